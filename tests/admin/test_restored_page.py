@@ -50,7 +50,7 @@ def test_an_order_does_not_say_that_its_steps_are_under_way(member, restored):
     order = make.OrderFactory(state="in_progress")
     make.DispatchFactory(order=order, step="create_billing", channel="billing", state="due", next_try_at=timezone.now())
     make.HeartbeatFactory(seen_at=timezone.now())
-    assert "刷新页面即可看到结果" not in page(member("业务人员"), reverse("admin:orders_order_change", args=[order.pk]))
+    assert "刷新本页可看到结果" not in page(member("业务人员"), reverse("admin:orders_order_change", args=[order.pk]))
 
 
 def test_it_names_who_is_missing_and_what_would_go(member, restored):

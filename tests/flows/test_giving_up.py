@@ -230,7 +230,7 @@ def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings
     desk.play(trial("T1", A))
     [trouble] = desk.order("T1").troubles.all()
     with pytest.raises(NotAllowedError, match="nobody knows"):
-        resolve_incident(incident_id=trouble.incident_id, by="staff:li", now=timezone.now())
+        resolve_incident(incident_id=trouble.incident_id, now=timezone.now(), **WHO)
     accept(number="T1", now=timezone.now(), **WHO)
     assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "deleted"}, "ended")
 
