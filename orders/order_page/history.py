@@ -76,6 +76,7 @@ WORDS = {
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
+    "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
     "compared": gettext_lazy("Compared with the big-data side"),
     "reconciliation_fix": gettext_lazy("Put right after a reconciliation"),

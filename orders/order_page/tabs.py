@@ -23,6 +23,7 @@ from orders.order_page.payloads import MOST_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
+from orders.services.files import why_not_waive
 from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
 
@@ -187,7 +188,7 @@ def files(ask: Ask) -> dict:
     return {
         "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
         "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
-        "now": ask.facts.now,
+        "takes_files": why_not_waive(ask.order) is None, "now": ask.facts.now,
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from orders.models import Order, OrderEvent
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
 from orders.order_page.page_context import page_context
+from orders.order_page.upload import answer_upload
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
@@ -28,6 +29,7 @@ class OrderPages:
             path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
             path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
+            path("<int:pk>/upload/<slug:field>/", wrap(self.upload_view), name="orders_order_upload"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
             path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
         ]
@@ -70,6 +72,9 @@ class OrderPages:
 
     def file_view(self, request, pk: int, field: str):
         return answer_file(request, self.order_or_404(request, pk), field)
+
+    def upload_view(self, request, pk: int, field: str):
+        return answer_upload(request, self.order_or_404(request, pk), field)
 
     def many_view(self, request):
         return answer_new_run(request, self.admin_site, "resend")
