@@ -17,6 +17,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from orders.admin.chips import chip
 from orders.admin.filters import day_filter
+from orders.admin.journal_values import NotesValues
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, limit
@@ -44,7 +45,7 @@ def log_opened(request, obj) -> None:
 
 
 @admin.register(Contact)
-class ContactAdmin(Scoped, admin.ModelAdmin):
+class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     attribution_path = "attribution"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]
     list_filter = ["role", "active", "attribution"]

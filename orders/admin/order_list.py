@@ -33,7 +33,7 @@ from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
-from orders.models import AffectedOrder, Difference, Dispatch, Order
+from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, TrialShape
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
 from orders.queries.in_state import is_in_state_since
@@ -163,6 +163,7 @@ def _of_step(name: str, order: str, **more) -> EmptyLast:
 
 MOST_ATTEMPTS = _of_step("attempts", "-attempts")
 NEXT_TRY = _of_step("next_try_at", "next_try_at", state=State.RETRYING)
+MOST_NAMED = 2000  # domains; a cell of a file has room for fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 """Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
@@ -197,6 +198,8 @@ class OrderChangeList(FactsChangeList):
 
     def add_facts(self, rows):
         mark_orders(rows)
+        if {"domain_names", "domain_count"}.intersection(self.list_display):
+            add_domains(rows)
         steps = told_steps([order.pk for order in rows])
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
@@ -226,8 +229,27 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 
 def waiting_words(order) -> str:
     """Since when BPM's people have the order, or that they returned it."""
-    word = _("Returned by BPM") if order.marks.returned else _("With BPM")
-    return format_html('<span class="cut">{} {}</span>', word, ago(order.asked_at) if order.asked_at else "")
+    since = ago(order.asked_at) if order.asked_at else ""
+    return format_html('<span class="cut">{} {}</span>', waiting_word(order), since)
+
+
+def waiting_word(order) -> str:
+    return _("Returned by BPM") if order.marks.returned else _("With BPM")
+
+
+def add_domains(orders: list) -> None:
+    """Sets `named`, as many domains as a cell can show, and `domains_in_all`. Two queries."""
+    ids = [order.pk for order in orders]
+    shapes = dict(TrialShape.objects.filter(trial__in=ids).values_list("trial_id", "domains"))
+    others = OrderDomain.objects.filter(order__in=[pk for pk in ids if pk not in shapes])
+    found: dict[int, list[str]] = {pk: names[:MOST_NAMED] for pk, names in shapes.items()}
+    numbers = {pk: len(names) for pk, names in shapes.items()}
+    for pk, name in others.order_by("pk").values_list("order_id", "name").iterator(2000):
+        numbers[pk] = numbers.get(pk, 0) + 1
+        if numbers[pk] <= MOST_NAMED:
+            found.setdefault(pk, []).append(name)
+    for order in orders:
+        order.named, order.domains_in_all = found.get(order.pk, []), numbers.get(order.pk, 0)
 
 
 def mark_words(marks: Marks) -> str:
@@ -262,7 +284,13 @@ class OrderList:
         "biz_end",
         "bpm_process",
         "live_at",
+        "domain_names",
+        "domain_count",
+        "asked",
+        "waited",
     ]
+    in_files = {"stuck_at": "stuck_words", "domain_names": "domains_in_file"}
+    number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     list_select_related = ["attribution", "service_type"]
     list_per_page = 50
@@ -301,6 +329,33 @@ class OrderList:
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
 
+    def stuck_words(self, order):
+        """The same in a file, without the time: `asked` and `waited` are columns of their own."""
+        if order.state == S.AWAITING_APPROVAL and not (order.marks.doubt or order.held_because):
+            return waiting_word(order)
+        return self.stuck_at(order)
+
+    @admin.display(description=_("domains"), empty_value="-")
+    def domain_names(self, order):
+        """Of a trial those that are meant to be on trial now."""
+        return cut(", ".join(order.named)) if order.named else None
+
+    def domains_in_file(self, order):
+        return order.named
+
+    @admin.display(description=_("number of domains"))
+    def domain_count(self, order):
+        return order.domains_in_all
+
+    @admin.display(description=_("sent for approval"), empty_value="-")
+    def asked(self, order):
+        return order.asked_at and ago(order.asked_at)
+
+    @admin.display(description=_("days waited for approval"), empty_value="-")
+    def waited(self, order):
+        """Whole days from then until BPM's decision, or until now."""
+        return order.asked_at and ((order.decided_at or timezone.now()) - order.asked_at).days
+
     @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True),
                    empty_value="-")  # fmt: skip
     def since(self, order):
@@ -317,7 +372,7 @@ class OrderList:
 
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):
-        return order.biz_start and order.biz_start.isoformat()
+        return order.biz_start
 
     @admin.display(description=_("received"), ordering="received_at")
     def received(self, order):

@@ -44,7 +44,8 @@ MEANS = {
 class Ask:
     """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see.
 
-    `personal`: they opened people's data, and that is noted.
+    `personal`: they opened people's data, and that is noted. `most`: so many rows of each kind in place of a page, for
+    print.
     """
 
     facts: Facts
@@ -52,6 +53,7 @@ class Ask:
     mask: Callable[[str], str]
     orders: QuerySet[Order]
     personal: bool
+    most: int | None = None
 
     @property
     def order(self) -> Order:
@@ -59,7 +61,10 @@ class Ask:
 
     def page(self, rows: QuerySet | Sequence, size: int = PAGE) -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
-        return Paginator(rows, size).get_page(self.params.get("page"))
+        return self.paginate(rows, size, "page")
+
+    def paginate(self, rows: QuerySet | Sequence, size: int, parameter: str) -> Page:
+        return Paginator(rows, self.most or size).get_page(self.params.get(parameter))
 
 
 def overview(ask: Ask) -> dict:
@@ -162,7 +167,7 @@ def usage(ask: Ask) -> dict:
 
 
 def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
-    attempts = Paginator(attempts_of(ask.order, channel), CALLS_PAGE).get_page(ask.params.get(parameter))
+    attempts = ask.paginate(attempts_of(ask.order, channel), CALLS_PAGE, parameter)
     show_answers(attempts.object_list, mask=ask.mask)
     return {"calls": calls_of(ask.order, channel, mask=ask.mask), "attempts": attempts}
 

@@ -29,6 +29,7 @@ class OrderPages:
             path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
             path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
+            path("<int:pk>/print/", wrap(self.print_view), name="orders_order_print"),
             path("<int:pk>/upload/<slug:field>/", wrap(self.upload_view), name="orders_order_upload"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
             path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
@@ -45,6 +46,12 @@ class OrderPages:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = page_context(request, order, self.get_queryset(request))
         return self.show(request, "page.html", title=order.number, **context)
+
+    def print_view(self, request, pk: int):
+        """All tabs on one page that is made for paper."""
+        order = self.order_or_404(request, pk)
+        context = page_context(request, order, self.get_queryset(request), whole=True)
+        return self.show(request, "print.html", title=order.number, **context)
 
     def visible(self, request):
         """The orders that this person may see, with what the pages' heads name; `entered_by`: who did so by hand."""

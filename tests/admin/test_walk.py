@@ -123,6 +123,7 @@ def own_addresses(found, tmp_path, settings):
     deputy = "?app_label=project&model_name=user&field_name=deputy"
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
+        "orders_order_print": [order.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],

@@ -118,9 +118,10 @@ def _export(
     request: HttpRequest, found: ExportedList, *, format: str, columns: list[str], personal: bool = False,
     reason: str = "",
 ) -> HttpResponseBase:  # fmt: skip
-    table = found.table(columns, personal=personal) if found.count(AT_ONCE + 1) <= AT_ONCE else None
+    by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
+    table = found.table(columns, personal=personal, by=by) if few else None
     row = begin_export(
-        by=request_actor(request), list_name=found.name, query=found.query, columns=columns, format=format,
+        by=by, list_name=found.name, query=found.query, columns=columns, format=format,
         personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
     )  # fmt: skip
     if row.state == Export.State.ASKED:
@@ -128,7 +129,7 @@ def _export(
     if table is None:
         queue_export(row)
     elif _written(row, table):
-        return send_file(row, by=request_actor(request))
+        return send_file(row, by=by)
     return redirect("admin:orders_export_change", row.pk)
 
 

@@ -52,7 +52,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
             found = ExportedList(row.list_name, row.query, maker)
             columns = found.chosen_columns(row.columns, personal=row.personal)
             note_reading(row, scope=attributions_of(maker), columns=columns)
-            done = write_export(row, found.table(columns, personal=row.personal), stop=stop)
+            done = write_export(row, found.table(columns, personal=row.personal, by=row.by), stop=stop)
     except OrderError as error:
         fail_export(row, error)
         done = False
@@ -107,7 +107,7 @@ def export_to(
     found = ExportedList(list_name, query, account)
     columns = found.usual_columns(personal=personal)
     found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
-    table = found.table(columns, personal=personal)
+    table = found.table(columns, personal=personal, by=by)
     part = path.with_name(f".{path.name}{PART}")
     written = 0
 
