@@ -124,6 +124,7 @@ def own_addresses(found, tmp_path, settings):
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
         "orders_order_print": [order.pk],
+        "orders_order_evidence": [order.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],

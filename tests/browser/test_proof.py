@@ -42,4 +42,3 @@ def test_an_auditor_prints_an_order(visit):
     assert all(size == "0px" and len(text) == len('"2026-11-28 13:00:00"') for size, text in shown)
     for heading in ("概览", "域名", "话单", "事件"):
         expect(page.locator("section.order-tab h2", has_text=heading).first).to_be_visible()
-    page.screenshot(path="/tmp/shots/print.png", full_page=True)

@@ -26,6 +26,7 @@ from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export
 from orders.order_page.page_context import request_actor
+from orders.services.office.evidence_file import EVIDENCE, number_in
 from orders.services.office.exports import (
     AT_ONCE,
     Table,
@@ -185,4 +186,5 @@ def send_file(row: Export, *, by: str) -> FileResponse:
 
 def file_name(row: Export) -> str:
     """What the maker's machine calls the file."""
-    return f"{title_of(row.list_name)}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"
+    order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
+    return f"{title_of(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"

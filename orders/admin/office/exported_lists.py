@@ -38,6 +38,7 @@ from orders.models import (
     OrderEvent,
 )
 from orders.people import actor_of
+from orders.services.office.evidence_file import EVIDENCE
 from orders.services.office.exports import Table
 from orders.services.office.table_files import Cell
 
@@ -187,7 +188,9 @@ def admin_of(name: str) -> ModelAdmin:
 
 
 def title_of(name: str) -> str:
-    """What pages call the list."""
+    """What pages call the list, or the evidence of an order."""
+    if name == EVIDENCE:
+        return _("Evidence")
     return str(capfirst(LISTS[name]._meta.verbose_name_plural)) if name in LISTS else name
 
 
