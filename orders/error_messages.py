@@ -134,6 +134,16 @@ MESSAGES = {
     "not_held_for_files": Message(
         "order %(number)s is not held for its files (state %(state)s)", _("The order is not held for its files.")
     ),
+    "upload_not_named": Message("the order names no such file", _("The order names no file of this kind.")),
+    "upload_bad_name": Message(
+        "BBOSS's own name %(name)s is wrong; no file can cure it",
+        _("BBOSS itself named the file wrongly (%(name)s), so no file can put this right."),
+    ),
+    "upload_wrong": Message("the file was not taken: %(why)s", _("Nothing was changed: %(why)s.")),
+    "upload_not_written": Message(
+        "the file can't be written: %(why)s",
+        _("The file can't be written into the attachment folder; nothing was changed. Tell the technicians."),
+    ),
     "files_busy": Message(
         "the files of order %(number)s are not held, or are being looked at right now",
         _("Nothing was done: it is not held for its files, or they are looked at now."),

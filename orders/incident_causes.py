@@ -56,12 +56,19 @@ CAUSES = {
         _("Ask the customer manager for the domains and name them, or withdraw the order."),
     ),
     "files": Cause(
-        _("The info-security files are not right."), _("Put the right files in place, or waive the finding.")
+        _("The info-security files are not right."),
+        _("Upload the right files under Attachments, or waive the finding."),
     ),
-    "missing": Cause(_("An info-security file is missing."), _("Ask for the file; it is looked for every 5 minutes.")),
+    "missing": Cause(
+        _("An info-security file is missing."),
+        _("Ask the customer manager or BBOSS for it, and upload it under Attachments."),
+    ),
     "bad_name": Cause(
         _("An info-security file's name does not fit the order."),
-        _("Ask BBOSS which file is meant, or waive the finding."),
+        _(
+            "No file cures a name that BBOSS sent wrong: have BBOSS withdraw the order and send it anew under a new "
+            "number, or waive the finding once you have seen the file."
+        ),
     ),
     "too_large": Cause(_("An info-security file is too large."), _("Ask for a smaller file, or waive the finding.")),
     "not_xlsx": Cause(

@@ -181,6 +181,16 @@ def _given(account, by, now: datetime.datetime) -> bool:
     return at is not None and at > now - CLOSE
 
 
+def actors_named(term: str) -> list[str]:
+    """The actors of accounts with this name or user name, as a whole; at most 20."""
+    accounts = get_user_model().objects
+    term = term.strip()[:150]
+    if not term or "\0" in term:
+        return []
+    named = accounts.filter(Q(display_name=term) | Q(username=term)).values_list("username", flat=True)
+    return [f"{STAFF}:{name}" for name in named[:20]]
+
+
 def operator_of(record: ApprovalRecord) -> str:
     """Who decided, in an approval record. A record of ours stores an actor. BPM's own words are masked."""
     staff = record.source == ApprovalRecord.Source.STAFF

@@ -153,6 +153,7 @@ def _send_files(work: Work, until: float) -> dict:
     found = check_files(**json.loads(work.payload))
     if not found:
         return {"result": Result.OK}
+    found.sort(key=lambda one: not one.never_cured)  # it comes first: better files at their places don't help
     wrong = [one for one in found if one.code]
     return {
         "result": Result.HELD,

@@ -16,9 +16,10 @@ from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
+from orders.db.expressions import IsOfStaff
 from orders.models import OrderEvent, ScheduledExport
 from orders.order_page.history import FILTERS, describe
-from orders.people import actor_of, rows_of
+from orders.people import actor_of, actors_named, rows_of
 
 SUBJECTS = {
     "view": ["view_"], "schedule": ["schedule_"], "orders.view_export": ["export_"],
@@ -60,13 +61,19 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     list_filter = [WhoFilter, day_filter("at", _("at"))]
     sortable_by = []
     list_select_related = ["order"]
-    search_help_text = _("order number: whole, or how it begins")
+    search_help_text = _("order number, or how it begins; customer: any part; a colleague's name or user name, whole")
     readonly_fields = ["what", "who", "more", "data_block"]
     fields = ["what", "order", "who", "more", "at", "data_block"]
 
     def get_queryset(self, request):
         """Without the events about what is shown to others only, such as colleagues' views."""
         return super().get_queryset(request).filter(seen_with_its_subject(request.user))
+
+    def get_search_results(self, request, queryset, search_term):
+        """What a colleague did is found by their name too. Their index makes that as fast as an order's events."""
+        found, doubled = super().get_search_results(request, queryset, search_term)
+        actors = actors_named(search_term)
+        return (found | queryset.filter(IsOfStaff("actor"), actor__in=actors) if actors else found), doubled
 
     def heading(self, obj):
         return describe(obj).what

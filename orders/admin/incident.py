@@ -42,6 +42,7 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
+    number_columns = ("orders_stopped",)
     list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first"),
                    PlacesFilter]  # fmt: skip
     list_select_related = ["owner"]

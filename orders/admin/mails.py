@@ -18,6 +18,7 @@ from notifications.models import Contact, Mail, Notice
 from notifications.services import recipients_in_words
 from orders.admin.chips import chip
 from orders.admin.filters import PlacesFilter, day_filter
+from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.admin.personal import PERMISSION
 from orders.admin.read_only import ReadOnlyAdmin
@@ -46,7 +47,7 @@ def log_opened(request, obj) -> None:
 
 
 @admin.register(Contact)
-class ContactAdmin(Scoped, admin.ModelAdmin):
+class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     form = NamesForm
     attribution_path = "attribution"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]

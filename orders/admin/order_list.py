@@ -33,7 +33,7 @@ from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
-from orders.models import AffectedOrder, Difference, Dispatch, Order, ServiceType
+from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
@@ -187,6 +187,7 @@ WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
 """No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
 MOST_OVERDUE = ["biz_start", "pk"]
+MOST_NAMED = 2000  # domains; a cell of a file has room for fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 """Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
 orders with such a step: an order of a million rows without a value would be slow and say nothing."""
@@ -241,6 +242,8 @@ class OrderChangeList(FactsChangeList):
 
     def add_facts(self, rows):
         mark_orders(rows)
+        if {"domain_names", "domain_count"}.intersection(self.list_display):
+            add_domains(rows)
         steps = told_steps([order.pk for order in rows])
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
@@ -287,6 +290,21 @@ def tell_services(rows: Iterable[Order]) -> None:
         order.service_now = known.get(meant.get(order.pk, ""), order.service_type)
 
 
+def add_domains(orders: list) -> None:
+    """Sets `named`, as many domains as a cell can show, and `domains_in_all`. Two queries."""
+    ids = [order.pk for order in orders]
+    shapes = dict(TrialShape.objects.filter(trial__in=ids).values_list("trial_id", "domains"))
+    others = OrderDomain.objects.filter(order__in=[pk for pk in ids if pk not in shapes])
+    found: dict[int, list[str]] = {pk: names[:MOST_NAMED] for pk, names in shapes.items()}
+    numbers = {pk: len(names) for pk, names in shapes.items()}
+    for pk, name in others.order_by("pk").values_list("order_id", "name").iterator(2000):
+        numbers[pk] = numbers.get(pk, 0) + 1
+        if numbers[pk] <= MOST_NAMED:
+            found.setdefault(pk, []).append(name)
+    for order in orders:
+        order.named, order.domains_in_all = found.get(order.pk, []), numbers.get(order.pk, 0)
+
+
 def mark_words(marks: Marks) -> str:
     """Why the order is not fine, if none of its steps says so."""
     if marks.doubt in Difference.Kind:
@@ -321,7 +339,11 @@ class OrderList:
         "biz_end",
         "bpm_process",
         "live_at",
+        "domain_names",
+        "domain_count",
     ]
+    in_files = {"domain_names": "domains_in_file"}
+    number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     list_select_related = ["attribution", "service_type", "shape"]
     list_per_page = 50
@@ -360,6 +382,18 @@ class OrderList:
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
 
+    @admin.display(description=_("domains"), empty_value="-")
+    def domain_names(self, order):
+        """Of a trial those that are meant to be on trial now."""
+        return cut(", ".join(order.named)) if order.named else None
+
+    def domains_in_file(self, order):
+        return order.named
+
+    @admin.display(description=_("number of domains"))
+    def domain_count(self, order):
+        return order.domains_in_all
+
     @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True),
                    empty_value="-")  # fmt: skip
     def since(self, order):
@@ -386,7 +420,7 @@ class OrderList:
 
     @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
     def start_day(self, order):
-        return order.biz_start and order.biz_start.isoformat()
+        return order.biz_start
 
     @admin.display(description=_("days overdue"), empty_value="")
     def late(self, order):

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.admin.scope import UnlimitedWrites
 from orders.admin.service_names import service_name
@@ -26,7 +27,7 @@ class KeyStays:
 
 
 @admin.register(ServiceType)
-class ServiceTypeAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
+class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     list_display = ["code", "word", "cdn_type", "plains"]
 
     @admin.display(description=gettext_lazy("name"))
@@ -70,7 +71,7 @@ def what_follows(province: Province, before: str, code: str) -> list[str]:
 
 
 @admin.register(Province)
-class ProvinceAdmin(KeyStays, UnlimitedWrites, admin.ModelAdmin):
+class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     form = ProvinceForm
     fields = ["letters", "code", "name", "confirmed"]
     list_display = ["letters", "code", "name"]

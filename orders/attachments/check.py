@@ -27,6 +27,7 @@ KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
 NOT_LOOKED_AT = ""
+WRONG_NAME = "file_name"
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PROBE = Path(__file__).with_name("xlsx_probe.py")
 VERDICTS = {
@@ -47,6 +48,11 @@ class FileProblem:
     file: str
     message: str
     why: dict = field(default_factory=dict, compare=False)
+
+    @property
+    def never_cured(self) -> bool:
+        """Whether no file can put it right, since BBOSS's own name is wrong."""
+        return self.why.get("code") == WRONG_NAME
 
 
 class ProbeError(Exception):
@@ -101,7 +107,7 @@ def _check_name(name: str, order_number: str, kind: str) -> None:
     expected = f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx"
     match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
     if not match or not _is_time(match[1]):
-        raise _WrongError("bad_name", "file_name", form=expected)
+        raise _WrongError("bad_name", WRONG_NAME, form=expected)
 
 
 def _is_time(digits: str) -> bool:
@@ -117,14 +123,27 @@ def _check_file(name: str, deadline: float) -> None:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise _WrongError("not_xlsx", "file_irregular")
-        if facts.st_size > MAX_BYTES:
-            raise _WrongError("too_large", "file_size", size=facts.st_size, most=MAX_BYTES)
-        start = os.pread(handle, 4, 0)
-        if start == CFB:
-            raise _WrongError("encrypted", "file_encrypted")
-        if start != ZIP:
-            raise _WrongError("not_xlsx", "file_no_zip")
+        _check_beginning(os.pread(handle, 4, 0), facts.st_size)
         _probe(handle, deadline)
+
+
+def _check_beginning(start: bytes, size: int) -> None:
+    if size > MAX_BYTES:
+        raise _WrongError("too_large", "file_size", size=size, most=MAX_BYTES)
+    if start == CFB:
+        raise _WrongError("encrypted", "file_encrypted")
+    if start != ZIP:
+        raise _WrongError("not_xlsx", "file_no_zip")
+
+
+def why_never_right(start: bytes, size: int) -> dict | None:
+    """Why a file of this size with these first four bytes can't pass the check, as a code with parameters. None: only
+    the check itself can tell."""
+    try:
+        _check_beginning(start, size)
+    except _WrongError as wrong:
+        return wrong.why
+    return None
 
 
 @contextlib.contextmanager

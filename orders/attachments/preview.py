@@ -27,7 +27,7 @@ class NamedFile:
     """A file that the order names.
 
     `check` is pending, right, waived or wrong. `cause` and `detail` say what is or was wrong. `there`: the file can be
-    downloaded.
+    downloaded. `bad_name`: BBOSS's own name is wrong, so no file can be right.
     """
 
     field: str
@@ -38,15 +38,19 @@ class NamedFile:
     detail: str = ""
     detail_params: dict = field(default_factory=dict)
     there: bool = False
+    bad_name: bool = False
 
 
 def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[NamedFile]:
     """The named files, in the message's order. Looks up whether each exists."""
     return [
-        replace(_named(order, field, check, waived), there=is_there(order, field))
+        replace(
+            _named(order, field, check, waived), there=is_there(order, field),
+            bad_name=not is_named_right(getattr(order, field), order.number, field),
+        )
         for field in KINDS
         if getattr(order, field)
-    ]
+    ]  # fmt: skip
 
 
 def is_there(order: Order, field: str) -> bool:

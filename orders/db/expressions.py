@@ -40,6 +40,16 @@ class Among(Func):
         return f"{sql} IN ({texts})", values
 
 
+class IsOfStaff(Func):
+    """Whether an actor is an account of the desk, in the words of `event_of_person` (orders.db.indexes)."""
+
+    output_field = BooleanField()
+
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        return f"{sql} LIKE 'staff:%%'", values
+
+
 class RowsOf(Subquery):
     """The rows of a query as one value: a list of lists with these columns, which are numbers, texts or switches."""
 

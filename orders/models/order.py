@@ -132,6 +132,7 @@ class Order(models.Model):
             ("resend_order", "Can resend failed steps"),
             ("compensate_order", "Can compensate an order"),
             ("withdraw_order", "Can withdraw an order"),
+            ("upload_file", "Can upload an info-security file"),
             ("waive_finding", "Can waive an info-security finding"),
             ("choose_attribution", "Can choose an attribution"),
             ("run_activation", "Can run a start day by hand"),

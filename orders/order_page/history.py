@@ -31,7 +31,8 @@ FILTERS = {
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
 MOST_NAMES = 5
-QUIET = ["personal_data_seen", "attachment_downloaded"]  # looking changes nothing, so nobody needs to be told
+# Looking changes nothing, so nobody needs to be told.
+QUIET = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
 START_MOVED = "start_moved"  # its `old` and `new` are moments, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
@@ -78,7 +79,10 @@ WORDS = {
     "note": gettext_lazy("Note"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
+    "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),
     "attachment_downloaded": gettext_lazy("Downloaded a file: %(file)s"),
+    "evidence_taken": gettext_lazy("Took the order's evidence, masked"),
+    "evidence_personal": gettext_lazy("Took the order's evidence with people's data"),
     "compared": gettext_lazy("Compared with the big-data side"),
     "reconciliation_fix": gettext_lazy("Put right after a reconciliation"),
     "incident_acknowledged": gettext_lazy("Took an incident up: %(what)s"),

@@ -30,6 +30,7 @@ from orders.untrusted_text import bounded
 
 SHOWN = 5
 INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
+MOST_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
 """How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
@@ -40,17 +41,18 @@ def request_actor(request: HttpRequest) -> str:
     return staff_actor(request.user)
 
 
-def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) -> dict:
-    """All that the templates need. Opening people's data is noted."""
+def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
+    """All that the templates need. Opening people's data is noted. `whole`: all tabs, for print, as `parts`."""
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     if not request.user.has_perm(APPROVALS):
         facts = replace(facts, opinion="")
     tabs = tabs_of(facts, request.user.has_perms)
-    tab = open_tab(tabs, request.GET.get("tab"))
+    tab = open_tab(tabs, request.GET.get("tab") if not whole else None)
     shown = asks_to_see(request) and tab.personal
     if shown:
-        note_seen(request, order, f"order {tab.key}")
-    ask = Ask(facts=facts, params=request.GET, mask=mask_for(shown), orders=orders, personal=shown)
+        note_seen(request, order, "order print" if whole else f"order {tab.key}")
+    params, most = ({}, MOST_PRINTED) if whole else (request.GET, None)
+    ask = Ask(facts=facts, params=params, mask=mask_for(shown), orders=orders, personal=shown, most=most)
     differs = request.user.has_perm(DIFFERENCES)
     ladder = build_ladder(facts)
     loaded = tab.load(ask)
@@ -77,6 +79,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order]) ->
         "open": facts.open,
         "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
+        "parts": [(tab, loaded), *((one, one.load(ask)) for one in tabs if one is not tab)] if whole else [],
         **loaded,
     }
 

@@ -24,6 +24,7 @@ from orders.order_page.payloads import MOST_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
+from orders.services.files import why_not_waive
 from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
 
@@ -44,7 +45,8 @@ MEANS = {
 class Ask:
     """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see.
 
-    `personal`: they opened people's data, and that is noted.
+    `personal`: they opened people's data, and that is noted. `most`: so many rows of each kind in place of a page, for
+    print.
     """
 
     facts: Facts
@@ -52,6 +54,7 @@ class Ask:
     mask: Callable[[str], str]
     orders: QuerySet[Order]
     personal: bool
+    most: int | None = None
 
     @property
     def order(self) -> Order:
@@ -59,7 +62,10 @@ class Ask:
 
     def page(self, rows: QuerySet | Sequence, size: int = PAGE) -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
-        return Paginator(rows, size).get_page(self.params.get("page"))
+        return self.paginate(rows, size, "page")
+
+    def paginate(self, rows: QuerySet | Sequence, size: int, parameter: str) -> Page:
+        return Paginator(rows, self.most or size).get_page(self.params.get(parameter))
 
 
 def overview(ask: Ask) -> dict:
@@ -162,7 +168,7 @@ def usage(ask: Ask) -> dict:
 
 
 def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
-    attempts = Paginator(attempts_of(ask.order, channel), CALLS_PAGE).get_page(ask.params.get(parameter))
+    attempts = ask.paginate(attempts_of(ask.order, channel), CALLS_PAGE, parameter)
     show_answers(attempts.object_list, mask=ask.mask)
     return {"calls": calls_of(ask.order, channel, mask=ask.mask), "attempts": attempts}
 
@@ -188,7 +194,7 @@ def files(ask: Ask) -> dict:
     return {
         "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
         "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
-        "now": ask.facts.now,
+        "takes_files": why_not_waive(ask.order) is None, "now": ask.facts.now,
     }  # fmt: skip
 
 

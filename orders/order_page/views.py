@@ -12,7 +12,9 @@ from orders.admin.office.bulk_page import answer_new_run
 from orders.models import Order, OrderEvent
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
+from orders.order_page.evidence_page import answer_evidence
 from orders.order_page.page_context import page_context
+from orders.order_page.upload import answer_upload
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
@@ -28,6 +30,9 @@ class OrderPages:
             path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
             path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
+            path("<int:pk>/print/", wrap(self.print_view), name="orders_order_print"),
+            path("<int:pk>/evidence/", wrap(self.evidence_view), name="orders_order_evidence"),
+            path("<int:pk>/upload/<slug:field>/", wrap(self.upload_view), name="orders_order_upload"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
             path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
         ]
@@ -43,6 +48,15 @@ class OrderPages:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = page_context(request, order, self.get_queryset(request))
         return self.show(request, "page.html", title=order.number, **context)
+
+    def print_view(self, request, pk: int):
+        """All tabs on one page that is made for paper."""
+        order = self.order_or_404(request, pk)
+        context = page_context(request, order, self.get_queryset(request), whole=True)
+        return self.show(request, "print.html", title=order.number, **context)
+
+    def evidence_view(self, request, pk: int):
+        return answer_evidence(self, request, self.order_or_404(request, pk))
 
     def visible(self, request):
         """The orders that this person may see, with what the pages' heads name; `entered_by`: who did so by hand."""
@@ -70,6 +84,9 @@ class OrderPages:
 
     def file_view(self, request, pk: int, field: str):
         return answer_file(request, self.order_or_404(request, pk), field)
+
+    def upload_view(self, request, pk: int, field: str):
+        return answer_upload(request, self.order_or_404(request, pk), field)
 
     def many_view(self, request):
         return answer_new_run(request, self.admin_site, "resend")

@@ -33,6 +33,12 @@ def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -
     add_event(order, "attachment_downloaded", by=by, now=now, file=file)
 
 
+def note_evidence(order: Order, *, personal: bool, reason: str, by: str, now: datetime.datetime) -> None:
+    """Notes that somebody takes all that is known of an order out of the desk."""
+    kind = "evidence_personal" if personal else "evidence_taken"
+    add_event(order, kind, by=by, now=now, **({"reason": reason} if reason else {}))
+
+
 def see_conflicts(*, number: str, newest: int, reason: str, by: str, now: datetime.datetime) -> Order:
     """Notes that a person has dealt with an order's conflicts up to `newest`.
 

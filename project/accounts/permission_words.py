@@ -13,6 +13,7 @@ ACTS = {
     "resend_order": gettext_lazy("resend failed steps"),
     "compensate_order": gettext_lazy("compensate an order"),
     "withdraw_order": gettext_lazy("withdraw an order"),
+    "upload_file": gettext_lazy("upload an info-security file"),
     "waive_finding": gettext_lazy("waive an info-security finding"),
     "choose_attribution": gettext_lazy("choose an attribution"),
     "run_activation": gettext_lazy("run a start day by hand"),

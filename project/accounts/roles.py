@@ -35,6 +35,7 @@ DECIDE = ["orders.waive_finding", "orders.decide_order"]
 BUSINESS = [
     "orders.see_personal_data",
     "orders.resend_order",
+    "orders.upload_file",
     "orders.choose_attribution",
     "orders.run_activation",
     "orders.fetch_usage",

@@ -21,6 +21,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_phone
+from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.admin.scope import UnlimitedWrites
 from orders.people import name_of
@@ -37,8 +38,12 @@ WITHOUT = _("Without a password, the user's present one is gone.")
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
-class PermissionWords:
-    """Shows permissions in words, and the few roles and attributions as check boxes."""
+class PermissionWords(NotesValues):
+    """Shows permissions in words, also in the journal, and the few roles and attributions as check boxes."""
+
+    @staticmethod
+    def value_words(row) -> str:
+        return permission_words(row) if isinstance(row, Permission) else str(row)
 
     def formfield_for_manytomany(self, db_field, request=None, **kwargs):
         if db_field.name in CHECK_BOXES:

@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.filters import day_filter
+from orders.admin.journal_values import entry_words
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly
@@ -38,7 +39,7 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("what was done"))
     def what(self, entry):
-        return masked_text(entry.get_change_message()) or entry.get_action_flag_display()
+        return entry_words(entry)
 
     @admin.display(description=_("object"))
     def object_words(self, entry):

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import Attempt, Order, OrderEvent
+from orders.models import Attempt, Order, OrderDomain, OrderEvent
 from orders.order_page.tabs import TABS
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
@@ -55,6 +55,25 @@ def test_no_tab_asks_more_than_its_queries(client, busy, django_assert_max_num_q
     for query in [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]:
         with django_assert_max_num_queries(MOST_QUERIES):
             text_of(client, busy, query)
+
+
+def test_print_has_all_tabs_with_exact_times_and_says_who_and_how_many(client, busy, django_assert_max_num_queries):
+    """Of 20,000 domains the page says how many, and lists what it can."""
+    OrderDomain.objects.bulk_create(
+        OrderDomain(order=busy, name=f"p{number}.example.com", key=f"p{number}.example.com") for number in range(1200)
+    )
+    number = busy.domains.count()
+    reader = staff(name="li")
+    client.force_login(reader)
+    with django_assert_max_num_queries(75):
+        answer = client.get(reverse("admin:orders_order_print", args=[busy.pk]))
+    text = answer.content.decode()
+    parts = [tab.key for tab, _loaded in answer.context["parts"]]
+    assert parts == [tab.key for tab in client.get(page(busy)).context["tabs"]]
+    assert f"共 {number} 条；仅列出前 1000 条" in text
+    assert text.count("p1199.example.com") == 0
+    assert ("打印人：li（li）" in text, "<details>" in text) == (True, False)
+    assert "13700001234" not in text
 
 
 def test_a_page_shows_a_part_of_a_long_history(admin_client, busy):

@@ -1,9 +1,12 @@
 """Pages name people, and not the accounts that events store."""
 
+import io
 import re
 
+import openpyxl
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.template.defaultfilters import striptags
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +16,7 @@ from orders.models import Order, OrderEvent
 from orders.people import actor_of
 from orders.services.incident_desk import note_incident
 from orders.services.pauses import pause_partner
+from project.models import User
 from tests import factories
 from tests.factories import NOW
 
@@ -146,3 +150,65 @@ def test_many_people_take_one_query(member):
 def _one_person(order: Order):
     person = factories.UserFactory(display_name=f"李{OrderEvent.objects.count()}")
     factories.OrderEventFactory(order=order, kind="note", actor=f"staff:{person.username}")
+
+
+def test_events_are_found_by_person_customer_and_day_and_exported(member):
+    """What did 李娜 do in November? With the reason, the exact time and the order."""
+    factories.UserFactory(username="lina", display_name="李娜")
+    order = factories.OrderFactory(attribution_id="BJ", enterprise_name="云帆网络", enterprise_id="100A1")
+    about = {"order": order, "at": NOW, "data": {"reason": "已电话确认"}}
+    mine = factories.OrderEventFactory(kind="note", actor="staff:lina", **about)
+    factories.OrderEventFactory(kind="note", actor="staff:other", **about)
+    elsewhere = factories.OrderFactory(attribution_id="SH", enterprise_name="别家", enterprise_id="100A2")
+    factories.OrderEventFactory(kind="note", actor="staff:lina", **about | {"order": elsewhere})
+    url, clerk = reverse("admin:orders_orderevent_changelist"), member("业务人员", letters=["BJ"])
+
+    def found(**query):
+        return [row.pk for row in clerk.get(url, query).context["cl"].result_list]
+
+    assert (found(q="李娜"), found(q="lina"), len(found(q="云帆")), found(q="李")) == ([mine.pk], [mine.pk], 2, [])
+    assert (len(found(at="2023-09-20")), found(at="2023-09-21")) == (2, [])
+    query = "?q=李娜&at=2023-09-01..2023-09-30"
+    form = {"format": "xlsx", "columns": ["what", "order_link", "who", "more", "moment"]}
+    answer = clerk.post(reverse("admin:orders_export_new", args=["events"]) + query, form)
+    [row] = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).active.iter_rows(
+        min_row=2, values_only=True
+    )
+    assert row == ("备注", order.number, "李娜", "已电话确认", NOW.replace(tzinfo=None))
+
+
+def journal(client):
+    return text_of(client, reverse("admin:admin_logentry_changelist"))
+
+
+def test_the_journal_says_from_what_to_what_in_chinese(admin_client):
+    """Accounts, roles and attributions; a password and people's data are not kept, and 上次登录 can't be edited."""
+    user = factories.UserFactory(username="lina", display_name="李娜", phone="13712345678")
+    url = reverse("admin:project_user_change", args=[user.pk])
+    form = {
+        "username": "lina", "display_name": "李娜娜", "phone": "13787654321", "limited": "on", "attributions": ["BJ"],
+        "is_staff": "on", "groups": [Group.objects.get(name="审计员").pk], "last_login_0": "2020-01-01",
+        "last_login_1": "00:00:00",
+    }  # fmt: skip
+    assert admin_client.post(url, form).status_code == 302
+    history = text_of(admin_client, reverse("admin:project_user_history", args=[user.pk]))
+    for text in (journal(admin_client), history):
+        for words in ("姓名：李娜 → 李娜娜", "已停用账号", "+ 审计员", "+ BJ 北京", "否 → 是", "137***78 → 137***21"):
+            assert words in text, words
+        assert "Active" not in text
+        assert "已开通" not in text
+    user.refresh_from_db()
+    assert (user.is_active, user.last_login) == (False, None)
+    assert "13712345678" not in LogEntry.objects.latest("pk").change_message
+    admin_client.post(reverse("admin:orders_province_change", args=["SH"]), {"code": "210", "name": "上海市"})
+    assert "上海 → 上海市" in journal(admin_client)
+
+
+def test_an_entry_of_before_names_its_fields_in_chinese(admin_client):
+    user = User.objects.get(username="admin")
+    LogEntry.objects.log_actions(
+        user.pk, [user], CHANGE, [{"changed": {"fields": ["Active", "Limited to attributions"]}}], single_object=True
+    )
+    text = journal(admin_client)
+    assert "已开通" not in text
+    assert "Limited" not in text

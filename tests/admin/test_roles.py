@@ -33,6 +33,7 @@ ACTS = {
     "resend_order":          "yes yes no  yes no",
     "compensate_order":      "no  yes no  no  yes",
     "withdraw_order":        "no  no  no  no  yes",
+    "upload_file":           "yes no  no  yes no",
     "waive_finding":         "yes no  no  no  yes",
     "choose_attribution":    "yes no  no  yes no",
     "run_activation":        "yes yes no  yes no",

@@ -40,13 +40,14 @@ KINDS = table("## Pages of each kind of row", 6)
 OWN = table("## Other pages", 3)
 DECIDE = {name: may for name, (may,) in table("## Decisions on an order", 2).items()}
 INCIDENT_ACTS = {name: may for name, (may,) in table("## Acts on an incident", 2).items()}
+FILE_ACTS = {name: may for name, (may,) in table("## Acts on an order's files", 2).items()}
 OF_ALL = {name: may for name, (may,) in table("## Acts that concern all", 2).items()}
 ANY_ROLE, ENGINE, ACCOUNTS = "BEAMPbeampoS", "EAMeamoS", "AMamoS"
 APP_LISTS = {"orders": ANY_ROLE, "approvals": ANY_ROLE, "notifications": ANY_ROLE, "integrations": ANY_ROLE,
              "auth": ACCOUNTS, "django_q": ENGINE, "admin": ACCOUNTS, "project": ACCOUNTS}  # fmt: skip
 VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
-    "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck",
+    "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck", "orders_order_upload",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
@@ -127,6 +128,8 @@ def own_addresses(found, tmp_path, settings):
     arguments = {
         "orders_order_file": [order.pk, "info_security"],
         "orders_customer_note": [found["orders_customer"].pk],
+        "orders_order_print": [order.pk],
+        "orders_order_evidence": [order.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
         "orders_export_new": ["orders"],
@@ -168,6 +171,8 @@ def test_who_decides_what(client, letter):
         found[key, "post"] = answer.word, "in" if letter in allowed else no
     url = reverse("admin:orders_order_recheck", args=[order.pk])
     found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMbemS" else hidden
+    url = reverse("admin:orders_order_upload", args=[order.pk, "info_security"])
+    found["upload"] = ask(staff, url, {"x": "1"}).word, "away" if letter in FILE_ACTS["upload"] else hidden
     for key, allowed in INCIDENT_ACTS.items():
         url = reverse("admin:orders_incident_act", args=[incident.pk, key])
         no = "login" if letter == "X" else "refused"

@@ -51,7 +51,7 @@ class Site:
         servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
         text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
-        assert count == 5
+        assert count == 6
         (servers / "ibs.conf").write_text(text)
         desk.start_program("nginx", nginx_command(folder), cwd=folder)
 
@@ -178,6 +178,13 @@ def test_a_form_that_is_too_large_is_a_page(site):
     answer = site.call("POST", "/admin/login/", data=LARGE)
     assert (answer.status_code, answer.headers["Content-Type"]) == (413, "text/html; charset=utf-8")
     assert "文件过大" in answer.text
+
+
+def test_an_info_security_file_may_be_larger_than_other_forms(site):
+    upload = "/admin/orders/order/1/upload/info_security/"
+    assert "文件过大" not in site.call("POST", upload, data=b" " * (20 * 1024 * 1024)).text
+    answer = site.call("POST", upload, data=b" " * (22 * 1024 * 1024))
+    assert (answer.status_code, "20 MB" in answer.text) == (413, True)
 
 
 @pytest.mark.parametrize("path, code", [(BBOSS, b'"rspCode":"20105"'), (BPM, b'"code":400')])

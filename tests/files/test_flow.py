@@ -9,6 +9,7 @@ from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
 from orders.models import Incident
 from orders.services import recheck_files, waive_files
+from orders.services.files import take_upload
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.files import books
 from tests.files.conftest import FILE, check_of, receive
@@ -72,6 +73,29 @@ def test_right_files_let_it_go_on(order, folder, sandbox):
     assert (order.state, order.held_because) == ("active", "")
     assert len(sandbox.calls(FLOWS)) == 1
     assert not Incident.objects.exclude(state="resolved").exists()
+
+
+def test_an_uploaded_file_lets_it_go_on_if_the_check_says_so(order, sandbox):
+    def upload(data):
+        take_upload(number="100A1", field="info_security", chunks=[data], by="staff:x", now=timezone.now())
+        deliver()
+        order.refresh_from_db()
+        return order.state, order.held_because
+
+    assert upload(books.book()[:3000]) == ("held", "files")
+    assert sandbox.calls(FLOWS) == []
+    assert upload(books.book()) == ("active", "")
+
+
+def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, folder, sandbox):
+    """No better file puts it right, so it is what the order is held for."""
+    receive(TRIAL)
+    deliver()
+    wrong = NAME.replace("100A1_50004020027", "100A9_50004020030")
+    order = receive(ACTIVATION | {"InfoSecurity": NAME, "BusiInfo": wrong})
+    deliver()
+    assert Incident.objects.get().code == "bad_name"
+    assert [one["code"] for one in check_of(order).about["findings"]] == ["bad_name", "missing"]
 
 
 def test_the_command_lets_it_go_on(order, folder):

@@ -4,6 +4,7 @@ import datetime
 import errno
 import os
 
+import openpyxl
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
@@ -12,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders.admin.office.exported_lists import LISTS
+from orders.admin.office.column_meanings import EVERYWHERE, OF_LIST
+from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
 from orders.models import Export, OrderEvent
 from orders.services.office import exports
 from tests import factories as make
@@ -49,6 +51,47 @@ def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
     response = staff.post(new(name), {"format": "xlsx", "columns": form["columns"].initial})
     assert response["Content-Disposition"].startswith("attachment; filename")
     assert read_xlsx(body(response))
+
+
+def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
+    """Days are days and numbers numbers, read with openpyxl: nobody has to convert a column before a pivot."""
+    for day, flow in (("2026-11-03", "1"), ("2026-11-20", "2.5"), ("2026-12-01", "4"), ("2026-12-02", "很多")):
+        order = make.OrderFactory(
+            biz_start=datetime.date.fromisoformat(day), data_flow=flow, state="awaiting_approval",
+            kind="activation", attribution_id="BJ",
+        )  # fmt: skip
+        sent = timezone.now() - datetime.timedelta(days=3, hours=1)
+        make.DispatchFactory(
+            order=order, step="start_bpm", channel="bpm", state="done", done_at=sent, next_try_at=None
+        )  # fmt: skip
+        for number in range(3):
+            make.OrderDomainFactory(order=order, name=f"d{number}.example.com")
+    columns = ["number", "start_day", "data_flow", "stuck_at", "domain_names", "domain_count", "asked", "waited"]
+    staff = member("业务人员", letters=["BJ"])
+    book = openpyxl.load_workbook(body(staff.post(new("orders", "state__exact=awaiting_approval"), {
+        "format": "xlsx", "columns": columns,
+    })))  # fmt: skip
+    _header, *rows = book.active.iter_rows(values_only=True)
+    months: dict = {}
+    for row in rows:
+        found = dict(zip(columns, row, strict=True))
+        month, flow = (found["start_day"].year, found["start_day"].month), found["data_flow"]
+        months[month] = months.get(month, 0) + (flow if flow != "很多" else 0)
+        assert (found["stuck_at"], found["domain_count"], found["waited"]) == ("待 BPM 审批", 3, 3)
+        assert found["domain_names"] == "d0.example.com, d1.example.com, d2.example.com"
+        assert isinstance(found["asked"], datetime.datetime)
+    assert months == {(2026, 11): 3.5, (2026, 12): 4}
+    notes = {row[0]: row[1] for row in book["说明"].iter_rows(values_only=True)}
+    assert (notes["筛选"], notes["行数"], notes["个人信息"]) == ("状态：待审批", 4, "已脱敏")
+    assert (notes["归属范围"], notes["导出人"]) == ("BJ", staff.person.get_username())
+    assert isinstance(notes["导出时间"], datetime.datetime)
+    assert "至 BPM 作出结论" in notes["待审天数"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_column_of_a_file_says_what_it_means(name):
+    known = EVERYWHERE | OF_LIST.get(name, {})
+    assert set(columns_of(admin_of(name))) - set(known) == set()
 
 
 def test_the_button_keeps_the_filter(member):

@@ -17,7 +17,7 @@ def large_reads(name, user, columns=None):
     for _ in range(3):
         of_order(make.OrderFactory(attribution_id="BJ"))
     found = ExportedList(name, "", user)
-    table = found.table(columns or [*found.columns], personal=True)
+    table = found.table(columns or [*found.columns], personal=True, by="staff:x")
     with CaptureQueriesContext(connection) as captured:
         assert len(list(table.rows)) >= 2
     return sorted(large for large in LARGE for query in captured if f'"{large}"' in query["sql"])

@@ -7,6 +7,7 @@ import tempfile
 import openpyxl
 import pytest
 
+from orders.services.office import table_files
 from orders.services.office.table_files import LONGEST_TEXT, clean, write_csv, write_xlsx
 
 WHEN = datetime.datetime(2026, 11, 25, 14, 2, 3)
@@ -30,6 +31,21 @@ def test_a_text_that_looks_like_a_formula_is_text(tmp_path, text):
 def test_numbers_days_and_times_stay_what_they_are(tmp_path):
     book = xlsx(tmp_path / "t.xlsx", list("abcd"), [[7, datetime.date(2026, 11, 25), WHEN, None]])
     assert values(book.active)[1] == [7, datetime.datetime(2026, 11, 25), WHEN, None]
+
+
+def test_it_can_be_used_at_once(tmp_path):
+    """Columns are as wide as what they hold, the bold header filters the rows, and the second sheet explains them."""
+    rows = [["长" * 10, 7, WHEN], ["x" * 500, None, None], *([n] * 3 for n in range(5))]
+    file = tmp_path / "t.xlsx"
+    write_xlsx(file, ["客户", "数量", "时间"], iter(rows), title="订单", per_sheet=4, notes=lambda n: [["行数", n]])
+    book = openpyxl.load_workbook(file)
+    assert book.sheetnames == ["订单", "说明", "订单 2"]
+    assert values(book["说明"]) == [["行数", 7]]
+    for name, last in (("订单", "C5"), ("订单 2", "C4")):
+        sheet = book[name]
+        assert (sheet.auto_filter.ref, sheet.freeze_panes) == (f"A1:{last}", "A2")
+        assert [cell.font.bold for row in sheet["A1:C2"] for cell in row] == [True] * 3 + [False] * 3
+        assert [sheet.column_dimensions[letter].width for letter in "ABC"] == [60, 8, 22]
 
 
 @pytest.mark.parametrize("rows, sheets", [(0, [0]), (3, [3]), (4, [3, 1]), (6, [3, 3]), (7, [3, 3, 1])])
@@ -72,6 +88,7 @@ def test_csv(tmp_path):
 def test_sheets_lie_beside_the_file_until_it_is_whole(tmp_path, monkeypatch):
     """So a killed writer leaves nothing where nobody looks, and only one disk has to be large enough."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(table_files, "MEASURED", 0)
     seen = []
 
     def rows():

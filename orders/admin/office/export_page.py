@@ -26,6 +26,7 @@ from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export
 from orders.order_page.page_context import request_actor
+from orders.services.office.evidence_file import EVIDENCE, number_in
 from orders.services.office.exports import (
     AT_ONCE,
     Table,
@@ -118,9 +119,10 @@ def _export(
     request: HttpRequest, found: ExportedList, *, format: str, columns: list[str], personal: bool = False,
     reason: str = "",
 ) -> HttpResponseBase:  # fmt: skip
-    table = found.table(columns, personal=personal) if found.count(AT_ONCE + 1) <= AT_ONCE else None
+    by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
+    table = found.table(columns, personal=personal, by=by) if few else None
     row = begin_export(
-        by=request_actor(request), list_name=found.name, query=found.query, columns=columns, format=format,
+        by=by, list_name=found.name, query=found.query, columns=columns, format=format,
         personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
     )  # fmt: skip
     if row.state == Export.State.ASKED:
@@ -128,7 +130,7 @@ def _export(
     if table is None:
         queue_export(row)
     elif _written(row, table):
-        return send_file(row, by=request_actor(request))
+        return send_file(row, by=by)
     return redirect("admin:orders_export_change", row.pk)
 
 
@@ -184,4 +186,5 @@ def send_file(row: Export, *, by: str) -> FileResponse:
 
 def file_name(row: Export) -> str:
     """What the maker's machine calls the file."""
-    return f"{title_of(row.list_name)}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"
+    order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
+    return f"{title_of(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"

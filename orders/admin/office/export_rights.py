@@ -7,6 +7,7 @@ from orders.admin.office.exported_lists import LISTS, SEE_PERSONAL_DATA, admin_o
 from orders.admin.scope import attributions_of, is_unlimited
 from orders.models import Export, ScheduledExport
 from orders.people import ACCOUNTS, rows_of
+from orders.services.office.evidence_file import EVIDENCE
 from orders.services.office.exports import is_made_by
 
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
@@ -40,7 +41,8 @@ def may_read(user, row: Export) -> bool:
 
 def may_download(user, row: Export) -> bool:
     """Whether the user may see what the file holds: the list, personal data, the attributions."""
-    return row.list_name in LISTS and user.has_perms(_rights(row)) and _covers(user, row)
+    known = row.list_name in LISTS or row.list_name == EVIDENCE
+    return known and user.has_perms(_rights(row)) and _covers(user, row)
 
 
 def lacking(people: QuerySet, row: Export) -> list:
@@ -55,7 +57,8 @@ def lacking(people: QuerySet, row: Export) -> list:
 
 
 def _rights(row: Export) -> list[str]:
-    return [*rights_for(admin_of(row.list_name)), *([SEE_PERSONAL_DATA] if row.personal else [])]
+    listed = admin_of("orders" if row.list_name == EVIDENCE else row.list_name)
+    return [*rights_for(listed), *([SEE_PERSONAL_DATA] if row.personal else [])]
 
 
 def _covers(user, row: Export) -> bool:

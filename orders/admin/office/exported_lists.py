@@ -1,5 +1,6 @@
 """The lists that can be exported, and what one of them shows to a person under a filter (contract section 5)."""
 
+import functools
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,15 +12,33 @@ from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import CharField, Model
+from django.utils import timezone
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
 from notifications.models import Mail
+from orders.admin.filters import filters_in_words
+from orders.admin.office.column_meanings import notes_of
 from orders.admin.office.list_query import address_query, columns_in, read_query, whole_list
-from orders.admin.office.plain_cells import field_value, plain
+from orders.admin.office.plain_cells import as_number, field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.admin.scope import attributions_of
 from orders.errors import ExportError
-from orders.models import Attempt, BillingRecord, BulkItem, Customer, Difference, InboundMessage, Incident, Order
+from orders.models import (
+    Attempt,
+    BillingRecord,
+    BulkItem,
+    Customer,
+    Difference,
+    InboundMessage,
+    Incident,
+    Order,
+    OrderEvent,
+)
+from orders.people import actor_of
+from orders.services.office.evidence_file import EVIDENCE
 from orders.services.office.exports import Table
 from orders.services.office.table_files import Cell
 
@@ -34,6 +53,7 @@ LISTS: dict[str, type[Model]] = {
     "inbound": InboundMessage,
     "customers": Customer,
     "bulk": BulkItem,
+    "events": OrderEvent,
 }
 """By the name that the command and the address use. A list's own admin says what it shows."""
 PERMISSION = "orders.export_list"
@@ -51,6 +71,7 @@ class Column:
     read: Callable[[Any], Any]
     mask: Callable[[str], str] | None = None
     shown: bool = True  # the page shows it; others can be added
+    number: bool = False  # its texts are numbers to a file
 
     @property
     def personal(self) -> bool:
@@ -58,6 +79,8 @@ class Column:
 
     def cell(self, row: Model, *, open_personal: bool) -> Cell:
         value = self.read(row)
+        if self.number:
+            return as_number(plain(value))
         if self.mask is None or open_personal:
             return plain(value)
         texts = value if isinstance(value, list) else [value]
@@ -116,8 +139,9 @@ class ExportedList:
         """How many rows the filter shows, up to `most`."""
         return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
 
-    def table(self, names: Sequence[str], *, personal: bool) -> Table:
-        """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held.
+    def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
+        """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held. `by`:
+        the actor for whom they are read, which the file names.
 
         Raises ExportError (see `check`).
         """
@@ -126,7 +150,23 @@ class ExportedList:
         keys = self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000)
         ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
         rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids, names))
-        return Table(self.title, [column.label for column in columns], len(ids), rows)
+        self.changelist.list_display = list(names)  # what the rows get facts for
+        notes = functools.partial(notes_of, self.notes_about(by, personal=personal), self.name, columns)
+        return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
+
+    def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
+        """What the file says of itself: which rows, for whom, when, masked or not."""
+        filters = _("; ").join(f"{title}{_(': ')}{value}" for title, value in filters_in_words(self.changelist))
+        scope = attributions_of(self.user)
+        people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
+        return [
+            (_("List"), self.title),
+            (_("Filter"), mask_text(filters) or _("none: all rows")),
+            (_("Attributions"), _("all") if scope is None else _(", ").join(sorted(scope))),
+            (_("Exported by"), str(actor_of(by)[0])),
+            (_("Exported at"), timezone.localtime().replace(tzinfo=None, microsecond=0)),
+            (_("People's data"), people),
+        ]
 
     def _rows(self, ids: Sequence, names: Sequence[str]) -> Iterator[Model]:
         """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
@@ -148,22 +188,30 @@ def admin_of(name: str) -> ModelAdmin:
 
 
 def title_of(name: str) -> str:
-    """What pages call the list."""
+    """What pages call the list, or the evidence of an order."""
+    if name == EVIDENCE:
+        return _("Evidence")
     return str(capfirst(LISTS[name]._meta.verbose_name_plural)) if name in LISTS else name
 
 
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     """All columns that can be chosen, the page's first.
 
-    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each.
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. `in_files` names the
+    method that makes a column's cell in files, where that is not the page's. `number_columns` are numbers that a
+    message or a page has as texts.
     """
+    in_files: dict = getattr(model_admin, "in_files", {})
     shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
     personal: dict = getattr(model_admin, "personal_columns", {})
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {
-        name: Column(name, label_of(model_admin, name), _reader(model_admin, name), personal.get(name), name in shown)
+        name: Column(
+            name, label_of(model_admin, name), _reader(model_admin, in_files.get(name, name)), personal.get(name),
+            name in shown, name in getattr(model_admin, "number_columns", ()),
+        )
         for name in [*shown, *more]
-    }
+    }  # fmt: skip
 
 
 def label_of(model_admin: ModelAdmin, name: str) -> str:

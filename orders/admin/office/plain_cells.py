@@ -16,6 +16,7 @@ from orders.services.office.table_files import Cell
 TIME = re.compile(r'<time datetime="[^"]*" title="([^"]*)">[^<]*</time>')
 BLOCK_END = re.compile(r"</div>(?!$)")
 TAG = re.compile(r"<[^>]*>")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
 NOTHING = "-"  # how a page shows an empty cell
 
 
@@ -40,6 +41,13 @@ def _plain_markup(value: SafeString) -> Cell:
         return datetime.datetime.fromisoformat(whole[1])
     text = html.unescape(TAG.sub("", BLOCK_END.sub("\n", TIME.sub(r"\1", value)))).strip()
     return None if text in {"", NOTHING} else text
+
+
+def as_number(cell: Cell) -> Cell:
+    """A text that is written as a number, as one. Beyond 15 digits a spreadsheet would round it, so it stays text."""
+    if not isinstance(cell, str) or not NUMBER.fullmatch(cell):
+        return cell
+    return float(cell) if "." in cell else int(cell)
 
 
 def field_value(row: Model, name: str) -> Any:

@@ -21,7 +21,9 @@ from orders.admin.office.list_query import columns_in
 from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.models import Export, ScheduledExport
+from orders.order_page.evidence import evidence_of
 from orders.people import account_of, names_read_once
+from orders.services.office.evidence_file import EVIDENCE, number_in
 from orders.services.office.exports import (
     PART,
     begin_export,
@@ -49,10 +51,15 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         with names_read_once(), days_as_of(_asked_at(row)):
             _check_second_person(row)
             maker = maker_of(row)
-            found = ExportedList(row.list_name, row.query, maker)
-            columns = found.chosen_columns(row.columns, personal=row.personal)
-            note_reading(row, scope=attributions_of(maker), columns=columns)
-            done = write_export(row, found.table(columns, personal=row.personal), stop=stop)
+            if row.list_name == EVIDENCE:
+                note_reading(row, scope=attributions_of(maker), columns=[])
+                table = evidence_of(number_in(row.query), maker, personal=row.personal, by=row.by, reason=row.reason)
+            else:
+                found = ExportedList(row.list_name, row.query, maker)
+                columns = found.chosen_columns(row.columns, personal=row.personal)
+                note_reading(row, scope=attributions_of(maker), columns=columns)
+                table = found.table(columns, personal=row.personal, by=row.by)
+            done = write_export(row, table, stop=stop)
     except OrderError as error:
         fail_export(row, error)
         done = False
@@ -107,7 +114,7 @@ def export_to(
     found = ExportedList(list_name, query, account)
     columns = found.usual_columns(personal=personal)
     found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
-    table = found.table(columns, personal=personal)
+    table = found.table(columns, personal=personal, by=by)
     part = path.with_name(f".{path.name}{PART}")
     written = 0
 

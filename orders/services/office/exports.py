@@ -24,8 +24,9 @@ from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
 from orders.models import Export, ScheduledExport
 from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second
 from orders.services.audit import note_personal_data_seen
+from orders.services.office.evidence_file import ZIP, write_zip
 from orders.services.office.schedule_results import lock_schedule, note_end
-from orders.services.office.table_files import WRITERS, Cell
+from orders.services.office.table_files import WRITERS, Cell, Notes
 
 logger = logging.getLogger(__name__)
 State = Export.State
@@ -54,12 +55,14 @@ FILE_ERRORS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What goes into a file. `total` is the number of rows, which are read while they are written."""
+    """What goes into a file. `total` is the number of rows, which are read while they are written. `notes` explains
+    them, given how many there were."""
 
     title: str
     header: Sequence[str]
     total: int
     rows: Iterable[Sequence[Cell]]
+    notes: Notes | None = None
 
 
 class LeftError(Exception):
@@ -211,7 +214,8 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
 
 def write_file(path: Path, table: Table, *, format: str, rows: Iterable[Sequence[Cell]] | None = None) -> None:
     """Writes a table in a format. Raises OSError."""
-    WRITERS[format](path, table.header, table.rows if rows is None else rows, title=table.title)
+    writer = write_zip if format == ZIP else WRITERS[format]
+    writer(path, table.header, table.rows if rows is None else rows, title=table.title, notes=table.notes)
 
 
 def fail_export(row: Export, error: OrderError) -> None:

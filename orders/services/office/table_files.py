@@ -12,16 +12,20 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from django.utils.translation import gettext as _
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet import _writer
 
+Notes = Callable[[int], Sequence[Sequence["Cell"]]]
 Cell = None | str | int | float | bool | datetime.date | datetime.datetime
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
 LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
 LONGEST_TITLE = 31
-COLUMN_WIDTH = 20  # characters: an order's number and a time fit
+MEASURED = 200  # rows from which the widths of columns are taken
+NARROWEST, WIDEST = 8, 60  # characters
 # Characters that XML can't hold, and halves of surrogate pairs, which no encoding can.
 ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 NOT_IN_A_TITLE = re.compile(r"[\[\]:*?/\\]")
@@ -38,33 +42,80 @@ def clean(text: str) -> str:
 
 
 def write_xlsx(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str, per_sheet: int = ROWS_PER_SHEET
-) -> None:
-    """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows.
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str, per_sheet: int = ROWS_PER_SHEET,
+    notes: Notes | None = None,
+) -> None:  # fmt: skip
+    """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows. The
+    header is bold and filters the rows; columns are as wide as what the first rows hold.
 
-    Sheets are packed at the end. Until then they lie beside `path`: `export-1-1.xlsx.sheet1.part`.
+    `notes` gives the rows of a sheet of its own, the second, from the number of rows that were written. Sheets are
+    packed at the end. Until then they lie beside `path`: `export-1-1.xlsx.sheet1.part`.
     """
     path.open("wb").close()  # a folder that can't be written is told before a million rows are read
     book = Workbook(write_only=True)
     title = NOT_IN_A_TITLE.sub(" ", clean(title)).strip("' ")[: LONGEST_TITLE - 4] or "1"
-    rows = iter(rows)
+    rows, written = iter(rows), 0
     try:
+        begin = list(itertools.islice(rows, MEASURED))
+        widths = _widths([header, *begin])
+        rows = itertools.chain(begin, rows)
         for number in itertools.count(1):
             first = next(rows, None)
             if first is None and number > 1:
                 break
-            sheet = book.create_sheet(title if number == 1 else f"{title} {number}")
-            sheet.freeze_panes = "A2"
-            for place in range(1, len(header) + 1):
-                sheet.column_dimensions[get_column_letter(place)].width = COLUMN_WIDTH
-            _begin_sheet(sheet, path.with_name(f"{path.stem}.sheet{number}{path.suffix}"))
-            sheet.append([_xlsx_cell(sheet, word) for word in header])
+            sheet = _new_sheet(book, title if number == 1 else f"{title} {number}", widths, _part(path, number))
+            sheet.append([_bold(sheet, word) for word in header])
+            lines = 1
             for row in itertools.islice(itertools.chain([] if first is None else [first], rows), per_sheet):
                 sheet.append([_xlsx_cell(sheet, value) for value in row])
+                lines += 1
+            sheet.auto_filter.ref = f"A1:{get_column_letter(len(header) or 1)}{lines}"
+            written += lines - 1
+        if notes:
+            _write_notes(book, path, notes(written))
         book.save(path)
     except BaseException:
         _drop_parts(book)
         raise
+
+
+def _part(path: Path, name: object) -> Path:
+    return path.with_name(f"{path.stem}.sheet{name}{path.suffix}")
+
+
+def _new_sheet(book: Workbook, title: str, widths: Sequence[int], out: Path, *, index: int | None = None):
+    sheet = book.create_sheet(title, index)
+    sheet.freeze_panes = "A2"
+    for place, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(place)].width = width
+    _begin_sheet(sheet, out)
+    return sheet
+
+
+def _write_notes(book: Workbook, path: Path, rows: Sequence[Sequence[Cell]]) -> None:
+    sheet = _new_sheet(book, _("Explanation"), _widths(rows), _part(path, "-notes"), index=1)
+    for first, *rest in rows:
+        sheet.append([_bold(sheet, first), *(_xlsx_cell(sheet, value) for value in rest)])
+
+
+def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
+    """The widths of columns, in characters, at which these rows can be read."""
+    columns = itertools.zip_longest(*rows)
+    return [min(max(map(_width, column)) + 3, WIDEST) if any(column) else NARROWEST for column in columns]
+
+
+def _width(value: Cell) -> int:
+    """Chinese characters are twice as wide. Days and times are as wide as their texts."""
+    text = "" if value is None else str(value)[:WIDEST]
+    return max(sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text), NARROWEST - 3)
+
+
+def _bold(sheet, value: Cell):
+    cell = WriteOnlyCell(sheet, clean(value) if isinstance(value, str) else value)
+    if isinstance(value, str):
+        cell.data_type = "s"
+    cell.font = Font(bold=True)
+    return cell
 
 
 def _begin_sheet(sheet, out: Path) -> None:
@@ -95,8 +146,11 @@ def _drop_parts(book: Workbook) -> None:
             sheet._writer.cleanup()
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str = "") -> None:
-    """Writes UTF-8 with the mark by which Excel knows it. A text that looks like a formula gets an apostrophe."""
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str = "", notes: Notes | None = None
+) -> None:
+    """Writes UTF-8 with the mark by which Excel knows it. A text that looks like a formula gets an apostrophe. Notes
+    have no place here."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         lines = csv.writer(file)
         lines.writerow([_csv_cell(word) for word in header])

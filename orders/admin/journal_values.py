@@ -1,0 +1,127 @@
+"""What a change of accounts, roles, attributions, service types and contacts leaves in the journal: from what to what.
+
+Django notes only the names of the fields, in English. An entry of ours keeps in each `changed` part also `values`: the
+field's name with the old and the new value, or what was added and removed. Phones, mails and names of people are masked
+before they are kept; of a password only that it was changed.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from notifications.masks import mask_mail, mask_name, mask_phone
+from notifications.models import Contact
+from orders.admin.personal import masked_text
+
+MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
+SECRET = ("password", "usable_password", "password1", "password2")
+MOST_NAMED = 30
+
+
+class NotesValues:
+    """A ModelAdmin whose entries in the journal, and whose history pages, say from what to what."""
+
+    value_words: Callable[[Any], str] = staticmethod(str)
+    """What a row is called that was chosen in a field."""
+
+    def history_view(self, request, object_id, extra_context=None):
+        answer = super().history_view(request, object_id, extra_context)
+        for entry in getattr(answer, "context_data", {}).get("action_list", ()):
+            entry.get_change_message = functools.partial(entry_words, entry)
+        return answer
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        message = super().construct_change_message(request, form, formsets, add)
+        if add or not isinstance(message, list):
+            return message
+        values = [self._change(form, name) for name in form.changed_data if name in form.fields]
+        for part in message:
+            if "changed" in part and "name" not in part["changed"]:
+                part["changed"]["values"] = values
+        return message
+
+    def _change(self, form, name: str) -> dict[str, Any]:
+        if name in SECRET:
+            return {"field": "password"}
+        old, new, field = form.initial.get(name), form.cleaned_data.get(name), form.fields[name]
+        if _is_many(old) or _is_many(new):
+            before, after = ({self.value_words(row) for row in rows or ()} for rows in (old, new))
+            return {"field": name, "added": _some(after - before), "removed": _some(before - after)}
+        if hasattr(field, "queryset") and old is not None:
+            old = field.queryset.filter(pk=old).first() or old
+        mask = mask_name if self.model is Contact and name == "name" else MASKS.get(name)
+        return {"field": name, "old": _value(old, mask), "new": _value(new, mask)}
+
+
+def _is_many(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | dict)
+
+
+def _some(names: set[str]) -> list[str]:
+    more = len(names) - MOST_NAMED
+    return [*sorted(names)[:MOST_NAMED], *([f"(+{more})"] if more > 0 else [])]
+
+
+def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    return mask(text) if mask and text else text
+
+
+def entry_words(entry: LogEntry) -> str:
+    """What an entry of the journal says was done, masked."""
+    model = entry.content_type.model_class() if entry.content_type else None
+    told = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
+    return masked_text(told) or entry.get_action_flag_display()
+
+
+def words_of_change(model: type[Model] | None, message: str) -> str:
+    """An entry's message in words: `启用：是 → 否`. Empty if it is none of Django's, or about what has no fields."""
+    try:
+        parts = json.loads(message)
+        changed = [part["changed"] for part in parts]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    if model is None or any(not isinstance(part, dict) or "name" in part for part in changed):
+        return ""
+    told = [_told(model, value) for part in changed for value in part.get("values") or _old_entry(model, part)]
+    return _("; ").join(told)
+
+
+def _old_entry(model: type[Model], part: dict) -> list[dict]:
+    """The fields of an entry of Django's own, which names them in English."""
+    with override(None):
+        known = {str(capfirst(field.verbose_name)): field.name for field in _fields(model)}
+    return [{"field": known.get(label, label)} for label in part.get("fields", [])]
+
+
+def _fields(model: type[Model]) -> list:
+    return [*model._meta.concrete_fields, *model._meta.many_to_many]
+
+
+def _told(model: type[Model], value: dict) -> str:
+    name = str(value.get("field", ""))
+    if model is get_user_model() and name == "is_active" and "new" in value:
+        return _("The account was enabled") if value["new"] else _("The account was disabled")
+    label = next((str(capfirst(field.verbose_name)) for field in _fields(model) if field.name == name), name)
+    if "added" in value:
+        signs = (("+", value.get("added", [])), ("−", value.get("removed", [])))
+        return f"{label}{_(': ')}" + " ".join(f"{sign} {_(', ').join(names)}" for sign, names in signs if names)
+    if "new" in value:
+        return f"{label}{_(': ')}{_shown(value.get('old'))} → {_shown(value['new'])}"
+    return _("%(field)s changed") % {"field": label}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return _("(empty)") if value in (None, "") else str(value)

@@ -1,0 +1,104 @@
+"""Puts an uploaded file into ATTACHMENT_DIR (contract 3.7): written beside, then renamed. Uses no database."""
+
+import contextlib
+import datetime
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from orders.attachments.check import MAX_BYTES, why_never_right
+from orders.error_messages import say_why
+from orders.errors import NotAllowedError
+from orders.local_time import SHANGHAI
+
+logger = logging.getLogger(__name__)
+PART = ".upload-"  # no message can name such a file
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A whole file, on the disk under a name of its own in ATTACHMENT_DIR."""
+
+    path: Path
+    size: int
+    sha256: str
+
+    def replaced_name(self, name: str, now: datetime.datetime) -> str:
+        """The name under which the present file is kept: `NAME.replaced-YYYYMMDDHHMMSS` (Asia/Shanghai), with a number
+        behind it where two come in a second. Empty if there is none."""
+        folder = settings.ATTACHMENT_DIR
+        if not os.path.lexists(folder / name):
+            return ""
+        base = kept = f"{name}.replaced-{now.astimezone(SHANGHAI):%Y%m%d%H%M%S}"
+        number = 1
+        while os.path.lexists(folder / kept):
+            number += 1
+            kept = f"{base}-{number}"
+        return kept
+
+    def put_in_place(self, name: str, kept: str) -> None:
+        """Keeps the present file as `kept`, and renames this one. The caller has checked the name, and sees to it that
+        nobody else puts a file there meanwhile. Raises NotAllowedError."""
+        folder = settings.ATTACHMENT_DIR
+        with _told_as_error():
+            if kept:
+                os.rename(folder / name, folder / kept)
+            os.rename(self.path, folder / name)
+            _sync(folder)
+
+
+@contextlib.contextmanager
+def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
+    """Writes the bytes to a new file in ATTACHMENT_DIR, which goes again unless it is put in place.
+
+    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, or begins as no xlsx file does.
+    """
+    with _told_as_error():
+        settings.ATTACHMENT_DIR.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=PART, dir=settings.ATTACHMENT_DIR)
+    try:
+        with open(handle, "wb") as file, _told_as_error():
+            upload = Upload(Path(name), *_write(file, chunks))
+            os.fchmod(file.fileno(), 0o640)
+            os.fsync(file.fileno())
+        yield upload
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _write(file, chunks: Iterable[bytes]) -> tuple[int, str]:
+    """(size, SHA-256) of what was written. Stops where the file can't be right any more."""
+    start, size, digest = b"", 0, hashlib.sha256()
+    for chunk in chunks:
+        start, size = start or chunk[:4], size + len(chunk)
+        if size > MAX_BYTES:
+            break
+        digest.update(chunk)
+        file.write(chunk)
+    file.flush()
+    if why := why_never_right(start, size):
+        raise NotAllowedError("upload_wrong", why=say_why(why))
+    return size, digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _told_as_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        logger.error("an uploaded file can't be written: %s", error)
+        raise NotAllowedError("upload_not_written", why=error.strerror or str(error)) from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,26 @@
+"""Lets the roles that get orders going upload files for them. What a site has taken stays taken."""
+
+from django.apps import apps as installed
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+from project.accounts.roles import ROLES
+
+NEW = "upload_file"
+
+
+def add_new(apps, schema_editor):
+    """Permissions are made after all migrations; this one is needed now."""
+    alias = schema_editor.connection.alias
+    create_permissions(installed.get_app_config("orders"), verbosity=0, using=alias)
+    permission = apps.get_model("auth", "Permission").objects.using(alias)
+    (new,) = permission.filter(content_type__app_label="orders", codename=NEW)
+    roles = [name for name, codes in ROLES.items() if f"orders.{NEW}" in codes]
+    for row in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=roles):
+        row.permissions.add(new)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("project", "0009_approver_role"), ("orders", "0027_upload_right")]
+    operations = [migrations.RunPython(add_new, migrations.RunPython.noop)]

@@ -1,0 +1,44 @@
+"""A clerk uploads a file for a held order; an auditor prints an order."""
+
+from playwright.sync_api import expect
+
+from tests.browser.browsing import overflow
+from tests.files import books
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def test_a_clerk_uploads_a_file_for_a_held_order(visit):
+    page = visit("clerk")
+    page.goto("/admin/orders/order/?state__exact=held&held_because__exact=files")
+    page.locator("#result_list th.field-number a").first.click()
+    page.locator(".order-tabs a", has_text="附件").click()
+    for name, data, words in (("图.png", b"\x89PNG", "不是 xlsx"), ("任意.xlsx", books.book(), "已放入附件目录")):
+        file = page.locator(".order-tab input[type=file]").first
+        file.set_input_files({"name": name, "mimeType": XLSX, "buffer": data})
+        page.locator(".order-tab form button", has_text="上传").first.click()
+        expect(page.locator(".messagelist")).to_contain_text(words)
+    page.locator(".order-tabs a", has_text="事件").click()
+    expect(page.locator(".timeline").first).to_contain_text("上传了文件")
+    assert overflow(page) == 0
+
+
+def test_an_auditor_prints_an_order(visit):
+    """No menu, exact times, who and when."""
+    page = visit("auditor")
+    page.goto("/admin/orders/order/?state__exact=active")
+    page.locator("#result_list th.field-number a").first.click()
+    page.locator("a.to-print").click()
+    page.wait_for_url("**/print/")
+    page.emulate_media(media="print")
+    for hidden in ("#header", "#nav-sidebar", ".breadcrumbs", ".order-tabs", ".order-menu", ".copy", ".no-print"):
+        for one in page.locator(hidden).all():
+            expect(one).to_be_hidden()
+    expect(page.locator(".printed")).to_be_visible()
+    expect(page.locator(".printed")).to_contain_text("打印人")
+    shown = page.evaluate("""() => [...document.querySelectorAll("time")].filter((one) => one.offsetParent).map((one) =>
+        [getComputedStyle(one).fontSize, getComputedStyle(one, "::after").content])""")
+    assert shown
+    assert all(size == "0px" and len(text) == len('"2026-11-28 13:00:00"') for size, text in shown)
+    for heading in ("概览", "域名", "话单", "事件"):
+        expect(page.locator("section.order-tab h2", has_text=heading).first).to_be_visible()

@@ -1,0 +1,160 @@
+"""Staff upload a file for a held order (contract 3.7): where it lies, who may, and that only the check frees it."""
+
+import hashlib
+import re
+import uuid
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from orders.models import Attempt, Order
+from orders.services.outbox.record import Outcome, record_outcomes
+from tests.admin.orders import page, staff
+from tests.factories import AttemptFactory
+from tests.files import books
+from tests.files.conftest import check_of
+
+RIGHT, OTHER = books.book(), books.book(["a"], ["b"])
+
+
+@pytest.fixture
+def clerk(client, db):
+    client.force_login(staff("upload_file"))
+    return client
+
+
+def address(order, field="info_security"):
+    return reverse("admin:orders_order_upload", args=[order.pk, field])
+
+
+def upload(client, order, data, field="info_security", **more):
+    """What the page says afterwards."""
+    file = SimpleUploadedFile("../../随便 起的名.doc", data)
+    answer = client.post(address(order, field), {"file": file}, follow=True, **more)
+    return " ".join(str(one) for one in answer.context["messages"])
+
+
+def lying(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def is_held(order):
+    row = Order.objects.get(pk=order.pk)
+    return (row.state, row.held_because, check_of(order).state) == ("held", "files", "retrying")
+
+
+def test_an_upload_lies_under_the_messages_name_and_is_looked_at_now(clerk, held, folder):
+    order = held()
+    assert address(order) in clerk.get(page(order, "?tab=files")).content.decode()
+    assert "已放入附件目录" in upload(clerk, order, RIGHT)
+    assert lying(folder) == {order.info_security: RIGHT}
+    assert is_held(order)  # the check decides, not the upload
+    assert check_of(order).next_try_at <= timezone.now()
+    assert OrmQ.objects.count() == 1
+    event = order.events.get(kind="file_uploaded")
+    assert (event.actor, event.data) == ("staff:wang", {
+        "file": order.info_security, "size": len(RIGHT), "sha256": hashlib.sha256(RIGHT).hexdigest(), "kept": "",
+    })  # fmt: skip
+    assert f"上传了文件：{order.info_security}" in clerk.get(page(order, "?tab=events")).content.decode()
+
+
+def test_each_file_that_was_replaced_is_kept(clerk, held, folder):
+    """Also where two come within a second, and where the old one is a link or a folder."""
+    order = held()
+    for data in (OTHER, RIGHT, OTHER):
+        upload(clerk, order, data)
+    name = re.escape(order.info_security)
+    kept = {found: data for found, data in lying(folder).items() if found != order.info_security}
+    assert sorted(kept.values()) == sorted([OTHER, RIGHT])
+    assert all(re.fullmatch(rf"{name}\.replaced-[0-9]{{14}}(-2)?", found) for found in kept)
+    assert (folder / order.info_security).read_bytes() == OTHER
+    for other, make in ((held(), "link"), (held(), "folder")):
+        path = folder / other.info_security
+        path.symlink_to("/etc/hostname") if make == "link" else path.mkdir()
+        upload(clerk, other, RIGHT)
+        assert (path.read_bytes(), path.is_symlink()) == (RIGHT, False)
+
+
+@pytest.mark.parametrize("data, words", [
+    (b"", "不是 xlsx"),
+    (b"\x89PNG" + b"\0" * 100, "不是 xlsx"),
+    (b"\xd0\xcf\x11\xe0" + b"\0" * 100, "密码"),
+    (b"PK\x03\x04" + b"\0" * (20 * 1024 * 1024), "20 MiB"),
+])  # fmt: skip
+def test_what_can_t_be_right_changes_nothing(clerk, held, folder, data, words):
+    order = held()
+    (folder / order.info_security).write_bytes(RIGHT)
+    told = upload(clerk, order, data)
+    assert "信安文件：" in told
+    assert words in told
+    assert lying(folder) == {order.info_security: RIGHT}
+    assert is_held(order)
+    assert not order.events.exists()
+
+
+def test_a_hundred_megabytes_are_refused_before_they_are_read(clerk, held, folder):
+    """21 MiB for this address, 16 for all others."""
+    order, size = held(), 100 * 1024 * 1024
+    for url, length, words in ((address(order), size, "20 MB"), (page(order), 17 * 1024 * 1024, "16 MB")):
+        answer = clerk.generic("POST", url, b"", CONTENT_LENGTH=length, content_type="multipart/form-data; boundary=x")
+        assert (answer.status_code, words in answer.content.decode()) == (413, True)
+    answer = clerk.generic("POST", page(order), b"", CONTENT_LENGTH=16 * 1024 * 1024)
+    assert answer.status_code == 403
+    assert lying(folder) == {}
+
+
+def test_without_a_file_or_with_a_full_disk(clerk, held, folder, settings):
+    order = held()
+    told = clerk.post(address(order), follow=True).context["messages"]
+    assert "请先选择文件" in str(list(told)[0])
+    settings.ATTACHMENT_DIR = folder / "file"
+    settings.ATTACHMENT_DIR.write_bytes(b"")
+    assert "无法写入" in upload(clerk, order, RIGHT)
+    assert not order.events.exists()
+
+
+def test_a_check_of_the_old_file_does_not_count(clerk, held, folder):
+    """It says `all right` of bytes that nobody will ever see again."""
+    order = held()
+    check = check_of(order)
+    check.state, check.lease_token = "sending", uuid.uuid4()
+    check.save()
+    attempt = AttemptFactory(dispatch=check, number=2)
+    upload(clerk, order, OTHER)
+    outcome = Outcome(
+        dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.OK,
+    )  # fmt: skip
+    record_outcomes([outcome], now=timezone.now())
+    assert is_held(order)
+    assert check_of(order).next_try_at <= timezone.now()
+
+
+@pytest.mark.parametrize("name", [
+    "100A230920170127002_50004020027_20230920191212.xlsx", "a_50004020027_20231320191212.xlsx", "..", "../x.xlsx",
+    "/etc/x.xlsx", "CON",
+])  # fmt: skip
+def test_no_upload_cures_a_name_of_bboss(clerk, held, folder, name):
+    """The page says so before all else, and what can."""
+    order = held()
+    Order.objects.filter(pk=order.pk).update(info_security=name)
+    assert "BBOSS" in upload(clerk, order, RIGHT)
+    assert (list(folder.parent.rglob("*.xlsx")), is_held(order)) == ([], True)
+    text = clerk.get(page(order, "?tab=files")).content.decode()
+    assert text.index("撤单后") < text.index('<table class="rows')
+    assert address(order) not in text
+
+
+def test_only_for_what_is_held_by_whoever_may(clerk, client, held, folder):
+    order = held()
+    assert clerk.get(address(order)).status_code == 405
+    assert clerk.post(address(order, "content")).status_code == 404
+    assert "没有" in upload(clerk, order, RIGHT, field="busi_info")
+    Order.objects.filter(pk=order.pk).update(state="in_progress", held_because="")
+    assert "不是因信安文件挂起" in upload(clerk, order, RIGHT)
+    assert address(order) not in clerk.get(page(order, "?tab=files")).content.decode()
+    client.force_login(staff(name="li"))
+    assert client.post(address(order)).status_code == 403
+    assert lying(folder) == {}

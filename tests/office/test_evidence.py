@@ -1,0 +1,135 @@
+"""All that is known of an order, in one archive: masked unless asked for, and never more than the person may see."""
+
+import hashlib
+import io
+import json
+import zipfile
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.admin.office.run_export import run_export
+from orders.models import Export
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+PEOPLE = ("13712345678", "欧阳三丰", "ouyang@example.com")
+TOKEN, SIGN = "20991231235959" + "a" * 32, "DE132BD55A30C04864CFA3D445BD0209"
+
+
+@pytest.fixture
+def order(settings, tmp_path):
+    """An activation with people's data in all that others wrote, and a file."""
+    settings.ATTACHMENT_DIR = tmp_path / "attachments"
+    settings.ATTACHMENT_DIR.mkdir()
+    person = {"operUser": PEOPLE[1], "operTel": PEOPLE[0], "operMail": PEOPLE[2]}
+    order = make.OrderFactory(
+        attribution_id="BJ", oper_user=PEOPLE[1], oper_tel=PEOPLE[0], oper_mail=PEOPLE[2], content=person
+    )
+    order.info_security = f"{order.number}_50004020027_20230920170126.xlsx"
+    order.save()
+    (settings.ATTACHMENT_DIR / order.info_security).write_bytes(b"the very bytes")
+    body = json.dumps({"accessToken": TOKEN, "sign": SIGN, "content": json.dumps(person)})
+    make.InboundMessageFactory(order_number=order.number, body=body)
+    step = make.DispatchFactory(order=order, payload=json.dumps({"data": person}))
+    make.AttemptFactory(dispatch=step, answer=json.dumps({"sign": SIGN, "message": f"请联系 {PEOPLE[0]}"}))
+    make.ApprovalRecordFactory(order=order, opinion=f"电话 {PEOPLE[0]}")
+    make.OrderEventFactory(order=order, kind="note", data={"reason": f"已联系 {PEOPLE[0]}"})
+    make.MailFactory(dispatch__order=order, order=order, recipients=[PEOPLE[2]], body=PEOPLE[0])
+    return order
+
+
+def address(order):
+    return reverse("admin:orders_order_evidence", args=[order.pk])
+
+
+def opened(data):
+    """{name: bytes} of an archive whose manifest is right."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(found.pop("manifest.json"))
+    assert manifest["files"] == {
+        name: {"size": len(told), "sha256": hashlib.sha256(told).hexdigest()} for name, told in found.items()
+    }
+    return found
+
+
+def taken(client, order, **form):
+    return opened(b"".join(client.post(address(order), form).streaming_content))
+
+
+def told(found):
+    return b"".join(data for name, data in found.items() if not name.startswith("files/")).decode()
+
+
+def test_it_is_whole_masked_and_noted(member, order):
+    clerk = member("业务人员", letters=["BJ"])
+    assert address(order) in clerk.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    found = taken(clerk, order)
+    assert set(found) == {
+        "report.txt", "order.json", "domains.json", "messages.json", "steps.json", "attempts.json", "billing.json",
+        "differences.json", "approvals.json", "incidents.json", "events.json", "mails.json",
+    }  # fmt: skip
+    text = told(found)
+    assert [one for one in (*PEOPLE, TOKEN, SIGN) if one in text] == []
+    assert "请联系 137***78" in text
+    assert order.events.get(kind="evidence_taken").actor == f"staff:{clerk.person.username}"
+    assert Export.objects.get().list_name == "evidence"
+
+
+def test_people_and_files_need_the_right_and_a_reason_and_secrets_stay_masked(member, order):
+    clerk = member("业务人员")
+    assert "请说明个人信息的用途" in clerk.post(address(order), {"personal": "on", "reason": " "}).content.decode()
+    found = taken(clerk, order, personal="on", reason="仲裁")
+    assert found[f"files/{order.info_security}"] == b"the very bytes"
+    text = told(found)
+    assert [one for one in PEOPLE if one not in text] == []
+    assert [one for one in (TOKEN, SIGN) if one in text] == []
+    assert order.events.get(kind="evidence_personal").data["reason"] == "仲裁"
+    engineer = taken(member("工程师"), order, personal="on", reason="x")
+    assert [one for one in PEOPLE if one in told(engineer)] == []
+    assert not [name for name in engineer if name.startswith("files/")]
+
+
+def test_a_second_person_agrees_first_where_the_site_wants_it(member, order, settings):
+    settings.EXPORT_SECOND_PERSON = True
+    clerk = member("业务人员")
+    assert clerk.post(address(order), {"personal": "on", "reason": "仲裁"}).status_code == 302
+    row = Export.objects.get()
+    assert (row.state, row.file, order.events.filter(kind__startswith="evidence").count()) == ("asked", "", 0)
+    person = clerk.person
+    member("审批主管").post(reverse("admin:orders_export_judge", args=[row.pk]), {"agree": "1"})
+    run_export(row.pk, now=timezone.now(), stop=lambda: False)
+    clerk.force_login(person)
+    answer = clerk.get(reverse("admin:orders_export_download", args=[row.pk]))
+    assert PEOPLE[0] in told(opened(b"".join(answer.streaming_content)))
+    with pytest.raises(CommandError, match="second person"):
+        call_command("evidence", order.number, "x.zip", personal=True, reason="x")
+
+
+def test_each_part_follows_the_right_to_see_its_kind(client, member, order):
+    role = Group.objects.get(name="业务人员")
+    role.permissions.remove(*role.permissions.filter(codename__in=["view_mail", "view_inboundmessage", "view_attempt"]))
+    found = taken(member("业务人员"), order)
+    assert {"mails.json", "messages.json", "steps.json", "attempts.json"}.isdisjoint(found)
+    assert member("业务人员", letters=["SH"]).get(address(order)).status_code == 404
+    role.permissions.remove(role.permissions.get(codename="export_list"))
+    assert member("业务人员").post(address(order)).status_code == 403
+
+
+def test_the_command(order, tmp_path, capsys):
+    out = tmp_path / "a.zip"
+    call_command("evidence", order.number, str(out), by="li")
+    assert "personal data masked" in capsys.readouterr().out
+    assert PEOPLE[0] not in told(opened(out.read_bytes()))
+    call_command("evidence", order.number, str(out), personal=True, reason="仲裁")
+    assert PEOPLE[0] in told(opened(out.read_bytes()))
+    assert [path.name for path in tmp_path.glob("*.part")] == []
+    for arguments in ((order.number, "a.txt"), ("nobody", "a.zip"), (order.number, "/nowhere/a.zip")):
+        with pytest.raises(CommandError):
+            call_command("evidence", *arguments)
+    with pytest.raises(CommandError, match="--reason"):
+        call_command("evidence", order.number, "a.zip", personal=True)
