@@ -32,7 +32,9 @@ SUBJECTS = {
 
 
 def seen_with_its_subject(user) -> Q:
-    """The events that the user may see: their own, and those about what the user's lists show."""
+    """The events that the user may see: their own, and those about what the user's lists show. A command sees all."""
+    if user.pk is None:
+        return Q()
     mine = seen_views(user).order_by().values("pk")
     with_id, without = rows_of(user, actor="actor", account_id="account_id", at="at")
     seen, hidden = with_id | without, _begins(SUBJECTS["view"])

@@ -10,6 +10,7 @@ from approvals.models import ApprovalRecord
 
 LET_THROUGH = {
     "IBS": "the desk's name", "BPM": "the system's name", "BBOSS": "the system's name",
+    "CDN": "the product's name",
     "Excel": "the program's name", "xlsx": "how a file's name ends", "xls": "how a file's name ends",
     "csv": "how a file's name ends", "Ctrl": "what stands on the key",
     "YYYYMMDDHHMMSS": "a part of a file's name, as the contract has it",
