@@ -45,7 +45,9 @@ OF_LIST = {
         "domain_names": gettext_lazy("domains of the order; of a trial those that are on trial now"),
         "domain_count": gettext_lazy("how many domains these are, also where the cell has no room for all"),
         "asked": gettext_lazy("when BPM accepted the order for approval"),
-        "waited": gettext_lazy("whole days from then until BPM's decision, or until the export"),
+        "waited": gettext_lazy("whole days in its state, of an order that waits for somebody"),
+        "late": gettext_lazy("whole days since the start day, of an order that should have started"),
+        "trial_end": gettext_lazy("last day of the trial that counts, whatever its message said"),
         "oper_user": gettext_lazy("the customer's person"),
         "oper_tel": gettext_lazy("phone of the customer's person"),
         "oper_mail": gettext_lazy("mail address of the customer's person"),
@@ -109,6 +111,7 @@ OF_LIST = {
         "rsp_desc": gettext_lazy("text of our answer"),
     },
     "customers": {
+        "billed_now": gettext_lazy("whether a billing record of the customer counts now: commercial, or of a trial"),
         "customer_name": gettext_lazy("name, as the newest order has it"),
         "places": gettext_lazy("attributions of the customer's orders"),
         "newest_order": gettext_lazy("when the newest order arrived"),
