@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField(editable=False, null=True)),
                 ('text', models.TextField(verbose_name='note')),
                 ('scope', models.JSONField(blank=True, null=True, verbose_name='attributions')),
-                ('enterprise_id', models.CharField(db_index=True, max_length=64, verbose_name='enterprise id')),
+                ('enterprise_id', models.CharField(max_length=64, verbose_name='enterprise id')),
             ],
             options={
                 'verbose_name': 'note on a customer',
@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 'ordering': ['pk'],
                 'abstract': False,
                 'default_permissions': [],
+                'indexes': [models.Index(fields=['enterprise_id'], name='customernote_customer')],
             },
         ),
     ]

@@ -39,11 +39,12 @@ class IncidentNote(StaffNote):
 class CustomerNote(StaffNote):
     """What somebody wrote about a customer: by its enterprise id, since the search index may make customers anew."""
 
-    enterprise_id = models.CharField(_("enterprise id"), max_length=64, db_index=True)
+    enterprise_id = models.CharField(_("enterprise id"), max_length=64)
 
     class Meta(StaffNote.Meta):
         verbose_name = _("note on a customer")
         verbose_name_plural = _("notes on customers")
+        indexes = [models.Index(fields=["enterprise_id"], name="customernote_customer")]
 
     def __str__(self):
         return f"{self.enterprise_id} {self.by}"
