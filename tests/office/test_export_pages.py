@@ -55,12 +55,12 @@ def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
 
 def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     """Days are days and numbers numbers, read with openpyxl: nobody has to convert a column before a pivot."""
+    sent = timezone.now() - datetime.timedelta(days=3, hours=1)
     for day, flow in (("2026-11-03", "1"), ("2026-11-20", "2.5"), ("2026-12-01", "4"), ("2026-12-02", "很多")):
         order = make.OrderFactory(
             biz_start=datetime.date.fromisoformat(day), data_flow=flow, state="awaiting_approval",
-            kind="activation", attribution_id="BJ",
+            kind="activation", attribution_id="BJ", state_since=sent,
         )  # fmt: skip
-        sent = timezone.now() - datetime.timedelta(days=3, hours=1)
         make.DispatchFactory(
             order=order, step="start_bpm", channel="bpm", state="done", done_at=sent, next_try_at=None
         )  # fmt: skip
@@ -83,9 +83,9 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     assert months == {(2026, 11): 3.5, (2026, 12): 4}
     notes = {row[0]: row[1] for row in book["说明"].iter_rows(values_only=True)}
     assert (notes["筛选"], notes["行数"], notes["个人信息"]) == ("状态：待审批", 4, "已脱敏")
-    assert (notes["归属范围"], notes["导出人"]) == ("BJ", staff.person.get_username())
+    assert (notes["归属范围"], notes["导出人"]) == ("北京", staff.person.get_username())
     assert isinstance(notes["导出时间"], datetime.datetime)
-    assert "至 BPM 作出结论" in notes["待审天数"]
+    assert "整天数" in notes["已等（天）"]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -103,7 +103,7 @@ def test_the_button_keeps_the_filter(member):
     [link] = [part.split('"')[1] for part in page.split("<a ") if 'class="export"' in part for part in [part[15:]]]
     address = link.replace("&amp;", "&")
     shown = staff.get(address).content.decode()
-    assert all(word in shown for word in ("搜索 B", "状态 已挂起", "归属 BJ", "1 行"))
+    assert all(word in shown for word in ("搜索 B", "状态 已挂起", "归属 北京", "1 行"))
     assert [row["订单号"] for row in read_xlsx(body(staff.post(address, FORM)))] == ["B2"]
 
 
