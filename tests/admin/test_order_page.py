@@ -358,3 +358,10 @@ def test_a_held_file_is_checked_not_sent(admin_client):
     assert "待补齐" in told
     assert "下次检查" in told
     assert "下次发送" not in told
+
+
+def test_the_way_back_keeps_the_list_s_filter(admin_client):
+    order = failed()
+    there = f"{reverse('admin:orders_order_changelist')}?state__exact=failed&amp;o=since"
+    back = {"_changelist_filters": "state__exact=failed&o=since"}
+    assert f'href="{there}"' in admin_client.get(page(order), back).content.decode()
