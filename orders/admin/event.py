@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
-from orders.admin.filters import day_filter, word_filter
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.office.export_rights import SEE_SCHEDULES, sees_all
 from orders.admin.office.view_tabs import seen_views
 from orders.admin.personal import PersonalData, masked_text, personal_block
@@ -32,7 +32,9 @@ SUBJECTS = {
 
 
 def seen_with_its_subject(user) -> Q:
-    """The events that the user may see: their own, and those about what the user's lists show."""
+    """The events that the user may see: their own, and those about what the user's lists show. A command sees all."""
+    if user.pk is None:
+        return Q()
     mine = seen_views(user).order_by().values("pk")
     with_id, without = rows_of(user, actor="actor", account_id="account_id", at="at")
     seen, hidden = with_id | without, _begins(SUBJECTS["view"])
@@ -58,7 +60,7 @@ WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FIL
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["what", "order_link", "who", "more", "moment"]
-    list_filter = [WhoFilter, day_filter("at", _("at"))]
+    list_filter = [WhoFilter, day_filter("at", _("at")), PlacesFilter]
     sortable_by = []
     list_select_related = ["order"]
     search_help_text = _("order number, or how it begins; customer: any part; a colleague's name or user name, whole")

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -79,7 +80,8 @@ def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
 
 def entry_words(entry: LogEntry) -> str:
     """What an entry of the journal says was done, masked."""
-    model = entry.content_type.model_class() if entry.content_type else None
+    kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # kept in memory
+    model = kind.model_class() if kind else None
     told = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
     return masked_text(told) or entry.get_action_flag_display()
 

@@ -58,8 +58,8 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     return Notes(told[:SHOWN], told[SHOWN:], hidden=len(seen) < len(newest), write=write)
 
 
-def notes_of_order(order: Order, *, more: str = "", write: str = "") -> Notes:
-    """The order's notes, which its history keeps. Whoever sees the order sees them."""
+def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
+    """The order's notes, which its history keeps. Whoever sees the order's events sees them."""
     rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
     told = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
     return Notes(told[:SHOWN], more=more if len(told) > SHOWN else "", write=write if told else "")  # else in the menu

@@ -47,7 +47,7 @@ class IsOfStaff(Func):
 
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
-        return f"{sql} LIKE 'staff:%%'", values
+        return f"substr({sql}, 1, 6) = 'staff:'", values
 
 
 class RowsOf(Subquery):

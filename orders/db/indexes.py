@@ -21,7 +21,7 @@ PLAIN = {
     "order_attribution": ("orders_order", "attribution_id, id DESC", ""),
     "order_biz_end": ("orders_order", "biz_end, state", "biz_end IS NOT NULL"),
     "order_state_since": ("orders_order", "state_since DESC, id DESC", ""),
-    "event_of_person": ("orders_orderevent", "actor, id DESC", "actor LIKE 'staff:%'"),
+    "event_of_person": ("orders_orderevent", "actor, id DESC", "substr(actor, 1, 6) = 'staff:'"),
     "affected_since": ("orders_affectedorder", "since", ""),
     "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
     "dispatch_ended_badly": ("orders_dispatch", "state, id DESC", "state IN ('failed', 'closed', 'undone')"),

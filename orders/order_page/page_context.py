@@ -110,10 +110,12 @@ def looks_left(request: HttpRequest) -> int | None:
 
 
 def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
-    more = "?tab=events&who=notes#tabs" if any(tab.key == "events" for tab in tabs) else ""
+    """The order's notes. They are events, so they are for those who may see these."""
+    if not any(tab.key == "events" for tab in tabs):
+        return Notes([])
     may = request.user.has_perm("orders.add_note")
     write = reverse("admin:orders_order_decide", args=[order.pk, "note"]) if may else ""
-    return notes_of_order(order, more=more, write=write)
+    return notes_of_order(order, more="?tab=events&who=notes#tabs", write=write)
 
 
 def mask_for(shown: bool) -> Callable[[str], str]:

@@ -100,5 +100,5 @@ def test_a_form_from_before_the_log_in_is_refused_kindly(settings):
 def test_what_acted_before_is_not_called_refused(boss):
     """It gets a new key too, though the partner has carried it out."""
     page = boss.get(deciding(acted_before(), "resend")).content.decode()
-    assert "作为新请求重新发送" in page
+    assert "作为一次新的请求重新发送" in page
     assert "已明确拒绝" not in page

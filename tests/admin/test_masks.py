@@ -54,7 +54,7 @@ PEOPLES_OWN_WORDS = {
     "orders_bulkrun": {"reason": SPELLED, "query": f"q={SPELLED}"},
     "orders_export": {"reason": SPELLED, "query": f"q={SPELLED}"},
     "orders_orderevent": {"kind": "undo_mark", "data": {"why": SPELLED}},
-    "orders_incident": {"words": SPELLED, "note": SPELLED, "detail": SPELLED},
+    "orders_incident": {"words": SPELLED, "detail": SPELLED},
     "orders_affectedorder": {"detail": SPELLED, "reason": SPELLED},
     "orders_pause": {"reason": SPELLED, "resumed_at": None, "until": None},
     "orders_timeline": {"reason": SPELLED},

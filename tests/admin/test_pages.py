@@ -83,7 +83,8 @@ def fill(order):
 def test_the_order_page_shows_what_it_caused(admin_client):
     order = factories.OrderFactory(state=Order.State.HELD, held_because=Order.Held.FILES)
     factories.OrderDomainFactory(order=order, name="Pull.Example.com")
-    factories.DispatchFactory(order=order, state=Dispatch.State.FAILED, error="<b>400</b>")
+    told = {"code": "partner_words", "words": "<b>400</b>"}
+    factories.DispatchFactory(order=order, state=Dispatch.State.FAILED, error_code="code_400", error_params=told)
     factories.ApprovalRecordFactory(order=order, opinion="同意开通")
     text = admin_client.get(page(order)).content.decode()
     assert 'class="chip chip-amber"' in text

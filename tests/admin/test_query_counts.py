@@ -19,7 +19,7 @@ from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 30
-LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 13, 14, 22, 14, 30  # one of each asks which partners are paused
+LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 13, 14, 22, 14, 31  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
 

@@ -74,11 +74,11 @@ def cost(client, raw: bytes, times: int) -> float:
 
 
 @pytest.mark.parametrize("what", EXPENSIVE)
-def test_2_mib_of_anything_cost_less_than_twice_2_mib_of_letters(client, db, clock, what):
-    """Measures more often what looks expensive: a busy machine makes anything slow once."""
+def test_2_mib_of_anything_cost_little_more_than_2_mib_of_letters(client, db, clock, what):
+    """Twice at most on a quiet machine; the ceiling is for a busy one. What grows with the square costs 100 times."""
     letters, raw = text("x").encode(), EXPENSIVE[what]().encode()
     assert len(raw) <= 2 * 1024 * 1024
-    assert any(cost(client, raw, times) < 2 * cost(client, letters, times) for times in (3, 9, 27))
+    assert any(cost(client, raw, times) < 4 * cost(client, letters, times) for times in (3, 9))
 
 
 NUMBERS = ["1" * 41, "-" + "1" * 41, "0." + "1" * 40, "1" * 41 + "e-9", "1" * 4290]

@@ -84,7 +84,7 @@ def test_nothing_is_entered_where_the_number_cant_be_written(importing, member, 
     with pytest.raises(CommandError, match=r"ATTACHMENT_DIR"):
         importing(row("T1"))
     page = member("业务人员").post(URL, FORM)
-    assert "ATTACHMENT_DIR" in page.content.decode()
+    assert "附件目录" in page.content.decode()
     assert not Order.objects.exists()
 
 
@@ -93,7 +93,7 @@ def test_an_upload_says_so_too(member, settings, tmp_path):
     address = review(client, row("T1"))
     settings.ATTACHMENT_DIR = tmp_path / "file"
     settings.ATTACHMENT_DIR.write_text("")
-    assert "ATTACHMENT_DIR" in client.post(address, follow=True).content.decode()
+    assert "附件目录" in client.post(address, follow=True).content.decode()
     assert not Order.objects.exists()
 
 

@@ -82,7 +82,7 @@ def test_each_file_that_was_replaced_is_kept(clerk, held, folder):
     (b"", "不是 xlsx"),
     (b"\x89PNG" + b"\0" * 100, "不是 xlsx"),
     (b"\xd0\xcf\x11\xe0" + b"\0" * 100, "密码"),
-    (b"PK\x03\x04" + b"\0" * (20 * 1024 * 1024), "20 MiB"),
+    (b"PK\x03\x04" + b"\0" * (20 * 1024 * 1024), "20 MB"),
 ])  # fmt: skip
 def test_what_can_t_be_right_changes_nothing(clerk, held, folder, data, words):
     order = held()

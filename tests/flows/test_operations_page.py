@@ -280,6 +280,8 @@ def wrong(desk, run):
     run('export orders trials.xlsx --query "state=trialing&attribution=BJ"')
     run('export orders trials.xlsx --query "state=stuck"')
     run('export billing all.csv --query "colour=red"')
+    run("evidence A3 a3.zip")
+    run("evidence A3 a3.zip --personal")
     run("setup_schedules")
     run("version")
     run("migrate")
@@ -344,7 +346,7 @@ def test_its_order_files_are_carried_out(desk):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 35
+    assert len(ours) == 36
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 

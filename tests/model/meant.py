@@ -201,6 +201,7 @@ def _left_of(said: Said, before: Shape, rows: Iterable[Row]) -> list[Said]:
         here = [there.get(one, []) for one in result]
         services = _counts(said.service, here, lambda row: row.product == said.service, alone=True)
         ends = _counts(said.end, here, lambda row: right_end(row, said.end), alone=False)
+        services += [""] if said.service == before.service else []  # what it says again, it need not have done
         for service, end in product(services, ends):
             one = replace(said, about=about, service=service, end=end)
             if about == readings[0] or readings[0] or service or end:  # what did nothing acted on no domain

@@ -1142,6 +1142,20 @@ def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("trialing", "failed", {"d": ""})
 
 
+def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_than_ours(desk):
+    """Its repeat was refused, so it goes out once more: behind the moment until which the first may act."""
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "bc", start=1)
+    desk.wait(2 * DAY)
+    desk.deliver("bigdata", "bpm", fates=("ok", "before"), room=1)
+    desk.press("A0", "withdraw", 2)
+    desk.deliver("bigdata", fates=("late",))
+    desk.next_moment()
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.check()
+    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
+
+
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     """No step stays failed where nothing is wrong any more."""
     desk.trial("T0", "a")

@@ -198,9 +198,11 @@ def test_an_undone_order_tells_what_went():
 
 
 def test_a_retry_says_when_and_why():
-    row = step("create_billing", "retrying", error_code="timeout", error="10 s", attempts=3, next_try_at=NOW + DAY)
+    told = {"code": "partner_words", "words": "稍后再试"}
+    row = step("create_billing", "retrying", error_code="code_500", error="code 500", error_params=told, attempts=3,
+               next_try_at=NOW + DAY)  # fmt: skip
     rung = by_key(ladder(order(S.IN_PROGRESS), [row]))["billing"]
-    assert (rung.tries, rung.next_try, rung.code, rung.detail) == (3, NOW + DAY, "timeout", "10 s")
+    assert (rung.tries, rung.next_try, rung.code, rung.detail) == (3, NOW + DAY, "code_500", "稍后再试")
 
 
 def test_a_partner_that_is_down_offers_no_button():

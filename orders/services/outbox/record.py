@@ -14,6 +14,7 @@ from django.db import transaction
 from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
+from orders.services.compensation.plan import may_still_act
 from orders.services.order_state import add_event, add_events, event, load_records, lock_orders
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
@@ -175,6 +176,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.about, again.blocking = again.about | {"again": True}, row.blocking
+    if row.lane is None and (until := may_still_act([row], now)):  # else a late call would have the last word
+        again.next_try_at = until
     enqueue([again])
 
 
