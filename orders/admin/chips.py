@@ -1,6 +1,7 @@
 """States as chips. Each of the six tones has one meaning everywhere. A test checks that every state has a tone."""
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -120,10 +121,26 @@ def is_doubtful(row) -> bool:
 def chip_of(row) -> str:
     """The chip of a row with a `state`. A doubtful row is not shown as fine."""
     state = row.State(row.state)
-    if not is_doubtful(row):
-        return chip(state)
-    tone = "red" if TONES[state] == "red" else "amber"
-    return format_html('<span class="chip chip-{}">{} · {}</span>', tone, state.label, _("Needs a look"))
+    if is_doubtful(row):
+        tone = "red" if TONES[state] == "red" else "amber"
+        return format_html('<span class="chip chip-{}">{} · {}</span>', tone, state.label, _("Needs a look"))
+    if isinstance(row, BillingRecord) and begins_later(row):
+        return format_html('<span class="chip chip-grey">{}</span>', _("not begun yet"))
+    return _step_chip(row, state) if isinstance(row, Dispatch) else chip(state)
+
+
+def begins_later(row: BillingRecord) -> bool:
+    """Whether the big-data side accepted a record that counts from a later day on: nobody is billed by it yet."""
+    return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
+
+
+def _step_chip(row: Dispatch, state: Dispatch.State) -> str:
+    """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
+    if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
+        return chip(Notice.State.SENT)
+    if row.channel == Dispatch.Channel.FILES and state == Dispatch.State.RETRYING:
+        return format_html('<span class="chip chip-amber">{}</span>', _("To be completed"))
+    return chip(state)
 
 
 def personal_chip(unmasked: bool) -> str:

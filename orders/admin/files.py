@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from orders.admin.cells import cut
 from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip, chip
+from orders.admin.chips import StateChip, chip_of
 from orders.admin.filters import OwnAttributions, day_filter
 from orders.admin.order_list import StuckFilter
 from orders.admin.personal import masked_text
@@ -70,9 +70,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         row = getattr(order, "check_row", None)
         if row and row.state == Dispatch.State.DONE and order.waiver:
             return format_html('<span class="chip chip-grey">{}</span>', order.waiver.get_result_display())
-        if row and row.state == Dispatch.State.RETRYING:
-            return format_html('<span class="chip chip-amber">{}</span>', _("To be completed"))
-        return row and chip(Dispatch.State(row.state))
+        return row and chip_of(row)
 
     @admin.display(description=_("finding"), empty_value="")
     def finding(self, order):

@@ -14,9 +14,9 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
-from notifications.models import Contact, Mail, Notice
+from notifications.models import Contact, Mail
 from notifications.services import recipients_in_words
-from orders.admin.chips import chip
+from orders.admin.chips import chip_of
 from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
@@ -159,8 +159,7 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def state_chip(self, obj):
-        state = Dispatch.State(obj.dispatch.state)
-        return chip(Notice.State.SENT if state == Dispatch.State.DONE else state)
+        return chip_of(obj.dispatch)
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

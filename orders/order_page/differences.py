@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.error_messages import say_why
 from orders.models import Difference, Dispatch, Order
+from orders.order_page.glossary import WORDS as GLOSSARY
 from orders.people import actor_of
 from orders.queries.doubts import SERVED
 
@@ -66,7 +67,10 @@ def _line(row: Difference, order: Order | None) -> DifferenceLine:
         return DifferenceLine(
             row, tone_of(row, order), ours % {"what": meant}, theirs % {"what": there}, [], life_of(row)
         )
-    fields = [(name, *("" if side is None else str(side) for side in pair)) for name, pair in _fields(detail)]
+    fields = [
+        (str(GLOSSARY.get(name, name)), *("" if side is None else str(side) for side in pair))
+        for name, pair in _fields(detail)
+    ]
     return DifferenceLine(
         row, tone_of(row, order), SIDES.get(ours, ours), SIDES.get(theirs, theirs), fields, life_of(row)
     )

@@ -28,6 +28,7 @@ FILTERS = {
     "errors": (gettext_lazy("Errors"), ERRORS),
     "notes": (gettext_lazy("Notes"), Q(kind="note")),
 }
+MANY_RESENT = gettext_lazy("Steps of several orders sent again: %(sent)s")
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
 MOST_NAMES = 5
@@ -168,7 +169,8 @@ def describe(row: OrderEvent) -> Told:
     if row.kind == START_MOVED:
         data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor, row.account_id, row.at)
-    what = mask_text(str(WORDS.get(row.kind, row.kind)) % _Facts(data))
+    words = MANY_RESENT if row.kind == "resend" and "steps" not in data else WORDS.get(row.kind, row.kind)
+    what = mask_text(str(words) % _Facts(data))
     if row.order_id and data.get("run"):
         what = f"{what} · {_('bulk run %(run)s') % {'run': data['run']}}"
     more = detail_text(str(next((data[key] for key in MORE if data.get(key)), "")), data.get("params", {}))

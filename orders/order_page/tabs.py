@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -150,10 +151,12 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
 
 
 def _states_of(order: Order) -> list[tuple]:
-    """(state in words, number, what it means) of an order's records."""
-    rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"))
-    numbers = dict(rows)
-    return [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
+    """(state in words, number, what it means) of an order's records. Those that begin later are told apart."""
+    later = Count("pk", filter=Q(state=Record.LIVE, create_time__gt=timezone.now()))
+    rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"), later=later)
+    found = [(_("not begun yet"), late, _("accepted there; it counts from its begin on")) for *_s, late in rows if late]
+    numbers = {state: number - late for state, number, late in rows if number > late}
+    return found + [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
 
 
 def bpm(ask: Ask) -> dict:

@@ -47,7 +47,8 @@ class OrderPages:
         if order is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = page_context(request, order, self.get_queryset(request))
-        return self.show(request, "page.html", title=order.number, **context)
+        from_list = request.GET.get("_changelist_filters", "")  # the list's own filter, to go back to
+        return self.show(request, "page.html", title=order.number, from_list=from_list, **context)
 
     def print_view(self, request, pk: int):
         """All tabs on one page that is made for paper."""

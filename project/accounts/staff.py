@@ -124,7 +124,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     form, add_form = StaffForm, NewStaffForm
     change_password_form = PasswordForm
     choice_words = staticmethod(account_words)
-    list_display = ["username", "display_name", "phone_masked", "letters", "is_staff", "is_active", "is_superuser"]
+    list_display = [
+        "username", "display_name", "phone_masked", "letters", "roles", "is_staff", "is_active", "is_superuser",
+        "last_login",
+    ]  # fmt: skip
     list_filter = ["is_staff", "is_active", "limited", "groups"]
     search_fields = ["username", "display_name", "email"]
     filter_horizontal = ["user_permissions"]
@@ -143,7 +146,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     search_help_text = _("user name, name or mail address: any part")
 
     def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related("attributions")
+        return super().get_queryset(request).prefetch_related("attributions", "groups")
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -160,6 +163,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         if not user.limited:
             return _("all")
         return ", ".join(str(row) for row in user.attributions.all()) or _("none: sees nothing")
+
+    @admin.display(description=_("role"), empty_value="-")
+    def roles(self, user):
+        return ", ".join(role.name for role in user.groups.all()) or None
 
     @admin.display(description=_("phone"))
     def phone_masked(self, user):

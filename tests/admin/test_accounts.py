@@ -100,11 +100,12 @@ def test_two_of_one_name_can_be_told_apart_where_a_deputy_is_chosen(member):
 
 def test_the_list_shows_names_and_limits_and_finds_both(member):
     manager = member("管理员")
-    factories.UserFactory(display_name="王敏", letters=["BJ"])
+    factories.UserFactory(display_name="王敏", letters=["BJ"]).groups.add(Group.objects.get(name="业务人员"))
     factories.UserFactory(display_name="李强", letters=[])
     found = manager.get(reverse("admin:project_user_changelist") + "?q=王").text
     assert "王敏" in found
     assert "北京" in found
+    assert '<td class="field-roles">业务人员</td>' in found
     assert "李强" not in found
     assert "无：看不到任何订单" in manager.get(reverse("admin:project_user_changelist") + "?q=李").text
 

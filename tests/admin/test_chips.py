@@ -1,9 +1,12 @@
-"""Every state has a tone."""
+"""Every state has a tone; what a chip says is so."""
+
+import datetime
 
 import pytest
+from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.admin.chips import TONES, chip
+from orders.admin.chips import TONES, chip, chip_of
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 
 WORDS = [
@@ -24,3 +27,16 @@ def test_every_state_has_one_of_six_tones(words):
 
 def test_a_chip_is_a_word():
     assert chip(Order.State.FAILED) == f'<span class="chip chip-red">{Order.State.FAILED.label}</span>'
+
+
+@pytest.mark.parametrize("row, word", [
+    (BillingRecord(state="live", create_time=timezone.now() + datetime.timedelta(days=1)), "尚未生效"),
+    (BillingRecord(state="live", create_time=timezone.now()), "已生效"),
+    (BillingRecord(state="live"), "已生效"),
+    (Dispatch(channel="mail", state="done"), "已发送"),
+    (Dispatch(channel="files", state="retrying"), "待补齐"),
+    (Dispatch(channel="billing", state="retrying"), "重试中"),
+])  # fmt: skip
+def test_a_chip_says_what_became_of_this_row(row, word):
+    """A record that begins later bills nobody yet; a mail is sent; a held file is waited for."""
+    assert f">{word}<" in chip_of(row)

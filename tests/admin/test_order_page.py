@@ -5,9 +5,11 @@ import datetime
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import Schedule
 
 from orders.models import Attempt, Order, OrderDomain, OrderEvent
 from orders.order_page.tabs import TABS
+from orders.services.start_day_schedule import schedule_name
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW
@@ -333,3 +335,33 @@ def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, ag
     assert ("刷新本页可看到结果" in text) != again
     type(row).objects.update(state="done", next_try_at=None)
     assert "http-equiv" not in text_of(admin_client, order, query)
+
+
+def test_a_record_that_begins_later_bills_nobody_yet(member):
+    """Neither tab of a scheduled order says that it counts; the name of the engineers' schedule is not for clerks."""
+    order = scheduled(days=2)
+    factories.OrderDomainFactory(order=order, name="a.example.com")
+    factories.BillingRecordFactory(order=order, domain="a.example.com", state="live", create_time=order.start_at)
+    Schedule.objects.create(name=schedule_name(order), func="os.getpid", next_run=order.start_at)
+    clerk = member("业务人员")
+    for tab in ("domains", "billing"):
+        told = text_of(clerk, order, f"?tab={tab}")
+        assert "尚未生效</span>" in told
+        assert "已生效" not in told
+    assert "尚未生效 1" in told
+    assert schedule_name(order) not in told
+    assert schedule_name(order) in text_of(member("工程师"), order)
+
+
+def test_a_held_file_is_checked_not_sent(admin_client):
+    told = text_of(admin_client, held_for_files(), "?tab=overview")
+    assert "待补齐" in told
+    assert "下次检查" in told
+    assert "下次发送" not in told
+
+
+def test_the_way_back_keeps_the_list_s_filter(admin_client):
+    order = failed()
+    there = f"{reverse('admin:orders_order_changelist')}?state__exact=failed&amp;o=since"
+    back = {"_changelist_filters": "state__exact=failed&o=since"}
+    assert f'href="{there}"' in admin_client.get(page(order), back).content.decode()

@@ -55,11 +55,11 @@ def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
 
 def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     """Days are days and numbers numbers, read with openpyxl: nobody has to convert a column before a pivot."""
+    sent = timezone.now() - datetime.timedelta(days=3, hours=1)
     for day, flow in (("2026-11-03", "1"), ("2026-11-20", "2.5"), ("2026-12-01", "4"), ("2026-12-02", "很多")):
-        sent = timezone.now() - datetime.timedelta(days=3, hours=1)
         order = make.OrderFactory(
-            biz_start=datetime.date.fromisoformat(day), data_flow=flow, state="awaiting_approval", state_since=sent,
-            kind="activation", attribution_id="BJ",
+            biz_start=datetime.date.fromisoformat(day), data_flow=flow, state="awaiting_approval",
+            kind="activation", attribution_id="BJ", state_since=sent,
         )  # fmt: skip
         make.DispatchFactory(
             order=order, step="start_bpm", channel="bpm", state="done", done_at=sent, next_try_at=None
@@ -83,7 +83,7 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     assert months == {(2026, 11): 3.5, (2026, 12): 4}
     notes = {row[0]: row[1] for row in book["说明"].iter_rows(values_only=True)}
     assert (notes["筛选"], notes["行数"], notes["个人信息"]) == ("状态：待审批", 4, "已脱敏")
-    assert (notes["归属范围"], notes["导出人"]) == ("BJ", staff.person.get_username())
+    assert (notes["归属范围"], notes["导出人"]) == ("北京", staff.person.get_username())
     assert isinstance(notes["导出时间"], datetime.datetime)
     assert "整天数" in notes["已等（天）"]
 

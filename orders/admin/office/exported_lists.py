@@ -36,6 +36,7 @@ from orders.models import (
     Incident,
     Order,
     OrderEvent,
+    Province,
 )
 from orders.people import actor_of
 from orders.services.office.evidence_file import EVIDENCE
@@ -158,11 +159,12 @@ class ExportedList:
         """What the file says of itself: which rows, for whom, when, masked or not."""
         filters = _("; ").join(f"{title}{_(': ')}{value}" for title, value in filters_in_words(self.changelist))
         scope = attributions_of(self.user)
+        places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
         return [
             (_("List"), self.title),
             (_("Filter"), mask_text(filters) or _("none: all rows")),
-            (_("Attributions"), _("all") if scope is None else _(", ").join(sorted(scope))),
+            (_("Attributions"), _("all") if scope is None else _(", ").join(places)),
             (_("Exported by"), str(actor_of(by)[0])),
             (_("Exported at"), timezone.localtime().replace(tzinfo=None, microsecond=0)),
             (_("People's data"), people),

@@ -129,7 +129,10 @@ def start_day_rung(facts: Facts) -> Rung:
 def _ahead(base: dict, order: Order) -> Rung:
     day = date_format(order.biz_start or order.start_at, "n-j")
     if order.state == State.SCHEDULED:
-        note = _("Everything is sent. The order goes live by itself on its start day; until then it can be withdrawn.")
+        note = _(
+            "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it, or "
+            "a colleague who may."
+        )
         return Rung(**base, tone="blue", icon="clock", result=day, at=order.start_at, note=note)
     return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
 
