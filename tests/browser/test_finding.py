@@ -87,7 +87,7 @@ def test_every_bar_of_the_chart_leads_somewhere(visit):
     page.goto("/admin/")
     addresses = page.eval_on_selector_all("svg.chart a", "links => links.map((link) => link.href.baseVal)")
     assert addresses
-    assert all(re.search(r"/(order|affectedorder)/\?(received|since)=\d{4}-\d\d-\d\d$", one) for one in addresses)
+    assert all(re.search(r"/order/\?(received|stopped)=\d{4}-\d\d-\d\d$", one) for one in addresses)
 
 
 def test_a_refused_message_tells_why(visit):

@@ -28,7 +28,7 @@ def test_an_auditor_prints_an_order(visit):
     page = visit("auditor")
     page.goto("/admin/orders/order/?state__exact=active")
     page.locator("#result_list th.field-number a").first.click()
-    page.locator("a.to-print").click()
+    page.locator("a.to-print", has_text="打印").click()
     page.wait_for_url("**/print/")
     page.emulate_media(media="print")
     for hidden in ("#header", "#nav-sidebar", ".breadcrumbs", ".order-tabs", ".order-menu", ".copy", ".no-print"):

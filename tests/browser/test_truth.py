@@ -42,7 +42,7 @@ def test_a_customer_who_is_not_billed_leads_from_the_dashboard_to_the_repair(vis
     first = page.locator(".answer a").first
     assert "已开通服务但没有话单" in first.inner_text()
     first.click()
-    page.wait_for_url("**needs=unbilled")
+    page.wait_for_url("**needs=unbilled*")
     page.locator("#result_list tbody th a").first.click()
     page.wait_for_load_state()
     assert page.locator("h1").inner_text() == "100A-UNBILLED"
@@ -85,7 +85,6 @@ def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(vi
     page = visit("clerk")
     open_order(page, "100A-FILES", "files")
     assert page.locator(".order-tab .chip-amber").count() == 2
-    assert page.locator(".order-tab a", has_text="下载").count() == 0  # none of them is there
     page.locator("button", has_text="立即重新检查").click()
     page.wait_for_selector(".messagelist .success")
     assert page.url.endswith("?tab=files#tabs")
