@@ -1,9 +1,9 @@
 """Made-up next versions of this checkout, as docs/mechanisms/versions.md has a change of the schema: one step each.
 
-1.2.0+0  this checkout
-1.2.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
-1.2.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
-1.2.0+3  contract: `data_flow` is dropped
+1.3.0+0  this checkout
+1.3.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
+1.3.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
+1.3.0+3  contract: `data_flow` is dropped
 """
 
 import shutil
@@ -52,7 +52,10 @@ CODE = {
     ],
     "integrations/bboss/content.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
     "orders/services/planning.py": [("    order.data_flow = order.data_flow or order.trial.data_flow\n", "")],
-    "orders/admin/order_list.py": [('"data_flow",', "")],
+    "orders/admin/order_list.py": [
+        ('        "data_flow",\n', ""),
+        ('    number_columns = ("data_flow",)\n', ""),
+    ],
 }
 
 
