@@ -162,7 +162,6 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
-    code = raw_field("error_code", _("error code"))
     problem = raw_field("error", _("error as logged"))
     fields = [
         "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",

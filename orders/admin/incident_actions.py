@@ -241,7 +241,9 @@ class IncidentActs:
                 note_incident(**about, note=note)
             case "ignore":
                 ignore_incident(**about, reason=note)
-            case "resolve" if resolve_incident(**about, reason=note).state != State.RESOLVED:
-                messages.warning(request, _("It is over for the orders that have gone on, and stays for the others."))
-                return
+            case "resolve":
+                if resolve_incident(**about, reason=note).state != State.RESOLVED:
+                    told = _("It is over for the orders that have gone on, and stays for the others.")
+                    messages.warning(request, told)
+                    return
         messages.success(request, act.done)

@@ -29,7 +29,7 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     Two Chinese characters from the middle of an enterprise's name find it too. Words are not split. `seen`: the orders
     that a limited reader may see, None for all. Of a pasted address the host is looked for.
     """
-    term = _told(term)
+    term = term_meant(term)
     if not term:
         return rows
     if LOOKS_LIKE_AN_ID.fullmatch(term):
@@ -41,7 +41,8 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     return rows.filter(found | Q(pk__in=_with_domain(term)) if _may_be_a_domain(term) else found)
 
 
-def _told(term: str) -> str:
+def term_meant(term: str) -> str:
+    """What is looked for: of a pasted address its host."""
     return domain_meant(term) if "//" in term else term.strip()
 
 
@@ -85,7 +86,7 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
 
     `domain` names a field that holds keys of domains. `seen` is as in `search_orders`.
     """
-    term = _told(term)
+    term = term_meant(term)
     if not term:
         return rows
     customers = customers_meant(term, seen)

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 from orders.attachments.check import MAX_BYTES, why_never_right
+from orders.disk import sync_folder
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
@@ -50,7 +51,7 @@ class Upload:
             if kept:
                 os.rename(folder / name, folder / kept)
             os.rename(self.path, folder / name)
-            _sync(folder)
+            sync_folder(folder)
 
 
 @contextlib.contextmanager
@@ -94,11 +95,3 @@ def _told_as_error() -> Iterator[None]:
     except OSError as error:
         logger.error("an uploaded file can't be written: %s", error)
         raise NotAllowedError("upload_not_written", why=error.strerror or str(error)) from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

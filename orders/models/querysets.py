@@ -23,10 +23,17 @@ class DispatchQuerySet(models.QuerySet):
 
 
 class BillingRecordQuerySet(models.QuerySet):
+    def not_run_out(self, now: datetime.datetime):
+        """Those whose cancelTime has not passed. One whose has is over by itself."""
+        return self.filter(models.Q(cancel_time=None) | models.Q(cancel_time__gt=now))
+
     def not_over(self, now: datetime.datetime):
-        """Those live at the big-data side, or that may be. One whose cancelTime has passed is over by itself."""
-        rows = self.filter(state__in=self.model.THERE)
-        return rows.filter(models.Q(cancel_time=None) | models.Q(cancel_time__gt=now))
+        """Those live at the big-data side, or that may be."""
+        return self.filter(state__in=self.model.THERE).not_run_out(now)
+
+    def in_force(self, now: datetime.datetime):
+        """Those by which somebody is billed, or on trial, at this moment: begun and not over."""
+        return self.not_over(now).exclude(create_time__gt=now)
 
 
 class AffectedOrderQuerySet(models.QuerySet):

@@ -138,6 +138,7 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
     """Where the order stands and what happened, in words."""
     mask = str if personal else masked_text
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
+    rungs = build_ladder(facts_of(order, now=now))
     names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]
     lines = [
         f"{_('Evidence')} {order.number}",
@@ -151,15 +152,11 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
         f"{_('Received')}{_(': ')}{_moment(order.received_at)}",
         f"{_('Domains')}{_(': ')}{len(names)}",
         "",
-        *(f"{rung.title}{_(': ')}{rung.result} {_moment(rung.at) if rung.at else ''}" for rung in _ladder(order, now)),
+        *(f"{rung.title}{_(': ')}{rung.result} {_moment(rung.at) if rung.at else ''}" for rung in rungs),
     ]
     if user.has_perm("orders.view_orderevent"):
         lines += ["", _("Events"), *(_event(row, mask) for row in order.events.order_by("pk").iterator(500))]
     return "\n".join(lines) + "\n"
-
-
-def _ladder(order: Order, now: datetime.datetime) -> list:
-    return build_ladder(facts_of(order, now=now))
 
 
 def _event(row, mask: Callable[[str], str]) -> str:

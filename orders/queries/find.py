@@ -198,7 +198,7 @@ def _rows_of(
 ) -> tuple[list[list[OrderDomain]], bool]:
     """For each of these domains that is there its rows, the best first, and whether there are more."""
     now = timezone.now()
-    records = BillingRecord.objects.not_over(now).filter(domain_key__in=keys).exclude(create_time__gt=now)
+    records = BillingRecord.objects.in_force(now).filter(domain_key__in=keys)
     if seen is not None:
         records = records.filter(order__in=seen.order_by().values("pk"))
     told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]

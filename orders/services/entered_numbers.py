@@ -19,6 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from orders.disk import sync_folder
 from orders.local_time import SHANGHAI
 
 NAME = "numbers-entered-by-hand.txt"
@@ -87,13 +88,13 @@ def _append(lines: list[EnteredNumber]) -> None:
     with _locked(numbers_file()) as handle:
         _write(handle, text.encode() if _ends_a_line(handle) else b"\n" + text.encode())
         os.fsync(handle)
-    _sync(numbers_file().parent)  # another process may have made the file a moment ago
+    sync_folder(numbers_file().parent)  # another process may have made the file a moment ago
 
 
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
 
 
 @contextlib.contextmanager
@@ -115,11 +116,3 @@ def _ends_a_line(handle: int) -> bool:
 def _write(handle: int, data: bytes) -> None:
     while data:
         data = data[os.write(handle, data) :]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -52,7 +52,8 @@ def _overwrites(row: Dispatch) -> bool:
     """Whether a step overwrites what others did to a trial's records: an undoing, a change, an activation's cancel."""
     if row.lane is None or row.repeat or row.step in FIXES or row.step == Step.ASK_BILLING:
         return False
-    return row.undo or row.order.kind == Kind.CHANGE or (row.step == Step.CANCEL_TRIAL and row.order.kind != Kind.TRIAL)
+    of_activation = row.order.kind == Kind.ACTIVATION and row.step == Step.CANCEL_TRIAL
+    return row.undo or row.order.kind == Kind.CHANGE or of_activation
 
 
 def _goes_on(row: Dispatch) -> bool:

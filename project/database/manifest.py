@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from orders.disk import sync_folder
 from project.database.errors import BackupError
 
 NAME = "manifest.json"
@@ -38,11 +39,7 @@ def write(folder: Path, facts: dict) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.rename(folder / NAME)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(folder)
 
 
 def read(folder: Path) -> dict:

@@ -36,7 +36,7 @@ class CustomerChangeList(FactsChangeList):
 
     def add_facts(self, rows):
         now = timezone.now()
-        records = BillingRecord.objects.not_over(now).exclude(create_time__gt=now)
+        records = BillingRecord.objects.in_force(now)
         if self.seen is not None:
             records = records.filter(order__in=self.seen.order_by().values("pk"))
         records = records.filter(order__enterprise_id=OuterRef("pk")).order_by()

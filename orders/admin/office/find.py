@@ -22,7 +22,7 @@ from orders.admin.chips import chip_of
 from orders.admin.personal import PERMISSION, note_seen
 from orders.admin.refusal_hints import why_refused
 from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
-from orders.admin.search import RECORDS, customer_address
+from orders.admin.search import RECORDS, customer_address, term_meant
 from orders.content import domain_meant
 from orders.models import Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
@@ -177,9 +177,9 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
 
 
 def term_of(text: str) -> str:
-    """What is looked for: of a pasted address its host."""
-    text = text.strip()
-    return domain_meant(text) if "//" in text or len(text) > LONGEST else text
+    """What is looked for. What is too long for a name is read as an address without its beginning."""
+    term = term_meant(text)
+    return domain_meant(term) if len(term) > LONGEST else term
 
 
 def why_not(term: str) -> str:

@@ -7,8 +7,6 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db.models import Q
-
 from orders.content import domain_key
 from orders.models import BillingRecord, Order
 from orders.queries.customer_names import name_of
@@ -47,7 +45,7 @@ def _used_domains(
     """By domain as it is compared: the orders that bill it or have it on trial, (type, number) each."""
     keys = sorted({domain_key(one["ProvReq"]) for entry in entries for one in entry.content[DOMAINS]})
     used = defaultdict(set)
-    meant = BillingRecord.objects.filter(Q(cancel_time=None) | Q(cancel_time__gt=now), state__in=MEANT)
+    meant = BillingRecord.objects.not_run_out(now).filter(state__in=MEANT)
     meant = meant.exclude(order__state__in=OVER).order_by()
     meant = meant if letters is None else meant.filter(order__attribution__in=letters)
     for start in range(0, len(keys), ASKED_AT_ONCE):
