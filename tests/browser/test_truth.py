@@ -73,21 +73,19 @@ def test_a_returned_order_leads_to_bpm(visit):
     assert link.get_attribute("href") == "https://bpm.example.com/tasks/P-2026-0007?order=100A-RETURNED"
 
 
-ALIVE = """
+LOOKED_AT = """
 from django.utils import timezone
 from integrations.models import Heartbeat
-Heartbeat.objects.update(seen_at=timezone.now())
-"""  # the desk's only heartbeat is old by now
-LOOKED_AT = """
 from orders.models import Dispatch
-from django.utils import timezone
-later = timezone.now() + timezone.timedelta(minutes=5)
+now = timezone.now()
+Heartbeat.objects.update(seen_at=now)  # the desk's only heartbeat is old by now
+later = now + timezone.timedelta(minutes=5)
 Dispatch.objects.filter(order__number="100A-FILES", step="check_files").update(next_try_at=later)
-"""
+"""  # as a worker leaves it: a test before may have had the files checked, and no worker runs here
 
 
 def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(visit, desk):
-    desk.run("manage.py", "shell", "--verbosity", "0", "-c", ALIVE)
+    desk.run("manage.py", "shell", "--verbosity", "0", "-c", LOOKED_AT)
     page = visit("clerk")
     open_order(page, "100A-FILES", "files")
     assert page.locator(".order-tab .chip-amber").count() == 2
@@ -96,7 +94,7 @@ def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(vi
     assert page.url.endswith("?tab=files#tabs")
     told = page.locator("#content").inner_text()
     assert "已交给后台处理" in told
-    desk.run("manage.py", "shell", "--verbosity", "0", "-c", LOOKED_AT)  # as a worker leaves it
+    desk.run("manage.py", "shell", "--verbosity", "0", "-c", LOOKED_AT)
     page.wait_for_selector(".order-tab >> text=系统会自动再检查", timeout=20_000)
     assert page.locator(".order-notice").count() == 0
     assert page.locator("meta[http-equiv=refresh]").count() == 0
