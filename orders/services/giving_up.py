@@ -346,11 +346,12 @@ def billed_still(order: Order) -> list[Dispatch]:
     return [row for row in rows.order_by("pk") if row.about.get("settled") and not row.about.get("accepted")]
 
 
-def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
+def end_billed(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
     """Ends given-up steps whose records are gone, or meant again, after the records or the shape of an order (locked,
     its trial too) have changed.
 
-    Such a step is done, its incident is over, and what waited goes on. Returns whether there was one.
+    Such a step is done, its incident is over, and what waited goes on. Returns whether there was one. `beside`: another
+    order of the trial that the caller has locked and goes on with.
     """
     settled = []
     for row in billed_still(order):
@@ -362,7 +363,7 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str) -> bool:
         settled.append(row)
     if settled:
         orders = lock_orders({pk for row in settled for pk in (row.order_id, row.order.trial_id) if pk})
-        orders[order.pk] = order  # the caller goes on with this one, so it must see what is moved here
+        orders |= {one.pk: one for one in (order, beside) if one}  # the caller must see what is moved here
         for row in settled:
             row.order = orders[row.order_id]
             row.order.trial = orders.get(row.order.trial_id)

@@ -83,7 +83,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.CHANGE and order.trial:
         plan_behind(trial, moved=moved, now=now, by=by)
         name_built_upon(order, now=now, by=by)
-        end_billed(trial, now=now, by=by)
+        end_billed(trial, now=now, by=by, beside=order)
     finish_undo(order, now=now, by=by)
     if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)

@@ -1391,3 +1391,18 @@ def test_an_activation_cancels_what_a_given_up_cancel_left(desk):
     desk.check()
     assert (desk.state("T0"), desk.state("A0"), desk.services_there("T0")) == ("converted", "active", {})
     assert not desk.names_stuck()
+
+
+def test_accepting_moves_a_withdrawn_activation_once(desk):
+    """The books end its given-up cancel in between, and that moves the order. The history had the move twice."""
+    desk.trial("T0", "ab", end=2)
+    desk.deliver()
+    desk.setting(retries=[])
+    desk.activation("A0", "T0", "abc")
+    desk.deliver("bigdata", "bpm", fates=("garbage", "refuse", "ok", "lost"), room=1)
+    desk.next_moment()
+    desk.change("C2", "T0", "d", service="1", end=0, flow="2")
+    desk.press("C2", "withdraw", 2)
+    desk.deliver("bigdata", fates=("garbage",))
+    desk.mend("withdraw first")
+    assert desk.state("A0") == "withdrawn"

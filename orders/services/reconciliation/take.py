@@ -338,7 +338,7 @@ def close_by_hand(rows: QuerySet[Difference], state: str, reason: str, *, by: st
 def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     refresh_trial(trial, now=now, by=by)
-    end_billed(trial, now=now, by=by)
+    end_billed(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
