@@ -1,24 +1,31 @@
 """Who is responsible for an attribution, and who gets mail about it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Contact
 
 SHARED = {"JT": "GJ", "GJ": "JT"}  # both share the group-customer SA (政企 SA), unless each has its own
 
+IS_A = {Contact.Role.SA: _("an SA contact of {place}"), Contact.Role.COPY: _("a contact of {place} who gets copies")}
+
 
 @dataclass(frozen=True)
 class ContactFacts:
-    """A contact as it was at some moment. `mail` may be empty for the default contact only."""
+    """A contact as it was at some moment. `mail` may be empty for the default contact only. `is_a`: as what it was
+    chosen, in words."""
 
     name: str
     mail: str
     tel: str
+    is_a: str | Promise = field(default="", compare=False)
 
 
 def contacts_for(letters: str) -> list[ContactFacts]:
@@ -33,12 +40,16 @@ def contacts_for(letters: str) -> list[ContactFacts]:
     return found or _default_contact()
 
 
-def recipients_for(letters: str) -> list[str]:
-    """The addresses for a mail about this attribution: its SA's, then those who get a copy. Each appears once."""
+def addressees(letters: str) -> dict[str, str | Promise]:
+    """The addresses for a mail about this attribution, and as what each gets it, in words: its SA's, then those who get
+    a copy. Each appears once."""
     copies = _active_contacts(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
         copies = _active_contacts(SHARED[letters], Contact.Role.COPY)
-    return distinct(contact.mail.strip() for contact in [*contacts_for(letters), *copies])
+    chosen: dict[str, str | Promise] = {}
+    for contact in [*contacts_for(letters), *copies]:
+        chosen.setdefault(contact.mail.strip(), contact.is_a)
+    return {mail: chosen[mail] for mail in distinct(chosen)}
 
 
 def distinct(mails: Iterable[str]) -> list[str]:
@@ -59,9 +70,13 @@ def _is_address(mail: str) -> bool:
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
     rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
-    return [ContactFacts(*row) for row in rows.values_list("name", "mail", "tel")]
+    is_a = IS_A[role]
+    return [
+        ContactFacts(*row, is_a=format_lazy(is_a, place=place))
+        for *row, place in rows.values_list("name", "mail", "tel", "attribution__name")
+    ]
 
 
 def _default_contact() -> list[ContactFacts]:
-    contact = ContactFacts(settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
-    return [contact] if any((contact.name, contact.mail, contact.tel)) else []
+    named = (settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
+    return [ContactFacts(*named, is_a=_("the default contact"))] if any(named) else []

@@ -12,12 +12,13 @@ from django.db import DatabaseError, transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.mail_facts import MailFacts, one_line
 from notifications.masks import mask_text
 from notifications.models import Mail, Notice
-from notifications.recipients import recipients_for
+from notifications.recipients import addressees
 from notifications.sending import MailError, send
 
 __all__ = [
@@ -59,30 +60,38 @@ def write_mails(requests: Iterable[MailRequest], *, now: datetime.datetime) -> d
     """
     requests = {request.dispatch_id: request for request in requests}
     found: dict[int, Mail | Exception] = {row.dispatch_id: row for row in Mail.objects.filter(dispatch__in=requests)}
-    recipients, new = cache(recipients_for), []  # contacts don't change within a batch
+    chosen, new = cache(addressees), []  # contacts don't change within a batch
     for pk, request in requests.items():
         if pk in found:
             continue
         try:
-            found[pk] = _write(request, recipients(request.letters), now)
+            found[pk] = _write(request, chosen(request.letters), now)
             new.append(found[pk])
         except Exception as error:  # no mail may stop the others
             found[pk] = error
     return found | _save(new)
 
 
-def _write(request: MailRequest, recipients: list[str], now: datetime.datetime) -> Mail:
-    subject, body = render(request.kind, request.facts.for_template())
+def _write(request: MailRequest, chosen: Mapping[str, str | Promise], now: datetime.datetime) -> Mail:
+    """`chosen`: the recipients, and as what each gets it. All read one text, so it names every rule that chose one."""
+    subject, body = render(request.kind, request.facts.for_template() | {"why": _why(chosen.values())})
     return Mail(
         dispatch_id=request.dispatch_id,
         order_id=request.order_id,
         kind=request.kind,
         message_id=f"<{request.dispatch_key}@ibs-order-desk>",
-        recipients=recipients,
+        recipients=list(chosen),
         subject=subject,
         body=body,
         written_at=now,
     )
+
+
+def _why(rules: Iterable[str | Promise]) -> str:
+    """Why a mail comes to its recipients, as one sentence. Empty if it has none."""
+    with translation.override(LANGUAGE):
+        words = _(" or ").join(dict.fromkeys(map(str, rules)))
+        return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
 def _save(mails: list[Mail]) -> dict[int, Exception]:

@@ -48,13 +48,17 @@ ENTRY_WORDS = {
     # what is wrong with a whole workbook
     "book_own_check": _("Another workbook of yours is being checked. Upload this one again in a few seconds."),
     "book_checks": _("Workbooks of colleagues are being checked. Upload this one again in a few seconds."),
+    "book_unconfirmed": _(
+        "Within a day you have uploaded %(most)s workbooks that you did not import. Import the last one, or upload "
+        "again tomorrow."
+    ),
     "book_size": _("The file is larger than %(most)s MB."),
     "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),
     "book_macros": _("The file carries macros. Save it as .xlsx, which has none."),
     "book_too_large": _(
-        "The file is too large when it is unpacked, or has too many formats or merged cells. Copy the rows into the "
-        "template."
+        "The file is too large when it is unpacked, or has too many merged cells. Copy the rows into the template."
     ),
+    "book_styles": _("The file has more than %(styles)s formats of cells. Copy the rows into the template."),
     "book_encrypted": _("The file is protected by a password, or an old .xls. Save it as .xlsx without a password."),
     "book_empty": _("The first sheet has no row below the header."),
     "book_rows": _("More than %(rows)s trials, or the sheet is longer than %(lines)s rows. Split the file."),

@@ -37,7 +37,7 @@ from orders.services.incident_desk import (
     resolve_incident,
     why_not_end,
 )
-from orders.services.incidents import BOOKS_ONLY
+from orders.services.incidents import BOOKS_ONLY, parts_but
 from orders.steps import Partner, channels_of
 
 State = Incident.State
@@ -207,7 +207,7 @@ class IncidentActs:
         if act.will:
             rows = still_standing(incident)
             standing = rows.count()
-            going = incident.affected.unresolved().filter(beside=False).count() - standing
+            going = parts_but(incident, rows).number
             why = why_not_end(incident, act.states, act.key)
             if why is None and act.key == "resolve" and standing and not going:
                 why = NotAllowedError("incident_stands", incident=incident.pk, number=standing)

@@ -278,7 +278,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
 
 
 def tell_services(rows: Iterable[Order]) -> None:
-    """Sets `service_now`: of a trial the one that is meant, else the one that the order was sent with.
+    """Sets `service_now`, the service type of `orders.queries.shapes.SERVICE_NOW`.
 
     A query only where a change moved one.
     """

@@ -11,9 +11,11 @@ import json
 import re
 import sys
 import zipfile
+from collections import Counter
 from typing import Any, BinaryIO
 
 from openpyxl.reader.excel import ExcelReader
+from openpyxl.xml.constants import ARC_STYLE
 
 from orders.attachments.xlsx_probe import (
     SPREADSHEET,
@@ -29,6 +31,7 @@ MOST_LINES = 10_000  # of the sheet, empty ones too
 MOST_COLUMNS = 100
 MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
 EXACT_DIGITS = 15  # Excel keeps no more of a number
+MOST_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
 MOST_MERGED = 20  # as many as anybody wants to read
 EMPTY = ["s", ""]
 ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
@@ -51,6 +54,8 @@ def _read(file: BinaryIO, most: int) -> dict[str, Any]:
     reader.read_manifest()
     if has_macros(reader):
         raise VerdictError("macros")
+    if ARC_STYLE in reader.valid_files:
+        FewStyles().read(reader.archive, ARC_STYLE)
     reader.read()
     if not reader.wb.worksheets:
         raise VerdictError("not_xlsx")
@@ -104,6 +109,24 @@ def _cell(cell: Any) -> list[str]:
 def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
     midnight = not isinstance(value, datetime.datetime) or value.time() == datetime.time()
     return f"{value:%Y%m%d}" if isinstance(value, datetime.date) and midnight else str(value)
+
+
+class FewStyles(Scan):
+    """Refuses a workbook with more than MOST_STYLES formats, fonts, fills, borders or named styles."""
+
+    KINDS = {f"{SPREADSHEET} {tag}" for tag in ("xf", "font", "fill", "border", "cellStyle", "numFmt", "dxf")}
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name in self.KINDS:
+            self.counts[name] += 1
+            if self.counts[name] > MOST_STYLES:
+                raise VerdictError("styles")
+
+    def text(self, text: str) -> None:
+        """Styles have none."""
 
 
 class MergedCells(Scan):

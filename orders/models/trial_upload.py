@@ -10,7 +10,7 @@ from notifications.masks import mask_text
 class TrialUpload(models.Model):
     """A workbook that somebody uploaded. Only its maker sees what is in it. `report` says what becomes of each row.
 
-    The file is kept until it is imported, and at most a day: it holds people's data.
+    The file is kept until it is imported or its maker uploads another, and at most a day: it holds people's data.
     """
 
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("made by"))

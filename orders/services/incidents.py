@@ -7,6 +7,7 @@ go through a stopped order. There is never a mail per failure.
 import datetime
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
@@ -236,11 +237,18 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
             )
 
 
-def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
-    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves.
+@dataclass(frozen=True)
+class Parts:
+    """Ids of an incident's unresolved rows: of what has gone on, and of trials that stay named beside an order that
+    stands. `number`: of how many orders that have gone on, not counting trials that were only named."""
 
-    A trial stays named beside one of its orders that stands.
-    """
+    gone: list[int]
+    named: list[int]
+    number: int
+
+
+def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
+    """What an incident stops besides the orders that still stand."""
     kept = dict(standing.values_list("pk", "order__trial"))
     trials, named, gone, number = {*kept.values()}, [], [], 0
     for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
@@ -251,10 +259,16 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
         else:
             gone.append(pk)
             number += not beside
-    for ids, change in ((named, {"beside": True}), (gone, {"closed_at": now})):
+    return Parts(gone, named, number)
+
+
+def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
+    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
+    parts = parts_but(incident, standing)
+    for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
         for start in range(0, len(ids), BATCH):  # databases bound the length of a list
             AffectedOrder.objects.filter(pk__in=ids[start : start + BATCH]).update(**change)
-    return number
+    return parts.number
 
 
 def _told_through(incident: Incident) -> list[tuple[Order, int]]:

@@ -94,6 +94,7 @@ def test_every_order_of_a_domain_is_found_what_is_billed_now_first(admin_client)
     [group] = answer.context["groups"]
     assert [hit.more.split(" · ")[-1] for hit in group.hits] == ["100LIVE", "100OLD", "100NEW", "100LATER", "100OVER"]
     assert [gettext("being billed") in hit.more for hit in group.hits] == [True, False, False, False, False]
+    assert [f"{hit.chip}{hit.more}".count(gettext("on trial now")) for hit in group.hits] == [0, 1, 1, 0, 0]
     assert f">{live.get_state_display()}<" in group.hits[0].chip
     assert f">{over.get_state_display()}<" in group.hits[4].chip
 

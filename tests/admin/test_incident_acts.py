@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
 
+from orders.incident_causes import title_of
 from orders.models import Incident, OrderEvent
 from tests import factories as make
 
@@ -142,6 +143,21 @@ def test_where_all_orders_still_stand_it_can_t_be_resolved(member):
     assert "仍因此受阻" in said(staff, row.incident, "resolve", "x")[-1]
     row.incident.refresh_from_db()
     assert (row.incident.state, row.incident.notes.count()) == (State.OPEN, 0)
+
+
+def test_a_trial_beside_its_order_that_stands_has_not_gone_on(member):
+    """The page and the service count the same, and the page says no code."""
+    trial = make.OrderFactory(kind="trial", state="trialing", trial_number="", attribution_id="BJ")
+    incident = make.IncidentFactory(partner="billing", code="code_400")
+    for order in (trial, make.OrderFactory(state="failed", trial=trial, attribution_id="BJ")):
+        make.AffectedOrderFactory(incident=incident, order=order)
+    staff = member("业务人员")
+    page = staff.get(reverse("admin:orders_incident_act", args=[incident.pk, "resolve"]))
+    assert "仍因此受阻" in page.context["why_not"]
+    assert not any("已继续执行" in line for line in page.context["will"])
+    assert "code_400" not in page.content.decode()
+    assert title_of("code_400", "") in page.content.decode()
+    assert "仍因此受阻" in said(staff, incident, "resolve", "x")[-1]
 
 
 def test_a_limited_person_learns_nothing_of_others(member, incident):

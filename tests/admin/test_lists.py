@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.admin.office.exported_lists import admin_of
 from orders.db.indexes import PLAIN
-from orders.models import Dispatch, Order
+from orders.models import Dispatch, Order, TrialShape
 from project.admin_site import paging
 from tests import factories as make
 
@@ -92,6 +92,24 @@ def test_filters_live_in_the_address(admin_client, query, found):
     make.OrderFactory(number="live", state=S.ACTIVE, attribution_id="SH", received_at=now, biz_start=today)
     make.TrialFactory(number="trial", service_type_id="4", received_at=now, biz_start=today)
     assert numbers(admin_client, **query) == found
+
+
+def test_the_service_filter_goes_by_the_service_that_is_shown(admin_client):
+    """A change may have moved a trial's."""
+    moved = make.TrialFactory(number="moved", service_type_id="4")
+    same = make.TrialFactory(number="same", service_type_id="4")
+    make.OrderFactory(number="other", service_type_id="4")
+    make.TrialFactory(number="back", service_type_id="1")
+    make.OrderFactory(number="none", service_type_id=None)
+    for trial, service in ((moved, "1"), (same, "4")):
+        TrialShape.objects.update_or_create(trial=trial, defaults={"service": service})
+    for code in ("1", "4"):
+        rows = admin_client.get(ORDERS, {"service_type__code__exact": code}).context["cl"].result_list
+        assert {row.service_now.pk for row in rows} == {code}
+        assert {row.number for row in rows} == ({"moved", "back"} if code == "1" else {"same", "other"})
+    assert numbers(admin_client, service_type__isnull="True") == {"none"}
+    both = admin_client.get(f"{ORDERS}?service_type__code__exact=1&service_type__code__exact=4").context["cl"]
+    assert both.result_count == 4
 
 
 @pytest.fixture

@@ -79,6 +79,8 @@ def test_the_same_again_changes_nothing(clerk):
         ({"DataFlow": "很多"}, "DataFlow", "不是数字"),
         ({"DataFlow": "-1"}, "DataFlow", "不是数字"),
         ({"OperTel": "abc"}, "OperTel", "不是电话号码"),
+        ({"EnterpriseName": "云帆 https://example.com"}, "EnterpriseName", "://"),
+        ({"OperUser": "张三：//example.com"}, "OperUser", "://"),
         ({"OperMail": "not-a-mail"}, "OperMail", "不是邮箱地址"),
         ({"EnterpriseID": "100 A"}, "EnterpriseID", "只能有字母"),
         ({"EnterpriseName": "=1+1"}, "EnterpriseName", "是公式"),

@@ -170,17 +170,44 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
 
 
 @pytest.mark.parametrize(
-    "part, before, more",
+    "part, before, more, said",
     [
-        ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 2_000_000),
-        ("xl/worksheets/sheet1.xml", b"</worksheet>", b"<mergeCell/>" * 4_000_000),
+        ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 4_000, "单元格样式超过 4000 种"),
+        ("xl/styles.xml", b"</fonts>", b"<font/>" * 4_000, "单元格样式超过 4000 种"),
+        ("xl/worksheets/sheet1.xml", b"</worksheet>", b"<mergeCell/>" * 4_000_000, "合并单元格过多"),
     ],
-    ids=["formats", "merged cells"],
+    ids=["formats", "fonts", "merged cells"],
 )
-def test_a_small_file_of_many_formats_or_merged_cells_is_refused(clerk, part, before, more):
+def test_a_small_file_of_many_formats_or_merged_cells_is_refused(clerk, part, before, more, said):
     """It packs a thousand to one. The process that reads it has bounds of time and memory."""
     answer = upload(clerk, with_more(workbook(row("T1")), part, before=before, more=more))
-    assert "样式、合并单元格过多" in str(answer.context["form"].errors["file"])
+    assert said in str(answer.context["form"].errors["file"])
+
+
+def test_a_file_of_some_thousand_formats_is_taken(clerk):
+    more = b"<xf/>" * 3_900
+    data = with_more(workbook(row("T1")), "xl/styles.xml", before=b"</cellXfs>", more=more)
+    assert upload(clerk, data).status_code == 302
+
+
+def test_the_21st_workbook_that_a_person_does_not_import_is_refused(clerk, member):
+    """Of each that is replaced only the count stays, until a day has gone by. What was imported does not count."""
+    done = review(clerk, row("T0"))
+    assert clerk.post(done).status_code == 302
+    review(clerk, row("T1"))
+    maker, now = clerk.person, timezone.now()
+    factories.TrialUploadFactory.create_batch(19, made_by=maker, imported_at=None, data=b"", made_at=now)
+    answer = upload(clerk, workbook(row("T2")))
+    assert "24 小时内已上传 20 个工作簿" in str(answer.context["form"].errors["file"])
+    last = TrialUpload.objects.exclude(data=b"").get()
+    page = clerk.post(reverse("admin:orders_order_import_review", args=[last.pk]), follow=True)
+    assert "已录入 1 条试用单" in page.content.decode()
+    assert upload(clerk, workbook(row("T2"))).status_code == 302
+    assert "24 小时内" in str(upload(clerk, workbook(row("T3"))).context["form"].errors["file"])
+    other = member("业务人员")
+    assert upload(other, workbook(row("T3"))).status_code == 302
+    TrialUpload.objects.update(made_at=now - datetime.timedelta(days=1, seconds=1))
+    assert upload(clerk, workbook(row("T3"))).status_code == 302
 
 
 @pytest.mark.parametrize("form", [{}, {"file": "x"}, {"file": "\0"}])
@@ -385,7 +412,10 @@ def test_the_template_names_a_limited_person_s_attributions_only(member):
 def test_what_nobody_confirms_is_not_kept(clerk, clock):
     review(clerk, row("T1"))
     address = review(clerk, row("T2"))
-    assert TrialUpload.objects.count() == 1  # the same person's new one takes its place
+    [gone] = TrialUpload.objects.exclude(pk=int(address.split("/")[-2]))  # the same person's new one takes its place
+    assert (bytes(gone.data), gone.report, gone.corrections) == (b"", {}, None)
+    assert clerk.get(address.replace(address.split("/")[-2], str(gone.pk))).status_code == 404
+    TrialUpload.objects.filter(pk=gone.pk).update(made_at=timezone.now() - datetime.timedelta(days=2))
     old = timezone.now() - datetime.timedelta(days=1, seconds=1)
     factories.TrialUploadFactory(imported_at=None, made_at=old)
     done = factories.TrialUploadFactory(made_at=old)

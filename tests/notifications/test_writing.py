@@ -10,7 +10,7 @@ from django.utils import translation
 from notifications.mail_facts import MailFacts
 from notifications.models import Mail
 from notifications.services import MailRequest, mail_payload, write_mails
-from orders.models import Dispatch
+from orders.models import Dispatch, Province
 from tests.conftest import shanghai
 from tests.factories import DispatchFactory
 
@@ -41,7 +41,7 @@ def facts(**changes) -> MailFacts:
 def write(db):
     """`write(kind, facts)`: the mail of a new dispatch, or of `dispatch`."""
 
-    def write(kind="mail_held", told=None, dispatch=None):
+    def write(kind="mail_held", told=None, dispatch=None, letters="BJ"):
         dispatch = dispatch or DispatchFactory(step=kind, channel="mail")
         request = MailRequest(
             dispatch_id=dispatch.pk,
@@ -49,7 +49,7 @@ def write(db):
             order_id=dispatch.order_id,
             kind=kind,
             facts=told or facts(),
-            letters="BJ",
+            letters=letters,
         )
         mail = write_mails([request], now=NOW)[dispatch.pk]
         if isinstance(mail, Exception):
@@ -71,6 +71,28 @@ def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
         assert value in mail.body
     assert "{" not in mail.subject + mail.body
     assert (mail.kind, mail.recipients, mail.written_at) == (kind, ["desk@example.com"], NOW)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_says_at_its_end_why_it_comes(write, contact, kind):
+    """All recipients read one text, so it names every rule that chose one of them."""
+    assert write(kind).body.splitlines()[-1] == "您收到此邮件，因为您是默认联系人。"
+    contact("BJ", "sa@example.com")
+    assert write(kind).body.splitlines()[-1] == "您收到此邮件，因为您是北京的 SA 联系人。"
+    contact("BJ", "sa2@example.com")
+    contact("BJ", "copy@example.com", role="copy")
+    assert write(kind).body.splitlines()[-1] == "您收到此邮件，因为您是北京的 SA 联系人或北京的抄送联系人。"
+
+
+def test_who_stands_in_for_another_attribution_is_told_their_own(write, contact):
+    contact("GJ", "group@example.com")
+    place = Province.objects.get(letters="GJ").name
+    assert write(letters="JT").body.splitlines()[-1] == f"您收到此邮件，因为您是{place}的 SA 联系人。"
+
+
+def test_a_mail_to_nobody_gives_no_reason(write, settings):
+    settings.DEFAULT_CONTACT_MAIL = ""
+    assert "您收到此邮件" not in write().body
 
 
 def test_every_kind_has_its_own_subject(write):

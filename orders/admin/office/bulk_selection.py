@@ -14,10 +14,9 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.filters import filters_in_words
 from orders.admin.office.bulk_acts import BulkAct
 from orders.admin.office.export_page import NOT_OF_THE_FILTER
-from orders.admin.office.list_query import COLUMNS, read_query, unread_list
+from orders.admin.office.list_query import COLUMNS, query_words, read_query, unread_list
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.models import BulkItem, BulkRun
@@ -122,7 +121,7 @@ class Selected:
         if not self.params:
             return []
         sorting = [(_("sorting"), self._left_out)] if self._left_out else []
-        return [*((str(title), str(value)) for title, value in filters_in_words(self._list)), *sorting]
+        return [*query_words(self.act.model_admin, self.filter_query), *sorting]
 
     @property
     def filter_query(self) -> str:

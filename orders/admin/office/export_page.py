@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.filters import filters_in_words
 from orders.admin.office.export_rights import may_download, own_or_received
 from orders.admin.office.exported_lists import (
     LISTS,
@@ -106,7 +105,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
         "opts": Export._meta,
         "title": _("Export: %(list)s") % {"list": found.title},
         "list": {"title": found.title, "address": f"{address}?{query.urlencode()}"},
-        "filters": filters_in_words(found.changelist),
+        "filters": found.filters,
         "count": found.changelist.result_count,
         "at_once": found.changelist.result_count <= AT_ONCE,
         "form": form,

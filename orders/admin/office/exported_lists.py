@@ -19,9 +19,15 @@ from django.utils.translation import gettext as _
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from notifications.models import Mail
-from orders.admin.filters import filters_in_words
 from orders.admin.office.column_meanings import notes_of
-from orders.admin.office.list_query import address_query, columns_in, read_query, whole_list
+from orders.admin.office.list_query import (
+    address_query,
+    columns_in,
+    in_a_line,
+    query_words,
+    read_query,
+    whole_list,
+)
 from orders.admin.office.plain_cells import as_number, field_value, plain
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.scope import attributions_of
@@ -111,6 +117,11 @@ class ExportedList:
         return title_of(self.name)
 
     @property
+    def filters(self) -> list[tuple[str, str]]:
+        """The filter in words: title and value."""
+        return query_words(self.model_admin, self.query)
+
+    @property
     def has_personal(self) -> bool:
         """Whether the list has columns with people's data."""
         return any(column.personal for column in self.columns.values())
@@ -157,13 +168,12 @@ class ExportedList:
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
         """What the file says of itself: which rows, for whom, when, masked or not."""
-        filters = _("; ").join(f"{title}{_(': ')}{value}" for title, value in filters_in_words(self.changelist))
         scope = attributions_of(self.user)
         places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
         people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
         return [
             (_("List"), self.title),
-            (_("Filter"), mask_text(filters) or _("none: all rows")),
+            (_("Filter"), mask_text(in_a_line(self.filters)) or _("none: all rows")),
             (_("Attributions"), _("all") if scope is None else _(", ").join(places)),
             (_("Exported by"), str(actor_of(by)[0])),
             (_("Exported at"), timezone.localtime().replace(tzinfo=None, microsecond=0)),

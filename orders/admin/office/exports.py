@@ -31,7 +31,7 @@ from orders.admin.office.export_rights import (
     sees_all,
 )
 from orders.admin.office.exported_lists import LISTS, PERMISSION, admin_of, columns_of, title_of
-from orders.admin.office.filter_link import filter_link, filter_words
+from orders.admin.office.filter_link import FilterChangeList, filter_link, filter_words
 from orders.admin.personal import masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.time_cell import ago
@@ -102,6 +102,9 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
         return obj
 
+    def get_changelist(self, request, **kwargs):
+        return FilterChangeList
+
     def get_changelist_instance(self, request):
         """Notes on each export of the page whether the user may read its filter."""
         found = super().get_changelist_instance(request)
@@ -167,7 +170,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return filter_words(obj.list_name, obj.query) if obj.readable else "-"
+        return filter_words(obj.list_name, obj.query, getattr(obj, "filter_rows", None)) if obj.readable else "-"
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):

@@ -7,22 +7,31 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from orders.admin.cells import cut
+from orders.admin.change_list import FactsChangeList
 from orders.admin.office.exported_lists import LISTS, admin_of
-from orders.admin.office.list_query import query_words
+from orders.admin.office.list_query import ReferenceRows, in_a_line, query_words
 from orders.admin.personal import masked_text
 
 
-def filter_words(list_name: str, query: str) -> str:
-    """The filter, cut and masked: it may name a person."""
-    return cut(masked_text(_said(list_name, query)))
+def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
+    """The filter, cut and masked: it may name a person. `rows`: as in `query_words`."""
+    return cut(masked_text(_said(list_name, query, rows)))
 
 
-def _said(list_name: str, query: str) -> str:
+def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
     """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
     if list_name not in LISTS:
         return unquote_plus(query)
-    pairs = query_words(admin_of(list_name), query)
-    return _("; ").join(f"{title}{_(': ')}{value}" for title, value in pairs)
+    return in_a_line(query_words(admin_of(list_name), query, rows))
+
+
+class FilterChangeList(FactsChangeList):
+    """A list of rows that have a filter each. Its rows look up together what filters name, in `filter_rows`."""
+
+    def add_facts(self, rows):
+        shared = ReferenceRows()
+        for row in rows:
+            row.filter_rows = shared
 
 
 def filter_link(list_name: str, query: str) -> str:

@@ -24,7 +24,7 @@ from orders.admin.refusal_hints import why_refused
 from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
 from orders.admin.search import RECORDS, customer_address, term_meant
 from orders.content import domain_meant
-from orders.models import Customer, InboundMessage, Order, OrderDomain
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
 from orders.queries import find
 from orders.queries.doubts import mark_orders
@@ -79,10 +79,16 @@ def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
 def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
     return [
         Hit(_order_address(row.order_id), row.name, _joined(
-            RECORDS.get(row.record, ""), row.order.get_kind_display(), _customer_name(row.order), row.order.number
+            _record_words(row), row.order.get_kind_display(), _customer_name(row.order), row.order.number
         ), chip_of(row.order))
         for row in rows
     ]  # fmt: skip
+
+
+def _record_words(row: OrderDomain) -> str | Promise:
+    """What the domain's record says, unless the chip of the order's state says it."""
+    said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
+    return "" if said else RECORDS.get(row.record, "")
 
 
 def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:

@@ -5,8 +5,9 @@
 
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.filters import (
@@ -18,7 +19,7 @@ from django.contrib.admin.filters import (
 from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField
+from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
@@ -128,44 +129,75 @@ def _unread(found: type[ChangeList]) -> type[ChangeList]:
 
 def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
     """What each filter of the list is about, by the name that `read_query` takes."""
-    entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
-    return {said: str(_title(model_admin, entry)) for (said, _address), entry in entries}
+    return {said: _title(model_admin, entry) for (said, _address), entry in _entries(model_admin)}
 
 
 def filter_values(model_admin: ModelAdmin) -> dict[str, list[str]]:
     """The values that a filter of the list offers, by its name, where these are the same for everybody and all days."""
-    entries = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
     return {
         said: values
-        for (said, _address), entry in entries
+        for (said, _address), entry in _entries(model_admin)
         if not _is_of_days(entry) and (values := list(_choices_of(model_admin, entry)))
     }
 
 
-def query_words(model_admin: ModelAdmin, query: str) -> list[tuple[str, str]]:
+class ReferenceRows(dict[type[Model], dict]):
+    """Rows of small reference tables by key. A table is read once, when the first of its rows is asked for."""
+
+    def __missing__(self, model: type[Model]) -> dict:
+        return self.setdefault(model, {str(key): row for key, row in model._default_manager.in_bulk().items()})
+
+
+def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None = None) -> list[tuple[str, str]]:
     """(what it is about, value) of each part of a filter, as the list's own filters say it, without order and columns.
 
-    A value that is no fixed choice stays as it is, and so does a query that can't be read.
+    A value that a filter does not know stays as it is, and so does a query that can't be read. `rows`: what several
+    filters of one page look up together.
     """
-    known = {SEARCH_VAR: (gettext("search"), {})}
-    for names, entry in zip(_own_names(model_admin), model_admin.list_filter, strict=True):
-        known |= dict.fromkeys(names, (str(_title(model_admin, entry)), _choices_of(model_admin, entry)))
-    pairs = [pair for pair in parse_qsl(query.removeprefix("?")) if pair[0] not in (COLUMNS, VIEW, ORDER_VAR)]
-    found = [(*known.get(name, (gettext("belongs to"), {})), value) for name, value in pairs]
-    return [(title, choices.get(value, value)) for title, choices, value in found]
+    entries = {name: entry for names, entry in _entries(model_admin) for name in names}
+    rows, found = ReferenceRows() if rows is None else rows, {}
+    for name, value in parse_qsl(query.removeprefix("?")):
+        if name not in (COLUMNS, VIEW, ORDER_VAR):
+            title, words = _part_words(model_admin, entries, name, value, rows)
+            found.setdefault(title, []).append(words)
+    return [(title, gettext(", ").join(values)) for title, values in found.items()]
 
 
-def _choices_of(model_admin: ModelAdmin, entry) -> dict[str, str]:
-    """{value: its words} of a filter whose choices are the same for everybody."""
+def in_a_line(pairs: Iterable[tuple[str, str]]) -> str:
+    """What `query_words` says, as one line."""
+    return gettext("; ").join(f"{title}{gettext(': ')}{value}" for title, value in pairs)
+
+
+def _part_words(
+    model_admin: ModelAdmin, entries: dict, name: str, value: str, rows: ReferenceRows
+) -> tuple[str, str]:  # fmt: skip
+    """One part of a filter in words."""
+    if name == SEARCH_VAR:
+        return gettext("search"), value
+    path, _to, lookup = name.rpartition("__")
+    if name not in entries and lookup == "isnull" and path in entries:
+        return _title(model_admin, entries[path]), gettext("none") if value in ("True", "1") else gettext("filled in")
+    if name not in entries:
+        return gettext("belongs to"), value
+    return _title(model_admin, entries[name]), _choices_of(model_admin, entries[name], value, rows).get(value, value)
+
+
+def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: ReferenceRows | None = None) -> dict:
+    """{value: its words} of a filter: the choices that are the same for everybody, and `value` if it is given.
+
+    The filters of related rows offer everybody other ones, so they are named only by `rows`.
+    """
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-        shown = entry(HttpRequest(), {}, model_admin.model, model_admin).lookup_choices
+        given = {} if value is None else {entry.parameter_name: [value]}
+        shown = entry(HttpRequest(), given, model_admin.model, model_admin).lookup_choices
         return {str(value): str(label) for value, label in shown}
-    if not isinstance(entry, str):
-        return {}
-    field = model_admin.opts.get_field(entry)
+    path, name_of = (entry, str) if isinstance(entry, str) else (entry[0], getattr(entry[1], "name_of", str))
+    field = model_admin.opts.get_field(path)
+    if field.remote_field:
+        return {} if rows is None else {key: name_of(row) for key, row in rows[field.related_model].items()}
     if isinstance(field, BooleanField):
         return {"0": gettext("No"), "1": gettext("Yes")}
-    return {str(value): str(label) for value, label in field.flatchoices}
+    return {str(value): str(label) for value, label in field.flatchoices or ()}
 
 
 def _is_of_days(entry) -> bool:
@@ -178,10 +210,15 @@ def day_words(model_admin: ModelAdmin) -> dict[str, list[str]]:
     return {one.parameter_name: list(_choices_of(model_admin, one)) for one in days}
 
 
-def _title(model_admin: ModelAdmin, entry):
+def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Each filter of the list with its names (as people say it, as the address has it)."""
+    return zip(_own_names(model_admin), model_admin.list_filter, strict=True)
+
+
+def _title(model_admin: ModelAdmin, entry) -> str:
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-        return entry.title
-    return model_admin.opts.get_field(entry if isinstance(entry, str) else entry[0]).verbose_name
+        return str(entry.title)
+    return str(model_admin.opts.get_field(entry if isinstance(entry, str) else entry[0]).verbose_name)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

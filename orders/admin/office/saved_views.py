@@ -15,7 +15,7 @@ from orders.admin.filters import PlacesFilter
 from orders.admin.office.chosen_columns import chosen
 from orders.admin.office.exported_lists import LISTS, admin_of, columns_of, title_of
 from orders.admin.office.exports import ListFilter
-from orders.admin.office.filter_link import filter_words
+from orders.admin.office.filter_link import FilterChangeList, filter_words
 from orders.admin.office.list_query import Condition, address_query, columns_in, read_query
 from orders.admin.office.view_tabs import SHARE, count_views, may_see, seen_views, tab_of
 from orders.admin.personal import masked_field
@@ -52,6 +52,9 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         """The user's own views, and those that are shared with them."""
         return super().get_queryset(request).filter(pk__in=seen_views(request.user).values("pk"))
 
+    def get_changelist(self, request, **kwargs):
+        return FilterChangeList
+
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, which is there only for those who see it."""
         if not self.has_view_permission(request):
@@ -78,7 +81,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("filter"))
     def filter_words(self, obj):
-        return filter_words(obj.list_name, obj.query)
+        return filter_words(obj.list_name, obj.query, getattr(obj, "filter_rows", None))
 
     @admin.display(description=gettext_lazy("columns"))
     def column_words(self, obj):

@@ -172,9 +172,9 @@ def _corrections(request: HttpRequest) -> dict[str, str]:
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
-    """An upload belongs to its maker. Raises Http404."""
+    """An upload belongs to its maker, and is gone once the next takes its place. Raises Http404."""
     upload = TrialUpload.objects.filter(pk=pk, made_by=request.user).first()
-    if upload is None:
+    if upload is None or not (upload.imported_at or upload.data):
         raise Http404
     return upload
 

@@ -23,7 +23,7 @@ NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
 DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"
 PRODUCT, METHOD, VOLUME = "ProdType", "BillingMethod", "DataFlow"
 START, END = "BizStart", "BizEnd"
-PHONE, MAIL = "OperTel", "OperMail"
+PERSON, PHONE, MAIL = "OperUser", "OperTel", "OperMail"
 ABOUT: dict[str, tuple[str, str | Promise]] = {
     NUMBER: ("100A260930170122001", _("the number that BBOSS gave it: 1 to 64 of A-Z, a-z, 0-9, _ and -")),
     CUSTOMER: ("100A23100079275183", _("the first three digits say the attribution")),
@@ -37,7 +37,7 @@ ABOUT: dict[str, tuple[str, str | Promise]] = {
     END: ("20261231", _("a day, like 20260930; not before the start day")),
     "CpID": ("80171614", ""),
     "UserID": ("1458", ""),
-    "OperUser": ("张三", ""),
+    PERSON: ("张三", ""),
     PHONE: ("13700000000", _("like 13800000000 or 010-12345678")),
     MAIL: ("zhangsan@example.com", ""),
     ATTRIBUTION: ("BJ", _("one of those below; empty: by the enterprise id")),

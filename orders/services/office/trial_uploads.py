@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from orders.errors import NotAllowedError
 from orders.models import TrialUpload
@@ -15,6 +16,10 @@ from orders.services.office.trial_sheet import read_entries
 from orders.services.office.workbook import Sheet, put_right, read_workbook
 
 KEPT = datetime.timedelta(days=1)
+MOST_UNCONFIRMED = 20
+"""Workbooks that a person uploads and does not import within KEPT. Each is opened and checked."""
+WAITING = Q(imported_at=None) & ~Q(data=b"")
+"""Uploads that may be imported. One that its maker's next has replaced is only counted, and holds nothing any more."""
 MOST_AT_ONCE = 2
 """Workbooks that a machine checks at a time. Each holds a thread of the web."""
 
@@ -24,11 +29,15 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, and NotAllowedError in a restored database and while others are checked. Nothing is kept then.
+    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, and after
+    MOST_UNCONFIRMED. Nothing is kept then.
     """
+    unconfirmed = TrialUpload.objects.filter(made_by=maker_id, imported_at=None)
     with _turn(maker_id):
+        if unconfirmed.filter(made_at__gt=now - KEPT).count() >= MOST_UNCONFIRMED:
+            raise NotAllowedError("book_unconfirmed", most=MOST_UNCONFIRMED)
         report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
-    TrialUpload.objects.filter(made_by=maker_id, imported_at=None).delete()
+    unconfirmed.update(data=b"", report={}, corrections=None)
     return TrialUpload.objects.create(
         made_by_id=maker_id,
         made_at=now,
@@ -96,7 +105,7 @@ def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, lette
         if not upload.imported_at:
             upload.report = check_trials(read_entries(sheet_of(upload)), by=by, letters=letters).as_json()
         kept = {"report": upload.report, "corrections": upload.corrections}
-        if not TrialUpload.objects.filter(pk=upload.pk, imported_at=None).update(**kept):
+        if not TrialUpload.objects.filter(WAITING, pk=upload.pk).update(**kept):
             raise NotAllowedError("import_done")
 
 
@@ -113,7 +122,7 @@ def confirm_upload(
     with _turn(upload.made_by_id):
         entries = read_entries(sheet_of(upload))
     with transaction.atomic():
-        row = TrialUpload.objects.select_for_update().filter(pk=upload.pk, imported_at=None).first()
+        row = TrialUpload.objects.select_for_update().filter(WAITING, pk=upload.pk).first()
         if row is None:
             raise NotAllowedError("import_done")
         report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)

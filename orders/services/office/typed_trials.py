@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from orders.services.office.trial_columns import CUSTOMER, DOMAINS, MAIL, PHONE, VOLUME
+from orders.readable import why_not_a_name
+from orders.services.office.trial_columns import CUSTOMER, CUSTOMER_NAME, DOMAINS, MAIL, PERSON, PHONE, VOLUME
 
 EXCEL_ERROR = re.compile(r"#N/A|#[A-Z0-9/_]+[!?]")
 FORMS = {
@@ -27,6 +28,8 @@ def typed_faults(content: dict) -> Iterator[tuple[str, str]]:
             yield member, "cell_error"
         elif member in FORMS and not FORMS[member][0].fullmatch(text):
             yield member, FORMS[member][1]
+        elif member in (CUSTOMER_NAME, PERSON) and (error := why_not_a_name(text)):
+            yield member, error.code
         elif member == MAIL and not _is_mail(text):
             yield member, "typed_mail"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openpyxl.utils.cell import coordinate_to_tuple
 
-from orders.attachments.xlsx_cells import MOST_COLUMNS, MOST_LINES
+from orders.attachments.xlsx_cells import MOST_COLUMNS, MOST_LINES, MOST_STYLES
 from orders.errors import WorkbookError
 
 MOST_BYTES = 5 * 1024 * 1024
@@ -59,7 +59,8 @@ def read_workbook(data: bytes) -> Sheet:
         raise WorkbookError("book_not_xlsx")
     found = _read_apart(data)
     if "verdict" in found:
-        raise WorkbookError(f"book_{found['verdict']}", rows=MOST_ROWS, lines=MOST_LINES, columns=MOST_COLUMNS)
+        most = {"rows": MOST_ROWS, "lines": MOST_LINES, "columns": MOST_COLUMNS, "styles": MOST_STYLES}
+        raise WorkbookError(f"book_{found['verdict']}", **most)
     rows = [(number, [Cell(*cell) for cell in cells]) for number, cells in found["rows"]]
     if len(rows) == 1:
         raise WorkbookError("book_empty")

@@ -1,0 +1,196 @@
+"""Staff read no Latin word where a page depends on a state: decisions, what asks first, and each state of each row."""
+
+import datetime
+import itertools
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.admin.incident_actions import ACTS as INCIDENT_ACTS
+from orders.admin.office.bulk_acts import ACTS as BULK_ACTS
+from orders.incident_causes import CAUSES
+from orders.models import BillingRecord, Dispatch, Incident, Order, Timeline
+from orders.models.dispatch import OPEN_STATES
+from orders.restored_guard import note_restored, read_restore_state
+from tests import factories as make
+from tests.admin.latin import Shown, english, fill_with_digits_and_chinese, latin
+from tests.admin.orders import ALLOWED, ASKED, NOT_ALLOWED, deciding, filled, page
+from tests.admin.walking import ask, rows, sign_in
+
+pytestmark = pytest.mark.django_db
+D = Dispatch.State
+ASK_MORE = {"take", "compare", "fix", "usage", "accept"}
+"""Those that ask a partner first, or want what its answer was."""
+
+
+@pytest.fixture
+def staff(client):
+    return sign_in(client, "S")
+
+
+def printed(order):
+    """All tabs on one page."""
+    return reverse("admin:orders_order_print", args=[order.pk])
+
+
+def read(staff, asked):
+    """{name: texts with Latin words} of these addresses; all of them are pages, or say that the order has changed."""
+    answers = {name: ask(staff, *given) for name, given in asked.items()}
+    assert {name: answer.word for name, answer in answers.items() if answer.word not in {"in", "409"}} == {}
+    return english(answers)
+
+
+@pytest.mark.parametrize("key, make_order", [
+    *(pytest.param(key, made, id=f"{key} allowed") for key, made in ALLOWED.items()),
+    *(pytest.param(key, made, id=f"{key} not allowed") for key, made in NOT_ALLOWED.items()),
+])  # fmt: skip
+def test_forms_of_decisions(staff, key, make_order):
+    """As it is opened, with its errors, and when the order has changed meanwhile; and the order's page."""
+    order = make_order()
+    make.OrderEventFactory(order=order)
+    fill_with_digits_and_chinese()
+    order.refresh_from_db()
+    form = deciding(order, key)
+    asked = {"form": [form], "errors": [form, {"reason": "", "seen": ""}]}
+    asked |= {"page": [page(order)], "tabs": [printed(order)]}
+    if key != "note":  # a note is taken whatever has changed
+        asked["changed"] = [form, filled(order, key) | {"seen": "0"}]
+    assert read(staff, asked) == {}
+
+
+@pytest.mark.parametrize("key", sorted(ALLOWED.keys() - ASK_MORE))
+def test_what_a_decision_says_when_it_is_done(staff, key):
+    order = ALLOWED[key]()
+    fill_with_digits_and_chinese()
+    order.refresh_from_db()
+    done = staff.post(deciding(order, key), filled(order, key), follow=True)
+    assert done.redirect_chain
+    assert latin(Shown(done.content.decode()).texts) == []
+
+
+@pytest.mark.parametrize("key", ASKED)
+def test_a_decision_with_wrong_values(staff, key):
+    order = ALLOWED[key]()
+    fill_with_digits_and_chinese()
+    order.refresh_from_db()
+    wrong = dict.fromkeys(ASKED[key], "一 二")
+    assert read(staff, {"form": [deciding(order, key), filled(order, key) | wrong]}) == {}
+
+
+def test_each_cause(staff):
+    asked = {}
+    for code in CAUSES:
+        row = make.AffectedOrderFactory(incident__partner="bpm", incident__step="start_bpm", incident__code=code)
+        asked[code] = [reverse("admin:orders_incident_change", args=[row.incident_id])]
+    fill_with_digits_and_chinese()
+    asked["list"] = [reverse("admin:orders_incident_changelist")]
+    assert read(staff, asked) == {}
+
+
+def test_where_a_partner_is_paused_and_the_desk_restored(staff):
+    make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
+    order = make.OrderFactory(state="failed", attribution_id="BJ")
+    make.AffectedOrderFactory(order=order)
+    fill_with_digits_and_chinese()
+    note_restored(name=Timeline.objects.latest("pk").name, about={"event": 0}, by="guard", now=timezone.now())
+    read_restore_state()
+    asked = {name: [reverse(f"admin:{name}")] for name in ("index", "restored", "orders_order_changelist")}
+    asked |= {"order": [page(order)], "note": [deciding(order, "note")], "resend": [deciding(order, "resend")]}
+    said = read(staff, asked)
+    Timeline.objects.update(restored_at=None)
+    read_restore_state()
+    assert said == {}
+
+
+@pytest.mark.parametrize("state", Incident.State)
+@pytest.mark.parametrize("order_state", ["failed", "active"])
+def test_what_asks_before_an_incident_ends(staff, state, order_state):
+    row = make.AffectedOrderFactory(order__state=order_state, incident__state=state, incident__code="code_400")
+    fill_with_digits_and_chinese()
+    acts = {act.key: [reverse("admin:orders_incident_act", args=[row.incident_id, act.key])]
+            for act in INCIDENT_ACTS if act.asks}  # fmt: skip
+    asked = acts | {f"{key} without a reason": [url, {"note": ""}] for key, [url] in acts.items()}
+    asked["page"] = [reverse("admin:orders_incident_change", args=[row.incident_id])]
+    assert read(staff, asked) == {}
+
+
+def test_what_asks_before_many_rows_are_changed(staff):
+    for make_order in ALLOWED.values():
+        make_order()
+    make.AffectedOrderFactory()
+    fill_with_digits_and_chinese()
+    addresses = {key: f"{reverse('admin:orders_bulkrun_new', args=[key])}?every=1" for key in BULK_ACTS}
+    asked = {key: [url] for key, url in addresses.items()}
+    asked |= {f"{key} without a reason": [url, {"reason": ""}] for key, url in addresses.items()}
+    assert read(staff, asked) == {}
+
+
+def test_each_state_of_an_order(staff):
+    asked = {}
+    now, at = timezone.now(), datetime.timedelta(days=1)
+    for kind in Order.Kind:
+        for number, state in enumerate(Order.State):
+            held = {"held_because": "files"} if state == Order.State.HELD else {}
+            order = make.OrderFactory(
+                kind=kind, state=state, attribution_id="BJ", planned_at=now, start_at=now + at, **held
+            )  # fmt: skip
+            asked[kind, state] = [printed(order) if number % 2 else page(order)]
+    for why in set(Order.Held) - {Order.Held.NOT}:
+        order = make.OrderFactory(state="held", held_because=why, attribution_id="BJ")
+        asked["held", why] = [page(order)]
+    fill_with_digits_and_chinese()
+    asked["list"] = [reverse("admin:orders_order_changelist")]
+    assert read(staff, asked) == {}
+
+
+def test_each_state_of_each_step(staff):
+    asked, now = {}, timezone.now()
+    for state in D:
+        order = make.OrderFactory(attribution_id="BJ", planned_at=now, plans=1)
+        for step in Dispatch.Step:
+            channel = "mail" if step.startswith("mail_") else "billing"
+            begun = {} if state in {D.WAITING, D.DUE} else {"frozen_at": now, "attempts": 2}
+            due = {"next_try_at": now if state in OPEN_STATES else None}
+            failed = {"error_code": "timeout"} if state in {D.FAILED, D.RETRYING} else {}
+            row = make.DispatchFactory(order=order, step=step, channel=channel, state=state, **begun, **due, **failed)
+            asked[state, step] = [reverse("admin:orders_dispatch_change", args=[row.pk])]
+        asked[state, "order"] = [page(order)]
+        asked[state, "tabs"] = [printed(order)]
+    fill_with_digits_and_chinese()
+    asked["list"] = [reverse("admin:orders_dispatch_changelist")]
+    assert read(staff, asked) == {}
+
+
+def test_each_choice_of_each_other_row(staff):
+    """Of each field with choices each value, on the row's page and in its list."""
+    found, said = rows(), {}
+    fill_with_digits_and_chinese()
+    for name, row in found.items():
+        model = type(row)
+        fields = () if model in (Order, Dispatch) else model._meta.concrete_fields
+        urls = [reverse(f"admin:{name}_change", args=[row.pk]), reverse(f"admin:{name}_changelist")]
+        for field in fields:
+            for value, _label in field.flatchoices:
+                with transaction.atomic():
+                    try:
+                        with transaction.atomic():
+                            model._base_manager.filter(pk=row.pk).update(**{field.name: value})
+                    except IntegrityError:  # its other fields do not fit, or nothing may change it
+                        continue
+                    answers = {(name, field.name, value, url): ask(staff, url) for url in urls}
+                    said |= english(answers)
+                    transaction.set_rollback(True)
+    assert said == {}
+
+
+def test_records_of_each_state_and_type(staff):
+    now, order = timezone.now(), make.OrderFactory(attribution_id="BJ", planned_at=timezone.now())
+    for number, (state, kind) in enumerate(itertools.product(BillingRecord.State, BillingRecord.Type)):
+        make.BillingRecordFactory(
+            order=order, state=state, info_type=kind, domain=f"d{number}.cn", create_time=now,
+            domain_key=f"d{number}.cn",
+        )  # fmt: skip
+    fill_with_digits_and_chinese()
+    assert read(staff, {"tabs": [printed(order)], "list": [reverse("admin:orders_billingrecord_changelist")]}) == {}

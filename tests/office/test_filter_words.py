@@ -1,0 +1,63 @@
+"""A filter in words: what pages of views, exports, schedules and bulk runs say of the address that they keep."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
+from orders.admin.office.list_query import query_words
+from orders.models import SavedView
+from tests import factories as make
+from tests.office.scheduling import made, read
+
+pytestmark = pytest.mark.django_db
+VIEWS = reverse("admin:orders_savedview_changelist")
+QUERY = "attribution__letters__exact=BJ&service_type__code__exact=03&start=2026-11-01..&state__exact=held"
+PLACES = {"orders": "attribution__letters__exact"}
+
+
+@pytest.fixture
+def staff(member):
+    return member("管理员", "审批主管")
+
+
+def test_each_part_is_said_as_the_list_says_it():
+    service = make.OrderFactory().service_type_id  # a web page
+    query = QUERY.replace("=03", f"={service}") + "&q=云帆&customer=E1&attribution__letters__exact=GD&o=1&columns=kind"
+    assert query_words(admin_of("orders"), query) == [
+        ("归属", "北京、广东"), ("业务类型", "网页"), ("业务开始日", "从 2026-11-01 起"), ("状态", "已挂起"),
+        ("搜索", "云帆"), ("客户", "E1"),
+    ]  # fmt: skip
+    assert query_words(admin_of("orders"), "state=gone&else=1") == [("状态", "gone"), ("所属", "1")]
+    assert query_words(admin_of("orders"), "attribution__isnull=True") == [("归属", "无")]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_province_is_said_by_its_name(staff, name):
+    query = f"{PLACES.get(name, 'attribution')}=BJ"
+    view = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)
+    export = make.ExportFactory(by=f"staff:{staff.person.username}", list_name=name, query=query)
+    schedule = made(staff, view=view)
+    for page in (staff.get(VIEWS).content.decode(), *(read(staff, row) for row in (view, export, schedule))):
+        assert "归属：北京" in page
+        assert ">BJ" not in page
+        assert "：BJ" not in page
+    found = ExportedList(name, query, staff.person)
+    assert ("筛选", "归属：北京") in found.notes_about("staff:x", personal=False)
+
+
+def test_many_filters_look_up_names_together(staff):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert "归属：北京" in staff.get(VIEWS).content.decode()
+        return len(captured)
+
+    for number in range(2):
+        make.SavedViewFactory(owner=staff.person, name=f"A{number}", list_name="orders", query=QUERY)
+    queries()
+    few = queries()
+    for number in range(20):
+        make.SavedViewFactory(owner=staff.person, name=f"B{number}", list_name="orders", query=QUERY)
+    assert SavedView.objects.count() == 22
+    assert queries() == few
