@@ -8,7 +8,7 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.attachments.check import is_named_right
+from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.content import content_hash
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
@@ -164,6 +164,14 @@ def _check_place(order: Order, field: str) -> None:
         raise NotAllowedError("upload_not_named")
     if not is_named_right(name, order.number, field):
         raise NotAllowedError("upload_bad_name", name=name)
+
+
+def can_be_cured(order: Order) -> bool:
+    """Whether better files let the order go on: it is held for them, and each has a name that a file can bear."""
+    names = {kind: getattr(order, kind) for kind in KINDS}
+    return why_not_waive(order) is None and all(
+        is_named_right(name, order.number, kind) for kind, name in names.items() if name
+    )
 
 
 def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:

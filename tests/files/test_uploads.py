@@ -5,6 +5,7 @@ import re
 import uuid
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
@@ -158,3 +159,32 @@ def test_only_for_what_is_held_by_whoever_may(clerk, client, held, folder):
     client.force_login(staff(name="li"))
     assert client.post(address(order)).status_code == 403
     assert lying(folder) == {}
+
+
+def acts(client, order):
+    """The buttons beside the cause: (address, whether it is the blue one)."""
+    text = client.get(page(order)).content.decode()
+    shown = re.search(r'<p class="act">(.*?)</p>', text, re.DOTALL)
+    links = re.findall(r'<a class="button( quiet-button)?" href="([^"]*)"', shown[1]) if shown else []
+    return [(url, not quiet) for quiet, url in links]
+
+
+def test_uploading_is_the_first_act_of_who_may(client, held):
+    order, waive = held(), staff("waive_finding")
+    there, waiving = "?tab=files#tabs", reverse("admin:orders_order_decide", args=[order.pk, "waive"])
+    client.force_login(staff("upload_file", "waive_finding", name="both"))
+    assert acts(client, order) == [(there, True), (waiving, False)]
+    client.force_login(staff("upload_file", name="clerk"))
+    assert acts(client, order) == [(there, True)]
+    client.force_login(waive)
+    assert acts(client, order) == [(waiving, True)]
+    waive.user_permissions.remove(Permission.objects.get(codename="view_orderfiles"))
+    waive.user_permissions.add(Permission.objects.get(codename="upload_file"))
+    assert acts(client, order) == [(waiving, True)]  # the tab is not there
+
+
+def test_where_no_upload_helps_waiving_is_the_first_act(client, held):
+    order = held()
+    Order.objects.filter(pk=order.pk).update(info_security=f"{order.number}_50004020028_20230920170126.xlsx")
+    client.force_login(staff("upload_file", "waive_finding"))
+    assert acts(client, order) == [(reverse("admin:orders_order_decide", args=[order.pk, "waive"]), True)]
