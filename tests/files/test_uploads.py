@@ -1,6 +1,8 @@
 """Staff upload a file for a held order (contract 3.7): where it lies, who may, and that only the check frees it."""
 
+import datetime
 import hashlib
+import os
 import re
 import uuid
 
@@ -11,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from integrations import tasks
 from orders.models import Attempt, Order
 from orders.services.outbox.record import Outcome, record_outcomes
 from tests.admin.orders import page, staff
@@ -105,6 +108,21 @@ def test_a_hundred_megabytes_are_refused_before_they_are_read(clerk, held, folde
     answer = clerk.generic("POST", page(order), b"", CONTENT_LENGTH=16 * 1024 * 1024)
     assert answer.status_code == 403
     assert lying(folder) == {}
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(db, folder):
+    """Nobody else's file is touched, nor one that may still be written."""
+    old = (timezone.now() - datetime.timedelta(hours=25)).timestamp()
+    for name in (".upload-old", ".upload-new", "100A1.xlsx.replaced-20230920170126"):
+        (folder / name).write_bytes(RIGHT)
+        os.utime(folder / name, None if name == ".upload-new" else (old, old))
+    assert "1 parts of uploads" in tasks.tidy()
+    assert sorted(lying(folder)) == [".upload-new", "100A1.xlsx.replaced-20230920170126"]
+
+
+def test_a_folder_that_is_away_hinders_no_tidying(db, settings, tmp_path):
+    settings.ATTACHMENT_DIR = tmp_path / "nothing"
+    assert "0 parts of uploads" in tasks.tidy()
 
 
 def test_without_a_file_or_with_a_full_disk(clerk, held, folder, settings):
