@@ -109,7 +109,9 @@ def test_mails_and_contacts_are_masked(member):
 
 def test_a_contact_is_called_by_the_word_of_its_province(member):
     contact, staff = make.ContactFactory(attribution_id="BJ"), member("管理员")
-    urls = [reverse(f"admin:notifications_contact_{name}", args=[contact.pk]) for name in ("change", "history", "delete")]
+    urls = [
+        reverse(f"admin:notifications_contact_{name}", args=[contact.pk]) for name in ("change", "history", "delete")
+    ]
     for url in urls:
         text = staff.get(url).content.decode()
         assert f"北京 SA {contact.pk}" in text
