@@ -21,6 +21,7 @@ from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.admin.office.run_bulk import run_part
 from orders.admin.office.run_export import run_export
+from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
@@ -182,16 +183,17 @@ def compare_after_upgrade(after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, exports, rows of
-    bulk runs, notices."""
+    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, parts of uploads,
+    exports, rows of bulk runs, notices."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
     uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
+    parts = remove_parts(now=now)
     items, notices = remove_old_items(now=now), remove_old_notices(now=now)
     return (
-        f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {exports} old exports, "
-        f"{items} rows of bulk runs, {notices} notices"
+        f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {parts} parts of uploads, "
+        f"{exports} old exports, {items} rows of bulk runs, {notices} notices"
     )
 
 

@@ -37,7 +37,7 @@ class Contact(models.Model):
 
     def __str__(self):
         """Titles and logs show this text, so it contains no name."""
-        return f"{self.attribution_id} {self.get_role_display()} {self.pk}"
+        return f"{self.attribution} {self.get_role_display()} {self.pk}"
 
 
 class Mail(models.Model):

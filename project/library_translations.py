@@ -30,7 +30,6 @@ DJANGO = [
         "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able "
         "to authenticate using other backends, such as Single Sign-On or LDAP."
     ),
-    _("%(name)s with ID “%(key)s” doesn’t exist. Perhaps it was deleted?"),
 ]
 LOG_INS = [  # of django-axes
     _("Axes"),

@@ -20,6 +20,7 @@ from orders.local_time import SHANGHAI
 
 logger = logging.getLogger(__name__)
 PART = ".upload-"  # no message can name such a file
+PARTS_KEPT = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,17 @@ def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
         yield upload
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def remove_parts(*, now: datetime.datetime) -> int:
+    """Removes what processes that were killed left of uploads, after a day. Returns how many."""
+    removed = 0
+    for path in settings.ATTACHMENT_DIR.glob(f"{PART}*"):
+        with contextlib.suppress(FileNotFoundError):  # another worker removed it meanwhile
+            if path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def _write(file, chunks: Iterable[bytes]) -> tuple[int, str]:

@@ -23,12 +23,14 @@ from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
+from orders.services.files import can_be_cured
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
 from orders.services.start_day_schedule import find_schedule
 from orders.steps import PARTNERS
 from orders.untrusted_text import bounded
 
 SHOWN = 5
+UPLOAD = "orders.upload_file"
 INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
 MOST_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
@@ -75,7 +77,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
-        **_buttons(request, facts, current(ladder)),
+        **_buttons(request, facts, current(ladder), tabs),
         "open": facts.open,
         "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
@@ -123,12 +125,14 @@ def mask_for(shown: bool) -> Callable[[str], str]:
     return bounded if shown else masked_text
 
 
-def _buttons(request: HttpRequest, facts: Facts, here: Rung) -> dict:
-    """The one right decision beside the cause, the rest for the menu."""
+def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) -> dict:
+    """The one right decision beside the cause, the rest for the menu. `uploads`: better files come before it."""
     may = offered_decisions(facts, request.user.has_perm)
     keys = [here.action, *INSTEAD.get(here.action, ())]
     right: Decision | None = next((DECISIONS[key] for key in keys if key and DECISIONS[key] in may), None)
-    return {"right": right, "menu": [row for row in may if row is not right]}
+    uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(facts.order)
+    uploads = uploads and any(tab.key == "files" for tab in tabs)
+    return {"right": right, "menu": [row for row in may if row is not right], "uploads": uploads}
 
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:

@@ -11,15 +11,13 @@ from django.utils.translation import gettext as _
 from orders.attachments.check import KINDS
 from orders.errors import OrderError
 from orders.models import Order
-from orders.order_page.page_context import request_actor
+from orders.order_page.page_context import UPLOAD, request_actor
 from orders.services.files import take_upload
-
-PERMISSION = "orders.upload_file"
 
 
 def answer_upload(request: HttpRequest, order: Order, field: str):
     """`field` is one of the three that name files. Leads back to the tab, which says what became of it."""
-    if not request.user.has_perm(PERMISSION):
+    if not request.user.has_perm(UPLOAD):
         raise PermissionDenied
     if field not in KINDS:
         raise Http404

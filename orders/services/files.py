@@ -8,12 +8,12 @@ from django.db import transaction
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
-from orders.attachments.check import is_named_right
+from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.content import content_hash
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import Dispatch, Order
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import close_troubles, move_trouble, open_incident
 from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.outbox.release import release
@@ -23,25 +23,41 @@ Step, State = Dispatch.Step, Dispatch.State
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order. Its SA is mailed once for each finding, however often the files are checked."""
+    """Holds the order. Its SA is mailed once for each finding, however often the files are checked.
+
+    While the order is held, other findings change what its incident says. Only right files, or a waiver, end it.
+    """
     order = row.order
     if order.undo_since:
         return
-    same = order.held_because == Order.Held.FILES and order.troubles.unresolved().filter(
-        incident__step=row.step, incident__code=outcome.code, detail=outcome.message
-    )
-    if same and same.exists():
+    held = _troubles_of(row) if order.held_because == Order.Held.FILES else set()
+    if (outcome.code, outcome.message) in held:
         return
+    known = {_said_of(one) for one in row.about.get("findings", [])} if held else set()
     row.about = row.about | {"findings": outcome.data.get("findings", [])}
     row.save(update_fields=["about"])
-    if order.held_because:
+    if not held:
         close_troubles(order, step=row.step, now=now, by=by)
-    set_held(order, Order.Held.FILES)
+        set_held(order, Order.Held.FILES)
     told = {"code": outcome.code, "detail": outcome.message, "params": outcome.params}
-    add_event(order, "held", by=by, now=now, because=order.held_because, **told)
+    is_news = not held or not {_said_of(one) for one in row.about["findings"] if one["code"]} <= known
+    if is_news:
+        add_event(order, "held", by=by, now=now, because=order.held_because, **told)
+    move_trouble(order, partner="files", step=row.step, code=outcome.code, now=now)
     open_incident(order, partner="files", step=row.step, now=now, mail=False, **told)
-    about = {"because": outcome.code, "detail": outcome.message, "params": outcome.params}
-    queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, **about)
+    if is_news:
+        about = {"because": outcome.code, "detail": outcome.message, "params": outcome.params}
+        queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, **about)
+
+
+def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
+    """Why the check holds its order, as far as an incident says so: codes and details."""
+    rows = check.order.troubles.unresolved().filter(incident__step=check.step)
+    return set(rows.values_list("incident__code", "detail"))
+
+
+def _said_of(finding: dict) -> tuple[str, str]:
+    return finding["file"], finding["message"]
 
 
 def end_files_hold(order: Order) -> None:
@@ -148,6 +164,14 @@ def _check_place(order: Order, field: str) -> None:
         raise NotAllowedError("upload_not_named")
     if not is_named_right(name, order.number, field):
         raise NotAllowedError("upload_bad_name", name=name)
+
+
+def can_be_cured(order: Order) -> bool:
+    """Whether better files let the order go on: it is held for them, and each has a name that a file can bear."""
+    names = {kind: getattr(order, kind) for kind in KINDS}
+    return why_not_waive(order) is None and all(
+        is_named_right(name, order.number, kind) for kind, name in names.items() if name
+    )
 
 
 def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:

@@ -73,8 +73,8 @@ def open_incident(
         incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **told}
     )
     loud = mail and row.quiet
-    if row.beside or loud:
-        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail)
+    if row.beside or loud or (row.detail, row.detail_params) != (detail, told["detail_params"]):
+        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail, **told)
     kept = {"params": params} if params else {}
     if new:
         add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
@@ -139,6 +139,29 @@ def _incident(order: Order, partner: str, step: str, code: str, told: dict, now:
         return Incident.objects.create(**fields, first_at=now, last_at=now)
     Incident.objects.filter(pk=known.pk).update(last_at=now, **told, count=F("count") + 1)
     return known
+
+
+def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datetime.datetime) -> None:
+    """Takes an order's open trouble of a step, if any, to the incident of another code: the same failure goes on.
+
+    The trouble keeps its time. An incident of this order alone takes the code itself, unless another has it already.
+    """
+    lock_incidents([(partner, code)])
+    rows = AffectedOrder.objects.unresolved().filter(order=order, incident__partner=partner, incident__step=step)
+    row = rows.select_related("incident").first()
+    if row is None or row.incident.code == code:
+        return
+    there = Incident.objects.unresolved().filter(partner=partner, step=step, code=code, words="").first()
+    if there is None and not row.incident.affected.unresolved().exclude(pk=row.pk).exists():
+        Incident.objects.filter(pk=row.incident_id).update(code=code)
+        return
+    told = {"detail": row.detail, "detail_params": row.detail_params}
+    there = there or Incident.objects.create(
+        partner=partner, step=step, code=code, first_at=row.since, last_at=now, count=0, **told
+    )
+    AffectedOrder.objects.create(incident=there, order=order, since=row.since, quiet=row.quiet, **told)
+    AffectedOrder.objects.filter(pk=row.pk).update(closed_at=now)
+    end_incidents(stopping_nobody([row.incident_id]), now=now, mail=False)
 
 
 def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> None:

@@ -3,6 +3,7 @@
 from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
+from django.http import Http404
 from django.urls import path
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -29,6 +30,11 @@ class ChoicesView(AutocompleteJsonView):
         return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
+def nothing_there(*_asked):
+    """Answers for a row that is not there, or not for this person. Django's own answer leads away and names the row."""
+    raise Http404
+
+
 class DeskAdminSite(AdminSite):
     """Django's admin with the desk's name, dashboard and menu, and with lists that count up to a limit."""
 
@@ -38,11 +44,13 @@ class DeskAdminSite(AdminSite):
     site_url = None
 
     def register(self, model_or_iterable, admin_class=None, **options):
-        """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address."""
+        """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address. A row
+        that is not there and one that a person may not see have one answer."""
         super().register(model_or_iterable, admin_class, **options)
         for model_admin in self._registry.values():
             model_admin.paginator = CappedPaginator
             model_admin.show_full_result_count = False
+            model_admin._get_obj_does_not_exist_redirect = nothing_there
             guard(model_admin)
 
     def each_context(self, request):

@@ -107,6 +107,18 @@ def test_mails_and_contacts_are_masked(member):
             assert secret not in text
 
 
+def test_a_contact_is_called_by_the_word_of_its_province(member):
+    contact, staff = make.ContactFactory(attribution_id="BJ"), member("管理员")
+    urls = [
+        reverse(f"admin:notifications_contact_{name}", args=[contact.pk]) for name in ("change", "history", "delete")
+    ]
+    for url in urls:
+        text = staff.get(url).content.decode()
+        assert f"北京 SA {contact.pk}" in text
+        assert "BJ SA" not in text
+    assert LogEntry.objects.get().object_repr == f"北京 SA {contact.pk}"
+
+
 def test_opening_a_mail_or_a_contact_is_logged(member):
     staff = member("管理员")
     mail, contact = make.MailFactory(body="13700001234"), make.ContactFactory(tel="13700001234")

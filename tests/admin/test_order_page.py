@@ -253,7 +253,7 @@ def test_what_is_out_of_scope_can_t_be_reached(client):
     client.force_login(user)
     mine, other = scope, failed()
     assert client.get(page(mine)).status_code == 200
-    assert client.get(page(other)).status_code == 302
+    assert client.get(page(other)).status_code == 404
     for name, args in [("decide", [other.pk, "resend"]), ("file", [other.pk, "busi_info"])]:
         assert client.get(reverse(f"admin:orders_order_{name}", args=args)).status_code == 404
     assert other.number not in text_of(client, mine)

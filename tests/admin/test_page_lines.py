@@ -13,6 +13,7 @@ from orders.order_page.tabs import TABS
 from project.admin_site.empty_lists import WORDS
 from tests import factories as make
 from tests.admin.latin import english, fill_with_digits_and_chinese
+from tests.admin.rows import of_order
 from tests.admin.walking import ask, rows, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -68,10 +69,13 @@ def test_who_only_looks_at_an_account_is_offered_no_password(client, admin_user)
     assert "field-password" in staff.get(colleague).content.decode()
 
 
-def test_an_address_of_another_province_does_not_say_that_the_order_was_deleted(client):
-    order = make.OrderFactory(attribution_id="BJ")
-    answer = sign_in(client, "o").get(reverse("admin:orders_order_change", args=[order.pk]), follow=True)
-    assert [str(one) for one in answer.context["messages"]] == [f"您不能查看编号为“{order.pk}”的订单，或它不存在。"]
+def test_an_address_of_another_province_gets_the_words_of_one_that_nothing_has(client):
+    theirs, staff = of_order(make.OrderFactory(attribution_id="BJ")), sign_in(client, "o")
+    for name in ("orders_order", "orders_customer", "orders_dispatch", "notifications_contact"):
+        for page in ("change", "history"):
+            told = [staff.get(reverse(f"admin:{name}_{page}", args=[key])) for key in (theirs[name].pk, "987654321")]
+            assert {(answer.status_code, answer.content) for answer in told} == {(404, told[0].content)}, (name, page)
+            assert "没有这个地址的内容，或它不在您的归属范围内" in told[0].content.decode()
 
 
 def test_the_board_leads_to_the_incidents_that_it_has_no_room_for(admin_client):

@@ -7,6 +7,8 @@ import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
+from integrations.bboss.content import read_order
+from integrations.bboss.responses import Refused
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order, OrderEvent
 from tests.bboss_messages import post_order
 from tests.conftest import shanghai
@@ -110,6 +112,20 @@ def test_a_day_may_be_a_date_and_a_province_its_name(give):
     assert (str(order.biz_start), str(order.biz_end), order.attribution_id) == ("2023-09-21", "2023-12-31", "SH")
 
 
+@pytest.mark.parametrize(
+    "day", ["2023-09-05", "2023-9-5", "2023/9/5", "2023/09/05", "2023.9.5", "2023年9月5日", "2023年09月05日"]
+)
+def test_a_day_may_be_written_as_people_write_it(give, day):
+    """It is the same day in whatever form, so the same row again changes nothing. BBOSS's messages have one form."""
+    give(workbook(row("T1", BizStart="20230905", BizEnd="20231205")))
+    lines, error = give(workbook(row("T1", BizStart=day, BizEnd="2023-12-5")))
+    assert (lines[-1], error) == ("0 trials entered by command:wang, 1 were known", "")
+    content = Order.objects.get().content
+    assert (content["BizStart"], content["BizEnd"]) == ("20230905", "20231205")
+    with pytest.raises(Refused):
+        read_order(content | {"BizStart": day})
+
+
 def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
     post_order(client, contents.activation("A1", of="T1"))
     give(workbook(row("T1")))
@@ -126,11 +142,14 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
         ("EnterpriseName", "a\nb", "C3", "holds a character that can't be seen (U+000A)"),
         ("BusinessType", "9", "E3", "is no service type; one of 1, 2, 3, 4"),
         ("Attribution", "ZZ", "L3", "is no attribution; one of BJ, GD"),
-        ("BizStart", "2023-09-20", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", "2023-09-31", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", "2023-09/20", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", "1969/12/31", "H3", "lies before 1970"),
         ("BizStart", "20230931", "H3", "is not a day; write it like 20260930"),
         ("BizStart", 45189, "H3", "is a day as Excel counts days; write it like 20230920"),
         ("BizStart", datetime.datetime(2023, 9, 20, 8), "H3", "is not a day; write it like 20260930"),
         ("BizEnd", "20230919", "J3", "is before the start day"),
+        ("BizEnd", "2023/9/19", "J3", "is before the start day"),
         ("ProvContent", "a.cn;*.b.cn", "I3", "the domain *.b.cn a wildcard is not allowed"),
         ("ProvContent", "a.cn;A.cn", "I3", "a.cn is there twice"),
         ("ProvContent", ";", "I3", "is missing"),

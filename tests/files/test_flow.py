@@ -66,6 +66,37 @@ def test_another_finding_is_told(order, folder):
     assert order.troubles.get(closed_at=None).incident.code == "not_xlsx"
 
 
+def test_another_finding_neither_ends_the_incident_nor_opens_one(order, folder):
+    first = Incident.objects.get()
+    books.write(folder, NAME, books.book()[:3000])
+    look_again()
+    incident = Incident.objects.get()
+    assert (incident.pk, incident.code, incident.state) == (first.pk, "not_xlsx", "open")
+    assert incident.first_at == first.first_at
+    assert not order.events.filter(kind="incident_over").exists()
+
+
+def test_another_finding_leaves_the_other_orders_where_they_are(order, folder):
+    """The incident is theirs too. The order goes to that of its new finding, with the time since when it is stopped."""
+    receive(TRIAL | {"OrderNum": "100T2"})
+    deliver()
+    named = {"OrderNum": "100A2", "BizRequest": "100T2", "InfoSecurity": FILE.format("100A2")}
+    other = receive(ACTIVATION | named)
+    deliver()
+    since = order.troubles.get().since
+    books.write(folder, NAME, books.book()[:3000])
+    look_again()
+    assert set(Incident.objects.values_list("code", "state")) == {("missing", "open"), ("not_xlsx", "open")}
+    assert [row.incident.code for row in other.troubles.filter(closed_at=None)] == ["missing"]
+    trouble = order.troubles.get(closed_at=None)
+    assert (trouble.incident.code, trouble.since, trouble.incident.first_at) == ("not_xlsx", since, since)
+    assert not order.events.filter(kind="incident_over").exists()
+    books.write(folder, FILE.format("100A2"), books.book()[:3000])
+    look_again()
+    assert Incident.objects.get(state="open").affected.filter(closed_at=None).count() == 2
+    assert not other.events.filter(kind="incident_over").exists()
+
+
 def test_right_files_let_it_go_on(order, folder, sandbox):
     books.write(folder, NAME, books.book())
     look_again()
@@ -135,9 +166,17 @@ def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
     assert NAME in order.troubles.get().detail
     assert table in order.troubles.get().detail
     assert table in mail.outbox[0].body
+    opened = Incident.objects.get()
     books.write(folder, NAME, books.book())
     look_again()
     assert [one["file"] for one in check_of(order).about["findings"]] == [table]
+    incident, trouble = Incident.objects.get(), order.troubles.get()
+    assert (incident.state, incident.first_at, trouble.since) == ("open", opened.first_at, opened.first_at)
+    for shown in (incident, trouble):
+        assert NAME not in shown.detail
+        assert [part["file"] for part in shown.detail_params["parts"]] == [table]
+    assert len(mail.outbox) == 1
+    assert order.events.filter(kind__in=["held", "incident", "incident_over"]).count() == 2
     books.write(folder, table, books.book())
     look_again()
     order.refresh_from_db()

@@ -1,15 +1,19 @@
 """Staff upload a file for a held order (contract 3.7): where it lies, who may, and that only the check frees it."""
 
+import datetime
 import hashlib
+import os
 import re
 import uuid
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from integrations import tasks
 from orders.models import Attempt, Order
 from orders.services.outbox.record import Outcome, record_outcomes
 from tests.admin.orders import page, staff
@@ -106,6 +110,21 @@ def test_a_hundred_megabytes_are_refused_before_they_are_read(clerk, held, folde
     assert lying(folder) == {}
 
 
+def test_what_a_killed_process_left_is_removed_after_a_day(db, folder):
+    """Nobody else's file is touched, nor one that may still be written."""
+    old = (timezone.now() - datetime.timedelta(hours=25)).timestamp()
+    for name in (".upload-old", ".upload-new", "100A1.xlsx.replaced-20230920170126"):
+        (folder / name).write_bytes(RIGHT)
+        os.utime(folder / name, None if name == ".upload-new" else (old, old))
+    assert "1 parts of uploads" in tasks.tidy()
+    assert sorted(lying(folder)) == [".upload-new", "100A1.xlsx.replaced-20230920170126"]
+
+
+def test_a_folder_that_is_away_hinders_no_tidying(db, settings, tmp_path):
+    settings.ATTACHMENT_DIR = tmp_path / "nothing"
+    assert "0 parts of uploads" in tasks.tidy()
+
+
 def test_without_a_file_or_with_a_full_disk(clerk, held, folder, settings):
     order = held()
     told = clerk.post(address(order), follow=True).context["messages"]
@@ -158,3 +177,32 @@ def test_only_for_what_is_held_by_whoever_may(clerk, client, held, folder):
     client.force_login(staff(name="li"))
     assert client.post(address(order)).status_code == 403
     assert lying(folder) == {}
+
+
+def acts(client, order):
+    """The buttons beside the cause: (address, whether it is the blue one)."""
+    text = client.get(page(order)).content.decode()
+    shown = re.search(r'<p class="act">(.*?)</p>', text, re.DOTALL)
+    links = re.findall(r'<a class="button( quiet-button)?" href="([^"]*)"', shown[1]) if shown else []
+    return [(url, not quiet) for quiet, url in links]
+
+
+def test_uploading_is_the_first_act_of_who_may(client, held):
+    order, waive = held(), staff("waive_finding")
+    there, waiving = "?tab=files#tabs", reverse("admin:orders_order_decide", args=[order.pk, "waive"])
+    client.force_login(staff("upload_file", "waive_finding", name="both"))
+    assert acts(client, order) == [(there, True), (waiving, False)]
+    client.force_login(staff("upload_file", name="clerk"))
+    assert acts(client, order) == [(there, True)]
+    client.force_login(waive)
+    assert acts(client, order) == [(waiving, True)]
+    waive.user_permissions.remove(Permission.objects.get(codename="view_orderfiles"))
+    waive.user_permissions.add(Permission.objects.get(codename="upload_file"))
+    assert acts(client, order) == [(waiving, True)]  # the tab is not there
+
+
+def test_where_no_upload_helps_waiving_is_the_first_act(client, held):
+    order = held()
+    Order.objects.filter(pk=order.pk).update(info_security=f"{order.number}_50004020028_20230920170126.xlsx")
+    client.force_login(staff("upload_file", "waive_finding"))
+    assert acts(client, order) == [(reverse("admin:orders_order_decide", args=[order.pk, "waive"]), True)]

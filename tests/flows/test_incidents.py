@@ -87,7 +87,9 @@ def test_the_same_order_failing_again_is_counted_and_not_mailed(desk):
     resend(desk, "100T1")
     incident = Incident.objects.get()
     assert (incident.count, incident.affected.count(), len(mail.outbox)) == (2, 1, 1)
-    assert "b.example.com" in incident.detail
+    for shown in (incident, incident.affected.get()):
+        assert "b.example.com" in shown.detail
+        assert "b.example.com" in str(shown.detail_params)
 
 
 def test_the_same_order_refused_for_another_reason_stands_under_that_one_only(desk):

@@ -241,7 +241,7 @@ def test_an_export_stays_its_maker_s_otherwise(owner, clock):
     pass_time(clock, "2023-09-21 08:00:00")
     export = Export.objects.get()
     owner.force_login(other)
-    assert owner.get(of("change", export)).status_code == 302
+    assert owner.get(of("change", export)).status_code == 404
     assert owner.get(of("download", export)).status_code == 404
     row.recipients.clear()
     owner.force_login(reader)

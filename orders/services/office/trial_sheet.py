@@ -23,6 +23,8 @@ REMARKS = gettext_lazy("What to put right")
 BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
 WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
 IN_CELL, LONGEST_TEXT = "text", 2000  # what stands in a wrong cell, if it is not longer
+DAY = re.compile(r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)")
+"""A day as people write it: 2026-12-01, 2026/12/1, 2026.12.1 or 2026年12月1日."""
 DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
 
 
@@ -100,7 +102,7 @@ class Entry:
                 names = [name.strip() for name in BETWEEN_DOMAINS.split(text)]
                 content[member] = [{"ProvReq": name} for name in names if name]
             elif text:
-                content[member] = text
+                content[member] = _in_digits(text) if trial_columns()[member].is_day else text
         return cls(content, texts=texts, **where)
 
 
@@ -181,6 +183,14 @@ def is_remarks(header: str) -> bool:
     """Whether a header is that of our own column in a copy that we marked. What is wrong with the header may follow."""
     with override("zh-hans"):
         return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
+
+
+def _in_digits(text: str) -> str:
+    """A day in the one form that BBOSS's messages have, YYYYMMDD. What is in no form of a day stays as it is."""
+    if match := DAY.fullmatch(text):
+        year, month, day = (part for part in match.groups() if part and part.isdigit())
+        return f"{year}{month:0>2}{day:0>2}"
+    return text
 
 
 def _counted_day(text: str) -> datetime.date | None:
