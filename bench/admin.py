@@ -21,9 +21,9 @@ from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
 from bench.results import append
 from integrations.api.tokens import make_token
-from orders.admin.office.view_tabs import ready_tabs
 from orders.admin.search import customer_address
 from orders.models import Order
+from orders.office.views.tabs import ready_tabs
 
 SMALL, LIMIT = 1000, 1.4
 FULL = 60  # rows, more than a page shows

@@ -20,7 +20,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orders.db import indexes
-from orders.services.office.search_index import index_orders
+from orders.search.index import index_orders
 
 FACTS = """
 CREATE TEMP TABLE facts AS

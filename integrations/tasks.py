@@ -19,24 +19,24 @@ from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
-from orders.admin.office.run_bulk import run_part
-from orders.admin.office.run_export import run_export
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
+from orders.office.bulk.run import run_part
+from orders.office.bulk.service import remove_old_items, resume_runs
+from orders.office.exports.run import run_export
+from orders.office.exports.service import remove_old_files, resume_exports
+from orders.office.schedules.service import begin_due_exports
+from orders.office.trials.uploads import forget_uploads
+from orders.search.index import index_orders
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
 from orders.services.notices import remove_old_notices, resume_notices
-from orders.services.office.bulk_runs import remove_old_items, resume_runs
-from orders.services.office.exports import remove_old_files, resume_exports
-from orders.services.office.schedules import begin_due_exports
-from orders.services.office.search_index import index_orders
-from orders.services.office.state_since import fill_state_since
-from orders.services.office.trial_uploads import forget_uploads
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.shape import fold_after_upgrade
+from orders.services.state_since import fill_state_since
 from orders.services.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)

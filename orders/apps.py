@@ -1,17 +1,29 @@
 """The core: orders, their plans, and the steps that were sent for them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import pgettext_lazy
 
+FEATURES = ("bulk", "exports", "schedules", "trials", "views")  # those of the office with tables
+
 
 class OrdersConfig(AppConfig):
-    """Orders and all that belongs to them."""
+    """Orders and all that belongs to them. The one place that loads the models of the office's features."""
 
     name = "orders"
     verbose_name = pgettext_lazy("app", "Orders")
 
+    def import_models(self):
+        super().import_models()
+        for feature in FEATURES:
+            import_module(f"orders.office.{feature}.models")
+
     def ready(self):
+        from orders.office.bulk.service import stop_runs
         from orders.restored_guard import look_at_new_connection
+        from orders.services.restores import restore_released
 
         connection_created.connect(look_at_new_connection)
+        restore_released.connect(stop_runs)

@@ -8,16 +8,12 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
 from notifications.models import Contact, Notice
-from orders.models import (
-    BulkItem,
-    BulkRun,
-    Export,
-    Pause,
-    Reconciliation,
-    SavedView,
-    ScheduledExport,
-    TrialUpload,
-)  # fmt: skip
+from orders.models import Pause, Reconciliation  # fmt: skip
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
+from orders.office.trials.models import TrialUpload
+from orders.office.views.models import SavedView
 from project.models import User
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))

@@ -18,6 +18,7 @@ ELSEWHERE = (
     "orders/migrations/",
     "orders/admin/",
     "orders/order_page/",
+    *("orders/customer_page/", "orders/lists/", "orders/office/", "orders/search/"),
 )
 MODULES = [
     path

@@ -18,12 +18,12 @@ from django.views.decorators.http import require_POST
 
 from integrations.api.tokens import agree_to_token, last_day, make_token, revoke_token, why_not_agree, why_not_named
 from integrations.models import ApiToken
-from orders.admin.office.export_rights import JUDGE
 from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import UnlimitedOnly, is_unlimited
 from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
+from orders.office.exports.rights import JUDGE
 from orders.order_page.page_context import request_actor
 from orders.people import actor_of
 

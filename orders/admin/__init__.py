@@ -18,7 +18,12 @@ from orders.admin import (  # importing them registers the pages
     timeline,
     trial_end,
 )
-from orders.admin.office import bulk_runs, customer, exports, saved_views, schedules, trial_uploads
+from orders.customer_page import admin as customer
+from orders.office.bulk import admin as bulk_runs
+from orders.office.exports import admin as exports
+from orders.office.schedules import admin as schedules
+from orders.office.trials import admin as trial_uploads
+from orders.office.views import admin as saved_views
 
 __all__ = [
     "approvals",

@@ -7,7 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.models import Notice
-from orders.models import Attempt, BillingRecord, BulkItem, BulkRun, Difference, Dispatch, Export, Incident, Order
+from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.models import Export
 
 Words = (
     Order.State

@@ -13,11 +13,11 @@ from notifications.masks import MOST
 from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.message_members import members_of
-from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.personal import PersonalData, masked, masked_text
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
+from orders.office.bulk.ticks import TickedList
 from orders.order_page.glossary import WORDS
 from orders.people import actor_of
 

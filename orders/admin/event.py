@@ -9,15 +9,16 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.cells import cut
 from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.office.export_rights import SEE_SCHEDULES, sees_all
-from orders.admin.office.view_tabs import seen_views
 from orders.admin.personal import PersonalData, masked_text, personal_block
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
 from orders.db.expressions import IsOfStaff
-from orders.models import OrderEvent, ScheduledExport
+from orders.models import OrderEvent
+from orders.office.exports.rights import SEE_SCHEDULES, sees_all
+from orders.office.schedules.models import ScheduledExport
+from orders.office.views.tabs import seen_views
 from orders.order_page.history import FILTERS, describe
 from orders.people import actor_of, actors_named, rows_of
 

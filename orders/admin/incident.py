@@ -10,7 +10,6 @@ from orders.admin.cells import cut
 from orders.admin.chips import StateChip, chip
 from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
-from orders.admin.office.bulk_ticks import TickedList
 from orders.admin.personal import masked_field, masked_text, raw_field
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
@@ -18,6 +17,7 @@ from orders.admin.search import OrderSearch
 from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of, title_of
 from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.office.bulk.ticks import TickedList
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.people import actor_of, name_of

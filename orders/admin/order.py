@@ -4,13 +4,13 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.chips import StateChip
-from orders.admin.office.bulk_ticks import TickedList
-from orders.admin.office.trial_pages import TrialPages
 from orders.admin.order_list import OrderList
 from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
 from orders.models import Order, OrderDomain, TrialClaim
+from orders.office.bulk.ticks import TickedList
+from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
 
 

@@ -26,13 +26,13 @@ from orders.admin.filters import (
     today,
     word_filter,
 )
-from orders.admin.office.list_query import COLUMNS, VIEW
 from orders.admin.scope import seen_orders
 from orders.admin.search import customer_anchor, search_orders
 from orders.admin.service_names import service_name
 from orders.admin.time_cell import ago, ahead
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
+from orders.lists.list_query import COLUMNS, VIEW
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned

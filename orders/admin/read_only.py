@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext as _
 
-from orders.admin.office import chosen_columns
-from orders.admin.office.list_query import COLUMNS, VIEW, names_in, unoffered
+from orders.lists.list_query import COLUMNS, VIEW, names_in, unoffered
+from orders.office.views import columns as chosen_columns
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.scope import seen_orders
 from orders.content import domain_key, domain_meant
 from orders.models import BillingRecord, Order, OrderDomain
-from orders.queries.find import customers_meant, is_behind
+from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {

@@ -1,4 +1,4 @@
-"""Customers and the search index. The worker fills both: orders/services/office/search_index.py."""
+"""Customers and the search index. The worker fills both: orders/search/index.py."""
 
 import django.db.models.deletion
 from django.db import migrations, models

@@ -1,6 +1,6 @@
 """Customers, and the search index. Both are filled from the orders, outside the intake's transaction.
 
-`orders.services.office.search_index` is the only writer. A row of it can be removed and made again at any time.
+`orders.search.index` is the only writer. A row of it can be removed and made again at any time.
 """
 
 from django.db import models

@@ -8,11 +8,11 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.generic import RedirectView
 
-from orders.admin.office.bulk_page import answer_new_run
 from orders.models import Order, OrderEvent
+from orders.office.bulk.page import answer_new_run
+from orders.office.evidence.page import answer_evidence
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.download import answer_file
-from orders.order_page.evidence_page import answer_evidence
 from orders.order_page.page_context import page_context
 from orders.order_page.upload import answer_upload
 from orders.services.entered import ENTERED
@@ -48,13 +48,13 @@ class OrderPages:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         context = page_context(request, order, self.get_queryset(request))
         from_list = request.GET.get("_changelist_filters", "")  # the list's own filter, to go back to
-        return self.show(request, "page.html", title=order.number, from_list=from_list, **context)
+        return self.show(request, f"{FOLDER}/page.html", title=order.number, from_list=from_list, **context)
 
     def print_view(self, request, pk: int):
         """All tabs on one page that is made for paper."""
         order = self.order_or_404(request, pk)
         context = page_context(request, order, self.get_queryset(request), whole=True)
-        return self.show(request, "print.html", title=order.number, **context)
+        return self.show(request, f"{FOLDER}/print.html", title=order.number, **context)
 
     def evidence_view(self, request, pk: int):
         return answer_evidence(self, request, self.order_or_404(request, pk))
@@ -75,7 +75,7 @@ class OrderPages:
 
     def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, f"{FOLDER}/{template}", context, status=status)
+        return TemplateResponse(request, template, context, status=status)
 
     def decide_view(self, request, pk: int, key: str):
         return answer_decision(self, request, self.order_or_404(request, pk), key)

@@ -1,5 +1,5 @@
 """Since when orders are in their states. Of orders from before the desk noted it, it is not known until a worker has
-noted it (orders/services/office/state_since.py)."""
+noted it (orders/services/state_since.py)."""
 
 import datetime
 

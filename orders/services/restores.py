@@ -4,13 +4,16 @@ import datetime
 
 from django.db import transaction
 from django.db.models import Max
+from django.dispatch import Signal
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
-from orders.services.office.bulk_runs import stop_runs
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
+
+restore_released = Signal()
+"""Sent in the transaction that lets a restored desk send again, with `by` and `now`."""
 
 
 def present_timeline() -> Timeline | None:
@@ -40,7 +43,7 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()
         _close_fixes()
-        stop_runs(by=by, now=now)
+        restore_released.send(Timeline, by=by, now=now)
         told = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
         add_event(None, "restore_released", by=by, now=now, **told)
         wake(settle=True)

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from orders.models import Order
-from orders.services.office.trial_import import KNOWN, WRONG, RowResult
+from orders.office.trials.service import KNOWN, WRONG, RowResult
 
 register = template.Library()
 

@@ -18,7 +18,7 @@ from project.admin_site.paging import CappedPaginator
 # Dotted paths: these modules use the apps' admin, which registers here first.
 DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
 BLIND = "orders.admin.scope.why_blind"
-FIND = "orders.admin.office.find.find_page"
+FIND = "orders.search.page.find_page"
 PAUSES, MAY_PAUSE = "orders.admin.pauses_in_force.pauses_for", "orders.admin.pauses_in_force.may_pause"
 
 

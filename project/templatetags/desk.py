@@ -6,11 +6,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.office.bulk_acts import acts_on
-from orders.admin.office.bulk_selection import NOT_OF_THE_FILTER
-from orders.admin.office.exported_lists import list_of, may_export
-from orders.admin.office.view_tabs import views_over
 from orders.admin.time_cell import ago
+from orders.office.bulk.acts import acts_on
+from orders.office.bulk.selection import NOT_OF_THE_FILTER
+from orders.office.exports.lists import list_of, may_export
+from orders.office.views.tabs import views_over
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.admin.office.plain_cells import plain
 from orders.admin.search import customer_address
 from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
-from orders.services.office.search_index import index_orders
+from orders.office.exports.plain_cells import plain
+from orders.search.index import index_orders
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.admin.office.find import why_not, why_nothing
 from orders.models import Order, OrderEvent
-from orders.queries import find
-from orders.services.office.search_index import index_orders
+from orders.search import find
+from orders.search.index import index_orders
+from orders.search.page import why_not, why_nothing
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

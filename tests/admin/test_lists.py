@@ -7,9 +7,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.exported_lists import admin_of
 from orders.db.indexes import PLAIN
 from orders.models import Dispatch, Order, TrialShape
+from orders.office.exports.lists import admin_of
 from project.admin_site import paging
 from tests import factories as make
 

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
-from orders.admin.office.bulk_acts import ACTS
 from orders.models import Order
+from orders.office.bulk.acts import ACTS
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
 from tests import factories as make

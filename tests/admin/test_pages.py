@@ -9,19 +9,19 @@ from django.urls import reverse
 from integrations.models import ApiToken
 from notifications.models import Contact
 from orders.models import (
-    BulkItem,
     CustomerNote,
     Dispatch,
     IncidentNote,
     IndexedOrder,
     Order,
     Province,
-    SavedView,
     SearchPiece,
     SearchProgress,
     ServiceType,
     TrialShape,
 )
+from orders.office.bulk.models import BulkItem
+from orders.office.views.models import SavedView
 from project.models import User
 from tests import factories
 

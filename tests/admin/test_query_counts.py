@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.admin.search import customer_address
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
 from orders.models import Order
-from orders.services.office.search_index import index_orders
+from orders.search.index import index_orders
 from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, of_none, of_order

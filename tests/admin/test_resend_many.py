@@ -6,8 +6,9 @@ from urllib.parse import quote
 import pytest
 from django.urls import reverse
 
-from orders.admin.office import bulk_selection
-from orders.models import BulkRun, Dispatch, OrderEvent
+from orders.models import Dispatch, OrderEvent
+from orders.office.bulk import selection as bulk_selection
+from orders.office.bulk.models import BulkRun
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
 

@@ -14,7 +14,10 @@ from django_q.models import OrmQ
 
 from integrations.models import ApiToken
 from notifications.models import Notice
-from orders.models import BulkRun, Export, Pause, Province, ScheduledExport, ServiceType, Timeline
+from orders.models import Pause, Province, ServiceType, Timeline
+from orders.office.bulk.models import BulkRun
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
 from orders.order_page.decisions.registry import DECISIONS
 from orders.people import staff_actor
 from orders.restored_guard import note_restored, read_restore_state

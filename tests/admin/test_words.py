@@ -9,13 +9,13 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from integrations.delivery.mail import mail_facts
-from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
 from orders.attachments import check
 from orders.error_messages import MESSAGES
 from orders.errors import ContentError, NotAllowedError
+from orders.office.exports.lists import LISTS, admin_of, columns_of
+from orders.office.trials.columns import trial_columns
 from orders.order_page.error_details import detail_text, of_attempt
 from orders.order_page.history import WORDS, describe
-from orders.services.office.trial_columns import trial_columns
 from tests import factories
 from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step

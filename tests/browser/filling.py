@@ -15,7 +15,7 @@ from approvals.models import ApprovalRecord
 from orders.attachments.check import KINDS
 from orders.error_messages import say_in_english
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.office.search_index import index_orders
+from orders.search.index import index_orders
 from project.models import User
 from tests import factories as make
 from tests.browser.pages import PASSWORD

@@ -9,7 +9,7 @@ from tests.browser.test_access import findings
 TICKS = "#result_list input[name=pick]"
 WORK = """
 from integrations import tasks
-from orders.models import BulkRun
+from orders.office.bulk.models import BulkRun
 for pk in BulkRun.objects.filter(state="waiting").values_list("pk", flat=True):
     tasks.bulk(pk)
 """

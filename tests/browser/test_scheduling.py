@@ -11,7 +11,7 @@ WORK = """
 import django
 django.setup()
 from integrations import tasks
-from orders.models import Export
+from orders.office.exports.models import Export
 for row in Export.objects.filter(state="waiting"):
     tasks.export(row.pk)
 tasks.send_notices()

@@ -9,8 +9,8 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.exported_lists import LISTS
-from orders.admin.office.ready_views import READY
+from orders.office.exports.lists import LISTS
+from orders.office.views.ready_views import READY
 from tests import factories as make
 from tests.admin.rows import of_order
 

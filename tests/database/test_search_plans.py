@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from orders.admin.search import customer_address
 from orders.customer_page.tabs import TABS
-from orders.services.office.search_index import index_orders
+from orders.search.index import index_orders
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

@@ -14,4 +14,4 @@ def folder(settings, tmp_path):
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """A busy machine reads a right workbook late; a hostile one meets its limit of processor time all the same."""
-    monkeypatch.setattr("orders.services.office.workbook.SECONDS", 60)
+    monkeypatch.setattr("orders.office.trials.workbook.SECONDS", 60)

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Customer, Order
-from orders.services.office.search_index import index_orders
+from orders.search.index import index_orders
 from tests import factories
 from tests.bboss_messages import post_order
 from tests.entering.test_enter_page import FORM, URL

@@ -281,7 +281,7 @@ def test_of_a_file_without_an_end_only_the_beginning_is_read():
 
 
 def test_a_restored_desk_takes_nothing(give, monkeypatch):
-    monkeypatch.setattr("orders.services.office.trial_import.is_restored", lambda: True)
+    monkeypatch.setattr("orders.office.trials.service.is_restored", lambda: True)
     lines, error = give(workbook(row("T1")))
     assert "restored" in error
     assert not Order.objects.exists()

@@ -12,8 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations import tasks
-from orders.models import Dispatch, Order, OrderEvent, Province, TrialUpload
-from orders.services.office import trial_import, trial_uploads
+from orders.models import Dispatch, Order, OrderEvent, Province
+from orders.office.trials import service as trial_import
+from orders.office.trials import uploads as trial_uploads
+from orders.office.trials.models import TrialUpload
 from tests import factories
 from tests.admin.test_query_counts import queries
 from tests.entering.workbooks import TITLES, cells, row, with_more, workbook

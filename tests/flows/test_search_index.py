@@ -13,8 +13,8 @@ from integrations import tasks
 from integrations.models import LeaseLock
 from orders.content import domain_key
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
-from orders.queries import find
-from orders.services.office import search_index
+from orders.search import find
+from orders.search import index as search_index
 from tests import factories as make
 from tests.flows.contents import activation, change, trial
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from integrations import tasks
 from orders.models import Order
-from orders.services.office import state_since
-from orders.services.office.state_since import fill_state_since
+from orders.services import state_since
+from orders.services.state_since import fill_state_since
 from tests import factories as make
 
 HOUR = datetime.timedelta(hours=1)

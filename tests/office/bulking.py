@@ -2,7 +2,7 @@
 
 from django.urls import reverse
 
-from orders.models import BulkRun
+from orders.office.bulk.models import BulkRun
 
 NOTE = "客户来电，已核实"
 

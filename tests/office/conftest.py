@@ -6,7 +6,7 @@ import io
 import openpyxl
 import pytest
 
-from orders.admin.office import bulk_page
+from orders.office.bulk import page as bulk_page
 from tests.admin.conftest import member  # noqa: F401  a fixture
 
 

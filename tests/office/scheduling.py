@@ -4,7 +4,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from integrations import tasks
-from orders.models import Export, ScheduledExport
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
 from tests import factories as make
 from tests.conftest import shanghai
 

@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations import tasks
-from orders.admin.office import bulk_selection
-from orders.models import BulkRun, Dispatch, Incident, Order, OrderEvent
+from orders.models import Dispatch, Incident, Order, OrderEvent
+from orders.office.bulk import selection as bulk_selection
+from orders.office.bulk.models import BulkRun
 from orders.order_page.decisions.resend import VERDICTS
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make

@@ -11,12 +11,15 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.admin.office import bulk_acts, bulk_page, run_bulk
 from orders.errors import NotAllowedError
-from orders.models import BulkItem, BulkRun, Order, OrderEvent, Timeline
+from orders.models import Order, OrderEvent, Timeline
+from orders.office.bulk import acts as bulk_acts
+from orders.office.bulk import page as bulk_page
+from orders.office.bulk import run as run_bulk
+from orders.office.bulk import service as bulk_runs
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.service import LeftError
 from orders.restored_guard import note_restored, read_restore_state
-from orders.services.office import bulk_runs
-from orders.services.office.exports import LeftError
 from orders.services.restores import release_restored
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
 from orders.models import Dispatch, Order
+from orders.office.exports.lists import LISTS, admin_of, columns_of
 from tests import factories as make
 from tests.admin.rows import of_order
 

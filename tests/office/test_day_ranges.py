@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.admin.filters import DayFilter
-from orders.admin.office.exported_lists import LISTS, admin_of
 from orders.local_time import midnight
-from orders.models import Export
+from orders.office.exports.lists import LISTS, admin_of
+from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
 

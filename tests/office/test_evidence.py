@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.run_export import run_export
-from orders.models import Export
+from orders.office.exports.models import Export
+from orders.office.exports.run import run_export
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

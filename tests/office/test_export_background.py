@@ -10,10 +10,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.admin.office.exported_lists import ExportedList
-from orders.models import Export
-from orders.services.office import exports
-from orders.services.office.exports import LeftError, Table, claim_export, resume_exports, write_export
+from orders.office.exports import service as exports
+from orders.office.exports.lists import ExportedList
+from orders.office.exports.models import Export
+from orders.office.exports.service import LeftError, Table, claim_export, resume_exports, write_export
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx
 

@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
-from orders.admin.office.exported_lists import LISTS
-from orders.admin.office.run_export import export_to
 from orders.management.progress import Progress
-from orders.models import Export, OrderEvent
+from orders.models import OrderEvent
+from orders.office.exports.lists import LISTS
+from orders.office.exports.models import Export
+from orders.office.exports.run import export_to
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.office.conftest import read_csv, read_xlsx

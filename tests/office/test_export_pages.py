@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from orders.admin.office.column_meanings import EVERYWHERE, OF_LIST
-from orders.admin.office.exported_lists import LISTS, admin_of, columns_of
-from orders.models import Export, OrderEvent
-from orders.services.office import exports
+from orders.models import OrderEvent
+from orders.office.exports import service as exports
+from orders.office.exports.column_meanings import EVERYWHERE, OF_LIST
+from orders.office.exports.lists import LISTS, admin_of, columns_of
+from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.office.conftest import body, read_csv, read_xlsx
@@ -318,7 +319,7 @@ def test_an_older_row_s_english_is_not_shown(member):
 
 
 def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):
-    monkeypatch.setattr("orders.admin.office.export_page.AT_ONCE", 2)
+    monkeypatch.setattr("orders.office.exports.page.AT_ONCE", 2)
     for _ in range(3):
         make.OrderFactory()
     staff = member("业务人员")

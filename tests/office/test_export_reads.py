@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.admin.office.exported_lists import LISTS, ExportedList
+from orders.office.exports.lists import LISTS, ExportedList
 from tests import factories as make
 from tests.admin.rows import of_order
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.models import Export, OrderEvent
+from orders.models import OrderEvent
+from orders.office.exports.models import Export
 from project.models import User
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx

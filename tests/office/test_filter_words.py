@@ -5,9 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
-from orders.admin.office.list_query import query_words
-from orders.models import SavedView
+from orders.lists.list_query import query_words
+from orders.office.exports.lists import LISTS, ExportedList, admin_of
+from orders.office.views.models import SavedView
 from tests import factories as make
 from tests.office.scheduling import made, read
 

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import BulkRun, Export
+from orders.office.bulk.models import BulkRun
+from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.orders import failed
 from tests.office.bulking import begin, new, page, picked

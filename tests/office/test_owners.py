@@ -12,7 +12,9 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import BulkRun, Export, OrderEvent
+from orders.models import OrderEvent
+from orders.office.bulk.models import BulkRun
+from orders.office.exports.models import Export
 from project.models import UsedName, User
 from tests import factories as make
 from tests.factories import NOW

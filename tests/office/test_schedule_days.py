@@ -2,7 +2,7 @@
 
 import pytest
 
-from orders.models import Export
+from orders.office.exports.models import Export
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_xlsx

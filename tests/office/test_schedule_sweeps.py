@@ -5,9 +5,11 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.models import Export, ScheduledExport
-from orders.services.office import exports, schedules
-from orders.services.office.schedules import begin_due_exports
+from orders.office.exports import service as exports
+from orders.office.exports.models import Export
+from orders.office.schedules import service as schedules
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.service import begin_due_exports
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.scheduling import made, pass_time

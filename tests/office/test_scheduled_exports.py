@@ -12,9 +12,11 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Notice
-from orders.models import Export, OrderEvent, ScheduledExport
-from orders.services.office import exports
-from orders.services.office.schedules import begin_due_exports
+from orders.models import OrderEvent
+from orders.office.exports import service as exports
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.service import begin_due_exports
 from project.models import UsedName
 from tests import factories as make
 from tests.conftest import shanghai

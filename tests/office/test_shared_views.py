@@ -6,8 +6,9 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.models import OrderEvent, SavedView
-from orders.services.office.views import share_view
+from orders.models import OrderEvent
+from orders.office.views.models import SavedView
+from orders.office.views.service import share_view
 from tests import factories as make
 from tests.office.test_views import ADMINISTRATOR, BUSINESS, ORDERS, VIEWS, active, colleague, tabs
 

@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from orders.admin.office import view_tabs
+from orders.office.views import tabs as view_tabs
 from tests import factories as make
 from tests.office.test_views import BUSINESS, ORDERS, VIEWS, colleague
 

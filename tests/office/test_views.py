@@ -10,13 +10,14 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.exported_lists import LISTS, ExportedList, admin_of
-from orders.admin.office.list_query import changelist_for, read_query
-from orders.admin.office.ready_views import READY
-from orders.admin.office.saved_views import list_address
 from orders.errors import NotAllowedError
-from orders.models import Order, OrderEvent, SavedView
-from orders.services.office.views import LONGEST_QUERY, MOST_VIEWS, save_view
+from orders.lists.list_query import changelist_for, read_query
+from orders.models import Order, OrderEvent
+from orders.office.exports.lists import LISTS, ExportedList, admin_of
+from orders.office.views.admin import list_address
+from orders.office.views.models import SavedView
+from orders.office.views.ready_views import READY
+from orders.office.views.service import LONGEST_QUERY, MOST_VIEWS, save_view
 from orders.services.shape import fold_after_upgrade
 from tests import factories as make
 from tests.admin.rows import of_order

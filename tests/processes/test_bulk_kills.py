@@ -10,7 +10,7 @@ BEGIN = f"""
 import uuid
 from django.utils import timezone
 from orders.models import Order
-from orders.services.office.bulk_runs import begin_run, queue_run
+from orders.office.bulk.service import begin_run, queue_run
 from project.models import User
 User.objects.create_superuser("bulk-keeper")
 now = timezone.now()

@@ -10,7 +10,7 @@ ROWS = 100_000  # enough that the worker still writes when it is killed, on a qu
 BEGIN = f"""
 from django.utils import timezone
 from orders.models import InboundMessage
-from orders.services.office.exports import begin_export, queue_export
+from orders.office.exports.service import begin_export, queue_export
 from project.models import User
 User.objects.create_superuser("keeper")
 now = timezone.now()

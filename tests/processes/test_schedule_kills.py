@@ -18,7 +18,8 @@ pytestmark = pytest.mark.kills
 BEGIN = """
 import datetime
 from django.utils import timezone
-from orders.models import SavedView, ScheduledExport
+from orders.office.views.models import SavedView
+from orders.office.schedules.models import ScheduledExport
 from project.models import User
 now = timezone.now()
 keeper = User.objects.create_superuser("keeper", "keeper@example.com")

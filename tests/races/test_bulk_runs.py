@@ -12,9 +12,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.office.run_bulk import run_part
-from orders.models import BulkRun, Dispatch, Order, OrderEvent
-from orders.services.office.bulk_runs import begin_run, stop_run
+from orders.models import Dispatch, Order, OrderEvent
+from orders.office.bulk.models import BulkRun
+from orders.office.bulk.run import run_part
+from orders.office.bulk.service import begin_run, stop_run
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import failed, staff

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from orders.models import BillingRecord, Order, OrderEvent
-from orders.services.office.trial_import import import_trials
-from orders.services.office.trial_sheet import Entry, TrialSheet
+from orders.office.trials.service import import_trials
+from orders.office.trials.sheet import Entry, TrialSheet
 from tests.processes.orders import trial
 from tests.races.conftest import at_once
 

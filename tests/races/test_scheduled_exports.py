@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from integrations import tasks
 from notifications.models import Notice
-from orders.models import Export, ScheduledExport
-from orders.services.office.schedules import begin_due_exports, delete_schedule, run_schedule
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.service import begin_due_exports, delete_schedule, run_schedule
 from tests import factories as make
 from tests.races.conftest import at_once
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.order_command import known
-from orders.order_page.evidence import evidence_of
-from orders.services.office.evidence_file import EVIDENCE, ZIP, evidence_query
-from orders.services.office.exports import PART, begin_export, write_file
+from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
+from orders.office.evidence.contents import evidence_of
+from orders.office.exports.service import PART, begin_export, write_file
 
 
 class Command(BaseCommand):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from orders.admin.office.exported_lists import LISTS
-from orders.admin.office.run_export import export_to
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
+from orders.office.exports.lists import LISTS
+from orders.office.exports.run import export_to
 
 
 @contextlib.contextmanager

@@ -6,14 +6,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.admin.office.trial_form import services_in_words
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
-from orders.services.office.trial_books import write_annotated
-from orders.services.office.trial_import import KNOWN, NEW, WRONG, Report, check_trials, import_trials
-from orders.services.office.trial_sheet import read_entries
-from orders.services.office.workbook import MOST_BYTES, read_workbook
+from orders.office.trials.annotated import write_annotated
+from orders.office.trials.form import services_in_words
+from orders.office.trials.service import KNOWN, NEW, WRONG, Report, check_trials, import_trials
+from orders.office.trials.sheet import read_entries
+from orders.office.trials.workbook import MOST_BYTES, read_workbook
 
 
 class Command(BaseCommand):

@@ -132,6 +132,6 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(
-        request, "decide.html", status=status, title=decision.label, order=order, decision=decision, form=form,
-        news=news, why_not=why_not and why_not.words(), will=will,
+        request, "admin/orders/order/decide.html", status=status, title=decision.label, order=order, decision=decision,
+        form=form, news=news, why_not=why_not and why_not.words(), will=will,
     )  # fmt: skip

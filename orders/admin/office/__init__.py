@@ -1,1 +1,0 @@
-"""The pages of `orders/services/office`, customers and the search among them."""

@@ -1,0 +1,1 @@
+"""An act on many rows of a list (contract 5)."""

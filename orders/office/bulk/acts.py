@@ -1,0 +1,320 @@
+"""What can be done to many rows at once: one class for each act, with its form, its dry run and its service."""
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.validators import MinValueValidator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.error_messages import say_why
+from orders.errors import NotAllowedError
+from orders.incident_causes import title_of
+from orders.local_time import midnight
+from orders.models import Conflict, Dispatch, Incident, Order
+from orders.models.querysets import UNRESOLVED
+from orders.office.bulk.models import BulkRun
+from orders.order_page.decisions.attribute import AttributionField
+from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
+from orders.people import actor_kept
+from orders.services.audit import add_note, see_conflict
+from orders.services.breakers import partners_down
+from orders.services.holds import choose_attribution, why_not_attribute
+from orders.services.incident_desk import acknowledge_incident
+from orders.services.order_state import lock_order
+from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
+from orders.steps import Partner, channels_of
+
+FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone
+
+
+class ReasonForm(forms.Form):
+    """Confirms a run. `seen` and `token` are what the page of the dry run showed and was called."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
+    )  # fmt: skip
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+    token = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def details(self) -> dict[str, str]:
+        """What the act needs besides the reason."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in ReasonForm.base_fields}
+
+
+class NoteForm(ReasonForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = gettext_lazy("Note")
+
+
+class OptionalNoteForm(NoteForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = False
+
+
+class AttributionForm(ReasonForm):
+    letters = AttributionField()
+    field_order = ["letters", "reason"]
+
+
+class StepsForm(forms.Form):
+    """Which failed steps are meant: lives in the address, so that a colleague can be sent the same view."""
+
+    partner = forms.ChoiceField(
+        label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
+    )
+    channel = forms.ChoiceField(
+        label=gettext_lazy("channel"), required=False,
+        choices=[("", gettext_lazy("all")), *Dispatch.Channel.choices],
+    )  # fmt: skip
+    code = forms.CharField(label=gettext_lazy("error code"), required=False, max_length=32)
+    since = forms.DateField(
+        label=gettext_lazy("made since"), required=False, validators=[MinValueValidator(FIRST_DAY)],
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What would happen to a row: `kind` counts alike ones, `words` is for this one. `acts`: anything would."""
+
+    row: Model
+    kind: str | Promise
+    words: str | Promise
+    acts: bool = True
+
+
+class BulkAct:
+    """An act on many rows of a list.
+
+    `chooser` asks in the address which of the rows are meant, and its answer is among the run's details.
+    """
+
+    key: ClassVar[str]
+    model: ClassVar[type[Model]]
+    permission: ClassVar[str]
+    form: ClassVar[type[ReasonForm]] = ReasonForm
+    chooser: ClassVar[type[forms.Form] | None] = None
+    large: ClassVar[tuple[str, ...]] = ("content",)  # columns that neither the dry run nor the act reads
+
+    @property
+    def label(self) -> str | Promise:
+        return BulkRun.Act(self.key).label
+
+    @property
+    def model_admin(self) -> admin.ModelAdmin:
+        return admin.site.get_model_admin(self.model)
+
+    def may_see(self, user) -> bool:
+        """Whether the user may see rows of this kind."""
+        return user.has_perm(f"orders.view_{self.model._meta.model_name}")
+
+    def is_allowed(self, user) -> bool:
+        """Whether the user may see the rows and do this to them."""
+        return self.may_see(user) and user.has_perm(self.permission)
+
+    def rows_for(self, user) -> QuerySet:
+        """The rows that the user may see: where everything in the admin starts."""
+        request = HttpRequest()
+        request.user = user
+        return self.model_admin.get_queryset(request).defer(*self.large)
+
+    def narrow(self, rows: QuerySet, asked: dict) -> QuerySet:
+        """Those that the chooser's answer means."""
+        return rows
+
+    def judge(self, ids: Sequence[int], asked: dict) -> list[Judged]:
+        """The dry run for the rows of these ids, in their order."""
+        found = self.model._base_manager.defer(*self.large).in_bulk(ids)
+        return [self.judge_one(found[pk]) for pk in ids if pk in found]
+
+    def judge_one(self, row: Any) -> Judged:
+        raise NotImplementedError
+
+    def name_of(self, row: Any) -> str:
+        """What people call the row."""
+        return row.number
+
+    def carry_out(self, row: Any, run: BulkRun, *, owner: int) -> None:
+        """Calls the one service, in a transaction. Raises OrderError."""
+        raise NotImplementedError
+
+    def say_why(self, why: dict) -> str:
+        """Why a row was not carried out, in the reader's language; empty if it was."""
+        return say_why(why) if "code" in why else ""
+
+
+class Resend(BulkAct):
+    key, model, permission, chooser = "resend", Order, "orders.resend_order", StepsForm
+
+    def narrow(self, rows, asked):
+        """The orders that have a failed step which fits."""
+        steps = Dispatch.objects.current().filter(state=Dispatch.State.FAILED)
+        if channel := asked.get("channel"):
+            steps = steps.filter(channel=channel)
+        if partner := asked.get("partner"):
+            steps = steps.filter(channel__in=channels_of(partner))
+        if code := asked.get("code"):
+            steps = steps.filter(error_code=code)
+        if since := asked.get("since"):
+            steps = steps.filter(created_at__gte=midnight(since))
+        return rows.filter(pk__in=steps.values("order_id")).exclude(state=Order.State.WITHDRAWN)
+
+    def judge(self, ids, asked):
+        found = Order.objects.defer("content").in_bulk(ids)
+        open_ones = [row for row in found.values() if not why_not_resend(row)]
+        steps: dict[str, list[Judgement]] = {row.number: [] for row in open_ones}
+        if open_ones:
+            for one in judge_selection(_steps_meant(tuple(steps), asked), open_partners=partners_down()):
+                steps[one.order].append(one)
+        return [self._judged(found[pk], steps) for pk in ids if pk in found]
+
+    def _judged(self, row: Order, steps: dict[str, list[Judgement]]) -> Judged:
+        """An order goes by the first of its steps that is sent, and by the first one if none is."""
+        if why := why_not_resend(row):
+            return Judged(row, why.words(), why.words(), acts=False)
+        judged = steps[row.number]
+        first = next((one for one in judged if one.sends), judged[0])
+        return Judged(row, VERDICTS[first.verdict], " ".join(map(say_judgement, judged)), first.sends)
+
+    def carry_out(self, row, run, *, owner):
+        order = lock_order(row.number)
+        if why := why_not_resend(order):
+            raise why
+        asked = run.details | {"since": _day(run.details.get("since"))}
+        judged = resend_order(
+            row.number, _steps_meant((row.number,), asked), by=_maker(run), reason=run.reason, now=timezone.now(),
+            open_partners=partners_down(),
+        )  # fmt: skip
+        if not any(one.sends for one in judged):
+            raise _why_not_sent(judged)
+
+    def say_why(self, why):
+        if "judged" not in why:
+            return super().say_why(why)
+        return " ".join(say_judgement(Judgement("", step, verdict)) for step, verdict in why["judged"])
+
+
+def _maker(run: BulkRun) -> str:
+    """Who acts, for the events of the rows."""
+    return actor_kept(run.by, run.maker_id)
+
+
+def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
+    """The engine's words for the filter."""
+    filters = {key: asked.get(key) or "" for key in ("channel", "partner", "code")}
+    return Selection(numbers=numbers, filtered=True, failed=True, since=asked.get("since"), **filters)
+
+
+def _day(text: str | None) -> datetime.date | None:
+    return datetime.date.fromisoformat(text) if text else None
+
+
+def _why_not_sent(judged: list[Judgement]) -> NotAllowedError:
+    """Keeps what was judged: the words are made when a person reads them."""
+    [first, *_others] = judged
+    if first.refusal:
+        return first.refusal
+    if first.step == "-":
+        return NotAllowedError("resend_nothing_failed")
+    return NotAllowedError("bulk_not_sent", judged=[[one.step, one.verdict] for one in judged])
+
+
+class Attribute(BulkAct):
+    key, model, permission, form = "attribute", Order, "orders.choose_attribution", AttributionForm
+
+    def judge_one(self, row):
+        if why := why_not_attribute(row):
+            return Judged(row, _("stay as they are: not held for their attribution"), why.words(), acts=False)
+        return Judged(row, _("get the attribution and go on"), _("gets the attribution and goes on"))
+
+    def carry_out(self, row, run, *, owner):
+        choose_attribution(
+            number=row.number, letters=run.details["letters"], reason=run.reason, by=_maker(run), now=timezone.now()
+        )
+
+
+class Note(BulkAct):
+    key, model, permission, form = "note", Order, "orders.add_note", NoteForm
+
+    def judge_one(self, row):
+        return Judged(row, _("get the note, which stays for good"), row.get_state_display())
+
+    def carry_out(self, row, run, *, owner):
+        add_note(number=row.number, reason=run.reason, by=_maker(run), now=timezone.now())
+
+
+class SeeConflicts(BulkAct):
+    key, model, permission, large = "conflicts", Conflict, "orders.change_incident", ("body", "hint")
+
+    def judge(self, ids, asked):
+        judged = super().judge(ids, asked)
+        numbers = {one.row.order_number for one in judged}
+        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
+        return [one if one.row.order_number in known else self._unknown(one) for one in judged]
+
+    def _unknown(self, judged: Judged) -> Judged:
+        return Judged(judged.row, _("stay as they are: no order has their number"), judged.words, acts=False)
+
+    def judge_one(self, row):
+        at = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M:%S}"
+        if row.seen_id:
+            return Judged(row, _("have been seen to already"), at, acts=False)
+        return Judged(row, _("are noted as seen to, with your reason"), at)
+
+    def name_of(self, row):
+        return row.order_number
+
+    def carry_out(self, row, run, *, owner):
+        see_conflict(row, reason=run.reason, by=_maker(run), now=timezone.now())
+
+
+class TakeIncidents(BulkAct):
+    key, model, permission, form = "incidents", Incident, "orders.change_incident", OptionalNoteForm
+    large = ()
+
+    def judge_one(self, row):
+        if row.state not in UNRESOLVED:
+            return Judged(row, _("stay as they are: over or ignored"), row.get_state_display(), acts=False)
+        if row.state == Incident.State.ACKNOWLEDGED:
+            return Judged(row, _("are yours now, and were a colleague's or yours before"), row.get_state_display())
+        return Judged(row, _("are yours now"), row.get_state_display())
+
+    def name_of(self, row):
+        return title_of(row.code, row.words)
+
+    def carry_out(self, row, run, *, owner):
+        acknowledge_incident(incident_id=row.pk, by=_maker(run), now=timezone.now(), note=run.reason, owner_id=owner)
+
+
+ACTS: dict[str, BulkAct] = {act.key: act for act in (Resend(), Attribute(), Note(), SeeConflicts(), TakeIncidents())}
+"""By the name that rows and addresses have."""
+
+
+def acts_on(model: type[Model], user) -> list[BulkAct]:
+    """What the user may do to many rows of the list of this model."""
+    return [act for act in ACTS.values() if act.model is model and act.is_allowed(user)]
+
+
+def address_of(row: Model) -> str:
+    """The page of a row."""
+    return reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk])
+
+
+def count_kinds(judged: Iterable[Judged]) -> list[tuple[str | Promise, int]]:
+    """How many rows of each kind, most first."""
+    return Counter(row.kind for row in judged).most_common()

@@ -1,0 +1,288 @@
+"""The list of bulk runs and the page of each: how far it is, what was refused and why, stopping and going on."""
+
+from urllib.parse import unquote_plus, urlencode
+
+from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from orders.admin.cells import cut
+from orders.admin.change_list import FactsChangeList
+from orders.admin.chips import StateChip, chip
+from orders.admin.filters import PlacesFilter, day_filter, word_filter
+from orders.admin.personal import masked_text
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import is_unlimited
+from orders.admin.time_cell import ago
+from orders.error_messages import say_why
+from orders.errors import OrderError
+from orders.models import Province
+from orders.office.bulk.acts import ACTS, address_of
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.bulk.outcome import outcome_of_resend
+from orders.office.bulk.page import answer_new_run, is_own, runs_seen
+from orders.office.bulk.selection import AGAIN, is_id
+from orders.office.bulk.service import go_on, stop_run
+from orders.order_page.page_context import request_actor
+from orders.people import actor_of
+
+State, ItemState = BulkRun.State, BulkItem.State
+STOP = "orders.stop_bulkrun"
+BUSY = [State.COLLECTING, State.WAITING, State.RUNNING]
+SHOWN = 50
+FailedFilter = word_filter("undone", _("not carried out"), {
+    "yes": (_("Some were not"), Q(failed__gt=0)),
+    "no": (_("None"), Q(failed=0)),
+})  # fmt: skip
+
+
+class OwnRuns:
+    """What both lists share: who may see them."""
+
+    def has_view_permission(self, request, obj=None):
+        return super().has_view_permission(request, obj) or any(act.is_allowed(request.user) for act in ACTS.values())
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, which is there only for its maker and those who see all."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+@admin.register(BulkRun)
+class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
+    list_display_links = ["what"]
+    list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
+    list_per_page = 50
+    sortable_by = []
+    change_form_template = "bulk/run.html"
+    readonly_fields = ["what", "filter_link", "detail_words", "why", "who"]
+    fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
+
+    def heading(self, obj):
+        return f"{obj.get_act_display()} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
+
+    def get_queryset(self, request):
+        return runs_seen(request)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            may = request.user.has_perm(STOP) or is_own(request.user, obj)
+            told = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
+            resent = outcome_of_resend(obj, request.user) if told else None
+            items = reverse("admin:orders_bulkitem_changelist")
+            context |= {
+                "run": obj,
+                "busy": obj.state in BUSY or (resent is not None and resent.waiting > 0),
+                "under_way": obj.state in BUSY,
+                "worked_off": obj.done + obj.failed,
+                "left": obj.total - obj.done - obj.failed,
+                "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
+                "resumable": may and obj.state == State.STOPPED and obj.items_kept and obj.total > 0,
+                "error": say_why(obj.error) if "code" in obj.error else "",
+                "refused": refused_rows(obj, request.user),
+                "resent": resent,
+                "again": self.address_again(obj, request.user),
+                "all_items": f"{items}?run={obj.pk}",
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def address_again(self, obj, user) -> str:
+        """Where what was not carried out is tried again, as a new run."""
+        if not (obj.failed and obj.items_kept and obj.state not in BUSY and ACTS[obj.act].is_allowed(user)):
+            return ""
+        chooser = ACTS[obj.act].chooser
+        asked = {name: obj.details[name] for name in (chooser.base_fields if chooser else ()) if name in obj.details}
+        return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?{urlencode({AGAIN: obj.pk, **asked})}"
+
+    @admin.display(description=_("act"))
+    def what(self, obj):
+        return obj.get_act_display()
+
+    @admin.display(description=_("begun at"))
+    def moment(self, obj):
+        return ago(obj.created_at)
+
+    @admin.display(description=_("progress"))
+    def progress(self, obj):
+        return f"{obj.done + obj.failed:,} / {obj.total:,}"
+
+    @admin.display(description=_("not carried out"))
+    def undone(self, obj):
+        return f"{obj.failed:,}"
+
+    @admin.display(description=_("begun by"))
+    def who(self, obj):
+        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
+
+    @admin.display(description=_("reason"))
+    def why(self, obj):
+        return cut(masked_text(obj.reason)) or "-"
+
+    @admin.display(description=_("filter"))
+    def filter_words(self, obj):
+        return cut(masked_text(said(obj)))
+
+    @admin.display(description=_("filter"))
+    def filter_link(self, obj):
+        """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
+        words, query = said(obj), unquote_plus(obj.query)
+        if masked_text(words) != words or masked_text(query) != query:
+            return self.filter_words(obj)
+        opts = ACTS[obj.act].model._meta
+        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+        return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, _("The list as it is now"), words)
+
+    @admin.display(description=_("details"))
+    def detail_words(self, obj):
+        """What the act was told besides its reason."""
+        chooser = ACTS[obj.act].chooser
+        fields = chooser.base_fields if chooser else {}
+        words = [f"{field.label} {masked_text(_chosen(field, obj.details[name]))}"
+                 for name, field in fields.items() if name in obj.details]  # fmt: skip
+        if letters := obj.details.get("letters"):
+            words.append(str(Province.objects.filter(pk=letters).first() or letters))
+        return " · ".join(words) or "-"
+
+    # --- beginning, stopping, going on
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/<slug:key>/", wrap(self.new_view), name="orders_bulkrun_new"),
+            path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_bulkrun_stop"),
+            path("<int:pk>/go-on/", wrap(require_POST(self.go_on_view)), name="orders_bulkrun_go_on"),
+            *super().get_urls(),
+        ]
+
+    def new_view(self, request, key: str):
+        return answer_new_run(request, self.admin_site, key)
+
+    def stop_view(self, request, pk: int):
+        return self.steer(request, pk, stop_run)
+
+    def go_on_view(self, request, pk: int):
+        return self.steer(request, pk, go_on)
+
+    def steer(self, request, pk: int, service):
+        """For the maker, and for those who may stop a colleague's."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run, by = get_object_or_404(self.get_queryset(request), pk=pk), request_actor(request)
+        if not is_own(request.user, run) and not request.user.has_perm(STOP):
+            raise PermissionDenied
+        try:
+            service(pk=pk, by=by, now=timezone.now())
+        except OrderError as error:
+            messages.warning(request, error.words())
+        return redirect("admin:orders_bulkrun_change", pk)
+
+
+def _chosen(field, value: str) -> str:
+    """The label of a choice; any other value as it is."""
+    return str(dict(getattr(field, "choices", ())).get(value, value))
+
+
+def said(run: BulkRun) -> str:
+    """The filter in words."""
+    return " · ".join(f"{title} {value}" for title, value in run.words) or str(_("everything"))
+
+
+def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
+    """The first rows that were not carried out: name, address and why."""
+    items = list(run.items.filter(state=ItemState.FAILED).order_by("target")[:SHOWN])
+    act = ACTS[run.act]
+    found = act.rows_for(user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
+    return [
+        (act.name_of(found[item.target]) if item.target in found else f"#{item.target}",
+         address_of(found[item.target]) if item.target in found else "", act.say_why(item.why))
+        for item in items
+    ]  # fmt: skip
+
+
+class RunFilter(SimpleListFilter):
+    """The rows of a run. Only links on its page set this filter."""
+
+    title, parameter_name = _("bulk run"), "run"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), f"#{self.value()[:20]}")] if self.value() else []
+
+    def queryset(self, request, queryset):
+        if not self.value():
+            return queryset
+        if not is_id(self.value()):
+            raise IncorrectLookupParameters(self.value())
+        return queryset.filter(run=self.value())
+
+
+class ItemChangeList(FactsChangeList):
+    """Looks up the rows that the items are about: one query for each kind."""
+
+    def add_facts(self, rows):
+        for act in ACTS.values():
+            items = [item for item in rows if item.run.act == act.key]
+            found = act.model._base_manager.defer(*act.large).in_bulk([item.target for item in items]) if items else {}
+            for item in items:
+                item.subject = found.get(item.target)
+
+
+@admin.register(BulkItem)
+class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["row", "outcome", "reason", "of_run"]
+    list_display_links = None
+    list_filter = ["state", RunFilter, PlacesFilter]
+    list_select_related = ["run"]
+    list_per_page = 50
+    sortable_by = []
+    readonly_fields = ["row", "outcome", "reason", "of_run"]
+    fields = ["row", "outcome", "reason", "of_run"]
+
+    def get_changelist(self, request, **kwargs):
+        return ItemChangeList
+
+    def heading(self, obj):
+        return f"{obj.run.get_act_display()} · #{obj.target}"
+
+    def get_queryset(self, request):
+        """The items whose rows the person may see, in whoever's run."""
+        rows, user = super().get_queryset(request), request.user
+        kinds = [act for act in ACTS.values() if act.may_see(user)]
+        if is_unlimited(user):
+            return rows if len(kinds) == len(ACTS) else rows.filter(run__act__in=[act.key for act in kinds])
+        seen = Q(pk__in=[])
+        for act in kinds:
+            seen |= Q(Exists(act.rows_for(user).filter(pk=OuterRef("target"))), run__act=act.key)
+        return rows.filter(seen)
+
+    @admin.display(description=_("row"))
+    def row(self, obj):
+        act = ACTS[obj.run.act]
+        if not hasattr(obj, "subject"):
+            obj.subject = act.model._base_manager.defer(*act.large).filter(pk=obj.target).first()
+        if not obj.subject:
+            return f"#{obj.target}"
+        name = act.name_of(obj.subject)
+        return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(obj.subject), name, name)
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, obj):
+        return chip(ItemState(obj.state))
+
+    @admin.display(description=_("reason"))
+    def reason(self, obj):
+        return cut(ACTS[obj.run.act].say_why(obj.why))
+
+    @admin.display(description=_("bulk run"))
+    def of_run(self, obj):
+        url = reverse("admin:orders_bulkrun_change", args=[obj.run_id])
+        return format_html('<a href="{}">#{} {}</a>', url, obj.run_id, obj.run.get_act_display())

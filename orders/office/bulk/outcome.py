@@ -1,0 +1,75 @@
+"""What became of the steps that a bulk run sent again: in counts, and the first orders that are not right yet."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from orders.admin.scope import limit
+from orders.incident_causes import Cause, cause_of
+from orders.models import Dispatch, Order
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.order_page.error_details import of_step
+from orders.queries.doubts import mark_orders
+
+State = Dispatch.State
+BUSY = [State.DUE, State.SENDING, State.RETRYING]
+SHOWN = 50
+MOST = 10_000  # orders that are looked at, the first that the run has carried out
+
+
+@dataclass(frozen=True)
+class ResentOrder:
+    """An order that is not right yet: `step` failed again because of `cause`, or it is under way and has no cause."""
+
+    order: Order
+    step: str = ""
+    cause: Cause | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many orders are right now, failed again, or are under way; of the first `looked_at` if that is set."""
+
+    fixed: int
+    failed: int
+    waiting: int
+    orders: list[ResentOrder]
+    looked_at: int = 0
+
+
+def outcome_of_resend(run: BulkRun, user) -> Outcome:
+    """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
+    sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MOST]
+    steps = Dispatch.objects.current().filter(order__in=sent)
+    failed = _orders(steps.filter(state=State.FAILED), user)
+    again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=State.FAILED)
+    waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
+    bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MOST)
+    shown = list(failed[:SHOWN])
+    shown += list(waiting[: SHOWN - len(shown)])
+    looked_at = MOST if run.done > MOST else 0
+    return Outcome(max(0, all_of_them - bad - busy), bad, busy, _described(shown), looked_at)
+
+
+def _orders(steps: QuerySet[Dispatch], user) -> QuerySet:
+    """The ids of the steps' orders, each once, the oldest first."""
+    return limit(steps, user).order_by("order_id").values_list("order_id", flat=True).distinct()
+
+
+def _described(ids: list[int]) -> list[ResentOrder]:
+    steps = defaultdict(list)
+    rows = Dispatch.objects.current().filter(order__in=ids, state=State.FAILED).order_by("pk")
+    for row in rows.only("order_id", "step", "state", "error_code", "error", "error_params"):
+        steps[row.order_id].append(row)
+    orders = Order.objects.defer("content").in_bulk(ids)
+    mark_orders(orders.values())
+    return [_result(orders[pk], steps[pk]) for pk in ids if pk in orders]
+
+
+def _result(order: Order, failed: list[Dispatch]) -> ResentOrder:
+    if not failed:
+        return ResentOrder(order)
+    step = failed[0]
+    return ResentOrder(order, Dispatch.Step(step.step).label, cause_of(step.error_code), of_step(step))

@@ -1,0 +1,52 @@
+"""Carries out a part of a bulk run with the rights that its maker has now: in a worker, or a short one in a request."""
+
+import datetime
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.office.bulk.acts import ACTS
+from orders.office.bulk.service import carry_out, claim_run, end_run, queue_next
+from orders.people import account_of
+
+PART_SECONDS = 3.0  # so much later a new order's first step goes out at most, while the other worker is busy
+
+
+def run_part(
+    pk: int, *, now: datetime.datetime, seconds: float = PART_SECONDS, stop: Callable[[], bool] = lambda: False,
+    at_once: bool = False,
+) -> str:  # fmt: skip
+    """Carries out as much of a waiting run as fits into the time. Then the run whose turn it is gets the next part.
+
+    Running it twice, or while another process has the same run, does no harm. Raises only what is our own fault, and
+    what the database says while it is away; the sweep queues the run again.
+    """
+    if stop():
+        return f"bulk run {pk}: this process ends"
+    run = claim_run(pk, now=now, at_once=at_once)
+    if run is None:
+        _queue_next(at_once)
+        return f"bulk run {pk}: nothing to do"
+    act, maker = ACTS[run.act], account_of(run.by, run.maker_id, run.created_at)
+    if maker is None or not act.is_allowed(maker):
+        end_run(run, NotAllowedError("bulk_not_allowed"))
+    else:
+        rows = act.rows_for(maker)
+
+        def do(target: int) -> None:
+            row = rows.filter(pk=target).first()
+            if row is None:
+                raise NotAllowedError("bulk_not_there")
+            act.carry_out(row, run, owner=maker.pk)
+
+        carry_out(run, do, seconds=seconds, stop=stop)
+    _queue_next(at_once)
+    run.refresh_from_db()
+    return f"bulk run {pk}: {run.done} done, {run.failed} not done of {run.total}"
+
+
+def _queue_next(at_once: bool) -> None:
+    """A run that waits must not depend on the one that a person has stopped meanwhile."""
+    if not at_once:
+        queue_next(before=timezone.now())

@@ -1,0 +1,177 @@
+"""Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
+
+import contextlib
+import hashlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import Count, Max, QuerySet, Sum
+from django.http import Http404, HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from orders.db.odd_values import NONSENSE
+from orders.errors import ExportError
+from orders.lists.list_query import COLUMNS, query_words, read_query, unread_list
+from orders.office.bulk.acts import BulkAct
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.page import NOT_OF_THE_FILTER
+
+PICK, EVERY, AGAIN = "pick", "every", "again"
+MOST_PICKED = 1000
+LARGEST = 2**63  # an id is smaller
+JUDGED = 2000  # rows that a dry run judges, and by which two selections are told apart
+NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a page showed of a selection: how many rows, their ids added up, the first of them (the oldest first) and
+    the newest id."""
+
+    count: int
+    total: int
+    first: list[int]
+    newest: int
+
+    @property
+    def digest(self) -> str:
+        """What a form takes along, to be compared when it comes back."""
+        name = hashlib.sha256(",".join(map(str, self.first)).encode()).hexdigest()[:32]
+        return f"{name}.{self.count}.{self.total}.{self.newest}"
+
+
+class Selected:
+    """The rows that an address names, as far as the person may see them.
+
+    `named`: the address says which rows it means.
+    """
+
+    def __init__(self, act: BulkAct, request: HttpRequest, runs: QuerySet[BulkRun], asked: dict | None):
+        """`runs`: those whose rest the person may try again. `asked`: the chooser's answer; None if it has none."""
+        self.act, self.request, self.asked = act, request, asked
+        own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
+        pairs = ((name, value) for name, values in request.GET.lists() for value in values)
+        self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
+        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
+        self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
+        self.every = EVERY in request.GET
+
+    def _run_of(self, value: str, runs: QuerySet[BulkRun]) -> BulkRun | None:
+        if not value:
+            return None
+        row = runs.filter(pk=value, act=self.act.key).first() if is_id(value) else None
+        if row is None:
+            raise Http404
+        return row
+
+    @property
+    def named(self) -> bool:
+        return bool(self.picked or self.again or self.every)
+
+    @cached_property
+    def params(self) -> list[tuple[str, str]]:
+        """The list's filter in the address. An order belongs to it where the list leaves rows out for its sake."""
+        if self._left_out:
+            return self._given
+        return [(name, value) for name, value in self._given if name != ORDER_VAR]
+
+    @property
+    def _left_out(self) -> str:
+        """Why the list leaves rows out for its order's sake, in words; empty if it does not."""
+        ordered = any(name == ORDER_VAR for name, _value in self._given)
+        return str(getattr(self._list, "notice", "")) if ordered else ""
+
+    @cached_property
+    def _list(self):
+        """The list under this filter, of which no row is read. A filter that it does not know is no page of ours."""
+        try:
+            conditions = read_query(self.act.model_admin, urlencode(self._given))
+            return unread_list(self.act.model_admin, conditions, self.request.user)
+        except ExportError as error:
+            raise Http404 from error
+
+    @cached_property
+    def rows(self) -> QuerySet:
+        """The rows, the oldest first."""
+        if self.asked is None:
+            return self.act.model._base_manager.none()
+        rows = self.act.model_admin.get_queryset(self.request)
+        if PICK in self.request.GET:  # of ticks that mean no row nothing is left, rather than all rows
+            rows = rows.filter(pk__in=self.picked)
+        elif self.again:
+            undone = BulkItem.objects.filter(run=self.again, state=BulkItem.State.FAILED)
+            rows = rows.filter(pk__in=undone.values("target"))
+        elif self.params:
+            rows = self._list.queryset
+        return self.act.narrow(rows, self.asked).select_related(None).order_by("pk")
+
+    @cached_property
+    def words(self) -> list[tuple[str, str]]:
+        """The filter in words: title and value."""
+        if self.picked:
+            number = ngettext("%(n)s row", "%(n)s rows", len(self.picked)) % {"n": len(self.picked)}
+            return [(_("ticked"), number)]
+        if self.again:
+            return [(_("not carried out by"), _("bulk run %(run)s") % {"run": self.again.pk})]
+        if not self.params:
+            return []
+        sorting = [(_("sorting"), self._left_out)] if self._left_out else []
+        return [*query_words(self.act.model_admin, self.filter_query), *sorting]
+
+    @property
+    def filter_query(self) -> str:
+        """The list's filter as its address has it."""
+        return urlencode(self.params)
+
+    @property
+    def without(self) -> str:
+        """The same page for all rows."""
+        query = self.request.GET.copy()
+        for name in {PICK, AGAIN, *(name for name, _value in self.params)}:
+            query.pop(name, None)
+        return f"?{query.urlencode()}"
+
+    def look(self) -> Look:
+        """What is selected now."""
+        with _known_values():
+            first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
+            if len(first) <= JUDGED:
+                return _look_at(first)
+            told = self.rows.order_by().aggregate(count=Count("pk"), total=Sum("pk"), newest=Max("pk"))
+        return Look(told["count"], int(told["total"]), first[:JUDGED], told["newest"])
+
+    def confirm(self, digest: str) -> Sequence[int] | None:
+        """The ids of what a page showed with this digest; None if that has changed.
+
+        Of more than JUDGED rows those that came since are left out: they are younger than the newest that was told.
+        """
+        match digest.split("."):
+            case [_name, count, _total, newest] if is_id(count) and is_id(newest):
+                rows = self.rows.filter(pk__lte=int(newest)) if int(count) > JUDGED else self.rows
+                with _known_values():
+                    found = array("q", rows.values_list("pk", flat=True).iterator(chunk_size=10_000))
+                return found if found and _look_at(found).digest == digest else None
+        return None
+
+
+@contextlib.contextmanager
+def _known_values() -> Iterator[None]:
+    """A filter's value that only the database finds wrong is no page of ours either."""
+    try:
+        yield
+    except NONSENSE as error:
+        raise Http404 from error
+
+
+def _look_at(ids: Sequence[int]) -> Look:
+    return Look(len(ids), sum(ids), list(ids[:JUDGED]), ids[-1] if ids else 0)
+
+
+def is_id(value: str) -> bool:
+    """Whether a row can have this id."""
+    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST

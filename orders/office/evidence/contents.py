@@ -1,0 +1,175 @@
+"""All that is known of an order, as the files of an archive (contract 5, `evidence`).
+
+Each part follows the right to see its kind. People's data are masked unless they were asked for; the info-security
+files come only with them. Tokens and signs are always masked.
+"""
+
+import datetime
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from notifications.models import Mail
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.admin.personal import masked, masked_text
+from orders.admin.scope import seen_orders
+from orders.attachments.check import KINDS
+from orders.attachments.preview import own_file
+from orders.errors import ExportError
+from orders.models import Attempt, InboundMessage, Order
+from orders.office.evidence.archive import Entry
+from orders.office.exports.service import Table
+from orders.order_page.history import describe
+from orders.order_page.ladder.ladder import build_ladder
+from orders.order_page.order_facts import facts_of
+from orders.people import actor_of
+from orders.queries.shapes import shape_of
+from orders.services.audit import note_evidence
+
+PEOPLE = "People's data"
+EXPORT = "orders.export_list"
+CALLS = ("orders.view_dispatch", "orders.view_attempt")
+SECRET = re.compile(r'(?i)(\\*"(?:accessToken|token|sign|signature|authorization|secret)\\*"\s*:\s*\\*")[^"\\]+')
+# Names as the mask knows them.
+PEOPLE_KEYS = {"oper_user": "operUser", "oper_tel": "operTel", "oper_mail": "operMail"}
+LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "message"}
+
+
+def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> Table:
+    """The archive's files, which are read while they are written, as far as the user may see them. That it was taken is
+    noted in the order's history first. Raises ExportError."""
+    seen = seen_orders(user)
+    orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
+    order = orders.filter(number=number).first()
+    if order is None or not user.has_perm(EXPORT) or (personal and not user.has_perm(SEE_PERSONAL_DATA)):
+        raise ExportError("export_not_allowed")
+    now = timezone.now()
+    note_evidence(order, personal=personal, reason=reason, by=by, now=now)
+    about = {
+        "order": order.number,
+        "made_at": _moment(now),
+        "made_by": by,
+        "personal_data": personal,
+        "reason": reason,
+    }
+    parts = [part for part in PARTS if user.has_perms(part[1])]
+    files = _files(order) if personal and user.has_perm("orders.view_orderfiles") else iter(())
+    entries = (Entry(name, _bytes(read(order), personal)) for name, _rights, read in parts)
+
+    def rows() -> Iterator[Entry]:
+        yield Entry("report.txt", _report(order, user, by=by, personal=personal, now=now).encode())
+        yield from entries
+        yield from files
+
+    return Table(f"{_('Evidence')} {order.number}", [json.dumps(about, ensure_ascii=False)], len(parts) + 1, rows())
+
+
+def _rows(rows: QuerySet) -> Iterator[dict]:
+    for row in rows.iterator(500):
+        yield _row(row)
+
+
+def _row(row: Model) -> dict:
+    fields = [field for field in row._meta.concrete_fields if field.name not in LEFT_OUT]
+    return {PEOPLE_KEYS.get(field.attname, field.attname): getattr(row, field.attname) for field in fields}
+
+
+def _attempts(order: Order) -> Iterator[dict]:
+    for row in Attempt.objects.filter(dispatch__order=order).select_related("dispatch").order_by("pk").iterator(200):
+        yield {"step": row.dispatch.step, **_row(row)}
+
+
+def _troubles(order: Order) -> Iterator[dict]:
+    for row in order.troubles.select_related("incident").order_by("pk"):
+        yield {"incident": row.incident_id, "partner": row.incident.partner, "step": row.incident.step,
+               "code": row.incident.code, **_row(row)}  # fmt: skip
+
+
+PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
+    ("order.json", ("orders.view_order",), lambda order: _row(order)),
+    ("domains.json", ("orders.view_orderdomain",), lambda order: [row.name for row in order.domains.all()]),
+    ("messages.json", ("orders.view_inboundmessage",),
+     lambda order: _rows(InboundMessage.objects.filter(order_number=order.number).order_by("pk"))),
+    ("steps.json", CALLS, lambda order: _rows(order.dispatches.order_by("pk"))),
+    ("attempts.json", CALLS, _attempts),
+    ("billing.json", ("orders.view_billingrecord",), lambda order: _rows(order.billing_records.order_by("pk"))),
+    ("differences.json", ("orders.view_difference",), lambda order: _rows(order.differences.order_by("pk"))),
+    ("approvals.json", ("approvals.view_approvalrecord",), lambda order: _rows(order.approvals.order_by("pk"))),
+    ("incidents.json", ("orders.view_incident",), _troubles),
+    ("events.json", ("orders.view_orderevent",), lambda order: _rows(order.events.order_by("pk"))),
+    ("mails.json", ("notifications.view_mail",), lambda order: _rows(Mail.objects.filter(order=order).order_by("pk"))),
+]  # fmt: skip
+"""Each file, the rights to see what is in it, and how it is read."""
+
+
+def _bytes(value: Any, personal: bool) -> bytes:
+    """JSON that people can read. A text that holds JSON becomes that JSON."""
+    plain = [_plain(one) for one in value] if not isinstance(value, dict) else _plain(value)
+    shown = plain if personal else masked(plain)
+    return SECRET.sub(r"\1***", json.dumps(shown, ensure_ascii=False, indent=1)).encode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime.datetime):
+        return _moment(value)
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _moment(at: datetime.datetime) -> str:
+    return timezone.localtime(at).isoformat(" ", "seconds")
+
+
+def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
+    """Where the order stands and what happened, in words."""
+    mask = str if personal else masked_text
+    shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
+    rungs = build_ladder(facts_of(order, now=now))
+    names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]
+    lines = [
+        f"{_('Evidence')} {order.number}",
+        f"{_('Exported by')}{_(': ')}{actor_of(by)[0]} · {_moment(now)}",
+        f"{_(PEOPLE)}{_(': ')}{_('unmasked') if personal else _('masked')}",
+        "",
+        f"{_('Customer')}{_(': ')}{order.enterprise_name} {order.enterprise_id}",
+        f"{_('Attribution')}{_(': ')}{order.attribution.name if order.attribution else '-'}",
+        f"{_('Kind')}{_(': ')}{order.get_kind_display()}",
+        f"{_('State')}{_(': ')}{order.get_state_display()} {order.get_held_because_display()}",
+        f"{_('Received')}{_(': ')}{_moment(order.received_at)}",
+        f"{_('Domains')}{_(': ')}{len(names)}",
+        "",
+        *(f"{rung.title}{_(': ')}{rung.result} {_moment(rung.at) if rung.at else ''}" for rung in rungs),
+    ]
+    if user.has_perm("orders.view_orderevent"):
+        lines += ["", _("Events"), *(_event(row, mask) for row in order.events.order_by("pk").iterator(500))]
+    return "\n".join(lines) + "\n"
+
+
+def _event(row, mask: Callable[[str], str]) -> str:
+    told = describe(row)
+    return f"{_moment(row.at)}  {told.who}  {told.what}  {mask(told.more)}".rstrip()
+
+
+def _files(order: Order) -> Iterator[Entry]:
+    """The files that the order names and that lie in the folder."""
+    for field in KINDS:
+        name = getattr(order, field)
+        try:
+            with own_file(order, field) as handle:
+                yield Entry(f"files/{name}", os.dup(handle))
+        except OSError:
+            continue

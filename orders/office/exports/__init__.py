@@ -1,0 +1,1 @@
+"""Lists as files (contract 5)."""

@@ -1,0 +1,225 @@
+"""The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from orders.admin.cells import cut
+from orders.admin.chips import StateChip, personal_chip
+from orders.admin.filters import day_filter, word_filter
+from orders.admin.personal import masked_text
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.time_cell import ago
+from orders.error_messages import say_why
+from orders.office.exports.filter_link import FilterChangeList, filter_link, filter_words
+from orders.office.exports.lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.office.exports.models import Export
+from orders.office.exports.page import (
+    answer_download,
+    answer_judgement,
+    answer_new_export,
+    answer_stop,
+)
+from orders.office.exports.rights import (
+    JUDGE,
+    SEE_EXPORTS,
+    SEE_SCHEDULES,
+    lacking,
+    may_download,
+    may_read,
+    own_or_received,
+    sees_all,
+)
+from orders.office.exports.service import is_made_by, waiting_before, why_not_judge
+from orders.office.schedules.results import advice
+from orders.people import COMMAND, STAFF, actor_of, name_of
+
+State = Export.State
+BUSY = [State.WAITING, State.RUNNING]
+ListFilter = word_filter("list", _("list"), {
+    name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
+})  # fmt: skip
+PersonalFilter = word_filter("personal", _("personal data"), {
+    "yes": (_("Unmasked"), Q(personal=True)),
+    "no": (_("Masked"), Q(personal=False)),
+})  # fmt: skip
+
+BegunFilter = word_filter("begun", _("begun"), {
+    "schedule": (_("By itself"), Q(slot__isnull=False)),
+    "hand": (_("By hand"), Q(slot__isnull=True)),
+})  # fmt: skip
+
+
+@admin.register(Export)
+class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
+    list_display_links = ["what"]
+    list_filter = [
+        ListFilter, PersonalFilter, "state", BegunFilter, day_filter("created_at", _("exported at"), parameter="at"),
+    ]  # fmt: skip
+    list_per_page = 50
+    sortable_by = []
+    search_fields = ["by"]  # shows the search box; get_search_results does the search
+    search_help_text = _("the whole user name of who exported")
+    linked_by = ["schedule"]
+    change_form_template = "exports/export.html"
+    readonly_fields = [
+        "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+        "schedule_link",
+    ]  # fmt: skip
+    fields = [
+        "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
+        "judge", "judged_at", "finished_at", "expires_at", "downloads",
+    ]  # fmt: skip
+
+    def heading(self, obj):
+        return f"{self.what(obj)} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
+
+    def has_view_permission(self, request, obj=None):
+        return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
+
+    def get_queryset(self, request):
+        """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, SEE_EXPORTS) else own_or_received(request.user, rows)
+
+    def get_fields(self, request, obj=None):
+        return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
+
+    def get_object(self, request, object_id, from_field=None):
+        """Notes on the export whether the user may read its filter, and open the schedule that made it."""
+        obj = super().get_object(request, object_id, from_field)
+        if obj is not None:
+            obj.readable = may_read(request.user, obj)
+        if obj is not None and obj.schedule:
+            obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
+        return obj
+
+    def get_changelist(self, request, **kwargs):
+        return FilterChangeList
+
+    def get_changelist_instance(self, request):
+        """Notes on each export of the page whether the user may read its filter."""
+        found = super().get_changelist_instance(request)
+        for row in found.result_list:
+            row.readable = may_read(request.user, row)
+        return found
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, which is there only for its maker and auditors."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            own, received, short = is_made_by(obj, request.user), False, []
+            if obj.schedule:
+                people = obj.schedule.recipients.order_by("pk")
+                received = any(person.pk == request.user.pk for person in people)
+                short = lacking(people, obj) if obj.file and obj.schedule_open else []
+            context |= {
+                "export": obj,
+                "busy": obj.state in BUSY,
+                "before": waiting_before(obj) if obj.state == State.WAITING else 0,
+                "own": own,
+                "asked": obj.state == State.ASKED,
+                "judges": request.user.has_perm(JUDGE) and not why_not_judge(obj, request.user, now=timezone.now()),
+                "received": received,
+                "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
+                "lacking": [name_of(person.username) for person in short],
+                "advice": advice(obj.error["code"]) if obj.schedule and "code" in obj.error else "",
+                "error": say_why(obj.error) if "code" in obj.error else "",
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_search_results(self, request, queryset, search_term):
+        account = search_term.strip()
+        return queryset.filter(by__in=[f"{STAFF}:{account}", f"{COMMAND}:{account}"]) if account else queryset, False
+
+    @admin.display(description=_("list"))
+    def what(self, obj):
+        return title_of(obj.list_name) or "-"
+
+    @admin.display(description=_("scheduled export"))
+    def schedule_link(self, obj):
+        """The schedule that made it; a link for those who may open that."""
+        url = reverse("admin:orders_scheduledexport_change", args=[obj.schedule_id])
+        return format_html('<a href="{}">{}</a>', url, obj.schedule) if obj.schedule_open else str(obj.schedule)
+
+    @admin.display(description=_("rows"))
+    def rows(self, obj):
+        if obj.state == State.DONE:
+            return f"{obj.written:,}"
+        return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
+
+    @admin.display(description=_("personal data"))
+    def personal_data(self, obj):
+        return personal_chip(obj.personal)
+
+    @admin.display(description=_("reason"))
+    def why(self, obj):
+        return cut(masked_text(obj.reason))
+
+    @admin.display(description=_("filter"))
+    def filter_words(self, obj):
+        return filter_words(obj.list_name, obj.query, getattr(obj, "filter_rows", None)) if obj.readable else "-"
+
+    @admin.display(description=_("filter"))
+    def filter_link(self, obj):
+        return filter_link(obj.list_name, obj.query) if obj.readable else "-"
+
+    @admin.display(description=_("columns"))
+    def column_words(self, obj):
+        if not obj.readable:
+            return "-"
+        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
+        names = ((columns[name].label if name in columns else name,) for name in obj.columns)
+        return format_html_join(", ", "{}", names)
+
+    @admin.display(description=_("exported by"))
+    def who(self, obj):
+        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
+
+    @admin.display(description=_("second person"))
+    def judge(self, obj):
+        return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] or "-"
+
+    @admin.display(description=_("exported at"))
+    def moment(self, obj):
+        return ago(obj.created_at)
+
+    # --- making and fetching
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/<slug:name>/", wrap(self.new_view), name="orders_export_new"),
+            path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_export_stop"),
+            path("<int:pk>/judge/", wrap(require_POST(self.judge_view)), name="orders_export_judge"),
+            path("<int:pk>/download/", wrap(require_safe(self.download_view)), name="orders_export_download"),
+            *super().get_urls(),
+        ]
+
+    def new_view(self, request, name: str):
+        return answer_new_export(request, self.admin_site, name)
+
+    def stop_view(self, request, pk: int):
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer_stop(request, get_object_or_404(self.get_queryset(request), pk=pk))
+
+    def judge_view(self, request, pk: int):
+        if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
+            raise PermissionDenied
+        return answer_judgement(request, get_object_or_404(self.get_queryset(request), pk=pk))
+
+    def download_view(self, request, pk: int):
+        return answer_download(request, pk)

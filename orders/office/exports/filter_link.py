@@ -1,0 +1,45 @@
+"""A list's filter as a page shows it: in words, and as a link to the list under it."""
+
+from urllib.parse import unquote_plus
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from orders.admin.cells import cut
+from orders.admin.change_list import FactsChangeList
+from orders.admin.personal import masked_text
+from orders.lists.list_query import ReferenceRows, in_a_line, query_words
+from orders.office.exports.lists import LISTS, admin_of
+
+
+def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
+    """The filter, cut and masked: it may name a person. `rows`: as in `query_words`."""
+    return cut(masked_text(_said(list_name, query, rows)))
+
+
+def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
+    """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
+    if list_name not in LISTS:
+        return unquote_plus(query)
+    return in_a_line(query_words(admin_of(list_name), query, rows))
+
+
+class FilterChangeList(FactsChangeList):
+    """A list of rows that have a filter each. Its rows look up together what filters name, in `filter_rows`."""
+
+    def add_facts(self, rows):
+        shared = ReferenceRows()
+        for row in rows:
+            row.filter_rows = shared
+
+
+def filter_link(list_name: str, query: str) -> str:
+    """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
+    plain = unquote_plus(query)
+    if list_name not in LISTS or masked_text(plain) != plain:
+        return filter_words(list_name, query)
+    opts = admin_of(list_name).opts
+    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    title, words = _("The list as it is now"), _said(list_name, query) or _("everything")
+    return format_html('<a href="{}?{}" title="{}">{}</a>', url, query, title, words)

@@ -1,0 +1,256 @@
+"""The lists that can be exported, and what one of them shows to a person under a filter (contract section 5)."""
+
+import functools
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import ModelAdmin
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import CharField, Model
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
+from notifications.models import Mail
+from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.admin.scope import attributions_of
+from orders.errors import ExportError
+from orders.lists.list_query import (
+    address_query,
+    columns_in,
+    in_a_line,
+    query_words,
+    read_query,
+    whole_list,
+)
+from orders.models import (
+    Attempt,
+    BillingRecord,
+    Customer,
+    Difference,
+    InboundMessage,
+    Incident,
+    Order,
+    OrderEvent,
+    Province,
+)
+from orders.office.bulk.models import BulkItem
+from orders.office.evidence.archive import EVIDENCE
+from orders.office.exports.column_meanings import notes_of
+from orders.office.exports.plain_cells import as_number, field_value, plain
+from orders.office.exports.service import Table
+from orders.office.exports.table_files import Cell
+from orders.people import actor_of
+
+LISTS: dict[str, type[Model]] = {
+    "orders": Order,
+    "billing": BillingRecord,
+    "approvals": ApprovalRecord,
+    "incidents": Incident,
+    "differences": Difference,
+    "attempts": Attempt,
+    "mails": Mail,
+    "inbound": InboundMessage,
+    "customers": Customer,
+    "bulk": BulkItem,
+    "events": OrderEvent,
+}
+"""By the name that the command and the address use. A list's own admin says what it shows."""
+PERMISSION = "orders.export_list"
+BATCH = 500  # rows that are read at a time
+LARGE = {"content", "body", "hint", "answer", "payload"}
+"""Fields with whole messages. A method of an admin must not read one; a column that shows one is the field itself."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list. `personal` columns are masked unless personal data are asked for."""
+
+    name: str
+    label: str
+    read: Callable[[Any], Any]
+    mask: Callable[[str], str] | None = None
+    shown: bool = True  # the page shows it; others can be added
+    number: bool = False  # its texts are numbers to a file
+
+    @property
+    def personal(self) -> bool:
+        return self.mask is not None
+
+    def cell(self, row: Model, *, open_personal: bool) -> Cell:
+        value = self.read(row)
+        if self.number:
+            return as_number(plain(value))
+        if self.mask is None or open_personal:
+            return plain(value)
+        texts = value if isinstance(value, list) else [value]
+        return plain([self.mask(str(text)) for text in texts if text])
+
+
+class ExportedList:
+    """A list as `user` sees it under a filter: its admin's own filters, search, order and scope.
+
+    Raises ExportError if the list, a filter or a value is unknown, or the user may not export it.
+    """
+
+    def __init__(self, name: str, query: str, user) -> None:
+        if name not in LISTS:
+            raise ExportError("export_list_unknown", name=name, names=", ".join(LISTS))
+        self.name, self.user, self.model_admin = name, user, admin_of(name)
+        if not may_export(user, self.model_admin):
+            raise ExportError("export_not_allowed")
+        conditions = read_query(self.model_admin, query)
+        self.query = address_query(conditions)
+        self.changelist = whole_list(self.model_admin, conditions, user)
+        self.columns = columns_of(self.model_admin)
+        self.named = [one for one in columns_in(query) if one in self.columns]
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """The filter in words: title and value."""
+        return query_words(self.model_admin, self.query)
+
+    @property
+    def has_personal(self) -> bool:
+        """Whether the list has columns with people's data."""
+        return any(column.personal for column in self.columns.values())
+
+    def usual_columns(self, *, personal: bool) -> list[str]:
+        """What is taken if nobody chooses: what the address names or the page shows, and people's data if asked for."""
+        shown = self.named or [name for name, column in self.columns.items() if column.shown]
+        people = [name for name, column in self.columns.items() if personal and column.personal]
+        return list(dict.fromkeys([*shown, *people]))
+
+    def chosen_columns(self, names: Sequence[str], *, personal: bool) -> list[str]:
+        """What is taken of a choice: the usual columns if it names none, and all people's data if they are asked for
+        and it names none of theirs."""
+        people = [name for name, column in self.columns.items() if column.personal]
+        more = people if personal and not set(people).intersection(names) else []
+        return [*names, *more] if names else self.usual_columns(personal=personal)
+
+    def check(self, names: Sequence[str], *, personal: bool) -> None:
+        """Raises ExportError if a column is unknown, or personal data are not for this user."""
+        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
+            raise ExportError("export_not_personal")
+        unknown = [name for name in names if name not in self.columns]
+        if unknown or not names:
+            raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
+
+    def count(self, most: int) -> int:
+        """How many rows the filter shows, up to `most`."""
+        return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
+
+    def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
+        """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held. `by`:
+        the actor for whom they are read, which the file names.
+
+        Raises ExportError (see `check`).
+        """
+        self.check(names, personal=personal)
+        columns = [self.columns[name] for name in names]
+        keys = self.changelist.queryset.values_list("pk", flat=True).iterator(chunk_size=10_000)
+        ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
+        rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids, names))
+        self.changelist.list_display = list(names)  # what the rows get facts for
+        notes = functools.partial(notes_of, self.notes_about(by, personal=personal), self.name, columns)
+        return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
+
+    def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:
+        """What the file says of itself: which rows, for whom, when, masked or not."""
+        scope = attributions_of(self.user)
+        places = Province.objects.filter(letters__in=scope or ()).order_by("letters").values_list("name", flat=True)
+        people = _("unmasked") if personal else _("masked") if self.has_personal else _("none in this list")
+        return [
+            (_("List"), self.title),
+            (_("Filter"), mask_text(in_a_line(self.filters)) or _("none: all rows")),
+            (_("Attributions"), _("all") if scope is None else _(", ").join(places)),
+            (_("Exported by"), str(actor_of(by)[0])),
+            (_("Exported at"), timezone.localtime().replace(tzinfo=None, microsecond=0)),
+            (_("People's data"), people),
+        ]
+
+    def _rows(self, ids: Sequence, names: Sequence[str]) -> Iterator[Model]:
+        """The rows by id. Each batch is a short query of its own: no cursor stays open, for which SQLite's writers and
+        PostgreSQL's vacuum would have to wait. A row that is gone by then is left out."""
+        large = LARGE.intersection(field.name for field in self.changelist.opts.concrete_fields).difference(names)
+        rows = self.changelist.apply_select_related(self.changelist.root_queryset).defer(*large)
+        add_facts = getattr(self.changelist, "add_facts", lambda found: None)
+        for start in range(0, len(ids), BATCH):
+            batch = list(ids[start : start + BATCH])
+            found = {row.pk: row for row in rows.filter(pk__in=batch)}
+            kept = [found[pk] for pk in batch if pk in found]
+            add_facts(kept)
+            yield from kept
+
+
+def admin_of(name: str) -> ModelAdmin:
+    """The admin of an exported list, which says what the list shows."""
+    return admin.site.get_model_admin(LISTS[name])
+
+
+def title_of(name: str) -> str:
+    """What pages call the list, or the evidence of an order."""
+    if name == EVIDENCE:
+        return _("Evidence")
+    return str(capfirst(LISTS[name]._meta.verbose_name_plural)) if name in LISTS else name
+
+
+def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
+    """All columns that can be chosen, the page's first.
+
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. `in_files` names the
+    method that makes a column's cell in files, where that is not the page's. `number_columns` are numbers that a
+    message or a page has as texts.
+    """
+    in_files: dict = getattr(model_admin, "in_files", {})
+    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
+    personal: dict = getattr(model_admin, "personal_columns", {})
+    more = [*getattr(model_admin, "export_fields", []), *personal]
+    return {
+        name: Column(
+            name, label_of(model_admin, name), _reader(model_admin, in_files.get(name, name)), personal.get(name),
+            name in shown, name in getattr(model_admin, "number_columns", ()),
+        )
+        for name in [*shown, *more]
+    }  # fmt: skip
+
+
+def label_of(model_admin: ModelAdmin, name: str) -> str:
+    """What the list calls a column."""
+    return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
+
+
+def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
+    """How a column reads a row: a field of the model, or a method of its admin."""
+    try:
+        model_admin.opts.get_field(name)
+    except FieldDoesNotExist:
+        return getattr(model_admin, name)
+    return lambda row: field_value(row, name)
+
+
+def list_of(model: type[Model]) -> str | None:
+    """The name under which a model's list is exported."""
+    return next((name for name, listed in LISTS.items() if listed is model), None)
+
+
+def rights_for(model_admin: ModelAdmin) -> list[str]:
+    """The permissions that exporting the list needs: to see it, and to export lists."""
+    opts = model_admin.opts
+    return [f"{opts.app_label}.view_{opts.model_name}", PERMISSION]
+
+
+def may_export(user, model_admin: ModelAdmin) -> bool:
+    """Whether the user may see the list and export lists."""
+    return user.has_perms(rights_for(model_admin))

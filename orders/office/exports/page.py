@@ -1,0 +1,189 @@
+"""The page that asks how a list is exported, and what happens then: a file at once, or one that a worker writes."""
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.scope import attributions_of
+from orders.errors import ExportError, OrderError
+from orders.lists.list_query import VIEW
+from orders.office.evidence.archive import EVIDENCE, number_in
+from orders.office.exports.lists import (
+    LISTS,
+    SEE_PERSONAL_DATA,
+    ExportedList,
+    admin_of,
+    may_export,
+    title_of,
+)
+from orders.office.exports.models import Export
+from orders.office.exports.rights import may_download, own_or_received
+from orders.office.exports.service import (
+    AT_ONCE,
+    Table,
+    begin_export,
+    fail_export,
+    file_of,
+    judge_export,
+    note_export_download,
+    queue_export,
+    stop_export,
+    write_export,
+)
+from orders.order_page.page_context import request_actor
+
+# What a list's address holds besides filter, search and order.
+NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
+LONGEST_REASON = 500
+
+
+class ExportForm(forms.Form):
+    """Format, columns, and personal data with the reason for them, where the user may export these."""
+
+    format = forms.ChoiceField(
+        label=gettext_lazy("File format"), choices=Export.Format.choices, widget=forms.RadioSelect,
+        initial=Export.Format.XLSX,
+    )  # fmt: skip
+    columns = forms.MultipleChoiceField(label=gettext_lazy("Columns"), widget=forms.CheckboxSelectMultiple)
+    personal = forms.BooleanField(
+        label=gettext_lazy("With people's names, phones and mails unmasked"), required=False,
+        help_text=gettext_lazy("Auditors see who exported them, and why. If none of their columns is ticked, all are."),
+    )  # fmt: skip
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("Needed for personal data."),
+    )  # fmt: skip
+
+    def __init__(self, *args, found: ExportedList, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.found = found
+        ticked = found.usual_columns(personal=False)
+        names = [*ticked, *(name for name in found.columns if name not in ticked)]
+        self.fields["columns"].choices = [(name, found.columns[name].label) for name in names]
+        self.fields["columns"].initial = ticked
+        if not (found.has_personal and found.user.has_perm(SEE_PERSONAL_DATA)):
+            del self.fields["personal"], self.fields["reason"]
+
+    def clean(self):
+        given = super().clean()
+        if given.get("personal") and not given.get("reason", "").strip():
+            self.add_error("reason", _("Say what the personal data are needed for."))
+        if given.get("columns"):
+            given["columns"] = self.found.chosen_columns(given["columns"], personal=bool(given.get("personal")))
+        return given
+
+
+def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase:
+    """GET: the form for the list under the filter in the address. POST: the file, or the page of its export."""
+    if name not in LISTS:
+        raise Http404
+    if not may_export(request.user, admin_of(name)):
+        raise PermissionDenied
+    query = request.GET.copy()
+    for other in NOT_OF_THE_FILTER:
+        query.pop(other, None)
+    opts = admin_of(name).opts
+    address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    try:
+        found = ExportedList(name, query.urlencode(), request.user)
+        form = ExportForm(request.POST if request.method == "POST" else None, found=found)
+        if request.method == "POST" and form.is_valid():
+            return _export(request, found, **form.cleaned_data)
+    except OrderError as error:
+        messages.error(request, error.words())
+        return redirect(address)
+    context = {
+        **site.each_context(request),
+        "opts": Export._meta,
+        "title": _("Export: %(list)s") % {"list": found.title},
+        "list": {"title": found.title, "address": f"{address}?{query.urlencode()}"},
+        "filters": found.filters,
+        "count": found.changelist.result_count,
+        "at_once": found.changelist.result_count <= AT_ONCE,
+        "form": form,
+        "columns": [(box, found.columns[box.data["value"]]) for box in form["columns"]],
+    }
+    return TemplateResponse(request, "exports/form.html", context)
+
+
+def _export(
+    request: HttpRequest, found: ExportedList, *, format: str, columns: list[str], personal: bool = False,
+    reason: str = "",
+) -> HttpResponseBase:  # fmt: skip
+    by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
+    table = found.table(columns, personal=personal, by=by) if few else None
+    row = begin_export(
+        by=by, list_name=found.name, query=found.query, columns=columns, format=format,
+        personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
+    )  # fmt: skip
+    if row.state == Export.State.ASKED:
+        return redirect("admin:orders_export_change", row.pk)
+    if table is None:
+        queue_export(row)
+    elif _written(row, table):
+        return send_file(row, by=by)
+    return redirect("admin:orders_export_change", row.pk)
+
+
+def _written(row: Export, table: Table) -> bool:
+    """Writes the file in the request. Its page says why there is none."""
+    try:
+        done = write_export(row, table)
+    except Exception:
+        fail_export(row, ExportError("export_broken"))
+        raise
+    row.refresh_from_db()
+    return done
+
+
+def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
+    """A POST by a second person: `agree`, or else a refusal with its `reason`."""
+    try:
+        agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
+        judge_export(pk=row.pk, agree=agree, reason=reason, judge=request.user, now=timezone.now())
+    except OrderError as error:
+        messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
+    return redirect("admin:orders_export_change", row.pk)
+
+
+def answer_stop(request: HttpRequest, row: Export) -> HttpResponseBase:
+    """A POST by the maker, who does not want the file any more."""
+    try:
+        stop_export(pk=row.pk, maker=request.user, now=timezone.now())
+    except OrderError as error:
+        messages.warning(request, error.words())
+    return redirect("admin:orders_export_change", row.pk)
+
+
+def answer_download(request: HttpRequest, pk: int) -> FileResponse:
+    """Hands the file to its maker, or a recipient of its schedule, while it is kept and if their rights cover it."""
+    row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
+    if row is None or not row.file:
+        raise Http404
+    if not may_download(request.user, row):
+        raise PermissionDenied
+    try:
+        return send_file(row, by=request_actor(request))
+    except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
+        raise Http404 from error
+
+
+def send_file(row: Export, *, by: str) -> FileResponse:
+    """The file as a download, and counts it. Raises FileNotFoundError."""
+    response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=file_name(row))
+    note_export_download(row, by=by, now=timezone.now())
+    return response
+
+
+def file_name(row: Export) -> str:
+    """What the maker's machine calls the file."""
+    order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
+    return f"{title_of(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"

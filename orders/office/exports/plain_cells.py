@@ -1,0 +1,56 @@
+"""What a list's cell says, without the markup: for files."""
+
+import datetime
+import html
+import re
+from typing import Any
+
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from orders.office.exports.table_files import Cell
+
+# A time as orders/admin/time_cell.py shows it: its title is exact, its text is not.
+TIME = re.compile(r'<time datetime="[^"]*" title="([^"]*)">[^<]*</time>')
+BLOCK_END = re.compile(r"</div>(?!$)")
+TAG = re.compile(r"<[^>]*>")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
+NOTHING = "-"  # how a page shows an empty cell
+
+
+def plain(value: Any) -> Cell:
+    """The value of a column as a cell of a file. Times are of Asia/Shanghai; what a page shows as `-` is empty."""
+    if isinstance(value, SafeString):
+        return _plain_markup(value)
+    if value is None or isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, datetime.datetime):
+        return timezone.localtime(value).replace(tzinfo=None, microsecond=0)
+    if isinstance(value, datetime.date):
+        return value
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return None if text == NOTHING else text
+
+
+def _plain_markup(value: SafeString) -> Cell:
+    if whole := TIME.fullmatch(value):
+        return datetime.datetime.fromisoformat(whole[1])
+    text = html.unescape(TAG.sub("", BLOCK_END.sub("\n", TIME.sub(r"\1", value)))).strip()
+    return None if text in {"", NOTHING} else text
+
+
+def as_number(cell: Cell) -> Cell:
+    """A text that is written as a number, as one. Beyond 15 digits a spreadsheet would round it, so it stays text."""
+    if not isinstance(cell, str) or not NUMBER.fullmatch(cell):
+        return cell
+    return float(cell) if "." in cell else int(cell)
+
+
+def field_value(row: Model, name: str) -> Any:
+    """The value of a field: the label of a choice, the name of a related row."""
+    label = getattr(row, f"get_{name}_display", None)
+    return label() if label else getattr(row, name)

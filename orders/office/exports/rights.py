@@ -1,0 +1,68 @@
+"""Who may open an export and fetch its file: its maker, and the recipients of the schedule that made it."""
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+
+from orders.admin.scope import attributions_of, is_unlimited
+from orders.office.evidence.archive import EVIDENCE
+from orders.office.exports.lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
+from orders.office.exports.models import Export
+from orders.office.exports.service import is_made_by
+from orders.office.schedules.models import ScheduledExport
+from orders.people import ACCOUNTS, rows_of
+
+SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
+JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
+STOP_SCHEDULES = "orders.stop_scheduledexport"
+
+
+def sees_all(user, permission: str) -> bool:
+    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    return user.has_perm(permission) and is_unlimited(user)
+
+
+def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
+    """The exports among these that the user made, or is a recipient of.
+
+    Each of these is found by its index; with an OR, both databases would read all exports to the oldest.
+    """
+    exports = Export.objects.order_by().values("pk")
+    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
+    found = exports.filter(with_id).union(exports.filter(without), all=True)
+    schedules = list(ScheduledExport.objects.filter(recipients=user).values_list("pk", flat=True))
+    if schedules:
+        found = found.union(exports.filter(schedule__in=schedules), all=True)
+    return rows.filter(pk__in=found)
+
+
+def may_read(user, row: Export) -> bool:
+    """Whether the user may read what was exported, which may name orders and people: not only that it was."""
+    return is_made_by(row, user) or sees_all(user, SEE_EXPORTS) or may_download(user, row)
+
+
+def may_download(user, row: Export) -> bool:
+    """Whether the user may see what the file holds: the list, personal data, the attributions."""
+    known = row.list_name in LISTS or row.list_name == EVIDENCE
+    return known and user.has_perms(_rights(row)) and _covers(user, row)
+
+
+def lacking(people: QuerySet, row: Export) -> list:
+    """Those among these accounts who may not download the file. A few queries for all of them."""
+    if row.list_name not in LISTS:
+        return list(people)
+    able = people.filter(is_active=True, is_staff=True)
+    for right in _rights(row):
+        able = able.filter(pk__in=get_user_model().objects.with_perm(right, backend=ACCOUNTS))
+    fit = {person.pk for person in able.prefetch_related("attributions") if _covers(person, row)}
+    return [person for person in people if person.pk not in fit]
+
+
+def _rights(row: Export) -> list[str]:
+    listed = admin_of("orders" if row.list_name == EVIDENCE else row.list_name)
+    return [*rights_for(listed), *([SEE_PERSONAL_DATA] if row.personal else [])]
+
+
+def _covers(user, row: Export) -> bool:
+    """Whether the user sees all attributions that the rows were read with."""
+    present = attributions_of(user)
+    return present is None or (row.scope is not None and present >= set(row.scope))

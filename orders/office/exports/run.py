@@ -1,0 +1,161 @@
+"""Makes the file of an export from the list that its row names: by a worker, or for a command."""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import Error
+from django.utils import timezone
+
+from orders.admin.filters import days_as_of
+from orders.admin.scope import attributions_of
+from orders.errors import ExportError, OrderError
+from orders.lists.list_query import columns_in
+from orders.office.evidence.archive import EVIDENCE, number_in
+from orders.office.evidence.contents import evidence_of
+from orders.office.exports.lists import ExportedList
+from orders.office.exports.models import Export
+from orders.office.exports.service import (
+    PART,
+    begin_export,
+    claim_export,
+    fail_export,
+    note_reading,
+    queue_next,
+    write_export,
+    write_file,
+)
+from orders.office.exports.table_files import WRITERS, Cell
+from orders.office.schedules.models import ScheduledExport
+from orders.people import account_of, names_read_once
+from orders.weekly_slots import last_slot
+
+
+def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
+    """Writes a waiting export in a worker, with the rights that its maker has now. Says what came of it. `today` and
+    the like in its filter are those of the day on which it was asked for, or of its slot.
+
+    Running it twice, or while another process writes the same export, does no harm. Raises only what is our own fault.
+    """
+    row = claim_export(pk, now=now)
+    if row is None:
+        return f"export {pk}: nothing to do"
+    try:
+        with names_read_once(), days_as_of(_asked_at(row)):
+            _check_second_person(row)
+            maker = maker_of(row)
+            if row.list_name == EVIDENCE:
+                note_reading(row, scope=attributions_of(maker), columns=[])
+                table = evidence_of(number_in(row.query), maker, personal=row.personal, by=row.by, reason=row.reason)
+            else:
+                found = ExportedList(row.list_name, row.query, maker)
+                columns = found.chosen_columns(row.columns, personal=row.personal)
+                note_reading(row, scope=attributions_of(maker), columns=columns)
+                table = found.table(columns, personal=row.personal, by=row.by)
+            done = write_export(row, table, stop=stop)
+    except OrderError as error:
+        fail_export(row, error)
+        done = False
+    except Error:
+        raise  # the database is away, and the sweep queues it again
+    except Exception:
+        fail_export(row, ExportError("export_broken"))
+        raise
+    queue_next(before=timezone.now())
+    return f"export {pk}: {'done' if done else 'not done'}"
+
+
+def maker_of(row: Export):
+    """The account of whoever asked for it; of a schedule's owner, under whatever name. Raises ExportError if it may not
+    log in any more. A schedule may be deleted meanwhile."""
+    owners = get_user_model().objects.filter(pk__in=ScheduledExport.objects.filter(pk=row.schedule_id).values("owner"))
+    found = owners.first() or account_of(row.by, row.maker_id, row.created_at)
+    if found is None or not (found.is_active and found.is_staff):
+        raise ExportError("export_not_allowed")
+    return found
+
+
+def _asked_at(row: Export) -> datetime.datetime:
+    """The moment whose rows are meant: that of a schedule's slot, of the last one if it stands for several."""
+    if row.slot is None:
+        return row.created_at
+    if not (row.missed and row.schedule):
+        return row.slot
+    return max(row.slot, last_slot(row.schedule.weekdays, row.schedule.at, until=row.created_at))
+
+
+def _check_second_person(row: Export) -> None:
+    """Raises ExportError for people's data that nobody has agreed to, where the site wants it since they were asked
+    for."""
+    if row.personal and settings.EXPORT_SECOND_PERSON and not row.judged_by:
+        raise ExportError("schedule_not_personal" if row.schedule_id else "export_not_judged")
+
+
+def export_to(
+    path: Path, *, list_name: str, query: str, personal: bool, reason: str, by: str,
+    on_progress: Callable[[int, int], None] = lambda written, total: None,
+) -> Export:  # fmt: skip
+    """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
+
+    The suffix of `path` says the format. The file gets its name when it is whole. Raises ExportError, NotAllowedError
+    (no reason) and OSError (the file can't be written).
+    """
+    format = path.suffix.lower().removeprefix(".")
+    if format not in WRITERS:
+        raise ExportError("export_format", name=path.name, names=", ".join(WRITERS))
+    account = get_user_model()(username=by[:150], is_superuser=True)
+    found = ExportedList(list_name, query, account)
+    columns = found.usual_columns(personal=personal)
+    found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
+    table = found.table(columns, personal=personal, by=by)
+    part = path.with_name(f".{path.name}{PART}")
+    written = 0
+
+    def told() -> Iterator[Sequence[Cell]]:
+        nonlocal written
+        for cells in table.rows:
+            yield cells
+            written += 1
+            on_progress(written, table.total)
+
+    with _held(part), names_read_once():
+        for left in path.parent.glob(glob.escape(f".{path.name}") + f".sheet*{PART}"):
+            left.unlink(missing_ok=True)  # by a run that was killed
+        write_file(part, table, format=format, rows=told())
+        row = begin_export(
+            by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
+            reason=reason, scope=None, now=timezone.now(), written=written,
+        )  # fmt: skip
+        part.replace(path)
+    return row
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Iterator[None]:
+    """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
+    with part.open("ab") as file:
+        if not _lock(file, part):
+            raise OSError(errno.EBUSY, "another export is writing it")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+
+def _lock(file: BinaryIO, part: Path) -> bool:
+    """Whether the file is ours now, and still the part: another command may have renamed or removed it meanwhile."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), part.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False

@@ -1,0 +1,323 @@
+"""The life of an export: begun, written at once or by a worker, kept for a week (contract section 5).
+
+One export is written in the background at a time, since a worker has to stay free for deliveries; a constraint in the
+database says so. Whoever writes holds a lease and renews it. If that process dies, another one begins again from
+nothing: rows go to a part file, which gets its name only when it is whole.
+"""
+
+import contextlib
+import datetime
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
+from orders.office.evidence.archive import ZIP, write_zip
+from orders.office.exports.models import Export
+from orders.office.exports.table_files import WRITERS, Cell, Notes
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.results import lock_schedule, note_end
+from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second
+from orders.services.audit import note_personal_data_seen
+
+logger = logging.getLogger(__name__)
+State = Export.State
+OPEN = [State.ASKED, State.WAITING, State.RUNNING]
+AT_ONCE = 2000  # rows that a request writes itself
+KEPT = datetime.timedelta(days=7)
+LEASE = datetime.timedelta(seconds=60)
+CLOSING = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
+LOST = datetime.timedelta(minutes=1)  # a waiting export that nobody has begun by then is queued again
+PARTS_KEPT = datetime.timedelta(days=1)
+RENEW_SECONDS = 3.0
+LOOK_EVERY = 500  # rows
+MOST_ATTEMPTS = 10
+TASK = "integrations.tasks.export"  # a dotted path, since the core must not import integrations
+TASK_SECONDS = 6 * 3600
+PART = ".part"
+FILE_ERRORS = {
+    errno.ENOSPC: "export_disk_full",
+    errno.EDQUOT: "export_disk_full",
+    errno.EACCES: "export_no_access",
+    errno.EPERM: "export_no_access",
+    errno.EROFS: "export_read_only",
+}
+"""Codes of what the system says most often when it refuses a file. Its own words are English: they go to the log."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What goes into a file. `total` is the number of rows, which are read while they are written. `notes` explains
+    them, given how many there were."""
+
+    title: str
+    header: Sequence[str]
+    total: int
+    rows: Iterable[Sequence[Cell]]
+    notes: Notes | None = None
+
+
+class LeftError(Exception):
+    """This process must not go on: it ends, or another one writes the export now."""
+
+
+def begin_export(
+    *, by: str, list_name: str, query: str, columns: Sequence[str], format: str, personal: bool, reason: str,
+    scope: Iterable[str] | None, now: datetime.datetime, written: int | None = None,
+    schedule: ScheduledExport | None = None, slot: datetime.datetime | None = None, missed: int | None = None,
+) -> Export:  # fmt: skip
+    """Notes that somebody exports a list. The caller has judged whether they may.
+
+    With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
+    `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
+    is what begins it by itself, for a `slot`. Raises NotAllowedError if personal data are asked for without a reason.
+    """
+    if personal:
+        check_reason(reason, "an export of personal data")
+    over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
+    if personal and written is None and settings.EXPORT_SECOND_PERSON:
+        over = {"state": State.ASKED}
+    with transaction.atomic():
+        row = Export.objects.create(
+            by=by[:160], maker_id=account_id_of(by), list_name=list_name, query=query, columns=list(columns),
+            format=format, personal=personal, reason=reason.strip(), scope=_kept_scope(scope), created_at=now,
+            schedule=schedule, slot=slot, missed=missed, **over,
+        )  # fmt: skip
+        if row.state != State.ASKED:
+            _note_personal_data(row, now)
+    return row
+
+
+def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
+    """A second person, an account, agrees to an export of personal data, and a worker writes it; or refuses, which
+    needs a reason.
+
+    Raises NotAllowedError: it is judged already, the two may be one person, or it is refused without a reason.
+    """
+    if not agree:
+        check_reason(reason, "a refusal")
+    row = Export.objects.get(pk=pk)
+    if why := why_not_judge(row, judge, now=now):
+        raise why
+    over = {"state": State.WAITING}
+    if not agree:
+        over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
+    by = staff_actor(judge)
+    with transaction.atomic():
+        if not _own(row).update(judged_by=by[:160], judge_id=judge.pk, judged_at=now, **over):
+            raise NotAllowedError("export_judged")
+        if agree:
+            _note_personal_data(row, now)
+    row.refresh_from_db()
+    if agree:
+        queue_export(row)
+    return row
+
+
+def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
+    """Its maker gives an export up. A worker that writes it notices within seconds, and goes on with the next one.
+
+    Raises NotAllowedError if it is over, or somebody else's.
+    """
+    row = Export.objects.filter(pk=pk, state__in=OPEN).first()
+    over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
+    if row is None or not is_made_by(row, maker) or not Export.objects.filter(pk=pk, state__in=OPEN).update(**over):
+        raise NotAllowedError("export_over")
+
+
+def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedError | None:
+    """Why this account can't judge the export; None if it can."""
+    if row.state != State.ASKED:
+        return NotAllowedError("export_judged")
+    return why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
+
+
+def is_made_by(row: Export, user) -> bool:
+    """Whether the user asked for the export."""
+    return is_of(user, row.by, row.maker_id, row.created_at)
+
+
+def _note_personal_data(row: Export, now: datetime.datetime) -> None:
+    if row.personal:
+        note_personal_data_seen(None, by=actor_kept(row.by, row.maker_id), where=f"export {row.pk}", now=now)
+
+
+def queue_export(row: Export) -> None:
+    """Hands an export to the workers."""
+    async_task(TASK, row.pk, timeout=TASK_SECONDS)
+
+
+def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
+    """Takes a waiting export, or one whose writer has died. None if it is over, or while another one is written."""
+    _release_dead(now)
+    row = Export.objects.filter(pk=pk, state=State.WAITING).first()
+    if row is None:
+        return None
+    if row.attempts >= MOST_ATTEMPTS:
+        fail_export(row, ExportError("export_given_up", times=row.attempts))
+        return None
+    try:
+        with transaction.atomic():
+            taken = _own(row).update(
+                state=State.RUNNING, attempts=F("attempts") + 1, written=0, leased_until=now + LEASE
+            )
+    except IntegrityError:
+        return None
+    return Export.objects.get(pk=pk) if taken else None
+
+
+def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
+    """Notes what the rows are read with, which may not be what it was when the export was asked for."""
+    _own(row).update(scope=_kept_scope(scope), columns=list(columns))
+
+
+def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Writes the file of a row that this process has begun or claimed. Returns whether the file is there.
+
+    A disk that is full or a folder that can't be written ends the export with its reason. With `stop` a worker that
+    has to end gives the export back.
+    """
+    name = f"export-{row.pk}-{row.attempts}.{row.format}"
+    target = settings.EXPORT_DIR / name
+    part = target.with_name(name + PART)
+    try:
+        settings.EXPORT_DIR.mkdir(parents=True, exist_ok=True)
+        for left in settings.EXPORT_DIR.glob(f"export-{row.pk}-*{PART}"):  # by a writer that died
+            left.unlink(missing_ok=True)
+        write_file(part, table, format=row.format, rows=_followed(row, table, stop))
+        part.replace(target)
+        size = target.stat().st_size
+    except OSError as error:
+        logger.error("export %s: the file can't be written: %s", row.pk, error)
+        code = FILE_ERRORS.get(error.errno or 0, "export_file")
+        fail_export(row, ExportError(code, why=error.strerror or str(error)))
+        return False
+    except LeftError:
+        _own(row).filter(state=State.RUNNING).update(state=State.WAITING, leased_until=None)
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+    kept = _end(row, None, state=State.DONE, file=name, size=size, expires_at=timezone.now() + KEPT)
+    if not kept:
+        target.unlink(missing_ok=True)
+    return kept
+
+
+def write_file(path: Path, table: Table, *, format: str, rows: Iterable[Sequence[Cell]] | None = None) -> None:
+    """Writes a table in a format. Raises OSError."""
+    writer = write_zip if format == ZIP else WRITERS[format]
+    writer(path, table.header, table.rows if rows is None else rows, title=table.title, notes=table.notes)
+
+
+def fail_export(row: Export, error: OrderError) -> None:
+    """Ends an export without a file. The row keeps why."""
+    _end(row, error, state=State.FAILED, error={"code": error.code, **error.params})
+
+
+def resume_exports(*, now: datetime.datetime) -> None:
+    """Queues the oldest export that waits although nobody writes one. The sweep calls it each minute."""
+    _release_dead(now)
+    if not Export.objects.filter(state=State.RUNNING).exists():
+        queue_next(before=now - LOST)
+
+
+def queue_next(*, before: datetime.datetime) -> None:
+    """Queues the export whose turn it is, among those that have waited since this moment: people's own, oldest first,
+    before those of slots, for which nobody waits at a screen."""
+    waiting = Export.objects.filter(state=State.WAITING, created_at__lte=before)
+    if row := waiting.order_by(F("slot").asc(nulls_first=True), "pk").first():
+        queue_export(row)
+
+
+def waiting_before(row: Export) -> int:
+    """How many exports are written or wait before this one."""
+    earlier = Q(pk__lt=row.pk, slot=None) if row.slot is None else Q(slot=None) | Q(slot__lt=row.slot)
+    if row.slot is not None:
+        earlier |= Q(slot=row.slot, pk__lt=row.pk)
+    return Export.objects.filter(Q(state=State.RUNNING) | Q(earlier, state=State.WAITING)).count()
+
+
+def remove_old_files(*, now: datetime.datetime) -> int:
+    """Removes the files that have been kept long enough. Returns how many. The rows stay.
+
+    Also removes what dead processes left: parts, and whole files that no row names, since the process ended or the
+    database went away between the file and its row.
+    """
+    old = list(Export.objects.filter(expires_at__lt=now).exclude(file=""))
+    for row in old:
+        file_of(row).unlink(missing_ok=True)
+        Export.objects.filter(pk=row.pk).update(file="")
+    named = set(Export.objects.exclude(file="").values_list("file", flat=True))
+    for path in settings.EXPORT_DIR.glob("export-*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer renamed or removed it meanwhile
+            if path.name not in named and path.stat().st_mtime < (now - PARTS_KEPT).timestamp():
+                path.unlink()
+    return len(old)
+
+
+def file_of(row: Export) -> Path:
+    """Where the file of a finished export lies."""
+    return settings.EXPORT_DIR / row.file
+
+
+def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
+    """Counts a download of the file. People's data that somebody else than its maker fetches are noted."""
+    Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
+    if row.personal and row.by != by:
+        note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
+
+
+def _own(row: Export) -> QuerySet[Export]:
+    """The row, if nobody has gone on with it meanwhile."""
+    return Export.objects.filter(pk=row.pk, state=row.state, attempts=row.attempts)
+
+
+def _kept_scope(scope: Iterable[str] | None) -> list[str] | None:
+    return None if scope is None else sorted(scope)
+
+
+def _release_dead(now: datetime.datetime) -> None:
+    """Lets exports wait again whose writers did not renew their leases."""
+    dead = Export.objects.filter(state=State.RUNNING, leased_until__lt=now)
+    dead.update(state=State.WAITING, leased_until=None)
+
+
+def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[Sequence[Cell]]:
+    """The rows. While they go by, the lease is renewed and the progress is noted."""
+    number, told = 0, time.monotonic()
+    _renew(row, LEASE, total=table.total)
+    for number, cells in enumerate(table.rows, 1):
+        yield cells
+        if number % LOOK_EVERY == 0 and time.monotonic() - told > RENEW_SECONDS:
+            told = time.monotonic()
+            _renew(row, LEASE, written=number)
+            if stop():
+                raise LeftError
+    _renew(row, CLOSING, written=number)
+
+
+def _renew(row: Export, lease: datetime.timedelta, **progress: int) -> None:
+    if not _own(row).update(leased_until=timezone.now() + lease, **progress):
+        raise LeftError
+
+
+def _end(row: Export, why: OrderError | None, **facts) -> bool:
+    """Ends an export with its file, or with `why` there is none, and what follows for its schedule. False if it is over
+    already, or somebody else's by now."""
+    now = timezone.now()
+    with transaction.atomic():
+        schedule = lock_schedule(row)
+        ended = bool(_own(row).update(finished_at=now, leased_until=None, **facts))
+        if ended and schedule:
+            note_end(schedule, row, why, now=now)
+    return ended

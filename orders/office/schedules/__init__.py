@@ -1,0 +1,1 @@
+"""Exports that a view makes by itself, and who gets them."""

@@ -1,0 +1,253 @@
+"""The list of scheduled exports, and the page of one: its owner changes, runs and deletes it, auditors look, and
+administrators switch it off."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from orders.admin.chips import chip_of, personal_chip
+from orders.admin.personal import masked_field, masked_text
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.time_cell import ago, short_moment
+from orders.error_messages import say_why
+from orders.errors import NotAllowedError, OrderError
+from orders.office.exports.filter_link import filter_link
+from orders.office.exports.lists import PERMISSION, title_of
+from orders.office.exports.models import Export
+from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking, sees_all
+from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, scope_of
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.results import advice
+from orders.office.schedules.service import delete_schedule, run_schedule, switch_schedule
+from orders.order_page.page_context import request_actor
+from orders.people import name_of
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """An export that the schedule made, as its page shows it."""
+
+    row: Export
+    chip: str
+    error: str
+
+
+@admin.register(ScheduledExport)
+class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["title", "state_chip", "next_run", "times", "what", "who", "last_run"]
+    list_display_links = ["title"]
+    title = masked_field("name", _("name"))
+    list_select_related = ["owner", "view"]
+    list_per_page = 50
+    sortable_by = []
+    actions = None
+    change_list_template = "schedules/list.html"
+    change_form_template = "schedules/schedule.html"
+    delete_confirmation_template = "schedules/delete.html"
+    readonly_fields = ["state_chip", "times", "what", "filter_link", "who", "people", "personal_data", "why"]
+    fields = [
+        "state_chip", "times", "what", "filter_link", "format", "people", "personal_data", "why", "who", "created_at",
+    ]  # fmt: skip
+
+    def has_module_permission(self, request):
+        """In the menu for those who can make one, and for auditors."""
+        return super().has_view_permission(request) or request.user.has_perm(PERMISSION)
+
+    def has_view_permission(self, request, obj=None):
+        """Also for owners who may not export any more: their mails lead here, and they can end it."""
+        if self.has_module_permission(request):
+            return True
+        return self._is_own(request, obj) if obj else ScheduledExport.objects.filter(owner=request.user).exists()
+
+    def has_delete_permission(self, request, obj=None):
+        """Only its owner's."""
+        return obj is not None and self._is_own(request, obj)
+
+    def may_stop(self, request, obj) -> bool:
+        """Whether the user may switch it off: its owner, and who may switch off everybody's and sees them."""
+        others = request.user.has_perm(STOP_SCHEDULES) and sees_all(request.user, SEE_SCHEDULES)
+        return self._is_own(request, obj) or others
+
+    def _is_own(self, request, obj) -> bool:
+        return obj.owner_id == request.user.pk
+
+    def get_queryset(self, request):
+        """All for auditors, as with exports; else the user's own."""
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, SEE_SCHEDULES) else rows.filter(owner=request.user)
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, which is there only for its owner and auditors."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        """Says so if it was deleted meanwhile."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except NotAllowedError as error:
+            messages.warning(request, error.words())
+            return redirect("admin:orders_scheduledexport_changelist")
+
+    def delete_model(self, request, obj):
+        delete_schedule(pk=obj.pk, owner=request.user, by=request_actor(request), now=timezone.now())
+
+    def response_delete(self, request, obj_display, obj_id):
+        messages.success(request, _("The scheduled export is deleted."))
+        return redirect("admin:orders_scheduledexport_changelist")
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            runs = [Run(row, chip_of(row), _said(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
+            last = runs[0].row if runs else None
+            failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
+            file = Export(
+                list_name=obj.view.list_name if obj.view else "", personal=obj.personal,
+                scope=scope_of(obj.owner),
+            )  # fmt: skip
+            people = obj.recipients.order_by("pk")
+            context |= {
+                "schedule": obj,
+                "own": self._is_own(request, obj),
+                "runs_it": self._is_own(request, obj) and request.user.has_perm(PERMISSION),
+                "stops_it": obj.is_on and self.may_stop(request, obj),
+                "next_run": self.next_run(obj),
+                "off_since": short_moment(obj.off_at) if obj.off_at else "",
+                "off_why": _said(obj.off_why),
+                "last_error": _said(last.error) if last and failed else "",
+                "advice": advice(failed) if failed else "",
+                "lacking": [name_of(person.username) for person in lacking(people, file)] if obj.view else [],
+                "unreachable": [name_of(person.username) for person in people if not person.email],
+                "runs": runs,
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @admin.display(description=_("state"))
+    def state_chip(self, obj):
+        tone, word = "green", _("Switched on")
+        if not obj.is_on:
+            tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
+        elif obj.failures:
+            tone, word = "amber", _failed_times(obj.failures)
+        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+
+    @admin.display(description=_("next run"))
+    def next_run(self, obj):
+        return short_moment(obj.next_run_at) if obj.next_run_at else "-"
+
+    @admin.display(description=_("when"))
+    def times(self, obj):
+        return f"{days_in_words(obj.weekdays)} {obj.at:%H:%M}"
+
+    @admin.display(description=_("what"))
+    def what(self, obj):
+        if obj.view is None:
+            return _("The saved view is gone.")
+        return f"{title_of(obj.view.list_name)} · {obj.view}"
+
+    @admin.display(description=_("filter"))
+    def filter_link(self, obj):
+        return filter_link(obj.view.list_name, obj.view.query) if obj.view else "-"
+
+    @admin.display(description=_("owner"))
+    def who(self, obj):
+        return name_of(obj.owner.get_username())
+
+    @admin.display(description=_("recipients"))
+    def people(self, obj):
+        accounts = obj.recipients.order_by("pk").values_list("username", flat=True)
+        return ", ".join(name_of(account) for account in accounts) or "-"
+
+    @admin.display(description=_("personal data"))
+    def personal_data(self, obj):
+        return personal_chip(obj.personal)
+
+    @admin.display(description=_("reason"))
+    def why(self, obj):
+        return masked_text(obj.reason) or "-"
+
+    @admin.display(description=_("last run"))
+    def last_run(self, obj):
+        return ago(obj.last_run_at)
+
+    # --- making, changing, switching, running
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("new/", wrap(self.new_view), name="orders_scheduledexport_new"),
+            path("<int:pk>/edit/", wrap(self.edit_view), name="orders_scheduledexport_edit"),
+            path("<int:pk>/switch/", wrap(require_POST(self.switch_view)), name="orders_scheduledexport_switch"),
+            path("<int:pk>/run/", wrap(require_POST(self.run_view)), name="orders_scheduledexport_run"),
+            *super().get_urls(),
+        ]
+
+    def new_view(self, request):
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        return answer_schedule_form(request, self.admin_site, None)
+
+    def edit_view(self, request, pk: int):
+        return answer_schedule_form(request, self.admin_site, self._own(request, pk))
+
+    def switch_view(self, request, pk: int):
+        """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
+        about = {"by": request_actor(request), "now": timezone.now()}
+        if request.POST.get("on") == "1":
+            row = self._own(request, pk)
+            return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=True, owner=request.user, **about))
+        row = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.may_stop(request, row):
+            raise PermissionDenied
+        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=False, owner=row.owner, **about))
+
+    def run_view(self, request, pk: int):
+        """A POST by its owner. The page of the export follows."""
+        about = {"owner": request.user, "by": request_actor(request), "now": timezone.now()}
+        row = self._own(request, pk)
+        return self._done(request, pk, lambda: run_schedule(pk=row.pk, **about))
+
+    def _own(self, request, pk: int) -> ScheduledExport:
+        """One of the user's own. Raises Http404, PermissionDenied."""
+        row = get_object_or_404(ScheduledExport, pk=pk, owner=request.user)
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        return row
+
+    def _done(self, request, pk: int, act):
+        try:
+            begun = act()
+        except OrderError as error:
+            messages.warning(request, error.words())
+            begun = None
+        if begun is not None:
+            return redirect("admin:orders_export_change", begun.pk)
+        return redirect("admin:orders_scheduledexport_change", pk)
+
+
+def days_in_words(weekdays: str) -> str:
+    """`Every day`, `Monday to Friday`, or the days by name."""
+    if weekdays == "".join(DAYS):
+        return str(_("Every day"))
+    if weekdays == WORKDAYS:
+        return str(_("Monday to Friday"))
+    return str(_(", ")).join(str(DAYS[day]) for day in weekdays if day in DAYS)
+
+
+def _failed_times(number: int) -> str:
+    return ngettext("Failed %(n)d time", "Failed %(n)d times in a row", number) % {"n": number}
+
+
+def _said(why: dict) -> str:
+    return say_why(why) if "code" in why else ""

@@ -1,0 +1,198 @@
+"""The page that makes or changes a scheduled export: from a view of one's own, with a look at what would happen."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.scope import attributions_of
+from orders.admin.time_cell import short_moment
+from orders.errors import OrderError
+from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, title_of
+from orders.office.exports.models import Export
+from orders.office.exports.page import LONGEST_REASON
+from orders.office.exports.rights import lacking
+from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.service import Plan, save_schedule
+from orders.office.views.models import SavedView
+from orders.order_page.page_context import request_actor
+from orders.people import name_of
+from orders.readable import why_not_a_name
+from orders.weekly_slots import next_slot
+
+DAYS = {
+    "1": gettext_lazy("Monday"), "2": gettext_lazy("Tuesday"), "3": gettext_lazy("Wednesday"),
+    "4": gettext_lazy("Thursday"), "5": gettext_lazy("Friday"), "6": gettext_lazy("Saturday"),
+    "7": gettext_lazy("Sunday"),
+}  # fmt: skip
+WORKDAYS = "12345"
+NAMED_SLOTS = 3
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would happen: the next slots, the rows that there are now, and the recipients who would not get the file."""
+
+    slots: list[str]
+    rows: int
+    lacking: list[str]
+    unreachable: list[str]
+
+
+class ScheduleForm(forms.Form):
+    """A view, when, which format and for whom; personal data with the reason, where they may be exported so."""
+
+    name = forms.CharField(label=gettext_lazy("name"), max_length=40)
+    view = forms.ChoiceField(
+        label=gettext_lazy("Saved view"),
+        help_text=gettext_lazy("Your own views. Its filter and columns count as they are when it runs."),
+    )
+    weekdays = forms.MultipleChoiceField(
+        label=gettext_lazy("Weekdays"), choices=list(DAYS.items()), widget=forms.CheckboxSelectMultiple
+    )
+    at = forms.TimeField(
+        label=gettext_lazy("Time"), input_formats=["%H:%M"], widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+        help_text=gettext_lazy("Beijing time. The file follows within minutes."),
+    )  # fmt: skip
+    format = forms.ChoiceField(
+        label=gettext_lazy("File format"), choices=Export.Format.choices, widget=forms.RadioSelect
+    )
+    recipients = forms.MultipleChoiceField(
+        label=gettext_lazy("Recipients"), widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("They get a mail with a link. The file opens for those whose own rights suffice."),
+    )  # fmt: skip
+    personal = forms.BooleanField(
+        label=gettext_lazy("With people's names, phones and mails unmasked"), required=False,
+        help_text=gettext_lazy("Auditors see it. If the view has none of their columns, all are added."),
+    )  # fmt: skip
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}), help_text=gettext_lazy("Needed for personal data."),
+    )  # fmt: skip
+
+    def __init__(self, *args, owner, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.owner, self.found = owner, None
+        self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
+        self.fields["view"].choices = [(pk, f"{title_of(row.list_name)} · {row}") for pk, row in self.views.items()]
+        self.fields["recipients"].choices = _colleagues()
+        if not owner.has_perm(SEE_PERSONAL_DATA) or settings.EXPORT_SECOND_PERSON:
+            del self.fields["personal"], self.fields["reason"]
+
+    def clean_name(self):
+        """Refuses a name that nobody could see or click."""
+        name = self.cleaned_data["name"]
+        if not any(unicodedata.category(letter)[0] in "LNPS" for letter in name):
+            raise forms.ValidationError(_("Give it a name that can be read."))
+        if error := why_not_a_name(name):
+            raise forms.ValidationError(error.words())
+        return name
+
+    def clean(self):
+        """Refuses personal data without a reason, and a view that does not work; keeps the list under the view."""
+        given = super().clean()
+        personal = bool(given.get("personal"))
+        if personal and not given.get("reason", "").strip():
+            self.add_error("reason", _("Say what the personal data are needed for."))
+        if view := self.views.get(given.get("view", "")):
+            try:
+                self.found = ExportedList(view.list_name, view.query, self.owner)
+                self.found.check(self.found.chosen_columns(view.columns, personal=personal), personal=personal)
+            except OrderError as error:
+                self.add_error("view", error.words())
+        return given
+
+    def plan(self) -> Plan:
+        """What a valid form asks for."""
+        given = self.cleaned_data
+        return Plan(
+            **given | {
+                "view": self.views[given["view"]],
+                "weekdays": "".join(sorted(set(given["weekdays"]))),
+                "recipients": [int(pk) for pk in given["recipients"]],
+            }
+        )  # fmt: skip
+
+    def preview(self) -> Preview:
+        """What a valid form would lead to, if it were saved now."""
+        plan, moment, slots = self.plan(), timezone.now(), []
+        for _number in range(NAMED_SLOTS):
+            moment = next_slot(plan.weekdays, plan.at, after=moment)
+            slots.append(short_moment(moment))
+        file = Export(list_name=plan.view.list_name, personal=plan.personal, scope=scope_of(self.owner))
+        people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
+        return Preview(
+            slots, self.found.changelist.result_count,
+            [name_of(person.username) for person in lacking(people, file)],
+            [name_of(person.username) for person in people if not person.email],
+        )  # fmt: skip
+
+
+def scope_of(user) -> list[str] | None:
+    """The attributions that a file of the user's would be read with."""
+    letters = attributions_of(user)
+    return None if letters is None else sorted(letters)
+
+
+def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None) -> HttpResponseBase:
+    """GET: the form. POST with `preview`: the form, and what it would lead to. POST: saved, and its page follows."""
+    form = ScheduleForm(
+        request.POST if request.method == "POST" else None, owner=request.user, initial=_initial(request, row)
+    )
+    preview = None
+    if request.method == "POST" and form.is_valid():
+        if "preview" in request.POST:
+            preview = form.preview()
+        elif saved := _save(request, form, row):
+            return redirect("admin:orders_scheduledexport_change", saved.pk)
+    title = _("Change the scheduled export") if row else _("New scheduled export")
+    context = {
+        **site.each_context(request), "opts": ScheduledExport._meta, "title": title, "form": form, "preview": preview,
+        "row": row, "refused": settings.EXPORT_SECOND_PERSON and request.user.has_perm(SEE_PERSONAL_DATA),
+    }  # fmt: skip
+    return TemplateResponse(request, "schedules/form.html", context)
+
+
+def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None) -> ScheduledExport | None:
+    """Saves a valid form. None if it was refused; the form then says why."""
+    try:
+        saved = save_schedule(
+            pk=row.pk if row else None, owner=request.user, plan=form.plan(), by=request_actor(request),
+            now=timezone.now(),
+        )  # fmt: skip
+    except OrderError as error:
+        form.add_error("name" if error.code == "schedule_name_taken" else None, error.words())
+        return None
+    messages.success(request, _("The scheduled export is saved."))
+    return saved
+
+
+def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
+    if row is None:
+        return {
+            "view": request.GET.get("view", ""), "weekdays": list(WORKDAYS), "at": "08:00",
+            "format": Export.Format.XLSX, "recipients": [str(request.user.pk)],
+        }  # fmt: skip
+    return {
+        "name": row.name, "view": str(row.view_id or ""), "weekdays": list(row.weekdays), "at": row.at,
+        "format": row.format, "recipients": [str(pk) for pk in row.recipients.values_list("pk", flat=True)],
+        "personal": row.personal, "reason": row.reason,
+    }  # fmt: skip
+
+
+def _colleagues() -> list[tuple[str, str]]:
+    """Who can be a recipient: active staff. Those without a mail address are marked."""
+    rows = get_user_model().objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
+    return [
+        (str(pk), name_of(account) if mail else _("%(name)s (no mail address)") % {"name": name_of(account)})
+        for pk, account, mail in rows.values_list("pk", "username", "email")
+    ]

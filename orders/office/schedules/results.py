@@ -1,0 +1,102 @@
+"""What follows for a scheduled export when one of its exports is over: a notice, or a failure counted."""
+
+import datetime
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from notifications.masks import mask_text
+from notifications.services import LANGUAGE
+from orders.errors import OrderError
+from orders.office.exports.models import Export
+from orders.office.schedules.models import ScheduledExport
+from orders.people import name_of
+from orders.services.notices import tell_staff
+from orders.services.order_state import add_event
+
+MOST_FAILURES = 3  # in a row; then the desk switches it off
+BY_ITSELF = "system"
+SAVE_VIEW_ANEW = _("Open the view's list, take out what is gone, and save the view anew.")
+RIGHTS_AGAIN = _("Ask an administrator for the right, or delete the scheduled export.")
+ADVICE = {
+    "schedule_view_gone": _("Choose another view."),
+    "schedule_not_personal": _("Take the tick for people's data away; such data are exported from the list's page."),
+    "export_list_unknown": _("Choose another view."),
+    "export_filter_unknown": SAVE_VIEW_ANEW,
+    "export_value_unknown": SAVE_VIEW_ANEW,
+    "export_column_unknown": SAVE_VIEW_ANEW,
+    "export_query": SAVE_VIEW_ANEW,
+    "export_not_allowed": RIGHTS_AGAIN,
+    "export_not_personal": RIGHTS_AGAIN,
+}
+RUN_AGAIN = _("Run it by hand once the cause is gone; else it runs at its next time.")
+
+
+def advice(code: str) -> str | Promise:
+    """What its owner can do about a failure."""
+    return ADVICE.get(code, RUN_AGAIN)
+
+
+def lock_schedule(row: Export) -> ScheduledExport | None:
+    """The locked schedule that made the export, if one did. It is locked before its exports, here as in a deletion."""
+    if row.schedule_id is None:
+        return None
+    found = ScheduledExport.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
+    return found.filter(pk=row.schedule_id).first()
+
+
+def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *, now: datetime.datetime) -> None:
+    """Follows an export's end, in its transaction. The recipients are told of a file, not of a failure.
+
+    Only slots count as failures: whoever runs it by hand reads on the page what became of it. Only its owner is told of
+    a file that a run by hand made.
+    """
+    if error is None:
+        ScheduledExport.objects.filter(pk=schedule.pk).update(failures=0)
+        _tell_recipients(schedule, Export.objects.get(pk=row.pk), now)
+    elif row.slot is not None and schedule.is_on:
+        schedule.failures += 1
+        if schedule.failures >= MOST_FAILURES:
+            _switch_off(schedule, error, now)
+        schedule.save(update_fields=["failures", "next_run_at", "off_at", "off_why"])
+
+
+def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.datetime) -> None:
+    """Switches it off and tells its owner; the recipients instead, if no mail reaches the owner any more."""
+    schedule.next_run_at, schedule.off_at = None, now
+    schedule.off_why = {"code": error.code, **error.params}
+    add_event(
+        None,
+        "schedule_gave_up",
+        by=BY_ITSELF,
+        now=now,
+        schedule=schedule.pk,
+        name=mask_text(schedule.name),
+        code=error.code,
+    )
+    with override(LANGUAGE):
+        facts = _facts(schedule) | {
+            "times": schedule.failures, "cause": error.words(), "next_step": advice(error.code),
+        }  # fmt: skip
+        path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
+        if not tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
+            people = schedule.recipients.order_by("pk")
+            tell_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
+
+
+def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datetime) -> None:
+    facts = _facts(schedule) | {
+        "rows": f"{row.written:,}", "missed": row.missed or "",
+        "until": f"{timezone.localtime(row.expires_at):%Y-%m-%d %H:%M}" if row.expires_at else "",
+    }  # fmt: skip
+    path = reverse("admin:orders_export_change", args=[row.pk])
+    people = [schedule.owner] if row.slot is None else schedule.recipients.order_by("pk")
+    tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
+
+
+def _facts(schedule: ScheduledExport) -> dict:
+    """`number` stands for it in a subject, which holds nobody's own words."""
+    return {"number": schedule.pk, "name": schedule.name, "owner": name_of(schedule.owner.get_username())}

@@ -1,0 +1,188 @@
+"""Scheduled exports: made, changed, switched and run by their owners, and begun by the sweep at their slots.
+
+A slot is claimed in the transaction that makes its export: `next_run_at` moves on from the slot, and a constraint keeps
+a second export of the slot out. So none is lost and none runs twice. A desk that was off over several slots runs once.
+"""
+
+import datetime
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import Q
+
+from notifications.masks import mask_text
+from orders.errors import ExportError, NotAllowedError, check_reason
+from orders.office.exports.models import Export
+from orders.office.exports.service import OPEN, begin_export, fail_export, queue_export, queue_next
+from orders.office.schedules.models import ScheduledExport
+from orders.office.views.models import SavedView
+from orders.people import staff_actor
+from orders.services.order_state import add_event
+from orders.weekly_slots import next_slot, slots_between
+
+logger = logging.getLogger(__name__)
+MOST_SCHEDULES = 30  # of a person
+MOST_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minute
+TOO_FAR = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is exported, when and for whom. `recipients` are ids of accounts."""
+
+    name: str
+    view: SavedView
+    weekdays: str
+    at: datetime.time
+    format: str
+    recipients: Sequence[int]
+    personal: bool = False
+    reason: str = ""
+
+
+def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.datetime) -> ScheduledExport:
+    """Makes a scheduled export, switched on, or changes one of the owner's. The caller has judged whether they may.
+
+    A slot that is due already stays due, unless the times are changed. Raises NotAllowedError.
+    """
+    if plan.personal:
+        check_reason(plan.reason, "an export of personal data")
+        if settings.EXPORT_SECOND_PERSON:
+            raise NotAllowedError("schedule_not_personal")
+    with transaction.atomic():
+        _check_parts(owner, plan)
+        if pk is None and ScheduledExport.objects.filter(owner=owner).count() >= MOST_SCHEDULES:
+            raise NotAllowedError("schedule_too_many", most=MOST_SCHEDULES)
+        row = _locked(pk, owner) if pk else ScheduledExport(owner=owner, created_at=now)
+        moved = (row.weekdays, row.at) != (plan.weekdays, plan.at)
+        row.name, row.view, row.format = plan.name.strip(), plan.view, plan.format
+        row.weekdays, row.at = plan.weekdays, plan.at
+        row.personal, row.reason = plan.personal, plan.reason.strip() if plan.personal else ""
+        if moved and row.is_on:
+            row.next_run_at = next_slot(row.weekdays, row.at, after=now)
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError as error:
+            raise NotAllowedError("schedule_name_taken") from error
+        row.recipients.set(plan.recipients)
+        _note("schedule_saved", row, by, now, view=plan.view.pk, weekdays=plan.weekdays, at=f"{plan.at:%H:%M}",
+              personal=row.personal, reason=mask_text(row.reason), recipients=sorted(plan.recipients))  # fmt: skip
+    return row
+
+
+def _check_parts(owner, plan: Plan) -> None:
+    """Locks the view and the recipients: whoever deletes one of them waits. The view is locked before its schedules."""
+    views = SavedView.objects.select_for_update(no_key=True).filter(pk=plan.view.pk, owner=owner)
+    if not views.exists():
+        raise NotAllowedError("schedule_view_gone")
+    people = get_user_model().objects.select_for_update(no_key=True).filter(pk__in=plan.recipients)
+    if len(people.order_by("pk").values_list("pk")) < len(set(plan.recipients)):
+        raise NotAllowedError("schedule_recipient_gone")
+
+
+def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime) -> None:
+    """Switches it on, which begins anew, or off; whosever it is, if `owner` is None. Raises NotAllowedError."""
+    with transaction.atomic():
+        row = _locked(pk, owner)
+        if on == row.is_on:
+            return
+        row.failures, row.off_why = 0, {}
+        row.next_run_at = next_slot(row.weekdays, row.at, after=now) if on else None
+        row.off_at = None if on else now
+        row.save(update_fields=["failures", "off_why", "next_run_at", "off_at"])
+        _note("schedule_switched_on" if on else "schedule_switched_off", row, by, now)
+
+
+def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
+    """Removes it. Its exports stay, as all do; only their maker fetches them from now on."""
+    with transaction.atomic():
+        row = _locked(pk, owner, no_key=False)
+        _note("schedule_deleted", row, by, now)
+        row.delete()
+
+
+def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
+    """Exports once more, beside the slots. Raises NotAllowedError if it is gone, or an export of it is under way."""
+    with transaction.atomic():
+        row = _locked(pk, owner)
+        if row.exports.filter(state__in=OPEN).exists():
+            raise NotAllowedError("schedule_busy")
+        export = _begin(row, now)
+        _note("schedule_run", row, by, now, export=export.pk)
+        if export.state == Export.State.WAITING:
+            queue_export(export)
+    return export
+
+
+def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
+    """Begins what is due, each once. The sweep calls it each minute, in any number of workers at once.
+
+    One is queued, and each that is over queues the next. One that fails here keeps none of the others waiting.
+    """
+    due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + TOO_FAR))
+    begun = []
+    for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MOST_AT_ONCE]:
+        try:
+            begun.append(_begin_slot(pk, slot, now))
+        except (OperationalError, InterfaceError):
+            raise  # the database is away
+        except Exception:
+            logger.exception("scheduled export %s can't be begun", pk)
+    found = [row for row in begun if row]
+    if found:
+        queue_next(before=now)
+    return found
+
+
+@transaction.atomic
+def _begin_slot(pk: int, slot: datetime.datetime, now: datetime.datetime) -> Export | None:
+    """Claims a slot and begins its export. None if somebody else has done so, or its owner changed it meanwhile: the
+    row is locked, and then no longer at this slot."""
+    row = _rows().filter(pk=pk, next_run_at=slot).first()
+    if row is None:
+        return None
+    later = next_slot(row.weekdays, row.at, after=now)
+    if slot > now:
+        ScheduledExport.objects.filter(pk=pk).update(next_run_at=later)
+        return None
+    ScheduledExport.objects.filter(pk=pk).update(next_run_at=later, last_run_at=now)
+    if row.exports.filter(slot=slot).exists():  # the machine's clock was put back
+        return None
+    return _begin(row, now, slot=slot, missed=slots_between(row.weekdays, row.at, after=slot, until=now))
+
+
+def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
+    """Begins an export of a locked schedule. One that can't be made is over at once, with its reason."""
+    view = schedule.view
+    row = begin_export(
+        by=staff_actor(schedule.owner), list_name=view.list_name if view else "",
+        query=view.query if view else "", columns=view.columns if view else [], format=schedule.format,
+        personal=schedule.personal, reason=schedule.reason, scope=None, now=now, schedule=schedule, **slot,
+    )  # fmt: skip
+    if view is None:
+        fail_export(row, ExportError("schedule_view_gone"))
+    elif row.state == Export.State.ASKED:
+        fail_export(row, ExportError("schedule_not_personal"))
+    row.refresh_from_db(fields=["state"])
+    return row
+
+
+def _rows(*, no_key: bool = True):
+    locked = ScheduledExport.objects.select_for_update(no_key=no_key, of=("self",))
+    return locked.select_related("owner", "view")
+
+
+def _locked(pk: int, owner, *, no_key: bool = True) -> ScheduledExport:
+    row = _rows(no_key=no_key).filter(pk=pk).first()
+    if row is None or (owner is not None and row.owner_id != owner.pk):
+        raise NotAllowedError("schedule_gone")
+    return row
+
+
+def _note(kind: str, row: ScheduledExport, by: str, now: datetime.datetime, **facts) -> None:
+    add_event(None, kind, by=by, now=now, schedule=row.pk, name=mask_text(row.name), **facts)

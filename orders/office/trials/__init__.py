@@ -1,0 +1,1 @@
+"""Trials that staff enter, by a form or a workbook."""

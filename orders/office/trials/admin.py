@@ -1,0 +1,34 @@
+"""Who uploaded which workbook of trials. What is in it, only its maker sees (`pages`)."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.filters import day_filter
+from orders.admin.personal import masked_field
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import UnlimitedOnly
+from orders.admin.time_cell import ago
+from orders.office.trials.models import TrialUpload
+
+
+@admin.register(TrialUpload)
+class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    fields = ["file", "trials", "made_by", "made_at", "imported_at"]
+    list_display = ["file", "trials", "made_by", "made", "imported"]
+    list_filter = [("imported_at", admin.EmptyFieldListFilter), day_filter("made_at", _("made at"), parameter="made")]
+    list_select_related = ["made_by"]
+    list_per_page = 50
+    readonly_fields = ["file"]
+    file = masked_field("file_name", _("file name"))
+    sortable_by = []
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("data", "report")
+
+    @admin.display(description=_("made at"))
+    def made(self, obj):
+        return ago(obj.made_at)
+
+    @admin.display(description=_("imported at"), empty_value="-")
+    def imported(self, obj):
+        return ago(obj.imported_at) if obj.imported_at else None

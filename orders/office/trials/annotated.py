@@ -1,0 +1,171 @@
+"""Workbooks that we write: the template of trials, and a copy of what was uploaded with its faults marked."""
+
+import contextlib
+import datetime
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import Cell as TextCell
+from openpyxl.comments import Comment
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.worksheet import Worksheet
+
+from orders.office.trials.columns import (
+    ATTRIBUTION,
+    DOMAINS,
+    SERVICE,
+    Column,
+    attributions,
+    coded_choices,
+    trial_columns,
+)
+from orders.office.trials.service import Report
+from orders.office.trials.sheet import REMARKS, Fault, cell_name, column_of, is_remarks
+from orders.office.trials.workbook import MOST_ROWS, Cell, Sheet
+
+BOLD, WRAPPED = Font(bold=True), Alignment(wrap_text=True, vertical="top")
+RED, GREY = PatternFill("solid", fgColor="FFC7CE"), PatternFill("solid", fgColor="E7E6E6")
+TEXT = "@"  # Excel then leaves long numbers and days as they are typed
+AUTHOR = "IBS"
+AS_IT_IS: dict[str, Callable[[str], Any]] = {
+    "cell_rounded": float,
+    "cell_boolean": lambda text: text == "TRUE",
+    "cell_error": str,
+    "cell_made_a_day": lambda text: _moment(text),
+}
+"""{fault: the value} of cells that would be right as texts."""
+LONGEST_COMMENT = 2000
+
+
+def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
+    """The workbook to fill in. Its first sheet has the header, its second one explains each column.
+
+    `letters` are the attributions of a limited person; None for all. `services`: the service types, code and name.
+    """
+    book, columns, choices = Workbook(), list(trial_columns().values()), _choices(letters, services)
+    for place, column in enumerate(columns):
+        _head(book.active.cell(1, place + 1, column.title))
+    _form(book, columns, 1, choices)
+    return _saved(book)
+
+
+def _choices(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    return {**coded_choices(), SERVICE: services, ATTRIBUTION: attributions(letters)}
+
+
+def _form(
+    book: Workbook, columns: Sequence[Column | None], top: int, choices: dict[str, list[tuple[str, str]]]
+) -> None:
+    """What helps to fill the first sheet in, whose header is the row `top`, and the second sheet."""
+    sheet = book.active
+    sheet.title = _("Trials")
+    for place, column in enumerate(columns):
+        width = sheet.column_dimensions[get_column_letter(place + 1)]
+        width.width, width.number_format = (40 if column and column.member == DOMAINS else 18), TEXT
+        if column and (known := choices.get(column.member)):
+            rule = DataValidation("list", formula1=f'"{",".join(code for code, _name in known)}"', allow_blank=True)
+            rule.add(f"{cell_name(place, top + 1)}:{cell_name(place, top + MOST_ROWS)}")
+            sheet.add_data_validation(rule)
+    sheet.freeze_panes = f"A{top + 1}"
+    _explain(book.create_sheet(_("How to fill it in")), list(trial_columns().values()), choices)
+
+
+def _head(cell: TextCell) -> None:
+    cell.font, cell.fill = BOLD, GREY
+
+
+def _explain(sheet: Worksheet, columns: list[Column], choices: dict[str, list[tuple[str, str]]]) -> None:
+    sheet.append([_("Column"), _("BBOSS's name"), _("Required"), _("Example"), _("What is right")])
+    for column in columns:
+        required = _("Yes") if column.required else _("No")
+        sheet.append([column.title, column.member, required, column.example, column.hint])
+    for member, known in choices.items():
+        sheet.append([])
+        sheet.append([trial_columns()[member].title])
+        for pair in known:
+            sheet.append(pair)
+    for row in sheet.iter_rows():
+        for cell in row:
+            cell.alignment, cell.number_format = WRAPPED, TEXT
+            if cell.value is not None:
+                cell.data_type = "s"  # a province may be called =1+1
+    for letter, width in zip("ABCDE", (18, 18, 8, 28, 60), strict=True):
+        sheet.column_dimensions[letter].width = width
+    for cell in sheet[1]:
+        cell.font = BOLD
+
+
+def write_annotated(
+    sheet: Sheet, report: Report, *, letters: frozenset[str] | None, services: list[tuple[str, str]]
+) -> bytes:
+    """A copy with each wrong cell in red, its fault in a comment, and all of a row's faults in a column of its own.
+
+    It can be put right and uploaded: rows and columns keep their places, the form is the template's, and a reader skips
+    our column. Every right cell is text. A wrong one stays what it is, so that the copy is no less wrong; but a formula
+    is text, and does nothing. `letters` and `services` as in `write_template`.
+    """
+    book = Workbook()
+    marked, lines = _by_cell(report.all_faults), {row.row: row.faults for row in report.rows}
+    top, header = sheet.rows[0]
+    lines[top] = [*lines.get(top, []), *report.faults]
+    titles = [cell.text for cell in header]
+    ours = next((place for place, title in enumerate(titles) if is_remarks(title)), None)
+    ours = max(len(cells) for _number, cells in sheet.rows) if ours is None else ours
+    for number, cells in sheet.rows:
+        for place, cell in enumerate(cells):
+            if place != ours:
+                _copy(book.active.cell(number, place + 1), cell, marked[cell_name(place, number)])
+        _copy(book.active.cell(number, ours + 1), Cell(text=_said(lines.get(number, []))), [])
+    remarks = book.active.cell(top, ours + 1)
+    remarks.value = "\n".join(filter(None, [str(REMARKS), remarks.value])) if report.faults else str(REMARKS)
+    for cell in book.active[top]:
+        if cell.fill != RED:
+            _head(cell)
+    _form(book, [column_of(title) for title in titles], top, _choices(letters, services))
+    return _saved(book)
+
+
+def _said(faults: Iterable[Fault]) -> str:
+    return "\n".join(fault.words() for fault in faults)
+
+
+def _by_cell(faults: Iterable[Fault]) -> defaultdict[str, list[Fault]]:
+    found = defaultdict(list)
+    for fault in faults:
+        found[fault.cell].append(fault)
+    return found
+
+
+def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:
+    copy.number_format = TEXT
+    text = ILLEGAL_CHARACTERS_RE.sub("", cell.text)  # openpyxl refuses them
+    stays = next((AS_IT_IS[one.code] for one in faults if one.code in AS_IT_IS), None)
+    if stays:
+        copy.number_format = "General"
+        copy.value = stays(text)
+    elif text:
+        copy.value, copy.data_type = text, "s"  # a text that begins with = is no formula
+    if faults:
+        copy.fill = RED
+        copy.comment = Comment(ILLEGAL_CHARACTERS_RE.sub("", _said(faults))[:LONGEST_COMMENT], AUTHOR)
+
+
+def _moment(text: str) -> datetime.date | datetime.time | str:
+    """What a cell that Excel made a day holds, from its text (orders/attachments/xlsx_cells.py)."""
+    for read in (datetime.datetime.fromisoformat, datetime.time.fromisoformat):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _saved(book: Workbook) -> bytes:
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()

@@ -1,0 +1,203 @@
+"""The pages to enter trials: a workbook in two steps (upload, confirm), and a form for a single one."""
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.scope import attributions_of
+from orders.customer_page.lookup import PERMISSION as LOOK_UP_RIGHT
+from orders.customer_page.lookup import look_up
+from orders.errors import OrderError
+from orders.models import Order
+from orders.office.trials.annotated import write_annotated, write_template
+from orders.office.trials.columns import CUSTOMER
+from orders.office.trials.form import TrialForm, services_in_words
+from orders.office.trials.models import TrialUpload
+from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, import_trials
+from orders.office.trials.sheet import TrialSheet
+from orders.office.trials.uploads import confirm_upload, correct_upload, keep_upload, sheet_of
+from orders.office.trials.workbook import MOST_BYTES, MOST_ROWS
+from orders.order_page.page_context import request_actor
+
+PERMISSION = "orders.enter_trial"
+LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
+MOST_INPUTS = 300  # a form with more than a thousand fields is refused
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class UploadForm(forms.Form):
+    """A workbook of trials."""
+
+    file = forms.FileField(label=gettext_lazy("workbook"), widget=forms.FileInput(attrs={"accept": ".xlsx"}))
+
+    def clean_file(self):
+        file = self.cleaned_data["file"]
+        too_large = file.size > MOST_BYTES  # then it is not read into memory
+        return (file.name, file.read(MOST_BYTES + 1 if too_large else file.size))
+
+
+class TrialPages:
+    """The part of the orders' ModelAdmin by which trials are entered. Needs `orders.enter_trial`."""
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        mine = [
+            path("trials/enter/", wrap(self.enter_view), name="orders_order_enter"),
+            path("trials/import/", wrap(self.import_view), name="orders_order_import"),
+            path("trials/template/", wrap(self.template_view), name="orders_order_import_template"),
+            path("trials/import/<int:pk>/", wrap(self.review_view), name="orders_order_import_review"),
+            path("trials/import/<int:pk>/annotated/", wrap(self.annotated_view), name="orders_order_import_annotated"),
+        ]
+        return mine + super().get_urls()
+
+    def _check_may_enter(self, request: HttpRequest) -> None:
+        if not (self.has_view_permission(request) and request.user.has_perm(PERMISSION)):
+            raise PermissionDenied
+
+    def import_view(self, request: HttpRequest):
+        """GET: the form. POST: the workbook is checked and kept, and the page with its rows follows."""
+        self._check_may_enter(request)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            name, data = form.cleaned_data["file"]
+            about = {"by": request_actor(request), "letters": attributions_of(request.user), "now": timezone.now()}
+            try:
+                upload = keep_upload(data=data, file_name=name, maker_id=request.user.pk, **about)
+            except OrderError as error:
+                form.add_error("file", error.words())
+            else:
+                return redirect("admin:orders_order_import_review", upload.pk)
+        last = TrialUpload.objects.filter(made_by=request.user).defer("data", "report").first()
+        return self.show(
+            request, "trials/import.html", title=_("Import trials"), form=form, last=last, most=MOST_ROWS,
+            megabytes=MOST_BYTES // 1024 // 1024,
+        )  # fmt: skip
+
+    def template_view(self, request: HttpRequest):
+        self._check_may_enter(request)
+        return _workbook(write_template(attributions_of(request.user), services_in_words()), _("Trials"))
+
+    def review_view(self, request: HttpRequest, pk: int):
+        """GET: what becomes of each row. POST: all are entered, checked anew, or none; with `correct` the wrong cells
+        get the texts of the form, and nothing is entered."""
+        self._check_may_enter(request)
+        upload = _own_upload(request, pk)
+        if request.method == "POST":
+            about = {"upload": upload, "by": request_actor(request), "letters": attributions_of(request.user)}
+            try:
+                if CORRECT in request.POST:
+                    correct_upload(texts=_corrections(request), **about)
+                else:
+                    confirmed = request.POST.get(CONFIRMED, "")
+                    _say_result(request, confirm_upload(confirmed=confirmed, now=timezone.now(), **about))
+            except OrderError as error:
+                messages.warning(request, error.words())
+            return redirect("admin:orders_order_import_review", pk)
+        report = Report.from_json(upload.report)
+        counts = {verdict: report.count(verdict) for verdict in (NEW, KNOWN, WRONG)}
+        return self.show(
+            request, "trials/review.html", title=_("Import trials"), upload=upload, report=report, counts=counts,
+            rows=self._rows(request, upload, report), offered=_offered(report),
+        )  # fmt: skip
+
+    def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple[RowResult, int | None]]:
+        """The rows, wrong ones first, and the ids of orders that are there and that this person may see."""
+        rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
+        there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
+        found = self.get_queryset(request).filter(number__in=there).values_list("number", "pk")
+        ids = dict(found) if there else {}
+        return [(row, ids.get(row.number)) for row in rows]
+
+    def annotated_view(self, request: HttpRequest, pk: int):
+        self._check_may_enter(request)
+        upload = _own_upload(request, pk)
+        if upload.imported_at:
+            raise Http404
+        about = {"letters": attributions_of(request.user), "services": services_in_words()}
+        data = write_annotated(sheet_of(upload), Report.from_json(upload.report), **about)
+        return _workbook(data, f"{upload.file_name.removesuffix('.xlsx')}-{_('checked')}")
+
+    def enter_view(self, request: HttpRequest):
+        """A form for one trial. What is wrong stands beside its field; what must be confirmed stands above them all.
+
+        A POST with `customer` enters nothing: it fills a customer in, the one of this id or whom the form means.
+        """
+        self._check_may_enter(request)
+        letters = attributions_of(request.user)
+        posted = request.method == "POST"
+        if posted and LOOK_UP in request.POST and request.user.has_perm(LOOK_UP_RIGHT):
+            typed = {name: request.POST[name] for name in request.POST}
+            chosen = request.POST[LOOK_UP]
+            found = look_up(request.user, {CUSTOMER: chosen} if chosen else typed)
+            return self._form_page(request, TrialForm(initial=typed | found.facts, letters=letters), looked_up=found)
+        form = TrialForm(request.POST if posted else None, letters=letters)
+        report = Report()
+        if posted and form.is_valid():
+            about = {"by": request_actor(request), "letters": letters, "now": timezone.now()}
+            confirmed = request.POST.get(CONFIRMED, "")
+            try:
+                report = import_trials(TrialSheet([form.entry()]), file="", confirmed=confirmed, **about)
+            except OrderError as error:
+                form.add_error(None, error.words())
+            else:
+                if report.is_right and report.is_confirmed(confirmed):
+                    _say_entered(request, report.rows[0])
+                    order = Order.objects.only("pk").get(number=report.rows[0].number)
+                    return redirect("admin:orders_order_change", order.pk)
+                form.take_faults(report)
+        return self._form_page(request, form, report=report)
+
+    def _form_page(self, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:
+        context["may_look_up"] = request.user.has_perm(LOOK_UP_RIGHT)
+        return self.show(request, "trials/enter.html", title=_("Enter a trial"), form=form, **context)
+
+
+def _offered(report: Report) -> set[str]:
+    """The wrong cells that can be put right in the page, the first MOST_INPUTS."""
+    cells = [fault.cell for row in report.rows for fault in row.faults if fault.is_editable]
+    return set(list(dict.fromkeys(cells))[:MOST_INPUTS])
+
+
+def _corrections(request: HttpRequest) -> dict[str, str]:
+    """{cell: text} of the form's inputs."""
+    return {
+        name.removeprefix(INPUT): text for name, text in request.POST.items() if name.startswith(INPUT)
+    }  # fmt: skip
+
+
+def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
+    """An upload belongs to its maker, and is gone once the next takes its place. Raises Http404."""
+    upload = TrialUpload.objects.filter(pk=pk, made_by=request.user).first()
+    if upload is None or not (upload.imported_at or upload.data):
+        raise Http404
+    return upload
+
+
+def _workbook(data: bytes, name: str) -> HttpResponse:
+    response = HttpResponse(data, content_type=XLSX)
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.xlsx")
+    return response
+
+
+def _say_result(request: HttpRequest, upload: TrialUpload) -> None:
+    report = Report.from_json(upload.report)
+    if report.is_right and not upload.imported_at:
+        messages.warning(request, _("Nothing was entered: there is something that you must confirm first."))
+    elif not upload.imported_at:
+        messages.error(request, _("Something has changed since you looked, so nothing was entered. See the red rows."))
+    else:
+        messages.success(request, _("%(count)s trials have been entered.") % {"count": report.count(NEW)})
+
+
+def _say_entered(request: HttpRequest, row: RowResult) -> None:
+    if row.verdict == KNOWN:
+        messages.info(request, _("This trial was there already, with the same content. Nothing has changed."))
+    else:
+        messages.success(request, _("The trial has been entered."))

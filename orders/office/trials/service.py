@@ -1,0 +1,263 @@
+"""Trials that people enter, one by a form or many by a workbook: all or none (contract 5, `import_trials`)."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.content import OrderContent, content_hash
+from orders.errors import ContentError, NotAllowedError, OrderConflictError
+from orders.models import Order, Province
+from orders.office.trials.columns import (
+    ATTRIBUTION,
+    CUSTOMER_NAME,
+    END,
+    METHOD,
+    NUMBER,
+    PRODUCT,
+    SERVICE,
+    START,
+    attributions,
+    coded_choices,
+    read_trial,
+    service_types,
+)
+from orders.office.trials.sheet import Entry, Fault, TrialSheet
+from orders.office.trials.typed import typed_faults
+from orders.office.trials.warnings import warnings_of
+from orders.restored_guard import is_restored
+from orders.services.entered_numbers import note_numbers
+from orders.services.intake import enter_order
+from orders.services.order_state import add_event
+
+NEW, KNOWN, WRONG = "new", "known", "wrong"
+CODES = {
+    "required": "member_required", "blank": "member_blank", "length": "member_length", "form": "member_form",
+    "day": "member_day", "early": "member_early", "before_start": "member_before_start", "name": "member_name",
+    "twice": "member_twice", "control": "member_control",
+}  # fmt: skip
+"""The sentence for each code of BBOSS's rules. Wrong types can't come from people."""
+CHOICES = {
+    SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice",
+}  # fmt: skip
+REFUSALS = {
+    "content_service_type": "cell_service_type",
+    "content_attribution": "cell_attribution",
+    "content_too_many_domains": "cell_domains",
+}
+
+
+@dataclass
+class RowResult:
+    """A trial and its verdict: `new`, `known` (we have it, nothing changes) or `wrong`. `held`: why it will wait."""
+
+    row: int
+    number: str
+    customer: str
+    verdict: str = NEW
+    held: str = ""
+    attribution: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """What becomes of a workbook. `faults` are those of its header; then no row was looked at.
+
+    `warnings` are about cells that are not wrong: a person confirms all of them at once, by their `mark`.
+    """
+
+    rows: list[RowResult] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    @property
+    def all_faults(self) -> list[Fault]:
+        return [*self.faults, *(fault for row in self.rows for fault in row.faults)]
+
+    @property
+    def is_right(self) -> bool:
+        return not self.all_faults
+
+    @property
+    def mark(self) -> str:
+        """Names these warnings; another set has another mark. Empty without any."""
+        return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
+
+    def is_confirmed(self, mark: str | None) -> bool:
+        """Whether `mark` confirms the warnings. None takes any: a command has said them, and asks nobody."""
+        return mark is None or not self.warnings or mark == self.mark
+
+    def count(self, verdict: str) -> int:
+        return sum(row.verdict == verdict for row in self.rows)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Self:
+        rows = [RowResult(**{**row, "faults": [Fault(**one) for one in row["faults"]]}) for row in found["rows"]]
+        faults, warnings = ([Fault(**one) for one in found.get(name, ())] for name in ("faults", "warnings"))
+        return cls(rows, faults, warnings)
+
+
+def check_trials(
+    sheet: TrialSheet,
+    *,
+    by: str,
+    letters: frozenset[str] | None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Report:
+    """What would become of the trials. It enters them as `import_trials` does, and takes all of it back.
+
+    `letters` are the attributions of a limited person; None for all. Raises NotAllowedError in a restored database.
+    """
+    return _enter(sheet, by=by, letters=letters, file=None, now=timezone.now(), confirmed=None, on_progress=on_progress)
+
+
+def import_trials(
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime,
+    confirmed: str | None = None, on_progress: Callable[[int], None] = lambda done: None,
+) -> Report:  # fmt: skip
+    """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
+    not confirm. The same again change nothing.
+
+    Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
+    a single one. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the files;
+    nothing is entered then.
+    """
+    return _enter(sheet, by=by, letters=letters, file=file, now=now, confirmed=confirmed, on_progress=on_progress)
+
+
+def _enter(
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime,
+    confirmed: str | None, on_progress: Callable[[int], None],
+) -> Report:  # fmt: skip
+    """`file` None: a check. `on_progress` hears how many rows are done."""
+    if is_restored():
+        raise NotAllowedError("entry_restored")
+    _name_same_numbers(sheet.entries)
+    with transaction.atomic():
+        choices = {
+            SERVICE: service_types(),
+            ATTRIBUTION: [code for code, _name in attributions(letters)],
+            **{member: [code for code, _name in known] for member, known in coded_choices().items()},
+        }
+        scope = None if letters is None else Scope(letters)
+        by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
+        results = {}
+        for done, entry in enumerate(by_number, 1):
+            results[entry.row] = _enter_one(entry, by, choices, scope)
+            on_progress(done)
+        report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
+        _look_at_orders(report, sheet, letters)
+        for entry in sheet.entries:
+            entry.sort_faults()
+        if report.is_right:
+            new = {row.row for row in report.rows if row.verdict == NEW}
+            report.warnings = warnings_of([one for one in sheet.entries if one.row in new], letters, now=now)
+        if file is None or not report.is_right or not report.is_confirmed(confirmed):
+            transaction.set_rollback(True)
+        elif report.count(NEW):
+            if file:
+                add_event(None, "trials_imported", by=by, now=now, file=file, count=report.count(NEW))
+            _note_numbers(report, by)
+    return report
+
+
+def _note_numbers(report: Report, by: str) -> None:
+    """The last thing before the commit."""
+    try:
+        note_numbers([row.number for row in report.rows if row.verdict == NEW], by=by, now=timezone.now())
+    except OSError as error:
+        raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
+
+
+def _name_same_numbers(entries: list[Entry]) -> None:
+    first: dict[str, int] = {}
+    for entry in entries:
+        number = entry.content.get(NUMBER)
+        if number in first:
+            entry.add_fault(NUMBER, "cell_same_number", row=first[number])
+        elif number:
+            first[number] = entry.row
+
+
+class Scope:
+    """A limited person's attributions. What is outside them is refused before anything of ours is looked at.
+
+    So the answer is the same whether we have such an order, and whatever is in it.
+    """
+
+    def __init__(self, letters: frozenset[str]):
+        self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
+
+    def holds(self, content: OrderContent) -> bool:
+        """Whether the order would get one of the attributions (contract 2.4)."""
+        return (content.attribution or self.by_code.get(content.enterprise_id[:3])) in self.letters
+
+
+def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scope | None) -> RowResult:
+    """Reads an entry by BBOSS's rules, and enters it if nothing is wrong. Puts what is wrong into the entry.
+
+    `choices` are looked at here too, since the core would name one of these faults only, and only if nothing else is
+    wrong.
+    """
+    number, customer = entry.content.get(NUMBER, ""), entry.content.get(CUSTOMER_NAME, "")
+    result = RowResult(entry.row, number[:64], customer[:255], faults=entry.faults)
+    content, faults = read_trial(entry.content)
+    told = {fault.member for fault in entry.faults}
+    for fault in faults:
+        if fault.member not in told:  # a cell that can't be read breaks its member's rules too
+            entry.add_fault(fault.member, CODES[fault.code], **fault.params)
+    told |= {fault.member for fault in faults}
+    for member, code in typed_faults(entry.content):
+        if member not in told:
+            entry.add_fault(member, code)
+            told.add(member)
+    for member, known in choices.items():
+        given = entry.content.get(member)
+        if given and given not in known and member not in told:
+            entry.add_fault(member, CHOICES[member], known=", ".join(known))
+    _compare_days(entry)
+    if content and not entry.faults and scope and not scope.holds(content):
+        entry.add_fault(ATTRIBUTION, "cell_scope")
+    if content and not entry.faults:
+        try:
+            receipt = enter_order(content, raw=entry.content, by=by)
+            result.verdict = KNOWN if receipt.repeated else NEW
+        except OrderConflictError:
+            entry.add_fault(NUMBER, "cell_number_taken")
+        except ContentError as error:
+            entry.add_fault(error.field, REFUSALS[error.code], **error.params, known="")
+    if entry.faults:
+        result.verdict = WRONG
+    return result
+
+
+def _compare_days(entry: Entry) -> None:
+    """Names an end before the start, which BBOSS's rules look at only if nothing else is wrong."""
+    start, end = (entry.content.get(member, "") for member in (START, END))
+    told = {fault.member for fault in entry.faults}
+    if not told & {START, END} and len(start) == len(end) == len("YYYYMMDD") and end < start:
+        entry.add_fault(END, "member_before_start")
+
+
+def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
+    """Reads what became of the orders.
+
+    A number that an order outside a limited person's attributions has is taken, also if it says the same.
+    """
+    rows = {row.number: row for row in report.rows if row.verdict != WRONG}
+    fields = ("number", "held_because", "attribution_id", "attribution__name")
+    found = Order.objects.filter(number__in=rows).values_list(*fields)
+    entries = {entry.row: entry for entry in sheet.entries}
+    for number, held, attribution, name in found:
+        row = rows[number]
+        row.held, row.attribution = held, name or ""
+        if letters is not None and attribution not in letters:
+            entries[row.row].add_fault(NUMBER, "cell_number_taken")
+            row.verdict, row.held, row.attribution = WRONG, "", ""

@@ -1,0 +1,203 @@
+"""From a sheet's cells to contents of trials (contract 2.4), with what is wrong with a cell in itself."""
+
+import datetime
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, override
+from openpyxl.utils import get_column_letter
+from openpyxl.utils.datetime import from_excel
+
+from orders.content import MOST_DOMAINS
+from orders.error_messages import say, say_in_english
+from orders.errors import WorkbookError
+from orders.models import Province
+from orders.office.trials.columns import ATTRIBUTION, CODED, CUSTOMER, DOMAINS, Column, trial_columns
+from orders.office.trials.workbook import Cell, Sheet
+
+REMARKS_IN_ENGLISH = "What to put right"
+REMARKS = gettext_lazy("What to put right")
+BETWEEN_DOMAINS = re.compile(r"[\r\n,;，；、]+")
+WRONG_KINDS = {"f": "cell_formula", "e": "cell_error", "r": "cell_rounded", "b": "cell_boolean"}
+IN_CELL, LONGEST_TEXT = "text", 2000  # what stands in a wrong cell, if it is not longer
+DAY = re.compile(r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)")
+"""A day as people write it: 2026-12-01, 2026/12/1, 2026.12.1 or 2026年12月1日."""
+DAY_NUMBERS = range(25_569, 80_000)  # 1970 to 2119, as Excel counts days
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a cell, or with a column's header: a code with its parameters. All are JSON values."""
+
+    cell: str
+    member: str
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """For a terminal: `C5 EnterpriseName: is missing`."""
+        return f"{self.cell} {self.member}".strip() + f": {say_in_english(self.code, self.params)}"
+
+    def words(self) -> str:
+        """For pages, in the reader's language, with the column's title."""
+        place = f"{self.cell} {self.title}".strip()
+        return _("%(place)s: %(what)s") % {"place": place, "what": self.what()}
+
+    def what(self) -> str:
+        """The same without the place."""
+        return say(self.code, self.params)
+
+    @property
+    def is_editable(self) -> bool:
+        """Whether a page may offer the cell's text for correction."""
+        return IN_CELL in self.params
+
+    @property
+    def in_cell(self) -> str:
+        """The text of a cell that is editable."""
+        return self.params[IN_CELL]
+
+    @property
+    def title(self) -> str:
+        """What people call the member; a header that we don't know is quoted."""
+        known = trial_columns().get(self.member)
+        return known.title if known else self.member
+
+
+@dataclass
+class Entry:
+    """A trial that people enter: a row of a workbook, or a form, which has no rows. `cells`: {member: `C5`}."""
+
+    content: dict[str, Any]
+    row: int = 0
+    cells: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def add_fault(self, member: str, code: str, **params: Any) -> None:
+        """Keeps the cell's text beside its fault, so that a page can offer it for correction."""
+        text = self.texts.get(member, "")
+        if member in self.cells and len(text) <= LONGEST_TEXT:
+            params[IN_CELL] = text
+        self.faults.append(self.fault(member, code, **params))
+
+    def fault(self, member: str, code: str, **params: Any) -> Fault:
+        """Names the member's cell. A member without a column is worked out from the enterprise id."""
+        return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
+
+    def sort_faults(self) -> None:
+        """Puts the faults into the order of the columns."""
+        places = {member: place for place, member in enumerate(self.cells or trial_columns())}
+        self.faults.sort(key=lambda fault: places.get(fault.member, len(places)))
+
+    @classmethod
+    def of_texts(cls, texts: dict[str, str], **where: Any) -> Self:
+        """`texts`: {member: text as people wrote it}; a blank one is not given."""
+        content: dict[str, Any] = {"OrderType": "1"}
+        for member, text in texts.items():
+            if member == DOMAINS:
+                names = [name.strip() for name in BETWEEN_DOMAINS.split(text)]
+                content[member] = [{"ProvReq": name} for name in names if name]
+            elif text:
+                content[member] = _in_digits(text) if trial_columns()[member].is_day else text
+        return cls(content, texts=texts, **where)
+
+
+@dataclass
+class TrialSheet:
+    """The trials of a sheet. If its header or its form is wrong there are `faults`, and no entries."""
+
+    entries: list[Entry] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_entries(sheet: Sheet) -> TrialSheet:
+    """The trials below the header, which is the first row with data.
+
+    Raises WorkbookError if nothing stands below it but our own remarks, and if all trials together have more domains
+    than one order may have: they are one transaction.
+    """
+    (top, header), *rows = sheet.rows
+    columns, faults = _read_header(top, header, used=max(len(cells) for _number, cells in rows))
+    faults += [Fault(where, "", "column_merged") for where in sheet.merged]
+    if faults:
+        return TrialSheet(faults=faults)
+    rows = [(number, cells) for number, cells in rows if _has_data(cells, columns)]
+    if not rows:
+        raise WorkbookError("book_empty")
+    words = {member: {str(name): code for code, name in names.items()} for member, names in CODED.items()}
+    words[ATTRIBUTION] = dict(Province.objects.values_list("name", "letters"))
+    entries = [_read_row(number, cells, columns, words) for number, cells in rows]
+    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
+        raise WorkbookError("book_domains", most=MOST_DOMAINS)
+    return TrialSheet(entries)
+
+
+def _has_data(cells: list[Cell], columns: Iterable[Column | None]) -> bool:
+    return any(cell.text for column, cell in zip(columns, cells, strict=False) if column)
+
+
+def _read_header(top: int, header: list[Cell], used: int) -> tuple[list[Column | None], list[Fault]]:
+    """The column of each header cell. A blank one is allowed only where nothing stands below."""
+    columns: list[Column | None] = []
+    faults = []
+    for place in range(max(len(header), used)):
+        text = header[place].text if place < len(header) else ""
+        found = column_of(text)
+        if found in columns and found:
+            faults.append(Fault(cell_name(place, top), found.member, "column_twice"))
+        elif found is None and not is_remarks(text):
+            faults.append(Fault(cell_name(place, top), text[:64], "column_unknown"))
+        columns.append(found)
+    missing = [one for one in trial_columns().values() if one.required and one not in columns]
+    return columns, faults + [Fault("", one.member, "column_missing") for one in missing]
+
+
+def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], words: dict[str, dict]) -> Entry:
+    """`words`: {member: {name: code}} of members whose names people write."""
+    named = [(column, cell_name(place, number)) for place, column in enumerate(columns) if column]
+    where = {column.member: name for column, name in named}
+    found = {column.member: cell for column, cell in zip(columns, cells, strict=False) if column}
+    texts = {member: cell.text for member, cell in found.items()}
+    texts |= {member: codes[texts[member]] for member, codes in words.items() if texts.get(member) in codes}
+    entry = Entry.of_texts(texts, row=number, cells=where)
+    for member, cell in found.items():
+        if cell.kind in WRONG_KINDS:
+            entry.add_fault(member, WRONG_KINDS[cell.kind])
+        elif cell.kind == "d" and not trial_columns()[member].is_day:
+            entry.add_fault(member, "cell_made_a_day")
+        elif trial_columns()[member].is_day and cell.kind == "n" and (day := _counted_day(cell.text)):
+            entry.add_fault(member, "cell_day_number", day=f"{day:%Y%m%d}")
+    return entry
+
+
+def column_of(header: str) -> Column | None:
+    """The column that a header names."""
+    return next((one for one in trial_columns().values() if header.lower() in one.names), None)
+
+
+def is_remarks(header: str) -> bool:
+    """Whether a header is that of our own column in a copy that we marked. What is wrong with the header may follow."""
+    with override("zh-hans"):
+        return header.partition("\n")[0] in {str(REMARKS), REMARKS_IN_ENGLISH}
+
+
+def _in_digits(text: str) -> str:
+    """A day in the one form that BBOSS's messages have, YYYYMMDD. What is in no form of a day stays as it is."""
+    if match := DAY.fullmatch(text):
+        year, month, day = (part for part in match.groups() if part and part.isdigit())
+        return f"{year}{month:0>2}{day:0>2}"
+    return text
+
+
+def _counted_day(text: str) -> datetime.date | None:
+    """The day that a number stands for if a cell has lost its format as a date; None if it can't be one."""
+    return from_excel(int(text)) if text.isdigit() and int(text) in DAY_NUMBERS else None
+
+
+def cell_name(place: int, row: int) -> str:
+    """`C5`, by the column's place from 0."""
+    return f"{get_column_letter(place + 1)}{row}"

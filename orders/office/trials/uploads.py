@@ -1,0 +1,133 @@
+"""The page's two steps to import a workbook: upload and check, then confirm. In between the file waits here."""
+
+import contextlib
+import datetime
+import fcntl
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from orders.errors import NotAllowedError
+from orders.office.trials.models import TrialUpload
+from orders.office.trials.service import Report, check_trials, import_trials
+from orders.office.trials.sheet import read_entries
+from orders.office.trials.workbook import Sheet, put_right, read_workbook
+
+KEPT = datetime.timedelta(days=1)
+MOST_UNCONFIRMED = 20
+"""Workbooks that a person uploads and does not import within KEPT. Each is opened and checked."""
+WAITING = Q(imported_at=None) & ~Q(data=b"")
+"""Uploads that may be imported. One that its maker's next has replaced is only counted, and holds nothing any more."""
+MOST_AT_ONCE = 2
+"""Workbooks that a machine checks at a time. Each holds a thread of the web."""
+
+
+def keep_upload(
+    *, data: bytes, file_name: str, maker_id: int, by: str, letters: frozenset[str] | None, now: datetime.datetime
+) -> TrialUpload:
+    """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
+
+    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, and after
+    MOST_UNCONFIRMED. Nothing is kept then.
+    """
+    unconfirmed = TrialUpload.objects.filter(made_by=maker_id, imported_at=None)
+    with _turn(maker_id):
+        if unconfirmed.filter(made_at__gt=now - KEPT).count() >= MOST_UNCONFIRMED:
+            raise NotAllowedError("book_unconfirmed", most=MOST_UNCONFIRMED)
+        report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
+    unconfirmed.update(data=b"", report={}, corrections=None)
+    return TrialUpload.objects.create(
+        made_by_id=maker_id,
+        made_at=now,
+        file_name=file_name[:255],
+        data=data,
+        trials=len(report.rows),
+        report=report.as_json(),
+    )
+
+
+@contextlib.contextmanager
+def _turn(maker_id: int) -> Iterator[None]:
+    """Lets one check of a person and MOST_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
+    with contextlib.ExitStack() as held:
+        if not _lock(held, f"of-{maker_id}"):
+            raise NotAllowedError("book_own_check")
+        if not any(_lock(held, str(number)) for number in range(MOST_AT_ONCE)):
+            raise NotAllowedError("book_checks")
+        yield
+
+
+def _lock(held: contextlib.ExitStack, name: str) -> bool:
+    """Whether a lock was free. The kernel gives it back with the file, also after a kill.
+
+    A folder that can't be written has its own warning (`check --deploy`) and stops nobody here.
+    """
+    try:
+        settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
+        file = held.enter_context((settings.STATE_DIR / f"workbook-check-{name}.lock").open("wb"))
+    except OSError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def forget_uploads(*, now: datetime.datetime) -> int:
+    """Removes the workbooks that nobody has confirmed within a day, since they hold people's data. Says how many."""
+    return TrialUpload.objects.filter(made_at__lt=now - KEPT, imported_at=None).delete()[0]
+
+
+def sheet_of(upload: TrialUpload) -> Sheet:
+    """What was uploaded, with what its maker put right since. Raises WorkbookError."""
+    return put_right(read_workbook(bytes(upload.data)), upload.corrections or {})
+
+
+def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, letters: frozenset[str] | None) -> None:
+    """Puts wrong cells right, `{"C5": text}`, and checks the workbook anew. Other cells stay as they were uploaded, and
+    so do wrong ones whose text is the same: a number that Excel rounded is no better as a text.
+
+    Raises NotAllowedError if it was imported already, in a restored database, and while others are checked; and
+    WorkbookError.
+    """
+    with _turn(upload.made_by_id):
+        upload.refresh_from_db()
+        faults = (one for row in Report.from_json(upload.report).rows for one in row.faults)
+        changed = {
+            one.cell: texts[one.cell]
+            for one in faults
+            if one.is_editable and texts.get(one.cell, one.in_cell).strip() != one.in_cell
+        }
+        upload.corrections = (upload.corrections or {}) | changed
+        if not upload.imported_at:
+            upload.report = check_trials(read_entries(sheet_of(upload)), by=by, letters=letters).as_json()
+        kept = {"report": upload.report, "corrections": upload.corrections}
+        if not TrialUpload.objects.filter(WAITING, pk=upload.pk).update(**kept):
+            raise NotAllowedError("import_done")
+
+
+def confirm_upload(
+    *, upload: TrialUpload, by: str, letters: frozenset[str] | None, confirmed: str, now: datetime.datetime
+) -> TrialUpload:
+    """Imports an uploaded workbook, checked anew: all of it or nothing. `report` says what became of it.
+
+    If it is not right any more, or has warnings that `confirmed` does not confirm (the report's `mark`), `imported_at`
+    stays empty. Raises NotAllowedError if it was imported already, and while others are checked.
+    """
+    if upload.imported_at:
+        raise NotAllowedError("import_done")
+    with _turn(upload.made_by_id):
+        entries = read_entries(sheet_of(upload))
+    with transaction.atomic():
+        row = TrialUpload.objects.select_for_update().filter(WAITING, pk=upload.pk).first()
+        if row is None:
+            raise NotAllowedError("import_done")
+        report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
+        row.report = report.as_json()
+        if report.is_right and report.is_confirmed(confirmed):
+            row.imported_at, row.data, row.corrections = now, b"", None
+        row.save(update_fields=["report", "imported_at", "data", "corrections"])
+    return row

@@ -1,0 +1,71 @@
+"""What a person must have seen before a trial is entered, though nothing of it is wrong.
+
+It looks only at orders that the person may see: what others have must not show here.
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable
+
+from orders.content import domain_key
+from orders.models import BillingRecord, Order
+from orders.office.trials.columns import CUSTOMER, CUSTOMER_NAME, DOMAINS, NUMBER
+from orders.office.trials.sheet import Entry, Fault
+from orders.queries.customer_names import name_of
+
+State, Type = BillingRecord.State, BillingRecord.Type
+MEANT = [State.TO_SEND, *BillingRecord.THERE]
+OVER = [Order.State.WITHDRAWN, Order.State.REJECTED]
+ASKED_AT_ONCE, MOST_ORDERS, MOST_NAMES = 1000, 10, 3
+CODES = {Type.COMMERCIAL: "warn_billed", Type.TRIAL: "warn_on_trial"}
+
+
+def warnings_of(entries: Iterable[Entry], letters: frozenset[str] | None, *, now: datetime.datetime) -> list[Fault]:
+    """The warnings about these trials, which are stored already: domains that other orders bill or have on trial, and
+    names that their customers do not have. `letters`: the attributions of a limited person; None for all."""
+    entries = list(entries)
+    seen = Order.objects.all() if letters is None else Order.objects.filter(attribution__in=letters)
+    numbers = {entry.content[NUMBER] for entry in entries}
+    names = {entry.content[CUSTOMER]: "" for entry in entries}
+    for customer in names:
+        names[customer] = name_of(seen.filter(enterprise_id=customer).exclude(number__in=numbers))
+    used = _used_domains(entries, letters, now)
+    found = []
+    for entry in entries:
+        known = names[entry.content[CUSTOMER]]
+        if known and known != entry.content[CUSTOMER_NAME]:
+            found.append(entry.fault(CUSTOMER_NAME, "warn_name", known=known))
+        found += _about_domains(entry, used)
+    return found
+
+
+def _used_domains(
+    entries: list[Entry], letters: frozenset[str] | None, now: datetime.datetime
+) -> dict[str, set[tuple]]:
+    """By domain as it is compared: the orders that bill it or have it on trial, (type, number) each."""
+    keys = sorted({domain_key(one["ProvReq"]) for entry in entries for one in entry.content[DOMAINS]})
+    used = defaultdict(set)
+    meant = BillingRecord.objects.not_run_out(now).filter(state__in=MEANT)
+    meant = meant.exclude(order__state__in=OVER).order_by()
+    meant = meant if letters is None else meant.filter(order__attribution__in=letters)
+    for start in range(0, len(keys), ASKED_AT_ONCE):
+        rows = meant.filter(domain_key__in=keys[start : start + ASKED_AT_ONCE])
+        for key, *order in rows.values_list("domain_key", "info_type", "order__number"):
+            used[key].add(tuple(order))
+    return used
+
+
+def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
+    """A warning for each order that has some of the domains; the first MOST_ORDERS, those that bill before trials."""
+    names = defaultdict(list)
+    for one in entry.content[DOMAINS]:
+        for order in used.get(domain_key(one["ProvReq"]), ()):
+            names[order].append(one["ProvReq"])
+    names.pop((Type.TRIAL.value, entry.content[NUMBER]), None)
+    return [
+        entry.fault(
+            DOMAINS, CODES[Type(kind)], order=number, count=len(names[kind, number]),
+            domains=", ".join(names[kind, number][:MOST_NAMES]),
+        )
+        for kind, number in sorted(names, key=lambda order: (-int(order[0]), order[1]))[:MOST_ORDERS]
+    ]  # fmt: skip

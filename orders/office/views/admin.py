@@ -1,0 +1,225 @@
+"""Saved views: the page of a person's own and shared ones, and the acts of their owners."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from orders.admin.filters import PlacesFilter
+from orders.admin.personal import masked_field
+from orders.admin.read_only import ReadOnlyAdmin
+from orders.admin.scope import attributions_of
+from orders.admin.time_cell import ago
+from orders.errors import OrderError
+from orders.lists.list_query import Condition, address_query, columns_in, read_query
+from orders.models import Province
+from orders.office.exports.admin import ListFilter
+from orders.office.exports.filter_link import FilterChangeList, filter_words
+from orders.office.exports.lists import LISTS, admin_of, columns_of, title_of
+from orders.office.schedules.models import ScheduledExport
+from orders.office.views.columns import chosen
+from orders.office.views.models import SavedView
+from orders.office.views.service import (
+    LONGEST_QUERY,
+    change_view,
+    delete_view,
+    rename_view,
+    save_view,
+    share_view,
+)
+from orders.office.views.tabs import SHARE, count_views, may_see, seen_views, tab_of
+from orders.order_page.page_context import request_actor
+from orders.people import name_of
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
+    title = masked_field("name", gettext_lazy("name"))
+    list_filter = [ListFilter]
+    list_select_related = ["owner", "role"]
+    list_per_page = 50
+    sortable_by = []
+    change_form_template = "views/form.html"
+    readonly_fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
+    fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
+
+    def get_queryset(self, request):
+        """The user's own views, and those that are shared with them."""
+        return super().get_queryset(request).filter(pk__in=seen_views(request.user).values("pk"))
+
+    def get_changelist(self, request, **kwargs):
+        return FilterChangeList
+
+    def history_view(self, request, object_id, extra_context=None):
+        """Refuses before it looks for the row, which is there only for those who see it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            own = obj.owner_id == request.user.pk
+            roles = list(request.user.groups.all()) if own and request.user.has_perm(SHARE) else []
+            present = [obj.role] if obj.role and obj.role not in roles else []
+            context |= {"view": obj, "own": own, "roles": [*present, *roles]}
+            context["schedules"] = ScheduledExport.objects.filter(view=obj).count() if own else 0
+            context["subtitle"] = None
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    @admin.display(description=gettext_lazy("list"))
+    def list_title(self, obj):
+        return title_of(obj.list_name)
+
+    @admin.display(description=gettext_lazy("open"))
+    def open_link(self, obj):
+        return format_html('<a href="{}">{}</a>', view_address(obj), _("Open the list"))
+
+    @admin.display(description=gettext_lazy("filter"))
+    def filter_words(self, obj):
+        return filter_words(obj.list_name, obj.query, getattr(obj, "filter_rows", None))
+
+    @admin.display(description=gettext_lazy("columns"))
+    def column_words(self, obj):
+        columns = columns_of(admin_of(obj.list_name))
+        return _(", ").join(columns[one].label if one in columns else one for one in tab_of(obj).columns) or _(
+            "The usual ones"
+        )
+
+    @admin.display(description=gettext_lazy("whose view"))
+    def whose(self, obj):
+        return name_of(obj.owner.get_username())
+
+    @admin.display(description=gettext_lazy("shared with"))
+    def shared_with(self, obj):
+        return obj.role.name if obj.role else "-"
+
+    @admin.display(description=gettext_lazy("saved at"))
+    def saved(self, obj):
+        return ago(obj.created_at)
+
+    # --- acts
+
+    def get_urls(self):
+        acts = {"update": self.update, "rename": self.rename, "share": self.share, "remove": self.remove}
+        wrap = self.admin_site.admin_view
+        return [
+            path("save/<slug:name>/", wrap(require_POST(self.save_view)), name="orders_savedview_save"),
+            path("counts/<slug:name>/", wrap(require_safe(self.counts_view)), name="orders_savedview_counts"),
+            *(
+                path(f"<int:pk>/{key}/", wrap(require_POST(self._on_own(act))), name=f"orders_savedview_{key}")
+                for key, act in acts.items()
+            ),
+            *super().get_urls(),
+        ]
+
+    def counts_view(self, request: HttpRequest, name: str) -> JsonResponse:
+        """How many rows each view of a list shows this person."""
+        self._check_may_see(request, name)
+        return JsonResponse(count_views(name, request.user))
+
+    def save_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """A POST from the list: its address as a view with this name."""
+        self._check_may_see(request, name)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            view = save_view(
+                owner=request.user, list_name=name, name=request.POST.get("name", ""), **_given(request, name),
+                by=request_actor(request), now=timezone.now(),
+            )  # fmt: skip
+        except OrderError as error:
+            messages.error(request, error.words())
+            return HttpResponseRedirect(f"{list_address(name)}?{request.POST.get('query', '')[:LONGEST_QUERY]}")
+        messages.success(request, _("Saved as the view “%(name)s”.") % {"name": view})
+        return HttpResponseRedirect(view_address(view))
+
+    def update(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
+        change_view(view=view, **_given(request, view.list_name), **about)
+        messages.success(request, _("The view “%(name)s” was changed.") % {"name": view})
+        return HttpResponseRedirect(view_address(view))
+
+    def rename(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
+        rename_view(view=view, name=request.POST.get("name", ""), **about)
+        messages.success(request, _("It is called “%(name)s” now.") % {"name": view})
+        return redirect("admin:orders_savedview_change", view.pk)
+
+    def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
+        """Takes a role's id, or nothing to stop sharing, which every owner may."""
+        given = request.POST.get("role", "")
+        if given and not request.user.has_perm(SHARE):
+            raise PermissionDenied
+        known = {str(role.pk): role for role in filter(None, [view.role, *request.user.groups.all()])}
+        if given and given not in known:
+            raise Http404
+        if given and attributions_of(request.user):  # one that was saved before views kept to what their makers see
+            query = _as_seen(request, view.list_name, view.query)
+            if query != view.query:
+                change_view(view=view, query=query, columns=view.columns, **about)
+        share_view(view=view, role=known.get(given), **about)
+        shared = _("Everybody with the role %(role)s sees it now, each with their own rights.")
+        messages.success(request, shared % {"role": known[given].name} if given else _("Only you see it now."))
+        return redirect("admin:orders_savedview_change", view.pk)
+
+    def remove(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
+        delete_view(view=view, **about)
+        messages.success(request, _("The view “%(name)s” was deleted.") % {"name": view})
+        return redirect("admin:orders_savedview_changelist")
+
+    def _on_own(self, act):
+        """A view that acts on a saved view of this person. Anybody else's is unknown."""
+
+        def answer(request: HttpRequest, pk: int) -> HttpResponse:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            view = get_object_or_404(seen_views(request.user).filter(owner=request.user), pk=pk)
+            try:
+                return act(request, view, {"by": request_actor(request), "now": timezone.now()})
+            except OrderError as error:
+                messages.error(request, error.words())
+                return redirect("admin:orders_savedview_change", pk)
+
+        return answer
+
+    def _check_may_see(self, request: HttpRequest, name: str) -> None:
+        if name not in LISTS:
+            raise Http404
+        if not may_see(request.user, admin_of(name)):
+            raise PermissionDenied
+
+
+def list_address(name: str) -> str:
+    opts = admin_of(name).opts
+    return reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+
+
+def view_address(view: SavedView) -> str:
+    """The list under the view."""
+    return list_address(view.list_name) + tab_of(view).address
+
+
+def _given(request: HttpRequest, name: str) -> dict:
+    """Filter and columns of the list's address, in a form's `query`. Raises ExportError, which names what is wrong."""
+    query = request.POST.get("query", "")
+    return {"query": _as_seen(request, name, query), "columns": chosen(admin_of(name), columns_in(query))}
+
+
+def _as_seen(request: HttpRequest, name: str, query: str) -> str:
+    """The filter with the attributions to which a limited person is limited, unless it has some: whoever opens the view
+    later sees what its name promises. Raises ExportError."""
+    model_admin = admin_of(name)
+    conditions = read_query(model_admin, query)
+    letters = sorted(attributions_of(request.user) or ())
+    if not letters or any(one.name.partition("__")[0] == "attribution" for one in conditions):
+        return address_query(conditions)
+    own = PlacesFilter in model_admin.list_filter
+    pairs = [("attribution", ",".join(letters))] if own else [("attribution__letters__exact", one) for one in letters]
+    names = Province.objects.filter(letters__in=letters).order_by("letters").values_list("name", flat=True)
+    messages.info(request, _("The view keeps to what you see: %(places)s.") % {"places": _(", ").join(names)})
+    return address_query([*conditions, *(Condition(name, name, value) for name, value in pairs)])

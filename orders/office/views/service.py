@@ -1,0 +1,117 @@
+"""Saved views of lists: their owner saves, changes, renames, shares and deletes them. Nobody else writes them.
+
+Whether a filter and columns are those of the list, the caller has judged. A view that names what is gone stays
+as it is.
+"""
+
+import contextlib
+import datetime
+from collections.abc import Iterator, Sequence
+
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+
+from notifications.masks import mask_text
+from orders.errors import NotAllowedError
+from orders.office.views.models import SavedView
+from orders.readable import why_not_a_name
+from orders.services.order_state import add_event
+
+LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
+LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy
+MOST_COLUMNS = 60
+MOST_VIEWS = 30  # of a person on a list
+
+
+def save_view(
+    *, owner, list_name: str, name: str, query: str, columns: Sequence[str], by: str, now: datetime.datetime
+) -> SavedView:
+    """Keeps a filter with its order and columns under a name. Raises NotAllowedError."""
+    name = _good_name(name)
+    _check_size(query, columns)
+    with transaction.atomic():
+        if SavedView.objects.filter(owner=owner, list_name=list_name).count() >= MOST_VIEWS:
+            raise NotAllowedError("view_too_many", most=MOST_VIEWS)
+        with _unique(name):
+            view = SavedView.objects.create(
+                owner=owner, list_name=list_name, name=name, query=query, columns=list(columns), created_at=now
+            )
+        _note("view_saved", view, by=by, now=now)
+    return view
+
+
+def change_view(*, view: SavedView, query: str, columns: Sequence[str], by: str, now: datetime.datetime) -> SavedView:
+    """Gives a view another filter, order and columns. Raises NotAllowedError."""
+    _check_size(query, columns)
+    view.query, view.columns = query, list(columns)
+    with transaction.atomic():
+        _keep(view, "query", "columns")
+        _note("view_changed", view, by=by, now=now)
+    return view
+
+
+def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) -> SavedView:
+    """Gives a view another name. Raises NotAllowedError."""
+    view.name = _good_name(name)
+    with transaction.atomic():
+        with _unique(view.name):
+            _keep(view, "name")
+        _note("view_renamed", view, by=by, now=now)
+    return view
+
+
+def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> SavedView:
+    """Shows a view to everybody of a role that its owner has, or with None to nobody else. Raises NotAllowedError."""
+    if role and not view.owner.groups.filter(pk=role.pk).exists():
+        raise NotAllowedError("view_not_your_role")
+    view.role = role
+    with transaction.atomic():
+        _keep(view, "role")
+        _note("view_shared" if role else "view_unshared", view, by=by, now=now, role=role.name if role else "")
+    return view
+
+
+def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
+    """Removes a view. Whoever has opened it keeps the address. Raises NotAllowedError if it is gone already."""
+    with transaction.atomic():
+        if not SavedView.objects.filter(pk=view.pk).delete()[0]:
+            raise NotAllowedError("view_gone")
+        _note("view_deleted", view, by=by, now=now)
+
+
+def _good_name(name: str) -> str:
+    name = " ".join(name.replace("\0", " ").split())
+    if not name:
+        raise NotAllowedError("view_name_blank")
+    if error := why_not_a_name(name):
+        raise error
+    if len(name) > LONGEST_NAME:
+        raise NotAllowedError("view_name_long", most=LONGEST_NAME)
+    return name
+
+
+def _check_size(query: str, columns: Sequence[str]) -> None:
+    if len(query) > LONGEST_QUERY or len(columns) > MOST_COLUMNS or "\0" in query:
+        raise NotAllowedError("view_too_large")
+
+
+@contextlib.contextmanager
+def _unique(name: str) -> Iterator[None]:
+    """Turns a second view of a name, which the database refuses, into an error for people."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise NotAllowedError("view_exists", name=name) from error
+
+
+def _keep(view: SavedView, *names: str) -> None:
+    """Saves these fields, unless the view was deleted meanwhile."""
+    values = {name: getattr(view, name) for name in names}
+    if not SavedView.objects.filter(pk=view.pk).update(**values):
+        raise NotAllowedError("view_gone")
+
+
+def _note(kind: str, view: SavedView, *, by: str, now: datetime.datetime, **more: str) -> None:
+    """The event. Names are people's own words, so they are masked there."""
+    add_event(None, kind, by=by, now=now, view=view.pk, list=view.list_name, name=mask_text(view.name), **more)

@@ -1,0 +1,196 @@
+"""The views over a list: which ones a person has, their addresses, and how many rows each shows.
+
+Rows are counted apart from the list (`count_views`), so that a slow view never slows the list. Counts are kept for a
+minute.
+"""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from django.contrib.admin.options import ModelAdmin
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR, ChangeList
+from django.core.cache import cache
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from orders.admin.scope import attributions_of
+from orders.db.odd_values import NONSENSE
+from orders.errors import OrderError
+from orders.lists.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
+from orders.office.exports.lists import LISTS, admin_of, list_of
+from orders.office.views.columns import choices_of, chosen
+from orders.office.views.models import SavedView
+from orders.office.views.ready_views import READY
+
+SEE, SHARE = "orders.view_savedview", "orders.share_view"
+NOT_OF_A_VIEW = {PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, COLUMNS, VIEW, "_popup", "_to_field"}
+MOST_DRAWN = 12  # tabs; the others are behind a word, without a count
+MOST_COUNTED = 999
+KEPT_SECONDS = 60
+SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A view as its list shows it. `row`: the saved view, None for one that is code."""
+
+    key: str
+    name: str
+    query: str
+    columns: tuple[str, ...] = ()
+    row: SavedView | None = None
+    shared_by: str = ""
+
+    @property
+    def address(self) -> str:
+        """What stands behind the list's address."""
+        return "?" + "&".join(filter(None, [self.query, urlencode(self._rest)]))
+
+    @property
+    def _rest(self) -> dict[str, str]:
+        return ({COLUMNS: ",".join(self.columns)} if self.columns else {}) | {VIEW: self.key}
+
+
+@dataclass(frozen=True)
+class ShownTab:
+    """A tab with its place on the page. `count` is empty until the rows have been counted."""
+
+    tab: Tab
+    active: bool
+    count: str
+
+
+def seen_views(user) -> QuerySet[SavedView]:
+    """The user's own views and those that are shared with the user's roles, of lists that the user may see."""
+    lists = [name for name in LISTS if may_see(user, admin_of(name))]
+    shared = Q(role__in=user.groups.order_by().values("pk"))
+    return SavedView.objects.filter(Q(owner=user) | shared, list_name__in=lists)
+
+
+def may_see(user, model_admin: ModelAdmin) -> bool:
+    return user.has_perm(f"{model_admin.opts.app_label}.view_{model_admin.opts.model_name}")
+
+
+def ready_tabs(name: str) -> list[Tab]:
+    """The views of a list that all have."""
+    return [Tab(view.key, str(view.name), view.query, view.columns) for view in READY.get(name, [])]
+
+
+def tabs_of(name: str, user) -> list[Tab]:
+    """The views of a list: those that all have, the user's own, those of colleagues. One query."""
+    ready = ready_tabs(name)
+    if not user.has_perm(SEE):
+        return ready
+    rows = seen_views(user).filter(list_name=name).select_related("owner", "role").order_by("pk")
+    own = [row for row in rows if row.owner_id == user.pk]
+    others = [row for row in rows if row.owner_id != user.pk]
+    return [*ready, *map(tab_of, own), *(tab_of(row, shared_by=str(row.owner)) for row in others)]
+
+
+def tab_of(row: SavedView, shared_by: str = "") -> Tab:
+    columns = tuple(str(name) for name in row.columns) if isinstance(row.columns, list) else ()
+    return Tab(str(row.pk), str(row), row.query, columns, row, shared_by)
+
+
+def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
+    """What the page shows above its list. None for a list that has no views."""
+    name = list_of(changelist.model)
+    if name is None or changelist.is_popup:
+        return None
+    user, tabs = request.user, tabs_of(name, request.user)
+    query, columns = query_and_columns(changelist)
+    here = _sorted_pairs(query), tuple(columns)
+    named = next((tab for tab in tabs if tab.key == changelist.params.get(VIEW)), None)
+    same = [tab for tab in tabs if (_sorted_pairs(tab.query), tab.columns) == here]
+    active = named if named and (named in same or named.row) else next(iter(same), None)
+    drawn, keys = tabs[:MOST_DRAWN], _keys(user, name, tabs[:MOST_DRAWN])
+    counts = cache.get_many(keys.values())
+    shown = [ShownTab(tab, tab is active, counts.get(keys.get(tab.key), "")) for tab in tabs]
+    return {
+        "list_name": name,
+        "tabs": [one for one in shown if one.tab in drawn or one.active],
+        "more": [one for one in shown if one.tab not in drawn and not one.active],
+        "uncounted": any(key not in counts for key in keys.values()),
+        "all_active": active is None and here == ([], ()),
+        "changed": active if active and active not in same else None,
+        "own": active is not None and active.row is not None and not active.shared_by,
+        "may_save": user.has_perm(SEE),
+        "whole": "&".join(filter(None, [query, urlencode({COLUMNS: ",".join(columns)} if columns else {})])),
+        "columns": choices_of(changelist.model_admin, columns),
+        "chosen": columns,
+        "kept": [
+            (one, value)
+            for one, values in changelist.filter_params.items() if one not in (COLUMNS, ALL_VAR) for value in values
+        ],
+        "notice": getattr(changelist, "notice", ""),
+        "usual": changelist.get_query_string({COLUMNS: None}),
+    }  # fmt: skip
+
+
+def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
+    """What a view of the list as it is shown now keeps: filter, search and order; and columns, if they were chosen."""
+    found = {
+        name: values for name, values in changelist.filter_params.items() if name not in NOT_OF_A_VIEW and any(values)
+    }
+    if order := changelist.named_order(changelist.params.get(ORDER_VAR, "")):
+        found[ORDER_VAR] = [order]
+    named = names_in(changelist.params.get(COLUMNS, ""))
+    return urlencode(sorted(found.items()), doseq=True), chosen(changelist.model_admin, named)
+
+
+def count_views(name: str, user) -> dict[str, str]:
+    """{key of a view: how many rows it shows the user, up to MOST_COUNTED}, for the tabs that are drawn.
+
+    One that takes too long has no count.
+    """
+    began, found = time.monotonic(), {}
+    tabs = tabs_of(name, user)[:MOST_DRAWN]
+    keys = _keys(user, name, tabs)
+    for tab in tabs:
+        if (count := cache.get(key := keys[tab.key])) is None:
+            if time.monotonic() - began > SECONDS_OF_ALL:
+                break
+            count = _count(name, tab, user)
+            cache.set(key, count, KEPT_SECONDS)
+        found[tab.key] = count
+    return found
+
+
+def _count(name: str, tab: Tab, user) -> str:
+    model_admin = admin_of(name)
+    try:
+        with _bounded_time():
+            rows = unread_list(model_admin, read_query(model_admin, tab.query), user).queryset
+            count = len(rows.order_by().values_list("pk")[: MOST_COUNTED + 1])
+    except (OrderError, DatabaseError, *NONSENSE):
+        return ""
+    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count)
+
+
+@contextlib.contextmanager
+def _bounded_time() -> Iterator[None]:
+    """Ends a query that takes too long, where the database can. On SQLite a transaction would hold up all writers."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS_OF_A_COUNT}s"])
+        yield
+
+
+def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
+    """{key of a view: under which name its count is kept}. A person who may see other rows has other counts."""
+    letters = attributions_of(user)
+    seen = "all" if letters is None else ",".join(sorted(letters))
+    told = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
+    return {key: f"view-count:{user.pk}:{name}:{one}" for key, one in told.items()}
+
+
+def _sorted_pairs(query: str) -> list[tuple[str, str]]:
+    """For comparing two addresses. Nonsense is no error here."""
+    return sorted(parse_qsl(query, keep_blank_values=True))

@@ -1,0 +1,1 @@
+"""The search over customers, orders, domains and refused messages, and its index."""

@@ -1,0 +1,230 @@
+"""The search over everything: `/admin/find/?q=`, and the part of it that the box at the top of each page shows.
+
+Each kind is searched only for those who may see it, within their attributions. Nobody's phone, mail or name is shown.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.admin.chips import chip_of
+from orders.admin.personal import PERMISSION, note_seen
+from orders.admin.refusal_hints import why_refused
+from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
+from orders.admin.search import RECORDS, customer_address, term_meant
+from orders.content import domain_meant
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
+from orders.pieces import folded, is_long_enough
+from orders.queries.doubts import mark_orders
+from orders.search import find
+from orders.search.index import EVERY
+
+IN_BOX, ON_PAGE = 6, 50
+LONGEST = 255  # characters of the longest text that is indexed
+SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One line of the results. `more`: what stands behind the title; `chip`: the state."""
+
+    url: str
+    title: str
+    more: str = ""
+    chip: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The results of a kind. `more`: there may be others."""
+
+    title: str | Promise
+    hits: list[Hit]
+    more: bool
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be found, with which rights, and how. `search` takes term, user and the number of hits."""
+
+    title: str | Promise
+    rights: tuple[str, ...]
+    search: Callable[[str, object, int], find.Found]
+    hits: Callable[[Iterable], list[Hit]]
+    by_people: bool = False  # a hit says something about a person, so that it is noted
+
+
+def _order_hits(rows: Iterable[Order]) -> list[Hit]:
+    return [
+        Hit(_order_address(row.pk), row.number, _joined(row.get_kind_display(), _customer_name(row)), chip_of(row))
+        for row in rows
+    ]
+
+
+def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
+    return [Hit(customer_address(row.pk), row.shown_name or row.pk, row.pk) for row in rows]
+
+
+def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
+    return [
+        Hit(_order_address(row.order_id), row.name, _joined(
+            _record_words(row), row.order.get_kind_display(), _customer_name(row.order), row.order.number
+        ), chip_of(row.order))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _record_words(row: OrderDomain) -> str | Promise:
+    """What the domain's record says, unless the chip of the order's state says it."""
+    said = row.record == BillingRecord.Type.TRIAL and row.order.state == Order.State.TRIALING
+    return "" if said else RECORDS.get(row.record, "")
+
+
+def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
+    address = "admin:orders_inboundmessage_change"
+    return [
+        Hit(reverse(address, args=[row.pk]), row.trans_ido, _joined(row.order_number, row.rsp_code)) for row in rows
+    ]
+
+
+def _refused_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
+    """When it came, what was wrong, and what BBOSS must do."""
+    hits = []
+    for row in rows:
+        why = why_refused(row)
+        word = gettext_lazy("Refused") if row.signed else gettext_lazy("Not rightly signed")
+        chip = format_html('<span class="chip chip-{}">{}</span>', "red" if row.signed else "amber", word)
+        came = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M}"
+        url = reverse("admin:orders_inboundmessage_change", args=[row.pk])
+        hits.append(Hit(url, row.order_number, _joined(came, str(why.what), str(why.next)), chip))
+    return hits
+
+
+def _order_address(pk: int) -> str:
+    return reverse("admin:orders_order_change", args=[pk])
+
+
+def _customer_name(order: Order) -> str:
+    return order.enterprise_name or order.enterprise_id
+
+
+def _joined(*parts: str | Promise) -> str:
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
+    return lambda term, user, most: search(
+        term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+    )  # fmt: skip
+
+
+KINDS = [
+    Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
+    Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
+         lambda term, user, most: find.find_customers(
+             term, limit_customers(Customer.objects.all(), user), most, seen_orders(user)
+         ), _customer_hits),
+    Kind(gettext_lazy("Domains"), (SEE_ORDERS,),
+         lambda term, user, most: find.find_domains(
+             term, limit(OrderDomain.objects.all(), user), most, seen_orders(user)
+         ),
+         _domain_hits),
+    Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_product), _order_hits),
+    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_process), _order_hits),
+    Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,),
+         lambda term, user, most: find.find_by_call(term, limit(Order.objects.all(), user, "attribution"), most),
+         _order_hits),
+    Kind(gettext_lazy("Messages of this transIDO"), ("orders.view_inboundmessage",),
+         lambda term, user, most: find.find_messages(term, by_number(InboundMessage.objects.all(), user), most),
+         _message_hits),
+    Kind(gettext_lazy("Refused messages of this order number"), ("orders.view_inboundmessage",),
+         lambda term, user, most: find.find_refused(term, by_number(InboundMessage.objects.all(), user), most),
+         _refused_hits),
+    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
+         _order_hits, by_people=True),
+]  # fmt: skip
+
+
+def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
+    """What the user may see and the term finds, by kind; kinds without a hit are left out. Hits by a phone are noted.
+
+    If nothing has the full-width letters and digits that Chinese keyboards write easily, the ordinary ones are tried.
+    """
+    groups = _find(term, request, most)
+    ordinary = unicodedata.normalize("NFKC", term)
+    return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
+
+
+def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
+    groups = []
+    for kind in KINDS:
+        if request.user.has_perms(kind.rights):
+            found = kind.search(term, request.user, most)
+            if kind.by_people:
+                for order in found.rows:
+                    note_seen(request, order, "search")
+            if found.rows or found.more:
+                groups.append((kind, found))
+    rows = [row for _kind, found in groups for row in found.rows]
+    mark_orders([row for row in rows if isinstance(row, Order)]
+                + [row.order for row in rows if isinstance(row, OrderDomain)])  # fmt: skip
+    return [Group(kind.title, kind.hits(found.rows), found.more) for kind, found in groups]
+
+
+def term_of(text: str) -> str:
+    """What is looked for. What is too long for a name is read as an address without its beginning."""
+    term = term_meant(text)
+    return domain_meant(term) if len(term) > LONGEST else term
+
+
+def why_not(term: str) -> str:
+    """Why nothing can be looked up by this text; empty if it can."""
+    if not term:
+        return _("Type any part of a number, a customer or a domain: at least 4 characters, or 2 Chinese ones.")
+    if "\0" in term or any("\ud800" <= character <= "\udfff" for character in term):
+        return _("This text has characters that no number or name has.")
+    if len(term) > LONGEST:
+        return _("This text is too long: at most %(most)d characters.") % {"most": LONGEST}
+    return ""
+
+
+def why_nothing(term: str) -> str:
+    """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
+    if not is_long_enough(folded(term), max(EVERY.values())):
+        return _(
+            "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
+            " 3 or 4 find domains that begin with them or have a part of that name."
+        )
+    return ""
+
+
+def find_page(request: HttpRequest) -> HttpResponse:
+    """GET with `q`: the page of results; with `part` too only the results themselves, for the box.
+
+    The page leads on to the only thing that was found, unless there may be others.
+    """
+    term = term_of(request.GET.get("q", ""))
+    in_box = "part" in request.GET
+    problem = why_not(term)
+    groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
+    problem = problem or ("" if groups else why_blind(request.user) or why_nothing(term))
+    context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
+    context["behind"] = not problem and find.is_behind()
+    if in_box:
+        return TemplateResponse(request, "includes/found.html", context)
+    found = {hit.url for group in groups for hit in group.hits}
+    if len(found) == 1 and not context["behind"] and not any(group.more for group in groups):
+        return redirect(found.pop())
+    context |= {**admin.site.each_context(request), "title": _("Search")}
+    return TemplateResponse(request, "admin/orders/find.html", context)
