@@ -21,9 +21,12 @@ class OrdersConfig(AppConfig):
             import_module(f"orders.office.{feature}.models")
 
     def ready(self):
+        from orders.error_messages import add_messages
         from orders.office.bulk.service import stop_runs
         from orders.restored_guard import look_at_new_connection
         from orders.services.restores import restore_released
 
         connection_created.connect(look_at_new_connection)
         restore_released.connect(stop_runs)
+        for feature in FEATURES:
+            add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)

@@ -4,15 +4,13 @@ Services raise codes (`orders/errors.py`). Rows store them as `{"code": ..., ...
 The sentence is made only when a person reads it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 
-from orders.entry_messages import ENTRY_WORDS, say_differences
 from orders.message import Message
-from orders.models import Dispatch, Incident, Order
-from orders.office_messages import OFFICE_MESSAGES
+from orders.models import Dispatch, Incident, Order, OrderDomain
 
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
 NO_START_DAY = _("The order does not wait for a start day.")
@@ -330,11 +328,31 @@ MESSAGES = {
     "name_bad_label": Message(words=_("has a label that is no valid internationalized name")),
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
-    **{code: Message(words=words) for code, words in ENTRY_WORDS.items()},
-    **OFFICE_MESSAGES,
+    # second persons, notices, and what BBOSS sent for a number that staff entered
+    "second_person_own": Message("it must be somebody else", _("Somebody else must agree to what you asked for.")),
+    "second_person_unknown": Message(
+        "the account that asked for it is gone", _("The account that asked for it is not known any more. Ask again.")
+    ),
+    "second_person_close": Message(
+        "one of the two accounts made the other, or gave it a role, password, mail or name, within 30 days",
+        _(
+            "One of your two accounts made the other within 30 days, or gave it a role, password, mail or name. "
+            "Somebody else must agree."
+        ),
+    ),
+    "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
+    "entered_differs_in": Message(words=_("entered by hand and sent by BBOSS: %(differences)s")),
 }
+"""The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
+
+
+def add_messages(messages: Mapping[str, Message]) -> None:
+    """Adds a feature's sentences. Raises ValueError for a code that is there already."""
+    if twice := MESSAGES.keys() & messages.keys():
+        raise ValueError(f"sentences for these codes are there already: {sorted(twice)}")
+    MESSAGES.update(messages)
 
 
 def say(code: str, params: Mapping[str, object]) -> str:
@@ -375,8 +393,21 @@ def _label(name: str, value: object) -> object:
     if name == "wrong" and isinstance(value, Mapping):
         return say_why(value)
     if name == "differences" and isinstance(value, list):
-        return say_differences(value)
+        return _say_differences(value)
     if value == AT_ONCE:
         return str(_("At once"))
     words = next((choices for choices in LABELS.get(name, ()) if value in choices.values), None)
     return str(words(value).label) if words else value
+
+
+def _say_differences(differences: Iterable[Mapping[str, str]]) -> str:
+    """What BBOSS's message says otherwise than the order that staff entered (orders/services/entered.py)."""
+    return gettext("; ").join(map(_say_difference, differences))
+
+
+def _say_difference(one: Mapping[str, str]) -> str:
+    name, values = one["field"], {"ours": one["ours"] or "-", "theirs": one["theirs"] or "-"}
+    if name == "kind":
+        values = {side: str(Order.Kind(kind).label) for side, kind in values.items()}
+    known = OrderDomain._meta.verbose_name_plural if name == "domains" else Order._meta.get_field(name).verbose_name
+    return gettext("%(field)s: %(ours)s, then %(theirs)s") % {"field": known, **values}

@@ -1,0 +1,22 @@
+"""Sentences of acts on many rows."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.message import Message
+
+MESSAGES = {
+    "bulk_restored": Message(words=_("The database was restored, so nothing is done in bulk until it is released.")),
+    "bulk_not_allowed": Message(words=_("Who began it may not do this any more, or has no account any more.")),
+    "bulk_stopped": Message(words=_("Stopped by hand.")),
+    "bulk_given_up": Message(
+        words=_("The worker stopped %(times)s times at the same row. The technicians find it in its log.")
+    ),
+    "bulk_not_noted": Message(words=_("It broke off before all rows were noted, and nothing was done. Begin it anew.")),
+    "bulk_over": Message(words=_("Nothing was done: the run is over or stopped already.")),
+    "bulk_not_stopped": Message(
+        words=_("Nothing was done: the run does not stand still, or its rows are not kept any more.")
+    ),
+    "bulk_not_there": Message(words=_("It is not there any more, or not among your attributions.")),
+    "bulk_not_sent": Message(words=_("It can't be sent now.")),
+    "bulk_broken": Message(words=_("A fault of ours; the technicians find it in the worker's log.")),
+}

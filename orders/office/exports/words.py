@@ -1,0 +1,53 @@
+"""Sentences of exports of lists."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.message import Message
+
+FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
+
+MESSAGES = {
+    "export_list_unknown": Message("no list %(name)s; there are %(names)s"),
+    "export_format": Message("%(name)s: the name must end in one of %(names)s"),
+    "export_not_allowed": Message(
+        "the list may not be exported by this account", _("You may not export this list, or not any more.")
+    ),
+    "export_not_personal": Message(
+        "personal data are not for this account", _("You may not export people's data, or not any more.")
+    ),
+    "export_query": Message(
+        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
+    ),
+    "export_filter_unknown": Message(
+        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
+    ),
+    "export_value_unknown": Message(
+        "filter %(name)s has no value %(value)s; there are: %(values)s",
+        _("The filter %(name)s has no value %(value)s."),
+    ),
+    "export_column_unknown": Message(
+        "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
+    ),
+    "export_file": Message(FILE_NOT_WRITTEN, _("The file can't be written; the log says why.")),
+    "export_disk_full": Message(
+        FILE_NOT_WRITTEN, _("The disk for exports is full. Narrow the filter, or tell the technicians.")
+    ),
+    "export_no_access": Message(
+        FILE_NOT_WRITTEN, _("The desk has no right to write to the folder of exports. Tell the technicians.")
+    ),
+    "export_read_only": Message(FILE_NOT_WRITTEN, _("The disk for exports is read-only. Tell the technicians.")),
+    "export_given_up": Message(
+        "the worker stopped %(times)s times while it wrote the file",
+        _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
+    ),
+    "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
+    "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
+    "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
+    "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
+    "export_not_judged": Message(
+        "a second person must agree", _("People's data need a second person here by now. Export again.")
+    ),
+    "export_broken": Message(
+        "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
+    ),
+}
