@@ -9,3 +9,14 @@ class IntegrationsConfig(AppConfig):
 
     name = "integrations"
     verbose_name = _("Integrations")
+
+    def ready(self):
+        """Gives the core what it asks of the partners."""
+        from integrations import reconciliation
+        from integrations.bboss.content import read_trial, trial_members
+        from integrations.bigdata.books import fetch_records
+        from orders.books import client
+        from orders.office.trials.columns import rules
+
+        client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
+        rules.members, rules.read = trial_members, read_trial

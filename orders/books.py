@@ -5,15 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from orders.content import domain_key
 from orders.queries.paused_work import why_paused
 from orders.services.incidents import PARTNER_PAUSED
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
-ASK = "integrations.bigdata.books.fetch_records"  # dotted paths: the core does not import the layers above it
-LOOK = "integrations.reconciliation.compare_now"
 
 
 class BooksSilentError(Exception):
@@ -93,11 +90,21 @@ class OrderComparison:
     records: int
 
 
+@dataclass
+class Client:
+    """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above."""
+
+    compare_now: Callable[[int], OrderComparison] | None = None
+    fetch_records: Callable[[str], list[HeldRecord]] | None = None
+
+
+client = Client()
+
+
 def compare_now(order_id: int) -> OrderComparison:
     """Asks and compares now. Must not run in a transaction. Raises BooksSilentError."""
     _check_not_paused()
-    question: Callable[[int], OrderComparison] = import_string(LOOK)
-    return question(order_id)
+    return client.compare_now(order_id)
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
@@ -106,8 +113,7 @@ def fetch_records(job_id: str) -> list[HeldRecord]:
     Raises BooksSilentError.
     """
     _check_not_paused()
-    question: Callable[[str], list[HeldRecord]] = import_string(ASK)
-    return question(job_id)
+    return client.fetch_records(job_id)
 
 
 def _check_not_paused() -> None:

@@ -23,3 +23,16 @@ class DeskAdminConfig(admin_apps.AdminConfig):
 
     default = False
     default_site = "project.admin_site.site.DeskAdminSite"
+
+    def ready(self):
+        super().ready()  # loads the models' pages
+        from django.contrib.admin import site
+
+        from orders.admin.pauses_in_force import may_pause, pauses_for
+        from orders.admin.scope import why_blind
+        from orders.search.page import find_page
+        from project.admin_site.site import Parts
+        from project.dashboard.page_context import dashboard
+        from project.restored_page import restored_page
+
+        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page)

@@ -1,12 +1,14 @@
 """The staff's site (contract section 6, `/admin/`)."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.http import Http404
 from django.urls import path
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
@@ -15,11 +17,17 @@ from project.admin_site.lists import guard
 from project.admin_site.navigation import sections_of
 from project.admin_site.paging import CappedPaginator
 
-# Dotted paths: these modules use the apps' admin, which registers here first.
-DASHBOARD, RESTORED_PAGE = "project.dashboard.page_context.dashboard", "project.restored_page.restored_page"
-BLIND = "orders.admin.scope.why_blind"
-FIND = "orders.search.page.find_page"
-PAUSES, MAY_PAUSE = "orders.admin.pauses_in_force.pauses_for", "orders.admin.pauses_in_force.may_pause"
+
+@dataclass(frozen=True)
+class Parts:
+    """What is on the site beside the models' pages: what the head of each page shows, and pages of no model."""
+
+    pauses_for: Callable
+    may_pause: Callable
+    why_blind: Callable
+    dashboard: Callable
+    find_page: Callable
+    restored_page: Callable
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -42,6 +50,7 @@ class DeskAdminSite(AdminSite):
     site_title = _("IBS Order Desk")
     index_title = _("Is today all right?")
     site_url = None
+    parts: Parts  # given when the app starts (project/apps.py): they use the models' pages, which register here first
 
     def register(self, model_or_iterable, admin_class=None, **options):
         """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address. A row
@@ -56,12 +65,12 @@ class DeskAdminSite(AdminSite):
     def each_context(self, request):
         """Adds what every page shows at its top: paused partners, a database that counts as restored, and that the
         account sees no order."""
-        pauses = import_string(PAUSES)(request)
+        pauses = self.parts.pauses_for(request)
         return super().each_context(request) | {
             "pauses": pauses,
-            "may_pause": bool(pauses) and import_string(MAY_PAUSE)(request.user),
+            "may_pause": bool(pauses) and self.parts.may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
-            "blind": import_string(BLIND)(request.user),
+            "blind": self.parts.why_blind(request.user),
         }
 
     def get_app_list(self, request, app_label=None):
@@ -80,14 +89,14 @@ class DeskAdminSite(AdminSite):
         ]
 
     def find(self, request):
-        return import_string(FIND)(request)
+        return self.parts.find_page(request)
 
     def restored(self, request):
-        return import_string(RESTORED_PAGE)(request, self)
+        return self.parts.restored_page(request, self)
 
     def index(self, request, extra_context=None):
-        pauses = import_string(PAUSES)(request)
-        figures = import_string(DASHBOARD)(request.user, now=timezone.now(), pauses=pauses)
+        pauses = self.parts.pauses_for(request)
+        figures = self.parts.dashboard(request.user, now=timezone.now(), pauses=pauses)
         return super().index(request, {"desk": figures, **(extra_context or {})})
 
     def autocomplete_view(self, request):

@@ -31,5 +31,5 @@ def boss(client):
 @pytest.fixture
 def books(monkeypatch):
     """What the big-data side answers when asked."""
-    monkeypatch.setattr("integrations.bigdata.books.fetch_records", held_there)
-    monkeypatch.setattr("integrations.reconciliation.compare_now", looked)
+    monkeypatch.setattr("orders.books.client.fetch_records", held_there)
+    monkeypatch.setattr("orders.books.client.compare_now", looked)

@@ -263,7 +263,7 @@ def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
         assert len(connection.savepoint_ids) == depth
         return held_there(job_id)
 
-    monkeypatch.setattr("integrations.bigdata.books.fetch_records", ask)
+    monkeypatch.setattr("orders.books.client.fetch_records", ask)
     order = acted_before()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 302
     assert asked == [order.number]
@@ -274,7 +274,7 @@ def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
     def silent(job_id):
         raise BooksSilentError("no connection", code="refused")
 
-    monkeypatch.setattr("integrations.bigdata.books.fetch_records", silent)
+    monkeypatch.setattr("orders.books.client.fetch_records", silent)
     order = acted_before()
     before = changes(order)
     answer = boss.post(deciding(order, "take"), filled(order, "take"))
@@ -284,7 +284,7 @@ def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
 
 
 def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
-    monkeypatch.setattr("integrations.bigdata.books.fetch_records", None)  # a call would raise
+    monkeypatch.setattr("orders.books.client.fetch_records", None)  # a call would raise
     order = failed_trial()
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
 

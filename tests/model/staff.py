@@ -110,8 +110,8 @@ class Staff:
 
     @act
     def resume(self, partner: str):
-        self.paused.pop(partner, None)
         resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
+        self.paused.pop(partner, None)  # not before: who resumes may die
 
     @act
     def enter(self, number: str, domains: str = "a", *, service="1", end: int | None = None, flow="1"):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
@@ -17,8 +16,6 @@ from orders.content import MemberFault, OrderContent, TrialMember
 from orders.models import Order, Province, ServiceType
 from orders.order_page.glossary import WORDS
 
-READ = "integrations.bboss.content.read_trial"  # dotted paths: the core does not import the layers above it
-MEMBERS = "integrations.bboss.content.trial_members"
 NUMBER, CUSTOMER, CUSTOMER_NAME = "OrderNum", "EnterpriseID", "EnterpriseName"
 DOMAINS, SERVICE, ATTRIBUTION = "ProvContent", "BusinessType", "Attribution"
 PRODUCT, METHOD, VOLUME = "ProdType", "BillingMethod", "DataFlow"
@@ -80,17 +77,26 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+@dataclass
+class Rules:
+    """BBOSS's rules for a trial. `integrations` gives its functions when the app starts, since it lies above."""
+
+    members: Callable[[], list[TrialMember]] | None = None
+    read: Callable[[dict], tuple[OrderContent | None, list[MemberFault]]] | None = None
+
+
+rules = Rules()
+
+
 @functools.cache
 def trial_columns() -> dict[str, Column]:
     """{member: its column}, in the order of the template."""
-    members: Callable[[], list[TrialMember]] = import_string(MEMBERS)
-    return {one.name: Column(one.name, one.required, one.is_day) for one in members()}
+    return {one.name: Column(one.name, one.required, one.is_day) for one in rules.members()}
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
     """A content by the rules for BBOSS's messages; None with all its faults if there are any."""
-    read: Callable[[dict], tuple[OrderContent | None, list[MemberFault]]] = import_string(READ)
-    return read(content)
+    return rules.read(content)
 
 
 def service_types() -> list[str]:
