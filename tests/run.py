@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import psycopg
+from psycopg import sql
+
+from tests import databases
 
 LOCAL = "127.0.0.1:5432"
 USERS = ("root", "postgres")
@@ -50,12 +53,13 @@ class Run:
         output: IO[bytes] | None = None,
     ) -> None:
         self.name, self.url, self.output = name, url, output
-        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # everything that the run starts inherits it
+        self.run = uuid.uuid4().hex
+        self.mark = f"DESK_TEST_RUN={self.run}"  # everything that the run starts inherits it
         environment = (
             os.environ
             | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
             | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else "", "DESK_TEST_SHORT": "1" if short else ""}
-            | dict([self.mark.split("=")])
+            | {"DESK_TEST_RUN": self.run}
         )
         cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}{half}"
         command = [*PYTEST, "-o", cache, *arguments]
@@ -100,13 +104,15 @@ class Run:
         self._drop_database()
 
     def _drop_database(self) -> None:
-        """pytest drops it itself unless it was killed. The name is given in tests/settings.py."""
-        number = self.process.pid
-        for file in Path(tempfile.gettempdir()).glob(f"desk*-{number}.sqlite3*"):
+        """pytest drops it itself unless it was killed."""
+        beginning = databases.beginning(self.run)
+        for file in databases.folder().glob(f"{beginning}*"):
             file.unlink(missing_ok=True)
         if self.url:
             with contextlib.suppress(psycopg.Error), connect(self.url) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS desk_test_{number} WITH (FORCE)")
+                named = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+                for (name,) in connection.execute(named, [beginning]).fetchall():
+                    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def marked(mark: str) -> list[int]:
