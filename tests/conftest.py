@@ -11,6 +11,7 @@ import time_machine
 from project.demo.environment import partner_addresses
 from tests.fakes import RunningSandbox
 from tests.flushing import flush_passes_the_guard, reference_data_after_a_flush  # noqa: F401  for the whole suite
+from tests.template import fresh_database
 
 HERE = pathlib.Path(__file__).parent
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
@@ -19,6 +20,13 @@ SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 def shanghai(text: str) -> datetime.datetime:
     """`2023-09-20 18:54:36` as an aware time in Asia/Shanghai."""
     return datetime.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker):
+    """In place of pytest-django's, which migrates each time."""
+    with django_db_blocker.unblock(), fresh_database():
+        yield
 
 
 @pytest.fixture
