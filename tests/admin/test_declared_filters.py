@@ -43,7 +43,7 @@ def listed_by(own):
 
 
 def undeclared(own):
-    """Parameters that are no filter: each column and look-up with WHOLE, else one of the row's and one of its order's."""
+    """Parameters that are no filter: with WHOLE each column and look-up, else one of the row and one of its order."""
     names = list(all_undeclared(own))
     if WHOLE:
         return names
