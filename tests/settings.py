@@ -38,3 +38,5 @@ if "sqlite" in DATABASE["ENGINE"]:
     DATABASE["TEST"]["NAME"] = str(databases.folder() / f"{NAME}.sqlite3")
     # Nothing in this process outlives a power cut. Real processes (tests/harness) keep production's FULL.
     DATABASE["OPTIONS"]["init_command"] = DATABASE["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
+# Static files are looked up when they are asked for. Otherwise each test's client would look at all of them first.
+WHITENOISE_AUTOREFRESH = True

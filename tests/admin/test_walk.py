@@ -1,8 +1,8 @@
 """Which person may open which address of the staff's site, and do what: the tables of docs/security.md, whole.
 
 A new page without a row there fails, and so does a row without a page. `make test WHOLE=1` opens every page as
-everybody. Without it the admin's methods are asked for every cell of the first table, everybody asks for what is refused
-of our own pages, and the rest goes by turns.
+everybody. Without it the methods of the admin are asked for every cell of the first table, everybody asks for what is
+refused of our own pages, and the rest goes by turns.
 """
 
 import copy
