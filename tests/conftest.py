@@ -10,7 +10,8 @@ import time_machine
 
 from project.demo.environment import partner_addresses
 from tests.fakes import RunningSandbox
-from tests.flushing import flush_passes_the_guard, reference_data_after_a_flush  # noqa: F401  for the whole suite
+from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
+from tests.template import fresh_database
 
 HERE = pathlib.Path(__file__).parent
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
@@ -19,6 +20,13 @@ SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 def shanghai(text: str) -> datetime.datetime:
     """`2023-09-20 18:54:36` as an aware time in Asia/Shanghai."""
     return datetime.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker):
+    """In place of pytest-django's, which migrates each time."""
+    with django_db_blocker.unblock(), fresh_database():
+        yield
 
 
 @pytest.fixture
@@ -88,34 +96,26 @@ DATABASE_FIRST = (
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # These take longest, most of them with many real processes. `make test` leaves them out, to end within a few minutes;
-# with WHOLE=1, or if they are named, they run.
+# with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
 )
-SECOND_HALF = (
-    *("flows/", "processes/", "database/", "races/", "commands/", "model/", "worker/"),
-    *("office/", "entering/", "api/", "files/"),
-)
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leaves out what a parallel run plays: the other half; on PostgreSQL what SQLite covers, on SQLite what only
-    PostgreSQL plays where one answers. A short run also leaves out the longest ones."""
-    if os.environ.get("DESK_TEST_SHORT") == "1":
-        _leave_out(config, items, lambda path: path.startswith(LONGEST))
-    half = os.environ.get("DESK_TEST_HALF")
-    if half:
-        _leave_out(config, items, lambda path: path.startswith(SECOND_HALF) == (half == "1"))
-    if half and os.environ.get("DESK_TEST_POSTGRESQL") == "1":
-        _leave_out(config, items, lambda path: path.startswith(ON_POSTGRESQL_ALONE))
-    if os.environ.get("DESK_TEST_SHARED") == "1" and os.environ.get("DESK_TEST_DATABASE_URL"):
-        _leave_out(config, items, lambda path: path.startswith(ANY_DATABASE))
-        if os.environ.get("DESK_TEST_WHOLE") != "1":
-            _leave_out(config, items, lambda path: not path.startswith(DATABASE_FIRST))
+def pytest_ignore_collect(collection_path):
+    """Leaves out what a parallel run plays. Files are not even imported then, which takes longer than some runs."""
+    path = str(collection_path.relative_to(HERE)) if collection_path.is_relative_to(HERE) else ""
+    return True if path.endswith(".py") and left_out(path, os.environ) else None
 
 
-def _leave_out(config, items, elsewhere):
-    gone = {item for item in items if elsewhere(str(item.path.relative_to(HERE)))}
-    config.hook.pytest_deselected(items=list(gone))
-    items[:] = [item for item in items if item not in gone]
+def left_out(path, environment):
+    """Whether a run that shares the work (see tests/run.py) leaves this file of tests/ out."""
+    if environment.get("DESK_TEST_SHARED") != "1":
+        return False
+    short = environment.get("DESK_TEST_WHOLE") != "1"
+    if short and path.startswith(LONGEST):
+        return True
+    if environment.get("DESK_TEST_DATABASE_URL"):
+        return path.startswith(ANY_DATABASE) or (short and not path.startswith(DATABASE_FIRST))
+    return environment.get("DESK_TEST_POSTGRESQL") == "1" and path.startswith(ON_POSTGRESQL_ALONE)

@@ -1,16 +1,20 @@
-"""Lets the suite empty the tables after a test with real transactions, though approval records can't be deleted.
+"""What the suite adds to the flush after a test with real transactions.
 
 SQLite flushes by DELETE, which the guard of approvals.append_only refuses. The flush takes the guard off and on again
 inside its own transaction, so every test runs with the guard. Production code can't do this.
+
+The flush also removes the rows that migrations add: roles, provinces, service types. It puts them back, so that tests
+may run in any order. The database's own name is another one then: this machine remembers how far it saw the old one.
 """
 
-import importlib
-
 import pytest
-from django.apps import apps
+from django.db import connection, transaction
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.sqlite3.base import DatabaseOperations
 
 from approvals import append_only
+from orders.models import Timeline
+from orders.models.timeline import new_name
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,11 +32,39 @@ def flush_passes_the_guard():
         yield
 
 
+@pytest.fixture(scope="session")
+def flush_keeps_migrated_rows(django_db_setup, django_db_blocker):
+    plain = BaseDatabaseOperations.execute_sql_flush
+    with django_db_blocker.unblock():
+        migrated = list(inserts())
+
+    def flush(self, statements):
+        with transaction.atomic():
+            plain(self, statements)
+            with connection.cursor() as cursor:
+                for statement, rows in migrated:
+                    cursor.executemany(statement, rows)
+            Timeline.objects.update(name=new_name())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def reference_data_after_a_flush(request):
-    """A migration adds provinces and service types, and the flush after a test with real transactions removes them.
-    The next such test gets them back; all others run before."""
+def migrated_rows_after_a_flush(request):
     marker = request.node.get_closest_marker("django_db")
-    if marker and marker.kwargs.get("transaction"):
-        request.getfixturevalue("transactional_db")
-        importlib.import_module("orders.migrations.0002_reference_data").load(apps, None)
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        request.getfixturevalue("flush_keeps_migrated_rows")
+
+
+def inserts():
+    """An INSERT for each table that a flush empties, with the rows it has now."""
+    quote = connection.ops.quote_name
+    for table in connection.introspection.django_table_names(only_existing=True, include_views=False):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {quote(table)}")
+            columns, rows = ", ".join(quote(column[0]) for column in cursor.description), cursor.fetchall()
+        if rows:
+            places = ", ".join(["%s"] * len(rows[0]))
+            yield f"INSERT INTO {quote(table)} ({columns}) VALUES ({places})", rows

@@ -1,6 +1,7 @@
-"""`make test`: runs pytest on SQLite, in two halves, and on PostgreSQL if one answers, all at the same time.
+"""`make test`: runs pytest on SQLite, on all cores, and on PostgreSQL if one answers, both at the same time.
 
-TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest.
+TEST_DATABASE_URL names a PostgreSQL; without it the one at 127.0.0.1:5432 is tried. Arguments go to pytest, which then
+plays all that they name, on both.
 """
 
 import contextlib
@@ -16,10 +17,21 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import psycopg
+from psycopg import sql
+
+from tests import databases
 
 LOCAL = "127.0.0.1:5432"
 USERS = ("root", "postgres")
 PYTEST = [sys.executable, "-m", "pytest"]
+WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"
+MOST_PROCESSES = 4  # each imports all tests, so more of them hardly end sooner
+# The tests of a file stay together, since they share what a module's fixtures start.
+SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile"]
+LEFT_OUT = (
+    "left out: the longest tests, most of the walk through the pages' rights, the largest texts, and on PostgreSQL what"
+    " depends little on the database; `make test WHOLE=1` plays all of it"
+)
 END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
 LOOK_EVERY = 0.2
 
@@ -39,31 +51,20 @@ class Run:
     """pytest on one database. Its output goes to a file that is shown later, or directly to the terminal."""
 
     def __init__(
-        self,
-        name: str,
-        arguments: list[str],
-        *,
-        url: str = "",
-        half: str = "",
-        beside_postgresql: bool = False,
-        short: bool = False,
-        output: IO[bytes] | None = None,
+        self, name: str, arguments: list[str], *, url: str = "", output: IO[bytes] | None = None, **environment: str
     ) -> None:
         self.name, self.url, self.output = name, url, output
-        self.mark = f"DESK_TEST_RUN={uuid.uuid4()}"  # everything that the run starts inherits it
-        environment = (
-            os.environ
-            | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_SHARED": "1", "DESK_TEST_HALF": half}
-            | {"DESK_TEST_POSTGRESQL": "1" if beside_postgresql else "", "DESK_TEST_SHORT": "1" if short else ""}
-            | dict([self.mark.split("=")])
-        )
-        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}{half}"
-        command = [*PYTEST, "-o", cache, *arguments]
+        self.run = uuid.uuid4().hex
+        self.mark = f"DESK_TEST_RUN={self.run}"  # everything that the run starts inherits it
+        inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        cache = f"cache_dir=.pytest_cache/{'postgresql' if url else 'sqlite'}"
         self.began = time.monotonic()
         self.seconds = 0.0  # until it ended by itself
         self.process = subprocess.Popen(
-            command, env=environment, stdout=self.output, stderr=self.output, start_new_session=True
-        )
+            [*PYTEST, "-o", cache, *arguments],
+            env=inherited | environment | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_RUN": self.run},
+            stdout=self.output, stderr=self.output, start_new_session=True,
+        )  # fmt: skip
 
     def ended(self) -> bool:
         """Whether it has ended; notes how long it took."""
@@ -100,13 +101,15 @@ class Run:
         self._drop_database()
 
     def _drop_database(self) -> None:
-        """pytest drops it itself unless it was killed. The name is given in tests/settings.py."""
-        number = self.process.pid
-        for file in Path(tempfile.gettempdir()).glob(f"desk*-{number}.sqlite3*"):
+        """pytest drops it itself unless it was killed."""
+        beginning = databases.beginning(self.run)
+        for file in databases.folder().glob(f"{beginning}*"):
             file.unlink(missing_ok=True)
         if self.url:
             with contextlib.suppress(psycopg.Error), connect(self.url) as connection:
-                connection.execute(f"DROP DATABASE IF EXISTS desk_test_{number} WITH (FORCE)")
+                named = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
+                for (name,) in connection.execute(named, [beginning]).fetchall():
+                    connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def marked(mark: str) -> list[int]:
@@ -144,28 +147,18 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 
 
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
-    """Runs pytest on each database and shows what it wrote; no process is left when this returns.
-
-    All tests of a database are two halves, so that no run is much longer than the others. Without arguments and
-    WHOLE=1 the longest ones are left out.
-    """
-    whole = os.environ.get("DESK_TEST_WHOLE") == "1"
-    short = not (whole or arguments)
-    beside = {"beside_postgresql": bool(server), "short": short}
-    halves = {"1": "first half", "2": "second half"}
-    wanted: list[dict] = [{"name": f"SQLite, {word}", "half": half, **beside} for half, word in halves.items()]
-    if arguments:
-        wanted = [{"name": "SQLite"}]
-    if server and whole and not arguments:
-        wanted += [{"name": f"{server.name}, {word}", "half": half, "url": server.url} for half, word in halves.items()]
-    elif server:
-        wanted.append({"name": server.name, "url": server.url, "short": short})
+    """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
+    wanted: list[dict] = [{"name": "SQLite", "arguments": arguments or SPREAD}]
+    if server:
+        more = arguments or (SPREAD if WHOLE else [])
+        wanted.append({"name": server.name, "url": server.url, "arguments": more})
+    shared = {} if arguments else {"DESK_TEST_SHARED": "1", "DESK_TEST_POSTGRESQL": "1" if server else ""}
     runs: list[Run] = []
     with contextlib.ExitStack() as files:
         try:
             for place, one in enumerate(wanted):
                 output = files.enter_context(tempfile.TemporaryFile()) if place else None
-                runs.append(Run(arguments=arguments, output=output, **one))
+                runs.append(Run(output=output, **one, **shared))
             while not stopping.is_set() and [run for run in runs if not run.ended()]:
                 stopping.wait(LOOK_EVERY)
         finally:
@@ -193,13 +186,13 @@ def main(arguments: list[str]) -> int:
         return 2
     alone = f"SQLite alone (no PostgreSQL answers on {LOCAL} and TEST_DATABASE_URL is not set)"
     print(f"databases: {f'SQLite and {server.name}' if server else alone}", flush=True)
-    if not arguments and os.environ.get("DESK_TEST_WHOLE") != "1":
-        print("without the longest tests, which `make test WHOLE=1` plays too", flush=True)
     stopping = listen_for_end()
     runs = run_all(server, arguments, stopping)
     print()
     for run in runs:
         print(run.verdict())
+    if not arguments and not WHOLE:
+        print(LEFT_OUT)
     return 1 if stopping.is_set() or any(run.process.returncode for run in runs) else 0
 
 

@@ -5,6 +5,9 @@ import os
 import shutil
 import tempfile
 
+from tests import databases
+
+NAME = databases.own_name()
 os.environ.update(
     SECRET_KEY="test-only",
     BBOSS_APP_SECRET="test-app-secret",
@@ -24,13 +27,16 @@ atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
 if os.environ.get("DESK_TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["DESK_TEST_DATABASE_URL"]
 else:
-    os.environ["DATABASE_URL"] = "sqlite:///" + os.path.join(tempfile.gettempdir(), f"desk-{os.getpid()}.sqlite3")
+    os.environ["DATABASE_URL"] = f"sqlite:///{databases.folder() / NAME}.unused.sqlite3"
 
 from project.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-DATABASES["default"]["TEST"] = {  # noqa: F405
-    "NAME": os.path.join(tempfile.gettempdir(), f"desk-test-{os.getpid()}.sqlite3")
-    if "sqlite" in DATABASES["default"]["ENGINE"]  # noqa: F405
-    else f"desk_test_{os.getpid()}"
-}
+DATABASE = DATABASES["default"]  # noqa: F405
+DATABASE["TEST"] = {"NAME": NAME}
+if "sqlite" in DATABASE["ENGINE"]:
+    DATABASE["TEST"]["NAME"] = str(databases.folder() / f"{NAME}.sqlite3")
+    # Nothing in this process outlives a power cut. Real processes (tests/harness) keep production's FULL.
+    DATABASE["OPTIONS"]["init_command"] = DATABASE["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
+# Static files are looked up when they are asked for. Otherwise each test's client would look at all of them first.
+WHITENOISE_AUTOREFRESH = True

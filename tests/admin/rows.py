@@ -74,6 +74,11 @@ ALL_MAKERS = {
 }
 
 
+def new_row(name):
+    """A row of this model; of an order of its own where it belongs to one."""
+    return ALL_MAKERS[name]() if name in ALL_MAKERS else of_order(make.OrderFactory(attribution_id="BJ"))[name]
+
+
 def new_province(number):
     letters = f"{chr(65 + number // 26)}{chr(65 + number % 26)}9"
     return Province.objects.create(letters=letters, code=str(2000 + number), name=letters)

@@ -1,4 +1,4 @@
-"""The queries of each page: as many with 3 rows as with 30, and never more than the limits here."""
+"""The queries of each page: as many with 5 rows as with 2, and never more than the limits here."""
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -14,11 +14,11 @@ from orders.models import Order
 from orders.search.index import index_orders
 from tests import factories as make
 from tests.admin.orders import failed, step
-from tests.admin.rows import ALL_MAKERS, of_none, of_order
+from tests.admin.rows import ALL_MAKERS, new_row, of_none, of_order
 from tests.admin.walking import models
 
 pytestmark = pytest.mark.django_db
-FEW, MANY = 3, 30
+FEW, MANY = 2, 5
 LIST, PAGE, ORDER_PAGE, DASHBOARD, FIND = 13, 14, 22, 14, 31  # one of each asks which partners are paused
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
@@ -53,13 +53,6 @@ def grows_not(client, url, grow, most):
         grow()
     assert queries(client, url) == few
     assert few <= most, few
-
-
-def new_row(name):
-    """A row for the list of this model, of an order of its own."""
-    if name in ALL_MAKERS:
-        return ALL_MAKERS[name]()
-    return of_order(make.OrderFactory(attribution_id="BJ"))[name]
 
 
 @pytest.mark.parametrize("name", sorted(models()))

@@ -1,5 +1,6 @@
 """Every address of the staff's site, and the people who ask for it."""
 
+import os
 from dataclasses import dataclass
 
 from django.contrib import admin
@@ -17,6 +18,7 @@ ROLES |= {letter.lower(): role for letter, role in ROLES.items()}
 LIMITS = dict.fromkeys("beamp", ["BJ"]) | {"o": ["SH"]}  # the rows of the walk belong to BJ
 PEOPLE = [*ROLES, "S", "N", "X"]  # as docs/security.md names them
 PAGES = ["changelist", "change", "history", "add", "delete"]
+WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # `make test WHOLE=1`
 
 
 def sign_in(client, letter):
@@ -68,6 +70,43 @@ def standard(found):
         for name, row in found.items()
         for page in PAGES
     }
+
+
+def in_turn(letter, place, size):
+    """Whether this person asks for what has this place: everybody for one of `size`, the next one for the next."""
+    return WHOLE or (place + PEOPLE.index(letter)) % size == 0
+
+
+def one_page_a_model(asked, letter):
+    """Another one for each person."""
+    place = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in asked))}
+    return {
+        (name, page): url
+        for (name, page), url in asked.items()
+        if in_turn(letter, place[name] + PAGES.index(page), len(PAGES))
+    }
+
+
+def permitted(own, request, page, row):
+    """What the admin's own methods say about a page, in the words of Answer."""
+    if not admin.site.has_permission(request):
+        return "login"
+    shown = own.get_object(request, str(row.pk)) if page in {"change", "history", "delete"} else None
+    may = {
+        "changelist": own.has_view_or_change_permission,
+        "add": own.has_add_permission,
+        "delete": lambda request: own.has_delete_permission(request, shown),
+    }.get(page, lambda request: own.has_view_or_change_permission(request, shown))
+    return "refused" if not may(request) else "away" if page not in {"changelist", "add"} and not shown else "in"
+
+
+def may_write(own, request, row):
+    """What the admin's own methods say: whether the person may add, change and delete."""
+    if not admin.site.has_permission(request):
+        return False, False, False
+    shown = own.get_object(request, str(row.pk))
+    change, delete = own.has_change_permission(request, shown), own.has_delete_permission(request, shown)
+    return own.has_add_permission(request), bool(shown and change), bool(shown and delete)
 
 
 def registered():

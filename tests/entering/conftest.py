@@ -1,7 +1,11 @@
 """Staff, and what the big-data side answers them."""
 
+import io
+
 import pytest
 
+from orders.attachments.xlsx_cells import read_sheet
+from orders.office.trials import workbook
 from tests.admin.conftest import books, boss, member  # noqa: F401
 
 
@@ -15,3 +19,15 @@ def folder(settings, tmp_path):
 def patience(monkeypatch):
     """A busy machine reads a right workbook late; a hostile one meets its limit of processor time all the same."""
     monkeypatch.setattr("orders.office.trials.workbook.SECONDS", 60)
+
+
+@pytest.fixture
+def apart():
+    """The test's workbooks are read by the process with limits, as in production."""
+
+
+@pytest.fixture(autouse=True)
+def read_here(request, monkeypatch):
+    """Other tests' workbooks are harmless, and each such process takes a quarter of a second."""
+    if "apart" not in request.fixturenames:
+        monkeypatch.setattr(workbook, "read_apart", lambda data: read_sheet(io.BytesIO(data), workbook.MOST_ROWS + 1))

@@ -45,6 +45,7 @@ def wrong(give, *rows, **more):
 
 
 @pytest.mark.parametrize("header", [None, MEMBERS, [name.upper() for name in MEMBERS]])
+@pytest.mark.usefixtures("apart")
 def test_each_row_becomes_a_trial_with_its_steps(give, header):
     more = {"header": header} if header else {}
     lines, error = give(workbook(row("T1", OperTel=13800000000), row("T2", BusinessType=4), **more))
@@ -106,6 +107,7 @@ def test_zeros_that_a_number_s_format_shows_in_front_are_kept(give, shown, kept)
     assert Order.objects.get().oper_tel == kept
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_day_may_be_a_date_and_a_province_its_name(give):
     give(workbook(row("T1", BizStart=datetime.date(2023, 9, 21), BizEnd=20231231, Attribution="上海")))
     order = Order.objects.get()
@@ -195,10 +197,12 @@ def test_a_number_of_another_content_is_named(give):
         (["", *MEMBERS[1:]], ["A1: is no column of a trial", "OrderNum: the header lacks this column"]),
     ],
 )
+@pytest.mark.usefixtures("apart")
 def test_a_wrong_header_is_named(give, header, said):
     assert wrong(give, row("T1"), header=header) == said
 
 
+@pytest.mark.usefixtures("apart")
 def test_merged_cells_are_named(give):
     lines = wrong(give, row("T1"), row("T2"), change=lambda sheet: sheet.merge_cells("C2:C3"))
     assert lines == ["C2:C3: merged cells; take them apart and fill in each"]
@@ -243,6 +247,7 @@ def far(place):
         (lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))), "more than 20000 domains"),
     ],
 )
+@pytest.mark.usefixtures("apart")
 def test_a_workbook_that_cannot_be_taken_gets_one_line(give, data, said):
     lines, error = give(data())
     assert lines == []

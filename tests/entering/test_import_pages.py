@@ -65,6 +65,7 @@ def test_an_upload_enters_nothing_and_shows_each_row(clerk):
     assert "录入 2 条" not in text  # all or none
 
 
+@pytest.mark.usefixtures("apart")
 def test_confirming_enters_all_with_the_person_s_name(clerk):
     address = review(clerk, row("T1"), row("T2"))
     answer = clerk.post(address, follow=True)
@@ -164,6 +165,7 @@ def test_a_wrong_header_shows_what_is_wrong(clerk):
     "data, said",
     [(b"x", "这不是 xlsx 文件"), (b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "文件超过 5 MB"), (b"", "提交的是空文件")],
 )
+@pytest.mark.usefixtures("apart")
 def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said):
     answer = upload(clerk, data)
     assert answer.status_code == 200
@@ -180,6 +182,7 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
     ],
     ids=["formats", "fonts", "merged cells"],
 )
+@pytest.mark.usefixtures("apart")
 def test_a_small_file_of_many_formats_or_merged_cells_is_refused(clerk, part, before, more, said):
     """It packs a thousand to one. The process that reads it has bounds of time and memory."""
     answer = upload(clerk, with_more(workbook(row("T1")), part, before=before, more=more))

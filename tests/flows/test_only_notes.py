@@ -10,7 +10,7 @@ from integrations import tasks
 from integrations.bboss import rate_limit
 from integrations.worker import heartbeat
 from orders import restored_guard
-from orders.models import Dispatch, Order, OrderEvent, Timeline
+from orders.models import Dispatch, Order, OrderEvent
 from tests.flows.contents import activation, change, trial
 
 TABLES = {
@@ -57,7 +57,7 @@ def mark_writer(monkeypatch, tmp_path, settings):
 @pytest.mark.django_db(transaction=True)
 class TestHighWaterMark:
     def test_a_machine_without_a_thread_to_give(self, desk, monkeypatch, mark_writer, caplog):
-        self.name_the_database()
+        restored_guard.read_restore_state()
         monkeypatch.setattr(restored_guard, "FRESH", -1.0)  # each order looks
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", self.no_thread)
@@ -68,15 +68,10 @@ class TestHighWaterMark:
         assert mark_writer.thread.is_alive()
 
     def test_a_folder_that_is_none(self, desk, settings, mark_writer):
-        self.name_the_database()
+        restored_guard.read_restore_state()
         settings.STATE_DIR.write_text("no folder")
         post_some(desk)
         mark_writer.flush()
-
-    @staticmethod
-    def name_the_database() -> None:
-        Timeline.objects.create(begun_at=timezone.now())
-        restored_guard.read_restore_state()
 
     @staticmethod
     def another_process_commits() -> None:

@@ -31,10 +31,9 @@ def state_dir(settings, tmp_path):
 
 @pytest.fixture
 def named(transactional_db):
-    """A database with a name, as a migration gives it."""
-    name = Timeline.objects.create(begun_at=timezone.now()).name
+    """The name that a migration gave the database."""
     restored_guard.read_restore_state()
-    return name
+    return Timeline.objects.get().name
 
 
 def mark(name: str) -> int:

@@ -57,7 +57,7 @@ def read_workbook(data: bytes) -> Sheet:
         raise WorkbookError("book_encrypted")
     if not data.startswith(ZIP):
         raise WorkbookError("book_not_xlsx")
-    found = _read_apart(data)
+    found = read_apart(data)
     if "verdict" in found:
         most = {"rows": MOST_ROWS, "lines": MOST_LINES, "columns": MOST_COLUMNS, "styles": MOST_STYLES}
         raise WorkbookError(f"book_{found['verdict']}", **most)
@@ -67,7 +67,7 @@ def read_workbook(data: bytes) -> Sheet:
     return Sheet(rows=rows, merged=found["merged"])
 
 
-def _read_apart(data: bytes) -> dict:
+def read_apart(data: bytes) -> dict:
     """Reads the file in a process that is isolated: it has no environment, which holds secrets."""
     with tempfile.TemporaryFile() as file:
         file.write(data)

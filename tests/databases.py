@@ -1,0 +1,30 @@
+"""What the tests' own databases are called, and where SQLite's files lie: in memory where there is room for them.
+
+A run's databases share a beginning, so that tests/run.py finds what a killed one left. `DESK_TEST_RUN` names the run.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+IN_MEMORY = Path("/dev/shm")
+ROOM = 256 * 1024 * 1024  # bytes; a container often has 64 MiB there, which a run with large tables would fill
+
+
+def folder() -> Path:
+    """Where the files lie."""
+    if os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free >= ROOM:
+        return IN_MEMORY
+    return Path(tempfile.gettempdir())
+
+
+def beginning(run: str) -> str:
+    """Of the names of all databases of a run. An identifier of PostgreSQL."""
+    return f"desk_test_{run}_"
+
+
+def own_name() -> str:
+    """The name for this process: of the run, and of the worker if there are several."""
+    run, worker = os.environ.get("DESK_TEST_RUN") or f"{os.getpid()}", os.environ.get("PYTEST_XDIST_WORKER")
+    return beginning(run) + (worker or "alone")

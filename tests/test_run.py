@@ -1,0 +1,80 @@
+"""`make test`: what each of its runs plays, and that nothing of a run is left."""
+
+import sys
+
+import pytest
+
+from tests import conftest, databases, run
+from tests.harness.waiting import until
+
+ALONE = {"DESK_TEST_SHARED": "1"}
+BESIDE = ALONE | {"DESK_TEST_POSTGRESQL": "1"}
+POSTGRESQL = BESIDE | {"DESK_TEST_DATABASE_URL": "postgres://127.0.0.1/x"}
+WHOLE = {"DESK_TEST_WHOLE": "1"}
+LISTS = ("ANY_DATABASE", "DATABASE_FIRST", "ON_POSTGRESQL_ALONE", "LONGEST")
+
+
+def plays(path: str, environment: dict) -> bool:
+    return not conftest.left_out(path, environment)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_lists_name_files_that_are_there(name):
+    files = [str(file.relative_to(conftest.HERE)) for file in conftest.HERE.rglob("test_*.py")]
+    assert [start for start in getattr(conftest, name) if not any(file.startswith(start) for file in files)] == []
+
+
+@pytest.mark.parametrize(
+    "path, sqlite, postgresql",
+    [
+        ("races/test_intake.py", True, True),
+        ("flows/test_retries.py", True, False),
+        ("admin/test_walk.py", True, False),
+        ("processes/test_kills.py", False, False),
+        ("flows/test_odd_texts.py", False, False),
+    ],
+)
+def test_a_short_run(path, sqlite, postgresql):
+    assert plays(path, ALONE) == plays(path, BESIDE) == sqlite
+    assert plays(path, POSTGRESQL) == postgresql
+
+
+def test_a_whole_run_plays_every_file():
+    for file in conftest.HERE.rglob("test_*.py"):
+        path = str(file.relative_to(conftest.HERE))
+        assert plays(path, ALONE | WHOLE)
+        assert plays(path, BESIDE | WHOLE) or plays(path, POSTGRESQL | WHOLE)
+        assert plays(path, POSTGRESQL | WHOLE) or path.startswith(conftest.ANY_DATABASE)
+
+
+def test_what_is_named_is_played():
+    assert plays("processes/test_kills.py", {"DESK_TEST_DATABASE_URL": "postgres://127.0.0.1/x"})
+
+
+CHILD = """
+import pathlib, subprocess, sys, time
+from tests import databases
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+(databases.folder() / f"{databases.own_name()}.sqlite3-wal").touch()
+pathlib.Path(sys.argv[-1]).write_text(str(child.pid))
+time.sleep(600)
+"""
+
+
+def test_a_run_that_is_ended_leaves_no_process_and_no_database(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "PYTEST", [sys.executable, "-c", CHILD])
+    started = tmp_path / "started"
+    one = run.Run("SQLite", [str(started)])
+    try:
+        until(lambda: started.exists() and started.read_text())
+        assert set(run.marked(one.mark)) == {one.process.pid, int(started.read_text())}
+        assert left_in_memory(one) != []
+    finally:
+        one.end()
+    until(lambda: not run.marked(one.mark))
+    assert left_in_memory(one) == []
+    assert one.verdict() == "SQLite: stopped before its end"
+
+
+def left_in_memory(one):
+    return [*databases.folder().glob(f"{databases.beginning(one.run)}*")]
