@@ -29,8 +29,9 @@ class SeenLately(admin.SimpleListFilter):
     words = staticmethod(str)
 
     def lookups(self, request, model_admin):
-        rows = model_admin.get_queryset(request).order_by("-pk").values_list(self.field, flat=True)[:LATEST]
-        values = sorted({*rows, *([self.value()] if self.value() else [])})
+        rows = model_admin.get_queryset(request) if hasattr(request, "user") else ApprovalRecord.objects.none()
+        latest = rows.order_by("-pk").values_list(self.field, flat=True)[:LATEST]  # none for a filter in words
+        values = sorted({*latest, *([self.value()] if self.value() else [])})
         return [(value, self.words(value)) for value in values if value and mask_text(value) == value]
 
     def queryset(self, request, queryset):
