@@ -1406,3 +1406,15 @@ def test_accepting_moves_a_withdrawn_activation_once(desk):
     desk.deliver("bigdata", fates=("garbage",))
     desk.mend("withdraw first")
     assert desk.state("A0") == "withdrawn"
+
+
+def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
+    """What a change cancels explains a creation that found its records cancelled, not one whose look-up was refused."""
+    desk.trial("T0", "d")
+    desk.deliver()
+    desk.setting(retries=[])
+    desk.resend("T0", force=True, channel="billing")
+    desk.change("C0", "T0", "d", flow="2")
+    desk.deliver("bigdata", "bpm", fates=("before", "refuse"), room=1)
+    desk.check()
+    assert "T0" in desk.names_stuck()

@@ -3,6 +3,8 @@
 import datetime
 from collections.abc import Collection, Iterable
 
+from django.db.models import Exists, OuterRef
+
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
@@ -46,6 +48,9 @@ TROUBLES = Prepared(
         .values_list("order_id", "incident__step", "incident__partner", "incident__code")
     )
 )
+FAILED_CREATIONS = Dispatch.objects.current().filter(
+    order_id=OuterRef("order_id"), step=Step.CREATE_TRIAL, state=State.FAILED
+)
 EXPLAINED = Prepared(
     lambda: (
         AffectedOrder.objects.unresolved()
@@ -54,6 +59,7 @@ EXPLAINED = Prepared(
             incident__step=Step.CREATE_TRIAL,
             incident__code=ACTED_BEFORE,
         )
+        .exclude(Exists(FAILED_CREATIONS))  # their own incident says why they failed
         .order_by("-order_id")
         .values_list("order_id")
     )
