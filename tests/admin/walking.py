@@ -97,7 +97,7 @@ def permitted(own, request, page, row):
         "add": own.has_add_permission,
         "delete": lambda request: own.has_delete_permission(request, shown),
     }.get(page, lambda request: own.has_view_or_change_permission(request, shown))
-    return "refused" if not may(request) else "away" if page not in {"changelist", "add"} and not shown else "in"
+    return "refused" if not may(request) else "unknown" if page not in {"changelist", "add"} and not shown else "in"
 
 
 def may_write(own, request, row):
