@@ -41,7 +41,7 @@ from tests.run import NoDatabaseError, find_server
 USER, PASSWORD = "first", secrets.token_urlsafe(16)
 ANSWERS = {
     "(?i)(username|用户名)[^\n]*: $": USER,
-    "(?i)(e-?mail|邮件)[^\n]*: $": "first@example.com",
+    "(?i)(e-?mail|邮箱)[^\n]*: $": "first@example.com",
     "(?i)password[^\n]*: $": PASSWORD,
 }
 LINE_WITHIN = 900  # the second one loads packages
