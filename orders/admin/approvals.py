@@ -26,13 +26,12 @@ class SeenLately(admin.SimpleListFilter):
     """
 
     field = ""
-    words = staticmethod(str)
+    word_of = staticmethod(str)
 
     def lookups(self, request, model_admin):
-        rows = model_admin.get_queryset(request) if hasattr(request, "user") else ApprovalRecord.objects.none()
-        latest = rows.order_by("-pk").values_list(self.field, flat=True)[:LATEST]  # none for a filter in words
-        values = sorted({*latest, *([self.value()] if self.value() else [])})
-        return [(value, self.words(value)) for value in values if value and mask_text(value) == value]
+        rows = model_admin.get_queryset(request).order_by("-pk").values_list(self.field, flat=True)[:LATEST]
+        values = sorted({*rows, *([self.value()] if self.value() else [])})
+        return [(value, self.word_of(value)) for value in values if value and mask_text(value) == value]
 
     def queryset(self, request, queryset):
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
@@ -44,7 +43,7 @@ class NodeFilter(SeenLately):
 
 class OperatorFilter(SeenLately):
     title, parameter_name, field = _("operator"), "operator", "operator"
-    words = staticmethod(spoken)
+    word_of = staticmethod(spoken)
 
 
 @admin.register(ApprovalRecord)

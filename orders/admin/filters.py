@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 
 from django.contrib.admin import SimpleListFilter
@@ -238,6 +238,12 @@ class CustomerFilter(SimpleListFilter):
         return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
 
 
+def names_of(letters: Iterable[str]) -> str:
+    """The attributions of these letters, as far as there are such."""
+    rows = Province.objects.filter(letters__in=letters).order_by("letters")
+    return ", ".join(rows.values_list("name", flat=True))
+
+
 class PlacesFilter(SimpleListFilter):
     """Rows that somebody limited to these attributions sees, such as `BJ,GD`. Only views that such a person saved set
     this filter."""
@@ -251,11 +257,13 @@ class PlacesFilter(SimpleListFilter):
     def lookups(self, request, model_admin):
         if not self.value():
             return []
-        user = getattr(request, "user", None)  # none where the filter is only told in words
-        seen = attributions_of(user) if user else None
-        here = self.letters if seen is None else seen.intersection(self.letters)
-        names = list(Province.objects.filter(letters__in=here).order_by("letters").values_list("name", flat=True))
-        return [(self.value(), ", ".join(names))] if names else [("", "-")]  # so the list says why it is empty
+        seen = attributions_of(request.user)
+        names = names_of(self.letters if seen is None else seen.intersection(self.letters))
+        return [(self.value(), names)] if names else [("", "-")]  # so the list says why it is empty
+
+    @staticmethod
+    def word_of(value: str) -> str:
+        return names_of(value.split(",")) or value
 
     def queryset(self, request, queryset):
         if not self.value():

@@ -185,9 +185,12 @@ def _part_words(
 def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: ReferenceRows | None = None) -> dict:
     """{value: its words} of a filter: the choices that are the same for everybody, and `value` if it is given.
 
-    The filters of related rows offer everybody other ones, so they are named only by `rows`.
+    Some filters offer everybody other ones. Those of related rows are named only by `rows`, others say `value` alone by
+    their `word_of`.
     """
     if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+        if word_of := getattr(entry, "word_of", None):
+            return {} if value is None else {value: str(word_of(value))}
         given = {} if value is None else {entry.parameter_name: [value]}
         shown = entry(HttpRequest(), given, model_admin.model, model_admin).lookup_choices
         return {str(value): str(label) for value, label in shown}
