@@ -67,6 +67,7 @@ def pages() -> dict[str, str]:
         "list, page 15": f"{LIST}?p=15",
         "filter: state": f"{LIST}?state__exact=active",
         "filter: attribution and kind": f"{LIST}?attribution__letters__exact={order.attribution_id}&kind__exact=trial",
+        "filter: service": f"{LIST}?service_type__id__exact={order.service_type_id}",
         "filter: received in 30 days": f"{LIST}?received=30d",
         "filter: held or failed": f"{LIST}?needs=somebody",
         "filter: range of days": f"{LIST}?received={_days_of(order)}",
