@@ -1418,3 +1418,17 @@ def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
     desk.deliver("bigdata", "bpm", fates=("before", "refuse"), room=1)
     desk.check()
     assert "T0" in desk.names_stuck()
+
+
+def test_a_look_sends_nothing_for_records_that_were_given_up(desk):
+    """The change's extension is looked after, since the trial's creation may still act; its own creation, refused and
+    given up, is judged behind that look. The look created what nobody wanted any more."""
+    desk.trial("T0", "a")
+    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.next_moment()
+    desk.deliver()
+    desk.change("C0", "T0", "abc", end=0)
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.mend("give up first")
+    assert desk.state("C0") == "applied"
+    assert (desk.state("T0"), desk.services_there("T0")) == ("trialing", {"a": "1"})

@@ -7,6 +7,8 @@ there before. The times follow from T. They are written to the records when the 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 
+from django.db.models import F
+
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.local_time import in_ten_years
@@ -14,7 +16,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of, started
 from orders.services.order_state import load_records
 from orders.shape import Shape, last_moment
-from orders.steps import STEPS, Effect
+from orders.steps import FIXES, STEPS, Effect
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
@@ -85,10 +87,19 @@ def work_out(
     meant = meant_now(trial, shape, now=now, gone=gone)
     if row.step == Step.EXTEND_TRIAL and trial.undo_since is None and not started([trial.pk]):
         meant = shape  # also where the new end has passed meanwhile: what runs on gets it
-    left = set(row.about.get("but", ()))
+    left = {*row.about.get("but", ()), *(_being_given_up(trial) if row.undo or "to_shape" in row.about else ())}
     wanted = WANTED[row.step]
     rows = trial.billing_records.exclude(pk__in=left).order_by("pk")
     return shape, [record for record in rows if wanted(record, meant, now)]
+
+
+def _being_given_up(trial: Order) -> list[int]:
+    """The records of steps that staff gave up while their orders are not judged yet: a call on them may still act, and
+    the shape still holds all that such an order says. Nothing is sent for them (contract 3.9, 13 and 19)."""
+    rows = Dispatch.objects.current().filter(lane=trial.pk, state=Dispatch.State.GIVEN_UP, undo=False, repeat=False)
+    rows = rows.filter(plan=F("order__plans"), order__undo_since=None, order__given_up__isnull=True)
+    rows = rows.exclude(order__kind=Order.Kind.ACTIVATION).exclude(step__in=FIXES)
+    return [pk for records in rows.values_list("records", flat=True) for pk in records]
 
 
 def _to_cancel(record: BillingRecord, meant: Shape | None, now: datetime.datetime) -> bool:
