@@ -1,9 +1,9 @@
 """Checks an order's info-security files (contract 3.7). Uses no database, since delivery calls it from threads.
 
-Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx_probe` unpacks
-the file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file
-in between. Its limits (unpacked size, entries, memory, processor time) stand there, the file's size and the time for
-all files here.
+Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx` unpacks the
+file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file in
+between. Its limits (unpacked size, entries, memory, processor time) stand there, the file's size and the time for all
+files here.
 """
 
 import contextlib
@@ -12,8 +12,6 @@ import errno
 import os
 import re
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from orders.attachments.xlsx import ask
 from orders.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
@@ -29,7 +28,6 @@ SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 
 NOT_LOOKED_AT = ""
 WRONG_NAME = "file_name"
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-PROBE = Path(__file__).with_name("xlsx_probe.py")
 VERDICTS = {
     "too_large": {"code": "file_unpacked", "seconds": round(SECONDS_FOR_ALL)},
     "not_xlsx": {"code": "file_not_opened"},
@@ -53,10 +51,6 @@ class FileProblem:
     def never_cured(self) -> bool:
         """Whether no file can put it right, since BBOSS's own name is wrong."""
         return self.why.get("code") == WRONG_NAME
-
-
-class ProbeError(Exception):
-    """The probe failed without a verdict, and not by its limits. This is our fault and says nothing about the file."""
 
 
 class _WrongError(Exception):
@@ -124,7 +118,10 @@ def _check_file(name: str, deadline: float) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise _WrongError("not_xlsx", "file_irregular")
         _check_beginning(os.pread(handle, 4, 0), facts.st_size)
-        _probe(handle, deadline)
+        verdict = ask("probe", handle, seconds=max(deadline - time.monotonic(), 0.1))["verdict"]
+    if verdict != "right":
+        why = dict(VERDICTS[verdict])
+        raise _WrongError(verdict, why.pop("code"), **why)
 
 
 def _check_beginning(start: bytes, size: int) -> None:
@@ -166,34 +163,3 @@ def _unreadable(error: OSError) -> _WrongError:
     if error.errno == errno.ENOENT:
         return _WrongError("missing", "file_missing")
     return _WrongError("missing", "file_unreadable", why=error.strerror)
-
-
-def _probe(handle: int, deadline: float) -> None:
-    """Raises what the probe finds.
-
-    The process is isolated: it has no environment, which holds secrets, and no descriptor but the file's.
-    """
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-I", "-W", "ignore", str(PROBE)],
-            stdin=handle,
-            capture_output=True,
-            text=True,
-            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
-            timeout=max(deadline - time.monotonic(), 0.1),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _said("too_large") from error
-    if ended.returncode < 0:  # the kernel ended it: processor time or memory
-        raise _said("too_large")
-    verdict = ended.stdout.strip()
-    if verdict != "right" and verdict not in VERDICTS:
-        raise ProbeError(f"no verdict (exit {ended.returncode}): {ended.stderr.strip()[-300:]}")
-    if verdict != "right":
-        raise _said(verdict)
-
-
-def _said(verdict: str) -> _WrongError:
-    why = dict(VERDICTS[verdict])
-    return _WrongError(verdict, why.pop("code"), **why)

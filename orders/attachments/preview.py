@@ -1,11 +1,8 @@
 """Info-security files on the order's page: the check's result, the first rows, and the file to download."""
 
 import contextlib
-import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +11,10 @@ from django.conf import settings
 from django.utils.functional import Promise
 
 from orders.attachments.check import KINDS, is_named_right
+from orders.attachments.xlsx import ProbeError, ask
 from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
 
-ROWS = Path(__file__).with_name("xlsx_rows.py")
 SECONDS = 8
 PENDING, RIGHT, WAIVED, WRONG = "pending", "right", "waived", "wrong"
 
@@ -88,16 +85,9 @@ def first_rows(name: str) -> list[list[str]] | None:
     """The first 20 rows of a file that passed the check, unmasked. None if it can't be read now."""
     try:
         with opened(name) as handle:
-            ended = subprocess.run(
-                [sys.executable, "-I", "-W", "ignore", str(ROWS)], stdin=handle, capture_output=True, text=True,
-                env={key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH") if key in os.environ},
-                timeout=SECONDS, check=False,
-            )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+            return ask("first_rows", handle, seconds=SECONDS).get("rows")
+    except (OSError, ProbeError):
         return None
-    if ended.returncode:
-        return None
-    return json.loads(ended.stdout)
 
 
 def own_file(order: Order, field: str) -> contextlib.AbstractContextManager[int]:

@@ -80,19 +80,25 @@ def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
 
     Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause.
     """
-    found = dict.fromkeys(PARTNERS.values(), 0.0)
     rows = Dispatch.objects.due(now).order_by().values_list("channel")
-    firsts = list(rows.annotate(first=Min("next_try_at")))
-    if not firsts:
-        return found
-    ended = Q(resumed_at__gt=min(first for _, first in firsts))
-    pauses = list(Pause.objects.filter(ended | Q(resumed_at=None)))
-    for channel, first in firsts:
+    since: dict[str, datetime.datetime] = {}
+    for channel, first in rows.annotate(first=Min("next_try_at")):
         partner = PARTNERS[channel]
+        since[partner] = min(first, since.get(partner, first))
+    return dict.fromkeys(PARTNERS.values(), 0.0) | seconds_due(since, now=now)
+
+
+def seconds_due(since: dict[str, datetime.datetime], *, now: datetime.datetime) -> dict[str, float]:
+    """The same for partners whose oldest steps are due since then. One query, or none if there are no partners."""
+    if not since:
+        return {}
+    pauses = list(Pause.objects.filter(Q(resumed_at__gt=min(since.values())) | Q(resumed_at=None)))
+    found = {}
+    for partner, first in since.items():
         own = [pause for pause in pauses if pause.partner == partner]
-        if not any(pause.stands(now) for pause in own):
-            since = max([first, *(pause.resumed_at or pause.until for pause in own)])
-            found[partner] = max(found[partner], (now - since).total_seconds())
+        paused = any(pause.stands(now) for pause in own)
+        begins = now if paused else max([first, *(pause.resumed_at or pause.until for pause in own)])
+        found[partner] = (now - begins).total_seconds()
     return found
 
 

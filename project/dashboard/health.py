@@ -22,6 +22,7 @@ class PartnerHealth:
     not possible.
     """
 
+    key: str
     name: str | Promise
     number: int
     oldest: datetime.datetime | None
@@ -50,7 +51,7 @@ def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> Partn
     act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
     act_url = reverse(act, args=[name]) if name in OUTSIDE else ""
     return PartnerHealth(
-        Partner(name).label, number, oldest, shut, url, listing("integrations_breaker"), paused, act_url
+        name, Partner(name).label, number, oldest, shut, url, listing("integrations_breaker"), paused, act_url
     )
 
 

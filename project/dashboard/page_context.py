@@ -11,11 +11,11 @@ from django.utils.translation import ngettext
 
 from orders.admin.pauses_in_force import may_pause, slept_through_for
 from orders.incident_causes import cause_of, title_of
-from orders.models import Incident, Order, Pause
+from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
 from orders.order_page.times import span
-from orders.queries.paused_work import PauseInForce
+from orders.queries.paused_work import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN
 from project.dashboard import figures
@@ -87,60 +87,49 @@ class Dashboard:
             if partner.shut:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
                 found.append(Number(text, 1, partner.breaker_url, "red"))
-            elif age := self.late.get(str(partner.name)):
+            elif age := self.late.get(partner.key):
                 text = _("%(partner)s: the oldest step has been due for %(span)s")
                 words = {"partner": partner.name, "span": span(int(age))}
                 found.append(Number(text % words, partner.number, partner.url, "red"))
         return found
 
-    def _order_worries(self) -> list[Number]:
+    def _order_worries(self) -> list[Number | None]:
         waiting = sum(row.number for row in self.needing or [])
         late = self.calendar.overdue if self.calendar else 0
         number = len(self.incidents or [])
         late_url = self.calendar.overdue_url if self.calendar else ""
+        incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
+        missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
+        needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
         return [
-            _books_worry(self.differences),
-            Number(_say(ngettext("%(n)d open incident", "%(n)d open incidents", number), number), number,
-                   self.incidents_url, "red"),
-            Number(_say(ngettext("%(n)d start day missed", "%(n)d start days missed", late), late), late, late_url,
-                   "red"),
-            Number(_say(ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting), waiting),
-                   waiting, orders_link(needs="somebody", o="since"), "amber"),
-            _conflict_worry(self.conflicts),
+            self.differences and _books_worry(self.differences),
+            _number(incidents, number, self.incidents_url, "red"),
+            _number(missed, late, late_url, "red"),
+            _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            self.conflicts and _conflict_worry(self.conflicts),
             self.notices,
-        ]  # fmt: skip
+        ]
 
 
 def _late(partners: list[PartnerHealth], now: datetime.datetime) -> dict[str, float]:
-    """By partner's name: for how many seconds its oldest step is due, if that is too long. The time of a pause does not
-    count. One query, and only if a step looks late."""
-    due = {str(row.name): row.oldest for row in partners if row.oldest and (now - row.oldest).total_seconds() > LATE}
-    if not due:
-        return {}
-    for pause in Pause.objects.filter(resumed_at__gt=min(due.values())):
-        name = str(pause.get_partner_display())
-        if name in due:
-            due[name] = max(due[name], pause.resumed_at)
-    ages = {name: (now - since).total_seconds() for name, since in due.items()}
-    return {name: age for name, age in ages.items() if age > LATE}
+    """For how many seconds the oldest step of each partner is due, if that is too long. One query, and only if a step
+    looks late."""
+    due = {row.key: row.oldest for row in partners if row.oldest and (now - row.oldest).total_seconds() > LATE}
+    return {partner: age for partner, age in seconds_due(due, now=now).items() if age > LATE}
 
 
-def _say(text: str, number: int) -> str:
-    return text % {"n": number}
+def _number(text: str, number: int, url: str, tone: str) -> Number:
+    return Number(text % {"n": number}, number, url, tone)
 
 
-def _books_worry(books: Waiting | None) -> Number | None:
-    if books is None:
-        return None
+def _books_worry(books: Waiting) -> Number:
     text = ngettext("%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number)
-    return Number(_say(text, books.number), books.number, books.url, "red")
+    return _number(text, books.number, books.url, "red")
 
 
-def _conflict_worry(conflicts: Waiting | None) -> Number | None:
-    if conflicts is None:
-        return None
+def _conflict_worry(conflicts: Waiting) -> Number:
     text = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
-    return Number(_say(text, conflicts.number), conflicts.number, conflicts.url, "amber")
+    return _number(text, conflicts.number, conflicts.url, "amber")
 
 
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
@@ -200,14 +189,14 @@ def _fill_waiting(page: Dashboard, user) -> None:
 
 def _notices(number: int) -> Number:
     text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
-    return Number(_say(text, number), number, listing("notifications_notice", state__exact="failed"), "amber")
+    return _number(text, number, listing("notifications_notice", state__exact="failed"), "amber")
 
 
 def _unbilled(number: int) -> Number:
     text = ngettext(
         "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
     )
-    return Number(text % {"n": number}, number, orders_link(needs="unbilled", o="since"), "red")
+    return _number(text, number, orders_link(needs="unbilled", o="since"), "red")
 
 
 def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:

@@ -1,40 +1,18 @@
-"""Whether this installation can do its work: database, migrations, a living worker and its backlog."""
+"""Whether this installation can do its work: database, migrations, a living worker."""
 
 import datetime
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
 
-from integrations.delivery.circuit_breaker import open_partners
-from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.queries.paused_work import oldest_due
 from orders.restored_guard import read_restore_state
+from project.observability.facts import Facts, is_alive
 
 DATABASE_AWAY = "the database does not answer"
 READ_ONLY = "the database takes no writes"
 MIGRATIONS_MISSING = "migrations are not applied"
 RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
-
-
-def heartbeat_age(now: datetime.datetime) -> float | None:
-    """Seconds since any cluster was last seen. None if there was none ever."""
-    seen = Heartbeat.objects.aggregate(last=Max("seen_at"))["last"]
-    return None if seen is None else (now - seen).total_seconds()
-
-
-def is_alive(age: float | None) -> bool:
-    """Whether a heartbeat of this age means that a worker is alive."""
-    return age is not None and age < HEARTBEAT_LIMIT.total_seconds()
-
-
-def oldest_due_age(now: datetime.datetime) -> float:
-    """How many seconds ago the longest waiting dispatch could first have been claimed. 0 if nothing is due.
-
-    A pause is not a delay: see `oldest_due`.
-    """
-    return max(oldest_due(now=now).values())
 
 
 def missing_migrations() -> list[str]:
@@ -70,11 +48,11 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
     reasons = [RESTORED] if restored else []
     if intake:
         return {**database, "reasons": reasons}
-    age = heartbeat_age(now)
+    facts = Facts(now)
     return {
         **database,
-        "heartbeat_age_seconds": age,
-        "oldest_due_seconds": oldest_due_age(now),
-        "open_breakers": sorted(open_partners()),
-        "reasons": reasons if is_alive(age) else [*reasons, NO_WORKER],
+        "heartbeat_age_seconds": facts.heartbeat_age,
+        "oldest_due_seconds": max(facts.oldest_due.values()),
+        "open_breakers": [row.partner for row in facts.breakers],
+        "reasons": reasons if is_alive(facts.heartbeat_age) else [*reasons, NO_WORKER],
     }

@@ -9,25 +9,15 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
-from integrations.models import Breaker
-from notifications.models import Notice
 from orders.models import AffectedOrder, Incident
 from orders.queries.after_restore import lost_entries
-from orders.queries.doubts import count_open
-from orders.queries.paused_work import oldest_due, pauses_in_force
+from orders.queries.paused_work import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
-from project.observability.readiness import (
-    DATABASE_AWAY,
-    MIGRATIONS_MISSING,
-    NO_WORKER,
-    RESTORED,
-    heartbeat_age,
-    is_alive,
-    missing_migrations,
-)
+from project.observability.facts import Facts, is_alive
+from project.observability.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
@@ -47,25 +37,28 @@ def desk_status(now: datetime.datetime) -> dict:
     try:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
-            found |= _facts(now)
+            found |= _told(Facts(now))
     except Error as error:
         database |= {"reachable": False, "error": error_line(error)}
     found["reasons"] = reasons(found)
     return found
 
 
-def _facts(now: datetime.datetime) -> dict:
+def _told(facts: Facts) -> dict:
+    books = facts.differences
     return {
         "restored": _restored(),
-        "queue": queue(now),
-        "worker": {"heartbeat_age_seconds": heartbeat_age(now)},
-        "breakers": breakers(),
-        "pauses": pauses(now),
-        "oldest_due": oldest_due(now=now),
+        "queue": queue(facts.now),
+        "worker": {"heartbeat_age_seconds": facts.heartbeat_age},
+        "breakers": [
+            {"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in facts.breakers
+        ],
+        "pauses": pauses(facts.now),
+        "oldest_due": facts.oldest_due,
         "incidents": _open_incidents(),
-        "differences": _differences(now),
+        "differences": {"open": books.number, "oldest_seconds": facts.difference_age, "unbilled": books.unbilled},
         "stuck": count_stuck(),
-        "notices": {"given_up": Notice.objects.given_up(now).count()},
+        "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
     }
 
@@ -88,12 +81,6 @@ def queue(now: datetime.datetime) -> dict:
     waiting = OrmQ.objects.filter(lock__lte=now)
     oldest = waiting.aggregate(oldest=Min("lock"))["oldest"]
     return {"length": OrmQ.objects.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
-
-
-def breakers() -> list[dict]:
-    """The partners whose calls wait, since when, and their last error."""
-    rows = Breaker.objects.filter(opened_at__isnull=False).order_by("partner")
-    return [{"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in rows]
 
 
 def pauses(now: datetime.datetime) -> list[dict]:
@@ -123,13 +110,6 @@ def _open_incidents() -> dict:
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("order", distinct=True)))
     codes = sorted(set(rows.values_list("code", flat=True)))
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
-
-
-def _differences(now: datetime.datetime) -> dict:
-    """Open differences with the big-data side: how many, since when, and how many orders are served but not billed."""
-    found = count_open()
-    age = (now - found.since).total_seconds() if found.since else 0.0
-    return {"open": found.number, "oldest_seconds": age, "unbilled": found.unbilled}
 
 
 def reasons(found: dict) -> list[str]:

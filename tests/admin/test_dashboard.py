@@ -198,7 +198,10 @@ def test_a_pause_that_is_over_makes_nothing_late(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     late = timezone.now() - datetime.timedelta(minutes=10)
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
-    make.PauseFactory(since=timezone.now() - DAY, resumed_at=timezone.now() - datetime.timedelta(seconds=5))
+    make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
+    over = timezone.now() - datetime.timedelta(seconds=5)
+    make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
+    make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)  # not noted yet
     assert member("业务人员").get(reverse("admin:index")).context["desk"].worries == []
 
 

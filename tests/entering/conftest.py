@@ -1,10 +1,8 @@
 """Staff, and what the big-data side answers them."""
 
-import io
-
 import pytest
 
-from orders.attachments.xlsx_cells import read_sheet
+from orders.attachments.xlsx import answer
 from orders.office.trials import workbook
 from tests.admin.conftest import books, boss, member  # noqa: F401
 
@@ -30,4 +28,4 @@ def apart():
 def read_here(request, monkeypatch):
     """Other tests' workbooks are harmless, and each such process takes a quarter of a second."""
     if "apart" not in request.fixturenames:
-        monkeypatch.setattr(workbook, "read_apart", lambda data: read_sheet(io.BytesIO(data), workbook.MOST_ROWS + 1))
+        monkeypatch.setattr(workbook, "ask", lambda verb, file, most, **how: answer(verb, file, most))

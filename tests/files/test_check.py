@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from orders.attachments import check
-from orders.attachments.check import FileProblem, ProbeError, check_files
+from orders.attachments import check, xlsx
+from orders.attachments.check import FileProblem, check_files
+from orders.attachments.xlsx import ProbeError
 from tests.files import books
 
 ORDER = "100A230920170126001"
@@ -198,7 +199,7 @@ def test_every_wrong_file_in_the_messages_order(folder):
 def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, tmp_path):
     endless = tmp_path / "probe.py"
     endless.write_text("while True: pass")
-    monkeypatch.setattr(check, "PROBE", endless)
+    monkeypatch.setattr(xlsx, "PROGRAM", endless)
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.0)
     books.write(folder, NAME, books.book())
     books.write(folder, TABLE, books.book())
@@ -210,7 +211,7 @@ def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):
     books.write(folder, NAME, books.book())
     endless = tmp_path / "probe.py"
     endless.write_text("while True: pass")
-    monkeypatch.setattr("orders.attachments.check.PROBE", endless)
+    monkeypatch.setattr("orders.attachments.xlsx.PROGRAM", endless)
     monkeypatch.setattr("orders.attachments.check.SECONDS_FOR_ALL", 0.01)
     assert code_of() == "too_large"
 

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.attachments.check import ProbeError
+from orders.attachments.xlsx import ProbeError
 from orders.models import Order
 from tests.bboss.conftest import TRIAL
 from tests.factories import NOW, OrderFactory

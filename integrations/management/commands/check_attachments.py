@@ -5,7 +5,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.attachments.check import ProbeError, check_files
+from orders.attachments.check import check_files
+from orders.attachments.xlsx import ProbeError
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
 from orders.services import recheck_files

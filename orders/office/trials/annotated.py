@@ -158,7 +158,7 @@ def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:
 
 
 def _moment(text: str) -> datetime.date | datetime.time | str:
-    """What a cell that Excel made a day holds, from its text (orders/attachments/xlsx_cells.py)."""
+    """What a cell that Excel made a day holds, from its text (orders/attachments/xlsx.py)."""
     for read in (datetime.datetime.fromisoformat, datetime.time.fromisoformat):
         with contextlib.suppress(ValueError):
             return read(text)

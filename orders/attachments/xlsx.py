@@ -1,0 +1,339 @@
+"""Reads foreign xlsx files in a process of its own, since a file may be hostile: what it does happens to no worker.
+
+`ask` starts this file as a program, with one of three verbs. The program needs no Django, has no environment, which
+holds secrets, and no descriptor but the file's. Its limits: 10 s of processor time, 300 MiB of address space (Python
+with openpyxl takes 33 MiB), no writing, a handful of open files. A file that breaks one is too_large.
+
+openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be a hundred MiB of XML, so
+`probe` has expat read them instead. openpyxl needs 5 s for a million empty rows and keeps every shared string in
+memory; this takes a second and hardly any memory.
+"""
+
+import copy
+import datetime
+import gc
+import itertools
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from xml.parsers import expat
+
+from openpyxl.reader.excel import ExcelReader, load_workbook
+from openpyxl.xml.constants import ARC_STYLE, SHARED_STRINGS
+
+PROGRAM = __file__
+CPU_SECONDS = 10
+MEMORY = 300 * 1024 * 1024
+UNPACKED = 100 * 1024 * 1024
+ENTRIES = 5000
+CHUNK = 64 * 1024
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
+LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
+MACROS = ("macroenabled", "vbaproject", "macrosheet")
+FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
+MOST_LINES = 10_000  # of the sheet, empty ones too
+MOST_COLUMNS = 100
+MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
+MOST_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
+MOST_MERGED = 20  # as many as anybody wants to read
+EXACT_DIGITS = 15  # Excel keeps no more of a number
+ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
+EMPTY = ["s", ""]
+NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
+
+
+def _named(*tags: str) -> list[str]:
+    return [f"http://schemas.openxmlformats.org/spreadsheetml/2006/main {tag}" for tag in tags]
+
+
+ROW, CELL, STRING, TEXT, MERGED = _named("row", "c", "si", "t", "mergeCell")
+VALUES = _named("v", "t", "f")  # value, inline text, formula
+STYLES = _named("xf", "font", "fill", "border", "cellStyle", "numFmt", "dxf")
+
+
+class ProbeError(Exception):
+    """The program ended without an answer, and not by its limits: our fault, which says nothing about the file."""
+
+
+class VerdictError(Exception):
+    """Ends the reading of a file. It carries the verdict."""
+
+
+def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
+    """What the program answers about an open file: `probe`, `first_rows` or `cells`. Raises ProbeError.
+
+    A file that can't be read has {"verdict": WORD}. It is too_large if reading takes longer than `seconds`.
+    """
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
+            stdin=file,
+            capture_output=True,
+            text=True,
+            env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ},
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"verdict": "too_large"}
+    if ended.returncode < 0 or ended.stderr.endswith("MemoryError\n"):  # the kernel ended it, or gave it no more
+        return {"verdict": "too_large"}
+    try:
+        return json.loads(ended.stdout)
+    except ValueError as error:
+        raise ProbeError(f"no verdict (exit {ended.returncode}): {ended.stderr.strip()[-300:]}") from error
+
+
+def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
+    """The same in this process, without limits. A file that breaks openpyxl, in whatever way, does not open."""
+    try:
+        return VERBS[verb](file, *arguments)
+    except VerdictError as error:
+        return {"verdict": str(error)}
+    except Exception as error:
+        no_memory = isinstance(error, MemoryError) or isinstance(error, expat.ExpatError) and error.code == NO_MEMORY
+        return {"verdict": "too_large" if no_memory else "not_xlsx"}
+
+
+def probe(file: BinaryIO) -> dict[str, str]:
+    """The verdict: right, too_large, not_xlsx, encrypted, or empty if fewer than two rows of the first sheet hold data.
+
+    Reading ends at the second such row.
+    """
+    check_package(file)
+    reader = _opened(file, macros="not_xlsx")
+    reader.read_workbook()
+    sheets = [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
+    if not sheets:
+        raise VerdictError("not_xlsx")
+    strings = reader.package.find(SHARED_STRINGS)
+    blank = _blank_strings(reader.archive, strings.PartName.lstrip("/")) if strings is not None else set()
+    filled, fresh, shared = 0, False, False  # fresh: in a row that has not been counted yet
+    for name, attributes, text in _elements(reader.archive, sheets[0]):
+        if name == ROW:
+            fresh, shared = True, False
+        elif name == CELL:
+            shared = attributes.get("t") == "s"  # the value is the number of a shared string
+        elif fresh and text and name in VALUES and not (shared and int(text) in blank):
+            filled, fresh = filled + 1, False
+            if filled > 1:
+                return {"verdict": "right"}
+    return {"verdict": "empty"}
+
+
+def _blank_strings(archive: zipfile.ZipFile, part: str) -> set[int]:
+    """The numbers of the shared strings that are empty or blank. A cell that shows one has no data."""
+    found, number = set(), -1
+    for name, _attributes, text in _elements(archive, part):
+        if name == STRING:
+            number += 1
+            found.add(number)
+        elif name == TEXT and text:
+            found.discard(number)
+    return found
+
+
+def first_rows(file: BinaryIO) -> dict[str, list[list[str]]]:
+    """`rows`: at most 20 of 20 cells of 200 characters. Formulas stay as they are written."""
+    sheet = load_workbook(file, read_only=True, keep_links=False).worksheets[0]
+    rows = itertools.islice(sheet.iter_rows(max_row=FIRST_ROWS, max_col=FIRST_COLUMNS, values_only=True), FIRST_ROWS)
+    return {"rows": [["" if cell is None else str(cell)[:FIRST_CHARACTERS] for cell in row] for row in rows]}
+
+
+def cells(file: BinaryIO, most: int) -> dict[str, list]:
+    """`rows`, [[number, [[kind, text], ...]], ...], and `merged`, ranges. `most` rows may hold data, the header too.
+
+    Rows and cells at an end that are empty are left out. A cell's kind is one letter: `s` text, `n` number, `b` yes or
+    no, `d` date, `f` formula, `e` error, `r` a number that Excel has rounded. A day is written as YYYYMMDD.
+    """
+    with zipfile.ZipFile(file) as archive:
+        if _has_macro_part(archive.namelist()):
+            raise VerdictError("macros")
+    check_package(file)
+    reader = _opened(file, macros="macros")
+    if ARC_STYLE in reader.valid_files:
+        _check_styles(reader.archive)
+    reader.read()
+    if not reader.wb.worksheets:
+        raise VerdictError("not_xlsx")
+    sheet = reader.wb.worksheets[0]
+    sheet.reset_dimensions()  # some programs write wrong ones
+    rows, characters = [], 0
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        if number > MOST_LINES:
+            raise VerdictError("rows")
+        found = _without_end([_cell(cell) for cell in row])
+        if len(found) > MOST_COLUMNS:
+            raise VerdictError("columns")
+        if found:
+            rows.append([number, found])
+        if len(rows) > most:
+            raise VerdictError("rows")
+        characters += sum(len(text) for _kind, text in found)
+        if characters > MOST_CHARACTERS:
+            raise VerdictError("too_large")
+    if not rows:
+        raise VerdictError("empty")
+    elements = _elements(reader.archive, sheet._worksheet_path)  # openpyxl does not tell them when it only reads
+    merged = (attributes.get("ref", "") for name, attributes, _text in elements if name == MERGED)
+    return {"rows": rows, "merged": list(itertools.islice(merged, MOST_MERGED))}
+
+
+VERBS = {"probe": probe, "first_rows": first_rows, "cells": cells}
+
+
+def check_package(file: BinaryIO) -> None:
+    """Checks the zip without reading a part of it as XML. Raises VerdictError, and others for what is no zip."""
+    with zipfile.ZipFile(file) as archive:
+        _check_entries(archive.infolist())
+        _check_sizes(archive)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    """Checks the zip's directory without unpacking anything.
+
+    No rule limits how well an entry is packed: a million empty rows pack 500:1 and do no harm.
+    """
+    names = [entry.filename for entry in entries]
+    if len(entries) > ENTRIES:
+        raise VerdictError("too_large")
+    if any(entry.flag_bits & LOCKED for entry in entries):
+        raise VerdictError("encrypted")
+    if sum(entry.file_size for entry in entries) > UNPACKED:
+        raise VerdictError("too_large")
+    if "[Content_Types].xml" not in names or len(set(names)) < len(names):
+        raise VerdictError("not_xlsx")
+    if any(entry.compress_type not in METHODS for entry in entries) or _has_macro_part(names):
+        raise VerdictError("not_xlsx")
+
+
+def _has_macro_part(names: list[str]) -> bool:
+    return any(name.lower().endswith("vbaproject.bin") for name in names)
+
+
+def _check_sizes(archive: zipfile.ZipFile) -> None:
+    """Unpacks every entry once and keeps nothing.
+
+    The directory may lie about sizes, and the checksums must be right.
+    """
+    total = 0
+    for entry in archive.infolist():
+        size = _true_size(archive, entry, UNPACKED - total)
+        total += size
+        if size != entry.file_size or total > UNPACKED:
+            raise VerdictError("too_large")
+
+
+def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> int:
+    """The real unpacked size of an entry. Stops soon after `limit`."""
+    boundless = copy.copy(entry)
+    boundless.file_size = UNPACKED * 2  # otherwise zipfile stops reading at the size in the directory
+    size = 0
+    with archive.open(boundless) as source:
+        while size <= limit and (chunk := source.read(CHUNK)):
+            size += len(chunk)
+    return size
+
+
+def _opened(file: BinaryIO, *, macros: str) -> ExcelReader:
+    """A reader that knows what the package holds. `macros`: the verdict if these are among it."""
+    reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
+    reader.read_manifest()
+    types = [part.ContentType.lower() for part in (*reader.package.Override, *reader.package.Default)]
+    if any(word in kind for kind in types for word in MACROS):
+        raise VerdictError(macros)
+    return reader
+
+
+def _elements(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """A part's elements in sequence, each with the beginning of its text up to the next one; blank text is "".
+
+    The part is read in pieces, without keeping a tree. A document type is refused: entity bombs begin with one, and the
+    format has none.
+    """
+    found: list[tuple[str, dict[str, str], str]] = []
+
+    def take_text(text: str) -> None:
+        name, attributes, before = found[-1]
+        if len(before) < EXACT_DIGITS and not text.isspace():  # a string's number may come in pieces
+            found[-1] = name, attributes, before + text
+
+    def refuse(*declaration: object) -> None:
+        raise VerdictError("not_xlsx")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda name, attributes: found.append((name, attributes, ""))
+    parser.CharacterDataHandler = take_text
+    parser.StartDoctypeDeclHandler = refuse
+    with archive.open(part) as source:
+        for chunk in itertools.chain(iter(lambda: source.read(CHUNK), b""), [b""]):
+            try:
+                parser.Parse(chunk, not chunk)
+            finally:  # what stands before an error counts
+                yield from found[:-1]
+                del found[:-1]
+    yield from found
+
+
+def _check_styles(archive: zipfile.ZipFile) -> None:
+    counts = Counter[str]()
+    for name, _attributes, _text in _elements(archive, ARC_STYLE):
+        if name in STYLES:
+            counts[name] += 1
+            if counts[name] > MOST_STYLES:
+                raise VerdictError("styles")
+
+
+def _without_end(found: list[list[str]]) -> list[list[str]]:
+    while found and not found[-1][1]:
+        found.pop()
+    return found
+
+
+def _cell(cell: Any) -> list[str]:
+    value = cell.value
+    if value is None:
+        return EMPTY
+    if cell.data_type in {"f", "e"}:
+        return [cell.data_type, str(getattr(value, "text", value))]
+    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
+        return ["d", _moment(value)]
+    if isinstance(value, bool):
+        return ["b", str(value).upper()]
+    if isinstance(value, int | float):
+        text = str(int(value)) if float(value).is_integer() else repr(value)
+        if ZEROS.fullmatch(cell.number_format):
+            text = text.zfill(len(cell.number_format))  # as people see it: 01012345678
+        return ["r" if len(text.strip("-")) > EXACT_DIGITS and "." not in text else "n", text]
+    return ["s", str(value).strip()]
+
+
+def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
+    midnight = not isinstance(value, datetime.datetime) or value.time() == datetime.time()
+    return f"{value:%Y%m%d}" if isinstance(value, datetime.date) and midnight else str(value)
+
+
+def _limit_resources() -> None:
+    """Sets the limits of this process. They can't be lifted again."""
+    for kind, value in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (value, value))
+
+
+if __name__ == "__main__":
+    _limit_resources()
+    gc.disable()  # collecting takes a fifth of the time, and finds nothing
+    print(json.dumps(answer(sys.argv[1], sys.stdin.buffer, *map(int, sys.argv[2:]))))
