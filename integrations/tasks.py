@@ -21,7 +21,7 @@ from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
-from orders.office.bulk.run import run_part
+from orders.office.bulk.run import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.exports.run import run_export
 from orders.office.exports.service import remove_old_files, resume_exports
@@ -30,6 +30,7 @@ from orders.office.trials.uploads import forget_uploads
 from orders.search.index import index_orders
 from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.free_space import watch_free_space
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
@@ -118,6 +119,7 @@ def sweep() -> str:
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release,
         remind_of_pauses, begin_due_exports, resume_exports, resume_notices, resume_runs,
+        watch_free_space,
     )  # fmt: skip
     for part in parts:
         try:
@@ -213,3 +215,9 @@ def send_notices() -> str:
 def bulk(pk: int) -> str:
     """Carries out a part of a bulk run, and queues the next part, perhaps of another run."""
     return run_part(pk, now=timezone.now(), stop=ending.is_set)
+
+
+@unless_away
+def note_bulk_rows(pk: int) -> str:
+    """Notes which rows a bulk run is about, while its maker looks at the first of them."""
+    return note_draft(pk, stop=ending.is_set)

@@ -32,6 +32,10 @@ MESSAGES = {
     "content_service_type": Message("%(given)s is not a known service type"),
     "content_attribution": Message("%(given)s is not JT, GJ or a province's letters"),
     "content_without_domains": Message("required: the trial has been activated already, name the new domains"),
+    "disk_low": Message(
+        "%(free)s MiB of the disk are free, and %(least)s must be (EXPORT_MIN_FREE_MB)",
+        _("The disk is nearly full (%(free)s MB free), so exports, uploads and bulk runs wait. Tell the technicians."),
+    ),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),
     # withdraw, compensate

@@ -114,6 +114,10 @@ CAUSES = {
         _("The database was restored to an earlier state, and BPM may have this order's process already."),
         _("Ask BPM whether it has the order. If so, have BPM report what it decided; if not, resend the order."),
     ),
+    "disk_low": Cause(
+        _("The disk is nearly full. Orders go on; exports, uploads and bulk runs are refused."),
+        _("Have the technicians make room on the disk of exports. The incident ends by itself."),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

@@ -205,6 +205,9 @@ SETTINGS = (
         "false",
         "an export of personal data, and a token that may see them, need a second person's word",
     ),
+    Setting(
+        "EXPORT_MIN_FREE_MB", whole, "2048", "with less free disk than this, exports, uploads and bulk runs are refused"
+    ),
     Setting("STATE_DIR", folder, str(BASE_DIR / "state"), "what this machine has seen of each database; its own"),
     Setting("EMAIL_URL", mail_server, "consolemail://", "the mail server"),
     Setting("EMAIL_BACKEND", text, "", "in place of EMAIL_URL's: anymail.backends.NAME.EmailBackend"),

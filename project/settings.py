@@ -212,6 +212,7 @@ BREAKER_PROBE_SECONDS = value("BREAKER_PROBE_SECONDS")
 ATTACHMENT_DIR = value("ATTACHMENT_DIR")
 EXPORT_DIR = value("EXPORT_DIR")
 EXPORT_SECOND_PERSON = value("EXPORT_SECOND_PERSON")
+EXPORT_MIN_FREE_MB = value("EXPORT_MIN_FREE_MB")
 STATE_DIR = value("STATE_DIR")  # of this machine alone: orders.restored_guard
 
 # --- Mail

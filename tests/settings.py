@@ -21,6 +21,7 @@ os.environ.update(
     DEFAULT_CONTACT_MAIL="desk@example.com",
     DEFAULT_CONTACT_TEL="13700000000",
     EMAIL_URL="memorymail://",
+    EXPORT_MIN_FREE_MB="0",
     STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
 atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)

@@ -21,6 +21,7 @@ WRITERS = (
     *(
         "orders/office/bulk/service.py",
         "orders/office/exports/service.py",
+        "orders/office/jobs.py",
         "orders/search/index.py",
     ),  # of their own rows
 )

@@ -56,7 +56,6 @@ TONES: dict[Words, str] = {
             Dispatch.State.SENDING,
             Attempt.Outcome.OPEN,
             Export.State.RUNNING,
-            BulkRun.State.COLLECTING,
             BulkRun.State.RUNNING,
         ],
         "violet": [

@@ -17,6 +17,7 @@ from orders.disk import sync_folder
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
+from orders.services.free_space import check_free_space
 
 logger = logging.getLogger(__name__)
 PART = ".upload-"  # no message can name such a file
@@ -59,8 +60,10 @@ class Upload:
 def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
     """Writes the bytes to a new file in ATTACHMENT_DIR, which goes again unless it is put in place.
 
-    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, or begins as no xlsx file does.
+    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, or begins as no xlsx file does, and while
+    the disk is nearly full.
     """
+    check_free_space()
     with _told_as_error():
         settings.ATTACHMENT_DIR.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=PART, dir=settings.ATTACHMENT_DIR)

@@ -16,7 +16,7 @@ class Incident(models.Model):
         RESOLVED = "resolved", _("Resolved")
         IGNORED = "ignored", _("Ignored")
 
-    partner = models.CharField(_("partner"), max_length=16, help_text=_("bigdata, bpm, mail, files or order"))
+    partner = models.CharField(_("partner"), max_length=16, help_text=_("bigdata, bpm, mail, files, order or desk"))
     step = models.CharField(_("step"), max_length=32, blank=True)
     code = models.CharField(_("error code"), max_length=32)
     words = models.CharField(_("partner's words"), max_length=120, blank=True)  # as common_words shortens them

@@ -134,7 +134,7 @@ WHY = {
     "not_restored": gettext_lazy("its records were not restored"),
     "undone_late": gettext_lazy("its activation was taken back after a day of billed service"),
 }
-PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order")}
+PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order"), "desk": gettext_lazy("The desk")}
 LABELS = {
     "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
     "result": ApprovalRecord.Result, "record": BillingRecord.State,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from orders.error_messages import say_in_english
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
@@ -46,6 +47,8 @@ LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
 ORDER = "order"
+DESK = "desk"
+"""The partner of incidents that stop no order: something of the desk itself needs a person."""
 BATCH = 500
 
 
@@ -87,6 +90,25 @@ def open_incident(
             **reference_of(incident),
         )  # fmt: skip
     return incident
+
+
+@transaction.atomic
+def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
+    """Notes that something of the desk itself needs a person. `params` fill the code's sentence."""
+    lock_incidents([(DESK, code)])
+    same = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    told = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}}
+    if not same.update(last_at=now, **told):
+        Incident.objects.create(partner=DESK, code=code, first_at=now, last_at=now, **told)
+
+
+def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
+    """Ends the incident about the desk itself, if there is one."""
+    open_ones = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    if open_ones.exists():
+        with transaction.atomic():
+            lock_incidents([(DESK, code)])
+            end_incidents(open_ones, now=now, mail=False)
 
 
 def _name_beside(trial: Order, incident: Incident, told: dict, now: datetime.datetime) -> None:

@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from integrations import tasks
 from orders.office.bulk.models import BulkRun
 
 NOTE = "客户来电，已核实"
@@ -16,9 +17,11 @@ def picked(*rows):
 
 
 def confirm(client, url, **form):
-    """Looks, then confirms what the page showed."""
+    """Looks, then confirms what the page showed, once a worker has noted the rows of a large draft."""
     shown = client.get(url).context["form"]
-    given = {"reason": NOTE, "seen": shown["seen"].value(), "token": shown["token"].value()} | form
+    if draft := shown["draft"].value():
+        tasks.note_bulk_rows(draft)
+    given = {"reason": NOTE, "draft": draft} | form
     return client.post(url, given)
 
 

@@ -1,15 +1,20 @@
 """Acts on many rows: which ones are meant, what would happen, what each act does, and trying the rest again."""
 
+import datetime
 import re
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.models import Dispatch, Incident, Order, OrderEvent
+from orders.office.bulk import page as bulk_page
+from orders.office.bulk import run as run_bulk
 from orders.office.bulk import selection as bulk_selection
-from orders.office.bulk.models import BulkRun
+from orders.office.bulk import service as bulk_runs
+from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_page.decisions.resend import VERDICTS
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
@@ -109,7 +114,7 @@ def test_where_none_of_the_first_would_change_others_still_may(staff, monkeypatc
 def test_where_nothing_would_change_there_is_no_button(staff):
     text = staff.get(new("attribute", picked(billed()))).content.decode()
     assert "不会有任何变化" in text
-    assert 'name="token"' not in text
+    assert 'name="draft"' not in text
 
 
 @pytest.mark.parametrize("key, allowed", [
@@ -247,44 +252,115 @@ def test_a_double_click_is_one_run(staff, slow):
     order = make.OrderFactory()
     url = new("note", picked(order))
     shown = staff.get(url).context["form"]
-    form = {"reason": NOTE, "seen": shown["seen"].value(), "token": shown["token"].value()}
+    form = {"reason": NOTE, "draft": shown["draft"].value()}
     answers = [staff.post(url, form) for _ in range(2)]
     assert answers[0]["Location"] == answers[1]["Location"]
     assert BulkRun.objects.count() == 1
 
 
-def test_a_selection_that_changed_is_shown_again(staff):
-    make.OrderFactory()
-    seen = staff.get(new("note")).context["form"]["seen"].value()
-    make.OrderFactory()
-    answer = staff.post(new("note"), {"reason": NOTE, "seen": seen})
-    assert (answer.status_code, BulkRun.objects.count()) == (200, 0)
-    assert answer.context["form"].non_field_errors()
-    assert staff.post(new("note"), {"reason": NOTE, "seen": answer.context["form"]["seen"].value()}).status_code == 302
+def test_the_rows_are_those_that_the_page_showed(staff):
+    old = make.OrderFactory()
+    shown = staff.get(new("note")).context["form"]["draft"].value()
+    later = make.OrderFactory()
+    staff.post(new("note"), {"reason": NOTE, "draft": shown})
+    assert notes(old, later) == [1, 0]
 
 
-def test_of_very_many_those_that_came_since_are_left_out(staff, slow, monkeypatch):
+def test_a_person_has_one_draft_and_an_hour_for_it(staff, clock):
+    order = make.OrderFactory()
+    first, second = (staff.get(new("note")).context["form"]["draft"].value() for _ in range(2))
+    assert _refused(staff, first)
+    clock.shift(bulk_runs.DRAFT_KEPT + datetime.timedelta(seconds=1))
+    assert _refused(staff, second)
+    assert notes(order) == [0]
+    tasks.tidy()
+    left = BulkRun.objects.get()  # of the last look
+    assert (left.pk > second, BulkItem.objects.exclude(run=left).count()) == (True, 0)
+
+
+def _refused(client, draft):
+    answer = client.post(new("note"), {"reason": NOTE, "draft": draft}, follow=True)
+    return "重新查看" in answer.content.decode()
+
+
+def test_nobody_confirms_or_sees_a_colleague_s_draft(member):
+    order = make.OrderFactory()
+    drafted = member("管理员").get(new("note")).context["form"]["draft"].value()
+    other = member("管理员")
+    assert _refused(other, drafted)
+    assert other.get(new("note") + f"&draft={drafted}").context["form"]["draft"].value() != drafted
+    assert page(other, BulkRun(pk=drafted)).status_code == 404
+    assert notes(order) == [0]
+    assert not other.get(reverse("admin:orders_bulkrun_changelist")).context["cl"].result_list
+
+
+@pytest.fixture
+def large(staff, monkeypatch):
+    """A draft of five orders of which the request notes two: its address, its number, the orders."""
     monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    old = [make.OrderFactory(state="scheduled") for _ in range(4)]
-    shown = staff.get(new("note", "every=1&state__exact=scheduled")).context["form"]["seen"].value()
-    new_one = make.OrderFactory(state="scheduled")
-    staff.post(new("note", "every=1&state__exact=scheduled"), {"reason": NOTE, "seen": shown})
-    run = BulkRun.objects.get()
-    assert set(run.items.values_list("target", flat=True)) == {order.pk for order in old}
-    assert new_one.pk not in set(run.items.values_list("target", flat=True))
-
-
-@pytest.mark.parametrize("gone, come", [(0, 0), (3, 0), (3, 1), (0, 1)])
-def test_of_very_many_others_among_them_are_a_change(staff, monkeypatch, gone, come):
-    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    *old, other, _last = [make.OrderFactory(state="scheduled") for _ in range(6)]
-    Order.objects.filter(pk=other.pk).update(state="active")
+    monkeypatch.setattr(run_bulk, "NOTED_AT_ONCE", 2)
+    orders = [make.OrderFactory(state="scheduled") for _ in range(5)]
     url = new("note", "every=1&state__exact=scheduled")
-    shown = staff.get(url).context["form"]["seen"].value()
-    Order.objects.filter(pk=old[gone].pk).update(state="active")
-    Order.objects.filter(pk=other.pk).update(state="scheduled" if come else "active")
-    assert staff.post(url, {"reason": NOTE, "seen": shown}).status_code == 200
-    assert not BulkRun.objects.exists()
+    return url, staff.get(url).context["form"]["draft"].value(), orders
+
+
+def test_a_large_draft_is_noted_by_a_worker_before_it_is_confirmed(staff, slow, large):
+    url, draft, orders = large
+    shown = staff.get(f"{url}&draft={draft}")
+    assert (shown.context["noted"], shown.context["count"], 'http-equiv="refresh"' in shown.content.decode()) == (
+        2,
+        5,
+        True,
+    )
+    later = make.OrderFactory(state="scheduled")
+    staff.post(url, {"reason": NOTE, "draft": draft})
+    assert BulkRun.objects.get(pk=draft).state == BulkRun.State.DRAFT
+    [queued] = OrmQ.objects.all()
+    tasks.note_bulk_rows(*queued.task["args"])
+    shown = staff.get(f"{url}&draft={draft}")
+    assert (shown.context["count"], "http-equiv" in shown.content.decode()) == (5, False)
+    staff.post(f"{url}&draft={draft}", {"reason": NOTE, "draft": draft})
+    tasks.bulk(draft)
+    assert (notes(*orders), notes(later)) == ([1] * 5, [0])
+
+
+def test_the_noting_of_a_dead_worker_goes_on(large, clock):
+    _url, draft, orders = large
+    OrmQ.objects.all().delete()
+    run_bulk.note_draft(draft, stop=iter([False, True]).__next__)  # two more rows, then it ends
+    assert BulkItem.objects.filter(run=draft).count() == 4
+    clock.shift(datetime.timedelta(minutes=2))
+    bulk_runs.resume_runs(now=timezone.now())
+    [queued] = OrmQ.objects.all()
+    tasks.note_bulk_rows(*queued.task["args"])
+    found = BulkItem.objects.filter(run=draft).order_by("target").values_list("target", flat=True)
+    assert list(found) == [order.pk for order in orders]
+    assert BulkRun.objects.get(pk=draft).upto is None
+
+
+def test_nobody_notes_rows_of_a_draft_that_is_gone(staff, large):
+    url, draft, _orders = large
+    staff.get(url)
+    run_bulk.note_draft(draft)
+    assert BulkItem.objects.filter(run=draft).count() == 2
+
+
+def test_too_many_rows_are_no_draft(staff, monkeypatch):
+    monkeypatch.setattr(bulk_page, "MOST_ROWS", 2)
+    for _ in range(3):
+        make.OrderFactory()
+    shown = staff.get(new("note"))
+    assert (shown.context["count"], BulkRun.objects.count()) == (0, 0)
+    assert "缩小" in shown.content.decode()
+
+
+def test_a_person_has_three_unfinished_runs(staff, slow):
+    order = make.OrderFactory()
+    for _ in range(3):
+        begin(staff, new("note", picked(order)))
+    answer = staff.post(new("note"), {"reason": NOTE, "draft": staff.get(new("note")).context["form"]["draft"].value()})
+    assert (answer.status_code, BulkRun.objects.filter(state="waiting").count()) == (302, 3)
+    assert "3" in staff.get(new("note")).content.decode()
 
 
 def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
@@ -320,19 +396,19 @@ def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
     make.OrderFactory()
     for value in ("99999999999999999999", "9" * 400):
         address = new(act, f"every=1&incident={value}")
-        answers = [staff.get(address), staff.post(address, {"reason": "x", "seen": "a.1.1.1"})]
-        assert {answer.status_code for answer in answers} <= {200, 404}
+        answers = [staff.get(address), staff.post(address, {"reason": "x", "draft": "1"})]
+        assert {answer.status_code for answer in answers} <= {200, 302, 404}
     assert not BulkRun.objects.exists()
 
 
 @pytest.mark.parametrize("form", [
-    {}, {"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x"}, {"reason": "x", "seen": "x" * 5000},
-    {"reason": "x", "seen": "a.9999999999999999999999.1"}, {"reason": "x", "seen": "..", "token": "x"},
+    {}, {"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x"}, {"reason": "x", "draft": "x" * 5000},
+    {"reason": "x", "draft": "9999999999999999999999"}, {"reason": "x", "draft": "-1"},
 ])  # fmt: skip
 def test_nonsense_in_the_form_does_nothing(staff, form):
     make.OrderFactory()
     assert staff.post(new("note"), form).status_code == 200
-    assert not BulkRun.objects.exists()
+    assert not BulkRun.objects.exclude(state=BulkRun.State.DRAFT).exists()
 
 
 def test_the_failed_ones_are_tried_again_as_a_new_run(staff):

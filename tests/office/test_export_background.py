@@ -10,15 +10,16 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from orders.office import jobs
 from orders.office.exports import service as exports
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
-from orders.office.exports.service import LeftError, Table, claim_export, resume_exports, write_export
+from orders.office.exports.service import Table, claim_export, resume_exports, write_export
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx
 
 pytestmark = pytest.mark.django_db
-DEAD = exports.LEASE + datetime.timedelta(seconds=1)
+DEAD = jobs.LEASE + datetime.timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_waiting_one_whose_task_was_lost_is_found_by_the_sweep(waiting, clock)
     waiting()
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 0  # a request may be writing it itself
-    clock.shift(exports.LOST + datetime.timedelta(seconds=1))
+    clock.shift(jobs.LOST + datetime.timedelta(seconds=1))
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 1
 
@@ -187,7 +188,7 @@ def test_progress_is_noted_while_it_is_written(staff, waiting, monkeypatch):
 
 def test_one_that_kills_its_workers_is_given_up(waiting, clock):
     row = waiting()
-    for _ in range(exports.MOST_ATTEMPTS):
+    for _ in range(jobs.MOST_ATTEMPTS):
         assert claim_export(row.pk, now=timezone.now())
         clock.shift(DEAD)
     tasks.export(row.pk)
@@ -268,5 +269,5 @@ def test_a_row_that_is_gone_meanwhile_is_left_out(staff):
 def test_whoever_lost_the_lease_is_stopped_at_the_next_look(waiting):
     row = claim_export(waiting().pk, now=timezone.now())
     Export.objects.filter(pk=row.pk).update(attempts=9)
-    with pytest.raises(LeftError):
-        exports._renew(row, exports.LEASE)
+    with pytest.raises(jobs.LeftError):
+        jobs.renew(row)

@@ -41,7 +41,7 @@ def renamed(member):
     client.post(EXPORT, {"format": "csv", "columns": ["number"]})
     page = reverse("admin:orders_bulkrun_new", args=["note"]) + f"?pick={order.pk}"
     form = client.get(page).context["form"]
-    client.post(page, {"reason": "批量备注", "seen": form["seen"].value(), "token": form["token"].value()})
+    client.post(page, {"reason": "批量备注", "draft": form["draft"].value()})
     assert (Export.objects.get().state, BulkRun.objects.get().state) == ("done", "done")
     User.objects.filter(pk=person.pk).update(username="li.lei.old")
     newcomer = make.UserFactory(username="li.lei", display_name="李磊", date_joined=timezone.now())

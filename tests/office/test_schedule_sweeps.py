@@ -7,6 +7,7 @@ from django_q.models import OrmQ
 from integrations import tasks
 from orders.office.exports import service as exports
 from orders.office.exports.models import Export
+from orders.office.jobs import queue_next
 from orders.office.schedules import service as schedules
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import begin_due_exports
@@ -63,6 +64,6 @@ def test_a_clerk_s_own_export_goes_before_scheduled_ones(owner, clock):
     own = make.ExportFactory(by=f"staff:{owner.person.username}", state="waiting", created_at=timezone.now())
     assert (exports.waiting_before(own), exports.waiting_before(scheduled)) == (0, 1)
     OrmQ.objects.all().delete()
-    exports.queue_next(before=timezone.now())
+    queue_next(Export, before=timezone.now())
     [queued] = OrmQ.objects.all()
     assert queued.task["args"] == (own.pk,)

@@ -13,6 +13,7 @@ from django_q.models import OrmQ
 from integrations import tasks
 from notifications.models import Notice
 from orders.models import OrderEvent
+from orders.office import jobs
 from orders.office.exports import service as exports
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
@@ -112,7 +113,7 @@ def test_a_worker_that_dies_over_it_leaves_nothing_undone(owner, clock, export_d
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
     assert exports.claim_export(Export.objects.get().pk, now=timezone.now())  # and then it dies
-    pass_time(clock, timezone.now() + exports.LEASE + datetime.timedelta(seconds=1))
+    pass_time(clock, timezone.now() + jobs.LEASE + datetime.timedelta(seconds=1))
     export = Export.objects.get()
     assert (export.state, export.attempts, len(mail.outbox)) == ("done", 2, 1)
 

@@ -7,10 +7,10 @@ from tests.harness.proc import kill
 pytestmark = pytest.mark.kills
 ROWS = 3000
 BEGIN = f"""
-import uuid
 from django.utils import timezone
 from orders.models import Order
-from orders.office.bulk.service import begin_run, queue_run
+from orders.office.bulk.service import begin_draft, confirm_draft
+from orders.office.jobs import queue
 from project.models import User
 User.objects.create_superuser("bulk-keeper")
 now = timezone.now()
@@ -18,8 +18,8 @@ Order.objects.bulk_create(
     [Order(number=f"BULK{{n:06d}}", kind="trial", state="trialing", content={{}}, content_hash="x", trans_idh="1",
            received_at=now, planned_at=now) for n in range({ROWS})], batch_size=1000)
 ids = list(Order.objects.filter(number__startswith="BULK").order_by("pk").values_list("pk", flat=True))
-queue_run(begin_run(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], details={{}},
-                    reason="noted in bulk", token=uuid.uuid4(), now=now))
+draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], details={{}}, now=now)
+queue(confirm_draft(pk=draft.pk, by="staff:bulk-keeper", act="note", details={{}}, reason="noted in bulk", now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
 

@@ -10,14 +10,15 @@ ROWS = 100_000  # enough that the worker still writes when it is killed, on a qu
 BEGIN = f"""
 from django.utils import timezone
 from orders.models import InboundMessage
-from orders.office.exports.service import begin_export, queue_export
+from orders.office.exports.service import begin_export
+from orders.office.jobs import queue
 from project.models import User
 User.objects.create_superuser("keeper")
 now = timezone.now()
 InboundMessage.objects.bulk_create(
     [InboundMessage(received_at=now, trans_ido=f"X{{n:06d}}", http_status=200, rsp_code="00000", rsp_desc="Success",
                     trans_idh="1", body="") for n in range({ROWS})], batch_size=1000)
-queue_export(begin_export(by="staff:keeper", list_name="inbound", query="q=X", columns=["trans_ido", "received"],
+queue(begin_export(by="staff:keeper", list_name="inbound", query="q=X", columns=["trans_ido", "received"],
                           format="xlsx", personal=False, reason="", scope=None, now=now))
 """
 

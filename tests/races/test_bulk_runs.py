@@ -3,7 +3,6 @@
 import statistics
 import threading
 import time
-import uuid
 from functools import partial
 
 import pytest
@@ -15,7 +14,7 @@ from django.utils import timezone
 from orders.models import Dispatch, Order, OrderEvent
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part
-from orders.office.bulk.service import begin_run, stop_run
+from orders.office.bulk.service import begin_draft, confirm_draft, stop_run
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import failed, staff
@@ -25,10 +24,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def begun(act, orders, user):
-    return begin_run(
-        by=f"staff:{user.username}", act=act, targets=[order.pk for order in orders], query="", words=[], details={},
-        reason="BPM 已恢复", token=uuid.uuid4(), now=timezone.now(),
-    )  # fmt: skip
+    by, now = f"staff:{user.username}", timezone.now()
+    targets = [order.pk for order in orders]
+    draft = begin_draft(by=by, act=act, targets=targets, query="", words=[], details={}, now=now)
+    return confirm_draft(pk=draft.pk, by=by, act=act, details={}, reason="BPM 已恢复", now=now)
 
 
 def test_two_clicks_are_one_run():
@@ -36,7 +35,7 @@ def test_two_clicks_are_one_run():
     client.force_login(staff("add_note"))
     url = reverse("admin:orders_bulkrun_new", args=["note"]) + "?every=1"
     form = client.get(url).context["form"]
-    given = {"reason": "x", "seen": form["seen"].value(), "token": form["token"].value()}
+    given = {"reason": "x", "draft": form["draft"].value()}
     clients = [Client() for _ in range(2)]
     for one in clients:
         one.cookies = client.cookies

@@ -40,14 +40,13 @@ FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no mid
 
 
 class ReasonForm(forms.Form):
-    """Confirms a run. `seen` and `token` are what the page of the dry run showed and was called."""
+    """Confirms a run. `draft` is the one whose rows the page showed."""
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
     )  # fmt: skip
-    seen = forms.CharField(widget=forms.HiddenInput, required=False)
-    token = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
 
     def details(self) -> dict[str, str]:
         """What the act needs besides the reason."""

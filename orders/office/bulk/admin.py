@@ -28,15 +28,15 @@ from orders.models import Province
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
-from orders.office.bulk.page import answer_new_run, is_own, runs_seen
-from orders.office.bulk.selection import AGAIN, is_id
+from orders.office.bulk.page import answer_new_run, is_own
+from orders.office.bulk.selection import AGAIN, is_id, runs_seen
 from orders.office.bulk.service import go_on, stop_run
 from orders.order_page.page_context import request_actor
 from orders.people import actor_of
 
 State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
-BUSY = [State.COLLECTING, State.WAITING, State.RUNNING]
+BUSY = BulkRun.UNFINISHED
 SHOWN = 50
 FailedFilter = word_filter("undone", _("not carried out"), {
     "yes": (_("Some were not"), Q(failed__gt=0)),

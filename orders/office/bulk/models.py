@@ -1,19 +1,23 @@
 """One act on many rows: who asked for it, and what became of each row."""
 
 import uuid
+from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.office.jobs import Job
 
-class BulkRun(models.Model):
-    """An act that a person confirmed for many rows at once. Workers carry it out, part by part.
 
-    `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id. `query` is the filter as in the list's
-    address, `words` the same in words: pairs of title and value. `details` holds what the act needs besides its reason.
-    `token` names the form that was confirmed, so that a second click finds the same run. `turn` counts the processes
-    that took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` is a
-    code with its parameters and says why it was stopped.
+class BulkRun(Job):
+    """An act on many rows at once. It is a draft until its maker confirms it. Then workers carry it out, part by part.
+
+    `query` is the filter as in the list's address, `words` the same in words: pairs of title and value. `details` holds
+    what the act needs besides its reason. `turn` counts the processes that took it up, and each knows its own;
+    `attempts` counts those that came to the row which is next. `error` says why it was stopped.
+
+    `upto` is set while a worker still notes the rows of a large draft: the newest id that the selection had; `details`
+    then holds the `address` that the rows are selected by. A draft with `finished_at` is gone.
     """
 
     class Act(models.TextChoices):
@@ -24,22 +28,30 @@ class BulkRun(models.Model):
         INCIDENTS = "incidents", _("Take incidents up")
 
     class State(models.TextChoices):
-        COLLECTING = "collecting", _("Rows are noted")
+        DRAFT = "collecting", _("Draft")  # the value that 1.3.0 has, whose processes still run during an upgrade
         WAITING = "waiting", _("Waiting for a worker")
         RUNNING = "running", _("Under way")
         STOPPED = "stopped", _("Stopped")
         DONE = "done", _("Finished")
 
+    TASK = "integrations.tasks.bulk"
+    FENCE = "turn"
+    TURNS: ClassVar[list] = ["worked_at", "pk"]
+    WAITS_SINCE = "worked_at"
+    IN_BACKGROUND: ClassVar[dict] = {"state": State.RUNNING, "at_once": False}
+    UNFINISHED: ClassVar[list[str]] = [State.WAITING, State.RUNNING]
+    MOST_UNFINISHED, TOO_MANY = 3, "bulk_too_many"
+
     by = models.CharField(_("begun by"), max_length=160)
-    maker_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(_("begun at"))
     act = models.CharField(_("act"), max_length=16, choices=Act.choices)
     query = models.TextField(_("filter"), blank=True)
     words = models.JSONField(_("filter in words"), default=list, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)
-    token = models.UUIDField(default=uuid.uuid4, editable=False)
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.COLLECTING)
+    token = models.UUIDField(default=uuid.uuid4, editable=False)  # only 1.3.0 reads it; it goes with the next release
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT)
+    upto = models.BigIntegerField(null=True, editable=False)
     total = models.PositiveIntegerField(_("rows in all"), default=0)
     done = models.PositiveIntegerField(_("carried out"), default=0)
     failed = models.PositiveIntegerField(_("not carried out"), default=0)
@@ -47,9 +59,6 @@ class BulkRun(models.Model):
     turn = models.PositiveIntegerField(default=0, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     worked_at = models.DateTimeField(editable=False)
-    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    error = models.JSONField(_("error"), default=dict, blank=True)
     items_kept = models.BooleanField(_("rows are kept"), default=True)
 
     class Meta:

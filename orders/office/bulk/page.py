@@ -1,6 +1,6 @@
 """The page that confirms an act on many rows: which they are, what would happen, and the reason."""
 
-import uuid
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -12,15 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.admin.personal import masked_text
-from orders.admin.scope import is_unlimited
 from orders.errors import OrderError
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part
-from orders.office.bulk.selection import Look, Selected
-from orders.office.bulk.service import begin_run, find_run, queue_run
+from orders.office.bulk.selection import DRAFT, JUDGED, Selected, is_id
+from orders.office.bulk.service import MOST_ROWS, begin_draft, confirm_draft, find_draft
+from orders.office.jobs import queue
 from orders.order_page.page_context import request_actor
-from orders.people import is_of, rows_of
+from orders.people import is_of
 
 AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
@@ -28,49 +28,65 @@ SAMPLE = 10
 
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
-    """GET: which rows, and what would happen. POST: it is begun, if they are still those that were seen."""
+    """GET: notes which rows, as a draft, and shows what would happen. POST: the draft runs."""
     act = ACTS.get(key)
     if act is None:
         raise Http404
     if not act.is_allowed(request.user):
         raise PermissionDenied
-    chooser = act.chooser(request.GET or None) if act.chooser else None
-    asked = {} if chooser is None else chooser.cleaned_data if chooser.is_valid() else None
-    selected = Selected(act, request, runs_seen(request), asked)
-    if chooser is None and not selected.named:
+    selected = Selected(act, request)
+    if selected.chooser is None and not selected.named:
         messages.warning(request, _("Tick rows, or choose all that fit."))
         return redirect(f"{_address_of_list(act)}?{selected.filter_query}")
-    form = act.form(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    form = act.form(request.POST) if request.method == "POST" else None
+    if form and form.is_valid():
         try:
             run = _begin(request, act, selected, form)
         except OrderError as error:
             messages.error(request, error.words())
-            return redirect(request.get_full_path())
-        if run is not None:
-            return redirect("admin:orders_bulkrun_change", run.pk)
-    look = selected.look()
-    if request.method == "POST" and form.is_valid():
-        form = _seen_anew(request, act, look)
-    elif request.method != "POST":
-        form = act.form(initial=_initial(request, selected, look))
+            return redirect(_address(request))
+        return redirect("admin:orders_bulkrun_change", run.pk)
+    draft = _draft_of(request, act, selected)
+    if form is None:
+        form = act.form(initial=_initial(request, selected, draft))
+    elif draft:
+        form.data = form.data.copy()
+        form.data[DRAFT] = draft.pk
     context = {
-        **site.each_context(request), "opts": act.model._meta, "title": act.label, "act": act, "chooser": chooser,
+        **site.each_context(request), "opts": act.model._meta, "title": act.label, "act": act,
+        "chooser": selected.chooser,
         "list": {"title": act.model._meta.verbose_name_plural, "address": _address_of_list(act)},
         "form": form, "carried": [(title, masked_text(value)) for title, value in selected.words],
-        "kept": _kept(request, selected), "without": selected.without, **_dry_run(act, look, asked or {}),
+        "kept": _kept(request, selected), "without": selected.without,
+        **(_dry_run(act, draft, selected.asked or {}) if draft else {"count": 0, "acts": False}),
     }  # fmt: skip
+    if draft and draft.upto is not None:
+        context |= {"noted": draft.items.count(), "look_again": _address(request, draft)}
     return TemplateResponse(request, "bulk/new.html", context)
 
 
-def runs_seen(request: HttpRequest):
-    """The runs that the person may see: all for those without a limit who may see runs, else the person's own."""
-    user, rows = request.user, BulkRun.objects.all()
-    sees_all = user.has_perm("orders.view_bulkrun") and is_unlimited(user)
-    if sees_all:
-        return rows
-    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
-    return rows.filter(with_id | without)  # few enough that no index is needed
+def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun | None:
+    """The draft that the address or the form names, or a new one; None if no row is selected, or too many are."""
+    by, now, named = request_actor(request), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
+    if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
+        return draft
+    first, total, upto = selected.first()
+    if total > MOST_ROWS:
+        most = {"count": f"{total:,}", "most": f"{MOST_ROWS:,}"}
+        messages.error(request, _("These are %(count)s rows; at most %(most)s at once. Narrow the filter.") % most)
+    if not first or total > MOST_ROWS:
+        return None
+    return begin_draft(
+        by=by, act=act.key, targets=first, query=selected.filter_query, words=selected.words, total=total, upto=upto,
+        details={} if upto is None else {"address": request.GET.urlencode()}, now=now,
+    )  # fmt: skip
+
+
+def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
+    """This page for the draft, or for a new one."""
+    query = request.GET.copy()
+    query.pop(DRAFT, None)
+    return f"{request.path}?{urlencode([*query.lists(), *([(DRAFT, draft.pk)] if draft else [])], doseq=True)}"
 
 
 def is_own(user, run: BulkRun) -> bool:
@@ -82,64 +98,48 @@ def _address_of_list(act: BulkAct) -> str:
     return reverse(f"admin:orders_{act.model._meta.model_name}_changelist")
 
 
-def _initial(request: HttpRequest, selected: Selected, look: Look) -> dict:
+def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) -> dict:
     """A new form, with what the run was told whose rest is tried again; with its reason only for who wrote it."""
     run = selected.again
     before = {"reason": run.reason if is_own(request.user, run) else "", **run.details} if run else {}
-    return before | {"seen": look.digest, "token": uuid.uuid4()}
+    return before | {DRAFT: draft.pk if draft else None}
 
 
 def _kept(request: HttpRequest, selected: Selected) -> list[tuple[str, str]]:
     """What of the address the chooser takes along."""
     own = selected.act.chooser.base_fields if selected.act.chooser else ()
-    return [(name, value) for name, values in request.GET.lists() if name not in own for value in values]
+    return [(name, value) for name, values in request.GET.lists() if name not in {DRAFT, *own} for value in values]
 
 
-def _seen_anew(request: HttpRequest, act: BulkAct, look: Look) -> ReasonForm:
-    """Nothing was done, and the person is told, also where nothing is left to be chosen: a colleague was quicker."""
-    data = request.POST.copy()
-    data["seen"] = look.digest
-    form, text = act.form(data), _("The selection has changed since you looked. Look at it again, then confirm.")
-    form.add_error(None, text)
-    if not look.count:
-        messages.warning(request, text)
-    return form
-
-
-def _dry_run(act: BulkAct, look: Look, asked: dict) -> dict:
-    judged = act.judge(look.first, asked)
+def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
+    first = list(draft.items.order_by("target").values_list("target", flat=True)[:JUDGED])
+    judged = act.judge(first, asked)
     sample = sorted(judged, key=lambda one: not one.acts)[:SAMPLE]
-    estimated = look.count > len(look.first)
+    estimated = draft.total > len(first)
     return {
-        "count": look.count,
-        "estimated": len(look.first) if estimated else 0,
+        "count": draft.total,
+        "estimated": len(first) if estimated else 0,
         "verdicts": count_kinds(judged),
         "acts": estimated or any(row.acts for row in judged),
         "sample": [(address_of(one.row), act.name_of(one.row), one.words) for one in sample],
-        "at_once": look.count <= AT_ONCE,
+        "at_once": draft.total <= AT_ONCE,
     }
 
 
-def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonForm) -> BulkRun | None:
-    """Begins the run, and carries out a short one. A second click on the same form gives the run of the first.
+def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonForm) -> BulkRun:
+    """Confirms the draft, and carries out a short run. A second click on the same form gives the run of the first.
 
-    None if the selection has changed. Raises OrderError if no run may begin now.
+    Raises OrderError if it may not begin now.
     """
-    by, token, now = request_actor(request), form.cleaned_data["token"] or uuid.uuid4(), timezone.now()
-    if run := find_run(by=by, token=token, now=now):
-        return run
-    targets = selected.confirm(form.cleaned_data["seen"])
-    if targets is None:
-        return None
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
-    run = begin_run(
-        by=by, act=act.key, targets=targets, query=selected.filter_query, words=selected.words,
-        details={**asked, **form.details()}, reason=form.cleaned_data["reason"],
-        token=token, now=now,
+    given = form.cleaned_data
+    run = confirm_draft(
+        pk=given[DRAFT], by=request_actor(request), act=act.key, details={**asked, **form.details()},
+        reason=given["reason"], now=timezone.now(),
     )  # fmt: skip
-    if len(targets) <= AT_ONCE:
+    if run.total <= AT_ONCE:
         run_part(run.pk, now=timezone.now(), seconds=AT_ONCE_SECONDS, at_once=True)
         run.refresh_from_db()
     if run.state == BulkRun.State.WAITING:
-        queue_run(run)
+        queue(run)
     return run

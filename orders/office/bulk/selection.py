@@ -1,48 +1,40 @@
 """Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
 
 import contextlib
-import hashlib
-from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ORDER_VAR
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.admin.scope import is_unlimited
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.lists.list_query import COLUMNS, query_words, read_query, unread_list
 from orders.office.bulk.acts import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
+from orders.people import rows_of
 
-PICK, EVERY, AGAIN = "pick", "every", "again"
+PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MOST_PICKED = 1000
 LARGEST = 2**63  # an id is smaller
-JUDGED = 2000  # rows that a dry run judges, and by which two selections are told apart
+JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a page showed of a selection: how many rows, their ids added up, the first of them (the oldest first) and
-    the newest id."""
-
-    count: int
-    total: int
-    first: list[int]
-    newest: int
-
-    @property
-    def digest(self) -> str:
-        """What a form takes along, to be compared when it comes back."""
-        name = hashlib.sha256(",".join(map(str, self.first)).encode()).hexdigest()[:32]
-        return f"{name}.{self.count}.{self.total}.{self.newest}"
+def runs_seen(request: HttpRequest) -> QuerySet[BulkRun]:
+    """The runs that the person may see: all for those without a limit who may see runs, else the person's own."""
+    user, rows = request.user, BulkRun.objects.exclude(state=BulkRun.State.DRAFT)
+    sees_all = user.has_perm("orders.view_bulkrun") and is_unlimited(user)
+    if sees_all:
+        return rows
+    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
+    return rows.filter(with_id | without)  # few enough that no index is needed
 
 
 class Selected:
@@ -51,20 +43,27 @@ class Selected:
     `named`: the address says which rows it means.
     """
 
-    def __init__(self, act: BulkAct, request: HttpRequest, runs: QuerySet[BulkRun], asked: dict | None):
-        """`runs`: those whose rest the person may try again. `asked`: the chooser's answer; None if it has none."""
-        self.act, self.request, self.asked = act, request, asked
-        own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
+    def __init__(self, act: BulkAct, request: HttpRequest):
+        self.act, self.request = act, request
+        self.chooser = act.chooser(request.GET or None) if act.chooser else None
+        own = {PICK, EVERY, AGAIN, DRAFT, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
         self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
         self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
-        self.again = self._run_of(request.GET.get(AGAIN, ""), runs)
+        self.again = self._run_of(request.GET.get(AGAIN, ""))
         self.every = EVERY in request.GET
 
-    def _run_of(self, value: str, runs: QuerySet[BulkRun]) -> BulkRun | None:
+    @cached_property
+    def asked(self) -> dict | None:
+        """The chooser's answer, empty for an act without one; None if it has no answer yet."""
+        if self.chooser is None:
+            return {}
+        return self.chooser.cleaned_data if self.chooser.is_valid() else None
+
+    def _run_of(self, value: str) -> BulkRun | None:
         if not value:
             return None
-        row = runs.filter(pk=value, act=self.act.key).first() if is_id(value) else None
+        row = runs_seen(self.request).filter(pk=value, act=self.act.key).first() if is_id(value) else None
         if row is None:
             raise Http404
         return row
@@ -132,31 +131,22 @@ class Selected:
     def without(self) -> str:
         """The same page for all rows."""
         query = self.request.GET.copy()
-        for name in {PICK, AGAIN, *(name for name, _value in self.params)}:
+        for name in {PICK, AGAIN, DRAFT, *(name for name, _value in self.params)}:
             query.pop(name, None)
         return f"?{query.urlencode()}"
 
-    def look(self) -> Look:
-        """What is selected now."""
+    def first(self) -> tuple[list[int], int, int | None]:
+        """The ids of the first rows, how many rows there are, and the newest id where there are more than these."""
         with _known_values():
             first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
             if len(first) <= JUDGED:
-                return _look_at(first)
-            told = self.rows.order_by().aggregate(count=Count("pk"), total=Sum("pk"), newest=Max("pk"))
-        return Look(told["count"], int(told["total"]), first[:JUDGED], told["newest"])
+                return first, len(first), None
+            known = self.rows.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
+        return first[:JUDGED], known["count"], known["newest"]
 
-    def confirm(self, digest: str) -> Sequence[int] | None:
-        """The ids of what a page showed with this digest; None if that has changed.
-
-        Of more than JUDGED rows those that came since are left out: they are younger than the newest that was told.
-        """
-        match digest.split("."):
-            case [_name, count, _total, newest] if is_id(count) and is_id(newest):
-                rows = self.rows.filter(pk__lte=int(newest)) if int(count) > JUDGED else self.rows
-                with _known_values():
-                    found = array("q", rows.values_list("pk", flat=True).iterator(chunk_size=10_000))
-                return found if found and _look_at(found).digest == digest else None
-        return None
+    def after(self, last: int, upto: int, most: int) -> list[int]:
+        """The ids of the next rows behind this one, up to the newest that the draft had."""
+        return list(self.rows.filter(pk__gt=last, pk__lte=upto).values_list("pk", flat=True)[:most])
 
 
 @contextlib.contextmanager
@@ -166,10 +156,6 @@ def _known_values() -> Iterator[None]:
         yield
     except NONSENSE as error:
         raise Http404 from error
-
-
-def _look_at(ids: Sequence[int]) -> Look:
-    return Look(len(ids), sum(ids), list(ids[:JUDGED]), ids[-1] if ids else 0)
 
 
 def is_id(value: str) -> bool:

@@ -1,47 +1,42 @@
-"""The life of an act on many rows: noted row by row, carried out by workers in parts, stopped and gone on with.
+"""The life of an act on many rows: a draft, confirmed, carried out by workers in parts, stopped and gone on with.
 
-A worker has to stay free for deliveries, so that a part takes seconds, and one run is carried out in the background at
-a time; a constraint in the database says so. Runs take turns. A row is marked in the transaction of the act itself:
-whoever goes on after a kill finds it done or not begun, never both. The same UPDATE counts it, renews the lease, and
-notices that the run was stopped or that another process has taken it up.
+A run is a job (`orders/office/jobs.py`) that takes turns with others, each a part of seconds. A row is marked in the
+transaction of the act itself: whoever goes on after a kill finds it done or not begun, never both. The same UPDATE
+counts it, renews the lease, and notices that the run was stopped or that another process has taken it up.
 """
 
 import datetime
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError, OrderError
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.exports.service import LeftError
+from orders.office.jobs import LOST, LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
+from orders.services.free_space import check_free_space
 from orders.services.order_state import add_event, noted_in_events
 
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
-OPEN = [State.WAITING, State.RUNNING]
-LEASE = datetime.timedelta(seconds=60)
-LOST = datetime.timedelta(minutes=1)  # a run for which no worker has done anything by then is queued again
-QUIET = datetime.timedelta(seconds=10)  # a chunk of rows takes a second; by then the form's next use takes over
-COLLECTED = datetime.timedelta(minutes=5)  # by then a run whose rows nobody notes any more is stopped
+DRAFT_KEPT = datetime.timedelta(hours=1)
+MOST_ROWS = 200_000  # of a run
 KEPT = datetime.timedelta(days=90)  # how long the rows of a run stay after its end
 NOTED_AT_ONCE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 BREATH = 0.005  # seconds after each row: SQLite has no queue, and who locks again at once starves all other writers
-MOST_ATTEMPTS = 10
 PAUSES = (0.1, 0.5)  # seconds, after which a row is tried again where the database failed: a deadlock, a lock
 MOST_FAULTS = 3  # parts in which it failed at the same row
 PASSES = (OperationalError, InterfaceError)
-TASK = "integrations.tasks.bulk"  # a dotted path, since the core must not import integrations
+NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 INSERT = {
     "postgresql": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
     " SELECT %s, one, 'waiting', '{}' FROM unnest(%s::bigint[]) AS one",
@@ -50,76 +45,99 @@ INSERT = {
 }
 
 
-def begin_run(
+def begin_draft(
     *, by: str, act: str, targets: Sequence[int], query: str, words: Sequence[Sequence[str]], details: dict,
-    reason: str, token: uuid.UUID, now: datetime.datetime,
+    now: datetime.datetime, total: int | None = None, upto: int | None = None,
 ) -> BulkRun:  # fmt: skip
-    """Notes an act on the rows with these ids. The caller has judged whether the person may, and asked for a reason.
+    """Notes which rows an act is about to be confirmed for, and drops the person's earlier drafts.
 
-    The same token again gives the run that has it, or notes its rows anew if that broke off. Raises NotAllowedError in
-    a restored database.
+    With `upto` there are `total` rows up to this id, of which `targets` are the first; a worker notes the others.
     """
-    if is_restored():
-        raise NotAllowedError("bulk_restored")
-    asked = {"act": act, "query": query, "words": list(words), "details": details, "reason": reason.strip()}
-    try:
-        with transaction.atomic():
-            row = BulkRun.objects.create(
-                by=by[:160], maker_id=account_id_of(by), token=token, created_at=now, worked_at=now, **asked
-            )  # fmt: skip
-    except IntegrityError:
-        row = BulkRun.objects.get(by=by[:160], token=token)
-        if not _take_over(row, asked, now):
-            return row
-    try:
-        _note_items(row, targets)
-        with transaction.atomic():
-            _renew(row, state=State.WAITING, total=len(targets))
-            add_event(None, "bulk_begun", by=by, now=now, run=row.pk, act=act, total=len(targets), reason=row.reason)
-    except LeftError:
-        logger.warning("bulk run %s: it was stopped or taken over while its rows were noted", row.pk)
-    row.refresh_from_db()
+    _drafts(account_id_of(by), by).update(finished_at=now)
+    with transaction.atomic():
+        row = BulkRun.objects.create(
+            by=by[:160], maker_id=account_id_of(by), act=act, query=query, words=list(words), details=details,
+            total=len(targets) if total is None else total, upto=upto, created_at=now, worked_at=now,
+        )  # fmt: skip
+        _insert_items(row, targets)
+    if upto is not None:
+        async_task(NOTE_TASK, row.pk)
     return row
 
 
-def find_run(*, by: str, token: uuid.UUID, now: datetime.datetime) -> BulkRun | None:
-    """The run that this form has begun, unless whoever noted its rows has gone: then the form begins it again."""
-    row = BulkRun.objects.filter(by=by[:160], token=token).first()
-    return None if row and row.state == State.COLLECTING and row.worked_at < now - QUIET else row
+def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
+    """The person's draft, unless it is gone: after an hour, or when the person began another."""
+    return _drafts(account_id_of(by), by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT).first()
 
 
-def _take_over(row: BulkRun, asked: dict, now: datetime.datetime) -> bool:
-    """Takes over a run whose rows nobody notes any more, and removes those that were noted. False if somebody does."""
-    quiet = _own(row).filter(state=State.COLLECTING, worked_at__lt=now - QUIET)
-    if not quiet.update(turn=F("turn") + 1, worked_at=now, **asked):
-        return False
+def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, stop: Callable[[], bool]) -> None:
+    """Notes the rows of a large draft that are not noted yet. `targets_after` gives the next ids up to `upto`.
+
+    A process that dies leaves the rest to the sweep's next.
+    """
+    if not own(row).filter(upto__isnull=False).update(turn=F("turn") + 1, worked_at=timezone.now()):
+        return
     row.refresh_from_db()
-    while some := list(row.items.order_by("target").values_list("pk", flat=True)[:REMOVED_AT_ONCE]):
-        with transaction.atomic():
-            _renew(row)
-            BulkItem.objects.filter(pk__in=some).delete()
-    return True
+    last = row.items.order_by("-target").values_list("target", flat=True).first() or 0
+    try:
+        while targets := targets_after(last):
+            if stop():
+                return
+            with transaction.atomic():
+                _note_progress(row)
+                _insert_items(row, targets)
+            last = targets[-1]
+        _note_progress(row, upto=None, total=row.items.count())
+    except LeftError:
+        return
 
 
-def _note_items(row: BulkRun, targets: Sequence[int]) -> None:
-    """Inserts the rows of a run, many in one statement. Raises LeftError if it was taken over or stopped."""
-    for start in range(0, len(targets), NOTED_AT_ONCE):
-        some = list(targets[start : start + NOTED_AT_ONCE])
-        given = some if connection.vendor == "postgresql" else str(some)
-        with transaction.atomic(), connection.cursor() as cursor:
-            _renew(row)
-            cursor.execute(INSERT[connection.vendor], [row.pk, given])
-
-
-def _renew(row: BulkRun, **more: object) -> None:
-    """Says that the rows of a run are still being noted. The UPDATE keeps others from taking it over until the end."""
-    if not _own(row).update(worked_at=timezone.now(), **more):
+def _note_progress(row: BulkRun, **more: object) -> None:
+    """The UPDATE keeps another process, and the confirmation, from the row until the transaction ends."""
+    if not own(row).filter(finished_at=None).update(worked_at=timezone.now(), **more):
         raise LeftError
 
 
-def queue_run(row: BulkRun) -> None:
-    """Hands a run to the workers."""
-    async_task(TASK, row.pk)
+def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
+    for start in range(0, len(targets), NOTED_AT_ONCE):
+        some = list(targets[start : start + NOTED_AT_ONCE])
+        given = some if connection.vendor == "postgresql" else str(some)
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT[connection.vendor], [row.pk, given])
+
+
+def confirm_draft(*, pk: int, by: str, act: str, details: dict, reason: str, now: datetime.datetime) -> BulkRun:
+    """Lets a draft run: its maker has seen what would happen, and the caller has judged whether they may.
+
+    A second click gives the run of the first. Raises NotAllowedError: the draft is gone or its rows are not noted yet,
+    the person has three unfinished runs, the disk is nearly full, or the database is restored.
+    """
+    if is_restored():
+        raise NotAllowedError("bulk_restored")
+    maker = account_id_of(by)
+    confirmed = BulkRun.objects.filter(_made_by(maker, by), pk=pk, act=act).exclude(state=State.DRAFT)
+    if row := confirmed.first():
+        return row
+    check_free_space()
+    check_quota(BulkRun, maker)
+    asked = {"details": details, "reason": reason.strip()}
+    with transaction.atomic():
+        drafts = _drafts(maker, by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT)
+        if drafts.filter(upto=None).update(state=State.WAITING, created_at=now, worked_at=now, **asked):
+            row = BulkRun.objects.get(pk=pk)
+            add_event(None, "bulk_begun", by=by, now=now, run=pk, act=act, total=row.total, reason=row.reason)
+            return row
+    if row := confirmed.first():
+        return row
+    raise NotAllowedError("bulk_draft_not_noted" if drafts.exists() else "bulk_draft_gone")
+
+
+def _made_by(maker_id: int | None, by: str) -> Q:
+    return Q(by=by[:160]) if maker_id is None else Q(maker_id=maker_id)
+
+
+def _drafts(maker_id: int | None, by: str) -> QuerySet[BulkRun]:
+    return BulkRun.objects.filter(_made_by(maker_id, by), state=State.DRAFT, finished_at=None)
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
@@ -129,22 +147,13 @@ def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> Bulk
     """
     if _stop_where_restored(now):
         return None
-    _release_dead(now)
-    row = BulkRun.objects.filter(pk=pk, state=State.WAITING).first()
-    if row is None:
-        return None
-    if row.attempts >= MOST_ATTEMPTS:
-        end_run(row, NotAllowedError("bulk_given_up", times=row.attempts))
-        return None
-    try:
-        with transaction.atomic():
-            taken = _own(row).update(
-                state=State.RUNNING, turn=F("turn") + 1, attempts=F("attempts") + 1, at_once=at_once, worked_at=now,
-                leased_until=now + LEASE,
-            )  # fmt: skip
-    except IntegrityError:
-        return None
-    return BulkRun.objects.get(pk=pk) if taken else None
+    return claim(
+        BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now
+    )  # fmt: skip
+
+
+def _give_up(row: BulkRun) -> None:
+    end_run(row, NotAllowedError("bulk_given_up", times=row.attempts))
 
 
 def carry_out(
@@ -174,7 +183,7 @@ def carry_out(
 
 
 def _wait_again(row: BulkRun, **more: object) -> None:
-    _own(row).update(state=State.WAITING, leased_until=None, worked_at=timezone.now(), **more)
+    give_back(row, worked_at=timezone.now(), **more)
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
@@ -207,8 +216,7 @@ def _carry_out_one(row: BulkRun, act: Callable[[int], None], target: int) -> Non
     with transaction.atomic():
         why = _refusal(row, act, target)
         counted = {"failed": F("failed") + 1} if why else {"done": F("done") + 1}
-        if not _own(row).update(leased_until=timezone.now() + LEASE, attempts=1, **counted):
-            raise LeftError
+        renew(row, attempts=1, **counted)
         outcome = ItemState.FAILED if why else ItemState.DONE
         if not _waiting(row).filter(target=target).update(state=outcome, why=why):
             raise LeftError
@@ -240,7 +248,7 @@ def end_run(row: BulkRun, error: OrderError | None = None) -> None:
     now, state = timezone.now(), State.STOPPED if error else State.DONE
     why = {"code": error.code, **error.params} if error else {}
     with transaction.atomic():
-        if not _own(row).update(state=state, error=why, finished_at=now, leased_until=None):
+        if not own(row).update(state=state, error=why, finished_at=now, leased_until=None):
             return
         row.refresh_from_db()
         kind = "bulk_stopped" if error else "bulk_done"
@@ -251,7 +259,7 @@ def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
     """A person stops a run. What is done stays done. Raises NotAllowedError if it is over or stopped."""
     with transaction.atomic():
         over = {"state": State.STOPPED, "error": {"code": "bulk_stopped"}, "finished_at": now, "leased_until": None}
-        if not BulkRun.objects.filter(pk=pk, state__in=OPEN).update(**over):
+        if not BulkRun.objects.filter(pk=pk, state__in=BulkRun.UNFINISHED).update(**over):
             raise NotAllowedError("bulk_over")
         add_event(None, "bulk_stopped", by=by, now=now, run=pk)
 
@@ -269,31 +277,28 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
         if not noted.update(**again):
             raise NotAllowedError("bulk_not_stopped")
         add_event(None, "bulk_went_on", by=by, now=now, run=pk)
-        queue_run(BulkRun.objects.get(pk=pk))
+        queue(BulkRun.objects.get(pk=pk))
 
 
 def resume_runs(*, now: datetime.datetime) -> None:
-    """Queues the run that has waited longest, where no worker carries one out. The sweep calls it each minute."""
+    """Queues the run that has waited longest, where no worker carries one out, and the drafts whose rows nobody notes.
+    The sweep calls it each minute."""
     if _stop_where_restored(now):
         return
-    for row in BulkRun.objects.filter(state=State.COLLECTING, worked_at__lt=now - COLLECTED):
-        end_run(row, NotAllowedError("bulk_not_noted"))
-    _release_dead(now)
-    queue_next(before=now - LOST)
+    for pk in _unnoted(now).values_list("pk", flat=True):
+        async_task(NOTE_TASK, pk)
+    resume(BulkRun, now=now)
 
 
-def queue_next(*, before: datetime.datetime) -> None:
-    """Queues the run whose last turn is the longest ago, if that was not after this moment and none is carried out."""
-    if BulkRun.objects.filter(state=State.RUNNING, at_once=False).exists():
-        return
-    if row := BulkRun.objects.filter(state=State.WAITING, worked_at__lte=before).order_by("worked_at", "pk").first():
-        queue_run(row)
+def _unnoted(now: datetime.datetime) -> QuerySet[BulkRun]:
+    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
+    return drafts.filter(worked_at__lt=now - LOST, created_at__gt=now - DRAFT_KEPT)
 
 
 def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named: object) -> None:
     """Stops all runs of a restored database: what they had done since the copy was made is not known there."""
     with transaction.atomic():
-        unfinished = BulkRun.objects.filter(state__in=[State.COLLECTING, *OPEN])
+        unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
         for pk in unfinished.order_by("pk").values_list("pk", flat=True):
             over = {"state": State.STOPPED, "error": {"code": "bulk_restored"}, "finished_at": now}
             unfinished.filter(pk=pk).update(leased_until=None, **over)
@@ -301,36 +306,27 @@ def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named
 
 
 def remove_old_items(*, now: datetime.datetime) -> int:
-    """Removes rows of runs that ended long ago, and of those that were never noted whole. Returns how many rows.
+    """Removes rows of runs that ended long ago, and drafts that are gone. Returns how many rows.
 
-    A call takes seconds, and the next one goes on. The runs themselves stay.
+    A call takes seconds, and the next one goes on. Runs that were confirmed stay, without their rows.
     """
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
-    over = Q(finished_at__lt=now - KEPT) | Q(state=State.STOPPED, total=0)
-    BulkRun.objects.filter(over, items_kept=True).update(items_kept=False)  # first, so that none of them goes on
-    left = BulkRun.objects.filter(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False)
-    for pk in left.order_by("pk").values_list("pk", flat=True)[:BATCH]:
-        items = BulkItem.objects.filter(run=pk).order_by("target").values_list("pk", flat=True)
+    BulkRun.objects.filter(finished_at__lt=now - KEPT, items_kept=True).update(items_kept=False)  # so that none goes on
+    drafts = Q(state=State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
+    left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
+    for row in left.order_by("pk")[:BATCH]:
+        items = row.items.order_by("target").values_list("pk", flat=True)
         while some := list(items[:REMOVED_AT_ONCE]):
             removed += BulkItem.objects.filter(pk__in=some).delete()[0]
             if time.monotonic() > until:
                 return removed
+        if row.state == State.DRAFT:
+            row.delete()
     return removed
 
 
 def _waiting(row: BulkRun) -> QuerySet[BulkItem]:
     return BulkItem.objects.filter(run=row.pk, state=ItemState.WAITING)
-
-
-def _own(row: BulkRun) -> QuerySet[BulkRun]:
-    """The row, if nobody has gone on with it meanwhile."""
-    return BulkRun.objects.filter(pk=row.pk, state=row.state, turn=row.turn)
-
-
-def _release_dead(now: datetime.datetime) -> None:
-    """Lets runs wait again whose processes did not renew their leases."""
-    dead = BulkRun.objects.filter(state=State.RUNNING, leased_until__lt=now)
-    dead.update(state=State.WAITING, leased_until=None)
 
 
 def _stop_where_restored(now: datetime.datetime) -> bool:

@@ -11,7 +11,14 @@ MESSAGES = {
     "bulk_given_up": Message(
         words=_("The worker stopped %(times)s times at the same row. The technicians find it in its log.")
     ),
+    "bulk_draft_gone": Message(
+        words=_("Nothing was done: another selection of yours, or an hour, has passed since. Look again, then confirm.")
+    ),
+    "bulk_draft_not_noted": Message(words=_("Nothing was done yet: the rows are still being noted.")),
     "bulk_not_noted": Message(words=_("It broke off before all rows were noted, and nothing was done. Begin it anew.")),
+    "bulk_too_many": Message(
+        words=_("Nothing was done: you have %(most)s bulk runs that are not over. Wait for one, or stop it.")
+    ),
     "bulk_over": Message(words=_("Nothing was done: the run is over or stopped already.")),
     "bulk_not_stopped": Message(
         words=_("Nothing was done: the run does not stand still, or its rows are not kept any more.")

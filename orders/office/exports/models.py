@@ -1,15 +1,19 @@
 """Exports of lists: who took what out of the desk, and the file for as long as it is kept (contract section 5)."""
 
+from typing import ClassVar
+
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from orders.office.jobs import Job
 
-class Export(models.Model):
+
+class Export(Job):
     """A staff list written to a file. The row is kept for good; the file in EXPORT_DIR until `expires_at`.
 
-    `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id. `query` is the list's filter as in its
-    address. `scope` holds the letters of the attributions that the maker was limited to, or null. `error` is a code
-    with its parameters. `judged_by`, with `judge_id`, agreed to an export of personal data, or refused it, where the
+    `query` is the list's filter as in its address. `scope` holds the letters of the attributions that the maker was
+    limited to, or null. `judged_by`, with `judge_id`, agreed to an export of personal data, or refused it, where the
     site wants a second person's word.
 
     `schedule` made it, for its `slot`, or at its owner's word if there is no slot. `missed` counts the later slots for
@@ -27,8 +31,15 @@ class Export(models.Model):
         XLSX = "xlsx", _("Excel (xlsx)")
         CSV = "csv", _("Text (csv)")
 
+    TASK, TASK_OPTIONS = "integrations.tasks.export", {"timeout": 6 * 3600}
+    FENCE = "attempts"
+    # People's own, oldest first, before those of slots, for which nobody waits at a screen.
+    TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
+    WAITS_SINCE = "created_at"
+    UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]
+    MOST_UNFINISHED, TOO_MANY = 5, "export_too_many"
+
     by = models.CharField(_("exported by"), max_length=160)
-    maker_id = models.BigIntegerField(null=True, editable=False)
     created_at = models.DateTimeField(_("exported at"))
     list_name = models.CharField(_("list"), max_length=32)
     query = models.TextField(_("filter"), blank=True)
@@ -44,9 +55,6 @@ class Export(models.Model):
     total = models.PositiveIntegerField(_("rows in all"), null=True, blank=True)
     written = models.PositiveIntegerField(_("rows written"), default=0)
     attempts = models.PositiveSmallIntegerField(_("times begun"), default=0)
-    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
-    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    error = models.JSONField(_("error"), default=dict, blank=True)
     file = models.CharField(_("file"), max_length=80, blank=True)
     size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
     expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)

@@ -33,10 +33,10 @@ from orders.office.exports.service import (
     file_of,
     judge_export,
     note_export_download,
-    queue_export,
     stop_export,
     write_export,
 )
+from orders.office.jobs import queue
 from orders.order_page.page_context import request_actor
 
 # What a list's address holds besides filter, search and order.
@@ -127,7 +127,7 @@ def _export(
     if row.state == Export.State.ASKED:
         return redirect("admin:orders_export_change", row.pk)
     if table is None:
-        queue_export(row)
+        queue(row)
     elif _written(row, table):
         return send_file(row, by=by)
     return redirect("admin:orders_export_change", row.pk)

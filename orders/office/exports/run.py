@@ -29,11 +29,11 @@ from orders.office.exports.service import (
     claim_export,
     fail_export,
     note_reading,
-    queue_next,
     write_export,
     write_file,
 )
 from orders.office.exports.table_files import WRITERS, Cell
+from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.people import account_of, names_read_once
 from orders.weekly_slots import last_slot
@@ -69,7 +69,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
     except Exception:
         fail_export(row, ExportError("export_broken"))
         raise
-    queue_next(before=timezone.now())
+    queue_next(Export, before=timezone.now())
     return f"export {pk}: {'done' if done else 'not done'}"
 
 

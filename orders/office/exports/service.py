@@ -1,8 +1,7 @@
 """The life of an export: begun, written at once or by a worker, kept for a week (contract section 5).
 
-One export is written in the background at a time, since a worker has to stay free for deliveries; a constraint in the
-database says so. Whoever writes holds a lease and renews it. If that process dies, another one begins again from
-nothing: rows go to a part file, which gets its name only when it is whole.
+An export is a job (`orders/office/jobs.py`). If its process dies, another one begins again from nothing: rows go to a
+part file, which gets its name only when it is whole.
 """
 
 import contextlib
@@ -15,34 +14,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import F, Q, Sum
 from django.utils import timezone
-from django_q.tasks import async_task
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
 from orders.office.evidence.archive import ZIP, write_zip
 from orders.office.exports.models import Export
 from orders.office.exports.table_files import WRITERS, Cell, Notes
+from orders.office.jobs import LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
 from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second
 from orders.services.audit import note_personal_data_seen
+from orders.services.free_space import check_free_space
 
 logger = logging.getLogger(__name__)
 State = Export.State
-OPEN = [State.ASKED, State.WAITING, State.RUNNING]
 AT_ONCE = 2000  # rows that a request writes itself
 KEPT = datetime.timedelta(days=7)
-LEASE = datetime.timedelta(seconds=60)
 CLOSING = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
-LOST = datetime.timedelta(minutes=1)  # a waiting export that nobody has begun by then is queued again
 PARTS_KEPT = datetime.timedelta(days=1)
 RENEW_SECONDS = 3.0
 LOOK_EVERY = 500  # rows
-MOST_ATTEMPTS = 10
-TASK = "integrations.tasks.export"  # a dotted path, since the core must not import integrations
-TASK_SECONDS = 6 * 3600
+MOST_KEPT = 2 * 1024**3  # bytes of files of a person
 PART = ".part"
 FILE_ERRORS = {
     errno.ENOSPC: "export_disk_full",
@@ -66,10 +61,6 @@ class Table:
     notes: Notes | None = None
 
 
-class LeftError(Exception):
-    """This process must not go on: it ends, or another one writes the export now."""
-
-
 def begin_export(
     *, by: str, list_name: str, query: str, columns: Sequence[str], format: str, personal: bool, reason: str,
     scope: Iterable[str] | None, now: datetime.datetime, written: int | None = None,
@@ -79,10 +70,13 @@ def begin_export(
 
     With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
     `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
-    is what begins it by itself, for a `slot`. Raises NotAllowedError if personal data are asked for without a reason.
+    is what begins it by itself, for a `slot`. Raises NotAllowedError if personal data are asked for without a reason,
+    and for a person who has as many unfinished exports, or as large files, as one may have.
     """
     if personal:
         check_reason(reason, "an export of personal data")
+    if written is None and schedule is None:
+        _check_quota(account_id_of(by))
     over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
     if personal and written is None and settings.EXPORT_SECOND_PERSON:
         over = {"state": State.ASKED}
@@ -95,6 +89,14 @@ def begin_export(
         if row.state != State.ASKED:
             _note_personal_data(row, now)
     return row
+
+
+def _check_quota(maker_id: int | None) -> None:
+    check_free_space()
+    check_quota(Export, maker_id)
+    kept = Export.objects.filter(maker_id=maker_id).exclude(file="").aggregate(Sum("size"))["size__sum"] or 0
+    if maker_id is not None and kept >= MOST_KEPT:
+        raise NotAllowedError("export_kept_too_large", size=f"{kept / 1024**3:.1f}", most=MOST_KEPT // 1024**3)
 
 
 def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
@@ -113,13 +115,13 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
         over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
     by = staff_actor(judge)
     with transaction.atomic():
-        if not _own(row).update(judged_by=by[:160], judge_id=judge.pk, judged_at=now, **over):
+        if not own(row).update(judged_by=by[:160], judge_id=judge.pk, judged_at=now, **over):
             raise NotAllowedError("export_judged")
         if agree:
             _note_personal_data(row, now)
     row.refresh_from_db()
     if agree:
-        queue_export(row)
+        queue(row)
     return row
 
 
@@ -128,9 +130,10 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
     Raises NotAllowedError if it is over, or somebody else's.
     """
-    row = Export.objects.filter(pk=pk, state__in=OPEN).first()
+    unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
+    row = unfinished.first()
     over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
-    if row is None or not is_made_by(row, maker) or not Export.objects.filter(pk=pk, state__in=OPEN).update(**over):
+    if row is None or not is_made_by(row, maker) or not unfinished.update(**over):
         raise NotAllowedError("export_over")
 
 
@@ -151,33 +154,18 @@ def _note_personal_data(row: Export, now: datetime.datetime) -> None:
         note_personal_data_seen(None, by=actor_kept(row.by, row.maker_id), where=f"export {row.pk}", now=now)
 
 
-def queue_export(row: Export) -> None:
-    """Hands an export to the workers."""
-    async_task(TASK, row.pk, timeout=TASK_SECONDS)
-
-
 def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
     """Takes a waiting export, or one whose writer has died. None if it is over, or while another one is written."""
-    _release_dead(now)
-    row = Export.objects.filter(pk=pk, state=State.WAITING).first()
-    if row is None:
-        return None
-    if row.attempts >= MOST_ATTEMPTS:
-        fail_export(row, ExportError("export_given_up", times=row.attempts))
-        return None
-    try:
-        with transaction.atomic():
-            taken = _own(row).update(
-                state=State.RUNNING, attempts=F("attempts") + 1, written=0, leased_until=now + LEASE
-            )
-    except IntegrityError:
-        return None
-    return Export.objects.get(pk=pk) if taken else None
+    return claim(Export, pk, now=now, give_up=_give_up, written=0)
+
+
+def _give_up(row: Export) -> None:
+    fail_export(row, ExportError("export_given_up", times=row.attempts))
 
 
 def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
     """Notes what the rows are read with, which may not be what it was when the export was asked for."""
-    _own(row).update(scope=_kept_scope(scope), columns=list(columns))
+    own(row).update(scope=_kept_scope(scope), columns=list(columns))
 
 
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -202,7 +190,7 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
         fail_export(row, ExportError(code, why=error.strerror or str(error)))
         return False
     except LeftError:
-        _own(row).filter(state=State.RUNNING).update(state=State.WAITING, leased_until=None)
+        give_back(row)
         return False
     finally:
         with contextlib.suppress(OSError):
@@ -225,18 +213,8 @@ def fail_export(row: Export, error: OrderError) -> None:
 
 
 def resume_exports(*, now: datetime.datetime) -> None:
-    """Queues the oldest export that waits although nobody writes one. The sweep calls it each minute."""
-    _release_dead(now)
-    if not Export.objects.filter(state=State.RUNNING).exists():
-        queue_next(before=now - LOST)
-
-
-def queue_next(*, before: datetime.datetime) -> None:
-    """Queues the export whose turn it is, among those that have waited since this moment: people's own, oldest first,
-    before those of slots, for which nobody waits at a screen."""
-    waiting = Export.objects.filter(state=State.WAITING, created_at__lte=before)
-    if row := waiting.order_by(F("slot").asc(nulls_first=True), "pk").first():
-        queue_export(row)
+    """Queues the export whose turn it is, if nobody writes one. The sweep calls it each minute."""
+    resume(Export, now=now)
 
 
 def waiting_before(row: Export) -> int:
@@ -277,38 +255,22 @@ def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> Non
         note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 
 
-def _own(row: Export) -> QuerySet[Export]:
-    """The row, if nobody has gone on with it meanwhile."""
-    return Export.objects.filter(pk=row.pk, state=row.state, attempts=row.attempts)
-
-
 def _kept_scope(scope: Iterable[str] | None) -> list[str] | None:
     return None if scope is None else sorted(scope)
-
-
-def _release_dead(now: datetime.datetime) -> None:
-    """Lets exports wait again whose writers did not renew their leases."""
-    dead = Export.objects.filter(state=State.RUNNING, leased_until__lt=now)
-    dead.update(state=State.WAITING, leased_until=None)
 
 
 def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[Sequence[Cell]]:
     """The rows. While they go by, the lease is renewed and the progress is noted."""
     number, told = 0, time.monotonic()
-    _renew(row, LEASE, total=table.total)
+    renew(row, total=table.total)
     for number, cells in enumerate(table.rows, 1):
         yield cells
         if number % LOOK_EVERY == 0 and time.monotonic() - told > RENEW_SECONDS:
             told = time.monotonic()
-            _renew(row, LEASE, written=number)
+            renew(row, written=number)
             if stop():
                 raise LeftError
-    _renew(row, CLOSING, written=number)
-
-
-def _renew(row: Export, lease: datetime.timedelta, **progress: int) -> None:
-    if not _own(row).update(leased_until=timezone.now() + lease, **progress):
-        raise LeftError
+    renew(row, CLOSING, written=number)
 
 
 def _end(row: Export, why: OrderError | None, **facts) -> bool:
@@ -317,7 +279,7 @@ def _end(row: Export, why: OrderError | None, **facts) -> bool:
     now = timezone.now()
     with transaction.atomic():
         schedule = lock_schedule(row)
-        ended = bool(_own(row).update(finished_at=now, leased_until=None, **facts))
+        ended = bool(own(row).update(finished_at=now, leased_until=None, **facts))
         if ended and schedule:
             note_end(schedule, row, why, now=now)
     return ended

@@ -40,6 +40,14 @@ MESSAGES = {
         "the worker stopped %(times)s times while it wrote the file",
         _("The worker stopped %(times)s times while it wrote the file. Narrow the filter, and export again."),
     ),
+    "export_too_many": Message(
+        "%(most)s exports of this account are not over",
+        _("Nothing was exported: you have %(most)s exports that are not over. Wait for one, or stop it."),
+    ),
+    "export_kept_too_large": Message(
+        "the kept files of this account are %(size)s GB large; at most %(most)s GB",
+        _("Nothing was exported: your files are %(size)s GB large already; each goes after a week."),
+    ),
     "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
     "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
     "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),

@@ -17,7 +17,8 @@ from django.db.models import Q
 from notifications.masks import mask_text
 from orders.errors import ExportError, NotAllowedError, check_reason
 from orders.office.exports.models import Export
-from orders.office.exports.service import OPEN, begin_export, fail_export, queue_export, queue_next
+from orders.office.exports.service import begin_export, fail_export
+from orders.office.jobs import queue, queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.models import SavedView
 from orders.people import staff_actor
@@ -110,12 +111,12 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
     """Exports once more, beside the slots. Raises NotAllowedError if it is gone, or an export of it is under way."""
     with transaction.atomic():
         row = _locked(pk, owner)
-        if row.exports.filter(state__in=OPEN).exists():
+        if row.exports.filter(state__in=Export.UNFINISHED).exists():
             raise NotAllowedError("schedule_busy")
         export = _begin(row, now)
         _note("schedule_run", row, by, now, export=export.pk)
         if export.state == Export.State.WAITING:
-            queue_export(export)
+            queue(export)
     return export
 
 
@@ -135,7 +136,7 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
             logger.exception("scheduled export %s can't be begun", pk)
     found = [row for row in begun if row]
     if found:
-        queue_next(before=now)
+        queue_next(Export, before=now)
     return found
 
 

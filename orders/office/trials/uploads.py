@@ -14,10 +14,11 @@ from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import Report, check_trials, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import Sheet, put_right, read_workbook
+from orders.services.free_space import check_free_space
 
 KEPT = datetime.timedelta(days=1)
-MOST_UNCONFIRMED = 20
-"""Workbooks that a person uploads and does not import within KEPT. Each is opened and checked."""
+MOST_A_DAY = 20
+"""Workbooks that a person uploads within KEPT. Each is opened and checked."""
 WAITING = Q(imported_at=None) & ~Q(data=b"")
 """Uploads that may be imported. One that its maker's next has replaced is only counted, and holds nothing any more."""
 MOST_AT_ONCE = 2
@@ -29,15 +30,16 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, and after
-    MOST_UNCONFIRMED. Nothing is kept then.
+    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, after MOST_A_DAY, and
+    while the disk is nearly full. Nothing is kept then.
     """
-    unconfirmed = TrialUpload.objects.filter(made_by=maker_id, imported_at=None)
+    check_free_space()
+    mine = TrialUpload.objects.filter(made_by=maker_id)
     with _turn(maker_id):
-        if unconfirmed.filter(made_at__gt=now - KEPT).count() >= MOST_UNCONFIRMED:
-            raise NotAllowedError("book_unconfirmed", most=MOST_UNCONFIRMED)
+        if mine.filter(made_at__gt=now - KEPT).count() >= MOST_A_DAY:
+            raise NotAllowedError("book_too_many", most=MOST_A_DAY)
         report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
-    unconfirmed.update(data=b"", report={}, corrections=None)
+    mine.filter(imported_at=None).update(data=b"", report={}, corrections=None)
     return TrialUpload.objects.create(
         made_by_id=maker_id,
         made_at=now,

@@ -47,11 +47,8 @@ MESSAGES = {
     "book_checks": Message(
         words=_("Workbooks of colleagues are being checked. Upload this one again in a few seconds.")
     ),
-    "book_unconfirmed": Message(
-        words=_(
-            "Within a day you have uploaded %(most)s workbooks that you did not import. Import the last one, or upload "
-            "again tomorrow."
-        )
+    "book_too_many": Message(
+        words=_("You have uploaded %(most)s workbooks within a day. Put the last one right in the page, or wait.")
     ),
     "book_size": Message(words=_("The file is larger than %(most)s MB.")),
     "book_not_xlsx": Message(words=_("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again.")),

@@ -1,0 +1,129 @@
+"""What an export and a bulk run are for the workers: jobs that wait, are claimed, renewed, given back and ended.
+
+Whoever works on a job holds a lease and renews it. If that process dies, the lease runs out, and the sweep queues the
+job again. One job of a kind runs in the background at a time, since a worker has to stay free for deliveries; a
+constraint of each model says so.
+"""
+
+import datetime
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_q.tasks import async_task
+
+from orders.errors import NotAllowedError
+
+LEASE = datetime.timedelta(seconds=60)
+LOST = datetime.timedelta(minutes=1)  # a waiting job that nobody has begun by then is queued again
+MOST_ATTEMPTS = 10
+WAITING, RUNNING = "waiting", "running"
+
+
+class LeftError(Exception):
+    """This process must not go on: it ends, or the job is stopped or another process's by now."""
+
+
+class Job(models.Model):
+    """A row that workers carry out. `by` is an actor such as `staff:ACCOUNT`, and `maker_id` the account's id.
+
+    `error` is a code with its parameters. A subclass has `state` with "waiting" and "running", `attempts`, and the
+    class attributes below.
+    """
+
+    TASK: ClassVar[str]  # a dotted path, since the core must not import integrations
+    TASK_OPTIONS: ClassVar[dict] = {}
+    FENCE: ClassVar[str]  # the field that each claim counts up, so that an earlier process finds its row gone
+    TURNS: ClassVar[list]  # the order in which waiting jobs get their turn
+    WAITS_SINCE: ClassVar[str]
+    IN_BACKGROUND: ClassVar[dict] = {"state": RUNNING}
+    UNFINISHED: ClassVar[list[str]]
+    MOST_UNFINISHED: ClassVar[int]  # of a person
+    TOO_MANY: ClassVar[str]  # the code that refuses one more
+
+    maker_id = models.BigIntegerField(null=True, editable=False)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error = models.JSONField(_("error"), default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def check_quota(model: type[Job], maker_id: int | None) -> None:
+    """Raises NotAllowedError for a person who has as many unfinished jobs as one may have."""
+    if maker_id is None:
+        return
+    if model._default_manager.filter(maker_id=maker_id, state__in=model.UNFINISHED).count() >= model.MOST_UNFINISHED:
+        raise NotAllowedError(model.TOO_MANY, most=model.MOST_UNFINISHED)
+
+
+def queue(job: Job) -> None:
+    """Hands a job to the workers."""
+    async_task(job.TASK, job.pk, **job.TASK_OPTIONS)
+
+
+def claim(
+    model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
+) -> AnyJob | None:
+    """Takes a waiting job, or one whose process has died. None if it is over, or while another one runs.
+
+    One that was begun MOST_ATTEMPTS times is given up.
+    """
+    _release_dead(model, now)
+    job = model._default_manager.filter(pk=pk, state=WAITING).first()
+    if job is None:
+        return None
+    if job.attempts >= MOST_ATTEMPTS:
+        give_up(job)
+        return None
+    taken = {"state": RUNNING, "attempts": F("attempts") + 1, "leased_until": now + LEASE, **more}
+    try:
+        with transaction.atomic():
+            found = own(job).update(**taken)
+    except IntegrityError:
+        return None
+    return model._default_manager.get(pk=pk) if found else None
+
+
+def own(job: AnyJob) -> QuerySet[AnyJob]:
+    """The row, if nobody has gone on with it meanwhile."""
+    fence = {job.FENCE: getattr(job, job.FENCE)}
+    return type(job)._default_manager.filter(pk=job.pk, state=job.state, **fence)
+
+
+def renew(job: Job, lease: datetime.timedelta = LEASE, **progress: object) -> None:
+    """Keeps a job that this process has claimed, and notes how far it is. Raises LeftError if it is gone."""
+    if not own(job).update(leased_until=timezone.now() + lease, **progress):
+        raise LeftError
+
+
+def give_back(job: Job, **more: object) -> None:
+    """Lets a claimed job wait for its next turn."""
+    own(job).filter(state=RUNNING).update(state=WAITING, leased_until=None, **more)
+
+
+def resume(model: type[Job], *, now: datetime.datetime) -> None:
+    """Queues the job whose turn it is, if it has waited although none runs. The sweep calls it each minute."""
+    _release_dead(model, now)
+    queue_next(model, before=now - LOST)
+
+
+def queue_next(model: type[Job], *, before: datetime.datetime) -> None:
+    """Queues the job whose turn it is among those that have waited since this moment, if none runs."""
+    if model._default_manager.filter(**model.IN_BACKGROUND).exists():
+        return
+    waiting = model._default_manager.filter(state=WAITING, **{f"{model.WAITS_SINCE}__lte": before})
+    if job := waiting.order_by(*model.TURNS).first():
+        queue(job)
+
+
+def _release_dead(model: type[Job], now: datetime.datetime) -> None:
+    dead = model._default_manager.filter(state=RUNNING, leased_until__lt=now)
+    dead.update(state=WAITING, leased_until=None)
