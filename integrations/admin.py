@@ -2,15 +2,15 @@
 
 from django.contrib import admin
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
-from orders.admin.personal import raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
+from orders.lists.chips import toned_chip
+from orders.lists.personal import raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.times import ago
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
@@ -27,7 +27,7 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def alive(self, obj):
         fresh = timezone.now() - obj.seen_at < HEARTBEAT_LIMIT
         tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("last sign of life"), ordering="seen_at")
     def seen(self, obj):
@@ -71,7 +71,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("breaker"))
     def breaker_chip(self, obj):
         tone, word = ("red", _("Open: calls wait")) if obj.opened_at else ("green", _("Closed: calls go out"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("cause"))
     def why(self, obj):

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from orders.admin.scope import UnlimitedOnly
+from orders.lists.scope import UnlimitedOnly
 from project.accounts import failed_logins, staff
 from project.admin_site import audit
 

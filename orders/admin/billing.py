@@ -2,19 +2,30 @@
 
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip
-from orders.admin.filters import CustomerFilter, PlacesFilter, day_filter
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch, customer_anchor, order_anchor
+from orders.admin.search import CustomerFilter, OrderSearch, customer_anchor, order_anchor
 from orders.admin.service_names import service_name
-from orders.admin.time_cell import ago
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, add_tones, chip, toned_chip, undoubted_chip
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped
+from orders.lists.times import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.queries.doubts import mark_records
+
+
+@undoubted_chip.register
+def _record_chip(row: BillingRecord) -> str:
+    return toned_chip("grey", _("not begun yet")) if begins_later(row) else chip(row.State(row.state))
+
+
+def begins_later(row: BillingRecord) -> bool:
+    """Whether the big-data side accepted a record that counts from a later day on: nobody is billed by it yet."""
+    return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
 
 
 class BillingChangeList(FactsChangeList):
@@ -24,8 +35,16 @@ class BillingChangeList(FactsChangeList):
         mark_records(rows)
 
 
+add_tones(
+    grey=[BillingRecord.State.TO_SEND, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED],
+    amber=[BillingRecord.State.UNKNOWN],
+    green=[BillingRecord.State.LIVE],
+)
+
+
 @admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "billing"
     ordering = ["-pk"]
     list_display = [
         "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",

@@ -7,19 +7,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import CauseCells, cut
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_text, personal_block, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
+from notifications.models import Notice
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago, ahead
 from orders.incident_causes import cause_of
+from orders.lists.cells import CauseCells, cut
+from orders.lists.chips import StateChip, add_tones, chip, toned_chip, undoubted_chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped
+from orders.lists.times import ago, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step
-from orders.order_page.times import took
 from orders.steps import Partner, channels_of
 
 FEW = 10
@@ -32,12 +32,32 @@ PartnerFilter = word_filter("partner", _("partner"), {
 })  # fmt: skip
 
 
+@undoubted_chip.register
+def _step_chip(row: Dispatch) -> str:
+    """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
+    state = row.State(row.state)
+    if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
+        return chip(Notice.State.SENT)
+    if row.channel == Dispatch.Channel.FILES and state == Dispatch.State.RETRYING:
+        return toned_chip("amber", _("To be completed"))
+    return chip(state)
+
+
 class OutcomeChip:
     """An `outcome_chip` column."""
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_chip(self, obj):
         return chip(Attempt.Outcome(obj.outcome))
+
+
+add_tones(
+    grey=[Dispatch.State.WAITING, Dispatch.State.CLOSED, Dispatch.State.UNDONE, Dispatch.State.GIVEN_UP],
+    blue=[Dispatch.State.DUE, Dispatch.State.SENDING],
+    amber=[Dispatch.State.RETRYING],
+    red=[Dispatch.State.FAILED],
+    green=[Dispatch.State.DONE],
+)
 
 
 @admin.register(Dispatch)
@@ -149,8 +169,18 @@ class BpmDispatchAdmin(ChannelDispatchAdmin):
     pass
 
 
+add_tones(
+    grey=[Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LATE],
+    blue=[Attempt.Outcome.OPEN],
+    amber=[Attempt.Outcome.RETRY, Attempt.Outcome.ACTED_BEFORE, Attempt.Outcome.LOST, Attempt.Outcome.HELD],
+    red=[Attempt.Outcome.REFUSED],
+    green=[Attempt.Outcome.OK],
+)
+
+
 @admin.register(Attempt)
 class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "attempts"
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
     sortable_by = []

@@ -7,14 +7,14 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_text, personal_block
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
-from orders.admin.time_cell import ago
 from orders.db.expressions import IsOfStaff
+from orders.lists.cells import cut
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import PersonalData, masked_text, personal_block
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped
+from orders.lists.times import ago
 from orders.models import OrderEvent
 from orders.office.exports.rights import SEE_SCHEDULES, sees_all
 from orders.office.schedules.models import ScheduledExport
@@ -59,6 +59,7 @@ WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FIL
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "events"
     ordering = ["-pk"]
     list_display = ["what", "order_link", "who", "more", "moment"]
     list_filter = [WhoFilter, day_filter("at", _("at")), PlacesFilter]

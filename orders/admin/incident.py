@@ -1,21 +1,21 @@
 """Incidents and the orders that they stop."""
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
-from orders.admin.personal import masked_field, masked_text, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
-from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of, title_of
+from orders.lists.cells import cut
+from orders.lists.chips import StateChip, add_tones, chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import masked_field, masked_text, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped, attributions_of
+from orders.lists.times import ago
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.office.bulk.ticks import TickedList
 from orders.order_page.error_details import of_trouble
@@ -38,8 +38,29 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 })  # fmt: skip
 
 
+class ScopedByAffected:
+    """Limits incidents to those that stopped an order of the user's attributions."""
+
+    def get_queryset(self, request):
+        rows, letters = super().get_queryset(request), attributions_of(request.user)
+        if letters is None:
+            return rows
+        return rows.filter(
+            Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters))
+        )
+
+
+add_tones(
+    grey=[State.IGNORED],
+    violet=[State.ACKNOWLEDGED],
+    red=[State.OPEN],
+    green=[State.RESOLVED],
+)
+
+
 @admin.register(Incident)
 class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "incidents"
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
     number_columns = ("orders_stopped",)

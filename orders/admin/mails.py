@@ -16,13 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from notifications.services import recipients_in_words
-from orders.admin.chips import chip_of
-from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.personal import PERMISSION
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, limit
+from orders.lists.chips import chip_of
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal import PERMISSION
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped, limit
 from orders.local_time import midnight
 from orders.models import Dispatch, Province
 
@@ -122,6 +122,7 @@ class SubjectCut:
 
 @admin.register(Mail)
 class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "mails"
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}

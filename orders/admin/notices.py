@@ -11,20 +11,28 @@ from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_text
 from notifications.models import Notice
-from orders.admin.cells import CauseCells
-from orders.admin.chips import StateChip
-from orders.admin.filters import day_filter
 from orders.admin.mails import SubjectCut
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly, is_unlimited
-from orders.admin.time_cell import ago, ahead
 from orders.errors import OrderError
+from orders.lists.cells import CauseCells
+from orders.lists.chips import StateChip, add_tones
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import UnlimitedOnly, is_unlimited
+from orders.lists.times import ago, ahead
 from orders.order_page.error_details import machine_text
 from orders.order_page.page_context import request_actor
 from orders.services.notices import RESENDABLE, resend_notice
 
 RESEND = "orders.resend_order"
+
+
+add_tones(
+    blue=[Notice.State.DUE, Notice.State.SENDING],
+    amber=[Notice.State.RETRYING],
+    red=[Notice.State.FAILED],
+    green=[Notice.State.SENT],
+)
 
 
 @admin.register(Notice)

@@ -3,19 +3,29 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import StateChip
 from orders.admin.order_list import OrderList
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
+from orders.lists.chips import StateChip, add_tones
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim
 from orders.office.bulk.ticks import TickedList
 from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
 
+add_tones(
+    grey=[Order.State.ENDED, Order.State.WITHDRAWN],
+    blue=[Order.State.IN_PROGRESS, Order.State.SCHEDULED, Order.State.COMPENSATING],
+    violet=[Order.State.AWAITING_APPROVAL],
+    amber=[Order.State.HELD],
+    red=[Order.State.REJECTED, Order.State.FAILED],
+    green=[Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
+)
+
 
 @admin.register(Order)
 class OrderAdmin(TickedList, TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "orders"
     attribution_path = "attribution"
 
     def heading(self, obj):

@@ -10,14 +10,14 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
+from orders.lists.chips import toned_chip
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.times import ago
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
@@ -79,7 +79,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def pause_chip(self, obj):
         stands = obj.stands(timezone.now())
         tone, word = ("amber", _("Paused")) if stands else ("grey", _("Over"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("paused by"))
     def who(self, obj):

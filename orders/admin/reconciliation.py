@@ -5,15 +5,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter
-from orders.admin.json_block import json_block
-from orders.admin.personal import masked_field, masked_json, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
+from orders.lists.cells import json_block
+from orders.lists.chips import StateChip, add_tones, chip
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal import masked_field, masked_json, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped, UnlimitedOnly
+from orders.lists.times import ago
 from orders.models import Difference, Reconciliation
 from orders.people import actor_of
 
@@ -46,8 +46,16 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return _("Not complete") if obj.error else None
 
 
+add_tones(
+    grey=[Difference.State.ACCEPTED],
+    red=[Difference.State.OPEN],
+    green=[Difference.State.OVER],
+)
+
+
 @admin.register(Difference)
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "differences"
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
     list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]

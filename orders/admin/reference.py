@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.scope import UnlimitedWrites
 from orders.admin.service_names import service_name
+from orders.lists.scope import UnlimitedWrites
 from orders.models import BillingRecord, Order, Province, ServiceType
 
 NAMED_ORDERS = 10

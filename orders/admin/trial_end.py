@@ -3,9 +3,9 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import order_anchor
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import Scoped
 from orders.models import TrialEnd
 from orders.people import actor_of
 

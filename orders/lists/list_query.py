@@ -23,9 +23,9 @@ from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
-from orders.admin.filters import DayFilter
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
+from orders.lists.filters import DayFilter
 
 MOST_PAIRS = 50
 MOST_NAMED = 40  # values that an error names

@@ -7,9 +7,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import is_unlimited
-from orders.admin.time_cell import ago
+from orders.lists.chips import toned_chip
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import is_unlimited
+from orders.lists.times import ago
 from project.models import FailedLogin
 
 
@@ -41,7 +42,7 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def locked(self, row):
         if row.failures_since_start < settings.AXES_FAILURE_LIMIT:
             return None
-        return format_html('<span class="chip chip-red">{}</span>', _("locked out"))
+        return toned_chip("red", _("locked out"))
 
     @admin.display(description=gettext_lazy("last failure"))
     def last(self, row):

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.scope import UnlimitedWrites
+from orders.lists.scope import UnlimitedWrites
 from orders.people import name_of
 from project.accounts.permission_words import permission_words
 from project.models import User

@@ -4,11 +4,11 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter
 from orders.admin.journal_values import entry_words
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import UnlimitedOnly
 from orders.people import name_of
 
 

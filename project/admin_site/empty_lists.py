@@ -3,7 +3,7 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.scope import UnlimitedOnly, is_unlimited, why_blind
+from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
 
 WORDS = {
     "Order": _("No order yet. BBOSS's orders show here the moment they are accepted."),

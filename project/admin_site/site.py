@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
+from orders.lists.change_list import CappedPaginator
+from orders.lists.guard import guard
 from orders.restored_guard import is_restored
-from project.admin_site.lists import guard
 from project.admin_site.navigation import sections_of
-from project.admin_site.paging import CappedPaginator
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.time_cell import ago
+from orders.lists.change_list import MOST
+from orders.lists.registration import list_of
+from orders.lists.times import ago
 from orders.office.bulk.acts import acts_on
 from orders.office.bulk.selection import NOT_OF_THE_FILTER
-from orders.office.exports.lists import list_of, may_export
+from orders.office.exports.lists import may_export
 from orders.office.views.tabs import views_over
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.admin_site.empty_lists import empty_list_text
-from project.admin_site.paging import MOST
 from project.dashboard.figures import heartbeats
 from project.dashboard.health import worker_of
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
-from orders.admin.chips import TONES, chip, chip_of
+from orders.lists.chips import TONES, chip, chip_of
 from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 
 WORDS = [

@@ -14,16 +14,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from orders.admin.cells import cut
-from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import is_unlimited
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.errors import OrderError
+from orders.lists.cells import cut
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, add_tones, chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import is_unlimited
+from orders.lists.times import ago
 from orders.models import Province
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
@@ -55,6 +55,14 @@ class OwnRuns:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
+
+
+add_tones(
+    grey=[State.WAITING],
+    blue=[State.COLLECTING, State.RUNNING],
+    amber=[State.STOPPED],
+    green=[State.DONE],
+)
 
 
 @admin.register(BulkRun)
@@ -236,8 +244,16 @@ class ItemChangeList(FactsChangeList):
                 item.subject = found.get(item.target)
 
 
+add_tones(
+    grey=[ItemState.WAITING],
+    red=[ItemState.FAILED],
+    green=[ItemState.DONE],
+)
+
+
 @admin.register(BulkItem)
 class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
+    list_name = "bulk"
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
     list_filter = ["state", RunFilter, PlacesFilter]

@@ -7,19 +7,20 @@ from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.admin.cells import cut
-from orders.admin.chips import StateChip, personal_chip
-from orders.admin.filters import day_filter, word_filter
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
-from orders.office.exports.filter_link import FilterChangeList, filter_link, filter_words
-from orders.office.exports.lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.lists.cells import cut
+from orders.lists.chips import StateChip, add_tones, personal_chip
+from orders.lists.columns import columns_of
+from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
+from orders.lists.filters import day_filter, word_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import admin_of, exported_lists
+from orders.lists.times import ago
+from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.page import (
     answer_download,
@@ -43,9 +44,6 @@ from orders.people import COMMAND, STAFF, actor_of, name_of
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
-ListFilter = word_filter("list", _("list"), {
-    name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
-})  # fmt: skip
 PersonalFilter = word_filter("personal", _("personal data"), {
     "yes": (_("Unmasked"), Q(personal=True)),
     "no": (_("Masked"), Q(personal=False)),
@@ -55,6 +53,15 @@ BegunFilter = word_filter("begun", _("begun"), {
     "schedule": (_("By itself"), Q(slot__isnull=False)),
     "hand": (_("By hand"), Q(slot__isnull=True)),
 })  # fmt: skip
+
+
+add_tones(
+    grey=[State.WAITING],
+    blue=[State.RUNNING],
+    violet=[State.ASKED],
+    red=[State.FAILED],
+    green=[State.DONE],
+)
 
 
 @admin.register(Export)
@@ -146,7 +153,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("list"))
     def what(self, obj):
-        return title_of(obj.list_name) or "-"
+        return title_of_export(obj.list_name) or "-"
 
     @admin.display(description=_("scheduled export"))
     def schedule_link(self, obj):
@@ -180,7 +187,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def column_words(self, obj):
         if not obj.readable:
             return "-"
-        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
+        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in exported_lists() else {}
         names = ((columns[name].label if name in columns else name,) for name in obj.columns)
         return format_html_join(", ", "{}", names)
 

@@ -3,9 +3,10 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from orders.admin.scope import attributions_of, is_unlimited
+from orders.lists.registration import admin_of, exported_lists
+from orders.lists.scope import attributions_of, is_unlimited
 from orders.office.evidence.archive import EVIDENCE
-from orders.office.exports.lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
+from orders.office.exports.lists import SEE_PERSONAL_DATA, rights_for
 from orders.office.exports.models import Export
 from orders.office.exports.service import is_made_by
 from orders.office.schedules.models import ScheduledExport
@@ -42,13 +43,13 @@ def may_read(user, row: Export) -> bool:
 
 def may_download(user, row: Export) -> bool:
     """Whether the user may see what the file holds: the list, personal data, the attributions."""
-    known = row.list_name in LISTS or row.list_name == EVIDENCE
+    known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 
 
 def lacking(people: QuerySet, row: Export) -> list:
     """Those among these accounts who may not download the file. A few queries for all of them."""
-    if row.list_name not in LISTS:
+    if row.list_name not in exported_lists():
         return list(people)
     able = people.filter(is_active=True, is_staff=True)
     for right in _rights(row):

@@ -21,9 +21,10 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
+from orders.lists.plain_cells import Cell
 from orders.office.evidence.archive import ZIP, write_zip
 from orders.office.exports.models import Export
-from orders.office.exports.table_files import WRITERS, Cell, Notes
+from orders.office.exports.table_files import WRITERS, Notes
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
 from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second

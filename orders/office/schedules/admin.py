@@ -8,19 +8,19 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.admin.chips import chip_of, personal_chip
-from orders.admin.personal import masked_field, masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago, short_moment
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError, OrderError
-from orders.office.exports.filter_link import filter_link
-from orders.office.exports.lists import PERMISSION, title_of
+from orders.lists.chips import chip_of, personal_chip, toned_chip
+from orders.lists.filter_link import filter_link
+from orders.lists.personal import masked_field, masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import title_of
+from orders.lists.times import ago, short_moment
+from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export
 from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking, sees_all
 from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, scope_of
@@ -140,7 +140,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
         elif obj.failures:
             tone, word = "amber", _failed_times(obj.failures)
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("next run"))
     def next_run(self, obj):

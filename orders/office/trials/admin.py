@@ -3,11 +3,11 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly
-from orders.admin.time_cell import ago
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import UnlimitedOnly
+from orders.lists.times import ago
 from orders.office.trials.models import TrialUpload
 
 

@@ -11,19 +11,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.admin.filters import PlacesFilter
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of
-from orders.admin.time_cell import ago
 from orders.errors import OrderError
+from orders.lists.columns import chosen, columns_of
+from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
+from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import admin_of, exported_lists, title_of
+from orders.lists.scope import attributions_of
+from orders.lists.times import ago
 from orders.models import Province
-from orders.office.exports.admin import ListFilter
-from orders.office.exports.filter_link import FilterChangeList, filter_words
-from orders.office.exports.lists import LISTS, admin_of, columns_of, title_of
 from orders.office.schedules.models import ScheduledExport
-from orders.office.views.columns import chosen
 from orders.office.views.models import SavedView
 from orders.office.views.service import (
     LONGEST_QUERY,
@@ -188,7 +187,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return answer
 
     def _check_may_see(self, request: HttpRequest, name: str) -> None:
-        if name not in LISTS:
+        if name not in exported_lists():
             raise Http404
         if not may_see(request.user, admin_of(name)):
             raise PermissionDenied

@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext as _
 
+from orders.lists import columns as chosen_columns
 from orders.lists.list_query import COLUMNS, VIEW, names_in, unoffered
-from orders.office.views import columns as chosen_columns
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
@@ -35,11 +35,11 @@ class ReadOnlyAdmin:
         return (COLUMNS, VIEW) if chosen_columns.can_choose(self) else ()
 
     def tidy_columns(self, query) -> list[str]:
-        """Tidies the columns in an address; see project/admin_site/lists.py."""
+        """Tidies the columns in an address; see orders/lists/guard.py."""
         return chosen_columns.tidy_columns(self, query) if chosen_columns.can_choose(self) else []
 
     def unoffered(self, changelist) -> list[str]:
-        """Which filters of a list have a value that they do not offer; see project/admin_site/lists.py."""
+        """Which filters of a list have a value that they do not offer; see orders/lists/guard.py."""
         return unoffered(changelist)
 
     def get_list_display(self, request):

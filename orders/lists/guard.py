@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.utils.translation import gettext as _
 
 from orders.db.odd_values import NONSENSE
-from project.admin_site.ordering import NamedOrder
+from orders.lists.change_list import NamedOrder
 
 LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 

@@ -7,12 +7,11 @@ limiting that limits them all. Only users without a limit see orders without an 
 """
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import AffectedOrder, Customer, Order
-from orders.queries.customer_names import name_in
+from orders.models import Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
@@ -63,22 +62,6 @@ def by_number(rows: QuerySet, user) -> QuerySet:
     return rows.filter(Exists(Order.objects.filter(number=OuterRef("order_number"), attribution__in=letters)))
 
 
-def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """The customers with an order that the user may see.
-
-    Each has `shown_name` and `shown_at`: its name and the newest time, as such orders say.
-    """
-    letters, seen = attributions_of(user), seen_orders(user)
-    if letters is None or seen is None:
-        return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
-    places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
-    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
-    return rows.filter(Exists(places)).annotate(
-        shown_name=name_in(newest),
-        shown_at=Subquery(newest.values("received_at")[:1]),
-    )
-
-
 class Scoped:
     """A ModelAdmin whose rows belong to an attribution, by `attribution_path`."""
 
@@ -93,18 +76,6 @@ class ScopedByNumber:
 
     def get_queryset(self, request):
         return by_number(super().get_queryset(request), request.user)
-
-
-class ScopedByAffected:
-    """Limits incidents to those that stopped an order of the user's attributions."""
-
-    def get_queryset(self, request):
-        rows, letters = super().get_queryset(request), attributions_of(request.user)
-        if letters is None:
-            return rows
-        return rows.filter(
-            Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters))
-        )
 
 
 class UnlimitedOnly:

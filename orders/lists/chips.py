@@ -1,0 +1,75 @@
+"""States as chips. Each of the six tones has one meaning everywhere."""
+
+import functools
+from collections.abc import Iterable
+
+from django.contrib import admin
+from django.db.models import TextChoices
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+TONES: dict[TextChoices, str] = {}
+"""By state. A state that two models share has the same meaning in both."""
+
+
+def add_tones(
+    *,
+    grey: Iterable[TextChoices] = (),  # not begun, or closed
+    blue: Iterable[TextChoices] = (),  # under way
+    violet: Iterable[TextChoices] = (),  # waits for somebody
+    amber: Iterable[TextChoices] = (),  # held, or being retried
+    red: Iterable[TextChoices] = (),  # failed
+    green: Iterable[TextChoices] = (),  # done
+) -> None:
+    """Gives the states of a list their tones. It stands beside the list's admin."""
+    tones = {"grey": grey, "blue": blue, "violet": violet, "amber": amber, "red": red, "green": green}
+    TONES.update({state: tone for tone, states in tones.items() for state in states})
+
+
+def toned_chip(tone: str, words) -> str:
+    """A chip that says something else than a state."""
+    return format_html('<span class="chip chip-{}">{}</span>', tone, words)
+
+
+def chip(state: TextChoices) -> str:
+    """A chip with the state's name in its tone."""
+    return toned_chip(TONES[state], state.label)
+
+
+def is_doubtful(row) -> bool:
+    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record.
+
+    One that waits behind a failed order is doubtful too, unless its state says that it waits.
+    """
+    marks = getattr(row, "marks", None)
+    if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
+        return True
+    return bool(getattr(row, "doubt", False) or getattr(marks, "doubt", ""))
+
+
+@functools.singledispatch
+def undoubted_chip(row) -> str:
+    """The chip of a row with a `state`. A model of which some rows say something else registers its own."""
+    return chip(row.State(row.state))
+
+
+def chip_of(row) -> str:
+    """The chip of a row with a `state`. A doubtful row is not shown as fine."""
+    if not is_doubtful(row):
+        return undoubted_chip(row)
+    state = row.State(row.state)
+    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {_('Needs a look')}")
+
+
+def personal_chip(unmasked: bool) -> str:
+    """Whether a file shows people's data."""
+    tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
+    return toned_chip(tone, word)
+
+
+class StateChip:
+    """A `state_chip` column for a model with a `state`."""
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_chip(self, obj):
+        return chip_of(obj)
