@@ -10,6 +10,7 @@ from orders.incident_causes import cause_of
 from orders.lists.chips import toned_chip
 from orders.lists.personal import raw_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.times import ago
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
@@ -17,7 +18,12 @@ from orders.services.incidents import BREAKER_OPEN
 LEASES = {"notices": _("notices to staff"), "linger": _("waiting for new work"), "search": _("the search's index")}
 
 
-@admin.register(Heartbeat)
+@register_list(
+    Heartbeat,
+    menu=(Section.ENGINE, 10),
+    empty=_("No worker is running; start it with manage.py worker."),
+    same_for_all=True,
+)
 class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cluster", "alive", "seen", "started_at", "replaced"]
     readonly_fields = ["alive", "seen"]
@@ -34,7 +40,13 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return ago(obj.seen_at)
 
 
-@admin.register(LeaseLock)
+@register_list(
+    LeaseLock,
+    menu=(Section.ENGINE, 40),
+    empty=_("No worker has taken a lease lock yet."),
+    readers=ENGINE_ROOM,
+    same_for_all=True,
+)
 class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
 
@@ -54,7 +66,7 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return ago(obj.until)
 
 
-@admin.register(Breaker)
+@register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
 class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
     readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe", "problem"]
@@ -90,4 +102,9 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return ago(obj.probe_at)
 
 
-admin.site.register(ApiToken, ApiTokenAdmin)
+register_list(
+    ApiToken,
+    menu=(Section.SETUP, 70),
+    empty=_("No system may read orders yet. Make a token for one that should."),
+    readers={Role.ADMINISTRATOR, Role.APPROVER},
+)(ApiTokenAdmin)

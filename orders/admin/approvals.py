@@ -8,10 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.lists.chips import add_tones, chip
+from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import PersonalData, invitation, masked_text
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.people import node_of, operator_of, spoken
 
@@ -46,17 +47,14 @@ class OperatorFilter(SeenLately):
     word_of = staticmethod(spoken)
 
 
-add_tones(
-    grey=[Result.WAIVE],
-    amber=[Result.RETURN],
-    red=[Result.REJECT],
-    green=[Result.PASS],
+@register_list(
+    ApprovalRecord,
+    menu=(Section.DESK, 60),
+    empty=_("No approval records yet. They show here as soon as BPM has approved."),
+    name="approvals",
+    tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},
 )
-
-
-@admin.register(ApprovalRecord)
 class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "approvals"
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]

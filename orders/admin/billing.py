@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.search import CustomerFilter, OrderSearch, customer_anchor, order_anchor
 from orders.admin.service_names import service_name
 from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, add_tones, chip, toned_chip, undoubted_chip
+from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.lists.times import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
@@ -35,16 +36,18 @@ class BillingChangeList(FactsChangeList):
         mark_records(rows)
 
 
-add_tones(
-    grey=[BillingRecord.State.TO_SEND, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED],
-    amber=[BillingRecord.State.UNKNOWN],
-    green=[BillingRecord.State.LIVE],
+@register_list(
+    BillingRecord,
+    menu=(Section.MONEY, 10),
+    empty=_("No billing records yet. They are noted when an order is planned."),
+    name="billing",
+    tones={
+        "grey": [BillingRecord.State.TO_SEND, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED],
+        "amber": [BillingRecord.State.UNKNOWN],
+        "green": [BillingRecord.State.LIVE],
+    },
 )
-
-
-@admin.register(BillingRecord)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "billing"
     ordering = ["-pk"]
     list_display = [
         "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
@@ -96,7 +99,11 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         return format_html('<a href="{}">{}</a> {}', url, obj.dispatch.get_step_display(), ago(obj.dispatch.done_at))
 
 
-@admin.register(TrialUsage)
+@register_list(
+    TrialUsage,
+    menu=(Section.MONEY, 40),
+    empty=_("No traffic yet. It is asked for each night, and when an activation comes."),
+)
 class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"

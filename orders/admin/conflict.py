@@ -15,6 +15,7 @@ from orders.admin.message_members import members_of
 from orders.lists.filters import word_filter
 from orders.lists.personal import PersonalData, masked, masked_text
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
 from orders.office.bulk.ticks import TickedList
@@ -110,7 +111,11 @@ SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
 })  # fmt: skip
 
 
-@admin.register(Conflict)
+@register_list(
+    Conflict,
+    menu=(Section.DESK, 50),
+    empty=gettext_lazy("No conflict: no number has come twice with different contents."),
+)
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
     list_filter = [SeenFilter]

@@ -11,10 +11,11 @@ from notifications.models import Notice
 from orders.admin.search import OrderSearch, order_anchor
 from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, cut
-from orders.lists.chips import StateChip, add_tones, chip, toned_chip, undoubted_chip
+from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
 from orders.lists.times import ago, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
@@ -51,16 +52,18 @@ class OutcomeChip:
         return chip(Attempt.Outcome(obj.outcome))
 
 
-add_tones(
-    grey=[Dispatch.State.WAITING, Dispatch.State.CLOSED, Dispatch.State.UNDONE, Dispatch.State.GIVEN_UP],
-    blue=[Dispatch.State.DUE, Dispatch.State.SENDING],
-    amber=[Dispatch.State.RETRYING],
-    red=[Dispatch.State.FAILED],
-    green=[Dispatch.State.DONE],
+@register_list(
+    Dispatch,
+    menu=(Section.SENT, 50),
+    empty=_("Nothing is to be sent yet. Steps are laid out when an order is planned."),
+    tones={
+        "grey": [Dispatch.State.WAITING, Dispatch.State.CLOSED, Dispatch.State.UNDONE, Dispatch.State.GIVEN_UP],
+        "blue": [Dispatch.State.DUE, Dispatch.State.SENDING],
+        "amber": [Dispatch.State.RETRYING],
+        "red": [Dispatch.State.FAILED],
+        "green": [Dispatch.State.DONE],
+    },
 )
-
-
-@admin.register(Dispatch)
 class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
@@ -159,28 +162,30 @@ class ChannelDispatchAdmin(DispatchAdmin):
         return chip(Order.State(obj.order.state))
 
 
-@admin.register(BillingDispatch)
+@register_list(BillingDispatch, menu=(Section.SENT, 10), empty=_("Nothing has been sent to the big-data side yet."))
 class BillingDispatchAdmin(ChannelDispatchAdmin):
     pass
 
 
-@admin.register(BpmDispatch)
+@register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been sent to BPM yet."))
 class BpmDispatchAdmin(ChannelDispatchAdmin):
     pass
 
 
-add_tones(
-    grey=[Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LATE],
-    blue=[Attempt.Outcome.OPEN],
-    amber=[Attempt.Outcome.RETRY, Attempt.Outcome.ACTED_BEFORE, Attempt.Outcome.LOST, Attempt.Outcome.HELD],
-    red=[Attempt.Outcome.REFUSED],
-    green=[Attempt.Outcome.OK],
+@register_list(
+    Attempt,
+    menu=(Section.SENT, 60),
+    empty=_("No call has been made yet."),
+    name="attempts",
+    tones={
+        "grey": [Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LATE],
+        "blue": [Attempt.Outcome.OPEN],
+        "amber": [Attempt.Outcome.RETRY, Attempt.Outcome.ACTED_BEFORE, Attempt.Outcome.LOST, Attempt.Outcome.HELD],
+        "red": [Attempt.Outcome.REFUSED],
+        "green": [Attempt.Outcome.OK],
+    },
 )
-
-
-@admin.register(Attempt)
 class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "attempts"
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
     sortable_by = []

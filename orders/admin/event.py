@@ -13,10 +13,11 @@ from orders.lists.cells import cut
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, masked_text, personal_block
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.scope import Scoped
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, sees_all
 from orders.lists.times import ago
 from orders.models import OrderEvent
-from orders.office.exports.rights import SEE_SCHEDULES, sees_all
+from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
 from orders.order_page.history import FILTERS, describe
@@ -57,9 +58,13 @@ def _begins(kinds: list[str]) -> Q:
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 
 
-@admin.register(OrderEvent)
+@register_list(
+    OrderEvent,
+    menu=(Section.TRACE, 20),
+    empty=_("Nothing has happened yet. Each step of an order leaves an event."),
+    name="events",
+)
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "events"
     ordering = ["-pk"]
     list_display = ["what", "order_link", "who", "more", "moment"]
     list_filter = [WhoFilter, day_filter("at", _("at")), PlacesFilter]

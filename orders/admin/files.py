@@ -16,6 +16,7 @@ from orders.lists.chips import StateChip, chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
 from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.times import ago
 from orders.models import Dispatch, OrderFiles
@@ -37,7 +38,7 @@ class FilesChangeList(FactsChangeList):
             order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
 
 
-@admin.register(OrderFiles)
+@register_list(OrderFiles, menu=(Section.DESK, 70), empty=_("No order has named info-security files yet."))
 class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
     list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]

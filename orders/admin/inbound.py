@@ -15,6 +15,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
 from orders.lists.times import ago
 from orders.models import AcceptedCall, InboundMessage, Order
@@ -80,9 +81,8 @@ class InboundList:
         return personal_block(obj.body, obj)
 
 
-@admin.register(InboundMessage)
+@register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "inbound"
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": masked_text}
@@ -115,7 +115,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
         return personal_block(obj.hint, obj)
 
 
-@admin.register(AcceptedCall)
+@register_list(AcceptedCall, menu=(Section.TRACE, 120), empty=_("No request has been accepted yet."))
 class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]

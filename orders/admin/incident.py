@@ -10,10 +10,11 @@ from orders.admin.incident_actions import IncidentActs
 from orders.admin.search import OrderSearch
 from orders.incident_causes import cause_of, title_of
 from orders.lists.cells import cut
-from orders.lists.chips import StateChip, add_tones, chip
+from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import masked_field, masked_text, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, attributions_of
 from orders.lists.times import ago
 from orders.models import AffectedOrder, Dispatch, Incident, Order
@@ -50,17 +51,14 @@ class ScopedByAffected:
         )
 
 
-add_tones(
-    grey=[State.IGNORED],
-    violet=[State.ACKNOWLEDGED],
-    red=[State.OPEN],
-    green=[State.RESOLVED],
+@register_list(
+    Incident,
+    menu=(Section.DESK, 30),
+    empty=_("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
+    name="incidents",
+    tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-
-
-@admin.register(Incident)
 class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "incidents"
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
     number_columns = ("orders_stopped",)
@@ -150,7 +148,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         return ago(incident.last_at)
 
 
-@admin.register(AffectedOrder)
+@register_list(AffectedOrder, menu=(Section.DESK, 40), empty=_("No order has been stopped yet."))
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]

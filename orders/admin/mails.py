@@ -22,6 +22,7 @@ from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import PERMISSION
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, limit
 from orders.local_time import midnight
 from orders.models import Dispatch, Province
@@ -46,7 +47,7 @@ def log_opened(request, obj) -> None:
         LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 
 
-@admin.register(Contact)
+@register_list(Contact, menu=(Section.SETUP, 10), empty=_("No contacts yet: all mail goes to the default contact."))
 class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     form = NamesForm
     attribution_path = "attribution"
@@ -120,9 +121,13 @@ class SubjectCut:
         return format_html('<span class="cut" title="{0}">{0}</span>', obj)
 
 
-@admin.register(Mail)
+@register_list(
+    Mail,
+    menu=(Section.SENT, 30),
+    empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
+    name="mails",
+)
 class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "mails"
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}

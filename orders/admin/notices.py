@@ -14,10 +14,11 @@ from notifications.models import Notice
 from orders.admin.mails import SubjectCut
 from orders.errors import OrderError
 from orders.lists.cells import CauseCells
-from orders.lists.chips import StateChip, add_tones
+from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
 from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.times import ago, ahead
 from orders.order_page.error_details import machine_text
@@ -27,15 +28,18 @@ from orders.services.notices import RESENDABLE, resend_notice
 RESEND = "orders.resend_order"
 
 
-add_tones(
-    blue=[Notice.State.DUE, Notice.State.SENDING],
-    amber=[Notice.State.RETRYING],
-    red=[Notice.State.FAILED],
-    green=[Notice.State.SENT],
+@register_list(
+    Notice,
+    menu=(Section.SENT, 40),
+    empty=_("No notice yet. One is written when a scheduled export is ready, or is switched off."),
+    readers=ENGINE_ROOM,
+    tones={
+        "blue": [Notice.State.DUE, Notice.State.SENDING],
+        "amber": [Notice.State.RETRYING],
+        "red": [Notice.State.FAILED],
+        "green": [Notice.State.SENT],
+    },
 )
-
-
-@admin.register(Notice)
 class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "attempts", "next_try", "written"]
     list_filter = ["state", day_filter("written_at", _("written at"), parameter="at")]

@@ -17,6 +17,7 @@ from orders.errors import NotAllowedError
 from orders.lists.chips import toned_chip
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.times import ago
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
@@ -63,7 +64,7 @@ class PauseForm(forms.Form):
         return until
 
 
-@admin.register(Pause)
+@register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
 class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]
     list_per_page = 50

@@ -8,17 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.search import OrderSearch, order_anchor
 from orders.error_messages import say_why
 from orders.lists.cells import json_block
-from orders.lists.chips import StateChip, add_tones, chip
+from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import masked_field, masked_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
 from orders.lists.times import ago
 from orders.models import Difference, Reconciliation
 from orders.people import actor_of
 
 
-@admin.register(Reconciliation)
+@register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
 class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
@@ -46,16 +47,14 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return _("Not complete") if obj.error else None
 
 
-add_tones(
-    grey=[Difference.State.ACCEPTED],
-    red=[Difference.State.OPEN],
-    green=[Difference.State.OVER],
+@register_list(
+    Difference,
+    menu=(Section.MONEY, 30),
+    empty=_("No difference: our billing records and the big-data side's agree."),
+    name="differences",
+    tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-
-
-@admin.register(Difference)
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "differences"
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
     list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]

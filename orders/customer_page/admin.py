@@ -13,6 +13,7 @@ from orders.customer_page.views import CustomerPages
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, seen_orders
 from orders.lists.times import ago
 from orders.models import BillingRecord, Customer, Province
@@ -47,9 +48,13 @@ class CustomerChangeList(FactsChangeList):
             row.billed_by = next((kind for kind, has in zip(RECORDS, told[row.pk], strict=True) if has), None)
 
 
-@admin.register(Customer)
+@register_list(
+    Customer,
+    menu=(Section.DESK, 20),
+    empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
+    name="customers",
+)
 class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
-    list_name = "customers"
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     list_filter = [NewestOrderFilter, PlacesFilter]
     list_per_page = 50

@@ -1,28 +1,24 @@
-"""States as chips. Each of the six tones has one meaning everywhere."""
+"""States as chips. Each of the six tones has one meaning everywhere.
+
+Grey: not begun, or closed. Blue: under way. Violet: waits for somebody. Amber: held, or being retried. Red: failed.
+Green: done.
+"""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.contrib import admin
 from django.db.models import TextChoices
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+Tones = Iterable[TextChoices]
 TONES: dict[TextChoices, str] = {}
 """By state. A state that two models share has the same meaning in both."""
 
 
-def add_tones(
-    *,
-    grey: Iterable[TextChoices] = (),  # not begun, or closed
-    blue: Iterable[TextChoices] = (),  # under way
-    violet: Iterable[TextChoices] = (),  # waits for somebody
-    amber: Iterable[TextChoices] = (),  # held, or being retried
-    red: Iterable[TextChoices] = (),  # failed
-    green: Iterable[TextChoices] = (),  # done
-) -> None:
-    """Gives the states of a list their tones. It stands beside the list's admin."""
-    tones = {"grey": grey, "blue": blue, "violet": violet, "amber": amber, "red": red, "green": green}
+def add_tones(tones: Mapping[str, Tones]) -> None:
+    """Gives states their tones, by the tone. A list does so as it is registered."""
     TONES.update({state: tone for tone, states in tones.items() for state in states})
 
 

@@ -37,6 +37,11 @@ def is_unlimited(user) -> bool:
     return attributions_of(user) is None
 
 
+def sees_all(user, permission: str) -> bool:
+    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    return bool(permission) and user.has_perm(permission) and is_unlimited(user)
+
+
 def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
     """The rows that the user may see. `path` leads from a row to an attribution."""
     letters = attributions_of(user)
@@ -78,18 +83,35 @@ class ScopedByNumber:
         return by_number(super().get_queryset(request), request.user)
 
 
-class UnlimitedOnly:
-    """For rows that belong to no attribution: only users without a limit see them."""
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if is_unlimited(request.user) else rows.none()
+class RefusedFirst:
+    """For rows that not everybody with the right to the list sees."""
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, as the other pages do."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
+
+
+class OwnRows(RefusedFirst):
+    """For rows that a person made: each sees their own, and auditors all (`sees_all` by `right_to_all`)."""
+
+    right_to_all = ""
+
+    def own_rows(self, user, rows: QuerySet) -> QuerySet:
+        raise NotImplementedError
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, self.right_to_all) else self.own_rows(request.user, rows)
+
+
+class UnlimitedOnly(RefusedFirst):
+    """For rows that belong to no attribution: only users without a limit see them."""
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows if is_unlimited(request.user) else rows.none()
 
 
 class UnlimitedWrites:

@@ -9,12 +9,19 @@ from django.utils.translation import gettext_lazy
 
 from orders.lists.chips import toned_chip
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import is_unlimited
 from orders.lists.times import ago
 from project.models import FailedLogin
 
 
-@admin.register(FailedLogin)
+@register_list(
+    FailedLogin,
+    menu=(Section.SETUP, 60),
+    empty=gettext_lazy("Nobody has failed to log in lately."),
+    readers=AUDITORS,
+    same_for_all=True,
+)
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     """Unlocking deletes the rows of an account and address, so that its next log-in counts from one again."""
 

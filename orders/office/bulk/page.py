@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 
 from orders.errors import OrderError
 from orders.lists.personal import masked_text
-from orders.lists.scope import is_unlimited
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part
 from orders.office.bulk.selection import Look, Selected
 from orders.office.bulk.service import begin_run, find_run, queue_run
 from orders.order_page.page_context import request_actor
-from orders.people import is_of, rows_of
+from orders.people import is_of
 
 AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
@@ -36,7 +35,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         raise PermissionDenied
     chooser = act.chooser(request.GET or None) if act.chooser else None
     asked = {} if chooser is None else chooser.cleaned_data if chooser.is_valid() else None
-    selected = Selected(act, request, runs_seen(request), asked)
+    selected = Selected(act, request, site.get_model_admin(BulkRun).get_queryset(request), asked)
     if chooser is None and not selected.named:
         messages.warning(request, _("Tick rows, or choose all that fit."))
         return redirect(f"{_address_of_list(act)}?{selected.filter_query}")
@@ -61,16 +60,6 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         "kept": _kept(request, selected), "without": selected.without, **_dry_run(act, look, asked or {}),
     }  # fmt: skip
     return TemplateResponse(request, "bulk/new.html", context)
-
-
-def runs_seen(request: HttpRequest):
-    """The runs that the person may see: all for those without a limit who may see runs, else the person's own."""
-    user, rows = request.user, BulkRun.objects.all()
-    sees_all = user.has_perm("orders.view_bulkrun") and is_unlimited(user)
-    if sees_all:
-        return rows
-    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
-    return rows.filter(with_id | without)  # few enough that no index is needed
 
 
 def is_own(user, run: BulkRun) -> bool:

@@ -12,13 +12,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orders.error_messages import say_why
 from orders.lists.cells import cut
-from orders.lists.chips import StateChip, add_tones, personal_chip
+from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
 from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import admin_of, exported_lists
+from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
+from orders.lists.scope import OwnRows, sees_all
 from orders.lists.times import ago
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
@@ -36,7 +37,6 @@ from orders.office.exports.rights import (
     may_download,
     may_read,
     own_or_received,
-    sees_all,
 )
 from orders.office.exports.service import is_made_by, waiting_before, why_not_judge
 from orders.office.schedules.results import advice
@@ -55,17 +55,21 @@ BegunFilter = word_filter("begun", _("begun"), {
 })  # fmt: skip
 
 
-add_tones(
-    grey=[State.WAITING],
-    blue=[State.RUNNING],
-    violet=[State.ASKED],
-    red=[State.FAILED],
-    green=[State.DONE],
+@register_list(
+    Export,
+    menu=(Section.TRACE, 40),
+    empty=_("No list has been exported yet. Each export leaves a row here."),
+    readers=AUDITORS | {Role.APPROVER},
+    same_for_all=True,
+    tones={
+        "grey": [State.WAITING],
+        "blue": [State.RUNNING],
+        "violet": [State.ASKED],
+        "red": [State.FAILED],
+        "green": [State.DONE],
+    },
 )
-
-
-@admin.register(Export)
-class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = [
@@ -76,6 +80,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
+    right_to_all = SEE_EXPORTS
     change_form_template = "exports/export.html"
     readonly_fields = [
         "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
@@ -92,10 +97,8 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
 
-    def get_queryset(self, request):
-        """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
-        rows = super().get_queryset(request)
-        return rows if sees_all(request.user, SEE_EXPORTS) else own_or_received(request.user, rows)
+    def own_rows(self, user, rows):
+        return own_or_received(user, rows)
 
     def get_fields(self, request, obj=None):
         return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
@@ -118,12 +121,6 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         for row in found.result_list:
             row.readable = may_read(request.user, row)
         return found
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for its maker and auditors."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:

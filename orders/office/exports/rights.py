@@ -4,7 +4,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from orders.lists.registration import admin_of, exported_lists
-from orders.lists.scope import attributions_of, is_unlimited
+from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.lists import SEE_PERSONAL_DATA, rights_for
 from orders.office.exports.models import Export
@@ -15,11 +15,6 @@ from orders.people import ACCOUNTS, rows_of
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
 JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
 STOP_SCHEDULES = "orders.stop_scheduledexport"
-
-
-def sees_all(user, permission: str) -> bool:
-    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
-    return user.has_perm(permission) and is_unlimited(user)
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:

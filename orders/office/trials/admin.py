@@ -6,12 +6,13 @@ from django.utils.translation import gettext_lazy as _
 from orders.lists.filters import day_filter
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedOnly
 from orders.lists.times import ago
 from orders.office.trials.models import TrialUpload
 
 
-@admin.register(TrialUpload)
+@register_list(TrialUpload, menu=(Section.TRACE, 80), empty=_("Nobody has uploaded a workbook of trials yet."))
 class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["file", "trials", "made_by", "made_at", "imported_at"]
     list_display = ["file", "trials", "made_by", "made", "imported"]

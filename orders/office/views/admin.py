@@ -18,8 +18,8 @@ from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import admin_of, exported_lists, title_of
-from orders.lists.scope import attributions_of
+from orders.lists.registration import Section, admin_of, exported_lists, register_list, title_of
+from orders.lists.scope import OwnRows, attributions_of
 from orders.lists.times import ago
 from orders.models import Province
 from orders.office.schedules.models import ScheduledExport
@@ -37,8 +37,13 @@ from orders.order_page.page_context import request_actor
 from orders.people import name_of
 
 
-@admin.register(SavedView)
-class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    SavedView,
+    menu=(Section.DESK, 80),
+    empty=gettext_lazy("No view yet. Filter a list, then save it as a view there."),
+    same_for_all=True,
+)
+class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
     title = masked_field("name", gettext_lazy("name"))
     list_filter = [ListFilter]
@@ -49,18 +54,12 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     readonly_fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
     fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
 
-    def get_queryset(self, request):
+    def own_rows(self, user, rows):
         """The user's own views, and those that are shared with them."""
-        return super().get_queryset(request).filter(pk__in=seen_views(request.user).values("pk"))
+        return rows.filter(pk__in=seen_views(user).values("pk"))
 
     def get_changelist(self, request, **kwargs):
         return FilterChangeList
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for those who see it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
