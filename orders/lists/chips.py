@@ -53,8 +53,8 @@ def chip_of(row) -> str:
     """The chip of a row with a `state`. A doubtful row is not shown as fine."""
     if not is_doubtful(row):
         return undoubted_chip(row)
-    state = row.State(row.state)
-    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {_('Needs a look')}")
+    state, doubt = row.State(row.state), _("Needs a look")
+    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}")
 
 
 def personal_chip(unmasked: bool) -> str:

@@ -1,6 +1,7 @@
 """A list of the desk is one `register_list`: menu, roles, exports, views, chips and tests read what it says."""
 
 import enum
+import functools
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import TypeVar
@@ -81,6 +82,7 @@ def register_list(
         admin.site.register(model, admin_class)
         LISTS[model] = DeskList(*menu, empty, readers, name, same_for_all)
         add_tones(tones or {})
+        exported_lists.cache_clear()
         return admin_class
 
     return register
@@ -92,6 +94,7 @@ def lists_in_order() -> dict[type[Model], DeskList]:
     return dict(sorted(LISTS.items(), key=lambda item: (sections.index(item[1].section), item[1].place)))
 
 
+@functools.cache
 def exported_lists() -> dict[str, ModelAdmin]:
     """By its name the admin of each list that is exported and has views, in the order of the menu."""
     return {one.name: admin.site.get_model_admin(model) for model, one in lists_in_order().items() if one.name}
@@ -106,6 +109,10 @@ def title_of(name: str) -> str:
     """What pages call a list. Of one that is gone: its name."""
     listed = exported_lists().get(name)
     return str(capfirst(listed.opts.verbose_name_plural)) if listed else name
+
+
+def right_to_view(model: type[Model]) -> str:
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"
 
 
 def list_of(model: type[Model]) -> str | None:

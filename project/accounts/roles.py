@@ -4,9 +4,7 @@ A list names its readers where it is registered. A site may extend a role or add
 permissions; but what is judged by a second person (审批主管) was taken from those who manage accounts (管理员).
 """
 
-from django.db.models import Model
-
-from orders.lists.registration import LISTS, Role
+from orders.lists.registration import LISTS, Role, right_to_view
 
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
 DECIDE = ["orders.waive_finding", "orders.decide_order"]
@@ -65,9 +63,5 @@ APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations",
 
 def roles() -> dict[str, list[str]]:
     """The permissions of each role as `app.codename`. Asked once the lists are registered: when the apps are ready."""
-    seen = {role: [to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
+    seen = {role: [right_to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
     return {role: [*seen[role], "orders.export_list", *ACTS[role]] for role in Role}
-
-
-def to_view(model: type[Model]) -> str:
-    return f"{model._meta.app_label}.view_{model._meta.model_name}"

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 
 from orders.lists.chips import TONES, chip
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import ENGINE_ROOM, LISTS, Role, Section, register_list
+from orders.lists.registration import ENGINE_ROOM, LISTS, Role, Section, exported_lists, register_list
 from orders.lists.scope import Scoped
 from orders.models import TrialShape
 from project import urls
@@ -62,6 +62,7 @@ def shapes(settings):
     yield
     admin.site.unregister(TrialShape)
     del LISTS[TrialShape], TONES[Standing.RUNNING], TONES[Standing.CLOSED]
+    exported_lists.cache_clear()
 
 
 def listed(staff, **query):

@@ -22,7 +22,7 @@ from orders.lists.list_query import (
 )
 from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.lists.plain_cells import Cell
-from orders.lists.registration import admin_of, exported_lists, title_of
+from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of
 from orders.models import Province
 from orders.office.evidence.archive import EVIDENCE
@@ -143,8 +143,7 @@ def title_of_export(name: str) -> str:
 
 def rights_for(model_admin: ModelAdmin) -> list[str]:
     """The permissions that exporting the list needs: to see it, and to export lists."""
-    opts = model_admin.opts
-    return [f"{opts.app_label}.view_{opts.model_name}", PERMISSION]
+    return [right_to_view(model_admin.model), PERMISSION]
 
 
 def may_export(user, model_admin: ModelAdmin) -> bool:

@@ -22,7 +22,7 @@ from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
 from orders.lists.columns import choices_of, chosen
 from orders.lists.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
-from orders.lists.registration import admin_of, exported_lists, list_of
+from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
@@ -73,7 +73,7 @@ def seen_views(user) -> QuerySet[SavedView]:
 
 
 def may_see(user, model_admin: ModelAdmin) -> bool:
-    return user.has_perm(f"{model_admin.opts.app_label}.view_{model_admin.opts.model_name}")
+    return user.has_perm(right_to_view(model_admin.model))
 
 
 def ready_tabs(name: str) -> list[Tab]:
