@@ -11,7 +11,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.personal import raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
@@ -35,9 +35,7 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
         return toned_chip(tone, word)
 
-    @admin.display(description=_("last sign of life"), ordering="seen_at")
-    def seen(self, obj):
-        return ago(obj.seen_at)
+    seen = ago_field("seen_at", _("last sign of life"), ordering="seen_at")
 
 
 @register_list(
@@ -61,9 +59,7 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def holder_of_it(self, obj):
         return obj.holder or "-"
 
-    @admin.display(description=_("until"), empty_value="-")
-    def until_when(self, obj):
-        return ago(obj.until)
+    until_when = ago_field("until", _("until"), empty_value="-")
 
 
 @register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
@@ -93,13 +89,9 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def what_to_do(self, obj):
         return cause_of(BREAKER_OPEN).next if obj.opened_at else "-"
 
-    @admin.display(description=_("open since"))
-    def opened(self, obj):
-        return ago(obj.opened_at)
+    opened = ago_field("opened_at", _("open since"))
 
-    @admin.display(description=_("next probe"))
-    def probe(self, obj):
-        return ago(obj.probe_at)
+    probe = ago_field("probe_at", _("next probe"))
 
 
 register_list(

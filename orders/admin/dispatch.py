@@ -17,7 +17,7 @@ from orders.lists.personal import PersonalData, masked_text, personal_block, raw
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.lists.times import ago, ahead, took
+from orders.lists.times import ago_field, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step
@@ -123,9 +123,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
     def next_try(self, obj):
         return ahead(obj.next_try_at)
 
-    @admin.display(description=_("created at"))
-    def created(self, obj):
-        return ago(obj.created_at)
+    created = ago_field("created_at", _("created at"))
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
@@ -153,9 +151,7 @@ class ChannelDispatchAdmin(DispatchAdmin):
     ]
     list_filter = [BacklogFilter, "state", day_filter("created_at", _("created at"), parameter="created")]
 
-    @admin.display(description=_("done at"))
-    def ended(self, obj):
-        return ago(obj.done_at)
+    ended = ago_field("done_at", _("done at"))
 
     @admin.display(description=_("order's state"))
     def order_chip(self, obj):
@@ -224,9 +220,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def what(self, obj):
         return cut(masked_text(of_attempt(obj)))
 
-    @admin.display(description=_("started at"))
-    def began(self, obj):
-        return ago(obj.started_at)
+    began = ago_field("started_at", _("started at"))
 
     @admin.display(description=_("took"), empty_value="-")
     def took_time(self, obj):

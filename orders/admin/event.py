@@ -15,7 +15,7 @@ from orders.lists.personal import PersonalData, masked_text, personal_block
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import OrderEvent
 from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
@@ -99,9 +99,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     def more(self, obj):
         return cut(masked_text(describe(obj).more))
 
-    @admin.display(description=_("at"))
-    def moment(self, obj):
-        return ago(obj.at)
+    moment = ago_field("at", _("at"))
 
     @admin.display(description=_("details"))
     def data_block(self, obj):

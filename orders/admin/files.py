@@ -18,7 +18,7 @@ from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, seen_orders
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import Dispatch, OrderFiles
 from orders.people import actor_of
 from orders.queries.doubts import mark_orders
@@ -87,6 +87,4 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         url = reverse("admin:orders_order_change", args=[order.pk])
         return format_html('<a href="{}?tab=files">{}</a>', url, order.number)
 
-    @admin.display(description=_("received"))
-    def received(self, order):
-        return ago(order.received_at)
+    received = ago_field("received_at", _("received"))

@@ -17,7 +17,7 @@ from orders.lists.personal import PersonalData, masked_text, personal_block, raw
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
 
@@ -72,9 +72,7 @@ class InboundList:
     def answer_text(self, obj):
         return cut(str(why_refused(obj).what))
 
-    @admin.display(description=_("received at"))
-    def received(self, obj):
-        return ago(obj.received_at)
+    received = ago_field("received_at", _("received at"))
 
     @admin.display(description=_("message"))
     def body_block(self, obj):

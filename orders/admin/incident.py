@@ -16,7 +16,7 @@ from orders.lists.personal import masked_field, masked_text, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, attributions_of
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.office.bulk.ticks import TickedList
 from orders.order_page.error_details import of_trouble
@@ -139,13 +139,9 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     def owner_name(self, incident):
         return name_of(incident.owner.username) if incident.owner else "-"
 
-    @admin.display(description=_("first at"))
-    def first(self, incident):
-        return ago(incident.first_at)
+    first = ago_field("first_at", _("first at"))
 
-    @admin.display(description=_("last at"))
-    def last(self, incident):
-        return ago(incident.last_at)
+    last = ago_field("last_at", _("last at"))
 
 
 @register_list(AffectedOrder, menu=(Section.DESK, 40), empty=_("No order has been stopped yet."))
@@ -186,10 +182,6 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     def who_accepted(self, obj):
         return actor_of(obj.accepted_by)[0] or "-"
 
-    @admin.display(description=_("since"))
-    def since_when(self, obj):
-        return ago(obj.since)
+    since_when = ago_field("since", _("since"))
 
-    @admin.display(description=_("over since"))
-    def went_on(self, obj):
-        return ago(obj.closed_at)
+    went_on = ago_field("closed_at", _("over since"))

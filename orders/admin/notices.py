@@ -20,7 +20,7 @@ from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly, is_unlimited
-from orders.lists.times import ago, ahead
+from orders.lists.times import ago_field, ahead
 from orders.order_page.error_details import machine_text
 from orders.order_page.page_context import request_actor
 from orders.services.notices import RESENDABLE, resend_notice
@@ -82,9 +82,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
     def next_try(self, obj):
         return ahead(obj.next_try_at)
 
-    @admin.display(description=_("written at"))
-    def written(self, obj):
-        return ago(obj.written_at)
+    written = ago_field("written_at", _("written at"))
 
     # --- sending again
 

@@ -30,7 +30,7 @@ from orders.lists.filters import (
 )
 from orders.lists.list_query import COLUMNS, VIEW
 from orders.lists.scope import seen_orders
-from orders.lists.times import ago, ahead
+from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
@@ -430,6 +430,4 @@ class OrderList:
         shape = shape_row(order)
         return shape and shape.ends_on
 
-    @admin.display(description=_("received"), ordering="received_at")
-    def received(self, order):
-        return ago(order.received_at)
+    received = ago_field("received_at", _("received"), ordering="received_at")

@@ -18,7 +18,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
@@ -86,17 +86,11 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def who(self, obj):
         return actor_of(obj.paused_by, at=obj.since)[0]
 
-    @admin.display(description=_("since"))
-    def since_when(self, obj):
-        return ago(obj.since)
+    since_when = ago_field("since", _("since"))
 
-    @admin.display(description=_("until"))
-    def until_when(self, obj):
-        return ago(obj.until)
+    until_when = ago_field("until", _("until"))
 
-    @admin.display(description=_("went on at"))
-    def went_on(self, obj):
-        return ago(obj.resumed_at)
+    went_on = ago_field("resumed_at", _("went on at"))
 
     @admin.display(description=_("resumed by"))
     def who_resumed(self, obj):

@@ -14,7 +14,7 @@ from orders.lists.personal import masked_field, masked_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import Difference, Reconciliation
 from orders.people import actor_of
 
@@ -78,9 +78,7 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     def number_link(self, obj):
         return order_anchor(obj.order) or obj.job_id
 
-    @admin.display(description=_("found at"))
-    def found(self, obj):
-        return ago(obj.found_at)
+    found = ago_field("found_at", _("found at"))
 
     @admin.display(description=_("put right by"))
     def fix_step(self, obj):

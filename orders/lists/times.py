@@ -1,7 +1,9 @@
 """Moments as people say them (3 minutes ago, in about 2 minutes), and as cells with the exact time on hover."""
 
 import datetime
+from collections.abc import Callable
 
+from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -45,6 +47,16 @@ def ago(moment: datetime.datetime | None) -> str:
     now = timezone.now()
     near = abs(now - moment) < RECENT
     return _cell(moment, relative(moment, now) if near else f"{timezone.localtime(moment):%Y-%m-%d}")
+
+
+def ago_field(name: str, label, **display) -> Callable:
+    """A column, or a line of a page, with the time in a row's field. `display`: as `admin.display` takes it."""
+
+    @admin.display(description=label, **display)
+    def shown(_self, row):
+        return ago(getattr(row, name))
+
+    return shown
 
 
 def ahead(moment: datetime.datetime | None) -> str:

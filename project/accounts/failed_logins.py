@@ -11,7 +11,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import is_unlimited
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from project.models import FailedLogin
 
 
@@ -51,9 +51,7 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             return None
         return toned_chip("red", _("locked out"))
 
-    @admin.display(description=gettext_lazy("last failure"))
-    def last(self, row):
-        return ago(row.attempt_time)
+    last = ago_field("attempt_time", gettext_lazy("last failure"))
 
     @admin.display(description=gettext_lazy("browser"))
     def browser(self, row):

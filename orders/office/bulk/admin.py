@@ -24,7 +24,7 @@ from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import Province
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
@@ -115,9 +115,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
     def what(self, obj):
         return obj.get_act_display()
 
-    @admin.display(description=_("begun at"))
-    def moment(self, obj):
-        return ago(obj.created_at)
+    moment = ago_field("created_at", _("begun at"))
 
     @admin.display(description=_("progress"))
     def progress(self, obj):

@@ -20,7 +20,7 @@ from orders.lists.personal import masked_text
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.page import (
@@ -196,9 +196,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def judge(self, obj):
         return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] or "-"
 
-    @admin.display(description=_("exported at"))
-    def moment(self, obj):
-        return ago(obj.created_at)
+    moment = ago_field("created_at", _("exported at"))
 
     # --- making and fetching
 

@@ -20,7 +20,7 @@ from orders.lists.personal import masked_field, masked_text
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
-from orders.lists.times import ago, short_moment
+from orders.lists.times import ago_field, short_moment
 from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export
 from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking
@@ -177,9 +177,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     def why(self, obj):
         return masked_text(obj.reason) or "-"
 
-    @admin.display(description=_("last run"))
-    def last_run(self, obj):
-        return ago(obj.last_run_at)
+    last_run = ago_field("last_run_at", _("last run"))
 
     # --- making, changing, switching, running
 

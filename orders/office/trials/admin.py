@@ -8,7 +8,7 @@ from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedOnly
-from orders.lists.times import ago
+from orders.lists.times import ago, ago_field
 from orders.office.trials.models import TrialUpload
 
 
@@ -26,9 +26,7 @@ class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).defer("data", "report")
 
-    @admin.display(description=_("made at"))
-    def made(self, obj):
-        return ago(obj.made_at)
+    made = ago_field("made_at", _("made at"))
 
     @admin.display(description=_("imported at"), empty_value="-")
     def imported(self, obj):

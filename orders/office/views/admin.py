@@ -20,7 +20,7 @@ from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, admin_of, exported_lists, register_list, title_of
 from orders.lists.scope import OwnRows, attributions_of
-from orders.lists.times import ago
+from orders.lists.times import ago_field
 from orders.models import Province
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.models import SavedView
@@ -98,9 +98,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     def shared_with(self, obj):
         return obj.role.name if obj.role else "-"
 
-    @admin.display(description=gettext_lazy("saved at"))
-    def saved(self, obj):
-        return ago(obj.created_at)
+    saved = ago_field("created_at", gettext_lazy("saved at"))
 
     # --- acts
 
