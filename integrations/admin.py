@@ -2,22 +2,28 @@
 
 from django.contrib import admin
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
-from orders.admin.personal import raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of
+from orders.lists.chips import toned_chip
+from orders.lists.personal import raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
+from orders.lists.times import ago_field
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
 LEASES = {"notices": _("notices to staff"), "linger": _("waiting for new work"), "search": _("the search's index")}
 
 
-@admin.register(Heartbeat)
+@register_list(
+    Heartbeat,
+    menu=(Section.ENGINE, 10),
+    empty=_("No worker is running; start it with manage.py worker."),
+    same_for_all=True,
+)
 class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cluster", "alive", "seen", "started_at", "replaced"]
     readonly_fields = ["alive", "seen"]
@@ -27,14 +33,18 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def alive(self, obj):
         fresh = timezone.now() - obj.seen_at < HEARTBEAT_LIMIT
         tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
-    @admin.display(description=_("last sign of life"), ordering="seen_at")
-    def seen(self, obj):
-        return ago(obj.seen_at)
+    seen = ago_field("seen_at", _("last sign of life"), ordering="seen_at")
 
 
-@admin.register(LeaseLock)
+@register_list(
+    LeaseLock,
+    menu=(Section.ENGINE, 40),
+    empty=_("No worker has taken a lease lock yet."),
+    readers=ENGINE_ROOM,
+    same_for_all=True,
+)
 class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
 
@@ -49,12 +59,10 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def holder_of_it(self, obj):
         return obj.holder or "-"
 
-    @admin.display(description=_("until"), empty_value="-")
-    def until_when(self, obj):
-        return ago(obj.until)
+    until_when = ago_field("until", _("until"), empty_value="-")
 
 
-@admin.register(Breaker)
+@register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
 class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
     readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe", "problem"]
@@ -71,7 +79,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("breaker"))
     def breaker_chip(self, obj):
         tone, word = ("red", _("Open: calls wait")) if obj.opened_at else ("green", _("Closed: calls go out"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("cause"))
     def why(self, obj):
@@ -81,13 +89,14 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def what_to_do(self, obj):
         return cause_of(BREAKER_OPEN).next if obj.opened_at else "-"
 
-    @admin.display(description=_("open since"))
-    def opened(self, obj):
-        return ago(obj.opened_at)
+    opened = ago_field("opened_at", _("open since"))
 
-    @admin.display(description=_("next probe"))
-    def probe(self, obj):
-        return ago(obj.probe_at)
+    probe = ago_field("probe_at", _("next probe"))
 
 
-admin.site.register(ApiToken, ApiTokenAdmin)
+register_list(
+    ApiToken,
+    menu=(Section.SETUP, 70),
+    empty=_("No system may read orders yet. Make a token for one that should."),
+    readers={Role.ADMINISTRATOR, Role.APPROVER},
+)(ApiTokenAdmin)

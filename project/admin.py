@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 from django_q.admin import FailAdmin, QueueAdmin, ScheduleAdmin, TaskAdmin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from orders.admin.scope import UnlimitedOnly
+from orders.lists.registration import ENGINE_ROOM, Section, register_list
+from orders.lists.scope import UnlimitedOnly
 from project.accounts import failed_logins, staff
 from project.admin_site import audit
 
@@ -34,21 +35,26 @@ class SuperuserWrites(UnlimitedOnly):
 admin.site.unregister([Schedule, Success, Failure, OrmQ])
 
 
-@admin.register(Schedule)
+@register_list(
+    Schedule,
+    menu=(Section.ENGINE, 50),
+    empty=_("No schedule yet; set them up with manage.py setup_schedules."),
+    readers=ENGINE_ROOM,
+)
 class DeskScheduleAdmin(SuperuserWrites, ScheduleAdmin):
     search_help_text = _("name or function: any part")
 
 
-@admin.register(Success)
+@register_list(Success, menu=(Section.ENGINE, 70), empty=_("No task has run yet."), readers=ENGINE_ROOM)
 class DeskSuccessAdmin(SuperuserWrites, TaskAdmin):
     search_help_text = _("name, function or group: any part")
 
 
-@admin.register(Failure)
+@register_list(Failure, menu=(Section.ENGINE, 80), empty=_("No task has failed."), readers=ENGINE_ROOM)
 class DeskFailureAdmin(SuperuserWrites, FailAdmin):
     search_help_text = _("name, function or group: any part")
 
 
-@admin.register(OrmQ)
+@register_list(OrmQ, menu=(Section.ENGINE, 60), empty=_("Nothing waits in the queue."), readers=ENGINE_ROOM)
 class DeskQueueAdmin(SuperuserWrites, QueueAdmin):
     pass

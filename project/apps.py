@@ -29,7 +29,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from django.contrib.admin import site
 
         from orders.admin.pauses_in_force import may_pause, pauses_for
-        from orders.admin.scope import why_blind
+        from orders.lists.scope import why_blind
         from orders.search.page import find_page
         from project.admin_site.site import Parts
         from project.dashboard.page_context import dashboard

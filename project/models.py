@@ -29,7 +29,7 @@ class User(AbstractUser):
     """A person's account. Pages show the display name; rows store the user name, which never changes, and the id.
 
     Accounts are disabled, not deleted. A limited user sees the orders of the account's attributions, and none if there
-    are none (`orders/admin/scope.py`).
+    are none (`orders/lists/scope.py`).
     """
 
     first_name = None

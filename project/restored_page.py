@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.scope import is_unlimited, limit
 from orders.errors import NotAllowedError
+from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
 from orders.order_page.page_context import request_actor
 from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, steps_of_kind

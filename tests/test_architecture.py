@@ -220,6 +220,17 @@ def test_the_core_knows_no_pages_and_no_office():
     assert [pair for pair in sorted(names) if pair[1].startswith(above)] == []
 
 
+def test_the_list_engine_knows_no_list():
+    """Of the models it knows orders and their attributions, by which it limits rows."""
+    engine = [module for module in MODULES if module.startswith("orders/lists/")]
+    nodes = [node for module in engine for node in ast.walk(tree(module))]
+    rooms = ("admin", "customer_page", "management", "office", "order_page", "search")
+    above = tuple(f"orders.{room}" for room in rooms)
+    assert [name for node in nodes for name in imported(node) if name.startswith(above)] == []
+    models = {one.name for node in nodes if "orders.models" in imported(node) for one in node.names}
+    assert models == {"Order", "Province"}
+
+
 MAKERS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate"}
 ROWS = {"Dispatch", "BillingDispatch", "BpmDispatch"}
 

@@ -9,7 +9,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from integrations.api.tokens import find_token, note_used
 from integrations.bboss.rate_limit import Buckets, caller_address, caller_of
 from integrations.models import ApiToken
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
 
 READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
 RATE = "600/min"
@@ -18,7 +18,7 @@ guesses = Buckets()  # a right token is never refused for others' guesses
 
 
 class Reader(AnonymousUser):
-    """A token in place of a user: which attributions it may see (orders/admin/scope.py), and its rights."""
+    """A token in place of a user: which attributions it may see (orders/lists/scope.py), and its rights."""
 
     def __init__(self, token: ApiToken):
         self.token = token

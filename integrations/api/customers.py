@@ -6,8 +6,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from integrations.api.answers import CURSOR, LIMIT, check_names, next_address, page_asked
-from orders.admin import scope
 from orders.customer_page.billed_now import Counted, count_by_type, records_of, tell_theirs
+from orders.lists import scope
 from orders.models import BillingRecord, Order
 from orders.queries.customer_names import name_of
 from orders.queries.status_report import iso_time

@@ -27,13 +27,12 @@ from integrations.api.answers import (
 from integrations.api.authentication import Reader
 from integrations.database_deadline import database_deadline, is_away
 from notifications.masks import head, mask_mail, mask_name, mask_phone
-from orders.admin import scope
 from orders.admin.order_list import mark_words, tell_services
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.admin.service_names import service_name
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.incident_causes import cause_of
+from orders.lists import scope
 from orders.lists.list_query import (
     COLUMNS,
     VIEW,
@@ -44,6 +43,7 @@ from orders.lists.list_query import (
     read_query,
     unread_list,
 )
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import Rung, build_ladder, current
 from orders.order_page.order_facts import facts_of

@@ -18,11 +18,12 @@ from django.views.decorators.http import require_POST
 
 from integrations.api.tokens import agree_to_token, last_day, make_token, revoke_token, why_not_agree, why_not_named
 from integrations.models import ApiToken
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly, is_unlimited
-from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
+from orders.lists.chips import personal_chip, toned_chip
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.scope import UnlimitedOnly, is_unlimited
+from orders.lists.times import ago_field
 from orders.office.exports.rights import JUDGE
 from orders.order_page.page_context import request_actor
 from orders.people import actor_of
@@ -105,7 +106,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
             tone, word = "green", _("In force")
         else:
             tone, word = "grey", _("Expired")
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=gettext_lazy("begins with"))
     def begins_with(self, obj):
@@ -117,12 +118,9 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("personal data"))
     def people_chip(self, obj):
-        tone, word = ("amber", _("Unmasked")) if obj.personal else ("grey", _("Masked"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return personal_chip(obj.personal)
 
-    @admin.display(description=gettext_lazy("last used"))
-    def used(self, obj):
-        return ago(obj.used_at)
+    used = ago_field("used_at", gettext_lazy("last used"))
 
     @admin.display(description=gettext_lazy("issued by"))
     def who(self, obj):

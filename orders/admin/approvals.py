@@ -8,11 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from orders.admin.chips import chip
-from orders.admin.filters import PlacesFilter, day_filter
-from orders.admin.personal import PersonalData, invitation, masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
+from orders.lists.chips import chip
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal import PersonalData, invitation, masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped
 from orders.people import node_of, operator_of, spoken
 
 Result = ApprovalRecord.Result
@@ -46,7 +47,13 @@ class OperatorFilter(SeenLately):
     word_of = staticmethod(spoken)
 
 
-@admin.register(ApprovalRecord)
+@register_list(
+    ApprovalRecord,
+    menu=(Section.DESK, 60),
+    empty=_("No approval records yet. They show here as soon as BPM has approved."),
+    name="approvals",
+    tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},
+)
 class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]

@@ -2,19 +2,31 @@
 
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip
-from orders.admin.filters import CustomerFilter, PlacesFilter, day_filter
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
-from orders.admin.search import OrderSearch, customer_anchor, order_anchor
+from orders.admin.search import CustomerFilter, OrderSearch, customer_anchor, order_anchor
 from orders.admin.service_names import service_name
-from orders.admin.time_cell import ago
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped
+from orders.lists.times import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.queries.doubts import mark_records
+
+
+@undoubted_chip.register
+def _record_chip(row: BillingRecord) -> str:
+    return toned_chip("grey", _("not begun yet")) if begins_later(row) else chip(row.State(row.state))
+
+
+def begins_later(row: BillingRecord) -> bool:
+    """Whether the big-data side accepted a record that counts from a later day on: nobody is billed by it yet."""
+    return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
 
 
 class BillingChangeList(FactsChangeList):
@@ -24,7 +36,17 @@ class BillingChangeList(FactsChangeList):
         mark_records(rows)
 
 
-@admin.register(BillingRecord)
+@register_list(
+    BillingRecord,
+    menu=(Section.MONEY, 10),
+    empty=_("No billing records yet. They are noted when an order is planned."),
+    name="billing",
+    tones={
+        "grey": [BillingRecord.State.TO_SEND, BillingRecord.State.CANCELLED, BillingRecord.State.DELETED],
+        "amber": [BillingRecord.State.UNKNOWN],
+        "green": [BillingRecord.State.LIVE],
+    },
+)
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = [
@@ -77,7 +99,11 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         return format_html('<a href="{}">{}</a> {}', url, obj.dispatch.get_step_display(), ago(obj.dispatch.done_at))
 
 
-@admin.register(TrialUsage)
+@register_list(
+    TrialUsage,
+    menu=(Section.MONEY, 40),
+    empty=_("No traffic yet. It is asked for each night, and when an activation comes."),
+)
 class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"

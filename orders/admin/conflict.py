@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications.masks import MOST
-from orders.admin.filters import word_filter
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.message_members import members_of
-from orders.admin.personal import PersonalData, masked, masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import ScopedByNumber
+from orders.lists.filters import word_filter
+from orders.lists.personal import PersonalData, masked, masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
 from orders.office.bulk.ticks import TickedList
 from orders.order_page.glossary import WORDS
@@ -110,7 +111,11 @@ SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
 })  # fmt: skip
 
 
-@admin.register(Conflict)
+@register_list(
+    Conflict,
+    menu=(Section.DESK, 50),
+    empty=gettext_lazy("No conflict: no number has come twice with different contents."),
+)
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
     list_filter = [SeenFilter]

@@ -7,19 +7,20 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import CauseCells, cut
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_text, personal_block, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
+from notifications.models import Notice
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago, ahead
 from orders.incident_causes import cause_of
+from orders.lists.cells import CauseCells, cut
+from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped
+from orders.lists.times import ago_field, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.order_page.error_details import of_attempt, of_step
-from orders.order_page.times import took
 from orders.steps import Partner, channels_of
 
 FEW = 10
@@ -32,6 +33,17 @@ PartnerFilter = word_filter("partner", _("partner"), {
 })  # fmt: skip
 
 
+@undoubted_chip.register
+def _step_chip(row: Dispatch) -> str:
+    """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
+    state = row.State(row.state)
+    if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
+        return chip(Notice.State.SENT)
+    if row.channel == Dispatch.Channel.FILES and state == Dispatch.State.RETRYING:
+        return toned_chip("amber", _("To be completed"))
+    return chip(state)
+
+
 class OutcomeChip:
     """An `outcome_chip` column."""
 
@@ -40,7 +52,18 @@ class OutcomeChip:
         return chip(Attempt.Outcome(obj.outcome))
 
 
-@admin.register(Dispatch)
+@register_list(
+    Dispatch,
+    menu=(Section.SENT, 50),
+    empty=_("Nothing is to be sent yet. Steps are laid out when an order is planned."),
+    tones={
+        "grey": [Dispatch.State.WAITING, Dispatch.State.CLOSED, Dispatch.State.UNDONE, Dispatch.State.GIVEN_UP],
+        "blue": [Dispatch.State.DUE, Dispatch.State.SENDING],
+        "amber": [Dispatch.State.RETRYING],
+        "red": [Dispatch.State.FAILED],
+        "green": [Dispatch.State.DONE],
+    },
+)
 class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
@@ -100,9 +123,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
     def next_try(self, obj):
         return ahead(obj.next_try_at)
 
-    @admin.display(description=_("created at"))
-    def created(self, obj):
-        return ago(obj.created_at)
+    created = ago_field("created_at", _("created at"))
 
     @admin.display(description=_("error"), empty_value="")
     def why(self, obj):
@@ -130,26 +151,36 @@ class ChannelDispatchAdmin(DispatchAdmin):
     ]
     list_filter = [BacklogFilter, "state", day_filter("created_at", _("created at"), parameter="created")]
 
-    @admin.display(description=_("done at"))
-    def ended(self, obj):
-        return ago(obj.done_at)
+    ended = ago_field("done_at", _("done at"))
 
     @admin.display(description=_("order's state"))
     def order_chip(self, obj):
         return chip(Order.State(obj.order.state))
 
 
-@admin.register(BillingDispatch)
+@register_list(BillingDispatch, menu=(Section.SENT, 10), empty=_("Nothing has been sent to the big-data side yet."))
 class BillingDispatchAdmin(ChannelDispatchAdmin):
     pass
 
 
-@admin.register(BpmDispatch)
+@register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been sent to BPM yet."))
 class BpmDispatchAdmin(ChannelDispatchAdmin):
     pass
 
 
-@admin.register(Attempt)
+@register_list(
+    Attempt,
+    menu=(Section.SENT, 60),
+    empty=_("No call has been made yet."),
+    name="attempts",
+    tones={
+        "grey": [Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LATE],
+        "blue": [Attempt.Outcome.OPEN],
+        "amber": [Attempt.Outcome.RETRY, Attempt.Outcome.ACTED_BEFORE, Attempt.Outcome.LOST, Attempt.Outcome.HELD],
+        "red": [Attempt.Outcome.REFUSED],
+        "green": [Attempt.Outcome.OK],
+    },
+)
 class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
@@ -189,9 +220,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     def what(self, obj):
         return cut(masked_text(of_attempt(obj)))
 
-    @admin.display(description=_("started at"))
-    def began(self, obj):
-        return ago(obj.started_at)
+    began = ago_field("started_at", _("started at"))
 
     @admin.display(description=_("took"), empty_value="-")
     def took_time(self, obj):

@@ -7,16 +7,17 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_text, personal_block
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch
-from orders.admin.time_cell import ago
 from orders.db.expressions import IsOfStaff
+from orders.lists.cells import cut
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import PersonalData, masked_text, personal_block
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, sees_all
+from orders.lists.times import ago_field
 from orders.models import OrderEvent
-from orders.office.exports.rights import SEE_SCHEDULES, sees_all
+from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
 from orders.order_page.history import FILTERS, describe
@@ -57,7 +58,12 @@ def _begins(kinds: list[str]) -> Q:
 WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FILTERS.items() if key})
 
 
-@admin.register(OrderEvent)
+@register_list(
+    OrderEvent,
+    menu=(Section.TRACE, 20),
+    empty=_("Nothing has happened yet. Each step of an order leaves an event."),
+    name="events",
+)
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["what", "order_link", "who", "more", "moment"]
@@ -93,9 +99,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     def more(self, obj):
         return cut(masked_text(describe(obj).more))
 
-    @admin.display(description=_("at"))
-    def moment(self, obj):
-        return ago(obj.at)
+    moment = ago_field("at", _("at"))
 
     @admin.display(description=_("details"))
     def data_block(self, obj):

@@ -6,18 +6,19 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from orders.admin.cells import cut
-from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip, chip_of
-from orders.admin.filters import OwnAttributions, day_filter
 from orders.admin.order_list import StuckFilter
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, seen_orders
 from orders.admin.search import search_orders
-from orders.admin.time_cell import ago
 from orders.attachments.preview import findings_of
 from orders.incident_causes import cause_of
+from orders.lists.cells import cut
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, chip_of, toned_chip
+from orders.lists.filters import OwnAttributions, day_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, seen_orders
+from orders.lists.times import ago_field
 from orders.models import Dispatch, OrderFiles
 from orders.people import actor_of
 from orders.queries.doubts import mark_orders
@@ -37,7 +38,7 @@ class FilesChangeList(FactsChangeList):
             order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
 
 
-@admin.register(OrderFiles)
+@register_list(OrderFiles, menu=(Section.DESK, 70), empty=_("No order has named info-security files yet."))
 class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
     list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]
@@ -69,7 +70,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def check_chip(self, order):
         row = getattr(order, "check_row", None)
         if row and row.state == Dispatch.State.DONE and order.waiver:
-            return format_html('<span class="chip chip-grey">{}</span>', order.waiver.get_result_display())
+            return toned_chip("grey", order.waiver.get_result_display())
         return row and chip_of(row)
 
     @admin.display(description=_("finding"), empty_value="")
@@ -86,6 +87,4 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         url = reverse("admin:orders_order_change", args=[order.pk])
         return format_html('<a href="{}?tab=files">{}</a>', url, order.number)
 
-    @admin.display(description=_("received"))
-    def received(self, order):
-        return ago(order.received_at)
+    received = ago_field("received_at", _("received"))

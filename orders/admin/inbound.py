@@ -8,14 +8,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import PersonalData, masked_text, personal_block, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
 from orders.admin.refusal_hints import why_refused
-from orders.admin.scope import Scoped, ScopedByNumber
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago
+from orders.lists.cells import cut
+from orders.lists.chips import toned_chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, ScopedByNumber
+from orders.lists.times import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
 
@@ -64,22 +66,20 @@ class InboundList:
 
     @admin.display(description=_("answer code"))
     def answer_chip(self, obj):
-        return format_html('<span class="chip chip-{}">{}</span>', tone(obj.rsp_code), obj.rsp_code)
+        return toned_chip(tone(obj.rsp_code), obj.rsp_code)
 
     @admin.display(description=_("outcome"))
     def answer_text(self, obj):
         return cut(str(why_refused(obj).what))
 
-    @admin.display(description=_("received at"))
-    def received(self, obj):
-        return ago(obj.received_at)
+    received = ago_field("received_at", _("received at"))
 
     @admin.display(description=_("message"))
     def body_block(self, obj):
         return personal_block(obj.body, obj)
 
 
-@admin.register(InboundMessage)
+@register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
@@ -113,7 +113,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
         return personal_block(obj.hint, obj)
 
 
-@admin.register(AcceptedCall)
+@register_list(AcceptedCall, menu=(Section.TRACE, 120), empty=_("No request has been accepted yet."))
 class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]

@@ -1,21 +1,22 @@
 """Incidents and the orders that they stop."""
 
 from django.contrib import admin
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.cells import cut
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
 from orders.admin.incident_actions import IncidentActs
-from orders.admin.personal import masked_field, masked_text, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, ScopedByAffected, attributions_of
 from orders.admin.search import OrderSearch
-from orders.admin.time_cell import ago
 from orders.incident_causes import cause_of, title_of
+from orders.lists.cells import cut
+from orders.lists.chips import StateChip, chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import masked_field, masked_text, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, attributions_of
+from orders.lists.times import ago_field
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.office.bulk.ticks import TickedList
 from orders.order_page.error_details import of_trouble
@@ -38,7 +39,25 @@ StoppedFilter = word_filter("stopped", _("stopped"), {
 })  # fmt: skip
 
 
-@admin.register(Incident)
+class ScopedByAffected:
+    """Limits incidents to those that stopped an order of the user's attributions."""
+
+    def get_queryset(self, request):
+        rows, letters = super().get_queryset(request), attributions_of(request.user)
+        if letters is None:
+            return rows
+        return rows.filter(
+            Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters))
+        )
+
+
+@register_list(
+    Incident,
+    menu=(Section.DESK, 30),
+    empty=_("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
+    name="incidents",
+    tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
+)
 class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
@@ -120,16 +139,12 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     def owner_name(self, incident):
         return name_of(incident.owner.username) if incident.owner else "-"
 
-    @admin.display(description=_("first at"))
-    def first(self, incident):
-        return ago(incident.first_at)
+    first = ago_field("first_at", _("first at"))
 
-    @admin.display(description=_("last at"))
-    def last(self, incident):
-        return ago(incident.last_at)
+    last = ago_field("last_at", _("last at"))
 
 
-@admin.register(AffectedOrder)
+@register_list(AffectedOrder, menu=(Section.DESK, 40), empty=_("No order has been stopped yet."))
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]
@@ -167,10 +182,6 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     def who_accepted(self, obj):
         return actor_of(obj.accepted_by)[0] or "-"
 
-    @admin.display(description=_("since"))
-    def since_when(self, obj):
-        return ago(obj.since)
+    since_when = ago_field("since", _("since"))
 
-    @admin.display(description=_("over since"))
-    def went_on(self, obj):
-        return ago(obj.closed_at)
+    went_on = ago_field("closed_at", _("over since"))

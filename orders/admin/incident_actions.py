@@ -21,10 +21,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.notes import notes_within
-from orders.admin.scope import attributions_of, limit
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
+from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
 from orders.people import name_of, staff_actor

@@ -16,13 +16,14 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from notifications.services import recipients_in_words
-from orders.admin.chips import chip_of
-from orders.admin.filters import PlacesFilter, day_filter
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.personal import PERMISSION
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, limit
+from orders.lists.chips import chip_of
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal import PERMISSION
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, limit
 from orders.local_time import midnight
 from orders.models import Dispatch, Province
 
@@ -46,7 +47,7 @@ def log_opened(request, obj) -> None:
         LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 
 
-@admin.register(Contact)
+@register_list(Contact, menu=(Section.SETUP, 10), empty=_("No contacts yet: all mail goes to the default contact."))
 class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     form = NamesForm
     attribution_path = "attribution"
@@ -120,7 +121,12 @@ class SubjectCut:
         return format_html('<span class="cut" title="{0}">{0}</span>', obj)
 
 
-@admin.register(Mail)
+@register_list(
+    Mail,
+    menu=(Section.SENT, 30),
+    empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
+    name="mails",
+)
 class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]

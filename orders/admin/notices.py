@@ -11,15 +11,16 @@ from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_text
 from notifications.models import Notice
-from orders.admin.cells import CauseCells
-from orders.admin.chips import StateChip
-from orders.admin.filters import day_filter
 from orders.admin.mails import SubjectCut
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly, is_unlimited
-from orders.admin.time_cell import ago, ahead
 from orders.errors import OrderError
+from orders.lists.cells import CauseCells
+from orders.lists.chips import StateChip
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import ENGINE_ROOM, Section, register_list
+from orders.lists.scope import UnlimitedOnly, is_unlimited
+from orders.lists.times import ago_field, ahead
 from orders.order_page.error_details import machine_text
 from orders.order_page.page_context import request_actor
 from orders.services.notices import RESENDABLE, resend_notice
@@ -27,7 +28,18 @@ from orders.services.notices import RESENDABLE, resend_notice
 RESEND = "orders.resend_order"
 
 
-@admin.register(Notice)
+@register_list(
+    Notice,
+    menu=(Section.SENT, 40),
+    empty=_("No notice yet. One is written when a scheduled export is ready, or is switched off."),
+    readers=ENGINE_ROOM,
+    tones={
+        "blue": [Notice.State.DUE, Notice.State.SENDING],
+        "amber": [Notice.State.RETRYING],
+        "red": [Notice.State.FAILED],
+        "green": [Notice.State.SENT],
+    },
+)
 class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "attempts", "next_try", "written"]
     list_filter = ["state", day_filter("written_at", _("written at"), parameter="at")]
@@ -70,9 +82,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
     def next_try(self, obj):
         return ahead(obj.next_try_at)
 
-    @admin.display(description=_("written at"))
-    def written(self, obj):
-        return ago(obj.written_at)
+    written = ago_field("written_at", _("written at"))
 
     # --- sending again
 

@@ -3,18 +3,32 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import StateChip
 from orders.admin.order_list import OrderList
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import OrderSearch, order_anchor
+from orders.lists.chips import StateChip
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim
 from orders.office.bulk.ticks import TickedList
 from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
 
 
-@admin.register(Order)
+@register_list(
+    Order,
+    menu=(Section.DESK, 10),
+    empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
+    name="orders",
+    tones={
+        "grey": [Order.State.ENDED, Order.State.WITHDRAWN],
+        "blue": [Order.State.IN_PROGRESS, Order.State.SCHEDULED, Order.State.COMPENSATING],
+        "violet": [Order.State.AWAITING_APPROVAL],
+        "amber": [Order.State.HELD],
+        "red": [Order.State.REJECTED, Order.State.FAILED],
+        "green": [Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
+    },
+)
 class OrderAdmin(TickedList, TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
 
@@ -22,7 +36,7 @@ class OrderAdmin(TickedList, TrialPages, OrderPages, OrderList, Scoped, StateChi
         return obj.number
 
 
-@admin.register(OrderDomain)
+@register_list(OrderDomain, menu=(Section.TRACE, 90), empty=_("No domains yet. They come with the orders."))
 class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["name", "order"]
     ordering = ["-pk"]
@@ -37,7 +51,7 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         return obj.name
 
 
-@admin.register(TrialClaim)
+@register_list(TrialClaim, menu=(Section.TRACE, 100), empty=_("No activation holds a trial yet."))
 class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "activation__attribution"
     list_display = ["taken_at", "activation_link", "trial_link", "released_at"]

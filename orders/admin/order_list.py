@@ -14,25 +14,23 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.admin.cells import cut
-from orders.admin.change_list import FactsChangeList
-from orders.admin.filters import (
+from orders.admin.search import CustomerFilter, customer_anchor, search_orders
+from orders.admin.service_names import ServicesInWords, service_name
+from orders.db.expressions import Among
+from orders.incident_causes import cause_of
+from orders.lists.cells import cut
+from orders.lists.change_list import FactsChangeList
+from orders.lists.filters import (
     AHEAD,
-    CustomerFilter,
     OwnAttributions,
-    ServicesInWords,
     WordFilter,
     day_filter,
     today,
     word_filter,
 )
-from orders.admin.scope import seen_orders
-from orders.admin.search import customer_anchor, search_orders
-from orders.admin.service_names import service_name
-from orders.admin.time_cell import ago, ahead
-from orders.db.expressions import Among
-from orders.incident_causes import cause_of
 from orders.lists.list_query import COLUMNS, VIEW
+from orders.lists.scope import seen_orders
+from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
@@ -432,6 +430,4 @@ class OrderList:
         shape = shape_row(order)
         return shape and shape.ends_on
 
-    @admin.display(description=_("received"), ordering="received_at")
-    def received(self, order):
-        return ago(order.received_at)
+    received = ago_field("received_at", _("received"), ordering="received_at")

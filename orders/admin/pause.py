@@ -10,14 +10,15 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.errors import NotAllowedError
+from orders.lists.chips import toned_chip
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.times import ago_field
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
@@ -63,7 +64,7 @@ class PauseForm(forms.Form):
         return until
 
 
-@admin.register(Pause)
+@register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
 class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]
     list_per_page = 50
@@ -79,23 +80,17 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def pause_chip(self, obj):
         stands = obj.stands(timezone.now())
         tone, word = ("amber", _("Paused")) if stands else ("grey", _("Over"))
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("paused by"))
     def who(self, obj):
         return actor_of(obj.paused_by, at=obj.since)[0]
 
-    @admin.display(description=_("since"))
-    def since_when(self, obj):
-        return ago(obj.since)
+    since_when = ago_field("since", _("since"))
 
-    @admin.display(description=_("until"))
-    def until_when(self, obj):
-        return ago(obj.until)
+    until_when = ago_field("until", _("until"))
 
-    @admin.display(description=_("went on at"))
-    def went_on(self, obj):
-        return ago(obj.resumed_at)
+    went_on = ago_field("resumed_at", _("went on at"))
 
     @admin.display(description=_("resumed by"))
     def who_resumed(self, obj):

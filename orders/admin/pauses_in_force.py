@@ -5,7 +5,7 @@ import datetime
 from django.http import HttpRequest
 from django.utils import timezone
 
-from orders.admin.scope import is_unlimited, limit
+from orders.lists.scope import is_unlimited, limit
 from orders.models import Pause
 from orders.queries.paused_work import PauseInForce, pauses_in_force, slept_through
 

@@ -5,20 +5,21 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter
-from orders.admin.json_block import json_block
-from orders.admin.personal import masked_field, masked_json, raw_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped, UnlimitedOnly
 from orders.admin.search import OrderSearch, order_anchor
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
+from orders.lists.cells import json_block
+from orders.lists.chips import StateChip, chip
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal import masked_field, masked_json, raw_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped, UnlimitedOnly
+from orders.lists.times import ago_field
 from orders.models import Difference, Reconciliation
 from orders.people import actor_of
 
 
-@admin.register(Reconciliation)
+@register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
 class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
@@ -46,7 +47,13 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return _("Not complete") if obj.error else None
 
 
-@admin.register(Difference)
+@register_list(
+    Difference,
+    menu=(Section.MONEY, 30),
+    empty=_("No difference: our billing records and the big-data side's agree."),
+    name="differences",
+    tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
+)
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
@@ -71,9 +78,7 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
     def number_link(self, obj):
         return order_anchor(obj.order) or obj.job_id
 
-    @admin.display(description=_("found at"))
-    def found(self, obj):
-        return ago(obj.found_at)
+    found = ago_field("found_at", _("found at"))
 
     @admin.display(description=_("put right by"))
     def fix_step(self, obj):

@@ -7,8 +7,9 @@ from django.utils.translation import gettext_lazy
 
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.scope import UnlimitedWrites
 from orders.admin.service_names import service_name
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import UnlimitedWrites
 from orders.models import BillingRecord, Order, Province, ServiceType
 
 NAMED_ORDERS = 10
@@ -26,7 +27,7 @@ class KeyStays:
         return [*super().get_readonly_fields(request, obj), *([self.opts.pk.name] if obj else [])]
 
 
-@admin.register(ServiceType)
+@register_list(ServiceType, menu=(Section.SETUP, 30), same_for_all=True)
 class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     list_display = ["code", "word", "cdn_type", "plains"]
 
@@ -70,7 +71,7 @@ def what_follows(province: Province, before: str, code: str) -> list[str]:
     return [sentence % about for sentence in sentences]
 
 
-@admin.register(Province)
+@register_list(Province, menu=(Section.SETUP, 20), same_for_all=True)
 class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     form = ProvinceForm
     fields = ["letters", "code", "name", "confirmed"]

@@ -3,15 +3,17 @@
 import re
 
 from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import quote
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.scope import seen_orders
 from orders.content import domain_key, domain_meant
-from orders.models import BillingRecord, Order, OrderDomain
+from orders.lists.scope import attributions_of, seen_orders
+from orders.models import BillingRecord, Customer, Order, OrderDomain
+from orders.queries.customer_names import name_in
 from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -120,6 +122,35 @@ def customer_anchor(order: Order) -> str | None:
     if not order.enterprise_id:
         return format_html('<span class="cut" title="{0}">{0}</span>', name) if name else None
     return format_html('<a class="cut" title="{1}" href="{0}">{1}</a>', customer_address(order.enterprise_id), name)
+
+
+def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
+    """The customers with an order that the user may see.
+
+    Each has `shown_name` and `shown_at`: its name and the newest time, as such orders say.
+    """
+    letters, seen = attributions_of(user), seen_orders(user)
+    if letters is None or seen is None:
+        return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
+    places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
+    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
+    return rows.filter(Exists(places)).annotate(
+        shown_name=name_in(newest),
+        shown_at=Subquery(newest.values("received_at")[:1]),
+    )
+
+
+class CustomerFilter(SimpleListFilter):
+    """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
+
+    title, parameter_name = _("customer"), "customer"
+    path = "order__enterprise_id"
+
+    def lookups(self, request, model_admin):
+        return [(self.value(), self.value()[:40])] if self.value() else []
+
+    def queryset(self, request, queryset):
+        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
 
 
 class OrderSearch:

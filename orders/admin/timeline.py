@@ -3,15 +3,16 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.json_block import json_block
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly
+from orders.lists.cells import json_block
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import ENGINE_ROOM, Section, register_list
+from orders.lists.scope import UnlimitedOnly
 from orders.models import Timeline
 from orders.people import actor_of
 
 
-@admin.register(Timeline)
+@register_list(Timeline, menu=(Section.ENGINE, 90), readers=ENGINE_ROOM)
 class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["begun_at", "who", "why", "restored_at", "name"]
     sortable_by = []

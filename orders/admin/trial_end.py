@@ -3,14 +3,19 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import Scoped
 from orders.admin.search import order_anchor
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import Scoped
 from orders.models import TrialEnd
 from orders.people import actor_of
 
 
-@admin.register(TrialEnd)
+@register_list(
+    TrialEnd,
+    menu=(Section.TRACE, 110),
+    empty=_("No trial has ended before its last day, and no end was taken from the big-data side."),
+)
 class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     ordering = ["-pk"]

@@ -7,14 +7,15 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.change_list import FactsChangeList
-from orders.admin.filters import PlacesFilter, day_filter
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of, limit_customers, seen_orders
-from orders.admin.search import RECORDS, customer_address
-from orders.admin.time_cell import ago
+from orders.admin.search import RECORDS, customer_address, limit_customers
 from orders.customer_page.note import CustomerNotes
 from orders.customer_page.views import CustomerPages
+from orders.lists.change_list import FactsChangeList
+from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import attributions_of, seen_orders
+from orders.lists.times import ago
 from orders.models import BillingRecord, Customer, Province
 from orders.search.find import customers_with, is_behind
 
@@ -47,7 +48,12 @@ class CustomerChangeList(FactsChangeList):
             row.billed_by = next((kind for kind, has in zip(RECORDS, told[row.pk], strict=True) if has), None)
 
 
-@admin.register(Customer)
+@register_list(
+    Customer,
+    menu=(Section.DESK, 20),
+    empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
+    name="customers",
+)
 class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     list_filter = [NewestOrderFilter, PlacesFilter]

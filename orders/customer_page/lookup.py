@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orders.admin.scope import limit, limit_customers, seen_orders
+from orders.admin.search import limit_customers
+from orders.lists.scope import limit, seen_orders
 from orders.models import Customer, Order
 from orders.office.trials.columns import ATTRIBUTION, CUSTOMER, CUSTOMER_NAME
 from orders.queries.customer_names import name_of

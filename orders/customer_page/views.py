@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.admin.notes import Notes, notes_within
-from orders.admin.personal import PERMISSION, asks_to_see, note_seen
-from orders.admin.scope import attributions_of, limit, seen_orders
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
+from orders.lists.personal import PERMISSION, asks_to_see, note_seen
+from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import Customer, CustomerNote, Difference, Order
 from orders.order_page.page_context import mask_for
 from orders.queries.customer_names import name_of

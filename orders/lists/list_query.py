@@ -4,7 +4,6 @@
 """
 
 import copy
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +22,9 @@ from django.db.models import BooleanField, Model
 from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext
 
-from orders.admin.filters import DayFilter
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
+from orders.lists.filters import DayFilter
 
 MOST_PAIRS = 50
 MOST_NAMED = 40  # values that an error names
@@ -96,8 +95,7 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
     """
     unread = copy.copy(model_admin)
     unread.actions = None
-    unread.get_changelist = lambda request, **more: _unread(model_admin.get_changelist(request, **more))
-    return changelist_for(unread, conditions, user)
+    return changelist_for(_with(unread, get_results=lambda self, request: None), conditions, user)
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
@@ -105,14 +103,14 @@ def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -
 
     They are counted as far as the list counts, but none is read. Raises ExportError as `changelist_for` does.
     """
-    whole = copy.copy(model_admin)
-    whole.get_changelist = lambda request, **more: _whole(model_admin.get_changelist(request, **more))
-    return changelist_for(whole, conditions, user)
+    return changelist_for(_with(copy.copy(model_admin), all_rows=True, get_results=_count), conditions, user)
 
 
-@functools.cache
-def _whole(found: type[ChangeList]) -> type[ChangeList]:
-    return type(found.__name__, (found,), {"all_rows": True, "get_results": _count})
+def _with(model_admin: ModelAdmin, **facts) -> ModelAdmin:
+    """Gives the admin's ChangeList these attributes."""
+    own = model_admin.get_changelist
+    model_admin.get_changelist = lambda request, **more: type("ChangeList", (own(request, **more),), facts)
+    return model_admin
 
 
 def _count(changelist: ChangeList, request: HttpRequest) -> None:
@@ -120,11 +118,6 @@ def _count(changelist: ChangeList, request: HttpRequest) -> None:
         changelist.result_count = changelist.model_admin.get_paginator(request, changelist.queryset, 1).count
     except NONSENSE as error:
         raise IncorrectLookupParameters(error) from error
-
-
-@functools.cache
-def _unread(found: type[ChangeList]) -> type[ChangeList]:
-    return type(found.__name__, (found,), {"get_results": lambda self, request: None})
 
 
 def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
@@ -188,7 +181,7 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: 
     Some filters offer everybody other ones. Those of related rows are named only by `rows`, others say `value` alone by
     their `word_of`.
     """
-    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+    if _is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
             return {} if value is None else {value: str(word_of(value))}
         given = {} if value is None else {entry.parameter_name: [value]}
@@ -219,9 +212,7 @@ def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
 
 
 def _title(model_admin: ModelAdmin, entry) -> str:
-    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-        return str(entry.title)
-    return str(model_admin.opts.get_field(entry if isinstance(entry, str) else entry[0]).verbose_name)
+    return str(entry.title if _is_simple(entry) else model_admin.opts.get_field(said_as(entry)).verbose_name)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -241,12 +232,21 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
     """(as people say it, as the address has it) of each filter of the list."""
     for entry in model_admin.list_filter:
-        if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-            yield entry.parameter_name, entry.parameter_name
+        said = said_as(entry)
+        if not _is_simple(entry):
+            field = model_admin.opts.get_field(said)
+            yield said, f"{said}__{field.target_field.name}__exact" if field.remote_field else f"{said}__exact"
         else:
-            path = entry if isinstance(entry, str) else entry[0]
-            field = model_admin.opts.get_field(path)
-            yield path, f"{path}__{field.target_field.name}__exact" if field.remote_field else f"{path}__exact"
+            yield said, said
+
+
+def said_as(entry) -> str:
+    """The name of a filter as people say it, or the path to its field, with which its names begin."""
+    return entry.parameter_name if _is_simple(entry) else entry if isinstance(entry, str) else entry[0]
+
+
+def _is_simple(entry) -> bool:
+    return isinstance(entry, type) and issubclass(entry, SimpleListFilter)
 
 
 def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:

@@ -7,8 +7,8 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from orders.admin.personal import PERMISSION
 from orders.attachments.preview import open_attachment, own_name
+from orders.lists.personal import PERMISSION
 from orders.models import Order
 from orders.order_page.page_context import request_actor
 from orders.services.audit import note_download

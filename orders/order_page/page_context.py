@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.admin.notes import Notes, notes_of_order
 from orders.admin.pauses_in_force import paused_for
-from orders.admin.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.lists.personal import PERMISSION, asks_to_see, masked_text, note_seen
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision

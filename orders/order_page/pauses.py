@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.lists.times import span
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.times import span
 from orders.queries.paused_work import PauseInForce, work_off_seconds
 
 MOST_NAMED = 20

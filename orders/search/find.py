@@ -125,7 +125,7 @@ def _rank(text: str, term: str) -> int:
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
     """Customers with the term in their enterprise id, or in a name that an order gave them.
 
-    Each has a `shown_name`, as `orders.admin.scope.limit_customers` gives it.
+    Each has a `shown_name`, as `orders.admin.search.limit_customers` gives it.
     """
     ids, more = _parts(Kind.CUSTOMER, folded(term), _customers_among(seen))
     fits = customers.filter(pk__in={*_customers_of(ids, term, seen), term.strip()})

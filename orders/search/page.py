@@ -14,16 +14,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.chips import chip_of
-from orders.admin.personal import PERMISSION, note_seen
 from orders.admin.refusal_hints import why_refused
-from orders.admin.scope import by_number, limit, limit_customers, seen_orders, why_blind
-from orders.admin.search import RECORDS, customer_address, term_meant
+from orders.admin.search import RECORDS, customer_address, limit_customers, term_meant
 from orders.content import domain_meant
+from orders.lists.chips import chip_of, toned_chip
+from orders.lists.personal import PERMISSION, note_seen
+from orders.lists.scope import by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
 from orders.queries.doubts import mark_orders
@@ -104,7 +103,7 @@ def _refused_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
     for row in rows:
         why = why_refused(row)
         word = gettext_lazy("Refused") if row.signed else gettext_lazy("Not rightly signed")
-        chip = format_html('<span class="chip chip-{}">{}</span>', "red" if row.signed else "amber", word)
+        chip = toned_chip("red" if row.signed else "amber", word)
         came = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M}"
         url = reverse("admin:orders_inboundmessage_change", args=[row.pk])
         hits.append(Hit(url, row.order_number, _joined(came, str(why.what), str(why.next)), chip))

@@ -3,21 +3,21 @@
 from django import template
 from django.utils.safestring import mark_safe
 
-from orders.admin import time_cell
-from orders.admin.chips import TONES, chip, chip_of
-from orders.admin.personal import masked_text
 from orders.admin.refusal_hints import why_refused
 from orders.admin.search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
+from orders.lists import times
+from orders.lists.chips import TONES, chip, chip_of
+from orders.lists.personal import masked_text
+from orders.lists.times import took
 from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
-from orders.order_page.times import took
 from orders.people import node_of, operator_of
 
 register = template.Library()
-register.filter("ago", time_cell.ago)
-register.filter("ahead", time_cell.ahead)
+register.filter("ago", times.ago)
+register.filter("ahead", times.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)

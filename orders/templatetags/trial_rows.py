@@ -1,10 +1,10 @@
 """A row of an imported workbook, in words."""
 
 from django import template
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from orders.lists.chips import toned_chip
 from orders.models import Order
 from orders.office.trials.service import KNOWN, WRONG, RowResult
 
@@ -22,7 +22,7 @@ def verdict_chip(row: RowResult, imported) -> SafeString:
         tone, word = "amber", _("Entered, held") if imported else _("Will be held")
     else:
         tone, word = "green", _("Entered") if imported else _("Right")
-    return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+    return toned_chip(tone, word)
 
 
 @register.filter

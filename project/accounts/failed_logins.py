@@ -7,13 +7,21 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import is_unlimited
-from orders.admin.time_cell import ago
+from orders.lists.chips import toned_chip
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import AUDITORS, Section, register_list
+from orders.lists.scope import is_unlimited
+from orders.lists.times import ago_field
 from project.models import FailedLogin
 
 
-@admin.register(FailedLogin)
+@register_list(
+    FailedLogin,
+    menu=(Section.SETUP, 60),
+    empty=gettext_lazy("Nobody has failed to log in lately."),
+    readers=AUDITORS,
+    same_for_all=True,
+)
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     """Unlocking deletes the rows of an account and address, so that its next log-in counts from one again."""
 
@@ -41,11 +49,9 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def locked(self, row):
         if row.failures_since_start < settings.AXES_FAILURE_LIMIT:
             return None
-        return format_html('<span class="chip chip-red">{}</span>', _("locked out"))
+        return toned_chip("red", _("locked out"))
 
-    @admin.display(description=gettext_lazy("last failure"))
-    def last(self, row):
-        return ago(row.attempt_time)
+    last = ago_field("attempt_time", gettext_lazy("last failure"))
 
     @admin.display(description=gettext_lazy("browser"))
     def browser(self, row):

@@ -23,7 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.admin.scope import UnlimitedWrites
+from orders.lists.registration import AUDITORS, Section, register_list
+from orders.lists.scope import UnlimitedWrites
 from orders.people import name_of
 from project.accounts.permission_words import permission_words
 from project.models import User
@@ -250,5 +251,5 @@ class DeskGroupAdmin(PermissionWords, GroupAdmin):
 
 
 admin.site.unregister(Group)
-admin.site.register(User, DeskUserAdmin)
-admin.site.register(Group, DeskGroupAdmin)
+register_list(User, menu=(Section.SETUP, 40), readers=AUDITORS, same_for_all=True)(DeskUserAdmin)
+register_list(Group, menu=(Section.SETUP, 50), readers=AUDITORS, same_for_all=True)(DeskGroupAdmin)

@@ -4,15 +4,21 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter
 from orders.admin.journal_values import entry_words
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import AUDITORS, Section, register_list
+from orders.lists.scope import UnlimitedOnly
 from orders.people import name_of
 
 
-@admin.register(LogEntry)
+@register_list(
+    LogEntry,
+    menu=(Section.TRACE, 30),
+    empty=_("Nobody has changed accounts, contacts or settings yet."),
+    readers=AUDITORS,
+)
 class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     """Django's own log. Orders have their own events; nothing is written to both."""
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
+from orders.lists.change_list import CappedPaginator
+from orders.lists.guard import guard
+from orders.lists.registration import Section, lists_in_order
 from orders.restored_guard import is_restored
-from project.admin_site.lists import guard
-from project.admin_site.navigation import sections_of
-from project.admin_site.paging import CappedPaginator
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,21 @@ class Parts:
     dashboard: Callable
     find_page: Callable
     restored_page: Callable
+
+
+def sections_of(apps: list[dict]) -> list[dict]:
+    """Django's app list as sections of the menu. Models in no section stay in their app, at the end."""
+    models = {model["model"]: model for app in apps for model in app["models"]}
+    found, lists = [], lists_in_order()
+    for section in Section:
+        own = [models.pop(model) for model in lists if model in models and lists[model].section == section]
+        if own:
+            head = {"name": section.label, "app_label": section.value, "app_url": "", "has_module_perms": True}
+            found.append(head | {"models": own})
+    for app in apps:
+        rest = [model for model in app["models"] if model["model"] in models]
+        found += [app | {"models": rest}] if rest else []
+    return found
 
 
 class ChoicesView(AutocompleteJsonView):

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from integrations.models import Breaker, Heartbeat
 from notifications.models import Notice
-from orders.admin.filters import DAY
 from orders.admin.order_list import overdue
-from orders.admin.scope import attributions_of, by_number, is_unlimited, limit
+from orders.lists.filters import DAY
+from orders.lists.scope import attributions_of, by_number, is_unlimited, limit
 from orders.local_time import midnight
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts

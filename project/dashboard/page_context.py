@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from orders.admin.pauses_in_force import may_pause, slept_through_for
 from orders.incident_causes import cause_of, title_of
+from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.order_page.times import span
 from orders.queries.paused_work import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN

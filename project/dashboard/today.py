@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from orders.admin.chips import TONES
+from orders.lists.chips import TONES
 from orders.models import Order
 from project.dashboard.figures import STOPPED
 from project.dashboard.links import orders_link

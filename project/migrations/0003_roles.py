@@ -4,7 +4,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-from project.accounts.roles import APPS, ROLES
+from project.accounts.roles import APPS, roles
 
 
 def make_roles(apps, schema_editor):
@@ -19,7 +19,7 @@ def make_roles(apps, schema_editor):
             "content_type__app_label", "codename", "pk"
         )
     }
-    for name, codes in ROLES.items():
+    for name, codes in roles().items():
         row, _new = group.objects.using(alias).get_or_create(name=name)
         row.permissions.add(*(known[tuple(code.split("."))] for code in codes))
 

@@ -4,7 +4,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-from project.accounts.roles import ROLES
+from project.accounts.roles import roles
 
 NEW = {"export_list", "view_export", "judge_export", "enter_trial", "view_trialupload", "view_customer"}
 
@@ -16,8 +16,8 @@ def add_new(apps, schema_editor):
     permission, group = apps.get_model("auth", "Permission"), apps.get_model("auth", "Group")
     ours = permission.objects.using(alias).filter(content_type__app_label="orders", codename__in=NEW)
     known = {f"orders.{codename}": pk for codename, pk in ours.values_list("codename", "pk")}
-    for row in group.objects.using(alias).filter(name__in=ROLES):
-        row.permissions.add(*(known[code] for code in ROLES[row.name] if code in known))
+    for row in group.objects.using(alias).filter(name__in=roles()):
+        row.permissions.add(*(known[code] for code in roles()[row.name] if code in known))
 
 
 class Migration(migrations.Migration):

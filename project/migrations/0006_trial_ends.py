@@ -4,7 +4,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-from project.accounts.roles import ROLES
+from project.accounts.roles import roles
 
 NEW = "view_trialend"
 
@@ -15,7 +15,7 @@ def add_new(apps, schema_editor):
     create_permissions(installed.get_app_config("orders"), verbosity=0, using=alias)
     permission = apps.get_model("auth", "Permission").objects.using(alias)
     (new,) = permission.filter(content_type__app_label="orders", codename=NEW)
-    for row in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=ROLES):
+    for row in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=roles()):
         row.permissions.add(new)
 
 

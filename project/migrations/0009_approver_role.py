@@ -5,7 +5,7 @@ from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-from project.accounts.roles import ROLES
+from project.accounts.roles import roles
 
 APPROVER, ADMINISTRATOR = "审批主管", "管理员"
 TAKEN = ["judge_export", "withdraw_order", "compensate_order", "decide_order", "waive_finding"]
@@ -23,7 +23,7 @@ def hand_over(apps, schema_editor) -> None:
     }
     groups = apps.get_model("auth", "Group").objects.using(alias)
     approver, _new = groups.get_or_create(name=APPROVER)
-    approver.permissions.add(*(known[code] for code in ROLES[APPROVER] if code in known))
+    approver.permissions.add(*(known[code] for code in roles()[APPROVER] if code in known))
     administrator = groups.filter(name=ADMINISTRATOR).first()
     if administrator is None:
         return

@@ -6,16 +6,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.time_cell import ago
+from orders.lists.change_list import MOST
+from orders.lists.registration import LISTS, list_of
+from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
+from orders.lists.times import ago
 from orders.office.bulk.acts import acts_on
 from orders.office.bulk.selection import NOT_OF_THE_FILTER
-from orders.office.exports.lists import list_of, may_export
+from orders.office.exports.lists import may_export
 from orders.office.views.tabs import views_over
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
-from project.admin_site.empty_lists import empty_list_text
-from project.admin_site.paging import MOST
 from project.dashboard.figures import heartbeats
 from project.dashboard.health import worker_of
 
@@ -74,8 +75,13 @@ def worker_silence() -> str:
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """The text of an empty list."""
-    return str(empty_list_text(changelist.model_admin, context["request"].user))
+    """Why the user sees no row. A limited user is not told that there is none, since others may see some."""
+    user, listed = context["request"].user, LISTS[changelist.model]
+    if is_unlimited(user) or listed.same_for_all:
+        return str(listed.empty) or _("Nothing here yet.")
+    if isinstance(changelist.model_admin, UnlimitedOnly):
+        return _("This belongs to no attribution; only those who see all attributions see it.")
+    return str(why_blind(user)) or _("Nothing of your attributions is here.")
 
 
 @register.simple_tag

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from orders.lists.registration import Role
 from orders.models import Order
-from project.accounts.roles import ROLES
 from project.models import User
 from tests import factories
 
@@ -210,6 +210,6 @@ def test_a_role_made_by_the_site_gives_nothing_beyond_itself(client):
     helper, user = factories.UserFactory(), factories.UserFactory()
     helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
     client.force_login(helper)
-    for role in ROLES:
+    for role in Role:
         assert "groups" in errors(client.post(page(user), form(user, groups=roles(role))))
     assert not user.groups.exists()

@@ -5,19 +5,12 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from approvals.models import ApprovalRecord
-from orders.admin.chips import TONES, chip, chip_of
-from orders.models import Attempt, BillingRecord, Difference, Dispatch, Incident, Order
+from orders.lists.chips import TONES, chip, chip_of
+from orders.lists.registration import LISTS
+from orders.models import BillingRecord, Dispatch, Order
 
-WORDS = [
-    Order.State,
-    Dispatch.State,
-    BillingRecord.State,
-    Incident.State,
-    Attempt.Outcome,
-    Difference.State,
-    ApprovalRecord.Result,
-]
+NAMES = ["State", "Outcome", "Result"]
+WORDS = list(dict.fromkeys(getattr(model, name) for model in LISTS for name in NAMES if hasattr(model, name)))
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from orders.admin.search import customer_address
+from orders.lists.plain_cells import plain
 from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
-from orders.office.exports.plain_cells import plain
 from orders.search.index import index_orders
 from tests import factories as make
 

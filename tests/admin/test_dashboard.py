@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.scope import BLIND
+from orders.lists.scope import BLIND
 from orders.models import Difference, Dispatch, Order
 from orders.queries.stuck import stuck
 from orders.services.shape import keep_shape

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.db.indexes import PLAIN
+from orders.lists import change_list
+from orders.lists.registration import admin_of
 from orders.models import Dispatch, Order, TrialShape
-from orders.office.exports.lists import admin_of
-from project.admin_site import paging
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def test_search_keeps_the_filters(admin_client):
 
 
 def test_counting_stops(admin_client, monkeypatch):
-    monkeypatch.setattr(paging, "MOST", 3)
+    monkeypatch.setattr(change_list, "MOST", 3)
     monkeypatch.setattr("project.templatetags.desk.MOST", 3)
     for _ in range(7):
         make.OrderFactory()
@@ -175,7 +175,7 @@ def test_counting_stops(admin_client, monkeypatch):
                                    "integrations_heartbeat", "django_q_ormq", "project_user"])  # fmt: skip
 def test_every_list_of_the_site_counts_so(admin_client, model):
     cl = admin_client.get(reverse(f"admin:{model}_changelist")).context["cl"]
-    assert isinstance(cl.paginator, paging.CappedPaginator)
+    assert isinstance(cl.paginator, change_list.CappedPaginator)
     assert not cl.show_full_result_count
 
 

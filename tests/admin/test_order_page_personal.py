@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from orders.admin.personal import masked_text
+from orders.lists.personal import masked_text
 from tests import factories
 from tests.admin.orders import failed, page, staff
 from tests.conftest import shanghai

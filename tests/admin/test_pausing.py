@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.lists.registration import admin_of
 from orders.models import Dispatch, OrderEvent, Pause
-from orders.office.exports.lists import admin_of
 from tests import factories as make
 from tests.admin.test_query_counts import DASHBOARD, LIST, ORDER_PAGE, queries
 

@@ -1,26 +1,29 @@
 """A person limited to attributions sees only orders of these: lists, pages, search, counts, autocomplete."""
 
 import pytest
+from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
+from orders.lists.registration import LISTS
+from orders.lists.scope import OwnRows, UnlimitedOnly
 from orders.models import Dispatch
 from tests import factories as make
 from tests.admin.rows import of_order
+from tests.admin.walking import name_of
 
 pytestmark = pytest.mark.django_db
 ROLE = "管理员"  # sees every list, so that only the limit hides anything
 
 
-NAMES = [
-    "orders_order", "orders_customer", "orders_orderfiles", "orders_orderdomain", "orders_trialclaim",
-    "orders_trialend", "orders_billingrecord", "orders_trialusage", "orders_dispatch", "orders_billingdispatch",
-    "orders_bpmdispatch", "orders_attempt",
-    "orders_orderevent", "orders_incident", "orders_affectedorder", "orders_inboundmessage", "orders_conflict",
-    "orders_acceptedcall", "orders_difference", "approvals_approvalrecord", "notifications_mail",
-    "notifications_contact",
-]  # fmt: skip
+def keeps_to_the_scope(model):
+    """Not the lists that show everybody the same rows, one's own, or none to a limited person."""
+    own = admin.site.get_model_admin(model)
+    return not LISTS[model].same_for_all and not isinstance(own, OwnRows | UnlimitedOnly)
+
+
+NAMES = [name_of(model) for model in LISTS if keeps_to_the_scope(model)]
 every_list = pytest.mark.parametrize("name", NAMES)
 
 

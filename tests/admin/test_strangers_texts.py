@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
 from notifications.masks import MOST, mask_mail, mask_phone, mask_text
-from orders.admin.personal import masked_json, masked_text
 from orders.incident_causes import cause_of
+from orders.lists.personal import masked_json, masked_text
 from orders.order_page.error_details import detail_text
 from orders.order_page.payloads import explain
 from orders.refusal_causes import common_words

@@ -12,7 +12,8 @@ from integrations.delivery.mail import mail_facts
 from orders.attachments import check
 from orders.error_messages import MESSAGES
 from orders.errors import ContentError, NotAllowedError
-from orders.office.exports.lists import LISTS, admin_of, columns_of
+from orders.lists.columns import columns_of
+from orders.lists.registration import admin_of, exported_lists
 from orders.office.trials.columns import trial_columns
 from orders.order_page.error_details import detail_text, of_attempt
 from orders.order_page.history import WORDS, describe
@@ -109,7 +110,7 @@ def test_every_reason_against_opening_has_words():
 
 
 def test_headers_of_files_are_told_apart_and_hold_no_latin_word():
-    headers = {name: [str(column.label) for column in columns_of(admin_of(name)).values()] for name in LISTS}
+    headers = {name: [str(column.label) for column in columns_of(admin_of(name)).values()] for name in exported_lists()}
     assert {name: twice for name, all_ in headers.items() if (twice := {x for x in all_ if all_.count(x) > 1})} == {}
     assert latin(sum(headers.values(), [])) == []
     assert latin(column.title for column in trial_columns().values()) == []

@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.office.exports.lists import LISTS
+from orders.lists.registration import admin_of
 from orders.office.views.ready_views import READY
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -108,7 +108,7 @@ def rows():
 @pytest.mark.parametrize("days", [RANGE, "2026-11-01..", "..2026-11-25"])
 def test_ranges_of_days(admin_client, name, days):
     """The rows of an open range may be read from the newest on: the first fifty are soon there."""
-    opts = LISTS[name]._meta
+    opts = admin_of(name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     for parameter in TIMES[name]:
         queries = asked(admin_client, f"{url}?{parameter}={days}", counts=days != RANGE)
@@ -122,7 +122,7 @@ def test_ranges_of_days(admin_client, name, days):
 ])  # fmt: skip
 def test_old_days_are_read_in_the_order_of_their_index(admin_client, name, parameter, index):
     """By id, PostgreSQL would read from the newest row down to the old ones."""
-    opts = LISTS[name]._meta
+    opts = admin_of(name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     rows = admin_client.get(f"{url}?{parameter}=2021-01-01..2021-01-31").context["cl"].queryset
     assert rows.query.order_by[-1] == "-pk"

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 from integrations.api.authentication import Reader
 from integrations.api.orders import order_facts, orders_page
 from integrations.models import ApiToken
-from orders.admin.chips import chip_of
 from orders.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
 from orders.errors import OrderError
+from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions

@@ -291,7 +291,8 @@ def test_nobody_confirms_or_sees_a_colleague_s_draft(member):
     assert other.get(new("note") + f"&draft={drafted}").context["form"]["draft"].value() != drafted
     assert page(other, BulkRun(pk=drafted)).status_code == 404
     assert notes(order) == [0]
-    assert not other.get(reverse("admin:orders_bulkrun_changelist")).context["cl"].result_list
+    for name in ("bulkrun", "bulkitem"):
+        assert not other.get(reverse(f"admin:orders_{name}_changelist")).context["cl"].result_list
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.filters import DayFilter
+from orders.lists.filters import DayFilter
+from orders.lists.registration import admin_of, exported_lists
 from orders.local_time import midnight
-from orders.office.exports.lists import LISTS, admin_of
 from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -123,10 +123,10 @@ def test_the_menu_has_the_two_inputs_and_keeps_the_rest(admin_client):
     assert "从 2026-11-01 起" in text
 
 
-@pytest.mark.parametrize("name", sorted(LISTS.keys() - {"bulk"}))  # the rows of bulk runs have no time of their own
+@pytest.mark.parametrize("name", sorted(exported_lists().keys() - {"bulk"}))  # a row of a bulk run has no time
 def test_every_exported_list_has_a_range_on_its_time(admin_client, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
-    opts = LISTS[name]._meta
+    opts = admin_of(name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
     found = [entry for entry in admin_of(name).list_filter if isinstance(entry, type) and issubclass(entry, DayFilter)]
     assert found

@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
+from orders.lists.registration import admin_of, exported_lists
 from orders.management.progress import Progress
 from orders.models import OrderEvent
-from orders.office.exports.lists import LISTS
 from orders.office.exports.models import Export
 from orders.office.exports.run import export_to
 from tests import factories as make
@@ -106,12 +106,12 @@ def test_search_and_order_are_the_list_s_own(export):
     assert [row["订单号"] for row in export("orders", "--query", "q=X&o=-7")] == numbers[::-1]
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 @pytest.mark.parametrize("suffix", ["xlsx", "csv"])
 def test_every_list(export, name, suffix, client, admin_user):
     of_order(make.OrderFactory(attribution_id="BJ"))
     of_order(make.OrderFactory(attribution_id="SH"))
-    opts = LISTS[name]._meta
+    opts = admin_of(name).opts
     client.force_login(admin_user)
     page = client.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
     rows = export(name, suffix=suffix)

@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from orders.lists.columns import columns_of
+from orders.lists.registration import admin_of, exported_lists
 from orders.models import OrderEvent
 from orders.office.exports import service as exports
 from orders.office.exports.column_meanings import EVERYWHERE, OF_LIST
-from orders.office.exports.lists import LISTS, admin_of, columns_of
 from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -42,10 +43,10 @@ def exported(client, query="", name="orders", **form):
     return read_xlsx(body(response))
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
-    staff, opts = member("业务人员"), LISTS[name]._meta
+    staff, opts = member("业务人员"), admin_of(name).opts
     page = staff.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")).content.decode()
     assert f'href="{new(name)}?"' in page
     form = staff.get(new(name)).context["form"]
@@ -89,7 +90,7 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     assert "整天数" in notes["已等（天）"]
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_each_column_of_a_file_says_what_it_means(name):
     known = EVERYWHERE | OF_LIST.get(name, {})
     assert set(columns_of(admin_of(name))) - set(known) == set()

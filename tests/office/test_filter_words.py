@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from orders.lists.list_query import filter_titles, filter_values, query_words
-from orders.office.exports.lists import LISTS, ExportedList, admin_of
+from orders.lists.registration import admin_of, exported_lists
+from orders.office.exports.lists import ExportedList
 from orders.office.views.models import SavedView
 from tests import factories as make
 from tests.office.scheduling import made, read
@@ -33,7 +34,7 @@ def test_each_part_is_said_as_the_list_says_it():
     assert query_words(admin_of("orders"), "attribution__isnull=True") == [("归属", "无")]
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_every_filter_of_a_list_can_be_said(staff, name):
     """Nobody asks then, so a filter that offers everybody other values says the one that is given."""
     for said in filter_titles(admin_of(name)):
@@ -44,7 +45,7 @@ def test_every_filter_of_a_list_can_be_said(staff, name):
     assert filter_values(admin_of(name)) is not None
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_a_province_is_said_by_its_name(staff, name):
     query = f"{PLACES.get(name, 'attribution')}=BJ"
     view = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)

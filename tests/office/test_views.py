@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.lists.list_query import changelist_for, read_query
+from orders.lists.registration import admin_of, exported_lists
 from orders.models import Order, OrderEvent
-from orders.office.exports.lists import LISTS, ExportedList, admin_of
+from orders.office.exports.lists import ExportedList
 from orders.office.views.admin import list_address
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
@@ -76,7 +77,7 @@ def test_a_view_keeps_filter_search_order_and_columns(member):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_every_list_has_views(member, name):
     staff = member(BUSINESS)
     of_order(make.OrderFactory(attribution_id="BJ"))
@@ -163,7 +164,7 @@ def test_a_list_without_views_is_unknown(member):
 
 
 @pytest.mark.parametrize("letters", [["BJ"], ["BJ", "GD"]])
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", exported_lists())
 def test_a_view_keeps_to_what_its_maker_saw(member, name, letters):
     """Under a colleague's account without a limit it shows what its name promises, not all provinces."""
     for of in ("BJ", "GD", "SH"):

@@ -9,9 +9,9 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from orders.errors import OrderError
+from orders.lists.registration import exported_lists
 from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
-from orders.office.exports.lists import LISTS
 from orders.office.exports.run import export_to
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     help = "Writes a staff list as its page shows it under a filter, to an xlsx or csv file."
 
     def add_arguments(self, parser):
-        parser.add_argument("list", choices=LISTS)
+        parser.add_argument("list", choices=exported_lists())
         parser.add_argument("out", metavar="OUT.xlsx", type=Path, help="or OUT.csv; an existing file is replaced")
         parser.add_argument(
             "--query", default="", help="the list's filter as in its address, such as state=held&attribution=BJ"

@@ -14,25 +14,26 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from orders.admin.cells import cut
-from orders.admin.change_list import FactsChangeList
-from orders.admin.chips import StateChip, chip
-from orders.admin.filters import PlacesFilter, day_filter, word_filter
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import is_unlimited
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
 from orders.errors import OrderError
+from orders.lists.cells import cut
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
+from orders.lists.times import ago_field
 from orders.models import Province
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run, is_own
-from orders.office.bulk.selection import AGAIN, is_id, runs_seen
+from orders.office.bulk.selection import AGAIN, is_id
 from orders.office.bulk.service import go_on, stop_run
 from orders.order_page.page_context import request_actor
-from orders.people import actor_of
+from orders.people import actor_of, rows_of
 
 State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
@@ -44,26 +45,31 @@ FailedFilter = word_filter("undone", _("not carried out"), {
 })  # fmt: skip
 
 
-class OwnRuns:
+class SeenByActors(RefusedFirst):
     """What both lists share: who may see them."""
 
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or any(act.is_allowed(request.user) for act in ACTS.values())
 
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for its maker and those who see all."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
-
-@admin.register(BulkRun)
-class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    BulkRun,
+    menu=(Section.TRACE, 60),
+    empty=_("Nothing has been done to many rows at once yet. Each such run leaves a row here."),
+    tones={
+        "grey": [State.WAITING],
+        "blue": [State.DRAFT, State.RUNNING],
+        "amber": [State.STOPPED],
+        "green": [State.DONE],
+    },
+)
+class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
     list_per_page = 50
     sortable_by = []
+    right_to_all = "orders.view_bulkrun"
     change_form_template = "bulk/run.html"
     readonly_fields = ["what", "filter_link", "detail_words", "why", "who"]
     fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
@@ -72,7 +78,12 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return f"{obj.get_act_display()} · {timezone.localtime(obj.created_at):%Y-%m-%d %H:%M}"
 
     def get_queryset(self, request):
-        return runs_seen(request)
+        """Drafts are nobody's acts yet: only their own page shows them."""
+        return super().get_queryset(request).exclude(state=State.DRAFT)
+
+    def own_rows(self, user, rows):
+        with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
+        return rows.filter(with_id | without)  # few enough that no index is needed
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
@@ -108,9 +119,7 @@ class BulkRunAdmin(OwnRuns, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def what(self, obj):
         return obj.get_act_display()
 
-    @admin.display(description=_("begun at"))
-    def moment(self, obj):
-        return ago(obj.created_at)
+    moment = ago_field("created_at", _("begun at"))
 
     @admin.display(description=_("progress"))
     def progress(self, obj):
@@ -236,8 +245,14 @@ class ItemChangeList(FactsChangeList):
                 item.subject = found.get(item.target)
 
 
-@admin.register(BulkItem)
-class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    BulkItem,
+    menu=(Section.TRACE, 70),
+    empty=_("Nothing has been done to many rows at once yet."),
+    name="bulk",
+    tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},
+)
+class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
     list_filter = ["state", RunFilter, PlacesFilter]
@@ -254,8 +269,8 @@ class BulkItemAdmin(OwnRuns, ReadOnlyAdmin, admin.ModelAdmin):
         return f"{obj.run.get_act_display()} · #{obj.target}"
 
     def get_queryset(self, request):
-        """The items whose rows the person may see, in whoever's run."""
-        rows, user = super().get_queryset(request), request.user
+        """The items whose rows the person may see, in whoever's run. Those of drafts are no acts yet."""
+        rows, user = super().get_queryset(request).exclude(run__state=State.DRAFT), request.user
         kinds = [act for act in ACTS.values() if act.may_see(user)]
         if is_unlimited(user):
             return rows if len(kinds) == len(ACTS) else rows.filter(run__act__in=[act.key for act in kinds])

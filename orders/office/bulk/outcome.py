@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from orders.admin.scope import limit
 from orders.incident_causes import Cause, cause_of
+from orders.lists.scope import limit
 from orders.models import Dispatch, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_page.error_details import of_step

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.admin.personal import masked_text
 from orders.errors import OrderError
+from orders.lists.personal import masked_text
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
-from orders.admin.filters import days_as_of
 from orders.errors import NotAllowedError
+from orders.lists.filters import days_as_of
 from orders.office.bulk.acts import ACTS
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import Selected

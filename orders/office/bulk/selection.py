@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
+from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest
@@ -11,30 +12,18 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.admin.scope import is_unlimited
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.lists.list_query import COLUMNS, query_words, read_query, unread_list
 from orders.office.bulk.acts import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
-from orders.people import rows_of
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MOST_PICKED = 1000
 LARGEST = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
-
-
-def runs_seen(request: HttpRequest) -> QuerySet[BulkRun]:
-    """The runs that the person may see: all for those without a limit who may see runs, else the person's own."""
-    user, rows = request.user, BulkRun.objects.exclude(state=BulkRun.State.DRAFT)
-    sees_all = user.has_perm("orders.view_bulkrun") and is_unlimited(user)
-    if sees_all:
-        return rows
-    with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
-    return rows.filter(with_id | without)  # few enough that no index is needed
 
 
 class Selected:
@@ -63,7 +52,8 @@ class Selected:
     def _run_of(self, value: str) -> BulkRun | None:
         if not value:
             return None
-        row = runs_seen(self.request).filter(pk=value, act=self.act.key).first() if is_id(value) else None
+        runs = admin.site.get_model_admin(BulkRun).get_queryset(self.request)
+        row = runs.filter(pk=value, act=self.act.key).first() if is_id(value) else None
         if row is None:
             raise Http404
         return row

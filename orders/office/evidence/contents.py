@@ -16,12 +16,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from notifications.models import Mail
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.personal import masked, masked_text
-from orders.admin.scope import seen_orders
 from orders.attachments.check import KINDS
 from orders.attachments.preview import own_file
 from orders.errors import ExportError
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import masked, masked_text
+from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
 from orders.office.exports.service import Table

@@ -8,9 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import EXPORT, evidence_of

@@ -7,19 +7,21 @@ from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.admin.cells import cut
-from orders.admin.chips import StateChip, personal_chip
-from orders.admin.filters import day_filter, word_filter
-from orders.admin.personal import masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago
 from orders.error_messages import say_why
-from orders.office.exports.filter_link import FilterChangeList, filter_link, filter_words
-from orders.office.exports.lists import LISTS, PERMISSION, admin_of, columns_of, title_of
+from orders.lists.cells import cut
+from orders.lists.chips import StateChip, personal_chip
+from orders.lists.columns import columns_of
+from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
+from orders.lists.filters import day_filter, word_filter
+from orders.lists.personal import masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
+from orders.lists.scope import OwnRows, sees_all
+from orders.lists.times import ago_field
+from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.page import (
     answer_download,
@@ -35,7 +37,6 @@ from orders.office.exports.rights import (
     may_download,
     may_read,
     own_or_received,
-    sees_all,
 )
 from orders.office.exports.service import is_made_by, waiting_before, why_not_judge
 from orders.office.schedules.results import advice
@@ -43,9 +44,6 @@ from orders.people import COMMAND, STAFF, actor_of, name_of
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
-ListFilter = word_filter("list", _("list"), {
-    name: (format_lazy("{}", model._meta.verbose_name_plural), Q(list_name=name)) for name, model in LISTS.items()
-})  # fmt: skip
 PersonalFilter = word_filter("personal", _("personal data"), {
     "yes": (_("Unmasked"), Q(personal=True)),
     "no": (_("Masked"), Q(personal=False)),
@@ -57,8 +55,21 @@ BegunFilter = word_filter("begun", _("begun"), {
 })  # fmt: skip
 
 
-@admin.register(Export)
-class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    Export,
+    menu=(Section.TRACE, 40),
+    empty=_("No list has been exported yet. Each export leaves a row here."),
+    readers=AUDITORS | {Role.APPROVER},
+    same_for_all=True,
+    tones={
+        "grey": [State.WAITING],
+        "blue": [State.RUNNING],
+        "violet": [State.ASKED],
+        "red": [State.FAILED],
+        "green": [State.DONE],
+    },
+)
+class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = [
@@ -69,6 +80,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
+    right_to_all = SEE_EXPORTS
     change_form_template = "exports/export.html"
     readonly_fields = [
         "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
@@ -85,10 +97,8 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or request.user.has_perm(PERMISSION)
 
-    def get_queryset(self, request):
-        """All for auditors; else the user's own, and those of schedules that they are a recipient of."""
-        rows = super().get_queryset(request)
-        return rows if sees_all(request.user, SEE_EXPORTS) else own_or_received(request.user, rows)
+    def own_rows(self, user, rows):
+        return own_or_received(user, rows)
 
     def get_fields(self, request, obj=None):
         return [*self.fields, *(["schedule_link", "slot"] if obj and obj.schedule else [])]
@@ -111,12 +121,6 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         for row in found.result_list:
             row.readable = may_read(request.user, row)
         return found
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for its maker and auditors."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
@@ -146,7 +150,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("list"))
     def what(self, obj):
-        return title_of(obj.list_name) or "-"
+        return title_of_export(obj.list_name) or "-"
 
     @admin.display(description=_("scheduled export"))
     def schedule_link(self, obj):
@@ -180,7 +184,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def column_words(self, obj):
         if not obj.readable:
             return "-"
-        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in LISTS else {}
+        columns = columns_of(admin_of(obj.list_name)) if obj.list_name in exported_lists() else {}
         names = ((columns[name].label if name in columns else name,) for name in obj.columns)
         return format_html_join(", ", "{}", names)
 
@@ -192,9 +196,7 @@ class ExportAdmin(StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def judge(self, obj):
         return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] or "-"
 
-    @admin.display(description=_("exported at"))
-    def moment(self, obj):
-        return ago(obj.created_at)
+    moment = ago_field("created_at", _("exported at"))
 
     # --- making and fetching
 

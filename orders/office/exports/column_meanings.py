@@ -6,7 +6,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.office.exports.table_files import Cell
+from orders.lists.plain_cells import Cell
 
 
 class Titled(Protocol):

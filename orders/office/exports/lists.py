@@ -1,27 +1,17 @@
-"""The lists that can be exported, and what one of them shows to a person under a filter (contract section 5)."""
+"""What a list shows to a person under a filter, as an export has it (contract section 5)."""
 
 import functools
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from django.contrib import admin
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.utils import label_for_field
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import CharField, Model
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
-from notifications.models import Mail
-from orders.admin.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.admin.scope import attributions_of
 from orders.errors import ExportError
+from orders.lists.columns import columns_of
 from orders.lists.list_query import (
     address_query,
     columns_in,
@@ -30,68 +20,20 @@ from orders.lists.list_query import (
     read_query,
     whole_list,
 )
-from orders.models import (
-    Attempt,
-    BillingRecord,
-    Customer,
-    Difference,
-    InboundMessage,
-    Incident,
-    Order,
-    OrderEvent,
-    Province,
-)
-from orders.office.bulk.models import BulkItem
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.plain_cells import Cell
+from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
+from orders.lists.scope import attributions_of
+from orders.models import Province
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.column_meanings import notes_of
-from orders.office.exports.plain_cells import as_number, field_value, plain
 from orders.office.exports.service import Table
-from orders.office.exports.table_files import Cell
 from orders.people import actor_of
 
-LISTS: dict[str, type[Model]] = {
-    "orders": Order,
-    "billing": BillingRecord,
-    "approvals": ApprovalRecord,
-    "incidents": Incident,
-    "differences": Difference,
-    "attempts": Attempt,
-    "mails": Mail,
-    "inbound": InboundMessage,
-    "customers": Customer,
-    "bulk": BulkItem,
-    "events": OrderEvent,
-}
-"""By the name that the command and the address use. A list's own admin says what it shows."""
 PERMISSION = "orders.export_list"
 BATCH = 500  # rows that are read at a time
 LARGE = {"content", "body", "hint", "answer", "payload"}
 """Fields with whole messages. A method of an admin must not read one; a column that shows one is the field itself."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a list. `personal` columns are masked unless personal data are asked for."""
-
-    name: str
-    label: str
-    read: Callable[[Any], Any]
-    mask: Callable[[str], str] | None = None
-    shown: bool = True  # the page shows it; others can be added
-    number: bool = False  # its texts are numbers to a file
-
-    @property
-    def personal(self) -> bool:
-        return self.mask is not None
-
-    def cell(self, row: Model, *, open_personal: bool) -> Cell:
-        value = self.read(row)
-        if self.number:
-            return as_number(plain(value))
-        if self.mask is None or open_personal:
-            return plain(value)
-        texts = value if isinstance(value, list) else [value]
-        return plain([self.mask(str(text)) for text in texts if text])
 
 
 class ExportedList:
@@ -101,8 +43,8 @@ class ExportedList:
     """
 
     def __init__(self, name: str, query: str, user) -> None:
-        if name not in LISTS:
-            raise ExportError("export_list_unknown", name=name, names=", ".join(LISTS))
+        if name not in exported_lists():
+            raise ExportError("export_list_unknown", name=name, names=", ".join(exported_lists()))
         self.name, self.user, self.model_admin = name, user, admin_of(name)
         if not may_export(user, self.model_admin):
             raise ExportError("export_not_allowed")
@@ -194,61 +136,14 @@ class ExportedList:
             yield from kept
 
 
-def admin_of(name: str) -> ModelAdmin:
-    """The admin of an exported list, which says what the list shows."""
-    return admin.site.get_model_admin(LISTS[name])
-
-
-def title_of(name: str) -> str:
-    """What pages call the list, or the evidence of an order."""
-    if name == EVIDENCE:
-        return _("Evidence")
-    return str(capfirst(LISTS[name]._meta.verbose_name_plural)) if name in LISTS else name
-
-
-def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
-    """All columns that can be chosen, the page's first.
-
-    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. `in_files` names the
-    method that makes a column's cell in files, where that is not the page's. `number_columns` are numbers that a
-    message or a page has as texts.
-    """
-    in_files: dict = getattr(model_admin, "in_files", {})
-    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
-    personal: dict = getattr(model_admin, "personal_columns", {})
-    more = [*getattr(model_admin, "export_fields", []), *personal]
-    return {
-        name: Column(
-            name, label_of(model_admin, name), _reader(model_admin, in_files.get(name, name)), personal.get(name),
-            name in shown, name in getattr(model_admin, "number_columns", ()),
-        )
-        for name in [*shown, *more]
-    }  # fmt: skip
-
-
-def label_of(model_admin: ModelAdmin, name: str) -> str:
-    """What the list calls a column."""
-    return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
-
-
-def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
-    """How a column reads a row: a field of the model, or a method of its admin."""
-    try:
-        model_admin.opts.get_field(name)
-    except FieldDoesNotExist:
-        return getattr(model_admin, name)
-    return lambda row: field_value(row, name)
-
-
-def list_of(model: type[Model]) -> str | None:
-    """The name under which a model's list is exported."""
-    return next((name for name, listed in LISTS.items() if listed is model), None)
+def title_of_export(name: str) -> str:
+    """What pages call a list, or the evidence of an order."""
+    return _("Evidence") if name == EVIDENCE else title_of(name)
 
 
 def rights_for(model_admin: ModelAdmin) -> list[str]:
     """The permissions that exporting the list needs: to see it, and to export lists."""
-    opts = model_admin.opts
-    return [f"{opts.app_label}.view_{opts.model_name}", PERMISSION]
+    return [right_to_view(model_admin.model), PERMISSION]
 
 
 def may_export(user, model_admin: ModelAdmin) -> bool:

@@ -11,18 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
 from orders.lists.list_query import VIEW
+from orders.lists.registration import admin_of, exported_lists
+from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
-from orders.office.exports.lists import (
-    LISTS,
-    SEE_PERSONAL_DATA,
-    ExportedList,
-    admin_of,
-    may_export,
-    title_of,
-)
+from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, may_export, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.rights import may_download, own_or_received
 from orders.office.exports.service import (
@@ -83,7 +77,7 @@ class ExportForm(forms.Form):
 
 def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase:
     """GET: the form for the list under the filter in the address. POST: the file, or the page of its export."""
-    if name not in LISTS:
+    if name not in exported_lists():
         raise Http404
     if not may_export(request.user, admin_of(name)):
         raise PermissionDenied
@@ -186,4 +180,4 @@ def send_file(row: Export, *, by: str) -> FileResponse:
 def file_name(row: Export) -> str:
     """What the maker's machine calls the file."""
     order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
-    return f"{title_of(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"
+    return f"{title_of_export(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"

@@ -3,9 +3,10 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from orders.admin.scope import attributions_of, is_unlimited
+from orders.lists.registration import admin_of, exported_lists
+from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
-from orders.office.exports.lists import LISTS, SEE_PERSONAL_DATA, admin_of, rights_for
+from orders.office.exports.lists import SEE_PERSONAL_DATA, rights_for
 from orders.office.exports.models import Export
 from orders.office.exports.service import is_made_by
 from orders.office.schedules.models import ScheduledExport
@@ -14,11 +15,6 @@ from orders.people import ACCOUNTS, rows_of
 SEE_EXPORTS, SEE_SCHEDULES = "orders.view_export", "orders.view_scheduledexport"  # everybody's, not only one's own
 JUDGE = "orders.judge_export"  # as a second person; to tokens of other systems too
 STOP_SCHEDULES = "orders.stop_scheduledexport"
-
-
-def sees_all(user, permission: str) -> bool:
-    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
-    return user.has_perm(permission) and is_unlimited(user)
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
@@ -42,13 +38,13 @@ def may_read(user, row: Export) -> bool:
 
 def may_download(user, row: Export) -> bool:
     """Whether the user may see what the file holds: the list, personal data, the attributions."""
-    known = row.list_name in LISTS or row.list_name == EVIDENCE
+    known = row.list_name in exported_lists() or row.list_name == EVIDENCE
     return known and user.has_perms(_rights(row)) and _covers(user, row)
 
 
 def lacking(people: QuerySet, row: Export) -> list:
     """Those among these accounts who may not download the file. A few queries for all of them."""
-    if row.list_name not in LISTS:
+    if row.list_name not in exported_lists():
         return list(people)
     able = people.filter(is_active=True, is_staff=True)
     for right in _rights(row):

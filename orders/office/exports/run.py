@@ -15,10 +15,11 @@ from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
-from orders.admin.filters import days_as_of
-from orders.admin.scope import attributions_of
 from orders.errors import ExportError, OrderError
+from orders.lists.filters import days_as_of
 from orders.lists.list_query import columns_in
+from orders.lists.plain_cells import Cell
+from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.evidence.contents import evidence_of
 from orders.office.exports.lists import ExportedList
@@ -32,7 +33,7 @@ from orders.office.exports.service import (
     write_export,
     write_file,
 )
-from orders.office.exports.table_files import WRITERS, Cell
+from orders.office.exports.table_files import WRITERS
 from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.people import account_of, names_read_once

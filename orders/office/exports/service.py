@@ -19,9 +19,10 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
+from orders.lists.plain_cells import Cell
 from orders.office.evidence.archive import ZIP, write_zip
 from orders.office.exports.models import Export
-from orders.office.exports.table_files import WRITERS, Cell, Notes
+from orders.office.exports.table_files import WRITERS, Notes
 from orders.office.jobs import LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end

@@ -1,7 +1,4 @@
-"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. Pure but for the file.
-
-A cell is None, text, a number, a bool, a date, or a datetime of Asia/Shanghai without a zone.
-"""
+"""Writes tables to xlsx and csv files, row by row: memory does not grow with the rows. Pure but for the file."""
 
 import contextlib
 import csv
@@ -19,8 +16,9 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet import _writer
 
-Notes = Callable[[int], Sequence[Sequence["Cell"]]]
-Cell = None | str | int | float | bool | datetime.date | datetime.datetime
+from orders.lists.plain_cells import Cell
+
+Notes = Callable[[int], Sequence[Sequence[Cell]]]
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
 LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
 LONGEST_TITLE = 31

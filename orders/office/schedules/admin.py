@@ -8,21 +8,22 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from orders.admin.chips import chip_of, personal_chip
-from orders.admin.personal import masked_field, masked_text
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.time_cell import ago, short_moment
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError, OrderError
-from orders.office.exports.filter_link import filter_link
-from orders.office.exports.lists import PERMISSION, title_of
+from orders.lists.chips import chip_of, personal_chip, toned_chip
+from orders.lists.filter_link import filter_link
+from orders.lists.personal import masked_field, masked_text
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import AUDITORS, Section, register_list, title_of
+from orders.lists.scope import OwnRows, sees_all
+from orders.lists.times import ago_field, short_moment
+from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export
-from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking, sees_all
+from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking
 from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, scope_of
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import advice
@@ -42,11 +43,18 @@ class Run:
     error: str
 
 
-@admin.register(ScheduledExport)
-class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    ScheduledExport,
+    menu=(Section.TRACE, 50),
+    empty=_("No scheduled export yet. One exports a saved view by itself, at the times that you choose."),
+    readers=AUDITORS,
+    same_for_all=True,
+)
+class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["title", "state_chip", "next_run", "times", "what", "who", "last_run"]
     list_display_links = ["title"]
     title = masked_field("name", _("name"))
+    right_to_all = SEE_SCHEDULES
     list_select_related = ["owner", "view"]
     list_per_page = 50
     sortable_by = []
@@ -81,16 +89,8 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def _is_own(self, request, obj) -> bool:
         return obj.owner_id == request.user.pk
 
-    def get_queryset(self, request):
-        """All for auditors, as with exports; else the user's own."""
-        rows = super().get_queryset(request)
-        return rows if sees_all(request.user, SEE_SCHEDULES) else rows.filter(owner=request.user)
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for its owner and auditors."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
+    def own_rows(self, user, rows):
+        return rows.filter(owner=user)
 
     def delete_view(self, request, object_id, extra_context=None):
         """Says so if it was deleted meanwhile."""
@@ -140,7 +140,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
         elif obj.failures:
             tone, word = "amber", _failed_times(obj.failures)
-        return format_html('<span class="chip chip-{}">{}</span>', tone, word)
+        return toned_chip(tone, word)
 
     @admin.display(description=_("next run"))
     def next_run(self, obj):
@@ -177,9 +177,7 @@ class ScheduledExportAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def why(self, obj):
         return masked_text(obj.reason) or "-"
 
-    @admin.display(description=_("last run"))
-    def last_run(self, obj):
-        return ago(obj.last_run_at)
+    last_run = ago_field("last_run_at", _("last run"))
 
     # --- making, changing, switching, running
 

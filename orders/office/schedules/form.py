@@ -14,10 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.scope import attributions_of
-from orders.admin.time_cell import short_moment
 from orders.errors import OrderError
-from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, title_of
+from orders.lists.registration import title_of
+from orders.lists.scope import attributions_of
+from orders.lists.times import short_moment
+from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.page import LONGEST_REASON
 from orders.office.exports.rights import lacking

@@ -3,15 +3,16 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.filters import day_filter
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import UnlimitedOnly
-from orders.admin.time_cell import ago
+from orders.lists.filters import day_filter
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, register_list
+from orders.lists.scope import UnlimitedOnly
+from orders.lists.times import ago, ago_field
 from orders.office.trials.models import TrialUpload
 
 
-@admin.register(TrialUpload)
+@register_list(TrialUpload, menu=(Section.TRACE, 80), empty=_("Nobody has uploaded a workbook of trials yet."))
 class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["file", "trials", "made_by", "made_at", "imported_at"]
     list_display = ["file", "trials", "made_by", "made", "imported"]
@@ -25,9 +26,7 @@ class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).defer("data", "report")
 
-    @admin.display(description=_("made at"))
-    def made(self, obj):
-        return ago(obj.made_at)
+    made = ago_field("made_at", _("made at"))
 
     @admin.display(description=_("imported at"), empty_value="-")
     def imported(self, obj):

@@ -11,10 +11,10 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.scope import attributions_of
 from orders.customer_page.lookup import PERMISSION as LOOK_UP_RIGHT
 from orders.customer_page.lookup import look_up
 from orders.errors import OrderError
+from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.trials.annotated import write_annotated, write_template
 from orders.office.trials.columns import CUSTOMER

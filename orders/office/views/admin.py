@@ -11,19 +11,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.admin.filters import PlacesFilter
-from orders.admin.personal import masked_field
-from orders.admin.read_only import ReadOnlyAdmin
-from orders.admin.scope import attributions_of
-from orders.admin.time_cell import ago
 from orders.errors import OrderError
+from orders.lists.columns import chosen, columns_of
+from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
+from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
+from orders.lists.personal import masked_field
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Section, admin_of, exported_lists, register_list, title_of
+from orders.lists.scope import OwnRows, attributions_of
+from orders.lists.times import ago_field
 from orders.models import Province
-from orders.office.exports.admin import ListFilter
-from orders.office.exports.filter_link import FilterChangeList, filter_words
-from orders.office.exports.lists import LISTS, admin_of, columns_of, title_of
 from orders.office.schedules.models import ScheduledExport
-from orders.office.views.columns import chosen
 from orders.office.views.models import SavedView
 from orders.office.views.service import (
     LONGEST_QUERY,
@@ -38,8 +37,13 @@ from orders.order_page.page_context import request_actor
 from orders.people import name_of
 
 
-@admin.register(SavedView)
-class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+@register_list(
+    SavedView,
+    menu=(Section.DESK, 80),
+    empty=gettext_lazy("No view yet. Filter a list, then save it as a view there."),
+    same_for_all=True,
+)
+class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
     title = masked_field("name", gettext_lazy("name"))
     list_filter = [ListFilter]
@@ -50,18 +54,12 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     readonly_fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
     fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
 
-    def get_queryset(self, request):
+    def own_rows(self, user, rows):
         """The user's own views, and those that are shared with them."""
-        return super().get_queryset(request).filter(pk__in=seen_views(request.user).values("pk"))
+        return rows.filter(pk__in=seen_views(user).values("pk"))
 
     def get_changelist(self, request, **kwargs):
         return FilterChangeList
-
-    def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, which is there only for those who see it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
@@ -100,9 +98,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def shared_with(self, obj):
         return obj.role.name if obj.role else "-"
 
-    @admin.display(description=gettext_lazy("saved at"))
-    def saved(self, obj):
-        return ago(obj.created_at)
+    saved = ago_field("created_at", gettext_lazy("saved at"))
 
     # --- acts
 
@@ -188,7 +184,7 @@ class SavedViewAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return answer
 
     def _check_may_see(self, request: HttpRequest, name: str) -> None:
-        if name not in LISTS:
+        if name not in exported_lists():
             raise Http404
         if not may_see(request.user, admin_of(name)):
             raise PermissionDenied

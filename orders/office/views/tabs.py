@@ -18,12 +18,12 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from orders.admin.scope import attributions_of
 from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
+from orders.lists.columns import choices_of, chosen
 from orders.lists.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
-from orders.office.exports.lists import LISTS, admin_of, list_of
-from orders.office.views.columns import choices_of, chosen
+from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
+from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
 
@@ -67,13 +67,13 @@ class ShownTab:
 
 def seen_views(user) -> QuerySet[SavedView]:
     """The user's own views and those that are shared with the user's roles, of lists that the user may see."""
-    lists = [name for name in LISTS if may_see(user, admin_of(name))]
+    lists = [name for name in exported_lists() if may_see(user, admin_of(name))]
     shared = Q(role__in=user.groups.order_by().values("pk"))
     return SavedView.objects.filter(Q(owner=user) | shared, list_name__in=lists)
 
 
 def may_see(user, model_admin: ModelAdmin) -> bool:
-    return user.has_perm(f"{model_admin.opts.app_label}.view_{model_admin.opts.model_name}")
+    return user.has_perm(right_to_view(model_admin.model))
 
 
 def ready_tabs(name: str) -> list[Tab]:

@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from orders.office.exports.table_files import Cell
-
-# A time as orders/admin/time_cell.py shows it: its title is exact, its text is not.
+Cell = None | str | int | float | bool | datetime.date | datetime.datetime
+"""A time is of Asia/Shanghai, without a zone."""
+# A time as orders/lists/times.py shows it: its title is exact, its text is not.
 TIME = re.compile(r'<time datetime="[^"]*" title="([^"]*)">[^<]*</time>')
 BLOCK_END = re.compile(r"</div>(?!$)")
 TAG = re.compile(r"<[^>]*>")

@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext as _
 
-from orders.lists.list_query import COLUMNS, VIEW, names_in, unoffered
-from orders.office.views import columns as chosen_columns
+from orders.lists.columns import can_choose, leading, on_page
+from orders.lists.list_query import COLUMNS, names_in
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
 LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
@@ -29,27 +29,14 @@ class ReadOnlyAdmin:
             response.context_data |= {"heading": heading, "title": _("Change history: %s") % heading}
         return response
 
-    @property
-    def list_parameters(self) -> tuple[str, ...]:
-        """What the list's address holds besides filters, search, order and page."""
-        return (COLUMNS, VIEW) if chosen_columns.can_choose(self) else ()
-
-    def tidy_columns(self, query) -> list[str]:
-        """Tidies the columns in an address; see project/admin_site/lists.py."""
-        return chosen_columns.tidy_columns(self, query) if chosen_columns.can_choose(self) else []
-
-    def unoffered(self, changelist) -> list[str]:
-        """Which filters of a list have a value that they do not offer; see project/admin_site/lists.py."""
-        return unoffered(changelist)
-
     def get_list_display(self, request):
-        named = names_in(request.GET.get(COLUMNS, "")) if chosen_columns.can_choose(self) else []
-        return chosen_columns.on_page(self, named) if named else super().get_list_display(request)
+        named = names_in(request.GET.get(COLUMNS, "")) if can_choose(self) else []
+        return on_page(self, named) if named else super().get_list_display(request)
 
     def get_list_display_links(self, request, list_display):
-        if self.list_display_links is None or not chosen_columns.can_choose(self):
+        if self.list_display_links is None or not can_choose(self):
             return super().get_list_display_links(request, list_display)
-        return [chosen_columns.leading(self)]
+        return [leading(self)]
 
     def get_queryset(self, request):
         """Leaves out the large columns of joined rows."""

@@ -14,12 +14,10 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.scope import attributions_of
-from orders.admin.service_names import service_name
 from orders.db.indexes import leads_an_index
+from orders.lists.scope import attributions_of
 from orders.local_time import midnight
-from orders.models import Province, ServiceType
-from orders.queries.shapes import SERVICE_NOW
+from orders.models import Province
 
 DAY = datetime.timedelta(days=1)
 TO = ".."  # between the first and the last day of a range; one of them may be missing
@@ -86,7 +84,7 @@ class DayFilter(SimpleListFilter):
     """Filters `field` by a range of days: a word in `words`, a day such as `2026-11-25`, or two of them.
 
     `2026-11-01..2026-11-25` holds both days, `2026-11-01..` and `..2026-11-25` are open. The filter's menu has two
-    inputs of the same name; the lists' guard (project/admin_site/lists.py) joins their values in the address.
+    inputs of the same name; the lists' guard (orders/lists/guard.py) joins their values in the address.
     """
 
     template = "admin/day_filter.html"
@@ -203,39 +201,6 @@ class OwnAttributions(RelatedFieldListFilter):
         letters = attributions_of(request.user)
         choices = super().field_choices(field, request, model_admin)
         return choices if letters is None else [choice for choice in choices if choice[0] in letters]
-
-
-class ServicesInWords(RelatedFieldListFilter):
-    """Offers the service types by the names that rows show, not by BPM's word, and goes by the service that they show.
-
-    The list reads the shapes of its rows anyway, so the newest fifty of a service are soon there.
-    """
-
-    name_of = staticmethod(service_name)
-
-    def field_choices(self, field, request, model_admin):
-        return [(service.pk, self.name_of(service)) for service in ServiceType.objects.order_by("pk")]
-
-    def queryset(self, request, queryset):
-        rows, asked = queryset.alias(service_now=SERVICE_NOW), self.used_parameters
-        if self.lookup_kwarg in asked:
-            rows = rows.filter(service_now__in=asked[self.lookup_kwarg])
-        if self.lookup_kwarg_isnull in asked:
-            rows = rows.filter(service_now__isnull=asked[self.lookup_kwarg_isnull][-1])
-        return rows
-
-
-class CustomerFilter(SimpleListFilter):
-    """Rows of a customer's orders, by the enterprise id. Only links on the customer's page set this filter."""
-
-    title, parameter_name = _("customer"), "customer"
-    path = "order__enterprise_id"
-
-    def lookups(self, request, model_admin):
-        return [(self.value(), self.value()[:40])] if self.value() else []
-
-    def queryset(self, request, queryset):
-        return queryset.filter(**{self.path: self.value()}) if self.value() else queryset
 
 
 def names_of(letters: Iterable[str]) -> str:

@@ -7,12 +7,11 @@ limiting that limits them all. Only users without a limit see orders without an 
 """
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import AffectedOrder, Customer, Order
-from orders.queries.customer_names import name_in
+from orders.models import Order
 
 
 def attributions_of(user) -> frozenset[str] | None:
@@ -36,6 +35,11 @@ def why_blind(user) -> str | Promise:
 def is_unlimited(user) -> bool:
     """Whether the user sees all attributions. What concerns all orders needs that, besides the permission."""
     return attributions_of(user) is None
+
+
+def sees_all(user, permission: str) -> bool:
+    """Whether the user sees everybody's: an auditor without a limit, since a filter may name orders."""
+    return bool(permission) and user.has_perm(permission) and is_unlimited(user)
 
 
 def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
@@ -63,22 +67,6 @@ def by_number(rows: QuerySet, user) -> QuerySet:
     return rows.filter(Exists(Order.objects.filter(number=OuterRef("order_number"), attribution__in=letters)))
 
 
-def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """The customers with an order that the user may see.
-
-    Each has `shown_name` and `shown_at`: its name and the newest time, as such orders say.
-    """
-    letters, seen = attributions_of(user), seen_orders(user)
-    if letters is None or seen is None:
-        return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))
-    places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
-    newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
-    return rows.filter(Exists(places)).annotate(
-        shown_name=name_in(newest),
-        shown_at=Subquery(newest.values("received_at")[:1]),
-    )
-
-
 class Scoped:
     """A ModelAdmin whose rows belong to an attribution, by `attribution_path`."""
 
@@ -95,30 +83,35 @@ class ScopedByNumber:
         return by_number(super().get_queryset(request), request.user)
 
 
-class ScopedByAffected:
-    """Limits incidents to those that stopped an order of the user's attributions."""
-
-    def get_queryset(self, request):
-        rows, letters = super().get_queryset(request), attributions_of(request.user)
-        if letters is None:
-            return rows
-        return rows.filter(
-            Exists(AffectedOrder.objects.filter(incident=OuterRef("pk"), order__attribution__in=letters))
-        )
-
-
-class UnlimitedOnly:
-    """For rows that belong to no attribution: only users without a limit see them."""
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        return rows if is_unlimited(request.user) else rows.none()
+class RefusedFirst:
+    """For rows that not everybody with the right to the list sees."""
 
     def history_view(self, request, object_id, extra_context=None):
         """Refuses before it looks for the row, as the other pages do."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)
+
+
+class OwnRows(RefusedFirst):
+    """For rows that a person made: each sees their own, and auditors all (`sees_all` by `right_to_all`)."""
+
+    right_to_all = ""
+
+    def own_rows(self, user, rows: QuerySet) -> QuerySet:
+        raise NotImplementedError
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows if sees_all(request.user, self.right_to_all) else self.own_rows(request.user, rows)
+
+
+class UnlimitedOnly(RefusedFirst):
+    """For rows that belong to no attribution: only users without a limit see them."""
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        return rows if is_unlimited(request.user) else rows.none()
 
 
 class UnlimitedWrites:

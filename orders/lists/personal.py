@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
 from orders import untrusted_text
-from orders.admin.json_block import json_block
+from orders.lists.cells import json_block
 from orders.models import Order
 from orders.people import staff_actor
 from orders.services.audit import note_personal_data_seen

@@ -1,12 +1,38 @@
-"""The order of a list, by the names of its columns: `o=-received` means the same whichever columns are shown.
+"""What every list of the desk adds to Django's ChangeList: an order by the names of columns, a count up to a limit, and
+facts from other tables.
 
-Django counts the columns that are shown (`o=-9`). Such an address is still understood; links have names.
+`o=-received` means the same whichever columns are shown. Django counts those that are shown (`o=-9`). Such an address
+is still understood; links have names.
 """
 
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
+from django.utils.functional import cached_property
 
 LONGEST_PLACE = 3  # digits
+MOST = 10_000
+
+
+class CappedPaginator(Paginator):
+    """Counts at most MOST + 1 rows, since nobody pages through more. A count of MOST + 1 means: more than MOST."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: MOST + 1].count()
+
+
+class FactsChangeList(ChangeList):
+    """A list whose rows get facts from other tables: a few queries for all rows of a page."""
+
+    def add_facts(self, rows: list) -> None:
+        """Sets attributes of the rows, which columns read."""
+        raise NotImplementedError
+
+    def get_results(self, request):
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        self.add_facts(self.result_list)
 
 
 class NamedOrder:

@@ -1,4 +1,5 @@
-"""Which columns a list shows: those that its address names (`columns=number,state_chip`), else the usual ones.
+"""The columns of a list, and which of them it shows: those that its address names (`columns=number,state_chip`), else
+the usual ones.
 
 Only lists that can be exported let people choose, from the same columns. The one that leads
 to a row's page always stays.
@@ -8,12 +9,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ModelAdmin
+from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
 from django.http import QueryDict
+from django.utils.text import capfirst
 
-from orders.admin.cells import cut
+from orders.lists.cells import cut
 from orders.lists.list_query import COLUMNS, names_in
-from orders.office.exports.lists import Column, columns_of, label_of, list_of
+from orders.lists.plain_cells import Cell, as_number, field_value, plain
+from orders.lists.registration import list_of
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list. `personal` columns are masked unless personal data are asked for."""
+
+    name: str
+    label: str
+    read: Callable[[Any], Any]
+    mask: Callable[[str], str] | None = None
+    shown: bool = True  # the page shows it; others can be added
+    number: bool = False  # its texts are numbers to a file
+
+    @property
+    def personal(self) -> bool:
+        return self.mask is not None
+
+    def cell(self, row: Model, *, open_personal: bool) -> Cell:
+        value = self.read(row)
+        if self.number:
+            return as_number(plain(value))
+        if self.mask is None or open_personal:
+            return plain(value)
+        texts = value if isinstance(value, list) else [value]
+        return plain([self.mask(str(text)) for text in texts if text])
 
 
 @dataclass(frozen=True)
@@ -24,6 +56,40 @@ class Choice:
     label: str
     shown: bool
     fixed: bool  # it can't be left out
+
+
+def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
+    """All columns that can be chosen, the page's first.
+
+    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. `in_files` names the
+    method that makes a column's cell in files, where that is not the page's. `number_columns` are numbers that a
+    message or a page has as texts.
+    """
+    in_files: dict = getattr(model_admin, "in_files", {})
+    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
+    personal: dict = getattr(model_admin, "personal_columns", {})
+    more = [*getattr(model_admin, "export_fields", []), *personal]
+    return {
+        name: Column(
+            name, label_of(model_admin, name), _reader(model_admin, in_files.get(name, name)), personal.get(name),
+            name in shown, name in getattr(model_admin, "number_columns", ()),
+        )
+        for name in [*shown, *more]
+    }  # fmt: skip
+
+
+def label_of(model_admin: ModelAdmin, name: str) -> str:
+    """What the list calls a column."""
+    return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
+
+
+def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
+    """How a column reads a row: a field of the model, or a method of its admin."""
+    try:
+        model_admin.opts.get_field(name)
+    except FieldDoesNotExist:
+        return getattr(model_admin, name)
+    return lambda row: field_value(row, name)
 
 
 def can_choose(model_admin: ModelAdmin) -> bool:

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.filters import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
 from orders.db.odd_values import NONSENSE
-from project.admin_site.ordering import NamedOrder
+from orders.lists.change_list import NamedOrder
+from orders.lists.columns import can_choose, tidy_columns
+from orders.lists.list_query import COLUMNS, VIEW, said_as, unoffered
+from orders.lists.read_only import ReadOnlyAdmin
 
 LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
 
@@ -26,9 +28,8 @@ class GuardedList(NamedOrder):
     """The guard in front of a ChangeList. On IncorrectLookupParameters, Django leads back to the list."""
 
     def get_filters_params(self, params=None):
-        """Leaves out what the list has in its address besides filters: `list_parameters` of its admin."""
-        found = super().get_filters_params(params)
-        own = getattr(self.model_admin, "list_parameters", ())
+        """Leaves out which columns a list shows, and from which view they came."""
+        found, own = super().get_filters_params(params), (COLUMNS, VIEW) if can_choose(self.model_admin) else ()
         return {name: values for name, values in found.items() if name not in own}
 
     @property
@@ -39,7 +40,7 @@ class GuardedList(NamedOrder):
     def get_filters(self, request):
         """Accepts only names that the list's filters know, and those in its `linked_by`."""
         linked_by = set(getattr(self.model_admin, "linked_by", ()))
-        accepted = linked_by | {_accepted_name(entry) for entry in self.list_filter}
+        accepted = linked_by | set(map(said_as, self.list_filter))
         undeclared = {name for name in self.get_filters_params() if not _is_accepted(accepted, name)}
         if not undeclared:
             found = super().get_filters(request)
@@ -67,14 +68,8 @@ class GuardedList(NamedOrder):
             raise IncorrectLookupParameters(error) from error
 
 
-def _accepted_name(entry) -> str:
-    """The name that an entry of `list_filter` accepts. It is a whole name or the beginning of several."""
-    if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
-        return entry.parameter_name
-    return entry if isinstance(entry, str) else entry[0]
-
-
 def _is_accepted(accepted: set[str], name: str) -> bool:
+    """Each is a whole name or the beginning of several."""
     return any(name == one or name.startswith(f"{one}__") for one in accepted)
 
 
@@ -105,8 +100,7 @@ def _tidied(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponse | Non
             query[name] = joined(values)
             if not query[name]:
                 del query[name]
-    tidy = getattr(model_admin, "tidy_columns", None)
-    if tidy and (gone := tidy(query)):
+    if can_choose(model_admin) and (gone := tidy_columns(model_admin, query)):
         text = _("These columns are not there any more, so they were left out: %(names)s")
         messages.warning(request, text % {"names": _names(gone)})
     return None if query == request.GET else _list_under(request, query)
@@ -122,8 +116,7 @@ def _joining(model_admin: ModelAdmin) -> Iterator[tuple]:
 def _explained(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """The list's response. A line says which filter shows nothing since its value is gone, or not for this person."""
     found = (getattr(response, "context_data", None) or {}).get("cl")
-    unoffered = getattr(found and found.model_admin, "unoffered", None)
-    if unoffered and (titles := unoffered(found)):
+    if found and isinstance(found.model_admin, ReadOnlyAdmin) and (titles := unoffered(found)):
         text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
         messages.warning(request, text % {"names": _names(titles)})
     return response

@@ -1,16 +1,19 @@
-"""A list's filter as a page shows it: in words, and as a link to the list under it."""
+"""A list's filter as a page shows it: in words, and as a link to the list under it. For rows that keep one."""
 
 from urllib.parse import unquote_plus
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from orders.admin.cells import cut
-from orders.admin.change_list import FactsChangeList
-from orders.admin.personal import masked_text
+from orders.lists.cells import cut
+from orders.lists.change_list import FactsChangeList
+from orders.lists.filters import WordFilter
 from orders.lists.list_query import ReferenceRows, in_a_line, query_words
-from orders.office.exports.lists import LISTS, admin_of
+from orders.lists.personal import masked_text
+from orders.lists.registration import admin_of, exported_lists
 
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
@@ -20,9 +23,19 @@ def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) 
 
 def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
     """`状态：已挂起；开始日期：今天`. Of a list that is gone: as the address has it."""
-    if list_name not in LISTS:
+    if list_name not in exported_lists():
         return unquote_plus(query)
     return in_a_line(query_words(admin_of(list_name), query, rows))
+
+
+class ListFilter(WordFilter):
+    """Rows by the list that their `list_name` names."""
+
+    title, parameter_name = gettext_lazy("list"), "list"
+
+    @property
+    def conditions(self) -> dict:
+        return {name: (one.opts.verbose_name_plural, Q(list_name=name)) for name, one in exported_lists().items()}
 
 
 class FilterChangeList(FactsChangeList):
@@ -37,7 +50,7 @@ class FilterChangeList(FactsChangeList):
 def filter_link(list_name: str, query: str) -> str:
     """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
     plain = unquote_plus(query)
-    if list_name not in LISTS or masked_text(plain) != plain:
+    if list_name not in exported_lists() or masked_text(plain) != plain:
         return filter_words(list_name, query)
     opts = admin_of(list_name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")

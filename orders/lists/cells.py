@@ -1,4 +1,4 @@
-"""Cells that several lists and pages have: shortened texts, and why a row failed."""
+"""Cells that several lists and pages have: shortened texts, JSON in a readable form, and why a row failed."""
 
 from django.contrib import admin
 from django.utils.html import format_html
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
 from orders.incident_causes import cause_of
-from orders.untrusted_text import with_rest
+from orders.untrusted_text import pretty, with_rest
 
 MOST = 4096  # bytes; a list of fifty rows stays small enough for a page
 
@@ -16,6 +16,11 @@ def cut(text: str) -> str:
     text, more = head(str(text), MOST)
     text = with_rest(text, more)
     return format_html('<span class="cut" title="{0}">{0}</span>', text) if text else "-"
+
+
+def json_block(value) -> str:
+    """The value in a block of its own, indented and with Chinese unescaped. A dash if there is none."""
+    return format_html('<pre class="payload">{}</pre>', pretty(value)) if value else "-"
 
 
 class CauseCells:

@@ -1,0 +1,71 @@
+"""States as chips. Each of the six tones has one meaning everywhere.
+
+Grey: not begun, or closed. Blue: under way. Violet: waits for somebody. Amber: held, or being retried. Red: failed.
+Green: done.
+"""
+
+import functools
+from collections.abc import Iterable, Mapping
+
+from django.contrib import admin
+from django.db.models import TextChoices
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+Tones = Iterable[TextChoices]
+TONES: dict[TextChoices, str] = {}
+"""By state. A state that two models share has the same meaning in both."""
+
+
+def add_tones(tones: Mapping[str, Tones]) -> None:
+    """Gives states their tones, by the tone. A list does so as it is registered."""
+    TONES.update({state: tone for tone, states in tones.items() for state in states})
+
+
+def toned_chip(tone: str, words) -> str:
+    """A chip that says something else than a state."""
+    return format_html('<span class="chip chip-{}">{}</span>', tone, words)
+
+
+def chip(state: TextChoices) -> str:
+    """A chip with the state's name in its tone."""
+    return toned_chip(TONES[state], state.label)
+
+
+def is_doubtful(row) -> bool:
+    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record.
+
+    One that waits behind a failed order is doubtful too, unless its state says that it waits.
+    """
+    marks = getattr(row, "marks", None)
+    if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
+        return True
+    return bool(getattr(row, "doubt", False) or getattr(marks, "doubt", ""))
+
+
+@functools.singledispatch
+def undoubted_chip(row) -> str:
+    """The chip of a row with a `state`. A model of which some rows say something else registers its own."""
+    return chip(row.State(row.state))
+
+
+def chip_of(row) -> str:
+    """The chip of a row with a `state`. A doubtful row is not shown as fine."""
+    if not is_doubtful(row):
+        return undoubted_chip(row)
+    state, doubt = row.State(row.state), _("Needs a look")
+    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}")
+
+
+def personal_chip(unmasked: bool) -> str:
+    """Whether a file shows people's data."""
+    tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
+    return toned_chip(tone, word)
+
+
+class StateChip:
+    """A `state_chip` column for a model with a `state`."""
+
+    @admin.display(description=_("state"), ordering="state")
+    def state_chip(self, obj):
+        return chip_of(obj)

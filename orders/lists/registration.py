@@ -1,0 +1,120 @@
+"""A list of the desk is one `register_list`: menu, roles, exports, views, chips and tests read what it says."""
+
+import enum
+import functools
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import Model, TextChoices
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from orders.lists.chips import Tones, add_tones
+
+
+class Section(TextChoices):
+    """The menu's sections. It is arranged by what people look for, not by the app that holds a table."""
+
+    DESK = "desk", pgettext_lazy("app", "Orders")
+    SENT = "sent", _("Sent out")
+    MONEY = "money", _("Billing and reconciliation")
+    TRACE = "trace", _("Traces")
+    SETUP = "setup", _("Settings")
+    ENGINE = "engine", _("Engine room")
+
+
+class Role(enum.StrEnum):
+    """The roles that each site has (project/accounts/roles.py). Their names are Chinese: staff read them as data."""
+
+    BUSINESS = "业务人员"
+    ENGINEER = "工程师"
+    AUDITOR = "审计员"
+    ADMINISTRATOR = "管理员"
+    APPROVER = "审批主管"
+
+
+EVERYBODY = frozenset(Role)
+ENGINE_ROOM = frozenset({Role.ENGINEER, Role.AUDITOR, Role.ADMINISTRATOR})
+AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+
+
+@dataclass(frozen=True)
+class DeskList:
+    """What a list says of itself.
+
+    `empty`: when its first row will come. `readers`: the roles with the right to view it. `name`: under which it is
+    exported and has views, if it does. `same_for_all`: users limited to attributions see the same rows.
+    """
+
+    section: Section
+    place: int
+    empty: str | Promise
+    readers: Set[Role]
+    name: str
+    same_for_all: bool
+
+
+LISTS: dict[type[Model], DeskList] = {}
+Admin = TypeVar("Admin", bound=type[ModelAdmin])
+
+
+def register_list(
+    model: type[Model],
+    *,
+    menu: tuple[Section, int],
+    empty: str | Promise = "",
+    readers: Set[Role] = EVERYBODY,
+    name: str = "",
+    same_for_all: bool = False,
+    tones: Mapping[str, Tones] | None = None,
+) -> Callable[[Admin], Admin]:
+    """Registers a ModelAdmin as the list of this model.
+
+    `menu`: its section, and its place there. `tones`: of the states that its chips show. The others are as in DeskList.
+    """
+
+    def register(admin_class: Admin) -> Admin:
+        admin.site.register(model, admin_class)
+        LISTS[model] = DeskList(*menu, empty, readers, name, same_for_all)
+        add_tones(tones or {})
+        exported_lists.cache_clear()
+        return admin_class
+
+    return register
+
+
+def lists_in_order() -> dict[type[Model], DeskList]:
+    """All lists in the order of the menu."""
+    sections = list(Section)
+    return dict(sorted(LISTS.items(), key=lambda item: (sections.index(item[1].section), item[1].place)))
+
+
+@functools.cache
+def exported_lists() -> dict[str, ModelAdmin]:
+    """By its name the admin of each list that is exported and has views, in the order of the menu."""
+    return {one.name: admin.site.get_model_admin(model) for model, one in lists_in_order().items() if one.name}
+
+
+def admin_of(name: str) -> ModelAdmin:
+    """The admin of an exported list. Raises KeyError if there is none of this name."""
+    return exported_lists()[name]
+
+
+def title_of(name: str) -> str:
+    """What pages call a list. Of one that is gone: its name."""
+    listed = exported_lists().get(name)
+    return str(capfirst(listed.opts.verbose_name_plural)) if listed else name
+
+
+def right_to_view(model: type[Model]) -> str:
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"
+
+
+def list_of(model: type[Model]) -> str | None:
+    """The name under which a model's list is exported."""
+    return (LISTS[model].name or None) if model in LISTS else None

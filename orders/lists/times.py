@@ -1,0 +1,76 @@
+"""Moments as people say them (3 minutes ago, in about 2 minutes), and as cells with the exact time on hover."""
+
+import datetime
+from collections.abc import Callable
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+RECENT = datetime.timedelta(days=2)
+
+
+def relative(moment: datetime.datetime, now: datetime.datetime) -> str:
+    """One unit is enough: the exact time stands in the title."""
+    seconds = int((now - moment).total_seconds())
+    if abs(seconds) < 10:
+        return _("just now")
+    words = span(abs(seconds))
+    return _("%(span)s ago") % {"span": words} if seconds > 0 else _("in about %(span)s") % {"span": words}
+
+
+def span(seconds: int) -> str:
+    """A stretch of time in its largest unit: `3 minutes`."""
+    if seconds < MINUTE:
+        return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    if seconds < HOUR:
+        return ngettext("%(n)d minute", "%(n)d minutes", seconds // MINUTE) % {"n": seconds // MINUTE}
+    if seconds < 2 * DAY:
+        return ngettext("%(n)d hour", "%(n)d hours", seconds // HOUR) % {"n": seconds // HOUR}
+    return ngettext("%(n)d day", "%(n)d days", seconds // DAY) % {"n": seconds // DAY}
+
+
+def took(attempt) -> str:
+    """How long an attempt took; empty while it has no end."""
+    if attempt.finished_at is None:
+        return ""
+    return _("%(seconds)s s") % {"seconds": f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f}"}
+
+
+def ago(moment: datetime.datetime | None) -> str:
+    """The time in words if it is at most two days away, else the date."""
+    if moment is None:
+        return "-"
+    now = timezone.now()
+    near = abs(now - moment) < RECENT
+    return _cell(moment, relative(moment, now) if near else f"{timezone.localtime(moment):%Y-%m-%d}")
+
+
+def ago_field(name: str, label, **display) -> Callable:
+    """A column, or a line of a page, with the time in a row's field. `display`: as `admin.display` takes it."""
+
+    @admin.display(description=label, **display)
+    def shown(_self, row):
+        return ago(getattr(row, name))
+
+    return shown
+
+
+def ahead(moment: datetime.datetime | None) -> str:
+    """The same for a time to come. One that has passed is due now: its partner may be paused or down."""
+    return ago(moment) if moment is None or moment > timezone.now() else _cell(moment, _("at once"))
+
+
+def _cell(moment: datetime.datetime, words: str) -> str:
+    local = timezone.localtime(moment)
+    exact = f"{local:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, words)
+
+
+def short_moment(moment: datetime.datetime) -> str:
+    """`09-21 08:00`; with the year if it is not this one."""
+    local = timezone.localtime(moment)
+    return f"{local:%m-%d %H:%M}" if local.year == timezone.localtime().year else f"{local:%Y-%m-%d %H:%M}"
