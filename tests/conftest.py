@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from project.demo.environment import partner_addresses
-from tests.fakes import RunningSandbox
+from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
 from tests.template import fresh_database
 
@@ -42,20 +42,25 @@ def case():
     return lambda number: json.loads((HERE / "cases" / f"case{number}.json").read_text())
 
 
-@pytest.fixture(scope="session")
-def sandbox_server():
-    """One sandbox for the whole run. Tests use `sandbox`, which is emptied for each test."""
-    with RunningSandbox() as running:
-        yield running
+@pytest.fixture
+def sandbox(settings):
+    """The partners' stand-in, empty, with the settings pointing at it; calls reach it without a connection."""
+    with reached_directly() as sandbox:
+        point_at(settings, sandbox)
+        yield sandbox
 
 
 @pytest.fixture
-def sandbox(sandbox_server, settings):
-    """The partners' stand-in, empty, with the settings pointing at it."""
-    sandbox_server.reset()
-    for name, address in partner_addresses(sandbox_server.url).items():
+def sandbox_over_http(settings):
+    """The same over real HTTP. Where HTTP is the subject, a module or folder names this one `sandbox`."""
+    with RunningSandbox() as sandbox:
+        point_at(settings, sandbox)
+        yield sandbox
+
+
+def point_at(settings, sandbox):
+    for name, address in partner_addresses(sandbox.url).items():
         setattr(settings, name, address)
-    return sandbox_server
 
 
 # Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
