@@ -44,7 +44,7 @@ CONTENTS = {
     "rows with white space": (lambda: books.book(["域名"], [" "], ["\t"]), "empty"),
     "a million empty rows": (lambda: books.sheet(books.HEADING + "<row/>" * 1_000_000), "empty"),
     "data after a million": (lambda: books.sheet(books.HEADING + "<row/>" * 1_000_000 + books.DATA), "right"),
-    "two million rows": (lambda: books.sheet('<row r="1"><c r="A1"/></row>' * 2_000_000), "empty"),
+    "a million rows": (lambda: books.sheet('<row r="1"><c r="A1"/></row>' * 1_000_000), "empty"),
     "no bytes": (lambda: b"", "not_xlsx"),
     "text": (lambda: b"hello, this is no workbook", "not_xlsx"),
     "half a file": (lambda: books.book()[:2000], "not_xlsx"),
@@ -77,7 +77,7 @@ CONTENTS = {
     ),
     "thousands of parts": (lambda: books.changed({f"xl/{n}": b"" for n in range(6000)}), "too_large"),
     "a part that eats memory": (
-        lambda: books.changed({"xl/workbook.xml": b"<workbook>" + b"<a/>" * 20_000_000 + b"</workbook>"}),
+        lambda: books.changed({"xl/workbook.xml": b"<workbook>" + b"<a/>" * 8_000_000 + b"</workbook>"}),
         "too_large",
     ),
 }
