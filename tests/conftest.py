@@ -80,31 +80,20 @@ ANY_DATABASE = (
     "database/test_options",
     *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
 )
-# These depend most on the database; the rest runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
+# These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
+# runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
 DATABASE_FIRST = (
-    *(
-        "races/",
-        "worker/",
-        "processes/",
-        "commands/",
-        "database/",
-        "restore/",
-        "versions/",
-        "bboss/test_kept",
-        "bboss/test_throttle",
-    ),
-    *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_one_trigger"),
-    *("flows/test_prune", "flows/test_reconcile", "flows/test_odd_texts", "flows/test_holds", "flows/test_differences"),
-    *("notifications/test_notices", "office/test_scheduled_exports"),
-    *("admin/test_queue", "admin/test_lists", "test_health", "test_prepared", "test_rows"),
+    *("races/", "worker/", "database/", "restore/", "test_health", "test_prepared", "test_rows", "bboss/test_kept"),
+    *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_prune"),
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
-# These take longest, most of them with many real processes. `make test` leaves them out, to end within a few minutes;
-# with WHOLE=1, or with any arguments, they run.
+# These take longest: many real processes, plays that the model found, and Chinese on the pages of every state. `make
+# test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
+    *("model/test_found", "admin/test_latin_pages"),
 )
 
 
