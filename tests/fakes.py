@@ -14,6 +14,7 @@ from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
 from integrations.outbound import http
+from integrations.outbound.deadline import TimedCall
 from integrations.sandbox.faults import parse_fault
 from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.partners import PATHS, Partners
@@ -66,7 +67,9 @@ def reached_directly() -> Iterator[Sandbox]:
         key, number = request.headers["Idempotency-Key"], request.headers["X-Request-Id"]
         answer = sandbox.partners.answer(SandboxRequest(urlsplit(request.url).path, key, number, request.body))
         if answer.manner == "reset":
-            raise http.PartnerError("the connection broke", code="broken", unknown=True, transport=True)
+            call = TimedCall(timeout)
+            call.sent = True
+            raise http._broken(call, ConnectionResetError("reset by the partner"))
         return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
 
     with mock.patch.object(http, "_exchange", exchange):
