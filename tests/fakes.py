@@ -64,11 +64,10 @@ def reached_directly() -> Iterator[Sandbox]:
     def exchange(request: PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
         if not request.url.startswith(NOWHERE):
             return by_http(request, timeout, most)
-        key, number = request.headers["Idempotency-Key"], request.headers["X-Request-Id"]
+        call, key, number = TimedCall(timeout), request.headers["Idempotency-Key"], request.headers["X-Request-Id"]
+        call.sent = True
         answer = sandbox.partners.answer(SandboxRequest(urlsplit(request.url).path, key, number, request.body))
-        if answer.manner == "reset":
-            call = TimedCall(timeout)
-            call.sent = True
+        if answer.manner == "reset" or call.overdue:
             raise http._broken(call, ConnectionResetError("reset by the partner"))
         return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
 
