@@ -90,12 +90,12 @@ DATABASE_FIRST = (
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
-# These take longest: many real processes, plays that the model found, and Chinese on the pages of every state. `make
-# test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
+# These take longest: many real processes, plays that the model found, Chinese on the pages of every state, rubbish in
+# addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
-    *("model/test_found", "admin/test_latin_pages"),
+    *("model/test_found", "admin/test_latin_pages", "admin/test_rubbish"),
 )
 
 
