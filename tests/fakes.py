@@ -1,32 +1,35 @@
-"""The partners' stand-in inside the test process: real HTTP on a free port; tests look at it directly."""
+"""The partners' stand-in inside the test process; tests look at it directly. It is reached by a call, without a
+connection (`reached_directly`), or by real HTTP on a free port, where HTTP is the subject.
+"""
 
+import contextlib
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Self
+from unittest import mock
+from urllib.parse import urlsplit
 
+from requests import PreparedRequest
+from requests.structures import CaseInsensitiveDict
+
+from integrations.outbound import http
+from integrations.outbound.deadline import TimedCall
 from integrations.sandbox.faults import parse_fault
+from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.server import SandboxServer
 
+NOWHERE = "http://partners.test"
 
-class RunningSandbox:
-    """`with RunningSandbox() as sandbox:` serves in a thread until the block ends."""
 
-    def __init__(self, state_file: str | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self.partners = Partners(state_file)
-        self._server = SandboxServer("127.0.0.1", 0, self.partners, tls)
-        self.url = self._server.url
+class Sandbox:
+    """The partners at an address, and what a test asks of them."""
+
+    def __init__(self, url: str, partners: Partners) -> None:
+        self.url, self.partners = url, partners
         self.bigdata_url = f"{self.url}/bigdata"
         self.bpm_url = f"{self.url}/bpm"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self.partners.close()
 
     def state(self) -> dict:
         """The records, processes, flows, calls, counts and violations."""
@@ -51,3 +54,41 @@ class RunningSandbox:
     def reset(self) -> None:
         """Empties it, including faults and delay."""
         self.partners.reset()
+
+
+@contextlib.contextmanager
+def reached_directly() -> Iterator[Sandbox]:
+    """A sandbox that answers calls to its address in the caller's thread; calls to other addresses go out."""
+    sandbox, by_http = Sandbox(NOWHERE, Partners()), http._exchange
+
+    def exchange(request: PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
+        if not request.url.startswith(NOWHERE):
+            return by_http(request, timeout, most)
+        call, key, number = TimedCall(timeout), request.headers["Idempotency-Key"], request.headers["X-Request-Id"]
+        call.sent = True
+        answer = sandbox.partners.answer(SandboxRequest(urlsplit(request.url).path, key, number, request.body))
+        if answer.manner == "reset" or call.overdue:
+            raise http._broken(call, ConnectionResetError("reset by the partner"))
+        return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
+
+    with mock.patch.object(http, "_exchange", exchange):
+        yield sandbox
+    sandbox.partners.close()
+
+
+class RunningSandbox(Sandbox):
+    """`with RunningSandbox() as sandbox:` serves HTTP in a thread until the block ends."""
+
+    def __init__(self, state_file: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        partners = Partners(state_file)
+        self._server = SandboxServer("127.0.0.1", 0, partners, tls)
+        super().__init__(self._server.url, partners)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self.partners.close()

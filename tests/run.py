@@ -29,8 +29,9 @@ MOST_PROCESSES = 4  # each imports all tests, so more of them hardly end sooner
 # The tests of a file stay together, since they share what a module's fixtures start.
 SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile"]
 LEFT_OUT = (
-    "left out: the longest tests, most of the walk through the pages' rights, the largest texts, and on PostgreSQL what"
-    " depends little on the database; `make test WHOLE=1` plays all of it"
+    "left out: tests with many real processes, plays that the model found, Latin words on pages of every state, rubbish"
+    " in addresses, most of the walk through the pages' rights, the largest texts, and on PostgreSQL what depends"
+    " little on the database; `make test WHOLE=1` plays all of it"
 )
 END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
 LOOK_EVERY = 0.2

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import django
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,8 @@ def fresh_database() -> Iterator[None]:
     name, copy = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
     make_copy = copy_file if connection.vendor == "sqlite" else copy_database
     make_copy(copy)
-    connection.creation.create_test_db(verbosity=0, serialize=False, keepdb=True)  # `migrate` finds nothing to do
+    connection.close()
+    settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = copy
     try:
         yield
     finally:
@@ -54,11 +56,11 @@ def state_of_migrations() -> str:
 
 def migrate(name: str) -> None:
     """Makes a database with all migrations. The connection is closed then and leads where it led before."""
-    settings = connection.settings_dict
-    before, settings["TEST"] = (settings["NAME"], settings["TEST"]), settings["TEST"] | {"NAME": name}
+    entry = connection.settings_dict
+    before, entry["TEST"] = (entry["NAME"], entry["TEST"]), entry["TEST"] | {"NAME": name}
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     connection.close()
-    settings["NAME"], settings["TEST"] = before
+    entry["NAME"], entry["TEST"] = before
 
 
 def copy_file(copy: str) -> None:

@@ -8,6 +8,11 @@ from tests.sandbox.bodies import PUT, START, post, records
 
 
 @pytest.fixture
+def sandbox(sandbox_over_http):
+    return sandbox_over_http
+
+
+@pytest.fixture
 def look(browser, sandbox, case):
     """`look(size, scheme)`: the page with a record, a process and a fault."""
     post(sandbox, PUT, records())

@@ -78,7 +78,7 @@ def ends(seconds: float, *, at_once: bool = False):
         yield
     took = time.monotonic() - began
     assert is_away(raised.value)
-    assert took < (0 if at_once else seconds) + 3  # the machine may be busy
+    assert took < (0 if at_once else seconds) + 10  # the machine may be busy
 
 
 def test_a_statement(through, relay):

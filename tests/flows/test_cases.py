@@ -11,6 +11,11 @@ from orders.models import TrialUsage
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
 
 
+@pytest.fixture
+def sandbox(sandbox_over_http):
+    return sandbox_over_http
+
+
 def billing(desk) -> list[list[dict]]:
     return [body["productInfos"] for body in desk.sent(BILLING)]
 

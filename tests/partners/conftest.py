@@ -49,3 +49,8 @@ def raw_partner():
     yield start
     for partner in started:
         partner.close()
+
+
+@pytest.fixture
+def sandbox(sandbox_over_http):
+    return sandbox_over_http
