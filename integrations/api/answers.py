@@ -1,30 +1,25 @@
-"""What all addresses of the read API share: JSON errors, parameters, pages and ETags.
+"""What all addresses of the read API share: JSON errors, parameters and ETags.
 
 An error is `{"error": what is wrong, "field": the parameter}`, without `field` where no parameter is at fault.
 """
 
 import hashlib
 import logging
-import re
-from collections.abc import Collection
-from dataclasses import dataclass
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
+from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from integrations.api.authentication import BearerAuthentication, TokenThrottle
 from integrations.database_deadline import is_away
 
 logger = logging.getLogger(__name__)
-MOST, USUAL = 200, 50  # rows of a page
 LONGEST_NAMED = 80  # of a parameter's name in an error
-LIMIT, CURSOR = "limit", "cursor"
 SAFE = ["get", "head"]
 TWICE = "is given more than once"
 UNKNOWN = "no parameter of this address; there are: {names}"
@@ -46,14 +41,6 @@ class BadParameterError(exceptions.APIException):
         self.field = field
 
 
-@dataclass(frozen=True)
-class PageAsked:
-    """Which rows the caller asks for: so many, behind the row with these keys; none: from the first."""
-
-    rows: int
-    after: tuple[int, ...]
-
-
 class PersonalResponse(Response):
     """An answer that holds people's data. `masked` is the same answer without them."""
 
@@ -62,7 +49,7 @@ class PersonalResponse(Response):
         self.masked = masked
 
 
-class ReadView(APIView):
+class ReadView(GenericAPIView):
     """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that has the same gets 304.
 
     The ETag of an answer with people's data is that of the masked one, so that nobody can guess them by it. It does not
@@ -72,6 +59,12 @@ class ReadView(APIView):
     http_method_names = SAFE
     authentication_classes = [BearerAuthentication]
     throttle_classes = [TokenThrottle]
+    parameters: list[str] | None = None  # the only ones that the address has; None: its filters know them
+
+    @staticmethod
+    def documented() -> list[OpenApiParameter]:
+        """The parameters that /api/schema names besides those of pages."""
+        return []
 
     def perform_content_negotiation(self, request, force=False):
         """Chooses JSON whatever the caller says it accepts."""
@@ -82,7 +75,13 @@ class ReadView(APIView):
         if request.method.lower() not in SAFE:
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
-        check_once(request)
+        for name, values in request.GET.lists():
+            if len(values) > 1:  # only one of them would count
+                raise BadParameterError(name[:LONGEST_NAMED], TWICE)
+            if self.parameters is not None and name not in self.parameters:
+                raise BadParameterError(name[:LONGEST_NAMED], UNKNOWN.format(names=", ".join(self.parameters)))
+        if self.paginator:
+            self.paginator.read(request, self.ordering)
 
     def handle_exception(self, exc):
         if isinstance(exc, exceptions.APIException):
@@ -123,35 +122,3 @@ class ReadView(APIView):
 
 def _etag(body: bytes) -> str:
     return f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def check_names(request: Request, known: Collection[str]) -> None:
-    """Raises BadParameterError for a parameter that the address does not have."""
-    for name in request.GET:
-        if name not in known:
-            raise BadParameterError(name[:LONGEST_NAMED], UNKNOWN.format(names=", ".join(known)))
-
-
-def check_once(request: Request) -> None:
-    """Raises BadParameterError for a parameter with two values: only one of them would count."""
-    for name, values in request.GET.lists():
-        if len(values) > 1:
-            raise BadParameterError(name[:LONGEST_NAMED], TWICE)
-
-
-def page_asked(request: Request, keys: int = 1) -> PageAsked:
-    """The page that `limit` and `cursor` ask for. A cursor is the last row's keys, that many numbers."""
-    rows = request.GET.get(LIMIT) or str(USUAL)
-    if not re.fullmatch("[0-9]{1,3}", rows, re.ASCII) or not 1 <= int(rows) <= MOST:
-        raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
-    cursor = request.GET.get(CURSOR)
-    if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * keys), cursor, re.ASCII):
-        raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
-    return PageAsked(int(rows), tuple(map(int, cursor.split("-"))) if cursor else ())
-
-
-def next_address(request: Request, *keys: int) -> str:
-    """The address of the page behind the row with these keys."""
-    query = request.GET.copy()
-    query[CURSOR] = "-".join(map(str, keys))
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

@@ -1,34 +1,142 @@
 """The addresses of the read API (README, "Read orders from another system")."""
 
+from dataclasses import replace
+
+from django.db import Error
+from django.db.models import Count, Q
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
-from integrations.api.answers import PersonalResponse, ReadView
-from integrations.api.customers import billed_now
-from integrations.api.orders import order_facts, orders_page
-from integrations.api.schema import OrdersSchema, documented_billing, documented_order
+from integrations.api.answers import BadParameterError, PersonalResponse, ReadView
+from integrations.api.filters import OrderFilters, documented
+from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
+from integrations.api.schema import ReadSchema
+from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
+from integrations.database_deadline import database_deadline, is_away
+from orders.admin.order_list import tell_services
+from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
+from orders.lists import scope
+from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.models import Order
+from orders.order_page.ladder.ladder import build_ladder, current
+from orders.order_page.order_facts import facts_of
+from orders.queries.customer_names import name_of
+from orders.queries.doubts import mark_orders
+from orders.queries.status_report import order_status
+from orders.services.audit import note_personal_data_seen
+
+ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
+    "content", "given", "shape__domains"
+)
+PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
+NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 
 
 class OrdersView(ReadView):
-    """The orders under a filter, the newest first."""
+    """Orders under a filter, the newest first."""
 
-    schema = OrdersSchema()
+    operation_id, schema, documented = "read_orders", ReadSchema(), staticmethod(documented)
+    queryset = ORDERS
+    filter_backends = [OrderFilters]
+    pagination_class = KeysetPagination
+    ordering = ["-pk"]
+    serializer_class = OrdersPageSerializer
+
+    @staticmethod
+    def behind(rows, order):
+        return rows.filter(pk__lt=order)
 
     def get(self, request):
-        return Response(orders_page(request))
+        seen = scope.limit(self.get_queryset(), request.user, "attribution")
+        page = self.paginate_queryset(self.filter_queryset(seen))
+        mark_orders(page)
+        tell_services(page)
+        return Response(self.get_serializer({"results": page, "next": self.paginator.next}).data)
 
 
 class OrderView(ReadView):
     """Where an order stands."""
 
-    @documented_order
+    operation_id, schema = "read_order", ReadSchema()
+    queryset = ORDERS.select_related("attribution", "service_type", "shape", "trial").defer("trial__content")
+    serializer_class = OrderFactsSerializer
+    parameters = [PERSONAL]
+
+    @staticmethod
+    def documented() -> list[OpenApiParameter]:
+        about = "shows people's data, if the token may; it is noted in the order's history"
+        return [OpenApiParameter(PERSONAL, enum=["1"], description=about)]
+
     def get(self, request, number):
-        told, masked = order_facts(request, number)
-        return Response(told) if masked is None else PersonalResponse(told, masked)
+        order = self._order(number)
+        tell_services([order])
+        order.facts = order_status(order, whole=False)
+        order.facts["records"] = dict(
+            order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))
+        )
+        rung = current(build_ladder(facts_of(order, now=timezone.now())))
+        seen = rung.other and scope.sees(request.user, rung.other)
+        order.stands = rung if seen else replace(rung, other=None)
+        masked = self.get_serializer(order, context={"shown": False}).data
+        if not self._shows_people(order):
+            return Response(masked)
+        return PersonalResponse(self.get_serializer(order, context={"shown": True}).data, masked)
+
+    def _order(self, number: str) -> Order:
+        rows = scope.limit(self.get_queryset(), self.request.user, "attribution")
+        order = None if "\0" in number else rows.filter(number=number).first()
+        if order is None:
+            raise Http404("no order of this number")
+        return order
+
+    def _shows_people(self, order: Order) -> bool:
+        """Whether people's data are shown: to a token that may see them, where the call asks for them.
+
+        Each showing is noted, that of a HEAD too; where that can't be written soon, they stay masked.
+        """
+        asked, reader = self.request.GET.get(PERSONAL), self.request.user
+        if asked not in {None, "1"}:
+            raise BadParameterError(PERSONAL, "must be 1, or left out")
+        if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
+            return False
+        try:
+            with database_deadline(NOTING):
+                note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
+        except Error as error:
+            if not is_away(error):
+                raise
+            return False
+        return True
 
 
 class BillingView(ReadView):
     """What a customer is billed now."""
 
-    @documented_billing
+    operation_id, schema = "read_billing", ReadSchema()
+    pagination_class = KeysetPagination
+    ordering = ["order_id", "pk"]
+    serializer_class = BillingPageSerializer
+    parameters = [LIMIT, CURSOR]
+
+    @staticmethod
+    def behind(rows, order, record):
+        return rows.filter(Q(order__gt=order) | Q(order=order, pk__gt=record), order__gte=order)  # for the index
+
     def get(self, request, enterprise_id):
-        return Response(billed_now(request, enterprise_id))
+        orders = scope.limit(Order.objects.filter(enterprise_id=enterprise_id), request.user, "attribution")
+        if "\0" in enterprise_id or not enterprise_id or not orders.exists():
+            raise Http404("no customer of this id")
+        now = timezone.now()
+        records = records_of(orders, now=now)
+        rows = records.select_related("order", "dispatch").defer("order__content", "dispatch__payload")
+        page = self.paginate_queryset(rows)
+        tell_theirs(page)
+        told = {
+            "customer": {"enterprise_id": enterprise_id, "enterprise_name": name_of(orders) or ""},
+            "billed": None if self.paginator.keys else count_by_type(records, now=now),
+            "results": page,
+            "next": self.paginator.next,
+        }
+        return Response(self.get_serializer(told).data)

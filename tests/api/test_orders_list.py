@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations.api.orders import filters
+from integrations.api.filters import FILTERS
+from orders.lists.list_query import filter_titles
 from orders.models import Order
 from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
@@ -66,6 +68,11 @@ def test_it_takes_the_filters_of_the_staff_s_list(system, clock, query, rows):
     assert system().orders(**query) == [found[name] for name in rows]
 
 
+def test_its_filters_are_those_of_the_staff_s_list():
+    titles = filter_titles(admin.site.get_model_admin(Order))
+    assert {name: str(one.title) for name, one in FILTERS.items()} == titles
+
+
 def test_search_and_customer(system):
     order = make.OrderFactory(enterprise_id="100A9")
     make.OrderFactory()
@@ -112,7 +119,7 @@ def test_rubbish_in_the_address_never_breaks_it(system, raw):
 @pytest.mark.parametrize("value", VALUES)
 def test_rubbish_in_a_filter_never_breaks_it(system, value):
     caller = system()
-    for name in (*filters(), "q", "state__in", "attribution__letters__exact", "incident", "limit", "cursor"):
+    for name in (*FILTERS, "q", "state__in", "attribution__letters__exact", "incident", "limit", "cursor"):
         answer = caller.get(ORDERS, **{name: value})
         assert answer.status_code in {200, 400}, name
 

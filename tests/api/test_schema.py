@@ -5,8 +5,8 @@ import schemathesis
 from django.core.cache import cache
 from drf_spectacular.generators import SchemaGenerator
 
-from integrations.api.answers import CURSOR, LIMIT
-from integrations.api.orders import filters
+from integrations.api.filters import FILTERS
+from integrations.api.pagination import CURSOR, LIMIT
 from project.wsgi import application
 from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
@@ -93,4 +93,4 @@ def words(text):
 
 def test_every_filter_of_the_list_is_documented(paths):
     names = {parameter["name"] for parameter in paths["/api/orders/"]["get"]["parameters"]}
-    assert names == {*filters(), "q", LIMIT, CURSOR, "If-None-Match"}
+    assert names == {*FILTERS, "q", LIMIT, CURSOR, "If-None-Match"}

@@ -8,12 +8,11 @@ from io import StringIO
 from django.core.management import call_command
 from django.db import transaction
 from django.forms import Field
-from django.test import RequestFactory
 from django.utils import timezone
-from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory, force_authenticate
 
 from integrations.api.authentication import Reader
-from integrations.api.orders import order_facts, orders_page
+from integrations.api.views import OrdersView, OrderView
 from integrations.models import ApiToken
 from orders.books import BooksSilentError
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of
@@ -98,7 +97,7 @@ def _show(order: Order) -> bool:
 
 def _api(order: Order) -> bool:
     """Whether the answer about one order says that it does not stand well."""
-    facts, _people = order_facts(_asked(), order.number)
+    facts = _read(OrderView, number=order.number)
     return bool(facts["stands"]["cause"]) or facts["state"] in SAYS_SO or bool(facts["doubt"])
 
 
@@ -106,8 +105,8 @@ def _filters(stuck: Iterable, orders: Iterable[Order]) -> Iterator[str]:
     """The list of the API, which has the filters of the orders' list."""
     known = {order.number for order in orders}
     named = {row.number for row in stuck} & known
-    rows = {row["order"]: row for row in orders_page(_asked(limit="200"))["results"]}
-    found = {row["order"] for row in orders_page(_asked(needs="somebody", limit="200"))["results"]}
+    rows = {row["order"]: row for row in _read(OrdersView, limit="200")["results"]}
+    found = {row["order"] for row in _read(OrdersView, needs="somebody", limit="200")["results"]}
     if found != named:
         yield f"needs=somebody lists {sorted(found)}, stuck {sorted(named)}"
     for order in orders:
@@ -132,10 +131,11 @@ def _lived_with() -> set[int]:
     return {pk for pair in rows for pk in pair if pk}
 
 
-def _asked(**query: str) -> Request:
-    request = Request(RequestFactory(SERVER_NAME="localhost").get("/api/orders/", query))
-    request.user = Reader(ApiToken(system="model"))
-    return request
+def _read(view: type, number: str = "", **query: str) -> dict:
+    """What the API answers to a system that may read all orders."""
+    request, token = APIRequestFactory(SERVER_NAME="localhost").get("/api/orders/", query), ApiToken(system="model")
+    force_authenticate(request, user=Reader(token), token=token)
+    return view.as_view(throttle_classes=[])(request, **({"number": number} if number else {})).data
 
 
 def _refusals(decision: Decision, order: Order) -> Iterator[str]:

@@ -1,0 +1,166 @@
+"""The filters of the list of orders: their names are this API's own, their conditions those of the staff's list."""
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.filters import BaseFilterBackend
+
+from integrations.api.answers import LONGEST_NAMED, TWICE, UNKNOWN, BadParameterError
+from integrations.api.pagination import CURSOR, LIMIT
+from orders.admin.order_list import (
+    EndsFilter,
+    IncidentFilter,
+    InStateFilter,
+    NeedsFilter,
+    OrderCustomerFilter,
+    StartFilter,
+    StoppedFilter,
+    StuckFilter,
+)
+from orders.admin.search import search_orders
+from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
+from orders.lists.scope import attributions_of, seen_orders
+from orders.models import Order, Province, ServiceType
+from orders.queries.shapes import SERVICE_NOW
+
+MOST_NAMED = 40  # values that an error names
+DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
+EMPTY = {"True": True, "False": False, "1": True, "0": False}
+
+
+def _title(field: str) -> str:
+    return Order._meta.get_field(field).verbose_name
+
+
+def _choice(field: str) -> type[SimpleListFilter]:
+    choices = Order._meta.get_field(field).flatchoices or [("0", _("No")), ("1", _("Yes"))]
+    return word_filter(field, _title(field), {value: (label, Q(**{field: value})) for value, label in choices})
+
+
+def _is_empty(field: str) -> type[SimpleListFilter]:
+    path = "service_now" if field == "service_type" else field
+    words = {value: (value, Q(**{f"{path}__isnull": empty})) for value, empty in EMPTY.items()}
+    return word_filter(f"{field}__isnull", _title(field), words)
+
+
+class AttributionFilter(SimpleListFilter):
+    """Takes the attributions that the token may see."""
+
+    title, parameter_name = _title("attribution"), "attribution"
+
+    def lookups(self, request, model_admin):
+        letters, rows = attributions_of(request.user), Province.objects.values_list("pk", flat=True)
+        return [(one, one) for one in rows if letters is None or one in letters]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(attribution=self.value())
+
+
+class ServiceFilter(SimpleListFilter):
+    """Takes the service types; of a trial the one that is meant now counts."""
+
+    title, parameter_name = _title("service_type"), "service_type"
+
+    def lookups(self, request, model_admin):
+        return [(one, one) for one in ServiceType.objects.order_by("pk").values_list("pk", flat=True)]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(service_now=self.value())
+
+
+FILTERS: dict[str, type[SimpleListFilter]] = {
+    one.parameter_name: one
+    for one in (
+        NeedsFilter,
+        _choice("state"),
+        InStateFilter,
+        _choice("held_because"),
+        StuckFilter,
+        _choice("kind"),
+        _choice("first"),
+        AttributionFilter,
+        ServiceFilter,
+        StartFilter,
+        day_filter("received_at", _("received"), parameter="received"),
+        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD),
+        EndsFilter,
+        StoppedFilter,
+        IncidentFilter,
+        OrderCustomerFilter,
+    )
+}
+PARAMETERS = [*FILTERS, SEARCH_VAR, LIMIT, CURSOR]
+FIELDS = {
+    "state": "",
+    "held_because": "",
+    "kind": "",
+    "first": "",
+    "attribution": "letters__",
+    "service_type": "code__",
+}
+ALIASES = {f"{field}__{key}exact": field for field, key in FIELDS.items()}
+"""The names that the address of the staff's list has; it is taken as it is."""
+ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
+
+
+def documented() -> list[OpenApiParameter]:
+    """The filters with the values that they take, or with examples."""
+    search = OpenApiParameter(SEARCH_VAR, description="a number or its beginning, a customer, a domain, a product id")
+    return [*(_documented(name, one) for name, one in FILTERS.items()), search]
+
+
+def _documented(name: str, one: type[SimpleListFilter]) -> OpenApiParameter:
+    if not issubclass(one, DayFilter):
+        words = list(one.conditions) if issubclass(one, WordFilter) else None
+        return OpenApiParameter(name, description=str(one.title), enum=words)
+    words = ", ".join(word for word, _label in one(None, {}, Order, None).lookup_choices)
+    days = "2026-11-25, 2026-11-01..2026-11-25, 2026-11-01.. or ..2026-11-25"
+    return OpenApiParameter(name, description=f"{one.title}: {words}, or days: {days}")
+
+
+class OrderFilters(BaseFilterBackend):
+    """Refuses what it does not know: else the answer would have orders that nobody asked for."""
+
+    def filter_queryset(self, request, queryset, view):
+        found, rows = set(), queryset.alias(service_now=SERVICE_NOW)
+        for given, value in request.GET.items():
+            name = ALIASES.get(given, given)
+            if name in found:
+                raise BadParameterError(given, TWICE)
+            found.add(name)
+            if name == SEARCH_VAR and "\0" not in value:
+                rows = search_orders(rows, value, seen_orders(request.user))
+            elif name not in (LIMIT, CURSOR):
+                rows = self._filtered(request, rows, name, given, value)
+        return rows
+
+    def _filtered(self, request, rows, name: str, given: str, value: str):
+        if "\0" in given + value:
+            raise _wrong(given.replace("\0", ""), "NUL", [])
+        if name == ORDER_VAR:
+            raise BadParameterError(given, f"orders come the newest first; parameters are: {', '.join(PARAMETERS)}")
+        if name not in ALL and name.partition("__")[0] in FILTERS:
+            raise _wrong(given, value, [])
+        if name not in ALL:
+            raise BadParameterError(_cut(given), UNKNOWN.format(names=", ".join(PARAMETERS)))
+        chosen = ALL[name](request, {name: [value]}, Order, None)
+        offered = [str(word) for word, _label in chosen.lookup_choices]
+        if value in offered:
+            try:
+                return chosen.queryset(request, rows)
+            except IncorrectLookupParameters:
+                offered.remove(value)
+        raise _wrong(given, value, [*offered, *(DAYS if isinstance(chosen, DayFilter) else [])])
+
+
+def _wrong(given: str, value: str, values: list[str]) -> BadParameterError:
+    more = f" (+{len(values) - MOST_NAMED})" if len(values) > MOST_NAMED else ""
+    known = ", ".join(values[:MOST_NAMED]) + more or "-"
+    return BadParameterError(_cut(given), f"filter {_cut(given)} has no value {_cut(value)}; there are: {known}")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_NAMED else text[:LONGEST_NAMED] + "…"

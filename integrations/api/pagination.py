@@ -1,0 +1,41 @@
+"""Pages of the read API: `limit` rows behind the row that `cursor` names by its keys.
+
+So no row comes twice or is left out while others arrive. DRF's CursorPagination counts rows with an equal first key by
+an offset: an order may have 20,000 records, and some of them may end meanwhile.
+"""
+
+import re
+
+from rest_framework.pagination import BasePagination
+
+from integrations.api.answers import BadParameterError
+from orders.db.odd_values import NONSENSE
+
+MOST, USUAL = 200, 50  # rows of a page
+LIMIT, CURSOR = "limit", "cursor"
+
+
+class KeysetPagination(BasePagination):
+    """`next` is the address of the next page. The view has its `ordering`, and `behind(rows, *keys)`."""
+
+    def read(self, request, ordering: list[str]) -> None:
+        """Reads which page is asked for. Raises BadParameterError."""
+        limit, cursor = request.GET.get(LIMIT) or str(USUAL), request.GET.get(CURSOR)
+        if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= MOST:
+            raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
+        if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * len(ordering)), cursor):
+            raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
+        self.limit, self.keys = int(limit), [int(key) for key in cursor.split("-")] if cursor else []
+
+    def paginate_queryset(self, queryset, request, view=None) -> list:
+        rows = view.behind(queryset, *self.keys) if self.keys else queryset
+        try:
+            found = list(rows.order_by(*view.ordering)[: self.limit + 1])
+        except NONSENSE as error:
+            raise BadParameterError("", "a value of the filter can't be read") from error
+        page, self.next = found[: self.limit], None
+        if len(found) > self.limit:
+            query = request.GET.copy()
+            query[CURSOR] = "-".join(str(getattr(page[-1], key.removeprefix("-"))) for key in view.ordering)
+            self.next = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+        return page

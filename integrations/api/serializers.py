@@ -1,0 +1,287 @@
+"""What the read API answers, field by field. /api/schema follows from it.
+
+A code is a plain text there: new ones may come with a new version, so callers should not refuse others.
+"""
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from approvals.models import ApprovalRecord
+from notifications.masks import head, mask_mail, mask_name, mask_phone
+from orders.admin.order_list import mark_words
+from orders.admin.service_names import service_name
+from orders.incident_causes import cause_of
+from orders.models import BillingRecord, Dispatch, Order
+from orders.order_page.page_context import mask_for
+from orders.queries.shapes import shape_row
+from orders.queries.status_report import MOST_APPROVALS, iso_time
+from orders.services.incidents import SAID_BY_STAFF
+
+OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
+TIME = "ISO 8601, Asia/Shanghai"
+
+
+class Text(serializers.CharField):
+    """A text, or null. `of` makes it from the row where no attribute of the row has it."""
+
+    def __init__(self, about: str = "", *, null: bool = False, of: Callable[[Any], Any] | None = None, **more):
+        super().__init__(allow_blank=True, allow_null=null, help_text=about, **more)
+        self.of = of
+
+    def get_attribute(self, instance):
+        return self.of(instance) if self.of else super().get_attribute(instance)
+
+
+class Code(Text):
+    """One of a model's choices."""
+
+    def __init__(self, choices: type, **more):
+        super().__init__(f"one of {', '.join(value for value in choices.values if value)}", **more)
+
+
+class Time(Text):
+    """A moment."""
+
+    def __init__(self, about: str = TIME, **more):
+        super().__init__(about, **more)
+
+    def to_representation(self, value):
+        return iso_time(value)
+
+
+class Masked(Text):
+    """People's data, or words of others that may hold some. The serializer's context says whether they are `shown`."""
+
+    def __init__(self, about: str = "", *, mask: Callable[[str], str] | None = None, **more):
+        super().__init__(about, **more)
+        self.mask = mask
+
+    def to_representation(self, value):
+        shown, text = self.context["shown"], str(value)
+        if self.mask is None:
+            return mask_for(shown)(text)
+        return text if shown else self.mask(text)
+
+
+class Opinion(Masked):
+    """The beginning of an opinion, however much of it the mask takes away."""
+
+    def to_representation(self, value):
+        return super().to_representation(head(value, OPINION * BYTES)[0])[:OPINION]
+
+
+class Address(serializers.CharField):
+    """Where an order is read. DRF's own takes twice as long."""
+
+    def get_attribute(self, instance):
+        return self.context["request"].build_absolute_uri(reverse("api-order", args=[instance.number]))
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Why a call was refused."""
+
+    error = serializers.CharField(help_text="what is wrong")
+    field = serializers.CharField(required=False, allow_blank=True, help_text="the parameter that is wrong")
+
+
+class CustomerSerializer(serializers.Serializer):
+    """A customer."""
+
+    id = Text("EnterpriseID", source="enterprise_id")
+    name = Text("EnterpriseName, as the order or the newest one gives it", source="enterprise_name")
+
+
+def _last_day(order: Order) -> datetime.date | None:
+    """Of a trial the day that is meant now; else the one that the order's message gave."""
+    shape = shape_row(order)
+    return shape.ends_on if shape else order.biz_end
+
+
+def _doubt(order: Order) -> str | None:
+    return mark_words(order.marks) if order.marks.doubt or order.marks.behind else None
+
+
+class SummarySerializer(serializers.Serializer):
+    """What an order is, and its state. Labels are Chinese, as on the desk's pages."""
+
+    order = serializers.CharField(source="number", help_text="OrderNum")
+    kind = Code(Order.Kind)
+    kind_label = Text(of=lambda order: Order.Kind(order.kind).label)
+    state = Code(Order.State)
+    state_label = Text(of=lambda order: Order.State(order.state).label)
+    since = Time(
+        f"when it got this state ({TIME}); null of an order from before the desk noted it",
+        null=True,
+        source="state_since",
+    )
+    held_because = Code(Order.Held, null=True, of=lambda order: order.held_because or None)
+    held_label = Text(null=True, of=lambda order: Order.Held(order.held_because).label if order.held_because else None)
+    customer = CustomerSerializer(source="*")
+    attribution = Text("JT, GJ or a province's letters", null=True, source="attribution_id")
+    attribution_label = Text(null=True, source="attribution.name")
+    service = Text("BusinessType; of a trial the one that is meant now", null=True, source="service_now.pk")
+    service_label = Text(null=True, of=lambda order: service_name(order.service_now) or None)
+    product_id = Text(null=True, of=lambda order: order.product_id or None)
+    start = Text(
+        f"a day, or a moment ({TIME})", null=True, of=lambda order: iso_time(order.start_at) or order.biz_start
+    )
+    end = Text("the last day; of a trial the one that is meant now", null=True, of=_last_day)
+    received_at = Time()
+    live_at = Time(null=True)
+    doubt = Text("why it is not as fine as its state says", null=True, of=_doubt)
+
+
+class ListedOrderSerializer(SummarySerializer):
+    """An order in a list."""
+
+    url = Address(help_text="the order's own address")
+
+
+class OrdersPageSerializer(serializers.Serializer):
+    """A page of orders."""
+
+    results = ListedOrderSerializer(many=True)
+    next = Text("the address of the next page", null=True)
+
+
+class StandsSerializer(serializers.Serializer):
+    """Where an order stands."""
+
+    at = Text("the stage", source="title")
+    result = Text()
+    since = Time(null=True, source="at")
+    cause = Text("what is wrong", null=True, source="cause.what")
+    behind = Text("the order that it waits for", null=True, source="other.number")
+    next = Masked(
+        "what happens next, or what must be done",
+        null=True,
+        of=lambda rung: (rung.cause.next if rung.cause else rung.note) or None,
+    )
+
+
+class StepSerializer(serializers.Serializer):
+    """A step of an order."""
+
+    name = Code(Dispatch.Step)
+    channel = Code(Dispatch.Channel)
+    status = Code(Dispatch.State)
+    attempts = serializers.IntegerField()
+    next_try = Text(TIME, null=True)
+    error = Masked("its code and the partner's words", null=True)
+    label = Text(of=lambda row: Dispatch.Step(row["name"]).label)
+    status_label = Text(of=lambda row: Dispatch.State(row["status"]).label)
+    cause = Text(null=True, of=lambda row: cause_of(row["error"].partition(": ")[0]).what if row["error"] else None)
+
+
+class ApprovalRecordSerializer(serializers.Serializer):
+    """A record of BPM, or of staff."""
+
+    recordId = Text()
+    node = Masked()
+    result = Code(ApprovalRecord.Result)
+    operator = Masked("masked unless the token may see people's data", mask=mask_name)
+    opinion = Opinion(f"its first {OPINION} characters")
+    time = Text(TIME)
+    finished = serializers.BooleanField()
+    result_label = Text(of=lambda row: ApprovalRecord.Result(row["result"]).label)
+
+
+class IncidentSerializer(serializers.Serializer):
+    """An open incident that stops the order."""
+
+    partner = Text()
+    step = Text()
+    code = Text()
+    detail = Masked(
+        "the partner's words; null where only staff's own tell more",
+        null=True,
+        of=lambda row: None if row["code"] in SAID_BY_STAFF else row["detail"],
+    )
+    state = Text()
+    since = Text(TIME)
+    cause = Text(of=lambda row: cause_of(row["code"]).what)
+    next = Text("what to do", of=lambda row: cause_of(row["code"]).next)
+
+
+class ScheduleSerializer(serializers.Serializer):
+    """The job that starts an order on its day."""
+
+    name = Text()
+    next_run = Text(TIME, null=True)
+
+
+class OperatorSerializer(serializers.Serializer):
+    """The customer's person, masked unless the token may see people's data."""
+
+    name = Masked(source="oper_user", mask=mask_name)
+    phone = Masked(source="oper_tel", mask=mask_phone)
+    mail = Masked(source="oper_mail", mask=mask_mail)
+
+
+class OrderFactsSerializer(SummarySerializer):
+    """All that is told about an order."""
+
+    first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
+    trial = Text("its trial's number, as the order names it", null=True, of=lambda order: order.trial_number or None)
+    stands = StandsSerializer()
+    steps = StepSerializer(many=True, source="facts.steps")
+    approvals = ApprovalRecordSerializer(
+        many=True, source="facts.approvals", help_text=f"the newest {MOST_APPROVALS}, the oldest of them first"
+    )
+    incidents = IncidentSerializer(many=True, source="facts.incidents")
+    records = serializers.DictField(
+        child=serializers.IntegerField(),
+        source="facts.records",
+        help_text=f"billing records by state: {', '.join(BillingRecord.State.values)}",
+    )
+    bpm_process = Text(null=True, source="facts.bpm_process")
+    schedule = ScheduleSerializer(allow_null=True, source="facts.schedule")
+    operator = OperatorSerializer(source="*")
+
+
+class BilledSerializer(serializers.Serializer):
+    """How many records of a kind a customer has."""
+
+    info_type = Code(BillingRecord.Type)
+    label = Text(source="info_type.label")
+    records = serializers.IntegerField(source="number", help_text="those in force now")
+    since = Time(null=True)
+    later = serializers.IntegerField(help_text="those that begin later")
+    begins = Time("when the first of those begins", null=True)
+
+
+class TheirsSerializer(serializers.Serializer):
+    """What the big-data side last said of a record."""
+
+    said = Text(source="word")
+    at = Time(null=True)
+    differs = serializers.BooleanField()
+    compared = serializers.BooleanField(help_text="false: it only accepted what we sent")
+
+
+class RecordSerializer(serializers.Serializer):
+    """A billing record that is live, or may be."""
+
+    order = Text(source="order.number")
+    info_type = Code(BillingRecord.Type)
+    info_type_label = Text(of=lambda row: BillingRecord.Type(row.info_type).label)
+    product_id = Text()
+    domain = Text()
+    state = Code(BillingRecord.State)
+    state_label = Text(of=lambda row: BillingRecord.State(row.state).label)
+    since = Time(null=True, source="create_time")
+    until = Time(null=True, source="cancel_time")
+    theirs = TheirsSerializer()
+
+
+class BillingPageSerializer(serializers.Serializer):
+    """What a customer is billed now: counts of all records on the first page, and a page of them."""
+
+    customer = CustomerSerializer()
+    billed = BilledSerializer(many=True, allow_null=True, help_text="of all records; null behind the first page")
+    results = RecordSerializer(many=True)
+    next = Text("the address of the next page", null=True)
