@@ -9,7 +9,6 @@ import pytest
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
@@ -96,7 +95,7 @@ class Desk:
         """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
-        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
+        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", **how)
 
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""

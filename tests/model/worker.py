@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send_step
+from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
@@ -204,7 +204,7 @@ class Worker:
         for shut in set(SHUT()) & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker="model", build=build_payloads)
+        work = claim(rooms=rooms, now=now, lease=lease, worker="model")
         for item in work:
             check_claimed(item, self.air, now)
             if PARTNERS[item.channel] in self.paused_partners(now):
