@@ -15,9 +15,10 @@ from bench.orders import make_due_trials, make_trials
 from bench.results import append
 from orders.activation import activate
 from orders.models import Dispatch, Order, OrderDomain
-from orders.services import end_trials, settle_arrived
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim, next_due
 from orders.services.outbox.release import release
+from orders.services.trials import end_trials
 
 STEPS = 5  # dispatches of an order
 DUE = 300

@@ -14,12 +14,13 @@ from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.status_report import order_status
-from orders.services import end_trials, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
+from orders.services.trials import end_trials
 from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai

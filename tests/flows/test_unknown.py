@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import send_step
 from orders.models import Dispatch, TrialClaim
-from orders.services import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.compensation.start import close_abandoned
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes

@@ -49,12 +49,13 @@ def sentences() -> dict[str, Mend]:
 
 def _of_the_fold() -> dict[str, Mend]:
     from orders import shape as folding
+    from orders.intake import decide, receive
     from orders.models import Order, TrialEnd
     from orders.queries import shapes
-    from orders.services import giving_up, holds, intake, planning, reopening
+    from orders.services import giving_up, holds, reopening
     from orders.services import shape as keeping
 
-    said, entries_of, listed, settle = shapes._said, shapes.entries_of, folding._listed, planning.settle
+    said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
     readers = (shapes, keeping, giving_up)
 
     def says_all(row, domains):
@@ -85,11 +86,11 @@ def _of_the_fold() -> dict[str, Mend]:
 
     q = shapes.Q
 
-    def held_counts(order, **named):
-        decision = settle(order, **named)
-        if decision.held and order.kind == "change" and order.trial:
-            order.in_effect, order.change_number = True, keeping.next_number(order.trial)
-        return decision
+    def held_counts(content, facts, **named):
+        plan = plan_of(content, facts, **named)
+        if plan.held and content.kind == "change" and facts.trial:
+            plan.fields |= {"in_effect": True, "change_number": facts.change_number}
+        return plan
 
     return {
         # A change copies service and end of what stood before, and keeps them.
@@ -102,15 +103,16 @@ def _of_the_fold() -> dict[str, Mend]:
         # The fold keeps withdrawn changes.
         "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
         # A held change is in effect.
-        "19 a held one has no number": Mend(put("settle", held_counts, intake, holds, reopening)),
+        "19 a held one has no number": Mend(put("decide", held_counts, receive, holds, reopening)),
     }
 
 
 def _of_endings() -> dict[str, Mend]:
     from orders import shape as folding
+    from orders.intake import decide, write
     from orders.models import TrialEnd
     from orders.queries import shapes
-    from orders.services import giving_up, planning
+    from orders.services import giving_up
     from orders.services import shape as keeping
     from orders.shape import Ending, Said, TakenEnd
 
@@ -141,9 +143,9 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
-        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, decide)),
         # A revival removes the ending.
-        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, planning)),
+        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, write)),
         # The fold leaves taken ends out.
         "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
         # A taken end comes last in the fold.
@@ -202,7 +204,8 @@ def _of_given_up() -> dict[str, Mend]:
 
 
 def _of_the_state() -> dict[str, Mend]:
-    from orders.services import giving_up, planning, trials
+    from orders.intake import write
+    from orders.services import giving_up, trials
     from orders.services import shape as keeping
     from orders.services.order_state import move_trial
 
@@ -218,10 +221,10 @@ def _of_the_state() -> dict[str, Mend]:
 
     return {
         # The state is not moved when the shape changes.
-        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, planning)),
+        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, write)),
         # A trial without live records is ended.
         "19 what is live does not decide": Mend(
-            put("refresh_trial", ends_without_records, keeping, planning, giving_up, trials)
+            put("refresh_trial", ends_without_records, keeping, write, giving_up, trials)
         ),
     }
 

@@ -17,13 +17,15 @@ from orders.attachments.check import FileProblem
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.files import recheck_files
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
 from orders.services.reconciliation.number_list import close_known
+from orders.services.trials import end_trials
 from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
 from tests.model.messages import names

@@ -8,7 +8,7 @@ from django.utils import timezone
 from orders.attachments.check import ProbeError, check_files
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
-from orders.services import recheck_files
+from orders.services.files import recheck_files
 
 
 class Command(BaseCommand):
