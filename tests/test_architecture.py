@@ -263,7 +263,6 @@ def test_the_guard_sees_who_makes_outbox_rows(code, number):
 
 PURE = ("orders/intake/decide.py", "orders/plan.py", "orders/shape.py")
 NOT_PURE = ("django", "orders.db", "orders.queries", "orders.services", "time")
-
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order
 

@@ -10,7 +10,7 @@ from django.db.models import Model, Q
 
 from orders.content import OrderContent, domain_key
 from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids
-from orders.intake.decide import Facts, Plan
+from orders.intake.decide import Facts, Plan, PlannedRecord
 from orders.models import AcceptedCall, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlannedStep
@@ -69,8 +69,8 @@ def write_plan(
     """
     is_new, kept, rows = order.pk is None, kept or {}, []
     _take_over(order, plan, kept, now)
-    known = {} if is_new else _make_ready(order, plan, now, by)
-    records = [one.pk or known.get(domain_key(one.name)) or _record(order, one.name) for one in plan.new]
+    planned = plan.new if is_new else _make_ready(order, plan, now, by)
+    records = [one.pk or _record(order, one.name) for one in planned]
     made = [record for record in records if isinstance(record, BillingRecord)]
     if is_new:
         received, *came = _arrival(order, message, trans_ido, now, by)
@@ -84,8 +84,8 @@ def write_plan(
     if plan.claim:
         rows.append(_claim_row(order, now))
     if not plan.held:
-        records = [record if isinstance(record, int) else record.pk for record in records]
-        steps = _build_steps(order, plan, records, kept, now)
+        ids = [record if isinstance(record, int) else record.pk for record in records]
+        steps = _build_steps(order, plan, ids, kept, now)
         if is_new:
             start_plan(steps, now=now, line_moves=facts.line_moves)
         give_keys(steps, new=is_new)
@@ -113,21 +113,23 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
             because, since = Held.FILES, order.state_since  # the files are still wrong
     if because or order.held_because:
         set_held(order, because)
-    set_state(order, State.HELD if because else State.IN_PROGRESS, at=since)
+    if because or order.state != State.IN_PROGRESS:  # a new order has this state already
+        set_state(order, State.HELD if because else State.IN_PROGRESS, at=since)
 
 
-def _make_ready(order: Order, plan: Plan, now: datetime.datetime, by: str) -> dict[str, int]:
+def _make_ready(order: Order, plan: Plan, now: datetime.datetime, by: str) -> list[PlannedRecord]:
     """Saves an order that we have, with its domains in the given order, and makes its records ready for the plan.
 
     Domains that only an earlier plan had are removed. If an activation had a domain before, its record is used again
-    and begins anew. A trial's records are made with its shape. Returns the records' ids by domain (key).
+    and begins anew. A trial's records are made with its shape. Returns the records to make, with the ids of
+    those that are there.
     """
     order.save()
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
         order.domains.all().delete()
         insert_rows(_domain_rows(order, plan.domains))
     if plan.held:
-        return {}
+        return []
     if order.kind == Kind.ACTIVATION:
         rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
         planned = Q(domain_key__in=order.domains.values("key"))
@@ -139,7 +141,8 @@ def _make_ready(order: Order, plan: Plan, now: datetime.datetime, by: str) -> di
         trial = order.trial or order
         reshape(trial, now=now, by=by)
         rows = trial.billing_records.filter(product_id=order.service_type_id)
-    return dict(rows.values_list("domain_key", "pk"))
+    known = dict(rows.values_list("domain_key", "pk"))
+    return [PlannedRecord(one.name, known.get(domain_key(one.name))) for one in plan.new]
 
 
 def _arrival(

@@ -1,1 +1,1 @@
-"""The services, the only code that writes orders and their rows. Verb first, keyword-only, the actor as `by`."""
+"""The services. With orders/intake, they alone write orders and their rows. Verb first, keyword-only, actor as `by`."""
