@@ -49,17 +49,21 @@ def sentences() -> dict[str, Mend]:
 
 def _of_the_fold() -> dict[str, Mend]:
     from orders import shape as folding
-    from orders.intake import decide, receive
+    from orders.intake import decide, facts, receive
     from orders.models import Order, TrialEnd
     from orders.queries import shapes
     from orders.services import giving_up, holds, reopening
     from orders.services import shape as keeping
 
     said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
-    readers = (shapes, keeping, giving_up)
+    readers, content_of = (shapes, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
         return said(row | {"given": [*row["given"], "service_type", "biz_end"]}, domains)
+
+    def content_says_all(order, **named):
+        content = content_of(order, **named)
+        return dataclasses.replace(content, service_type=order.service_type_id or "", biz_end=order.biz_end)
 
     def adds(before, entry):
         return {**before, **listed(before, entry)}
@@ -86,15 +90,17 @@ def _of_the_fold() -> dict[str, Mend]:
 
     q = shapes.Q
 
-    def held_counts(content, facts, **named):
-        plan = plan_of(content, facts, **named)
-        if plan.held and content.kind == "change" and facts.trial:
-            plan.fields |= {"in_effect": True, "change_number": facts.change_number}
+    def held_counts(content, known, **named):
+        plan = plan_of(content, known, **named)
+        if plan.held and content.kind == "change" and known.trial:
+            plan.fields |= {"in_effect": True, "change_number": known.change_number}
         return plan
 
     return {
         # A change copies service and end of what stood before, and keeps them.
-        "19 each says only what its message gives": Mend(put("_said", says_all, shapes)),
+        "19 each says only what its message gives": Mend(
+            both(put("_said", says_all, shapes), put("content_of", content_says_all, holds, reopening))
+        ),
         # The fold adds the list's domains, and takes none away.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
         # The fold sorts by arrival, or by the clock.
