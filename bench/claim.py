@@ -13,12 +13,12 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
-from integrations.delivery.channels import build_payloads
 from orders.activation import activate
 from orders.models import Dispatch, Order, OrderDomain
-from orders.services import end_trials, settle_arrived
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim, next_due
 from orders.services.outbox.release import release
+from orders.services.trials import end_trials
 
 STEPS = 5  # dispatches of an order
 DUE = 300
@@ -91,11 +91,11 @@ def run_and_undo(part: Callable[[], object]) -> tuple[float, float]:
 
 def _claim(room: int) -> object:
     rooms = {"bigdata": room, "bpm": room, "mail": room, "files": room}
-    return claim(rooms=rooms, now=timezone.now(), lease=LEASE, worker="bench", build=build_payloads)
+    return claim(rooms=rooms, now=timezone.now(), lease=LEASE, worker="bench")
 
 
 def _claim_nothing() -> object:
-    return claim(rooms={"bpm": 32}, now=timezone.now(), lease=LEASE, worker="bench", build=build_payloads)
+    return claim(rooms={"bpm": 32}, now=timezone.now(), lease=LEASE, worker="bench")
 
 
 def _sweep() -> None:

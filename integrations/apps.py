@@ -15,8 +15,11 @@ class IntegrationsConfig(AppConfig):
         from integrations import reconciliation
         from integrations.bboss.content import read_trial, trial_members
         from integrations.bigdata.books import fetch_records
+        from integrations.delivery.channels import build_payloads
         from orders.books import client
         from orders.office.trials.columns import rules
+        from orders.services.outbox.claim import payloads
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         rules.members, rules.read = trial_members, read_trial
+        payloads.build = build_payloads

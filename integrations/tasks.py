@@ -28,9 +28,10 @@ from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.search.index import index_orders
-from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.files import recheck_files
 from orders.services.free_space import watch_free_space
+from orders.services.holds import settle_arrived
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
@@ -38,6 +39,7 @@ from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.shape import fold_after_upgrade
 from orders.services.state_since import fill_state_since
+from orders.services.trials import end_trials
 from orders.services.usage import ask_for_usage
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ MAY_IMPORT = {
 }
 STATUS = {"state", "state_since", "held_because", "decision", "undo_since"}
 WRITERS = (
-    *("orders/services/", "orders/states.py", "orders/db/", "orders/migrations/"),
+    *("orders/services/", "orders/intake/", "orders/states.py", "orders/db/", "orders/migrations/"),
     *(
         "orders/office/bulk/service.py",
         "orders/office/exports/service.py",
@@ -271,3 +271,102 @@ def test_only_enqueue_makes_outbox_rows():
 )
 def test_the_guard_sees_who_makes_outbox_rows(code, number):
     assert len(made_dispatches(ast.parse(code))) == number
+
+
+PURE = ("orders/intake/decide.py", "orders/plan.py", "orders/shape.py")
+NOT_PURE = ("django", "orders.db", "orders.queries", "orders.services", "time")
+ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
+PLANNED = {"planned_at", "plans"}  # what only planning gives an order
+
+
+def impure(source):
+    """Lines that read or write: imports of what does, managers, the clock, rows that are made or changed."""
+    return [node.lineno for node in ast.walk(source) if is_impure(node)]
+
+
+def is_impure(node):
+    if isinstance(node, ast.Attribute):
+        return node.attr in {"objects", "now", "today"}
+    if isinstance(node, ast.Call):
+        named = last_name(node.func)
+        return named in {"setattr", "new_row", "save"} or (named[:1].isupper() and named in all_models())
+    names = imported(node)
+    if isinstance(node, ast.ImportFrom):
+        names += [f"{node.module}.{name.name}" for name in node.names]
+    return any(name == other or name.startswith(f"{other}.") for name in names for other in NOT_PURE)
+
+
+@functools.cache
+def all_models():
+    """The names of the classes in orders/models."""
+    trees = [tree(module) for module in MODULES if module.startswith("orders/models/")]
+    return {node.name for source in trees for node in source.body if isinstance(node, ast.ClassDef)}
+
+
+def writes_plan(source):
+    """Lines that make a row of a plan, or note that an order was planned."""
+    return [node.lineno for node in ast.walk(source) if is_plan_write(node)]
+
+
+def is_plan_write(node):
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.ctx, ast.Store) and node.attr in PLANNED and last_name(node.value) in ORDERS
+    if not isinstance(node, ast.Call):
+        return False
+    named, func = last_name(node.func), node.func
+    if named == "new_row":
+        return bool({last_name(word) for word in node.args} & ROWS_OF_A_PLAN)
+    if named in ROWS_OF_A_PLAN:  # one that names no order or trial is made for a page only
+        return bool({keyword.arg for keyword in node.keywords} & {"number", "order", "order_id", "trial", "trial_id"})
+    if named in {"update", "aupdate"}:
+        return bool({keyword.arg for keyword in node.keywords} & PLANNED)
+    makers = named in MAKERS and isinstance(func, ast.Attribute)
+    return makers and bool({last_name(one) for one in ast.walk(func.value)} & {*ROWS_OF_A_PLAN, "domains", "claims"})
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_decides_is_pure(module):
+    assert impure(tree(module)) == []
+
+
+def test_only_write_writes_a_plan():
+    others = [module for module in MODULES if module != "orders/intake/write.py" and "/migrations/" not in module]
+    assert [f"{module}:{line}" for module in others for line in writes_plan(tree(module))] == []
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("from django.db import models", 1),
+        ("from django.utils import timezone", 1),
+        ("from orders.services.shape import reshape", 1),
+        ("Order.objects.filter(pk=1)", 1),
+        ("now = datetime.datetime.now()", 1),
+        ("order = Order(number=number)", 1),
+        ("setattr(order, name, value)", 1),
+        ("order.save()", 1),
+        ("today = now.astimezone(SHANGHAI)", 0),
+        ("Plan(held=Order.Held.NOT)", 0),
+    ],
+)
+def test_the_guard_sees_what_is_not_pure(code, number):
+    assert len(impure(ast.parse(code))) == number
+
+
+@pytest.mark.parametrize(
+    "code, number",
+    [
+        ("new_row(Order, number=number)", 1),
+        ("new_row(TrialClaim, trial=trial)", 1),
+        ("OrderDomain.objects.bulk_create(OrderDomain(order=order) for name in names)", 2),
+        ("order.domains.create(name=name)", 1),
+        ("TrialClaim.objects.get_or_create(trial=trial)", 1),
+        ("order.planned_at, order.plans = now, 1", 2),
+        ("Order.objects.update(plans=1)", 1),
+        ("keep_shape(Order(pk=pk), shape)", 0),
+        ("OrderDomain.objects.filter(order=order)", 0),
+        ("new_row(Dispatch, order=order)", 0),
+    ],
+)
+def test_the_guard_sees_who_writes_a_plan(code, number):
+    assert len(writes_plan(ast.parse(code))) == number

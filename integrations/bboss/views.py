@@ -64,9 +64,10 @@ from orders.errors import (
     RepeatCallError,
     TrialClaimedError,
 )
+from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage
 from orders.restored_guard import is_restored
-from orders.services import keep_message, receive_order, withdraw_order
+from orders.services.withdrawal import withdraw_order
 
 logger = logging.getLogger(__name__)
 BIZ_CODES = {

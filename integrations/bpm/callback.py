@@ -28,7 +28,7 @@ from integrations.inbound.body import (
 from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
 from orders.restored_guard import is_restored
-from orders.services import receive_approval
+from orders.services.approvals import receive_approval
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
-from integrations.delivery.channels import LEASE_RESERVE, build_payloads, longest, send_step
+from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -177,9 +177,13 @@ class Drain:
             return 0
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         work = claim(
-            rooms=rooms, now=now, lease=lease, worker=f"{WORKER}:{os.getpid()}", build=build_payloads,
-            idle=not self.calls, lost_first=time.monotonic() - self.began < ALONE_FOR,
-        )  # fmt: skip
+            rooms=rooms,
+            now=now,
+            lease=lease,
+            worker=f"{WORKER}:{os.getpid()}",
+            idle=not self.calls,
+            lost_first=time.monotonic() - self.began < ALONE_FOR,
+        )
         self.alone = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]

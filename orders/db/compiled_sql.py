@@ -253,7 +253,7 @@ def insert_together(rows: Iterable[Model]) -> None:
     does not matter. Rows of one model are saved in their sequence.
     """
     by_model = _by_model(rows)
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or not by_model:
         for unsaved in by_model.values():
             insert_rows(unsaved)
         return

@@ -12,6 +12,7 @@ from orders.content import domain_key
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.incident_causes import cause_of
+from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.foreseen import Foreseen
@@ -23,7 +24,6 @@ from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
 from orders.services.outbox.freeze import work_out
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.planning import open_claim
 from orders.services.reconciliation.accept import acceptable
 from orders.services.reconciliation.fixes import FixPlan, obstacles
 from orders.services.reconciliation.take import open_record_differences, stopped

@@ -14,6 +14,7 @@ from django.db.models import Q
 from orders.books import HeldRecord
 from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError, check_reason
+from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
@@ -29,7 +30,6 @@ from orders.services.order_state import add_event, load_records, lock_order, loc
 from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.freeze import LEFT, work_out
 from orders.services.outbox.release import release
-from orders.services.planning import open_claim
 from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, owner, take_record
 from orders.services.reconciliation.meant import note_not_meant
 from orders.services.shape import end_trial, refresh_trial, reshape

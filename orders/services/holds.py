@@ -6,19 +6,18 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.content import MOST_DOMAINS, domain_fault, domain_key
-from orders.db.compiled_sql import Prepared, Slot
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
+from orders.intake.decide import decide, is_withdrawn
+from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read_again, waiting_for
+from orders.intake.write import write_plan
 from orders.local_time import SHANGHAI
-from orders.models import Order, OrderDomain, Province
+from orders.models import Order, Province
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.order_state import add_event, facts_of, lock_order, refresh_states
+from orders.services.order_state import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
-from orders.services.planning import is_withdrawn, save_plan, settle
 
 Held, State = Order.Held, Order.State
-WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
-FOLLOWERS = Prepared(lambda: _waiting(Slot("trial_number"), WAITS_FOR_TRIAL).values_list("pk")[:1])
 
 
 def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = "") -> None:
@@ -30,7 +29,7 @@ def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = ""
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
     """Decides anew about the orders that wait for this (locked) trial, in order of arrival."""
-    _settle(trial, _waiting(trial.number, held or WAITS_FOR_TRIAL), now, by)
+    _settle(trial, waiting_for(trial.number, held or WAITS_FOR_TRIAL), now, by)
 
 
 def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: str) -> None:
@@ -39,20 +38,20 @@ def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: 
         settle_again(order, now=now, by=by)
 
 
-def _waiting(trial_number, held: list[str]) -> QuerySet[Order]:
-    return Order.objects.filter(trial_number=trial_number, state=State.HELD, held_because__in=held, undo_since=None)
+def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list[str] | None = None) -> bool:
+    """Decides anew about a held order (locked, its trial too). Returns whether it goes on.
 
-
-def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Decides anew about a held order (locked, its trial too). Returns whether it goes on."""
+    `domains` are those that staff have just given.
+    """
     was = order.held_because
-    decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
-    order.save()
-    save_plan(order, decision, now=now, by=by)
-    if decision.held == was:
+    content = content_of(order, domains=given_domains(order) if domains is None else domains)
+    facts = read_again(order, content)
+    plan = decide(content, facts, now=now)
+    write_plan(order, plan, facts, now=now, by=by)
+    if plan.held == was:
         return False
     close_troubles(order, code=was, now=now, by=by)
-    if decision.held:
+    if plan.held:
         note_hold(order, now=now, by=by)
         return False
     add_event(order, "went_on", by=by, now=now, was=was)
@@ -61,11 +60,6 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str) -> bool:
     if order.kind == Order.Kind.TRIAL:
         settle_followers(order, now=now, by=by)
     return True
-
-
-def given_domains(order: Order) -> list[str]:
-    """The domains that its message or staff gave. Empty if the order takes its trial's."""
-    return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
@@ -135,11 +129,10 @@ def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: 
         if why := why_not_name_domains(order):
             raise why
         order.given = sorted({*order.given, "domains"})
-        OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=domain_key(name)) for name in domains)
         add_event(
             order, "domains_named", by=by, now=now, domains=domains[:100], count=len(domains), reason=reason.strip()
         )
-        settle_again(order, now=now, by=by)
+        settle_again(order, now=now, by=by, domains=domains)
         wake()
     return order
 

@@ -1,4 +1,4 @@
-"""Locks orders, reads what a trial's orders are planned from, derives states from steps, and writes events.
+"""Locks orders, derives their states from steps, and writes events.
 
 Rows are always locked in the same sequence, so that transactions don't wait for each other in a ring: trials, then the
 other orders, each by id, then their dispatches, then incidents. A trial's lock is also the lock of its line. Whoever
@@ -10,20 +10,15 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from django.db.models import Case, OuterRef, Q, QuerySet, When
+from django.db.models import Case, When
 
-from orders.db.compiled_sql import Prepared, Question, Slot, ask_together, insert_rows, new_row, update_rows
-from orders.db.expressions import OneOf, RowsOf
+from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
+from orders.db.expressions import OneOf
 from orders.errors import OrderUnknownError
-from orders.models import BillingRecord, Dispatch, Order, OrderEvent, TrialClaim
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.people import account_id_of
-from orders.queries.shapes import shape_from, shape_of
 from orders.restored_guard import remember
-from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
-from orders.shape import Shape
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
 
@@ -46,26 +41,6 @@ STEPS_OF = Prepared(
         .values_list("order_id", "state", "blocking", "gate")
     )
 )
-TRIALS = Order.objects.filter(number=Slot("number"), kind=Order.Kind.TRIAL)
-TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
-
-
-def _facts() -> QuerySet:
-    """One row with all that TrialFacts holds, besides the trial itself."""
-    mine = OuterRef("pk")
-    planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
-    claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
-    records = BillingRecord.objects.filter(order=mine).order_by("pk")
-    unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
-    line = unfinished.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1]
-    return TRIALS.annotate(
-        claim=RowsOf(claim, "activation_id", "planned", "undone"),
-        records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
-        line=RowsOf(line, "waited_for"),
-    ).values_list("shape__domains", "shape__service", "shape__ends_on", "shape__closed", "claim", "records", "line")
-
-
-FACTS = Prepared(_facts)
 RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
 _noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B039  nobody changes it
 
@@ -89,77 +64,6 @@ def lock_order(number: str) -> Order:
     if ids is None:
         raise OrderUnknownError("order_unknown", number=number)
     return lock_orders([pk for pk in ids if pk])[ids[0]]
-
-
-class ClaimFacts(NamedTuple):
-    """An open claim: the id of the activation that holds it, and whether that was planned and is being undone."""
-
-    activation_id: int
-    planned: bool
-    undone: bool
-
-
-class RecordFacts(NamedTuple):
-    """A billing record of a trial."""
-
-    pk: int
-    domain_key: str
-    product_id: str
-    state: str
-
-
-@dataclass(kw_only=True)
-class TrialFacts:
-    """What an order of a trial is planned from. If the trial is unknown, there is nothing else either.
-
-    `line_is_free`: no step is unfinished in its line. `line_moves`: nothing in its line makes a new step wait.
-    """
-
-    trial: Order | None = None
-    shape: Shape = field(default_factory=Shape)
-    claim: ClaimFacts | None = None
-    records: list[RecordFacts] = field(default_factory=list)
-    line_is_free: bool = True
-    line_moves: bool = True
-
-
-def read_trial(number: str) -> TrialFacts:
-    """Locks a trial and reads its facts, in one round trip."""
-    return ask_trial(number)[0]
-
-
-def ask_trial(number: str, *more: Question) -> tuple[TrialFacts, list]:
-    """The facts of a trial, which it locks first, and the answers to more questions, in one round trip.
-
-    Without a number there are no facts.
-    """
-    if not number:
-        return TrialFacts(), ask_together(*more)
-    trial, found, *answers = ask_together((TRIAL, {"number": number}), (FACTS, {"number": number}), *more)
-    return (_facts_in(trial[0], *found[0]) if trial else TrialFacts()), answers
-
-
-def _facts_in(
-    trial: Order, domains: list | None, service: str, end: datetime.date, closed: bool, claim: list, records: list,
-    line: list,
-) -> TrialFacts:  # fmt: skip
-    return TrialFacts(
-        trial=trial,
-        shape=shape_of(trial) if domains is None else shape_from(domains, service, end, closed),
-        claim=ClaimFacts(*claim[0]) if claim else None,
-        records=[RecordFacts(*row) for row in records],
-        line_is_free=not line,
-        line_moves=not line or not line[0][0],
-    )
-
-
-def facts_of(order: Order) -> TrialFacts:
-    """The facts about the (locked) trial of an order. Nothing for a trial."""
-    if order.trial is None:
-        return TrialFacts()
-    facts = read_trial(order.trial.number)
-    facts.trial = order.trial
-    return facts
 
 
 def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:

@@ -10,17 +10,19 @@ from collections.abc import Iterable, Mapping
 from orders.content import domain_key
 from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
+from orders.intake.decide import decide, is_closed
+from orders.intake.facts import content_of, given_domains, open_claim, read_again
+from orders.intake.write import take_claim, write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, settle_process, standing_decision
 from orders.services.compensation.finish import given_up_undoing
-from orders.services.holds import given_domains, note_hold
+from orders.services.holds import note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
-from orders.services.order_state import add_event, facts_of, refresh_states
+from orders.services.order_state import add_event, refresh_states
 from orders.services.outbox.effects import bpm_acts
-from orders.services.planning import is_closed, open_claim, save_plan, settle, take_claim
-from orders.states import set_decision, set_held, set_state, set_undo_mark
+from orders.states import set_decision, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -102,19 +104,16 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     """
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
-    held_before, since = order.held_because, order.state_since
-    decision = settle(order, domains=given_domains(order), facts=facts_of(order), now=now)
-    kept = _kept(order, old, held=bool(decision.held))
+    held_before, content = order.held_because, content_of(order, domains=given_domains(order))
+    facts = read_again(order, content)
+    plan = decide(content, facts, now=now)
+    kept = _kept(order, old, held=bool(plan.held))
     gone = order.dispatches.filter(pk__in=[row.pk for row in old]).exclude(pk__in=[row.pk for row in kept.values()])
     not_sent = [State.WAITING, State.DUE, State.RETRYING]
     gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
-    if held_before == Order.Held.FILES and Step.CHECK_FILES in kept and not decision.held:
-        set_held(order, held_before)  # the files are still wrong
-        set_state(order, Order.State.HELD, at=since)
-    order.save()
-    save_plan(order, decision, now=now, by=by, kept=kept)
-    if decision.held and decision.held != held_before:
+    write_plan(order, plan, facts, now=now, by=by, kept=kept)
+    if plan.held and plan.held != held_before:
         close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # they are looked at when it goes on
         note_hold(order, now=now, by=by)
 

@@ -31,7 +31,7 @@ CLAIMED = Prepared(
     )
 )
 LAST_NUMBERS = Prepared(
-    lambda: Order.objects.filter(pk=Slot("trial")).values_list(
+    lambda: Order.objects.filter(number=Slot("number")).values_list(
         Subquery(
             Order.objects.filter(trial=OuterRef("pk"), kind=Kind.CHANGE, change_number__isnull=False)
             .order_by("-change_number")
@@ -86,12 +86,10 @@ def _make_rows(trial: Order, shape: Shape) -> None:
     update_rows(moved, ["state"])
 
 
-def trial_record(trial: Order, service_type: str, name: str, pk: int | None = None) -> BillingRecord:
-    """An unsaved record of a trial. If the trial had it before (`pk`), it is made again, and keeps its first
-    createTime."""
+def trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
+    """An unsaved record of a trial."""
     return new_row(
         BillingRecord,
-        pk=pk,
         order=trial,
         info_type=BillingRecord.Type.TRIAL,
         product_id=service_type,
@@ -149,7 +147,12 @@ def _is_taken_over(trial: Order) -> bool:
 def next_number(trial: Order) -> int:
     """The next place among what shapes a (locked) trial. With a time instead, a clock that goes back would let an older
     change win."""
-    return max(number or 0 for number in LAST_NUMBERS(trial=trial.pk)[0]) + 1
+    return number_after(LAST_NUMBERS(number=trial.number))
+
+
+def number_after(last: list[tuple[int | None, int | None]]) -> int:
+    """The number behind those that LAST_NUMBERS found."""
+    return max(number or 0 for number in last[0]) + 1
 
 
 def end_trial(trial: Order, *, why: str, now: datetime.datetime, by: str) -> None:

@@ -8,17 +8,17 @@ from django.utils import timezone
 
 from orders.content import Receipt, content_hash
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
+from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.compensation.start import begin_undo, close_never_begun, close_refused, give_ending
 from orders.services.giving_up import end_billed
-from orders.services.holds import WAITS_FOR_TRIAL, settle_followers
+from orders.services.holds import settle_followers
 from orders.services.incidents import LATE_UNDO, close_troubles
 from orders.services.line import lock_line, name_built_upon, plan_behind
 from orders.services.order_state import add_event, lock_order
-from orders.services.planning import open_claim
 from orders.services.shape import reshape
 from orders.states import set_undo_mark
 

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from integrations.bboss.content import read_order
+from orders.intake.receive import receive_order
 from orders.models import Dispatch, InboundMessage, Order
-from orders.services import receive_order
 from tests.factories import NOW, AffectedOrderFactory, DispatchFactory, IncidentFactory, OrderFactory
 
 FILE = "{}_50004020027_20230920170126.xlsx"

@@ -8,8 +8,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
 from orders.models import Incident
-from orders.services import recheck_files, waive_files
-from orders.services.files import take_upload
+from orders.services.files import recheck_files, take_upload, waive_files
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.files import books
 from tests.files.conftest import FILE, check_of, receive

@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 from approvals.models import ApprovalRecord
 from orders.errors import NotAllowedError, OrderUnknownError
 from orders.models import Attempt, Order
-from orders.services import recheck_files, waive_files
+from orders.services.files import recheck_files, waive_files
 from orders.services.outbox.record import Outcome, record_outcomes
 from tests.factories import NOW, AttemptFactory, OrderFactory
 from tests.files.conftest import check_of

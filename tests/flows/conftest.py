@@ -9,18 +9,18 @@ import pytest
 from django.db.models import Q
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import drain
 from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.status_report import order_status
-from orders.services import end_trials, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
+from orders.services.trials import end_trials
 from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai
@@ -96,7 +96,7 @@ class Desk:
         """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
         kept = datetime.timedelta(seconds=lease)
-        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", build=build_payloads, **how)
+        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", **how)
 
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""

@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
+from orders.intake import receive
 from orders.models import Incident, Order, TrialClaim
-from orders.services import choose_attribution, intake
+from orders.services.holds import choose_attribution
 from tests import factories
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
@@ -68,7 +69,7 @@ def test_both_in_the_same_moment_are_brought_together_by_the_sweep(desk, monkeyp
     """The trial's transaction did not see the activation, nor the other way round."""
     desk.post(activation())
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "settle_followers", lambda *args, **kwargs: None)
+        patch.setattr(receive, "settle_followers", lambda *args, **kwargs: None)
         desk.post(trial())
     desk.deliver()
     assert desk.order("A1").held_because == "trial_unknown"

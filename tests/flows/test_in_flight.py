@@ -4,7 +4,7 @@ import pytest
 
 from integrations.bboss.content import read_trial
 from integrations.delivery.channels import send_step
-from orders.services.intake import enter_order
+from orders.intake.receive import enter_order
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
 

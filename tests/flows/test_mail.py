@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send_step
+from integrations.delivery.channels import send_step
 from notifications.models import Contact, Mail
 from orders.models import AffectedOrder, Attempt, Dispatch
 from orders.services.outbox.claim import claim
@@ -152,7 +152,7 @@ def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(desk, smt
     desk.play_case(case(1))
     desk.clock.shift(15)
     lease = datetime.timedelta(seconds=60)
-    [work] = claim(rooms={"mail": 1}, now=timezone.now(), lease=lease, worker="dies", build=build_payloads)
+    [work] = claim(rooms={"mail": 1}, now=timezone.now(), lease=lease, worker="dies")
     send_step(work)  # its outcome is lost
     desk.clock.shift(61)
     desk.deliver()

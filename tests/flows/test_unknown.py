@@ -5,9 +5,9 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send_step
+from integrations.delivery.channels import send_step
 from orders.models import Dispatch, TrialClaim
-from orders.services import compensate
+from orders.services.compensation.by_staff import compensate
 from orders.services.compensation.start import close_abandoned
 from orders.services.outbox.claim import claim
 from orders.services.outbox.record import record_outcomes
@@ -263,7 +263,7 @@ def lose_the_creates_answer_then_refuse(desk):
     lease = datetime.timedelta(seconds=60)
     while True:
         rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
-        [work] = claim(rooms=rooms, now=now, lease=lease, worker="test", build=build_payloads)
+        [work] = claim(rooms=rooms, now=now, lease=lease, worker="test")
         if work.step == "create_billing":
             desk.sandbox.fault(path="/bigdata/productInfos", kind="reset_after", count=1)
             record_outcomes([send_step(work)], now=now)

@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send_step
+from integrations.delivery.channels import send_step
 from orders.models import TrialClaim
 from orders.services.holds import proceed
 from orders.services.outbox.claim import claim
@@ -216,7 +216,7 @@ def claim_step(desk, step: str):
     lease = datetime.timedelta(seconds=60)
     while True:
         rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
-        [work] = claim(rooms=rooms, now=timezone.now(), lease=lease, worker="test", build=build_payloads)
+        [work] = claim(rooms=rooms, now=timezone.now(), lease=lease, worker="test")
         if work.step == step:
             return work
         record_outcomes([send_step(work)], now=timezone.now())

@@ -4,8 +4,8 @@ import pytest
 from django.utils import timezone
 
 from orders.queries.dry_run import undoing
-from orders.services import choose_attribution
 from orders.services.giving_up import give_up
+from orders.services.holds import choose_attribution
 from orders.services.outbox.enqueue import derived_key
 from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING, QUERY

@@ -49,16 +49,21 @@ def sentences() -> dict[str, Mend]:
 
 def _of_the_fold() -> dict[str, Mend]:
     from orders import shape as folding
+    from orders.intake import decide, facts, receive
     from orders.models import Order, TrialEnd
     from orders.queries import shapes
-    from orders.services import giving_up, holds, intake, planning, reopening
+    from orders.services import giving_up, holds, reopening
     from orders.services import shape as keeping
 
-    said, entries_of, listed, settle = shapes._said, shapes.entries_of, folding._listed, planning.settle
-    readers = (shapes, keeping, giving_up)
+    said, entries_of, listed, plan_of = shapes._said, shapes.entries_of, folding._listed, decide.decide
+    readers, content_of = (shapes, keeping, giving_up), facts.content_of
 
     def says_all(row, domains):
         return said(row | {"given": [*row["given"], "service_type", "biz_end"]}, domains)
+
+    def content_says_all(order, **named):
+        content = content_of(order, **named)
+        return dataclasses.replace(content, service_type=order.service_type_id or "", biz_end=order.biz_end)
 
     def adds(before, entry):
         return {**before, **listed(before, entry)}
@@ -85,15 +90,17 @@ def _of_the_fold() -> dict[str, Mend]:
 
     q = shapes.Q
 
-    def held_counts(order, **named):
-        decision = settle(order, **named)
-        if decision.held and order.kind == "change" and order.trial:
-            order.in_effect, order.change_number = True, keeping.next_number(order.trial)
-        return decision
+    def held_counts(content, known, **named):
+        plan = plan_of(content, known, **named)
+        if plan.held and content.kind == "change" and known.trial:
+            plan.fields |= {"in_effect": True, "change_number": known.change_number}
+        return plan
 
     return {
         # A change copies service and end of what stood before, and keeps them.
-        "19 each says only what its message gives": Mend(put("_said", says_all, shapes)),
+        "19 each says only what its message gives": Mend(
+            both(put("_said", says_all, shapes), put("content_of", content_says_all, holds, reopening))
+        ),
         # The fold adds the list's domains, and takes none away.
         "19 the list says of every domain": Mend(put("_listed", adds, folding)),
         # The fold sorts by arrival, or by the clock.
@@ -102,15 +109,16 @@ def _of_the_fold() -> dict[str, Mend]:
         # The fold keeps withdrawn changes.
         "19 in effect until it is withdrawn": Mend(put("Q", q_without_in_effect, shapes)),
         # A held change is in effect.
-        "19 a held one has no number": Mend(put("settle", held_counts, intake, holds, reopening)),
+        "19 a held one has no number": Mend(put("decide", held_counts, receive, holds, reopening)),
     }
 
 
 def _of_endings() -> dict[str, Mend]:
     from orders import shape as folding
+    from orders.intake import decide, write
     from orders.models import TrialEnd
     from orders.queries import shapes
-    from orders.services import giving_up, planning
+    from orders.services import giving_up
     from orders.services import shape as keeping
     from orders.shape import Ending, Said, TakenEnd
 
@@ -141,9 +149,9 @@ def _of_endings() -> dict[str, Mend]:
         # The fold leaves endings out.
         "19 an ending leaves no domain": Mend(put("after", without(Ending), folding)),
         # Any change with a higher number ends an ending.
-        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, planning)),
+        "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, decide)),
         # A revival removes the ending.
-        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, planning)),
+        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, write)),
         # The fold leaves taken ends out.
         "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
         # A taken end comes last in the fold.
@@ -202,7 +210,8 @@ def _of_given_up() -> dict[str, Mend]:
 
 
 def _of_the_state() -> dict[str, Mend]:
-    from orders.services import giving_up, planning, trials
+    from orders.intake import write
+    from orders.services import giving_up, trials
     from orders.services import shape as keeping
     from orders.services.order_state import move_trial
 
@@ -218,10 +227,10 @@ def _of_the_state() -> dict[str, Mend]:
 
     return {
         # The state is not moved when the shape changes.
-        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, planning)),
+        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, write)),
         # A trial without live records is ended.
         "19 what is live does not decide": Mend(
-            put("refresh_trial", ends_without_records, keeping, planning, giving_up, trials)
+            put("refresh_trial", ends_without_records, keeping, write, giving_up, trials)
         ),
     }
 

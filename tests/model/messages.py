@@ -11,9 +11,11 @@ from integrations.bboss.content import is_withdrawal, read_order, read_withdrawa
 from integrations.bboss.responses import Refused
 from orders.content import OrderContent, content_hash
 from orders.errors import OrderError
+from orders.intake.receive import keep_message, receive_order
 from orders.models import InboundMessage, Order
 from orders.restored_guard import is_restored
-from orders.services import keep_message, receive_approval, receive_order, withdraw_order
+from orders.services.approvals import receive_approval
+from orders.services.withdrawal import withdraw_order
 from tests.flows import contents
 from tests.model.acts import act
 from tests.release_again import not_as_released

@@ -14,12 +14,14 @@ from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.reconciliation import Comparison, Scope
+from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord
 from orders.restored_guard import is_restored
-from orders.services import choose_attribution, compensate, waive_files
+from orders.services.compensation.by_staff import compensate
 from orders.services.entered_numbers import note_numbers
+from orders.services.files import waive_files
+from orders.services.holds import choose_attribution
 from orders.services.incident_desk import resolve_incident
-from orders.services.intake import enter_order
 from orders.services.outbox.resend import Selection, judge_selection, resend
 from orders.services.pauses import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books

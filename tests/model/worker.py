@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, Q
 from django.utils import timezone
 
-from integrations.delivery.channels import build_payloads, send_step
+from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
@@ -17,13 +17,15 @@ from orders.attachments.check import FileProblem
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.models.dispatch import OPEN_STATES
-from orders.services import end_trials, recheck_files, settle_arrived
 from orders.services.compensation.start import close_abandoned
+from orders.services.files import recheck_files
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
 from orders.services.reconciliation.number_list import close_known
+from orders.services.trials import end_trials
 from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act
 from tests.model.messages import names
@@ -204,7 +206,7 @@ class Worker:
         for shut in set(SHUT()) & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker="model", build=build_payloads)
+        work = claim(rooms=rooms, now=now, lease=lease, worker="model")
         for item in work:
             check_claimed(item, self.air, now)
             if PARTNERS[item.channel] in self.paused_partners(now):

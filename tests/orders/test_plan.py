@@ -4,9 +4,9 @@ import datetime
 
 import pytest
 
+from orders.intake.decide import later_start
 from orders.local_time import in_ten_years
 from orders.plan import PlanFacts, build_plan
-from orders.services.planning import later_start
 from orders.steps import STEPS
 from tests.conftest import shanghai
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from integrations.delivery.loop import drain
 from orders.models import Attempt, Order
-from orders.services import settle_arrived
+from orders.services.holds import settle_arrived
 from tests.bboss_messages import accepted, post_order
 
 LIMIT = 120  # seconds; generous, since the machine may be slow

@@ -46,12 +46,13 @@ CODE = {
     "orders/models/order.py": [
         ('data_flow = models.CharField(_("data flow"), max_length=64, blank=True)', f"source = {SOURCE}")
     ],
-    "orders/services/intake.py": [
+    "orders/intake/write.py": [
         ('"billing_method", "data_flow", ', '"billing_method", '),
         ("        given=[", '        source="bboss",\n        given=['),
     ],
+    "orders/intake/facts.py": [("        data_flow=order.data_flow,\n", "")],
     "integrations/bboss/content.py": [("most=Order._meta.get_field(source).max_length", "most=64")],
-    "orders/services/planning.py": [("    order.data_flow = order.data_flow or order.trial.data_flow\n", "")],
+    "orders/intake/decide.py": [('        "data_flow": content.data_flow or trial.data_flow,\n', "")],
     "orders/admin/order_list.py": [
         ('        "data_flow",\n', ""),
         ('    number_columns = ("data_flow",)\n', ""),

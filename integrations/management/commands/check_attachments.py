@@ -9,7 +9,7 @@ from orders.attachments.check import check_files
 from orders.attachments.xlsx import ProbeError
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
-from orders.services import recheck_files
+from orders.services.files import recheck_files
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from orders.activation import activate
 from orders.management.progress import Progress
 from orders.models import Dispatch
 from orders.queries.paused_work import pauses_in_force, say_paused, steps
-from orders.services import settle_arrived
+from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import next_due
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses

@@ -6,7 +6,7 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.models import Order
-from orders.services import choose_attribution
+from orders.services.holds import choose_attribution
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.services import compensate
+from orders.services.compensation.by_staff import compensate
 
 
 class Command(BaseCommand):

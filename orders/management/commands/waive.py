@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.services import waive_files
+from orders.services.files import waive_files
 
 
 class Command(BaseCommand):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from orders.content import OrderContent, content_hash
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
+from orders.intake.receive import enter_order
 from orders.models import Order, Province
 from orders.office.trials.columns import (
     ATTRIBUTION,
@@ -30,7 +31,6 @@ from orders.office.trials.typed import typed_faults
 from orders.office.trials.warnings import warnings_of
 from orders.restored_guard import is_restored
 from orders.services.entered_numbers import note_numbers
-from orders.services.intake import enter_order
 from orders.services.order_state import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"

@@ -6,6 +6,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
@@ -54,15 +55,32 @@ WITH_ORDERS = Prepared(
     )
 )
 
-# Builds the payloads of dispatches at their first attempt, given their records by id: {dispatch id: text}. A payload
-# that can't be built is an Exception.
 Builder = Callable[[list[Dispatch], datetime.datetime, dict[int, BillingRecord]], dict[int, str | Exception]]
 
 
+@dataclass
+class Payloads:
+    """Who builds payloads. `integrations` gives its function when the app starts, since it lies above.
+
+    `build` takes dispatches at their first attempt, T, and their records by id. It gives {dispatch id: text}. A payload
+    that can't be built is an Exception.
+    """
+
+    build: Builder | None = None
+
+
+payloads = Payloads()
+
+
 def claim(
-    *, rooms: dict[str, int], now: datetime.datetime, lease: datetime.timedelta, worker: str, build: Builder,
-    idle: bool = True, lost_first: bool = True,
-) -> list[Work]:  # fmt: skip
+    *,
+    rooms: dict[str, int],
+    now: datetime.datetime,
+    lease: datetime.timedelta,
+    worker: str,
+    idle: bool = True,
+    lost_first: bool = True,
+) -> list[Work]:
     """Claims due dispatches, longest due first, and saves an attempt for each.
 
     `rooms` says how many to claim at most for each partner (bigdata, bpm, mail, files). All together have at most
@@ -76,8 +94,8 @@ def claim(
     While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
     for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17).
 
-    A first attempt freezes T (`now`) and the payload that `build` makes. Every later one sends the same bytes. If a
-    worker died, its row is due again when the lease has run out. The open attempt is closed as lost.
+    A first attempt freezes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row
+    is due again when the lease has run out. The open attempt is closed as lost.
     """
     standing = read_restore_state()
     if standing.last_order:
@@ -90,7 +108,7 @@ def claim(
         fresh, again = [], []
         for row in rows:
             (fresh if row.frozen_at is None else again).append(row)
-        _freeze(fresh, now, build)
+        _freeze(fresh, now)
         died = [row for row in again if row.state == State.SENDING]
         _close_lost([row.pk for row in died], now)
         note_losses(died, now)
@@ -223,15 +241,15 @@ def _claimable(partner: str) -> QuerySet:
     return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")
 
 
-def _freeze(fresh: list[Dispatch], now: datetime.datetime, build: Builder) -> None:
+def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
     """Gives fresh rows their T and payload, without saving. If one can't be built, the others go on."""
     if not fresh:
         return
     for row in fresh:
         row.frozen_at = now
-    payloads = build(fresh, now, read_records(fresh))
+    built = payloads.build(fresh, now, read_records(fresh))
     for row in fresh:
-        payload = payloads[row.pk]
+        payload = built[row.pk]
         if isinstance(payload, Exception):
             logger.error("dispatch %s can't be built", row.pk, exc_info=payload)
             row.payload = ""

@@ -88,7 +88,7 @@ from django.utils import timezone
 from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.release import release
-from orders.services import settle_arrived
+from orders.services.holds import settle_arrived
 from orders.activation import activate
 now = timezone.now()
 print(settle_arrived(now=now) + len(activate(numbers=None, by="chaos", now=now)) + release(now=now)

@@ -1,0 +1,289 @@
+"""Decides what becomes of an order: its plan, or why it is held (contract 3.2, 3.9, 1 and 3, 3.10). Pure.
+
+A content and facts come in, a plan goes out. Nothing is read or written here, and time is an argument.
+"""
+
+import datetime
+from collections.abc import Collection, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from orders.content import OrderContent, domain_key
+from orders.errors import ContentError
+from orders.local_time import SHANGHAI, midnight
+from orders.models import BillingRecord, Order
+from orders.plan import PlanFacts, PlannedStep, build_plan
+from orders.shape import Said, Shape, after
+from orders.steps import Step
+
+Held, Kind, State = Order.Held, Order.Kind, Order.State
+CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
+SHOWN = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial, also while an order is held
+FROM_TRIAL = (*SHOWN, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+
+
+class ClaimFacts(NamedTuple):
+    """An open claim: the id of the activation that holds it, and whether that was planned and is being undone."""
+
+    activation_id: int
+    planned: bool
+    undone: bool
+
+
+class RecordFacts(NamedTuple):
+    """A billing record of a trial."""
+
+    pk: int
+    domain_key: str
+    product_id: str
+    state: str
+
+
+class PlannedRecord(NamedTuple):
+    """A billing record that a step will make. `pk`: of a trial's record that was there before."""
+
+    name: str
+    pk: int | None = None
+
+
+@dataclass(kw_only=True)
+class Facts:
+    """What an order is planned from, besides its content. If its trial is unknown, there is nothing about it.
+
+    `line_is_free`: no step is unfinished in the trial's line. `line_moves`: nothing in it makes a new step wait.
+    `undo_asked_by`: the activation, by id, whose late undoing staff are asked about. `attribution`: the one of the
+    enterprise's code. `change_number`: the place of a change among what shapes the trial, which it has or would get.
+
+    About an order that is not new: its id, whether it was a first activation, and whether staff let it proceed. About
+    a new one: `ids` that its rows may get, and whether others wait for it.
+    """
+
+    trial: Order | None = None
+    shape: Shape = field(default_factory=Shape)
+    claim: ClaimFacts | None = None
+    records: list[RecordFacts] = field(default_factory=list)
+    line_is_free: bool = True
+    line_moves: bool = True
+    undo_asked_by: int | None = None
+    attribution: str | None = None
+    change_number: int | None = None
+    billing_at_once: bool = False
+    order_id: int | None = None
+    first: bool | None = None
+    proceeded: bool = False
+    ids: Mapping = field(default_factory=dict)
+    followers: bool = False
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What was decided about an order. `write_plan` writes it.
+
+    `fields` are columns of the order with their values. `old` are the ids of trial records that exist and will be
+    cancelled, `new` are records that will be made, `staying` are the ids of those that get a new end. A trial's records
+    are read anew when a step is first attempted (contract 3.9, 19). `domains` are the names of the order's own list.
+    `claim`: the order takes the claim. `shape`: what its trial is meant to be, if the order is a trial or a change.
+    """
+
+    held: str = Held.NOT
+    fields: dict[str, Any] = field(default_factory=dict)
+    domains: list[str] = field(default_factory=list)
+    steps: list[PlannedStep] = field(default_factory=list)
+    old: list[int] = field(default_factory=list)
+    new: list[PlannedRecord] = field(default_factory=list)
+    staying: list[int] = field(default_factory=list)
+    claim: bool = False
+    shape: Shape | None = None
+
+
+def decide(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Plan:
+    """Decides about an order that is new or was held, or that is planned anew.
+
+    Raises ContentError for a new activation that turns out to be a subsequent one without ProvContent.
+    """
+    by_kind = {Kind.TRIAL: _decide_trial, Kind.CHANGE: _decide_change, Kind.ACTIVATION: _decide_activation}
+    plan = Plan(domains=list(content.domains or ()))
+    plan.held = by_kind[content.kind](content, plan, facts, now)
+    if plan.held:
+        plan.fields |= {"in_effect": False, "change_number": None}  # a held change shapes nothing yet
+        if facts.trial:
+            plan.fields |= _copied(facts.trial, SHOWN)  # for lists and limits only: planning copies anew
+    return plan
+
+
+def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> str:
+    plan.shape = after(Shape(), _said(content, 0))
+    plan.fields["attribution_id"] = content.attribution or facts.attribution
+    if not plan.fields["attribution_id"]:
+        return Held.ATTRIBUTION_UNKNOWN
+    plan.steps = build_plan(PlanFacts(kind=content.kind))
+    plan.new = [PlannedRecord(name) for name in plan.domains]
+    return Held.NOT
+
+
+def _said(content: OrderContent, number: int) -> Said:
+    return Said(number=number, domains=content.domains or None, service=content.service_type, end=content.biz_end)
+
+
+def _trial_trouble(content: OrderContent, facts: Facts) -> str:
+    """Why no order can be planned on its trial now; Held.NOT if one can."""
+    trial = facts.trial
+    if trial is None:
+        return Held.TRIAL_UNKNOWN
+    if facts.undo_asked_by not in {None, facts.order_id}:
+        return Held.TRIAL_BUSY
+    if is_closed(trial) and not _goes_on(content, facts):
+        return Held.TRIAL_CLOSED
+    return Held.NOT
+
+
+def is_closed(trial: Order) -> bool:
+    """Whether a trial is withdrawn or ended, or is about to be."""
+    return trial.state in CLOSED_TRIAL or bool(trial.undo_since)
+
+
+def is_withdrawn(trial: Order) -> bool:
+    """Whether a trial is closed for another reason than its end: no change goes on then (contract 3.10)."""
+    return is_closed(trial) and (trial.state != State.ENDED or bool(trial.undo_since))
+
+
+def _goes_on(content: OrderContent, facts: Facts) -> bool:
+    """Whether an order goes on though its trial is closed: staff let it, or a change gives an ended trial a later
+    end."""
+    if content.kind == Kind.CHANGE:
+        return not is_withdrawn(facts.trial) and _outlasts(content, facts)
+    return facts.proceeded
+
+
+def _outlasts(content: OrderContent, facts: Facts) -> bool:
+    """Whether a change counts though its trial has ended: staff let it go on, or its message gives a later end."""
+    return facts.proceeded or facts.shape.names_later(content.biz_end)
+
+
+def _decide_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> str:
+    if trouble := _trial_trouble(content, facts):
+        return trouble
+    claim, mine = facts.claim, facts.order_id
+    if claim and (mine is None or claim.activation_id < mine or claim.planned):
+        return Held.CLAIM_HELD
+    if facts.trial.planned_at is None:
+        return Held.TRIAL_HELD
+    if facts.shape.is_over(_today(now)) and not _outlasts(content, facts):
+        return Held.TRIAL_CLOSED
+    _plan_change(content, plan, facts, now)
+    return Held.NOT
+
+
+def _plan_change(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> None:
+    """Works out what the change leads to, and with that which steps it has."""
+    trial, before = facts.trial, facts.shape
+    plan.shape = shape = after(before, _said(content, facts.change_number))
+    plan.fields = _copied(trial, (*FROM_TRIAL, "prod_type", "billing_method")) | {
+        "change_number": facts.change_number,
+        "in_effect": True,
+        "service_type_id": shape.service,
+        "biz_end": shape.end,
+        "data_flow": content.data_flow or trial.data_flow,
+    }
+    plan.domains = list(shape.domains.values())
+    other_service = shape.service != before.service
+    live = _live(facts, now)
+    gone = before.domains.keys() if other_service else before.domains.keys() - shape.domains.keys()
+    come = [name for key, name in shape.domains.items() if other_service or key not in live]
+    plan.old = _trial_records(facts, gone)
+    known = {row.domain_key: row.pk for row in facts.records if row.product_id == shape.service}
+    plan.new = [PlannedRecord(name, known.get(domain_key(name))) for name in come]
+    if not other_service and shape.end != before.end:
+        staying = live & shape.domains.keys()
+        plan.staying = [
+            row.pk for row in facts.records if row.domain_key in staying and row.product_id == shape.service
+        ]
+    # Behind what is under way a day may pass, and what stands in front may make nothing any more.
+    unsure = not facts.line_is_free and bool(before.end or shape.end)
+    added, extended = unsure or bool(come), unsure or bool(plan.staying)
+    facts_of_plan = PlanFacts(kind=content.kind, removed=bool(plan.old), added=added, extended=extended)
+    if shape.is_over(_today(now)):  # it ends a day that has passed: whatever is there is cancelled
+        facts_of_plan = PlanFacts(kind=content.kind, removed=True)
+    plan.steps = build_plan(facts_of_plan)
+    if not plan.steps and not facts.line_is_free:
+        # A cancel without records. What it must cancel is known only when its turn has come.
+        plan.steps = [PlannedStep(Step.CANCEL_TRIAL)]
+
+
+def _live(facts: Facts, now: datetime.datetime) -> Set[str]:
+    """Those of a trial's domains that will have a live record when it is a change's turn.
+
+    After the trial's end some may have none. While something is under way in its line nobody can tell. Then none counts
+    as live, so that the plan has a step that makes them.
+    """
+    had = facts.shape.domains.keys()
+    if facts.trial.state != State.ENDED and not facts.shape.is_over(_today(now)):
+        return had
+    if not facts.line_is_free:
+        return set()
+    service, live = facts.shape.service, BillingRecord.State.LIVE
+    return had & {row.domain_key for row in facts.records if row.product_id == service and row.state == live}
+
+
+def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> str:
+    if trouble := _trial_trouble(content, facts):
+        return trouble
+    first = facts.first
+    if first is None:
+        if facts.claim and facts.claim.undone:
+            return Held.TRIAL_BUSY
+        if not facts.claim and facts.shape.is_over(_today(now)) and not facts.proceeded:
+            return Held.TRIAL_CLOSED
+        first = plan.claim = facts.claim is None
+    plan.fields["first"] = first
+    if not first and not plan.domains:
+        if facts.order_id is None:
+            raise ContentError("content_without_domains", field="ProvContent")
+        return Held.DOMAINS_MISSING
+    if facts.trial.planned_at is None:
+        return Held.TRIAL_HELD
+    if not plan.domains and not facts.shape.domains:
+        return Held.DOMAINS_MISSING  # staff gave up the step that made the trial's records
+    start_at = later_start(content.biz_start, now)
+    plan.fields |= _copied(facts.trial, FROM_TRIAL) | {"start_at": start_at}
+    plan.domains = plan.domains or list(facts.shape.domains.values())
+    if first:
+        plan.old = _trial_records(facts, facts.shape.domains.keys())
+    plan.new = [PlannedRecord(name) for name in plan.domains]
+    plan.steps = build_plan(
+        PlanFacts(
+            kind=content.kind,
+            first=first,
+            later=start_at is not None,
+            files=bool(content.info_security or content.info_security_table or content.busi_info),
+            billing_at_once=facts.billing_at_once,
+        )
+    )
+    return Held.NOT
+
+
+def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
+    """BizStart 00:00:00 if that day lies ahead. None if the order starts when it is carried out."""
+    if day <= now.astimezone(SHANGHAI).date():
+        return None
+    return midnight(day)
+
+
+def _today(now: datetime.datetime) -> datetime.date:
+    return now.astimezone(SHANGHAI).date()
+
+
+def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
+    """These fields of the trial, which the message does not have."""
+    return {name: getattr(trial, name) for name in names}
+
+
+def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
+    """The trial's records of these domains (keys), in the order in which they were made.
+
+    They are those of its service, and live ones of another service too.
+    """
+    service, there = facts.shape.service, BillingRecord.THERE
+    return [
+        row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)
+    ]

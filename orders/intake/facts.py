@@ -1,0 +1,154 @@
+"""Reads what orders are planned from, in one round trip, behind the lock of their trial.
+
+A trial's lock is also the lock of its line. So a trial's orders are planned one at a time.
+"""
+
+import datetime
+
+from django.conf import settings
+from django.db.models import OuterRef, Q, QuerySet
+
+from orders.content import OrderContent, shown
+from orders.db.compiled_sql import FreeIds, Prepared, Slot, ask_together
+from orders.db.expressions import RowsOf
+from orders.errors import ContentError
+from orders.intake.decide import ClaimFacts, Facts, RecordFacts
+from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
+from orders.queries.shapes import shape_from, shape_of
+from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
+from orders.services.shape import LAST_NUMBERS, number_after
+
+Held, Kind, State = Order.Held, Order.Kind, Order.State
+WAITS_FOR_TRIAL = [Held.TRIAL_UNKNOWN, Held.TRIAL_HELD]
+USUAL_DOMAINS = 4  # so many records get their ids ahead where the trial names the domains
+TRIALS = Order.objects.filter(number=Slot("number"), kind=Kind.TRIAL)
+TRIAL = Prepared(lambda: TRIALS.select_for_update(no_key=True))
+SERVICE_TYPE = Prepared(lambda: ServiceType.objects.filter(code=Slot("code")).values_list("code"))
+PROVINCE = Prepared(lambda: Province.objects.filter(letters=Slot("letters")).values_list("letters"))
+ATTRIBUTION = Prepared(lambda: Province.objects.filter(code=Slot("code")).order_by("pk").values_list("letters")[:1])
+FOLLOWERS = Prepared(lambda: waiting_for(Slot("trial_number"), WAITS_FOR_TRIAL).values_list("pk")[:1])
+OPEN_CLAIM = Prepared(lambda: TrialClaim.objects.filter(trial=Slot("trial"), released_at=None))
+UNDO_ASKED = Prepared(
+    lambda: Order.objects.filter(trial=Slot("trial"), undo_asked_at__isnull=False).values_list("pk", flat=True)[:1]
+)
+IDS = FreeIds(Order, OrderEvent, BillingRecord)
+
+
+def _of_trial() -> QuerySet:
+    """One row with the facts about a trial, besides the trial itself."""
+    mine = OuterRef("pk")
+    planned, undone = Q(activation__planned_at__isnull=False), Q(activation__undo_since__isnull=False)
+    claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
+    records = BillingRecord.objects.filter(order=mine).order_by("pk")
+    unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
+    line = unfinished.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1]
+    return TRIALS.annotate(
+        claim=RowsOf(claim, "activation_id", "planned", "undone"),
+        records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
+        line=RowsOf(line, "waited_for"),
+    ).values_list("shape__domains", "shape__service", "shape__ends_on", "shape__closed", "claim", "records", "line")
+
+
+OF_TRIAL = Prepared(_of_trial)
+
+
+def read_facts(content: OrderContent) -> Facts:
+    """What a new order is planned from, with ids for its rows, and whether others wait for it. Locks its trial.
+
+    Asks only for what is given. Raises ContentError for an unknown service type or attribution.
+    """
+    asked: dict = {IDS: {"counts": (1, 1, len(content.domains or ()) or USUAL_DOMAINS)}}
+    if not content.trial_number:
+        asked |= {FOLLOWERS: {"trial_number": content.number}, SERVICE_TYPE: {"code": content.service_type}}
+    if content.attribution:
+        asked[PROVINCE] = {"letters": content.attribution}
+    facts, found = _ask(content, content.trial_number, asked)
+    if content.service_type and not (found.get(SERVICE_TYPE) or _has_type(facts, content.service_type)):
+        raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
+    if content.attribution and not found[PROVINCE]:
+        raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
+    facts.ids, facts.followers = found[IDS], bool(found.get(FOLLOWERS))
+    return facts
+
+
+def _has_type(facts: Facts, code: str) -> bool:
+    """Whether the trial has this service type, or there is one. Most orders give that of their trial."""
+    return bool(facts.shape.service == code or SERVICE_TYPE(code=code))
+
+
+def read_again(order: Order, content: OrderContent) -> Facts:
+    """What an order that we have is planned from anew. It is locked, and its trial too."""
+    facts, _ = _ask(content, order.trial.number if order.trial else "", {}, order=order)
+    facts.order_id, facts.first, facts.proceeded = order.pk, order.first, order.proceeded
+    return facts
+
+
+def _ask(
+    content: OrderContent, trial_number: str, asked: dict[Prepared | FreeIds, dict], *, order: Order | None = None
+) -> tuple[Facts, dict]:
+    """The facts about a trial, which is locked first, and the answers to what is `asked` besides.
+
+    Without a number there are no facts about a trial.
+    """
+    number, own = {"number": trial_number}, order.change_number if order else None
+    if trial_number:
+        asked = {TRIAL: number, OF_TRIAL: number} | asked
+    if trial_number and content.kind == Kind.CHANGE and own is None:
+        asked[LAST_NUMBERS] = number
+    if content.kind == Kind.TRIAL and not content.attribution:
+        asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the code begins the id (contract 2.4)
+    found = dict(zip(asked, ask_together(*asked.items()), strict=True))
+    facts = Facts(billing_at_once=settings.SUBSEQUENT_BILLING == "at_once")
+    facts.attribution = next(iter(found.get(ATTRIBUTION, ())), None)
+    if found.get(TRIAL):
+        trial = facts.trial = order.trial if order else found[TRIAL][0]
+        _add_trial(facts, trial, *found[OF_TRIAL][0])
+        facts.change_number = number_after(found[LAST_NUMBERS]) if LAST_NUMBERS in found else own
+    return facts, found
+
+
+def _add_trial(
+    facts: Facts, trial: Order, domains: list | None, service: str, end: datetime.date, closed: bool, claim: list,
+    records: list, line: list,
+) -> None:  # fmt: skip
+    facts.shape = shape_of(trial) if domains is None else shape_from(domains, service, end, closed)
+    facts.claim = ClaimFacts(*claim[0]) if claim else None
+    facts.records = [RecordFacts(*row) for row in records]
+    facts.line_is_free, facts.line_moves = not line, not line or not line[0][0]
+    if trial.undo_asked_at:
+        facts.undo_asked_by = UNDO_ASKED.first(trial=trial.pk)
+
+
+def content_of(order: Order, *, domains: list[str]) -> OrderContent:
+    """What an order that we have says of what it is planned from, with these domains."""
+    own = order.kind == Kind.TRIAL
+    return OrderContent(
+        kind=order.kind,
+        number=order.number,
+        trial_number=order.trial_number,
+        domains=tuple(domains) or None,
+        service_type=order.service_type_id or "" if own or "service_type" in order.given else "",
+        attribution=order.attribution_id or "",
+        biz_start=order.biz_start,
+        biz_end=order.biz_end if own or "biz_end" in order.given else None,
+        enterprise_id=order.enterprise_id,
+        data_flow=order.data_flow,
+        info_security=order.info_security,
+        info_security_table=order.info_security_table,
+        busi_info=order.busi_info,
+    )
+
+
+def given_domains(order: Order) -> list[str]:
+    """The domains that its message or staff gave. Empty if the order takes its trial's."""
+    return list(order.domains.values_list("name", flat=True)) if "domains" in order.given else []
+
+
+def waiting_for(trial_number, held: list[str]) -> QuerySet[Order]:
+    """The orders that are held for one of these reasons and name this trial."""
+    return Order.objects.filter(trial_number=trial_number, state=State.HELD, held_because__in=held, undo_since=None)
+
+
+def open_claim(trial: Order | None) -> TrialClaim | None:
+    """The open claim on a trial, if there is one."""
+    return OPEN_CLAIM.first(trial=trial.pk) if trial and trial.pk else None

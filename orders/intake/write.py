@@ -1,0 +1,234 @@
+"""Writes what was decided about an order: at first, after a hold, after a resend. The only writer of plans.
+
+Everything here runs inside the caller's transaction, with the order and its trial locked.
+"""
+
+import datetime
+from collections.abc import Iterable, Mapping
+
+from django.db.models import Model, Q
+
+from orders.content import OrderContent, domain_key
+from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids
+from orders.intake.decide import Facts, Plan, PlannedRecord
+from orders.models import AcceptedCall, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, TrialClaim
+from orders.models.dispatch import OPEN_STATES
+from orders.plan import PlannedStep
+from orders.restored_guard import remember
+from orders.services.entered import ENTERED
+from orders.services.order_state import event, refresh_states
+from orders.services.outbox.enqueue import build_step, give_keys, start_plan, wake_up
+from orders.services.outbox.release import release
+from orders.services.shape import keep_shape, kept_shape, refresh_trial, reshape, trial_record
+from orders.services.start_day_schedule import build_schedule, find_schedule
+from orders.states import set_held, set_state
+from orders.steps import STEPS, Effect, Phase, Step
+
+Held, Kind, State = Order.Held, Order.Kind, Order.State
+RECORDS_OF = {Effect.CANCEL: "old", Effect.EXTEND: "staying"}  # in a plan; all other billing steps have "new"
+COPIED = [
+    "biz_start", "biz_end", "enterprise_id", "enterprise_name", "cp_id", "user_id", "oper_user", "oper_tel",
+    "oper_mail", "prod_type", "product_id", "billing_method", "data_flow", "info_security", "info_security_table",
+    "busi_info",
+]  # fmt: skip
+GIVEN = ["domains", "service_type", "data_flow", "biz_end"]  # what an order takes from its trial if not given
+
+
+def new_order(
+    content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
+) -> Order:
+    """The unsaved row of a new order, as its message says it. `write_plan` adds what was decided."""
+    order = new_row(
+        Order,
+        number=content.number,
+        kind=content.kind,
+        trial=trial,
+        trial_number=content.trial_number,
+        attribution_id=content.attribution or None,
+        service_type_id=content.service_type or None,
+        given=[name for name in GIVEN if getattr(content, name)],
+        content=raw,
+        content_hash=digest,
+        trans_idh=trans_idh,
+        received_at=now,
+        state_since=now,
+    )
+    for name in COPIED:
+        setattr(order, name, getattr(content, name))
+    return order
+
+
+def write_plan(
+    order: Order, plan: Plan, facts: Facts, *, now: datetime.datetime, by: str, trans_ido: str = "",
+    message: InboundMessage | None = None, kept: Mapping[str, Dispatch] | None = None,
+) -> None:  # fmt: skip
+    """Writes what was decided about an order, and the order. Its first steps become due.
+
+    A new order is one statement, with its `message`, the transIDO of that, and what wakes a worker up. Without a
+    message, `by` entered it by hand. `kept`: dispatches of an earlier plan, by step, that the new one keeps.
+    """
+    is_new, kept, rows = order.pk is None, kept or {}, []
+    _take_over(order, plan, kept, now)
+    planned = plan.new if is_new else _make_ready(order, plan, now, by)
+    records = [one.pk or _record(order, one.name) for one in planned]
+    made = [record for record in records if isinstance(record, BillingRecord)]
+    if is_new:
+        received, *came = _arrival(order, message, trans_ido, now, by)
+        reserve_ids([order, received, *made], facts.ids)
+        rows = [order, received, *came, *_domain_rows(order, plan.domains)]
+        if order.kind == Kind.TRIAL:
+            rows.append(kept_shape(order, plan.shape))
+    elif made:
+        reserve_ids(made)
+    rows += made
+    if plan.claim:
+        rows.append(_claim_row(order, now))
+    if not plan.held:
+        ids = [record if isinstance(record, int) else record.pk for record in records]
+        steps = _build_steps(order, plan, ids, kept, now)
+        if is_new:
+            start_plan(steps, now=now, line_moves=facts.line_moves)
+        give_keys(steps, new=is_new)
+        rows += steps
+        if order.start_at and (is_new or not find_schedule(order)):
+            rows.append(build_schedule(order))
+    if is_new:
+        rows.append(wake_up(settle=order.kind == Kind.TRIAL or bool(plan.held)))
+    insert_together(rows)
+    if is_new:
+        remember(received.pk)
+        _end_first(order, plan, now, by)
+    elif not plan.held:
+        release(now=now, order_ids=[order.pk])
+
+
+def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: datetime.datetime) -> None:
+    """Gives the order what was decided, and its state."""
+    for name, value in plan.fields.items():
+        setattr(order, name, value)
+    because, since = plan.held, now
+    if not plan.held:
+        order.planned_at, order.plans = now, order.plans + 1
+        if order.held_because == Held.FILES and Step.CHECK_FILES in kept:
+            because, since = Held.FILES, order.state_since  # the files are still wrong
+    if because or order.held_because:
+        set_held(order, because)
+    if because or order.state != State.IN_PROGRESS:  # a new order has this state already
+        set_state(order, State.HELD if because else State.IN_PROGRESS, at=since)
+
+
+def _make_ready(order: Order, plan: Plan, now: datetime.datetime, by: str) -> list[PlannedRecord]:
+    """Saves an order that we have, with its domains in the given order, and makes its records ready for the plan.
+
+    Domains that only an earlier plan had are removed. If an activation had a domain before, its record is used again
+    and begins anew. A trial's records are made with its shape. Returns the records to make, with the ids of
+    those that are there.
+    """
+    order.save()
+    if list(order.domains.values_list("name", flat=True)) != plan.domains:
+        order.domains.all().delete()
+        insert_rows(_domain_rows(order, plan.domains))
+    if plan.held:
+        return []
+    if order.kind == Kind.ACTIVATION:
+        rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
+        planned = Q(domain_key__in=order.domains.values("key"))
+        rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)
+        rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
+            state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+        )
+    else:
+        trial = order.trial or order
+        reshape(trial, now=now, by=by)
+        rows = trial.billing_records.filter(product_id=order.service_type_id)
+    known = dict(rows.values_list("domain_key", "pk"))
+    return [PlannedRecord(one.name, known.get(domain_key(one.name))) for one in plan.new]
+
+
+def _arrival(
+    order: Order, message: InboundMessage | None, trans_ido: str, now: datetime.datetime, by: str
+) -> list[Model]:
+    """The unsaved rows that say how a new order came, the event first."""
+    if message is None:
+        return [event(order, ENTERED, by=by, now=now, state=order.state)]
+    received = event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
+    call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=order.content_hash, order=order)
+    return [received, call, message]
+
+
+def _end_first(order: Order, plan: Plan, now: datetime.datetime, by: str) -> None:
+    """Keeps what a new change makes of its trial. One that sends nothing is carried out."""
+    if plan.held:
+        return
+    if order.kind == Kind.CHANGE:
+        keep_shape(order.trial, plan.shape)
+        if order.trial.state == State.ENDED:
+            refresh_trial(order.trial, plan.shape, now=now, by=by)
+    if not plan.steps:
+        refresh_states([order], now=now, by=by)
+
+
+def take_claim(order: Order, *, now: datetime.datetime) -> None:
+    """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
+    insert_rows([_claim_row(order, now)])
+
+
+def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
+    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now)
+
+
+def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
+    return [new_row(OrderDomain, order_id=order.pk, name=name, key=domain_key(name)) for name in names]
+
+
+def _record(order: Order, name: str) -> BillingRecord:
+    """The unsaved record of one of the order's domains; a trial and its changes make those of the trial."""
+    if order.kind != Kind.ACTIVATION:
+        return trial_record(order.trial or order, order.service_type_id, name)
+    return new_row(
+        BillingRecord,
+        order=order,
+        info_type=BillingRecord.Type.COMMERCIAL,
+        product_id=order.product_id,
+        business_type=order.service_type_id,
+        domain=name,
+        domain_key=domain_key(name),
+    )
+
+
+def _build_steps(
+    order: Order, plan: Plan, new: list[int], kept: Mapping[str, Dispatch], now: datetime.datetime
+) -> list[Dispatch]:
+    """Builds the plan's steps. `new` are the ids of records to make. Steps that are kept move into their places
+    instead."""
+    rows = []
+    for position, step in enumerate(plan.steps, start=Phase.PLAN):
+        if step.step in kept:
+            _keep(kept[step.step], order, position, step.gate)
+            continue
+        effect = STEPS[step.step].effect
+        records = getattr(plan, RECORDS_OF[effect]) if effect in RECORDS_OF else new
+        rows.append(_build(order, step, position, records, len(plan.domains), now))
+    return rows
+
+
+def _build(
+    order: Order, step: PlannedStep, position: int, records: list[int], domains: int, now: datetime.datetime
+) -> Dispatch:
+    """Builds one step of the plan. Its size is the number of its records, or of the domains if it names them."""
+    place = {"position": position, "gate": step.gate}
+    if step.gate == Dispatch.Gate.START:
+        place["not_before"] = order.start_at
+    channel = STEPS[step.step].channel
+    if channel == Dispatch.Channel.BILLING:
+        return build_step(order, step.step, now=now, records=records, **place)
+    return build_step(order, step.step, now=now, size=0 if channel == Dispatch.Channel.USAGE else domains, **place)
+
+
+def _keep(row: Dispatch, order: Order, position: int, gate: str) -> None:
+    """Moves a dispatch of an earlier plan into the new one. It is done, under way, or repeated with key and bytes."""
+    places = {"plan": order.plans, "position": position, "gate": gate, "superseded": False}
+    if row.state not in {Dispatch.State.DONE, *OPEN_STATES}:
+        places |= {"state": Dispatch.State.WAITING, "next_try_at": None, "tries_left": None}
+        places |= {"error_code": "", "error": "", "error_params": {}}
+    Dispatch.objects.filter(pk=row.pk).update(**places)
