@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.db import Error
 from django.db.models import Count, QuerySet
 from django.http import Http404
@@ -36,6 +35,8 @@ from orders.errors import ExportError
 from orders.incident_causes import cause_of
 from orders.lists.list_query import (
     COLUMNS,
+    ORDER_VAR,
+    SEARCH_VAR,
     VIEW,
     Condition,
     day_words,

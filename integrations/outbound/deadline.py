@@ -121,7 +121,7 @@ class _Watched:
     def _new_conn(self):
         _current.call.at_proxy = bool(self.proxy)
         try:
-            return connected(self._dns_host, self.port, _current.call)
+            return connected(self.host, self.port, _current.call)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from error
         except OSError as error:

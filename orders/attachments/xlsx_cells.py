@@ -14,9 +14,6 @@ import zipfile
 from collections import Counter
 from typing import Any, BinaryIO
 
-from openpyxl.reader.excel import ExcelReader
-from openpyxl.xml.constants import ARC_STYLE
-
 from orders.attachments.xlsx_probe import (
     SPREADSHEET,
     Scan,
@@ -24,9 +21,12 @@ from orders.attachments.xlsx_probe import (
     check_package,
     has_macros,
     limit_resources,
+    open_book,
+    sheets_of,
     verdict_of,
 )
 
+STYLES = "xl/styles.xml"
 MOST_LINES = 10_000  # of the sheet, empty ones too
 MOST_COLUMNS = 100
 MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
@@ -50,12 +50,11 @@ def read_sheet(file: BinaryIO, most: int) -> dict[str, Any]:
 
 
 def _read(file: BinaryIO, most: int) -> dict[str, Any]:
-    reader = ExcelReader(file, read_only=True, keep_links=False)
-    reader.read_manifest()
+    reader = open_book(file)
     if has_macros(reader):
         raise VerdictError("macros")
-    if ARC_STYLE in reader.valid_files:
-        FewStyles().read(reader.archive, ARC_STYLE)
+    if STYLES in reader.valid_files:
+        FewStyles().read(reader.archive, STYLES)
     reader.read()
     if not reader.wb.worksheets:
         raise VerdictError("not_xlsx")
@@ -78,7 +77,7 @@ def _read(file: BinaryIO, most: int) -> dict[str, Any]:
     if not rows:
         raise VerdictError("empty")
     merged = MergedCells()
-    merged.read(reader.archive, sheet._worksheet_path)
+    merged.read(reader.archive, next(part for part in sheets_of(reader) if part in reader.valid_files))
     return {"rows": rows, "merged": merged.found}
 
 

@@ -18,7 +18,6 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from openpyxl.reader.excel import ExcelReader
-from openpyxl.xml.constants import SHARED_STRINGS
 
 CPU_SECONDS = 10
 MEMORY = 300 * 1024 * 1024
@@ -28,6 +27,7 @@ CHUNK = 64 * 1024
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
+SHARED_STRINGS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 SPREADSHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
@@ -111,12 +111,11 @@ def _true_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> 
 
 def _has_data(file: BinaryIO) -> bool:
     """Whether a second row of the first sheet has data."""
-    reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
-    reader.read_manifest()
+    reader = open_book(file)
     if has_macros(reader):
         raise VerdictError("not_xlsx")
     reader.read_workbook()
-    sheets = [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
+    sheets = sheets_of(reader)
     if not sheets:
         raise VerdictError("not_xlsx")
     strings = reader.package.find(SHARED_STRINGS)
@@ -126,6 +125,18 @@ def _has_data(file: BinaryIO) -> bool:
     rows = FilledRows(blank.found)
     rows.read(reader.archive, sheets[0])
     return rows.count > 1
+
+
+def open_book(file: BinaryIO) -> ExcelReader:
+    """A workbook of which nothing but the list of its parts is read."""
+    reader = ExcelReader(file, read_only=True, keep_links=False)  # does not read or follow links to other files
+    reader.read_manifest()
+    return reader
+
+
+def sheets_of(reader: ExcelReader) -> list[str]:
+    """The parts of the package that hold tables, as the workbook lists them."""
+    return [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
 
 
 def has_macros(reader: ExcelReader) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Count, Max, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
@@ -16,7 +15,7 @@ from django.utils.translation import ngettext
 
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
-from orders.lists.list_query import COLUMNS, query_words, read_query, unread_list
+from orders.lists.list_query import COLUMNS, ORDER_VAR, query_words, read_query, unread_list
 from orders.office.bulk.acts import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
