@@ -74,7 +74,6 @@ def worker_silence() -> str:
 
 @register.simple_tag(takes_context=True)
 def empty_words(context, changelist) -> str:
-    """The text of an empty list."""
     return str(empty_list_text(changelist.model_admin, context["request"].user))
 
 
