@@ -1,76 +1,15 @@
 """Gunicorn's configuration, read at its start and at each reload. deploy/README.md describes how a version is replaced.
 
-A caller that sends its request head too slowly is cut off. nginx in front is never that slow, but without nginx eight
-such callers would hold all threads. This file imports nothing of ours: workers would keep what the master has loaded,
-even after a reload.
+nginx in front hands over whole requests, so nothing here bounds how slowly a caller may send one. This file imports
+nothing of ours: workers would keep what the master has loaded, even after a reload.
 """
 
-import contextlib
 import os
-import socket
 import subprocess
 import sys
-import time
 from urllib.parse import quote
 
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
-
-HEAD_SECONDS = 10
-LINGER_SECONDS = 2  # how long we read on after our last answer, so that the caller gets to read it
-
-
-class InTimeWorker(ThreadWorker):
-    """Bounds how long a slow caller holds a thread.
-
-    The main thread, which accepts calls and reports that we are alive, is never held. `integrations.inbound.body`
-    bounds the bodies.
-    """
-
-    def init_process(self):
-        self.heads = {}
-        super().init_process()
-
-    def handle(self, conn):
-        self.heads[conn] = time.monotonic() + HEAD_SECONDS
-        try:
-            kept = super().handle(conn)
-        finally:
-            self.heads.pop(conn, None)
-        if not kept:
-            self._linger(conn.sock)
-        return kept
-
-    def handle_request(self, req, conn):
-        self.heads.pop(conn, None)
-        return super().handle_request(req, conn)
-
-    def murder_pending(self):
-        """Runs at least once a second, in the thread that also closes connections."""
-        super().murder_pending()
-        now = time.monotonic()
-        for conn, until in list(self.heads.items()):
-            if until < now:
-                with contextlib.suppress(OSError):  # gone already
-                    conn.sock.shutdown(socket.SHUT_RD)  # the thread then reads the end of the stream
-
-    def _linger(self, sock):
-        """Waits here for what the caller still sends.
-
-        The main thread would wait for it too; now it finds that the stream has ended.
-        """
-        until = time.monotonic() + LINGER_SECONDS
-        with contextlib.suppress(OSError):  # gone, or silent until the time-out
-            sock.shutdown(socket.SHUT_WR)
-            while (left := until - time.monotonic()) > 0:
-                sock.settimeout(left)
-                if not sock.recv(65536):
-                    break
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RD)
-
-
-worker_class = InTimeWorker
 
 
 class PathLogger(Logger):

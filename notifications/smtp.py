@@ -27,16 +27,24 @@ class WatchedBackend(EmailBackend):
 
 
 class _Watched:
+    """What happens when smtplib connects: the socket is ours, and it greets as always."""
+
     def __init__(self, *args, connect: Connect, **kwargs):
         self._connect = connect
         super().__init__(*args, **kwargs)  # connects
 
+    def connect(self, host="localhost", port=0, source_address=None):
+        self.sock, self.file = self.opened(host, port), None
+        return self.getreply()
 
-class _Client(_Watched, smtplib.SMTP):
-    def _get_socket(self, host, port, timeout):
+    def opened(self, host: str, port: int) -> socket.socket:
         return self._connect(host, port)
 
 
+class _Client(_Watched, smtplib.SMTP):
+    pass
+
+
 class _TLSClient(_Watched, smtplib.SMTP_SSL):
-    def _get_socket(self, host, port, timeout):
-        return self.context.wrap_socket(self._connect(host, port), server_hostname=self._host)
+    def opened(self, host, port):
+        return self.context.wrap_socket(super().opened(host, port), server_hostname=host)

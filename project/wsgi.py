@@ -19,10 +19,8 @@ limit_statements(PAGE)
 try:
     application = get_wsgi_application()
 
-    from integrations.inbound.body import BodiesInTime
     from project.checks import stop_on_errors  # its models need the apps to be ready
 
-    application = BodiesInTime(application)
     stop_on_errors()  # a wrong setting stops the web process as it stops every command
     logger.info("web starts: IBS Order Desk %s", __version__)
 except ImproperlyConfigured as error:  # its text names the setting; a traceback would hide it

@@ -126,6 +126,12 @@ def updates_orders(call):
     return {"Order", "objects"} <= {last_name(node) for node in ast.walk(call.func)}
 
 
+def test_no_line_of_a_template_is_longer_than_160():
+    templates = [path for app in MAY_IMPORT for path in (ROOT / app).rglob("*.html")]
+    lines = [(path, number, line) for path in templates for number, line in enumerate(path.open(encoding="utf-8"), 1)]
+    assert [f"{path.relative_to(ROOT)}:{number}" for path, number, line in lines if len(line.rstrip("\n")) > 160] == []
+
+
 def test_there_is_something_to_look_at():
     assert len(MODULES) > 30
 

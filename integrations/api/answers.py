@@ -116,7 +116,7 @@ class ReadView(GenericAPIView):
             response.headers["ETag"] = _etag(JSONRenderer().render(response.masked))
             return response
         etag = response.headers["ETag"] = _etag(response.render().content)
-        found = get_conditional_response(self.request._request, etag=etag, response=response)
+        found = get_conditional_response(self.request, etag=etag, response=response)
         return response if found.status_code == 412 else found  # If-Match is for those who write
 
 

@@ -2,7 +2,6 @@
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
@@ -22,6 +21,7 @@ from orders.admin.order_list import (
 )
 from orders.admin.search import search_orders
 from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
+from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
 from orders.queries.shapes import SERVICE_NOW

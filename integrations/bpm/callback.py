@@ -56,7 +56,7 @@ class ApprovalsView(APIView):
     @documented
     def post(self, request):
         """An approval record. The same record again gets the same answer and adds nothing."""
-        receive(request._request)
+        receive(request)
         return _answer(200, RECEIVED)
 
     def handle_exception(self, exc):

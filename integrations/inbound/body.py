@@ -1,16 +1,10 @@
-"""Reads the body of a call to one of our addresses: within a time, and as strict JSON.
+"""Reads the body of a call to one of our addresses as strict JSON.
 
-A slow caller does not keep a thread for ever. What two readers could understand differently is refused (contract 2.3,
-code 20105).
-
-A body may take BODY_SECONDS in all, and its caller be silent for SILENT_SECONDS. nginx in front waits for the whole
-body before it asks us, so this is for whoever calls gunicorn itself; gunicorn.conf.py bounds the head.
+What two readers could understand differently is refused (contract 2.3, code 20105).
 """
 
 import json
 import math
-import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,12 +12,9 @@ from itertools import chain
 
 from django.http import HttpRequest
 
-from integrations.outbound.deadline import reading
 from orders.untrusted_text import MOST_VALUES
 
 LARGEST = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
-SILENT_SECONDS = 10
-BODY_SECONDS = 20
 MOST_DISCARDED = 16 * 1024 * 1024
 AT_ONCE = 64 * 1024
 DEEPEST = 32
@@ -33,7 +24,7 @@ SIGNS = len("-.e-")  # a number's characters that are no digits
 
 
 class BodyBrokenError(Exception):
-    """The body did not come whole: the connection broke, was too slow or fell silent, or its chunks are none."""
+    """The body did not come whole: the connection broke, or its chunks are none."""
 
 
 class BodyTooLargeError(Exception):
@@ -190,43 +181,3 @@ def _check_surrogates(value: dict) -> None:
                 text.encode()
     except UnicodeEncodeError:
         raise BadJsonError("a string holds half of a surrogate pair") from None
-
-
-class BodiesInTime:
-    """A WSGI application around ours: reading a body ends in time, on staff's pages too."""
-
-    def __init__(self, application):
-        self.application = application
-
-    def __call__(self, environ, start_response):
-        connection = environ.get("gunicorn.socket")  # under another server there is nothing to hold on to
-        if connection is not None:
-            environ["wsgi.input"] = _InTime(environ["wsgi.input"], connection)
-        return self.application(environ, start_response)
-
-
-class _InTime:
-    """The server's stream of a body; reading raises TimeoutError once the time is up, counted from the first read."""
-
-    def __init__(self, stream, connection: socket.socket):
-        self._stream, self._connection = stream, connection
-        self._until = 0.0
-
-    def read(self, *size: int) -> bytes:
-        return self._in_time(self._stream.read, *size)
-
-    def readline(self, *size: int) -> bytes:
-        return self._in_time(self._stream.readline, *size)
-
-    def _in_time(self, read, *size: int) -> bytes:
-        now = time.monotonic()
-        self._until = self._until or now + BODY_SECONDS
-        self._connection.settimeout(SILENT_SECONDS)
-        try:
-            with reading(self._connection, self._until - now) as call:
-                data = read(*size)
-        finally:
-            self._connection.settimeout(None)
-        if call.expired:  # what looks like the end of the body is none
-            raise TimeoutError(f"the body did not come within {BODY_SECONDS} s")
-        return data

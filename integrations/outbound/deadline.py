@@ -1,4 +1,4 @@
-"""A total time-out for partner calls, mails (contract 3.5) and what we read: whatever the other side does, it ends.
+"""A total time-out for partner calls and mails (contract 3.5): whatever the other side does, they end.
 
 Time-outs of sockets count from read to read, so a partner that drips bytes would hold a worker for hours. Here one
 thread a process, the reaper, shuts the socket of an overdue call down; the reader then sees the end of the stream.
@@ -24,13 +24,9 @@ _current = threading.local()
 
 
 class TimedCall:
-    """One call in progress: its deadline, what became of it, and the socket that it uses.
+    """One call in progress: its deadline, what became of it, and the socket that it uses."""
 
-    `shut`: what is shut when the time is up; with SHUT_RD the other side can still be answered.
-    """
-
-    def __init__(self, timeout: float, *, shut: int = socket.SHUT_RDWR):
-        self.shut = shut
+    def __init__(self, timeout: float):
         self.deadline = time.monotonic() + timeout
         self.expired = False
         self.sent = False  # a connection stood and the request began to go out
@@ -69,7 +65,7 @@ class TimedCall:
     def _shut(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # already closed by the other side
-                self._socket.shutdown(self.shut)
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -125,7 +121,7 @@ class _Watched:
     def _new_conn(self):
         _current.call.at_proxy = bool(self.proxy)
         try:
-            return connected(self._dns_host, self.port, _current.call)
+            return connected(self.host, self.port, _current.call)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from error
         except OSError as error:
@@ -239,15 +235,6 @@ def _watching(call: TimedCall):
         yield
     finally:
         reaper.remove(call)
-
-
-@contextlib.contextmanager
-def reading(sock: socket.socket, timeout: float):
-    """`with reading(socket, seconds) as call:` — what is read inside ends by then, as if the other side had closed."""
-    call = TimedCall(timeout, shut=socket.SHUT_RD)
-    call.uses(sock)
-    with _watching(call):
-        yield call
 
 
 def adapter() -> DeadlineAdapter:

@@ -26,7 +26,6 @@ def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /style.css`."""
     return SandboxResponse(200, STYLE, content_type="text/css; charset=utf-8")
 
 
@@ -56,7 +55,6 @@ def show_faults(partners: Partners, query: dict, body: bytes) -> SandboxResponse
 
 
 def add_fault(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /faults`: adds a fault."""
     partners.faults.add(parse_fault(parse_body(body), PATHS))
     return show_faults(partners, query, body)
 

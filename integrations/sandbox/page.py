@@ -48,7 +48,6 @@ def render(partners: Partners) -> str:
 
 
 def fault_name(kind: str | None) -> str:
-    """The name of a fault's kind."""
     return FAULT_NAMES.get(kind, f"HTTP {kind}") if kind else ""
 
 

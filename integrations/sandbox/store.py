@@ -101,7 +101,6 @@ class Store:
         self._run("INSERT INTO violations (at, kind, detail) VALUES (?, ?, ?)", now(), kind, detail)
 
     def count(self, name: str, by: int = 1) -> None:
-        """Adds to a counter."""
         self._run(
             "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
             name, by,

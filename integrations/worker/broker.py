@@ -12,11 +12,11 @@ import logging
 import os
 from time import sleep
 
-from django.db import Error, connections, transaction
+from django.conf import settings
+from django.db import Error, connection, transaction
 from django.db.models import Case, DateTimeField, Value, When
 from django.utils import timezone
 from django_q.brokers.orm import ORM
-from django_q.conf import Conf
 from django_q.models import OrmQ
 
 from integrations.database_deadline import Outage
@@ -32,7 +32,7 @@ ALIKE = (WAKE_KEY, NOTICES_KEY)  # keys whose tasks are all alike: one does the 
 CANDIDATES = Prepared(  # asked at each look at the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"
-    )[: Conf.BULK]
+    )[: settings.Q_CLUSTER["bulk"]]
 )
 
 
@@ -57,11 +57,11 @@ class DeskBroker(ORM):
             self.outage.over()
         except Error as error:
             self.outage.began(error)
-            connections[Conf.ORM].close()
+            connection.close()
             sleep(AWAY)
             return None
         if not taken:
-            sleep(Conf.POLL)
+            sleep(settings.Q_CLUSTER["poll"])
         return taken or None
 
     def _take(self) -> list[tuple[int, str]]:
@@ -87,7 +87,7 @@ class DeskBroker(ORM):
         free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
             return
-        with transaction.atomic(using=Conf.ORM):
+        with transaction.atomic():
             rows = free.order_by("-pk").select_for_update(skip_locked=True)
             pks = list(rows.values_list("pk", flat=True)[1:AT_ONCE])
             self.get_connection().filter(pk__in=pks).delete()
@@ -104,4 +104,4 @@ class DeskBroker(ORM):
             self.outage.over()
         except Error as error:
             self.outage.began(error)
-            connections[Conf.ORM].close()
+            connection.close()

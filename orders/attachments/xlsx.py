@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from openpyxl.reader.excel import ExcelReader, load_workbook
-from openpyxl.xml.constants import ARC_STYLE, SHARED_STRINGS
+from openpyxl import load_workbook
+from openpyxl.reader.excel import ExcelReader
 
 PROGRAM = __file__
 CPU_SECONDS = 10
@@ -46,6 +46,8 @@ MOST_MERGED = 20  # as many as anybody wants to read
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
 EMPTY = ["s", ""]
+STYLES_PART = "xl/styles.xml"
+SHARED_STRINGS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
 
 
@@ -110,7 +112,7 @@ def probe(file: BinaryIO) -> dict[str, str]:
     check_package(file)
     reader = _opened(file, macros="not_xlsx")
     reader.read_workbook()
-    sheets = [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
+    sheets = _sheets_of(reader)
     if not sheets:
         raise VerdictError("not_xlsx")
     strings = reader.package.find(SHARED_STRINGS)
@@ -158,7 +160,7 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
             raise VerdictError("macros")
     check_package(file)
     reader = _opened(file, macros="macros")
-    if ARC_STYLE in reader.valid_files:
+    if STYLES_PART in reader.valid_files:
         _check_styles(reader.archive)
     reader.read()
     if not reader.wb.worksheets:
@@ -181,9 +183,15 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
             raise VerdictError("too_large")
     if not rows:
         raise VerdictError("empty")
-    elements = _elements(reader.archive, sheet._worksheet_path)  # openpyxl does not tell them when it only reads
+    part = next(part for part in _sheets_of(reader) if part in reader.valid_files)
+    elements = _elements(reader.archive, part)  # openpyxl does not tell merged cells when it only reads
     merged = (attributes.get("ref", "") for name, attributes, _text in elements if name == MERGED)
     return {"rows": rows, "merged": list(itertools.islice(merged, MOST_MERGED))}
+
+
+def _sheets_of(reader: ExcelReader) -> list[str]:
+    """The parts of the package that hold tables, as the workbook lists them."""
+    return [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
 
 
 VERBS = {"probe": probe, "first_rows": first_rows, "cells": cells}
@@ -285,7 +293,7 @@ def _elements(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, dict[s
 
 def _check_styles(archive: zipfile.ZipFile) -> None:
     counts = Counter[str]()
-    for name, _attributes, _text in _elements(archive, ARC_STYLE):
+    for name, _attributes, _text in _elements(archive, STYLES_PART):
         if name in STYLES:
             counts[name] += 1
             if counts[name] > MOST_STYLES:

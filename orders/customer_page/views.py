@@ -3,6 +3,7 @@
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min, QuerySet
+from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -34,7 +35,7 @@ class CustomerPages:
             raise PermissionDenied
         customer = self.get_object(request, unquote(object_id))
         if customer is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         context = {**self.admin_site.each_context(request), "opts": self.opts, **page_context(request, customer)}
         return TemplateResponse(request, TEMPLATE, context)
 

@@ -125,15 +125,6 @@ def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
     return {said: _title(model_admin, entry) for (said, _address), entry in _entries(model_admin)}
 
 
-def filter_values(model_admin: ModelAdmin) -> dict[str, list[str]]:
-    """The values that a filter of the list offers, by its name, where these are the same for everybody and all days."""
-    return {
-        said: values
-        for (said, _address), entry in _entries(model_admin)
-        if not _is_of_days(entry) and (values := list(_choices_of(model_admin, entry)))
-    }
-
-
 class ReferenceRows(dict[type[Model], dict]):
     """Rows of small reference tables by key. A table is read once, when the first of its rows is asked for."""
 
@@ -198,12 +189,6 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: 
 
 def _is_of_days(entry) -> bool:
     return isinstance(entry, type) and issubclass(entry, DayFilter)
-
-
-def day_words(model_admin: ModelAdmin) -> dict[str, list[str]]:
-    """The words that each filter by days takes in place of days, by its name."""
-    days = filter(_is_of_days, model_admin.list_filter)
-    return {one.parameter_name: list(_choices_of(model_admin, one)) for one in days}
 
 
 def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:

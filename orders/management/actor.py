@@ -5,7 +5,6 @@ from argparse import ArgumentParser
 
 
 def add_by(parser: ArgumentParser) -> None:
-    """Adds `--by NAME`."""
     parser.add_argument("--by", metavar="NAME", help="who does it (default: the user of this machine)")
 
 

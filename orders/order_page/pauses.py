@@ -33,7 +33,6 @@ def waiting_text(steps: int) -> str:
 
 
 def until(row: PauseInForce) -> str:
-    """Until when, or until what."""
     if row.pause.until is None:
         return _("until somebody resumes it")
     return _("until %(moment)s, then it goes on by itself") % {"moment": short_time(row.pause.until)}

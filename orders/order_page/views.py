@@ -45,7 +45,7 @@ class OrderPages:
         pk = unquote(object_id)
         order = self.visible(request).filter(pk=pk).first() if pk.isdecimal() else None
         if order is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         context = page_context(request, order, self.get_queryset(request))
         from_list = request.GET.get("_changelist_filters", "")  # the list's own filter, to go back to
         return self.show(request, f"{FOLDER}/page.html", title=order.number, from_list=from_list, **context)

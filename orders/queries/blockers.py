@@ -40,7 +40,6 @@ def _paused(order: Order) -> list[str]:
 
 
 def step_waits_for(row: Dispatch) -> str:
-    """What a waiting step waits for."""
     ahead = in_front_of(row)
     others = [other for other in ahead if other.order_id != row.order_id]
     if ahead and ahead[0] not in others:

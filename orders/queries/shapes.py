@@ -64,7 +64,6 @@ def said_by(order: Order, domains: Iterable[str], number: int) -> Said:
 
 
 def read_shape(kept: TrialShape) -> Shape:
-    """A shape from its row."""
     return shape_from(kept.domains, kept.service, kept.ends_on, kept.closed)
 
 
@@ -90,7 +89,6 @@ def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
 
 
 def shape_of(trial: Order) -> Shape:
-    """A trial's shape."""
     return shapes_of([trial.pk])[trial.pk]
 
 

@@ -71,7 +71,8 @@ class DeskAdminSite(AdminSite):
         """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address. A row
         that is not there and one that a person may not see have one answer."""
         super().register(model_or_iterable, admin_class, **options)
-        for model_admin in self._registry.values():
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        for model_admin in map(self.get_model_admin, filter(self.is_registered, models)):
             model_admin.paginator = CappedPaginator
             model_admin.show_full_result_count = False
             model_admin._get_obj_does_not_exist_redirect = nothing_there

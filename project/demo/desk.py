@@ -40,7 +40,6 @@ class Desk:
         return json.loads(self.children.manage("show", number, "--json"))
 
     def partners(self) -> dict:
-        """What the partners hold."""
         return http_call("GET", f"{self.sandbox}/state").json()
 
     def approve(self, number: str) -> None:

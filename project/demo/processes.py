@@ -72,7 +72,6 @@ class Children:
         )
 
     def log(self, name: str) -> Path:
-        """The log of a process."""
         return self.folder / f"{name}.log"
 
     def wait_until(self, found: Callable[[], object], *, what: str, seconds: float) -> object:
@@ -102,7 +101,6 @@ class Children:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The end of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 

@@ -20,7 +20,7 @@ def show_progress(what: str, seconds: float) -> None:
 
 
 def clear() -> None:
-    """Removes what `waiting` printed."""
+    """Removes what `show_progress` printed."""
     if sys.stdout.isatty():
         print("\r\033[K", end="", flush=True)
 
@@ -36,7 +36,6 @@ def print_case(result) -> None:
 
 
 def order_lines(standing: dict, partners: dict) -> list[str]:
-    """An order and what it caused."""
     role = {True: " (first)", False: " (subsequent)", None: ""}[standing["first"]]
     lines = [f"   {standing['order']}  {standing['kind']}{role}  {standing['state']}"]
     lines += [record_line(row, partners["records"]) for row in standing["billing"]]

@@ -201,6 +201,34 @@ def test_chunks_that_are_none_are_400_in_the_callers_form(site, path, code):
     assert code in answer
 
 
+SLOW = [
+    f"POST {BBOSS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{{",
+    f"POST {BBOSS} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n63\r\n{{",
+    f"POST {BPM} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{{",
+    "POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nusername=",
+    f"POST {BBOSS} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+]  # what a caller has sent before it falls silent
+
+
+def test_slow_callers_hold_no_thread(site):
+    """More callers than threads. Bodies come without an end, and heads too."""
+    context = ssl.create_default_context(cafile=site.authority.bundle)
+    with contextlib.ExitStack() as stack:
+        for begin in SLOW * 4:
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", site.place.https), timeout=30))
+            connection = stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+            connection.sendall(begin.encode())
+        assert code_of(site.order(5)) == (200, "00000")
+        assert site.call("GET", "/admin/login/").status_code == 200
+
+
+def test_silent_callers_are_hung_up_on(site):
+    """The waits of the file are too long for a test, so they are read."""
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    assert re.search(r"^ *client_body_timeout +30s;$", text, re.MULTILINE)
+    assert re.search(r"^ *proxy_request_buffering +on;$", text, re.MULTILINE)
+
+
 def error_of(answer: requests.Response) -> tuple[int, list[str]]:
     """(HTTP status, members) of an answer to a system that reads."""
     assert answer.headers["Content-Type"].startswith("application/json")

@@ -183,7 +183,7 @@ def acts(client, order):
     """The buttons beside the cause: (address, whether it is the blue one)."""
     text = client.get(page(order)).content.decode()
     shown = re.search(r'<p class="act">(.*?)</p>', text, re.DOTALL)
-    links = re.findall(r'<a class="button( quiet-button)?" href="([^"]*)"', shown[1]) if shown else []
+    links = re.findall(r'<a\s+class="button( quiet-button)?"\s+href="([^"]*)"', shown[1]) if shown else []
     return [(url, not quiet) for quiet, url in links]
 
 

@@ -1,12 +1,9 @@
 """What hostile input once broke, each as a promise of its own."""
 
-import contextlib
 import hashlib
 import hmac
 import io
 import json
-import socket
-import threading
 import time
 
 import pytest
@@ -14,7 +11,6 @@ from django.conf import settings
 
 from approvals.models import ApprovalRecord
 from integrations.bboss.sign import signed_envelope
-from integrations.inbound import body
 from orders.models import InboundMessage, Order
 from tests.hostile import valid
 from tests.hostile.mutations import BBOSS, BPM
@@ -106,38 +102,3 @@ def test_what_the_server_cannot_read_is_400(client, path):
     ends = {"wsgi.input": BadChunks(), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     response = client.generic("POST", path, CONTENT_TYPE="application/json", CONTENT_LENGTH="", **ends)
     assert response.status_code == 400
-
-
-def slow_answer(client, path: str, here: socket.socket) -> int:
-    """The status of a call whose body of 100 bytes is read from the socket, as under gunicorn."""
-    with here.makefile("rb") as stream:
-        environ = {"gunicorn.socket": here, "wsgi.input": stream}
-        body.BodiesInTime(lambda *given: None)(environ, None)
-        response = client.generic("POST", path, CONTENT_TYPE="application/json", **environ, CONTENT_LENGTH="100")
-        assert here.gettimeout() is None
-        return response.status_code
-
-
-@pytest.mark.parametrize("path", [BBOSS, BPM])
-def test_a_caller_that_falls_silent_is_given_up(client, path, monkeypatch):
-    monkeypatch.setattr(body, "SILENT_SECONDS", 0.05)
-    here, there = socket.socketpair()
-    with here, there:
-        there.sendall(b"{")
-        assert slow_answer(client, path, here) == 400
-
-
-@pytest.mark.parametrize("path", [BBOSS, BPM])
-def test_a_caller_that_drips_is_given_up(client, path, monkeypatch):
-    monkeypatch.setattr(body, "BODY_SECONDS", 0.3)
-    here, there = socket.socketpair()
-
-    def drip():
-        with contextlib.suppress(OSError):
-            for _ in range(60):
-                there.sendall(b" ")
-                time.sleep(0.05)
-
-    with here, there:
-        threading.Thread(target=drip, daemon=True).start()
-        assert slow_answer(client, path, here) == 400

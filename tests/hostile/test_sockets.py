@@ -4,12 +4,9 @@ import contextlib
 import json
 import os
 import socket
-import threading
-import time
 from typing import NamedTuple
 
 import pytest
-import requests
 
 from integrations.bboss.sign import signed_envelope
 from tests.harness.desk import ProcessDesk
@@ -17,7 +14,6 @@ from tests.hostile.mutations import BBOSS, BPM
 
 pytestmark = pytest.mark.processes
 CONTENT = {"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"}
-STALLED = 9  # one more than the threads of two workers with four each
 
 
 @pytest.fixture(scope="module")
@@ -145,56 +141,6 @@ REFUSED = {
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
 def test_what_is_no_request_gets_no_further_than_the_server(talk, raw):
     assert all(400 <= reply.status < 500 for reply in talk(raw))
-
-
-def test_callers_that_fall_silent_do_not_take_the_site_away(desk):
-    """Each thread waits for one slow caller and is free again after ten seconds."""
-    address = ("127.0.0.1", desk.ports["web"])
-    with contextlib.ExitStack() as stack:
-        stalled = [stack.enter_context(socket.create_connection(address, timeout=40)) for _ in range(STALLED)]
-        for connection in stalled:
-            connection.sendall(head(BBOSS, "Content-Length: 100") + b"{")
-        began = time.monotonic()
-        assert requests.get(f"{desk.web_url}/livez", timeout=40).ok
-        assert time.monotonic() - began < 35
-        answer = replies(received(stalled[0]))
-    assert [reply.status for reply in answer] == [400]
-
-
-LOG_IN = b"POST /admin/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n"
-FORM = b"Cookie: csrftoken=" + b"a" * 32 + b"\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nusername="
-DRIPPING = [
-    *[head(BBOSS, "Content-Length: 99") + b"{"] * 2,
-    head(BBOSS, "Transfer-Encoding: chunked") + b"63\r\n{",
-    head(BPM, "Content-Length: 99") + b"{",
-    *[LOG_IN + FORM] * 2,
-    *[f"POST {BBOSS} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ".encode()] * 4,
-]
-
-
-def test_callers_that_drip_do_not_take_the_site_away(desk):
-    """More callers than threads, each sending a byte a second: heads have 10 s, bodies 20 s, at any address."""
-    address, done = ("127.0.0.1", desk.ports["web"]), threading.Event()
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection(address, timeout=90)) for _ in DRIPPING]
-        for connection, begin in zip(slow, DRIPPING, strict=True):
-            connection.sendall(begin)
-        stack.callback(done.set)
-        for connection in slow:
-            threading.Thread(target=drip, args=(connection, done), daemon=True).start()
-        began = time.monotonic()
-        assert requests.get(f"{desk.web_url}/livez", timeout=90).ok
-        assert time.monotonic() - began < 70  # some bodies wait until others have freed a thread
-        answers = [replies(received(connection)) for connection in slow]
-    assert [[reply.status for reply in answer] for answer in answers] == [[400]] * 4 + [[403]] * 2 + [[]] * 4
-    assert {answer[0].code for answer in answers[:3]} == {"20105"}
-    assert json.loads(answers[3][0].body)["code"] == 400
-
-
-def drip(connection: socket.socket, done: threading.Event) -> None:
-    with contextlib.suppress(OSError):
-        while not done.wait(1):
-            connection.sendall(b"x")
 
 
 def test_nothing_of_this_was_our_fault(desk, talk, order):

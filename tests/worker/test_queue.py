@@ -4,10 +4,10 @@ import datetime
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 from django_q.brokers import get_broker
-from django_q.conf import Conf
 from django_q.models import Failure, OrmQ
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def broker(monkeypatch):
     monkeypatch.setenv("DESK_CLUSTER", "mine")
-    monkeypatch.setattr(Conf, "POLL", 0)
+    monkeypatch.setitem(settings.Q_CLUSTER, "poll", 0)
     return get_broker()
 
 
@@ -75,7 +75,7 @@ def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatc
         raise OperationalError("gone")
 
     monkeypatch.setattr(queue, "AWAY", 0)
-    monkeypatch.setattr(queue, "connections", {Conf.ORM: SimpleNamespace(close=lambda: None)})
+    monkeypatch.setattr(queue, "connection", SimpleNamespace(close=lambda: None))
     wake()
     with monkeypatch.context() as patch:
         patch.setattr(DeskBroker, "get_connection", away)

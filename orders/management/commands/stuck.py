@@ -42,7 +42,6 @@ class Command(BaseCommand):
 
 
 def line(row: StuckOrder) -> str:
-    """One order on one line."""
     state = with_code(Order.State(row.state).label, row.state) if row.state in Order.State else row.state
     return "  ".join(filter(None, [iso_time(row), row.number, state, why(row), row.customer]))
 

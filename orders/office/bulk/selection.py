@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
@@ -14,7 +13,7 @@ from django.utils.translation import ngettext
 
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
-from orders.lists.list_query import COLUMNS, query_words, read_query, unread_list
+from orders.lists.list_query import COLUMNS, ORDER_VAR, query_words, read_query, unread_list
 from orders.office.bulk.acts import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER

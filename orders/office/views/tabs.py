@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, ORDER_VAR, PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, PAGE_VAR, ChangeList
 from django.core.cache import cache
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
@@ -21,7 +21,7 @@ from django.http import HttpRequest
 from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
 from orders.lists.columns import choices_of, chosen
-from orders.lists.list_query import COLUMNS, VIEW, names_in, read_query, unread_list
+from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView

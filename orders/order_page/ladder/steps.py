@@ -226,7 +226,6 @@ def billing_rung(facts: Facts) -> Rung:
 
 
 def bpm_rung(facts: Facts) -> Rung:
-    """The BPM process."""
     rows = facts.of(lambda row: row.channel == "bpm")
     return from_steps("bpm", _("BPM"), rows, facts, done=_("Process started"))
 

@@ -12,7 +12,6 @@ from itertools import count
 
 from django.conf import settings
 from django.utils import timezone
-from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
@@ -177,7 +176,7 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     has arrived in the meantime.
     """
     now = timezone.now()
-    key = Conf.CLUSTER_NAME if settle else WAKE_KEY
+    key = settings.Q_CLUSTER["name"] if settle else WAKE_KEY
     return new_row(OrmQ, key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 
@@ -196,4 +195,4 @@ def _package(settle: bool, minute: datetime.datetime) -> str:
 def _signed(func: str, minute: datetime.datetime, *args) -> str:
     name = func.rpartition(".")[2]
     task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
-    return SignedPackage.dumps(task | {"started": minute, "ack_failure": Conf.ACK_FAILURES})
+    return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

@@ -9,19 +9,15 @@ from project.database.options import SQLITE_PATIENCE
 class DatabaseWrapper(base.DatabaseWrapper):
     """SQLite runs inside our process. It waits only for locks of other processes, or for the disk."""
 
-    _patience = SQLITE_PATIENCE
-
-    def get_new_connection(self, conn_params):
-        self._patience = SQLITE_PATIENCE
-        return super().get_new_connection(conn_params)
+    _limit: tuple = ()  # (connection, its present time-out)
 
     def create_cursor(self, name=None):
         """Sets the time-out before each statement, since Django makes a cursor for each."""
         left = time_left()
         if left <= 0:
             raise self.Database.OperationalError("no time is left for another statement")
-        patience = min(SQLITE_PATIENCE, left)
-        if patience != self._patience:
-            self.connection.execute(f"PRAGMA busy_timeout={int(patience * 1000)}")
-            self._patience = patience
+        limit = self.connection, min(SQLITE_PATIENCE, left)
+        if limit != self._limit:
+            self.connection.execute(f"PRAGMA busy_timeout={int(limit[1] * 1000)}")
+            self._limit = limit
         return super().create_cursor(name)

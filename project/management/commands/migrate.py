@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import Error, OperationalError, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 
 LOCK_WAIT = 3  # seconds
@@ -39,7 +38,7 @@ class Command(migrate.Command):
 
 
 @contextlib.contextmanager
-def short_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def short_lock_waits(connection) -> Iterator[None]:
     """Bounds waits for locks within the block. A migration itself may take as long as it needs."""
     if connection.vendor != "postgresql":
         yield

@@ -35,7 +35,6 @@ class Command(BaseCommand):
 
 
 def lines(found: dict) -> list[str]:
-    """A line for each fact."""
     database, missing = found["database"], found["database"]["missing_migrations"]
     applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
     answers = f"answers, {applied}" if database["reachable"] else f"does not answer: {database['error']}"
