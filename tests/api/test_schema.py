@@ -1,5 +1,7 @@
 """The read API keeps to the OpenAPI schema that we publish, and the schema has every answer and every filter."""
 
+from urllib.parse import unquote
+
 import pytest
 import schemathesis
 from django.core.cache import cache
@@ -54,7 +56,8 @@ def test_answers_about_what_is_there_conform_to_the_schema(token, case):
 def test_answers_without_a_token_conform_to_the_schema(token, case):
     answer = case.call(headers={"Authorization": ""})
     case.validate_response(answer, checks=CHECKS)
-    assert answer.status_code in {401, 405}
+    names = map(unquote, (case.path_parameters or {}).values())
+    assert answer.status_code in ({404} if any("\n" in name for name in names) else {401, 405})  # no such address
 
 
 @pytest.fixture(scope="module")
