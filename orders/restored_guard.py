@@ -61,7 +61,7 @@ class RestoreState:
 class _Last:
     """What this process saw last, and when (monotonic time)."""
 
-    standing: RestoreState = RestoreState()
+    restore: RestoreState = RestoreState()
     at: float = float("-inf")
     database: str = ""  # the database's name, if it does not count as restored
 
@@ -95,15 +95,15 @@ def read_restore_state() -> RestoreState:
 def is_restored() -> bool:
     """Whether nothing may be accepted or sent. It does not look again for a second, nor inside a transaction."""
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
-    if fresh and not _last.standing.restored:
+    if fresh and not _last.restore.restored:
         return False
     return read_restore_state().restored
 
 
-def _keep(name: str, standing: RestoreState) -> RestoreState:
-    _last.standing, _last.at = standing, time.monotonic()
-    _last.database = "" if standing.restored else name  # events of a restored database do not raise the mark
-    return standing
+def _keep(name: str, restore: RestoreState) -> RestoreState:
+    _last.restore, _last.at = restore, time.monotonic()
+    _last.database = "" if restore.restored else name  # events of a restored database do not raise the mark
+    return restore
 
 
 def _notice(name: str, *, seen: int, newest: int) -> bool:

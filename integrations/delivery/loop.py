@@ -156,7 +156,7 @@ class Drain:
         if over:
             self._hand_back()
         elif self.calls and (paused := self.pauses.partners()):
-            self._hand_back(paused)
+            self._hand_back(to=paused)
         if self.calls:
             self._collect()
             return True
@@ -216,17 +216,17 @@ class Drain:
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
         return {partner: room for partner, room in rooms.items() if room}
 
-    def _hand_back(self, partners: Collection[str] | None = None) -> None:
-        """Gives back calls that no thread has begun, because these partners are paused, or of all, as time is up."""
+    def _hand_back(self, *, to: Collection[str] | None = None) -> None:
+        """Hands back the claimed calls that no thread has begun: those to these partners, or all of them."""
         handed = []
         for future, call in list(self.calls.items()):
-            if (partners is None or call.pool.partner in partners) and future.cancel():
-                self._take_off_list(future)
+            if (to is None or call.pool.partner in to) and future.cancel():
+                self._forget_call(future)
                 handed.append(_handed_back(call.work))
         if handed:
             record_safely(handed)
 
-    def _take_off_list(self, future: Future) -> ClaimedCall:
+    def _forget_call(self, future: Future) -> ClaimedCall:
         call = self.calls.pop(future)
         call.pool.in_flight -= 1
         call.pool.records -= call.work.size
@@ -246,7 +246,7 @@ class Drain:
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
-            call = self._take_off_list(future)
+            call = self._forget_call(future)
             call.pool.slowest = call.took if call.sent else call.pool.slowest
             outcomes.append(future.result())
         if outcomes:

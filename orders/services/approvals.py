@@ -151,7 +151,7 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
     return list(records)
 
 
-def standing_decision(order: Order) -> str:
+def decision_in_force(order: Order) -> str:
     """The decision that stands for an order's process: pass, reject or empty. It may not be applied yet."""
     if order.decision:
         return order.decision

@@ -25,7 +25,7 @@ from orders.services.incidents import (
     reference_of,
 )
 from orders.services.order_state import add_event, add_events, event
-from orders.services.outbox.claim import PAUSES
+from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.steps import OUTSIDE, Partner
 
@@ -187,4 +187,4 @@ def _lock() -> None:
     """Waits for the claims that are under way. Later ones see the pause."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSES)
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSE_LOCK)

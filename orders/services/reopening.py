@@ -16,7 +16,7 @@ from orders.intake.write import take_claim, write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
-from orders.services.approvals import apply_decisions, settle_process, standing_decision
+from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.holds import note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
@@ -59,7 +59,7 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return NotAllowedError("open_billed_still")
     if _is_being_fixed(order):
         return NotAllowedError("open_being_fixed")
-    if not rejected and standing_decision(order) == Order.Decision.REJECT:
+    if not rejected and decision_in_force(order) == Order.Decision.REJECT:
         return NotAllowedError("open_rejected")
     return None
 
@@ -75,7 +75,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     a second time: its step keeps key and bytes, and a decision about that process still counts.
     """
     before = _sent_with(order)
-    decision = standing_decision(order)
+    decision = decision_in_force(order)
     if order.first and open_claim(order.trial) is None:
         take_claim(order, now=now)
     order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)

@@ -177,22 +177,23 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     """
     now = timezone.now()
     key = settings.Q_CLUSTER["name"] if settle else WAKE_KEY
-    return new_row(OrmQ, key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
+    return new_row(OrmQ, key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 
 def wake_sender() -> None:
     """Queues the sending of notices to staff, which is a hint like a drain."""
     now = timezone.now()
-    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_signed(SEND_NOTICES, now), lock=now)])
+    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
 
 
 @lru_cache(maxsize=2)
-def _package(settle: bool, minute: datetime.datetime) -> str:
-    """The task as django-q2 packs and signs it. All drains of a minute are the same task."""
-    return _signed(DRAIN, minute, *((True,) if settle else ()))
+def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
+    """The task of a drain, the same for all of a minute, so that signing costs no order time."""
+    return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 
-def _signed(func: str, minute: datetime.datetime, *args) -> str:
+def _packed(func: str, minute: datetime.datetime, *args) -> str:
+    """A task as django-q2's `async_task` packs and signs it, which would also save it, in a query of its own."""
     name = func.rpartition(".")[2]
     task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
     return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

@@ -12,7 +12,7 @@ from orders.services.approvals import apply_early_decisions
 from orders.services.compensation.finish import finish_undo, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.files import end_files_hold, hold_for_files
-from orders.services.giving_up import answer_question, conclude_given_up, end_billed
+from orders.services.giving_up import apply_answer, close_removals, settle_given_up_orders
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
@@ -91,7 +91,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
         apply_early_decisions(begun, now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
-        answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
+        apply_answer(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane}
     touched = {row.order_id for row in ended}
@@ -103,7 +103,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     look_after(done, now=now)
     settled = _settle_books(rows, troubled, now, by)
     if beside := _beside_given_up(done):
-        conclude_given_up(beside, now=now, by=by)
+        settle_given_up_orders(beside, now=now, by=by)
     if beside or answers or settled:  # others were planned anew, so what was read is out of date
         orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
@@ -139,7 +139,7 @@ def _settle_books(
             continue
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
-            moved |= end_billed(trial, now=now, by=by)
+            moved |= close_removals(trial, now=now, by=by)
             note_not_meant(trial, now=now, by=by, opens=moves)
     return moved
 

@@ -17,7 +17,7 @@ from orders.local_time import midnight
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
-from orders.services.approvals import standing_decision
+from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
@@ -67,8 +67,8 @@ class Selection:
     filtered: bool = False
 
     @property
-    def names(self) -> bool:
-        """Whether somebody named the orders. A filter must not open orders that were compensated months ago."""
+    def by_number(self) -> bool:
+        """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
         return bool(self.numbers) and not self.filtered
 
 
@@ -153,13 +153,13 @@ def _judge(
 
 
 def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
-    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.names
-    if by_staff or not (selection.names or selection.reopen):
+    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.by_number
+    if by_staff or not (selection.by_number or selection.reopen):
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
     if why := why_not_open(order, claims):
         return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
-    decision = standing_decision(order) if bpm_acts(order).exists() else ""
+    decision = decision_in_force(order) if bpm_acts(order).exists() else ""
     stands = f"; BPM's {decision} stands" if decision else ""
     return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}", decision=decision)
 

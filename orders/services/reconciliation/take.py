@@ -18,7 +18,7 @@ from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
-from orders.services.giving_up import billed_still, end_billed
+from orders.services.giving_up import close_removals, given_up_removals
 from orders.services.incidents import (
     PARTNER_PAUSED,
     close_troubles,
@@ -106,7 +106,7 @@ def take(
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
-        differs, billed = open_record_differences(order).exists(), bool(billed_still(order))
+        differs, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
         if why := why_not_take(order, stopped=bool(rows), differs=differs, billed=billed):
             raise why
         if rows:
@@ -147,14 +147,14 @@ def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
 def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
     """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
     there = by_identity(held)
-    ids = {pk for row in billed_still(order) for pk in row.records}
+    ids = {pk for row in given_up_removals(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
     if not records or any(record.state in BillingRecord.THERE for record in records):
         return False
     update_rows(records, TAKEN)
-    return end_billed(order, now=now, by=by)
+    return close_removals(order, now=now, by=by)
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
@@ -338,7 +338,7 @@ def close_by_hand(rows: QuerySet[Difference], state: str, reason: str, *, by: st
 def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     refresh_trial(trial, now=now, by=by)
-    end_billed(trial, now=now, by=by, beside=order)
+    close_removals(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
