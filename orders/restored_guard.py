@@ -133,10 +133,7 @@ def _is_standby() -> bool:
 
 
 def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
-    """Makes the database of this name count as restored, for all machines. False if it did already.
-
-    `about`: what is known about it, JSON-able (see Timeline).
-    """
+    """Makes the database of this name count as restored, for all machines. `about`: see Timeline. False if it did."""
     with transaction.atomic():
         row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
         if row is None:
@@ -201,10 +198,7 @@ def raise_mark(name: str, number: int) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process of this machine in at a time.
-
-    It locks the folder itself. So there is no lock file that could belong to another account.
-    """
+    """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

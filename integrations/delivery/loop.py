@@ -222,7 +222,7 @@ class Drain:
         for future, call in list(self.calls.items()):
             if (to is None or call.pool.partner in to) and future.cancel():
                 self._forget_call(future)
-                handed.append(_handed_back(call.work))
+                handed.append(Outcome.of(call.work, Attempt.Outcome.HANDED_BACK))
         if handed:
             record_safely(handed)
 
@@ -294,10 +294,7 @@ class Drain:
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch. If one outcome can't be written, the others still are. Returns how many steps became due.
-
-    Raises django.db.Error if the database stays away.
-    """
+    """Records a batch, one by one if need be. Returns how many became due. Raises django.db.Error if it stays away."""
     try:
         return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
     except Exception as error:
@@ -308,10 +305,7 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int:
-    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again.
-
-    When the tries are used up, an incident is opened.
-    """
+    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again."""
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
         outcome,
@@ -367,28 +361,15 @@ def is_due(*, now: datetime.datetime) -> bool:
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
-    """Makes one call, in a thread, within PARTNER_RATE.
-
-    It is handed back if it would have to wait for its turn beyond its latest moment or the run's end.
-    """
-    if time.monotonic() > call.latest:
-        return _handed_back(call.work)
-    if call.pool.is_bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
-        return _handed_back(call.work)
+    """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
+    late = time.monotonic() > call.latest
+    bounded = call.pool.is_bounded and not late
+    if late or bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
+        return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
     call.sent, began = True, time.monotonic()
     outcome = send_step(call.work)
     call.took = time.monotonic() - began
     return outcome
-
-
-def _handed_back(work: Work) -> Outcome:
-    return Outcome(
-        dispatch_id=work.dispatch_id,
-        attempt_id=work.attempt_id,
-        token=work.token,
-        channel=work.channel,
-        result=Attempt.Outcome.HANDED_BACK,
-    )
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:

@@ -199,8 +199,7 @@ def _record(order: Order, name: str) -> BillingRecord:
 def _build_steps(
     order: Order, plan: Plan, new: list[int], kept: Mapping[str, Dispatch], now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds the plan's steps. `new` are the ids of records to make. Steps that are kept move into their places
-    instead."""
+    """Builds the plan's steps. `new`: the ids of records to make. Kept steps move into their places instead."""
     rows = []
     for position, step in enumerate(plan.steps, start=Phase.PLAN):
         if step.step in kept:

@@ -45,10 +45,7 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
 
 @dataclass(frozen=True)
 class PauseInForce:
-    """A pause in force, with the number of steps that wait for its end.
-
-    `seconds`: how long one worker process needs for them at PARTNER_RATE. None if that sets no bound.
-    """
+    """A pause in force, with the number of steps that wait for its end."""
 
     pause: Pause
     waiting: int
@@ -121,9 +118,9 @@ def say_when(pause: Pause) -> str:
 
 def steps(waiting: int) -> str:
     """`12 steps wait, 3 s to work off at PARTNER_RATE`."""
-    told = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
+    wait = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
     seconds = work_off_seconds(waiting)
-    return told if not waiting or seconds is None else f"{told}, {seconds} s to work off at PARTNER_RATE"
+    return wait if not waiting or seconds is None else f"{wait}, {seconds} s to work off at PARTNER_RATE"
 
 
 def _minute(at: datetime.datetime) -> str:

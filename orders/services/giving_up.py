@@ -81,12 +81,9 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
     """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
     if any(_is_given_up(order, row, step) for row in rows):
         return None
-    about = {"number": order.number, "state": order.state}
-    return (
-        NotAllowedError("step_not_failed", step=step, **about)
-        if step
-        else NotAllowedError("nothing_to_give_up", **about)
-    )
+    if step:
+        return NotAllowedError("step_not_failed", step=step, number=order.number, state=order.state)
+    return NotAllowedError("nothing_to_give_up", number=order.number, state=order.state)
 
 
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
@@ -105,13 +102,9 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
 def _put_questions(row: Dispatch, now: datetime.datetime) -> None:
     """Puts two questions in the step's place, for now and for when its calls can no longer act; one, if they can't."""
     last = may_still_act([row], now) if row.unanswered_at else now + LOOK_AGAIN
-    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=last, now=now))
-
-
-def _job(row: Dispatch) -> str:
-    """The jobId of the step's records: its order's, or its trial's."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
-    return first.order.number if first else row.order.number
+    job = first.order.number if first else row.order.number  # its records may be its trial's
+    enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))
 
 
 def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
@@ -130,10 +123,7 @@ def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetim
 
 
 def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
-    """Settles the records, the order and the trial of a given-up step.
-
-    `held` are the partner's records, or None if the partner has certainly not acted.
-    """
+    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if it has not acted."""
     order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
     row.about = {**row.about, "settled": True}
@@ -146,7 +136,7 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
     elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
         _settle_removal(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
-        if _is_any_there(records):
+        if any(record.state in BillingRecord.THERE for record in records):
             _open_billed_incident(row, now)
         else:
             _mark_done(row, now)
@@ -268,14 +258,10 @@ def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRe
     return records
 
 
-def _is_any_there(records: Iterable[BillingRecord]) -> bool:
-    return any(record.state in BillingRecord.THERE for record in records)
-
-
 def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
     """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
     detail, params = (row.error, row.error_params) if row.error else ("given up", {"code": "given_up"})
-    named = {"partner": "bigdata", "step": row.step, "code": BILLED_NOT_ACTIVE, "beside": row.order.trial}
+    named: dict = {"partner": "bigdata", "step": row.step, "code": BILLED_NOT_ACTIVE, "beside": row.order.trial}
     open_incident(row.order, **named, detail=detail, params=params, now=now)
 
 
@@ -309,28 +295,23 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Settles a restore or put-back. It is done if every record is as the trial is meant to be.
 
-    If not, an activation's is an ending, and the claim is free. A change's leaves the shape as it is, under an incident
-    that names trial and change.
+    If not, an activation's ends the trial and frees it. A change's leaves the shape as it is, under an incident that
+    names trial and change.
     """
     order, trial = row.order, row.order.trial
     if not work_out(row, now=now)[1]:
         _mark_done(row, now)
     elif order.kind == Kind.ACTIVATION:
-        _end_unrestored_trial(order, now, by)
+        claim = open_claim(trial)
+        if claim and claim.activation_id == order.pk:
+            release_claim(claim, order, ends="not_restored", now=now, by=by)
+        else:
+            end_trial(trial, why="not_restored", now=now, by=by)
+            reshape(trial, now=now, by=by)
     else:
         note_not_meant(trial, now=now, by=by, beside=order)
         if not order.undo_since:
             settle_given_up_orders([row], now=now, by=by)
-
-
-def _end_unrestored_trial(order: Order, now: datetime.datetime, by: str) -> None:
-    """Ends the trial of an activation whose restore is not carried out, and frees it."""
-    claim = open_claim(order.trial)
-    if claim and claim.activation_id == order.pk:
-        release_claim(claim, order, ends="not_restored", now=now, by=by)
-    else:
-        end_trial(order.trial, why="not_restored", now=now, by=by)
-        reshape(order.trial, now=now, by=by)
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:

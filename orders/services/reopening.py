@@ -162,8 +162,8 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
         return
     parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
     detail = "; ".join(say_why_in_english(part) for part in parts)
-    told = {"detail": detail, "params": {"parts": parts}}
-    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, now=now, **told)
+    about: dict = {"partner": "bpm", "step": Step.START_BPM, "code": PROCESS_DIFFERS}
+    open_incident(order, **about, detail=detail, params={"parts": parts}, now=now)
 
 
 def _shape(value: str | list[str]) -> str | set[str]:

@@ -26,9 +26,7 @@ Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
 def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Withdraws an order of any kind: its forward steps stop and its sent steps are undone.
-
-    A repeat gets the first answer again.
+    """Withdraws an order of any kind, and undoes what it sent. A repeat gets the first answer again.
 
     Raises OrderUnknownError (3004), TrialClaimedError (3005) and RepeatCallError (20002). Nothing is stored then.
     """

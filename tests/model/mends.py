@@ -93,7 +93,7 @@ def known_defects() -> dict[str, Mend]:
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
-        "1 a filter opens": Mend(put("names", mock.PropertyMock(return_value=True), resend.Selection)),
+        "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan, finish)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),

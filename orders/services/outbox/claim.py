@@ -112,7 +112,6 @@ def claim(
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now)
         died = [row for row in again if row.state == State.SENDING]
-        _close_lost([row.pk for row in died], now)
         note_losses(died, now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
@@ -218,10 +217,7 @@ def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[in
 
 @functools.cache
 def _longest_due(partner: str, room: int, alone: bool, looks: bool) -> Prepared:
-    """Selects (next try, id, size) of what may be claimed for a partner; with `looks` only look-ups.
-
-    Mostly it finds nothing, so it must be cheap.
-    """
+    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing."""
     kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     return Prepared(lambda: _claimable(partner).filter(kind)[:room])
 
@@ -254,13 +250,6 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
             row.payload = ""
         else:
             row.payload = payload
-
-
-def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
-    if dispatch_ids:
-        Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
-            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORKER_DIED
-        )
 
 
 def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:

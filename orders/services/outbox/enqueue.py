@@ -51,10 +51,7 @@ def build_step(
 def build_questions(
     row: Dispatch, *, about: dict, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds two questions about a step's records, in its place: one for now, one from `again` on, which is the last.
-
-    Without `again` the first is the last.
-    """
+    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given."""
     place = {
         "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
         "undo": row.order.undo_since is not None,
@@ -105,10 +102,7 @@ def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
-    """Saves steps that were built, with their keys. Their orders must be locked.
-
-    `random_keys`: the partner may have seen the keys that would be derived.
-    """
+    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived ones."""
     rows = list(rows)
     if not random_keys:
         give_keys(rows)
@@ -143,10 +137,7 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """The key of an order's n-th dispatch of a step, counted from 1.
-
-    Nothing in it comes from this database, so the order gets the same keys again after a restore.
-    """
+    """The key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change it."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 

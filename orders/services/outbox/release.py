@@ -78,10 +78,7 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """The steps that hold up a trial's line.
-
-    They are failed steps, and undo steps that wait behind a deletion of their order which failed or was given up.
-    """
+    """The steps that hold up a trial's line: failed ones, and undo steps behind a failed or given-up deletion."""
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
@@ -113,10 +110,7 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """The steps among these that may begin, locked.
-
-    Whoever has locked one already is about to make it due or to close it, so nobody waits for it.
-    """
+    """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
     ready = _waiting().filter(
         among,
         Q(gate=Gate.NONE)
@@ -145,8 +139,7 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _line(lane, turn) -> QuerySet[Dispatch]:
-    """Unfinished steps of a line in front of a place. Steps are added under the trial's lock, so ids rise in the order
-    of acceptance."""
+    """Unfinished steps of a line in front of a place. Ids rise in order of arrival, under the trial's lock."""
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 

@@ -356,10 +356,12 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     for row in sent:
         if row.step == "all":
             open_again(order, now=now, by=by)
-        elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
-            _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
+            continue
+        step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
+        if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+            _repeat(step, now)
         else:
-            _queue_again(Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id), now, by)
+            _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
@@ -385,18 +387,11 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """Replaces a definitely answered dispatch: new key, new T, the same place in its trial's line.
-
-    If the partner acted on the old key before, the new key is random, since the partner may know a derived one.
-    """
+    """Replaces a definitely answered dispatch in its place. The new key is random if the partner acted on the old."""
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)
     enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
-
-
-def _is_done(judged: Judgement) -> bool:
-    return Dispatch.objects.filter(pk=judged.dispatch_id, state=State.DONE).exists()
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:

@@ -97,8 +97,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
-    """Whether `accept` ends an incident, by its code and step. `unknown`: the failed billing steps whose outcome nobody
-    knows."""
+    """Whether `accept` ends an incident. `unknown`: the failed billing steps whose outcome nobody knows."""
     return code in BOOKS_ONLY or step in unknown
 
 

@@ -157,8 +157,7 @@ def note_not_meant(
 
 
 def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """Ends the incident of differences for the orders of a trial that it names beside the trial, if the trial has none
-    left."""
+    """Ends the incident of differences for orders named beside their trial, once the trial has none left."""
     if trial.differences.filter(kind=NOT_MEANT, state=Difference.State.OPEN).exists():
         return
     named = AffectedOrder.objects.unresolved().filter(order__trial=trial, incident__code=DIFFERENCE)

@@ -157,8 +157,7 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Leaves out records that are not live any more and must not be, also some that staff gave up taking back: that is
-    what was wanted."""
+    """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone:

@@ -13,17 +13,14 @@ from django.db.models import QuerySet
 from orders.books import BooksSilentError, HeldRecord, fetch_records
 from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
-from orders.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.errors import NotAllowedError, check_reason
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals
-from orders.services.incidents import (
-    PARTNER_PAUSED,
-    close_troubles,
-)
-from orders.services.order_state import add_event, load_records, lock_order, refresh_states
+from orders.services.incidents import PARTNER_PAUSED, close_troubles
+from orders.services.order_state import add_event, find_order, load_records, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
@@ -58,10 +55,7 @@ def job_of(order: Order) -> str:
 
 
 def ask_all(order: Order) -> list[HeldRecord]:
-    """The partner's records for an order. If a failed step concerns its trial's records, those too.
-
-    Raises BooksSilentError.
-    """
+    """The partner's records for an order, and its trial's if a failed step is about those. Raises BooksSilentError."""
     failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
@@ -76,11 +70,8 @@ def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
 
 def ask_books(number: str) -> list[HeldRecord]:
     """The partner's records for an order. Raises OrderUnknownError, and NotAllowedError if it does not answer."""
-    order = Order.objects.filter(number=number).select_related("trial").first()
-    if order is None:
-        raise OrderUnknownError("order_unknown", number=number)
     try:
-        return ask_all(order)
+        return ask_all(find_order(number))
     except BooksSilentError as error:
         if error.code == PARTNER_PAUSED:
             raise NotAllowedError("books_paused", told=str(error)) from error
