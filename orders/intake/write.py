@@ -168,7 +168,7 @@ def _end_first(order: Order, plan: Plan, now: datetime.datetime, by: str) -> Non
         refresh_states([order], now=now, by=by)
 
 
-def take_claim(order: Order, *, now: datetime.datetime) -> None:
+def claim_trial(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
     insert_rows([_claim_row(order, now)])
 

@@ -12,7 +12,7 @@ from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
 from orders.intake.decide import decide, is_closed
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
-from orders.intake.write import take_claim, write_plan
+from orders.intake.write import claim_trial, write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
@@ -77,7 +77,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     before = _sent_with(order)
     decision = decision_in_force(order)
     if order.first and open_claim(order.trial) is None:
-        take_claim(order, now=now)
+        claim_trial(order, now=now)
     order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
     set_undo_mark(order, None)
     old_state, order.undo_to, order.live_at = order.state, "", None

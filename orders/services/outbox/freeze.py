@@ -159,7 +159,7 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     row.about = row.about | {"sent": sent}
 
 
-def take_what_was_sent(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
+def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
     """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
     for pk, (state, *times) in row.about.get("sent", {}).items():
         record = records[int(pk)]

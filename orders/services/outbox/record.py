@@ -18,7 +18,7 @@ from orders.services.compensation.plan import may_still_act
 from orders.services.order_state import add_event, add_events, event, load_records, lock_orders
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.freeze import LEFT, set_times, take_what_was_sent
+from orders.services.outbox.freeze import LEFT, apply_fix, set_times
 from orders.services.outbox.outcome import WORKER_DIED, Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
@@ -245,7 +245,7 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
         | {int(pk) for row in mended for pk in row.about["sent"]}
     )
     for row in mended:
-        take_what_was_sent(row, touched)
+        apply_fix(row, touched)
     for row in repeated:
         take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
