@@ -5,7 +5,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ApprovalsConfig(AppConfig):
-    """Approval records, append-only."""
-
     name = "approvals"
     verbose_name = _("Approvals")

@@ -5,7 +5,5 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NotificationsConfig(AppConfig):
-    """Contacts and mails."""
-
     name = "notifications"
     verbose_name = _("Notifications")

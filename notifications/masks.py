@@ -11,8 +11,7 @@ import string
 import unicodedata
 from collections.abc import Callable
 
-MOST = 64 * 1024
-"""How many bytes of a foreign text a page shows."""
+BYTES_SHOWN = 64 * 1024  # of a foreign text on a page
 LONGEST_PHONE = 200  # of a member that holds one or a few
 LONGEST_WORD = 320  # a mail address
 _IN_A_WORD = string.ascii_letters + string.digits + "._%+-@"
@@ -44,10 +43,7 @@ def _odd() -> frozenset[str]:
 
 
 def folded(text: str) -> str:
-    """The text with full width and other odd letters, digits, blanks and dashes in their plain form.
-
-    It is equally long, so a place in it is the same place in the text.
-    """
+    """The text, equally long, with full-width and other odd letters, digits, blanks and dashes in their plain form."""
     return text if text.isascii() or _odd().isdisjoint(text) else text.translate(_folding())
 
 
@@ -172,7 +168,7 @@ def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | N
     return "".join([*parts, text[at:]]) if parts else text
 
 
-def head(text: str, most: int = MOST) -> tuple[str, int]:
+def head(text: str, most: int = BYTES_SHOWN) -> tuple[str, int]:
     """The first `most` bytes of a text in UTF-8, and how many bytes are left out.
 
     A word or a phone in groups is never cut: half of a phone or mail address would not be recognised and masked.

@@ -12,9 +12,7 @@ from notifications.services import render
 def write_notices(
     *, kind: str, mails: Iterable[str], facts: Mapping[str, object], path: str, now: datetime.datetime
 ) -> list[Notice]:
-    """Writes a notice to each address, due at once, in the caller's transaction: what it tells is then true.
-
-    Nobody reads in it who else was told.
+    """Writes each address a notice of its own, due at once, in the caller's transaction: what it tells is then true.
 
     `kind` names the template, `facts` what it says; `path` is the page where the reader goes on.
     """

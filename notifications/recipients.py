@@ -19,8 +19,7 @@ IS_A = {Contact.Role.SA: _("an SA contact of {place}"), Contact.Role.COPY: _("a 
 
 @dataclass(frozen=True)
 class ContactFacts:
-    """A contact as it was at some moment. `mail` may be empty for the default contact only. `is_a`: as what it was
-    chosen, in words."""
+    """A contact at some moment. Only the default contact may lack a `mail`. `is_a`: as what it was chosen."""
 
     name: str
     mail: str
@@ -41,8 +40,7 @@ def contacts_for(letters: str) -> list[ContactFacts]:
 
 
 def addressees(letters: str) -> dict[str, str | Promise]:
-    """The addresses for a mail about this attribution, and as what each gets it, in words: its SA's, then those who get
-    a copy. Each appears once."""
+    """The addresses for a mail about this attribution, SAs first, each with the rule that chose it, in words."""
     copies = _active_contacts(letters, Contact.Role.COPY)
     if not copies and letters in SHARED:
         copies = _active_contacts(SHARED[letters], Contact.Role.COPY)

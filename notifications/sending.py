@@ -15,7 +15,6 @@ FOR_NOW_STATUSES = {401, 403, 408, 429}  # HTTP codes of a mail provider that sa
 # Faults of the connection or of our login, not of the mail: it is sent once they are repaired.
 NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError, smtplib.SMTPHeloError)
 
-
 OUTAGES = {"connection", "timeout", "provider_trouble"}  # nobody answers, whatever the mail is
 NO_MORE = {"code": "cause_says_all"}
 
@@ -136,10 +135,7 @@ def _provider_error(error: AnymailError) -> MailError:
 
 
 def _trouble(error: Exception) -> str:
-    """The error's code.
-
-    smtplib turns a time-out while reading into a lost connection, with the time-out as its context.
-    """
+    """The error's code. A time-out while reading is the context of smtplib's lost connection."""
     slow = (TimeoutError, requests.Timeout)
     return "timeout" if isinstance(error, slow) or isinstance(error.__context__, slow) else "connection"
 

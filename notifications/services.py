@@ -19,18 +19,6 @@ from notifications.mail_facts import MailFacts, one_line
 from notifications.masks import mask_text
 from notifications.models import Mail, Notice
 from notifications.recipients import addressees
-from notifications.sending import MailError, send
-
-__all__ = [
-    "MailError",
-    "MailFacts",
-    "MailRequest",
-    "mail_payload",
-    "recipients_in_words",
-    "render",
-    "send",
-    "write_mails",
-]
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
@@ -131,10 +119,7 @@ def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:
-    """(subject, text) of a template, masked: its first line, and the rest.
-
-    `known["admin_path"]` becomes a whole address.
-    """
+    """(subject, text) of a template, masked. `known["admin_path"]` becomes a whole address."""
     with translation.override(LANGUAGE):
         template = get_template(f"notifications/{kind}.txt").template
         path = known["admin_path"]

@@ -73,8 +73,8 @@ class Discrepancy:
     @property
     def detail(self) -> dict:
         """What is stored of it for readers."""
-        told = {"ours": self.ours, "theirs": self.theirs}
-        return told | ({"fields": self.fields} if self.fields else {})
+        sides = {"ours": self.ours, "theirs": self.theirs}
+        return sides | ({"fields": self.fields} if self.fields else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +108,7 @@ def compare_now(order_id: int) -> OrderComparison:
 
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
-    """The records that the big-data side holds for an order now. Must not run in a transaction.
-
-    Raises BooksSilentError.
-    """
+    """The records that the big-data side holds for an order, on the terms of `compare_now`."""
     _check_not_paused()
     return client.fetch_records(job_id)
 

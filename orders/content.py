@@ -83,10 +83,7 @@ class Receipt:
 
 
 def canonical_json(value: object) -> str:
-    """Compact JSON: keys sorted at every level, no spaces, non-ASCII characters unescaped.
-
-    Raises ValueError for NaN and Infinity.
-    """
+    """Compact JSON with sorted keys and unescaped characters. Raises ValueError for NaN and Infinity."""
     return _encoder.encode(value)
 
 
@@ -124,12 +121,8 @@ def _fault_of_form(name: str) -> str | None:
         return "name_dot"
     if "." not in name:
         return "name_one_label"
-    return "name_address" if _is_address(name) else None
-
-
-def _is_address(name: str) -> bool:
     last = name.rpartition(".")[2]
-    return last.isascii() and last.isdigit()
+    return "name_address" if last.isascii() and last.isdigit() else None
 
 
 def _fault_of_labels(lower: str) -> str | None:
@@ -169,10 +162,7 @@ def domain_key(name: str) -> str:
 
 
 def domain_meant(text: str) -> str:
-    """The host name in what somebody pastes or types: a whole address, full-width letters and stops, a dot at the end.
-
-    Any other text stays as it is.
-    """
+    """The host name in an address or text that somebody typed or pasted. Any other text stays as it is."""
     ordinary = unicodedata.normalize("NFKC", text).translate(_DOTS).strip()
     host = re.split(r"[/?#\\]", _ADDRESS.sub("", ordinary))[0]
     return re.sub(r":\d*$", "", host).rstrip(".") or text.strip()

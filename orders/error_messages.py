@@ -13,11 +13,8 @@ from orders.message import Message
 from orders.models import Dispatch, Incident, Order, OrderDomain
 
 SAME_BOOKS = _("Our books and the big-data side's don't differ, as far as is known.")
-NO_START_DAY = _("The order does not wait for a start day.")
 NOT_NOW = _("Nothing was done: the incident is %(state)s now.")
 NOTHING_TO_ACCEPT = _("It has nothing that can be accepted.")
-START_DAY_NOT_THERE = "the start day of order %(number)s has not come, or is over (state %(state)s)"
-NOT_BEFORE_ITS_DAY = "order %(number)s does not wait for its start day (state %(state)s)"
 TRIAL_CLAIMED = "an activation holds trial %(number)s: withdraw that first"
 NO_STEP_AND_NO_DIFFERENCE = "order %(number)s has no step that stopped and no open difference to take"
 
@@ -125,7 +122,7 @@ MESSAGES = {
         "order %(number)s is not held for its domains (state %(state)s)", _("The order is not held for its domains.")
     ),
     "no_domain": Message("name at least one domain"),
-    "too_many_domains": Message("more than %(most)s domains", _("More than %(most)s domains.")),
+    "too_many_domains": Message(words=_("More than %(most)s domains.")),
     "bad_domain": Message("domain %(name)r %(why)s"),
     "domain_twice": Message("domain %(name)r is named twice"),
     "not_held_for_attribution": Message(
@@ -136,33 +133,26 @@ MESSAGES = {
     "not_held_for_files": Message(
         "order %(number)s is not held for its files (state %(state)s)", _("The order is not held for its files.")
     ),
-    "upload_not_named": Message("the order names no such file", _("The order names no file of this kind.")),
+    "upload_not_named": Message(words=_("The order names no file of this kind.")),
     "upload_bad_name": Message(
-        "BBOSS's own name %(name)s is wrong; no file can cure it",
-        _("BBOSS itself named the file wrongly (%(name)s), so no file can put this right."),
+        words=_("BBOSS itself named the file wrongly (%(name)s), so no file can put this right.")
     ),
-    "upload_wrong": Message("the file was not taken: %(why)s", _("Nothing was changed: %(why)s.")),
+    "upload_wrong": Message(words=_("Nothing was changed: %(why)s.")),
     "upload_not_written": Message(
-        "the file can't be written: %(why)s",
-        _("The file can't be written into the attachment folder; nothing was changed. Tell the technicians."),
+        words=_("The file can't be written into the attachment folder; nothing was changed. Tell the technicians.")
     ),
-    "files_busy": Message(
-        "the files of order %(number)s are not held, or are being looked at right now",
-        _("Nothing was done: it is not held for its files, or they are looked at now."),
-    ),
+    "files_busy": Message(words=_("Nothing was done: it is not held for its files, or they are looked at now.")),
     # the start day
-    "start_not_scheduled": Message(START_DAY_NOT_THERE, NO_START_DAY),
-    "start_not_come": Message(START_DAY_NOT_THERE, _("The start day has not come yet.")),
-    "call_off_not_scheduled": Message(NOT_BEFORE_ITS_DAY, NO_START_DAY),
-    "call_off_too_late": Message(NOT_BEFORE_ITS_DAY, _("The start day has come.")),
+    "no_start_day": Message(words=_("The order does not wait for a start day.")),
+    "start_not_come": Message(words=_("The start day has not come yet.")),
+    "start_has_come": Message(words=_("The start day has come.")),
     # traffic
     "usage_no_trial": Message(words=_("Only trials have traffic to ask for.")),
     "usage_not_begun": Message(words=_("The trial has not begun.")),
     "usage_asked": Message(words=_("It is being asked for already.")),
     # the books: compare, fix, take, accept
     "billing_under_way": Message(
-        "a billing step of order %(number)s or its trial is under way; try again when it has ended",
-        _("A billing step of the order or its trial is under way; try again when it has ended."),
+        words=_("A billing step of the order or its trial is under way; try again when it has ended.")
     ),
     "books_paused": Message("%(told)s", _("Nothing was asked: calls to the big-data side are paused.")),
     "books_silent": Message("the big-data side does not answer (%(code)s); try again: %(told)s"),
@@ -182,8 +172,7 @@ MESSAGES = {
         ),
     ),
     "change_without_records": Message(
-        "a trial change has no records of its own: take those of trial %(number)s",
-        _("A change has no records of its own: take those of its trial, %(number)s."),
+        words=_("A change has no records of its own: take those of its trial, %(number)s.")
     ),
     "record_not_there": Message(
         "record %(domain)s can't be taken: it is live here and not there; %(remedy)s makes it again, `withdraw` "
@@ -220,10 +209,7 @@ MESSAGES = {
     "incident_not_accepted": Message(
         "order %(number)s has no incident %(incident)s that can be accepted", NOTHING_TO_ACCEPT
     ),
-    "no_conflict": Message(
-        "order %(number)s has no conflict that nobody has seen to",
-        _("There is no conflict that nobody has seen to."),
-    ),
+    "no_conflict": Message(words=_("There is no conflict that nobody has seen to.")),
     # why a comparison left a difference or an order as it is; these codes are stored with the difference
     "step_open": Message(words=_("a billing step is under way: %(step)s")),
     "step_failed": Message(words=_("a billing step has failed: %(step)s")),
@@ -267,12 +253,10 @@ MESSAGES = {
             "giving up; then it ends by itself. If nobody needs to look at it, ignore it."
         ),
     ),
-    "incident_no_note": Message("the note is empty", _("Write the note first.")),
+    "incident_no_note": Message(words=_("Write the note first.")),
     # pauses, restores
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
-    "pause_over": Message(
-        "the moment until which it is paused has passed already", _("This moment has passed already.")
-    ),
+    "pause_over": Message(words=_("This moment has passed already.")),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
     "token_day_over": Message(words=_("This day has passed already.")),
@@ -285,7 +269,7 @@ MESSAGES = {
     # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),
-    "mail_not_written": Message("the mail can't be written: %(why)s", _("the mail can't be written: %(why)s")),
+    "mail_not_written": Message(words=_("the mail can't be written: %(why)s")),
     "worker_died": Message("the worker died or lost its lease", _("the worker stopped before the answer came")),
     "withdrawn": Message("withdrawn", _("it was withdrawn")),
     "rejected": Message("rejected", _("BPM rejected it")),
@@ -294,9 +278,9 @@ MESSAGES = {
         "an activation was begun with %(number)s, which is not in effect any more",
         _("an activation was begun with change %(number)s, which is not in effect any more"),
     ),
-    "bpm_domains": Message("domains: BPM has %(there)s, now %(here)s", _("domains: BPM has %(there)s, now %(here)s")),
-    "bpm_service": Message("service: BPM has %(there)s, now %(here)s", _("service: BPM has %(there)s, now %(here)s")),
-    "bpm_start": Message("start: BPM has %(there)s, now %(here)s", _("start: BPM has %(there)s, now %(here)s")),
+    "bpm_domains": Message(words=_("domains: BPM has %(there)s, now %(here)s")),
+    "bpm_service": Message(words=_("service: BPM has %(there)s, now %(here)s")),
+    "bpm_start": Message(words=_("start: BPM has %(there)s, now %(here)s")),
     # what is wrong with a file
     "file_name": Message(words=_("the name must be %(form)s with a real time")),
     "file_link": Message(words=_("it is a symbolic link; put the file itself into the folder")),
@@ -333,13 +317,10 @@ MESSAGES = {
     "name_long_label": Message(words=_("has a label longer than 63 characters")),
     "name_letters": Message(words=_("may only hold letters, digits and hyphens, no hyphen at an end of a label")),
     # second persons, notices, and what BBOSS sent for a number that staff entered
-    "second_person_own": Message("it must be somebody else", _("Somebody else must agree to what you asked for.")),
-    "second_person_unknown": Message(
-        "the account that asked for it is gone", _("The account that asked for it is not known any more. Ask again.")
-    ),
+    "second_person_own": Message(words=_("Somebody else must agree to what you asked for.")),
+    "second_person_unknown": Message(words=_("The account that asked for it is not known any more. Ask again.")),
     "second_person_close": Message(
-        "one of the two accounts made the other, or gave it a role, password, mail or name, within 30 days",
-        _(
+        words=_(
             "One of your two accounts made the other within 30 days, or gave it a role, password, mail or name. "
             "Somebody else must agree."
         ),

@@ -27,10 +27,7 @@ def _words_of(value: object) -> object:
 
 
 class ContentError(OrderError):
-    """A member of the content does not fit what we have stored, or breaks a limit (contract 2.4).
-
-    `field` is the member's name, `why` says what is wrong with it.
-    """
+    """The member `field` does not fit what we have stored, or breaks a limit (contract 2.4); `why` says how."""
 
     def __init__(self, code: str, /, *, field: str, **params: object):
         super().__init__(code, **params)

@@ -211,10 +211,7 @@ CAUSES = {
 }
 
 CLASSES = [
-    (
-        r"(http|code)_[5-9]\d\d.*|code_\d{4,}",
-        Cause(_("The partner reports a fault of its own."), TRIED),
-    ),
+    (r"(http|code)_[5-9]\d\d.*|code_\d{4,}", Cause(_("The partner reports a fault of its own."), TRIED)),
     (
         r"http_[123]\d\d",
         Cause(_("The partner answers from another address."), _("Check the partner's base URL in our settings.")),

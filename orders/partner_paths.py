@@ -16,10 +16,7 @@ BY_EFFECT = {
 
 
 def path_of(step: str) -> str:
-    """Where a step's payload goes first; of a verification that is the question, not the deletion after it.
-
-    Empty for steps that call neither partner.
-    """
+    """Where a step's payload goes first; empty for steps that call neither partner."""
     kind = STEPS[step]
     if kind.channel == Channel.BILLING:
         return BY_EFFECT.get(kind.effect, PRODUCT_INFOS)

@@ -29,8 +29,6 @@ ACTORS = {
     "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
     "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
 }  # fmt: skip
-
-
 CLOSE = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 

@@ -61,7 +61,7 @@ class RestoreState:
 class _Last:
     """What this process saw last, and when (monotonic time)."""
 
-    standing: RestoreState = RestoreState()
+    restore: RestoreState = RestoreState()
     at: float = float("-inf")
     database: str = ""  # the database's name, if it does not count as restored
 
@@ -95,15 +95,15 @@ def read_restore_state() -> RestoreState:
 def is_restored() -> bool:
     """Whether nothing may be accepted or sent. It does not look again for a second, nor inside a transaction."""
     fresh = time.monotonic() - _last.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
-    if fresh and not _last.standing.restored:
+    if fresh and not _last.restore.restored:
         return False
     return read_restore_state().restored
 
 
-def _keep(name: str, standing: RestoreState) -> RestoreState:
-    _last.standing, _last.at = standing, time.monotonic()
-    _last.database = "" if standing.restored else name  # events of a restored database do not raise the mark
-    return standing
+def _keep(name: str, restore: RestoreState) -> RestoreState:
+    _last.restore, _last.at = restore, time.monotonic()
+    _last.database = "" if restore.restored else name  # events of a restored database do not raise the mark
+    return restore
 
 
 def _notice(name: str, *, seen: int, newest: int) -> bool:
@@ -133,10 +133,7 @@ def _is_standby() -> bool:
 
 
 def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) -> bool:
-    """Makes the database of this name count as restored, for all machines. False if it did already.
-
-    `about`: what is known about it, JSON-able (see Timeline).
-    """
+    """Makes the database of this name count as restored, for all machines. `about`: see Timeline. False if it did."""
     with transaction.atomic():
         row = Timeline.objects.select_for_update().filter(name=name, restored_at=None).first()
         if row is None:
@@ -201,10 +198,7 @@ def raise_mark(name: str, number: int) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process of this machine in at a time.
-
-    It locks the folder itself. So there is no lock file that could belong to another account.
-    """
+    """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -73,8 +73,7 @@ class Shape:
         return last_moment(self.end)
 
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
-        """Whether a record with these times ends as it is meant to. Without an end: ten years after its creation or
-        later."""
+        """Whether a record with these times ends as it is meant to: without an end, after ten years or more."""
         if created is None or ends is None:
             return False
         return ends == self.ends_at if self.end else ends >= in_ten_years(created)

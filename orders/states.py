@@ -105,20 +105,14 @@ def note_since(rows: QuerySet[Order], since: Combinable) -> int:
 
 
 def set_held(order: Order, because: str) -> None:
-    """Sets why an order is held, or with an empty text that it is not held any more.
-
-    Raises ForbiddenMoveError if the order can't be held.
-    """
+    """Sets why an order is held; empty: it is not. Raises ForbiddenMoveError if it can't be held."""
     holds = not order.undo_since and (order.state == S.HELD or may_move(order.kind, order.state, S.HELD))
     _check(not because or holds, order, f"be held ({because}) while it is {order.state}")
     order.held_because = because
 
 
 def set_decision(order: Order, decision: str, *, at: datetime.datetime | None) -> None:
-    """Sets BPM's decision that counts (empty for none), and since when.
-
-    Raises ForbiddenMoveError if the order is not an activation.
-    """
+    """Sets BPM's decision that counts (empty: none), and since when. Raises ForbiddenMoveError for other kinds."""
     _check(not decision or order.kind == Order.Kind.ACTIVATION, order, "be decided about")
     order.decision, order.decided_at = decision, at
 
@@ -138,8 +132,7 @@ def _check(allowed: bool, order: Order, what: str) -> None:
 
 
 def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.datetime) -> str:
-    """The state that follows from an order's steps. Settled states stay (see SETTLED), and so does the ending of an
-    undone order."""
+    """The state that follows from an order's steps. SETTLED states stay, and the ending of an undone order."""
     if order.state in SETTLED or order.undo_since:
         return order.state
     if order.held_because:

@@ -5,7 +5,7 @@ import json
 
 from django.utils.translation import gettext as _
 
-from notifications.masks import MOST, head
+from notifications.masks import BYTES_SHOWN, head
 
 DEEPEST = 64
 MOST_VALUES = 250_000
@@ -34,7 +34,7 @@ def load(text: str) -> object:
 def pretty(value) -> str:
     """Lays out a value, or a text that may hold JSON, over lines. A text that is not JSON stays as it is.
 
-    Gives at most MOST bytes, with a line below that says how many more there are.
+    Gives at most BYTES_SHOWN, with a line below that says how many more there are.
     """
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
@@ -47,7 +47,7 @@ def pretty(value) -> str:
 
 
 def bounded(text: str) -> str:
-    """The text, or its first MOST bytes and how many more there are."""
+    """The text, or its first BYTES_SHOWN and how many more there are."""
     return with_rest(*head(text))
 
 
@@ -63,7 +63,7 @@ def _laid_out(value: object) -> str:
     for piece in written:
         pieces.append(piece)
         size += len(piece)
-        if size > MOST:
+        if size > BYTES_SHOWN:
             break
     shown, more = head("".join(pieces))
     return with_rest(shown, more + sum(len(piece.encode("utf-8", "replace")) for piece in written))

@@ -22,8 +22,8 @@ from integrations.bpm.delivery import build_bpm, send_bpm
 from integrations.delivery.mail import build_mails, send_mail
 from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
-from notifications.services import MailError
-from orders.attachments.check import check_files
+from notifications.sending import MailError
+from orders.attachments.check import KINDS, check_files
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.services.outbox.outcome import Outcome, Work
 from orders.steps import Channel
@@ -86,22 +86,26 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 def send_step(work: Work) -> Outcome:
     """Makes the call. Whatever goes wrong becomes an outcome, never an exception."""
     if not work.payload:
-        return _outcome(
+        return Outcome.of(
             work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
         )
     try:
-        return _outcome(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
+        return Outcome.of(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
     except PartnerError as error:
-        return _failure(work, error)
+        return Outcome.of(
+            work, Result.REFUSED if error.permanent else Result.RETRY, code=error.code, message=error.message,
+            params=error.params, http_status=error.http_status, answer=error.answer, unknown=error.unknown,
+            transport=error.transport, retry_after=error.retry_after,
+        )  # fmt: skip
     except MailError as error:
         result = Result.REFUSED if error.permanent else Result.RETRY
-        return _outcome(
+        return Outcome.of(
             work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent,
             data={"payload": encode(error.left)} if error.left else {},
         )  # fmt: skip
     except Exception as error:  # a fault of ours must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
-        return _outcome(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
+        return Outcome.of(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
 
 
 def longest(work: Work) -> float:
@@ -113,40 +117,9 @@ def longest(work: Work) -> float:
     return max(usual, min(look_up_seconds(work.size), most))
 
 
-def _outcome(work: Work, result: str, **more) -> Outcome:
-    return Outcome(
-        dispatch_id=work.dispatch_id,
-        attempt_id=work.attempt_id,
-        token=work.token,
-        channel=work.channel,
-        result=result,
-        **more,
-    )
-
-
-def _failure(work: Work, error: PartnerError) -> Outcome:
-    return _outcome(
-        work,
-        Result.REFUSED if error.permanent else Result.RETRY,
-        code=error.code,
-        message=error.message,
-        params=error.params,
-        http_status=error.http_status,
-        answer=error.answer,
-        unknown=error.unknown,
-        transport=error.transport,
-        retry_after=error.retry_after,
-    )
-
-
 def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    order = row.order
-    names = {
-        "info_security": order.info_security,
-        "info_security_table": order.info_security_table,
-        "busi_info": order.busi_info,
-    }
-    return json.dumps({"order_number": order.number, "files": {key: name for key, name in names.items() if name}})
+    names = {kind: getattr(row.order, kind) for kind in KINDS}
+    return json.dumps({"order_number": row.order.number, "files": {kind: name for kind, name in names.items() if name}})
 
 
 def _send_files(work: Work, until: float) -> dict:

@@ -156,7 +156,7 @@ class Drain:
         if over:
             self._hand_back()
         elif self.calls and (paused := self.pauses.partners()):
-            self._hand_back(paused)
+            self._hand_back(to=paused)
         if self.calls:
             self._collect()
             return True
@@ -216,17 +216,17 @@ class Drain:
             rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
         return {partner: room for partner, room in rooms.items() if room}
 
-    def _hand_back(self, partners: Collection[str] | None = None) -> None:
-        """Gives back calls that no thread has begun, because these partners are paused, or of all, as time is up."""
+    def _hand_back(self, *, to: Collection[str] | None = None) -> None:
+        """Hands back the claimed calls that no thread has begun: those to these partners, or all of them."""
         handed = []
         for future, call in list(self.calls.items()):
-            if (partners is None or call.pool.partner in partners) and future.cancel():
-                self._take_off_list(future)
-                handed.append(_handed_back(call.work))
+            if (to is None or call.pool.partner in to) and future.cancel():
+                self._forget_call(future)
+                handed.append(Outcome.of(call.work, Attempt.Outcome.HANDED_BACK))
         if handed:
             record_safely(handed)
 
-    def _take_off_list(self, future: Future) -> ClaimedCall:
+    def _forget_call(self, future: Future) -> ClaimedCall:
         call = self.calls.pop(future)
         call.pool.in_flight -= 1
         call.pool.records -= call.work.size
@@ -246,7 +246,7 @@ class Drain:
         finished = [future for future in self.calls if future.done()]
         outcomes = []
         for future in finished:
-            call = self._take_off_list(future)
+            call = self._forget_call(future)
             call.pool.slowest = call.took if call.sent else call.pool.slowest
             outcomes.append(future.result())
         if outcomes:
@@ -294,10 +294,7 @@ class Drain:
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch. If one outcome can't be written, the others still are. Returns how many steps became due.
-
-    Raises django.db.Error if the database stays away.
-    """
+    """Records a batch, one by one if need be. Returns how many became due. Raises django.db.Error if it stays away."""
     try:
         return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
     except Exception as error:
@@ -308,10 +305,7 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int:
-    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again.
-
-    When the tries are used up, an incident is opened.
-    """
+    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again."""
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
         outcome,
@@ -367,28 +361,15 @@ def is_due(*, now: datetime.datetime) -> bool:
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
-    """Makes one call, in a thread, within PARTNER_RATE.
-
-    It is handed back if it would have to wait for its turn beyond its latest moment or the run's end.
-    """
-    if time.monotonic() > call.latest:
-        return _handed_back(call.work)
-    if call.pool.is_bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
-        return _handed_back(call.work)
+    """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
+    late = time.monotonic() > call.latest
+    bounded = call.pool.is_bounded and not late
+    if late or bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
+        return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
     call.sent, began = True, time.monotonic()
     outcome = send_step(call.work)
     call.took = time.monotonic() - began
     return outcome
-
-
-def _handed_back(work: Work) -> Outcome:
-    return Outcome(
-        dispatch_id=work.dispatch_id,
-        attempt_id=work.attempt_id,
-        token=work.token,
-        channel=work.channel,
-        result=Attempt.Outcome.HANDED_BACK,
-    )
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:

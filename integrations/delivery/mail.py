@@ -10,8 +10,8 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.deadline import adapter, connected
 from integrations.outbound.formats import encode
-from notifications import services as mail
 from notifications.mail_facts import MailFacts
+from notifications.sending import MailError, send
 from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
@@ -61,10 +61,10 @@ def _outcome(row: Dispatch) -> str:
     """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on."""
     became = what_became(row.about.get("incident"), row.order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOES_ON)
-    told = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
-    if not told:
+    stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
+    if not stopped:
         return ""
-    parts = [(gettext("go on"), going)] * bool(going) + told
+    parts = [(gettext("go on"), going)] * bool(going) + stopped
     counted = gettext(", ").join(gettext("%(what)s: %(n)d") % {"what": what, "n": n} for what, n in parts)
     return gettext("The incident is over. Its orders now: %(orders)s.") % {"orders": counted}
 
@@ -134,20 +134,19 @@ def send_mail(work: Work, until: float) -> dict:
     """Sends a mail step's mail. Its payload then tells who got it, where that is not everybody at once."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
-    told = after["refused"] or "got" in payload
-    return {"result": Attempt.Outcome.OK, "data": {"payload": encode(after)} if told else {}}
+    data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}
+    return {"result": Attempt.Outcome.OK, "data": data}
 
 
 def send_in_time(payload: dict) -> dict:
-    """Sends a mail to all its recipients within the partners' total time-out, as `send` does. What outlasts its lease
-    would be sent twice."""
+    """As `send`, within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
     with adapter().deadline(seconds) as call:
         try:
-            return mail.send(payload, connect=partial(connected, call=call))
-        except mail.MailError as error:
+            return send(payload, connect=partial(connected, call=call))
+        except MailError as error:
             if call.overdue and not error.permanent:
-                late = mail.MailError(f"the mail server took longer than {seconds} s", permanent=False, code="timeout")
+                late = MailError(f"the mail server took longer than {seconds} s", permanent=False, code="timeout")
                 late.left = error.left
                 raise late from error
             raise

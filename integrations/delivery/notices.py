@@ -16,7 +16,8 @@ from integrations.outbound.http import clean
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from notifications.models import Notice
-from notifications.services import MailError, mail_payload
+from notifications.sending import MailError
+from notifications.services import mail_payload
 from orders.services.notices import claim_notice, record_notice, resume_notices
 from orders.steps import Partner
 

@@ -19,7 +19,7 @@ class Limit:
         self._urgent = 0
         self._changed = threading.Condition()
 
-    def take(self, *, latest: float | None = None, urgent: bool = False) -> bool:
+    def acquire(self, *, latest: float | None = None, urgent: bool = False) -> bool:
         """Waits until a call may begin. Returns False if that would be later than `latest` (by time.monotonic)."""
         with self._changed:
             self._urgent += urgent
@@ -54,7 +54,7 @@ def wait_for_slot(partner: str, *, latest: float | None = None, urgent: bool = F
         return True
     with _lock:
         limit = _limits.setdefault(partner, Limit())
-    return limit.take(latest=latest, urgent=urgent)
+    return limit.acquire(latest=latest, urgent=urgent)
 
 
 def _forget() -> None:

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from notifications.masks import MOST
+from notifications.masks import BYTES_SHOWN
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.message_members import members_of
 from orders.lists.filters import word_filter
@@ -60,7 +60,7 @@ def compare_contents(ours: dict, theirs: dict) -> list[ComparedMember]:
 
 def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:
     """The rows, until the page is full. Each later row shows only its length."""
-    left = MOST // 8  # a character takes up to four bytes, and there are two sides
+    left = BYTES_SHOWN // 8  # a character takes up to four bytes, and there are two sides
     for row in rows:
         yield replace(row, name=_cut(row.name, left), ours=_cut(row.ours, left), theirs=_cut(row.theirs, left))
         left = max(0, left - max(len(row.name), len(row.ours), len(row.theirs)))

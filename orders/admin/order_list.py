@@ -35,7 +35,6 @@ from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomai
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
-from orders.queries.in_state import is_in_state_since
 from orders.queries.paused_work import to_paused, waits_for_paused
 from orders.queries.shapes import shape_row
 from orders.queries.stuck import is_stuck
@@ -102,8 +101,8 @@ NeedsFilter = word_filter("needs", _("needs"), {
 
 
 def is_in_state_for(days: int) -> Q:
-    """Orders that have been in their present state for so many days."""
-    return is_in_state_since(timezone.now() - datetime.timedelta(days=days))
+    """Orders that are known to have been in their present state for so many days."""
+    return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
 
 
 class StuckFilter(WordFilter):

@@ -316,7 +316,7 @@ def _fields(model: type[Model], with_id: bool) -> tuple[Field, ...]:
     return tuple(field for field in model._meta.concrete_fields if with_id or not field.primary_key)
 
 
-def _take_ids(row: Model, fields: Iterable[Field]) -> None:
+def _fill_references(row: Model, fields: Iterable[Field]) -> None:
     """A row that was made before the one to which it points was saved gets that one's id."""
     for field in fields:
         if field.is_relation and getattr(row, field.attname) is None and field.is_cached(row):
@@ -325,7 +325,7 @@ def _take_ids(row: Model, fields: Iterable[Field]) -> None:
 
 def _values(row: Model, fields: Iterable[Field]) -> list:
     """The columns' values. Most are plain, and Django would pass them through many calls unchanged."""
-    _take_ids(row, fields)
+    _fill_references(row, fields)
     return [
         value
         if type(value := getattr(row, field.attname)) in PLAIN and type(field) is not JSONField
@@ -353,7 +353,7 @@ def _as_json(rows: Iterable[Model], fields: Iterable[Field]) -> str:
     names = [(field.column, field.attname) for field in fields]
     references = [field for field in fields if field.is_relation]
     for row in (rows := list(rows)):
-        _take_ids(row, references)
+        _fill_references(row, references)
     return _encode([{column: getattr(row, attname) for column, attname in names} for row in rows])
 
 

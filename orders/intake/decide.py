@@ -18,8 +18,8 @@ from orders.steps import Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
-SHOWN = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial, also while an order is held
-FROM_TRIAL = (*SHOWN, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
+SHOWN_WHILE_HELD = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial
+FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
 
 
 class ClaimFacts(NamedTuple):
@@ -107,7 +107,7 @@ def decide(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Pl
     if plan.held:
         plan.fields |= {"in_effect": False, "change_number": None}  # a held change shapes nothing yet
         if facts.trial:
-            plan.fields |= _copied(facts.trial, SHOWN)  # for lists and limits only: planning copies anew
+            plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits only: planning copies anew
     return plan
 
 
@@ -148,8 +148,7 @@ def is_withdrawn(trial: Order) -> bool:
 
 
 def _goes_on(content: OrderContent, facts: Facts) -> bool:
-    """Whether an order goes on though its trial is closed: staff let it, or a change gives an ended trial a later
-    end."""
+    """Whether an order goes on though its trial is closed: staff let it, or a change names a later end."""
     if content.kind == Kind.CHANGE:
         return not is_withdrawn(facts.trial) and _outlasts(content, facts)
     return facts.proceeded
@@ -279,10 +278,7 @@ def _copied(trial: Order, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _trial_records(facts: Facts, keys: Collection[str]) -> list[int]:
-    """The trial's records of these domains (keys), in the order in which they were made.
-
-    They are those of its service, and live ones of another service too.
-    """
+    """The trial's records of these domains (keys), oldest first: of its service, and live ones of any other."""
     service, there = facts.shape.service, BillingRecord.THERE
     return [
         row.pk for row in facts.records if row.domain_key in keys and (row.product_id == service or row.state in there)

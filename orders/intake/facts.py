@@ -15,7 +15,7 @@ from orders.errors import ContentError
 from orders.intake.decide import ClaimFacts, Facts, RecordFacts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent, Province, ServiceType, TrialClaim
 from orders.queries.shapes import shape_from, shape_of
-from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
+from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
 from orders.services.shape import LAST_NUMBERS, number_after
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
@@ -41,7 +41,7 @@ def _of_trial() -> QuerySet:
     claim = TrialClaim.objects.filter(trial=mine, released_at=None).order_by().annotate(planned=planned, undone=undone)
     records = BillingRecord.objects.filter(order=mine).order_by("pk")
     unfinished = Dispatch.objects.current().filter(lane=mine, state__in=NOT_FINISHED)
-    line = unfinished.annotate(waited_for=NOT_GIVEN_UP).order_by("-waited_for")[:1]
+    line = unfinished.annotate(waited_for=WAITED_FOR).order_by("-waited_for")[:1]
     return TRIALS.annotate(
         claim=RowsOf(claim, "activation_id", "planned", "undone"),
         records=RowsOf(records, "pk", "domain_key", "product_id", "state"),
@@ -86,10 +86,7 @@ def read_again(order: Order, content: OrderContent) -> Facts:
 def _ask(
     content: OrderContent, trial_number: str, asked: dict[Prepared | FreeIds, dict], *, order: Order | None = None
 ) -> tuple[Facts, dict]:
-    """The facts about a trial, which is locked first, and the answers to what is `asked` besides.
-
-    Without a number there are no facts about a trial.
-    """
+    """The facts about a trial, which is locked first, and the answers to `asked`. No number: no facts about a trial."""
     number, own = {"number": trial_number}, order.change_number if order else None
     if trial_number:
         asked = {TRIAL: number, OF_TRIAL: number} | asked

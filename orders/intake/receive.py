@@ -78,10 +78,7 @@ def _accept(
     content: OrderContent, raw: dict, digest: str, trans_ido: str = "", message: InboundMessage | None = None, *,
     by: str = "bboss",
 ) -> Receipt:  # fmt: skip
-    """Two round trips, or a few more: the facts, with ids for the rows; then the rows.
-
-    Without a message, `by` entered the order by hand.
-    """
+    """Two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if there is no message."""
     now = timezone.now()
     _check_size(content)
     facts = read_facts(content)

@@ -168,7 +168,7 @@ def _end_first(order: Order, plan: Plan, now: datetime.datetime, by: str) -> Non
         refresh_states([order], now=now, by=by)
 
 
-def take_claim(order: Order, *, now: datetime.datetime) -> None:
+def claim_trial(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
     insert_rows([_claim_row(order, now)])
 
@@ -199,8 +199,7 @@ def _record(order: Order, name: str) -> BillingRecord:
 def _build_steps(
     order: Order, plan: Plan, new: list[int], kept: Mapping[str, Dispatch], now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds the plan's steps. `new` are the ids of records to make. Steps that are kept move into their places
-    instead."""
+    """Builds the plan's steps. `new`: the ids of records to make. Kept steps move into their places instead."""
     rows = []
     for position, step in enumerate(plan.steps, start=Phase.PLAN):
         if step.step in kept:

@@ -3,7 +3,7 @@
 from orders.queries.after_restore import lost_entries
 from orders.services.entered_numbers import numbers_file
 
-SHOWN = 50
+LISTED = 50
 
 
 def lines_of_lost_entries() -> list[str]:
@@ -14,10 +14,10 @@ def lines_of_lost_entries() -> list[str]:
     if not lost.rows:
         return []
     what = "1 trial that was entered" if len(lost.rows) == 1 else f"{len(lost.rows)} trials that were entered"
-    rest = len(lost.rows) - SHOWN
+    rest = len(lost.rows) - LISTED
     return [
         f"not in this database: {what} by hand. BBOSS does not send them; their records may live at the big-data side.",
         "add their numbers to the list for `reconcile --numbers FILE`, and enter them again under the same numbers:",
-        *(f"  {one}" for one in lost.rows[:SHOWN]),
+        *(f"  {one}" for one in lost.rows[:LISTED]),
         *([f"  and {rest} more: {numbers_file()}"] if rest > 0 else []),
     ]

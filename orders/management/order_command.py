@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.errors import OrderError, OrderUnknownError
+from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.models import Order
 from orders.queries.foreseen import Foreseen
+from orders.services.order_state import find_order
 
 
 class OrderCommand(BaseCommand):
-    """Asks the order's number, a reason and who it is; a refusal is one clear line.
-
-    `DRY_RUN`: it has `--dry-run`, which says what will follow and changes nothing.
-    """
+    """Asks for the order, a reason and who it is. A refusal is one line. `DRY_RUN`: it has `--dry-run`."""
 
     DRY_RUN = False
 
@@ -37,7 +35,7 @@ class OrderCommand(BaseCommand):
         now = timezone.now()
         try:
             if self.DRY_RUN:
-                for row in self.foresee(known(order), options, now=now):
+                for row in self.foresee(find_order(order), options, now=now):
                     self.stdout.write(f"{order}: {row.english()}")
                 if options["dry_run"]:
                     self.stdout.write("dry run: nothing was changed")
@@ -58,14 +56,6 @@ class OrderCommand(BaseCommand):
     def told(self, options: dict) -> str:
         """What was done, in a few words."""
         raise NotImplementedError
-
-
-def known(number: str) -> Order:
-    """The order of this number. Raises OrderUnknownError."""
-    found = Order.objects.filter(number=number).select_related("trial").first()
-    if found is None:
-        raise OrderUnknownError("order_unknown", number=number)
-    return found
 
 
 def state_suffix(order: Order | None) -> str:

@@ -5,8 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OrderEvent(models.Model):
-    """One event. `actor` is `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`; of staff, `account_id` is the
-    account's id."""
+    """One event. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`, the last with its account's id."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))
     at = models.DateTimeField(_("at"))

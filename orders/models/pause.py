@@ -13,7 +13,7 @@ class PauseQuerySet(models.QuerySet):
         """Pauses without a noted end. The `until` of some may have passed a moment ago."""
         return self.filter(resumed_at=None)
 
-    def standing(self, now) -> "PauseQuerySet":
+    def in_force(self, now) -> "PauseQuerySet":
         """Pauses that are in force at `now` (a datetime, or an expression of one)."""
         return self.not_ended().filter(models.Q(until=None) | models.Q(until__gt=now))
 

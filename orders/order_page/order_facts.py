@@ -45,7 +45,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         now=now,
         troubles=troubles,
         shut=frozenset(partners_down()),
-        paused={row.partner: row for row in Pause.objects.standing(now)} if paused is None else paused,
+        paused={row.partner: row for row in Pause.objects.in_force(now)} if paused is None else paused,
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),

@@ -35,7 +35,7 @@ def _paused(order: Order) -> list[str]:
     now = timezone.now()
     rows = order.dispatches.current().open()
     channels = rows.order_by().values_list("channel", flat=True).distinct()
-    pauses = Pause.objects.standing(now).filter(partner__in={PARTNERS[channel] for channel in channels})
+    pauses = Pause.objects.in_force(now).filter(partner__in={PARTNERS[channel] for channel in channels})
     return [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]
 
 

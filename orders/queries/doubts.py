@@ -54,10 +54,7 @@ def open_differences(rows: QuerySet[Difference] | None = None) -> QuerySet[Diffe
 
 
 def open_troubles() -> QuerySet[AffectedOrder]:
-    """Open incidents of orders.
-
-    Leaves out partners that are down or paused, since they belong to no order, and incidents that staff have accepted.
-    """
+    """Open incidents of orders. Leaves out accepted ones, and partners that are down or paused."""
     rows = AffectedOrder.objects.unresolved().filter(accepted_by="", incident__state__in=UNRESOLVED)
     return rows.exclude(incident__code__in=PARTNERS_OWN)
 
@@ -127,11 +124,11 @@ def mark_orders(orders: Iterable[Order]) -> None:
         order.marks = _marks_of(order, found[order.pk])
 
 
-def _marks_of(order: Order, told: dict[str, list[str]]) -> Marks:
+def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
     """What a stopped step says is left out of an order whose state says already that it has stopped."""
-    doubts = sorted(told[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
-    doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in told[STOPPED])
-    return Marks(next(iter(doubts), ""), bool(told[BEHIND]), bool(told[RETURNED]))
+    doubts = sorted(codes[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
+    doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in codes[STOPPED])
+    return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]))
 
 
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:

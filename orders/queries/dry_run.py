@@ -19,7 +19,7 @@ from orders.queries.foreseen import Foreseen
 from orders.queries.shapes import begun_shape
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
-from orders.services.giving_up import NOT_BILLED, given_up_by
+from orders.services.giving_up import NOT_BILLED, steps_to_give_up
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
 from orders.services.outbox.freeze import work_out
@@ -109,7 +109,7 @@ def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
 
 def give_up(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
     """Raises NotAllowedError."""
-    for row in given_up_by(order, step):
+    for row in steps_to_give_up(order, step):
         yield Foreseen("gives_up", {"step": row.step})
         if row.may_have_acted:
             yield Foreseen("asks_first")

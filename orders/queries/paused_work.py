@@ -18,8 +18,8 @@ def to_paused(now: datetime.datetime) -> Q:
     """A condition: the dispatch goes to a partner that is paused now."""
     paused = Q(pk__in=[])
     for partner in OUTSIDE:
-        standing = Pause.objects.standing(now).filter(partner=partner)
-        paused |= Q(Exists(standing), channel__in=channels_of(partner))
+        pauses = Pause.objects.in_force(now).filter(partner=partner)
+        paused |= Q(Exists(pauses), channel__in=channels_of(partner))
     return paused
 
 
@@ -45,10 +45,7 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
 
 @dataclass(frozen=True)
 class PauseInForce:
-    """A pause in force, with the number of steps that wait for its end.
-
-    `seconds`: how long one worker process needs for them at PARTNER_RATE. None if that sets no bound.
-    """
+    """A pause in force, with the number of steps that wait for its end."""
 
     pause: Pause
     waiting: int
@@ -65,7 +62,7 @@ def work_off_seconds(steps: int) -> int | None:
 
 def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
     """The pauses in force, by partner. One query if there are none, otherwise two."""
-    pauses = list(Pause.objects.standing(now).order_by("partner"))
+    pauses = list(Pause.objects.in_force(now).order_by("partner"))
     if not pauses:
         return []
     rows = waiting_steps(now=now, partners=[pause.partner for pause in pauses]).order_by().values_list("channel")
@@ -104,7 +101,7 @@ def seconds_due(since: dict[str, datetime.datetime], *, now: datetime.datetime) 
 
 def why_paused(partner: str, *, now: datetime.datetime) -> str:
     """One line for engineers about a pause in force. Empty if there is none."""
-    pause = Pause.objects.standing(now).filter(partner=partner).first()
+    pause = Pause.objects.in_force(now).filter(partner=partner).first()
     return say_paused(pause) if pause else ""
 
 
@@ -121,9 +118,9 @@ def say_when(pause: Pause) -> str:
 
 def steps(waiting: int) -> str:
     """`12 steps wait, 3 s to work off at PARTNER_RATE`."""
-    told = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
+    wait = f"{waiting} step waits" if waiting == 1 else f"{waiting} steps wait"
     seconds = work_off_seconds(waiting)
-    return told if not waiting or seconds is None else f"{told}, {seconds} s to work off at PARTNER_RATE"
+    return wait if not waiting or seconds is None else f"{wait}, {seconds} s to work off at PARTNER_RATE"
 
 
 def _minute(at: datetime.datetime) -> str:

@@ -16,10 +16,7 @@ LAST_DAY, NO_DOMAIN, UNDONE_LATE, NOT_RESTORED, ENDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a part of a shape comes from: `kind` is MESSAGE, CHANGE, TAKEN or ENDING.
-
-    `change`: the change. `by` and `at`: of a taken end or an ending.
-    """
+    """What a part comes from: MESSAGE, CHANGE, TAKEN or ENDING. `by` and `at`: of a taken end or an ending."""
 
     kind: str
     change: Order | None = None
@@ -29,8 +26,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A trial's shape with its sources. `domains`: {name: source}. `end`: None if nobody named one. `ending`: None if
-    none stands."""
+    """A trial's shape with its sources. `domains`: {name: source}. `end`, `ending`: None if there is none."""
 
     shape: Shape
     domains: dict[str, Source] = field(default_factory=dict)

@@ -93,10 +93,7 @@ def shape_of(trial: Order) -> Shape:
 
 
 def not_begun(trial: Order) -> list[int]:
-    """The orders of a trial that wait in its line and have sent nothing to a partner, in the order of the line.
-
-    A check of files, traffic and mails do not count.
-    """
+    """A trial's orders, in the order of its line, that wait there and have sent nothing to BPM or for billing."""
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))
@@ -108,17 +105,13 @@ def _turns(rows) -> Iterable[tuple[int, int | None, int]]:
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
-    """What a trial is meant to be by all that has begun, and by the order `of` at its first attempt.
-
-    `gone`: as if this order were taken back.
-    """
+    """What a trial is meant to be by all that has begun, and by `of` at its first attempt, without what is `gone`."""
     without = set(not_begun(trial)) - {of.pk if of else None} | {order.pk for order in (gone,) if order}
     return fold(entries_of([trial.pk], without=without)[trial.pk])
 
 
 def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
-    """The trials among these whose open claim's holder has begun to cancel their records. One that is undone, or is
-    `gone`, does not count."""
+    """The trials whose claim's holder has begun to cancel their records; not one that is undone, or is `gone`."""
     claims = TrialClaim.objects.filter(trial__in=list(trials), released_at=None, activation__undo_since=None)
     claims = claims.exclude(activation=gone) if gone else claims
     cancels = Dispatch.objects.current().filter(
@@ -128,8 +121,7 @@ def started(trials: Iterable[int], *, gone: Order | None = None) -> set[int]:
 
 
 def meant_now(trial: Order, shape: Shape, *, now: datetime.datetime, gone: Order | None = None) -> Shape | None:
-    """The shape of a trial whose records are meant to be live; None if none is: it is withdrawn or over, or an
-    activation has started that is not `gone`."""
+    """The shape of a trial whose records are meant to be live; None if it is over, withdrawn or taken over."""
     return shape if _runs(trial, shape, now) and not started([trial.pk], gone=gone) else None
 
 

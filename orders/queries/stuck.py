@@ -106,26 +106,26 @@ def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     )  # fmt: skip
     found = [_stuck(row, reasons[row["pk"]]) for row in rows]
     found += [
-        StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(told))
-        for number, told in unknown.items()
+        StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(own)) for number, own in unknown.items()
     ]
     if since:
         found = [row for row in found if row.since >= midnight(since)]
     return sorted(found, key=lambda row: (row.since, row.reasons[0].kind == BEHIND, row.number))
 
 
-def _stuck(row: dict, told: list[Reason]) -> StuckOrder:
-    told = list(told)
+def _stuck(row: dict, reasons: list[Reason]) -> StuckOrder:
+    reasons = list(reasons)
     if row["undo_asked_at"] and not row["undo_since"] and row["kind"] == Order.Kind.ACTIVATION:
-        told = [reason for reason in told if reason.code != LATE_UNDO]
-        told.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
+        reasons = [reason for reason in reasons if reason.code != LATE_UNDO]
+        reasons.append(Reason(kind=LATE_UNDO, code=LATE_UNDO, since=row["undo_asked_at"]))
     if because := row["held_because"]:
-        since = min((reason.since for reason in told if _belongs_to_hold(reason, because)), default=row["received_at"])
-        told = [reason for reason in told if reason.code != because]
-        told.append(Reason(kind=HELD, code=because, since=since))
+        begun = (reason.since for reason in reasons if _belongs_to_hold(reason, because))
+        since = min(begun, default=row["received_at"])
+        reasons = [reason for reason in reasons if reason.code != because]
+        reasons.append(Reason(kind=HELD, code=because, since=since))
     customer = row["enterprise_name"] or row["enterprise_id"]
     alone = [Reason(kind=STATE, code=row["state"], since=row["received_at"])]
-    return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(told or alone))
+    return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(reasons or alone))
 
 
 def _belongs_to_hold(reason: Reason, because: str) -> bool:
@@ -134,37 +134,37 @@ def _belongs_to_hold(reason: Reason, because: str) -> bool:
     return files or reason.code == because
 
 
-def _in_order(told: Iterable[Reason]) -> tuple[Reason, ...]:
+def _in_order(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """The reasons without duplicates, most urgent first."""
     found = {}
-    for reason in sorted(told, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
+    for reason in sorted(reasons, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
         found.setdefault((reason.kind, reason.code, reason.step, reason.other), reason)
     return tuple(found.values())
 
 
 def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     """Reasons by order, and reasons by unknown number."""
-    told: dict[int, list[Reason]] = defaultdict(list)
+    reasons: dict[int, list[Reason]] = defaultdict(list)
     unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
     rows = open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
     for order, step, code, since in rows.order_by("pk"):
         failed = steps[order].pop(step, None)
-        told[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
+        reasons[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))
     for order, failed in steps.items():
-        told[order] += failed.values()
+        reasons[order] += failed.values()
     rows = open_differences().values_list("order_id", "order__state", "job_id", "kind").annotate(since=Min("found_at"))
     differing = set()
     for order, state, number, code, since in rows.order_by("since"):
         unbilled = code == Difference.Kind.NOT_BILLED and state in SERVED
         reason = Reason(kind=UNBILLED if unbilled else DIFFERENCE, code=code, since=since)
-        (told[order] if order else unknown[number]).append(reason)
+        (reasons[order] if order else unknown[number]).append(reason)
         differing.add(order)
     for order in differing - {None}:  # the incident of a difference says no more than the difference
-        told[order] = [reason for reason in told[order] if reason.code != DIFFERS]
+        reasons[order] = [reason for reason in reasons[order] if reason.code != DIFFERS]
     for order, reason in _waiting_behind():
-        told[order].append(reason)
-    return told, unknown
+        reasons[order].append(reason)
+    return reasons, unknown
 
 
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
@@ -190,10 +190,7 @@ def blocker_of(order: Order) -> Dispatch | None:
 
 
 def _waiting_behind() -> Iterable[tuple[int, Reason]]:
-    """The orders that wait in a trial's line behind another order's stopped step.
-
-    `since` is when that step stopped or the waiting step was made, whichever is later.
-    """
+    """Orders that wait in a line behind another order's stopped step, since that stopped or their own step was made."""
     waiting = list(behind_what_stopped().order_by("position", "pk").values_list("order_id", "blocker", "created_at"))
     if not waiting:
         return

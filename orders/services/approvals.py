@@ -1,6 +1,7 @@
 """BPM's decisions, and what follows for the order (contract 3.6, 3.9 Callback before the answer, 3.10)."""
 
 import datetime
+import uuid
 from collections.abc import Iterable
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from approvals.services import RecordBodyDiffersError, add_record
+from orders.content import content_hash
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.errors import RecordConflictError
@@ -45,14 +47,14 @@ def receive_approval(
     now = timezone.now()
     with transaction.atomic():
         order = lock_order(number)
-        process = _current_process(order) if finished else None
+        process = _decided_process(order) if finished else None
         key = (process.key if process else ApprovalRecord.NOTHING_SENT) if finished else None
         try:
-            record, new = add_record(
+            record, new = add_record(ApprovalRecord(
                 order_id=order.pk, record_id=record_id, node=node, node_name=node_name, result=result,
-                operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash, now=now,
-                process_key=key,
-            )  # fmt: skip
+                operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash,
+                received_at=now, process_key=key,
+            ))  # fmt: skip
         except RecordBodyDiffersError as error:
             raise RecordConflictError("record_conflict", record=record_id) from error
         if new:
@@ -61,6 +63,13 @@ def receive_approval(
             if finished:
                 act_on(order, record, process, now=now)
     return new
+
+
+def add_staff_record(order: Order, act: str, *, now: datetime.datetime, **fields) -> ApprovalRecord:
+    """Adds what staff decided or waived to the approval history. Its record id begins with `act`."""
+    fields |= {"record_id": f"{act}-{uuid.uuid4().hex}", "source": ApprovalRecord.Source.STAFF}
+    digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
+    return add_record(ApprovalRecord(order=order, time=now, received_at=now, body_hash=digest, **fields))[0]
 
 
 def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, now: datetime.datetime) -> None:
@@ -79,11 +88,6 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
         apply_decisions(order, now=now)
 
 
-def _current_process(order: Order) -> Dispatch | None:
-    """The BPM step that a decision which arrives now is about: the one sent last. None if BPM was sent nothing."""
-    return _attempted(order).first() or _held_since_restore(order)
-
-
 def _attempted(order: Order) -> QuerySet[Dispatch]:
     """The BPM steps of an order that were ever attempted. The one that was attempted last is first.
 
@@ -93,9 +97,10 @@ def _attempted(order: Order) -> QuerySet[Dispatch]:
     return rows.order_by(Coalesce(Subquery(NEWEST_ATTEMPT.values("pk")[:1]), 0).desc(), "-pk")
 
 
-def _held_since_restore(order: Order) -> Dispatch | None:
-    """The BPM step that has waited for a person since a restore. The decision shows that BPM has its process."""
-    return order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=State.FAILED).first()
+def _decided_process(order: Order) -> Dispatch | None:
+    """The BPM step that a decision is about: the one sent last, or one held since a restore, since BPM has it."""
+    held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=State.FAILED)
+    return _attempted(order).first() or held.first()
 
 
 def _is_rejected(order: Order) -> bool:
@@ -151,7 +156,7 @@ def counting_records(order: Order) -> list[ApprovalRecord]:
     return list(records)
 
 
-def standing_decision(order: Order) -> str:
+def decision_in_force(order: Order) -> str:
     """The decision that stands for an order's process: pass, reject or empty. It may not be applied yet."""
     if order.decision:
         return order.decision
@@ -182,18 +187,14 @@ def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.date
 
 
 def apply_early_decisions(orders: Iterable[Order], *, now: datetime.datetime) -> None:
-    """Applies the decisions on (locked) orders whose BPM step is done now: they came before it was. Mostly there are
-    none."""
+    """Applies decisions that came before the (locked) orders' BPM steps were done. Mostly there are none."""
     by_id = {order.pk: order for order in orders}
     for pk in dict.fromkeys(DECIDED(orders=by_id)):
         apply_decisions(by_id[pk], now=now)
 
 
 def apply_decisions(order: Order, *, now: datetime.datetime) -> None:
-    """Applies the first finished decision to a (locked) order whose BPM step is done.
-
-    Opens incidents for the other decisions.
-    """
+    """Applies the first finished decision to a (locked) order whose BPM step is done, with incidents for the others."""
     bpm = order.dispatches.current().filter(step=Step.START_BPM, repeat=False).order_by("-pk").first()
     records = counting_records(order)
     if not records or order.decision or order.undo_since or bpm is None or bpm.state != State.DONE:

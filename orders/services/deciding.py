@@ -1,16 +1,13 @@
 """Staff choose which decision of BPM counts (contract 3.6, 5 `decide`)."""
 
 import datetime
-import uuid
 
 from django.db import transaction
 
 from approvals.models import ApprovalRecord
-from approvals.services import add_record
-from orders.content import content_hash
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Order
-from orders.services.approvals import apply_decision, settle_process
+from orders.services.approvals import add_staff_record, apply_decision, settle_process
 from orders.services.compensation.late import end_question
 from orders.services.incidents import close_troubles
 from orders.services.order_state import add_event, lock_order
@@ -39,7 +36,10 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
         result = _result(order, record)
         if why := why_not_decide(order) or why_not_count(order, result):
             raise why
-        counts = _record(order, record) or _enter(order, record, reason.strip(), by, now)
+        counts = _record(order, record) or add_staff_record(
+            order, "decide", node="decide", node_name="人工裁定", result=record, operator=by, opinion=reason.strip(),
+            finished=True, now=now,
+        )  # fmt: skip
         add_event(
             order, "decided", by=by, now=now, record=counts.record_id, result=result, reason=reason.strip(),
             before=order.decision,
@@ -82,16 +82,6 @@ def _result(order: Order, record: str) -> str:
 
 def _record(order: Order, record: str) -> ApprovalRecord | None:
     return order.approvals.filter(record_id=record, finished=True).first()
-
-
-def _enter(order: Order, word: str, reason: str, by: str, now: datetime.datetime) -> ApprovalRecord:
-    """Stores the word as a record of the approval history."""
-    fields = {
-        "record_id": f"decide-{uuid.uuid4().hex}", "node": "decide", "node_name": "人工裁定", "result": word,
-        "operator": by, "opinion": reason, "finished": True, "source": ApprovalRecord.Source.STAFF,
-    }  # fmt: skip
-    digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
-    return add_record(order_id=order.pk, time=now, now=now, body_hash=digest, **fields)[0]
 
 
 def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:

@@ -39,7 +39,6 @@ class EnteredNumber:
 
 
 def numbers_file() -> Path:
-    """Where the numbers stand."""
     return settings.ATTACHMENT_DIR / NAME
 
 
@@ -84,17 +83,16 @@ def _append(lines: list[EnteredNumber]) -> None:
     if not lines:
         return
     text = "".join(f"{line}\n" for line in lines)
-    _make_folder(numbers_file().parent)
-    with _locked(numbers_file()) as handle:
-        _write(handle, text.encode() if _ends_a_line(handle) else b"\n" + text.encode())
-        os.fsync(handle)
-    sync_folder(numbers_file().parent)  # another process may have made the file a moment ago
-
-
-def _make_folder(folder: Path) -> None:
+    folder = numbers_file().parent
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
+    with _locked(numbers_file()) as handle:
+        data = text.encode() if _ends_a_line(handle) else b"\n" + text.encode()
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    sync_folder(folder)  # another process may have made the file a moment ago
 
 
 @contextlib.contextmanager
@@ -111,8 +109,3 @@ def _locked(file: Path) -> Iterator[int]:
 def _ends_a_line(handle: int) -> bool:
     size = os.fstat(handle).st_size
     return not size or os.pread(handle, 1, size - 1) == b"\n"
-
-
-def _write(handle: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(handle, data) :]

@@ -1,20 +1,18 @@
 """Holds orders whose info-security files are wrong, takes better ones, and lets them go on (contract 3.7)."""
 
 import datetime
-import uuid
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
 
 from approvals.models import ApprovalRecord
-from approvals.services import add_record
 from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
-from orders.content import content_hash
-from orders.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
+from orders.services.approvals import add_staff_record
 from orders.services.incidents import close_troubles, move_trouble, open_incident
-from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
+from orders.services.order_state import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.outbox.release import release
 from orders.states import set_held
@@ -39,15 +37,14 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     if not held:
         close_troubles(order, step=row.step, now=now, by=by)
         set_held(order, Order.Held.FILES)
-    told = {"code": outcome.code, "detail": outcome.message, "params": outcome.params}
+    found: dict = {"detail": outcome.message, "params": outcome.params}
     is_news = not held or not {_said_of(one) for one in row.about["findings"] if one["code"]} <= known
     if is_news:
-        add_event(order, "held", by=by, now=now, because=order.held_because, **told)
+        add_event(order, "held", by=by, now=now, because=order.held_because, code=outcome.code, **found)
     move_trouble(order, partner="files", step=row.step, code=outcome.code, now=now)
-    open_incident(order, partner="files", step=row.step, now=now, mail=False, **told)
+    open_incident(order, partner="files", step=row.step, now=now, code=outcome.code, mail=False, **found)
     if is_news:
-        about = {"because": outcome.code, "detail": outcome.message, "params": outcome.params}
-        queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, **about)
+        queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, **found)
 
 
 def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
@@ -78,7 +75,10 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
         order = lock_order(number)
         row = _held_check(order)
         _end_check(row, now)
-        _record_waiver(order, reason, by, now)
+        add_staff_record(
+            order, "waive", node="files", node_name="信安文件检查", result=ApprovalRecord.Result.WAIVE, operator=by,
+            opinion=reason, finished=False, now=now,
+        )  # fmt: skip
         add_event(order, "waived", by=by, now=now, step=row.step, reason=reason)
         end_files_hold(order)
         close_troubles(order, step=row.step, now=now, by=by)
@@ -115,21 +115,6 @@ def _end_check(row: Dispatch, now: datetime.datetime) -> None:
     ])  # fmt: skip
 
 
-def _record_waiver(order: Order, reason: str, by: str, now: datetime.datetime) -> None:
-    fields = {
-        "record_id": f"waive-{uuid.uuid4().hex}",
-        "node": "files",
-        "node_name": "信安文件检查",
-        "result": ApprovalRecord.Result.WAIVE,
-        "operator": by,
-        "opinion": reason,
-        "finished": False,
-        "source": ApprovalRecord.Source.STAFF,
-    }
-    digest = content_hash(fields | {"code": order.number, "time": now.isoformat()})
-    add_record(order_id=order.pk, time=now, now=now, body_hash=digest, **fields)
-
-
 def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, now: datetime.datetime) -> Order:
     """Puts a file that staff uploaded at its place, keeps the old one, and has all files of the order looked at now.
 
@@ -137,10 +122,7 @@ def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, no
     old file, so its result is ignored. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
     names no file of this kind, BBOSS's own name is wrong, the file can't be right, or it can't be written.
     """
-    order = Order.objects.filter(number=number).first()
-    if order is None:
-        raise OrderUnknownError("order_unknown", number=number)
-    _check_place(order, field)
+    _check_place(find_order(number), field)
     with upload_beside(chunks) as part, transaction.atomic():
         order = lock_order(number)
         row = _held_check(order)
@@ -175,10 +157,7 @@ def can_be_cured(order: Order) -> bool:
 
 
 def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
-    """Has an order's files checked now, for staff.
-
-    Raises OrderUnknownError and NotAllowedError (not held for its files, or they are being checked).
-    """
+    """Has an order's files checked now, for staff. Raises OrderUnknownError and NotAllowedError."""
     with transaction.atomic():
         order = lock_order(number)
         if not recheck_files(numbers=[number], now=now):

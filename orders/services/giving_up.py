@@ -41,7 +41,6 @@ State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRe
 NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
 ENDED = [State.DONE, State.GIVEN_UP, State.CLOSED, State.UNDONE]
 PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan, in front of an undoing
-GIVEN_UP = {"detail": "given up", "params": {"code": "given_up"}}
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
@@ -53,7 +52,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
     check_reason(reason, "giving up")
     with transaction.atomic():
         order = lock_order(number)
-        rows = given_up_by(order, step)
+        rows = steps_to_give_up(order, step)
         for row in rows:
             row.order = order
             add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
@@ -62,15 +61,15 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             if row.repeat:
                 close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
             elif row.may_have_acted:
-                _ask(row, now)
+                _put_questions(row, now)
             else:
-                settle_given_up(row, None, now=now, by=by)
-        _go_on(order, now=now, by=by)
+                settle_given_up_step(row, None, now=now, by=by)
+        _let_go_on(order, now=now, by=by)
         wake()
     return order
 
 
-def given_up_by(order: Order, step: str = "") -> list[Dispatch]:
+def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:
     """The failed steps that `give_up` would end. Raises NotAllowedError with the reason if there are none."""
     rows = order.dispatches.current().filter(state=State.FAILED).order_by("position", "pk").defer("payload")
     if why := why_not_give_up(order, rows, step):
@@ -82,12 +81,9 @@ def why_not_give_up(order: Order, rows: Iterable[Dispatch], step: str = "") -> N
     """None if one of the order's steps can be given up, or the one of that name. `rows` are its current steps."""
     if any(_is_given_up(order, row, step) for row in rows):
         return None
-    about = {"number": order.number, "state": order.state}
-    return (
-        NotAllowedError("step_not_failed", step=step, **about)
-        if step
-        else NotAllowedError("nothing_to_give_up", **about)
-    )
+    if step:
+        return NotAllowedError("step_not_failed", step=step, number=order.number, state=order.state)
+    return NotAllowedError("nothing_to_give_up", number=order.number, state=order.state)
 
 
 def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
@@ -103,19 +99,15 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     return row.state == State.FAILED and (row.repeat or not own_way) and named
 
 
-def _ask(row: Dispatch, now: datetime.datetime) -> None:
+def _put_questions(row: Dispatch, now: datetime.datetime) -> None:
     """Puts two questions in the step's place, for now and for when its calls can no longer act; one, if they can't."""
     last = may_still_act([row], now) if row.unanswered_at else now + LOOK_AGAIN
-    enqueue(build_questions(row, about={"for": row.pk, "job": _job(row)}, again=last, now=now))
-
-
-def _job(row: Dispatch) -> str:
-    """The jobId of the step's records: its order's, or its trial's."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
-    return first.order.number if first else row.order.number
+    job = first.order.number if first else row.order.number  # its records may be its trial's
+    enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))
 
 
-def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+def apply_answer(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the big-data side's answer about a given-up step (its order and trial locked). The second answer counts."""
     if "look" in row.about:
         answer_look(row, held, now=now, by=by)
@@ -126,40 +118,37 @@ def answer_question(row: Dispatch, held: list[HeldRecord], *, now: datetime.date
     if row.about.get("last") and step.state == State.GIVEN_UP and not step.about.get("settled"):
         first = Dispatch.objects.current().filter(order=row.order, step=Step.ASK_BILLING, about__for=step.pk)
         first.filter(state=State.FAILED).update(superseded=True)
-        settle_given_up(step, held, now=now, by=by)
-        _go_on(row.order, now=now, by=by)
+        settle_given_up_step(step, held, now=now, by=by)
+        _let_go_on(row.order, now=now, by=by)
 
 
-def settle_given_up(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
-    """Settles the records, the order and the trial of a given-up step.
-
-    `held` are the partner's records, or None if the partner has certainly not acted.
-    """
+def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: datetime.datetime, by: str) -> None:
+    """Settles records, order and trial of a given-up step. `held`: the partner's records; None if it has not acted."""
     order = row.order
     close_troubles(order, step=row.step, now=now, by=by)
     row.about = {**row.about, "settled": True}
     row.save(update_fields=["about"])
-    records = _take(row, held)
+    records = _set_as_held(row, held)
     if STEPS[row.step].fix:
         return
     if row.step == Step.RESTORE_TRIAL:
         _settle_restore(row, now=now, by=by)
     elif row.undo and STEPS[row.step].leaves in NOT_BILLED:
-        _settle_undoing(row, records, now=now, by=by)
+        _settle_removal(row, records, now=now, by=by)
     elif row.step == Step.CANCEL_TRIAL and order.kind == Kind.ACTIVATION:
-        if _are_there(records):
-            _note_billed(row, now)
+        if any(record.state in BillingRecord.THERE for record in records):
+            _open_billed_incident(row, now)
         else:
             _mark_done(row, now)
             refresh_trial(order.trial, now=now, by=by)
     else:
-        conclude_given_up([row], now=now, by=by)
+        settle_given_up_orders([row], now=now, by=by)
 
 
-def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Judges trials and changes with a given-up step, once the last of their steps has ended.
+def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
+    """Settles the trials and changes of these given-up steps, once the last of their steps has ended.
 
-    Their orders and trials are locked. Such an order says what it did (contract 3.9, 13 and 19).
+    They and their trials are locked. From then on such an order says only what it did (contract 3.9, 13 and 19).
     """
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
@@ -167,21 +156,21 @@ def conclude_given_up(rows: Iterable[Dispatch], *, now: datetime.datetime, by: s
             continue
         trial = order.trial or order
         lock_line(trial)
-        moved = _judge_change(order, now, by) if order.kind == Kind.CHANGE else _judge_trial(order, now, by)
+        moved = _settle_change(order, now, by) if order.kind == Kind.CHANGE else _settle_trial(order, now, by)
         plan_behind(trial, moved=moved, now=now, by=by)
         name_built_upon(order, now=now, by=by)
 
 
-def _judge_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
+def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
     """A trial says nothing about domains whose records were never made."""
-    there = {domain for service, domain in _held(trial) if service == trial.service_type_id}
+    there = {domain for service, domain in _last_days(trial) if service == trial.service_type_id}
     trial.given_up = {"domains": sorted(set(trial.domains.values_list("key", flat=True)) - there)}
     trial.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
     return False
 
 
-def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
+def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
     """A change says what it did; one that did nothing is withdrawn. Returns whether something is put back.
 
     What it moved at some domains only is put back, once. What is neither as it was nor as the change says was not
@@ -191,8 +180,8 @@ def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
     entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
     before = fold(entry for entry in entries if entry.number < said.number)
-    done = what_it_did(before, said, _held(trial))
-    odd = _neither(change, before, after(before, said))
+    done = what_it_did(before, said, _last_days(trial))
+    odd = _records_of_neither_shape(change, before, after(before, said))
     if is_same(before, after(before, done)):
         begin_undo(change, ending=Order.State.WITHDRAWN, why="given up", by=by, now=now, but=odd)
         finish_undo(change, now=now, by=by)
@@ -202,7 +191,7 @@ def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
     }  # fmt: skip
     change.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
-    but = [*odd, *_note_other_service(change, now)]
+    but = [*odd, *_note_replaced_service(change, now)]
     put_back_once = change.dispatches.current().filter(plan=change.plans, about__put_back=True).exists()
     steps = [] if put_back_once else put_back(change, now, put_back=True, but=but)
     if not any(work_out(step, now=now)[1] for step in steps):
@@ -215,7 +204,7 @@ def _judge_change(change: Order, now: datetime.datetime, by: str) -> bool:
     return True
 
 
-def _held(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
+def _last_days(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
     """A trial's records that are there: their last day by service and domain; None for one without an end."""
     rows = trial.billing_records.filter(state__in=BillingRecord.THERE)
     endless = Shape()
@@ -227,7 +216,7 @@ def _held(trial: Order) -> dict[tuple[str, str], datetime.date | None]:
     }
 
 
-def _neither(change: Order, before: Shape, whole: Shape) -> list[int]:
+def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> list[int]:
     """The live records of a change's given-up steps whose end is neither as it was nor as the change says."""
     ids = {pk for row in change.dispatches.current().filter(state=State.GIVEN_UP) for pk in row.records}
     rows = BillingRecord.objects.filter(pk__in=ids, state=Record.LIVE)
@@ -236,7 +225,7 @@ def _neither(change: Order, before: Shape, whole: Shape) -> list[int]:
     ]
 
 
-def _note_other_service(change: Order, now: datetime.datetime) -> list[int]:
+def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
     """Opens an incident if records of the service that a change replaced are still live beside the new ones.
 
     Returns them. Nothing is sent for them, since staff gave their cancel up.
@@ -249,11 +238,11 @@ def _note_other_service(change: Order, now: datetime.datetime) -> list[int]:
     left = [row.pk for row in rows if not is_meant(row, shape)]
     if left:
         cancel.order = change
-        _note_billed(cancel, now)
+        _open_billed_incident(cancel, now)
     return left
 
 
-def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
+def _set_as_held(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
     """Sets the records to what the partner holds. A create that was certainly not carried out leaves none."""
     loaded = load_records(row.records)
     records = [loaded[pk] for pk in row.records]
@@ -269,22 +258,18 @@ def _take(row: Dispatch, held: list[HeldRecord] | None) -> list[BillingRecord]:
     return records
 
 
-def _are_there(records: Iterable[BillingRecord]) -> bool:
-    return any(record.state in BillingRecord.THERE for record in records)
-
-
-def _note_billed(row: Dispatch, now: datetime.datetime) -> None:
+def _open_billed_incident(row: Dispatch, now: datetime.datetime) -> None:
     """Opens an incident that somebody is billed who should not be. The books or `accept` end it."""
-    told = {"detail": row.error, "params": row.error_params} if row.error else GIVEN_UP
-    named = {"code": BILLED_NOT_ACTIVE, "now": now, "beside": row.order.trial}
-    open_incident(row.order, partner="bigdata", step=row.step, **named, **told)
+    detail, params = (row.error, row.error_params) if row.error else ("given up", {"code": "given_up"})
+    named: dict = {"partner": "bigdata", "step": row.step, "code": BILLED_NOT_ACTIVE, "beside": row.order.trial}
+    open_incident(row.order, **named, detail=detail, params=params, now=now)
 
 
-def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
+def _settle_removal(row: Dispatch, records: list[BillingRecord], *, now: datetime.datetime, by: str) -> None:
     """Settles a deletion or an undoing cancel. It is done if the books show it, or if the record is meant again.
     Otherwise there is an incident; what a change takes back goes on all the same."""
-    if _are_billed(row, records, now):
-        _note_billed(row, now)
+    if _are_wrongly_billed(row, records, now):
+        _open_billed_incident(row, now)
         if row.order.kind == Kind.CHANGE:
             row.blocking = False
             row.save(update_fields=["blocking"])
@@ -292,7 +277,7 @@ def _settle_undoing(row: Dispatch, records: list[BillingRecord], *, now: datetim
         _mark_done(row, now)
 
 
-def _are_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
+def _are_wrongly_billed(row: Dispatch, records: Iterable[BillingRecord], now: datetime.datetime) -> bool:
     """Whether one of a step's records is there and should not be."""
     there = [record for record in records if record.state in BillingRecord.THERE]
     if not there or row.lane is None:
@@ -310,32 +295,27 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
     """Settles a restore or put-back. It is done if every record is as the trial is meant to be.
 
-    If not, an activation's is an ending, and the claim is free. A change's leaves the shape as it is, under an incident
-    that names trial and change.
+    If not, an activation's ends the trial and frees it. A change's leaves the shape as it is, under an incident that
+    names trial and change.
     """
     order, trial = row.order, row.order.trial
     if not work_out(row, now=now)[1]:
         _mark_done(row, now)
     elif order.kind == Kind.ACTIVATION:
-        _end_without_restore(order, now, by)
+        claim = open_claim(trial)
+        if claim and claim.activation_id == order.pk:
+            release_claim(claim, order, ends="not_restored", now=now, by=by)
+        else:
+            end_trial(trial, why="not_restored", now=now, by=by)
+            reshape(trial, now=now, by=by)
     else:
         note_not_meant(trial, now=now, by=by, beside=order)
         if not order.undo_since:
-            conclude_given_up([row], now=now, by=by)
+            settle_given_up_orders([row], now=now, by=by)
 
 
-def _end_without_restore(order: Order, now: datetime.datetime, by: str) -> None:
-    """Ends the trial of an activation whose restore is not carried out, and frees it."""
-    claim = open_claim(order.trial)
-    if claim and claim.activation_id == order.pk:
-        release_claim(claim, order, ends="not_restored", now=now, by=by)
-    else:
-        end_trial(order.trial, why="not_restored", now=now, by=by)
-        reshape(order.trial, now=now, by=by)
-
-
-def billed_still(order: Order) -> list[Dispatch]:
-    """Given-up deletions and cancels of an order's records that leave somebody billed.
+def given_up_removals(order: Order) -> list[Dispatch]:
+    """The given-up deletions and cancels of an order's records that leave somebody billed.
 
     They are the order's own, and for a trial those of its activations and changes too.
     """
@@ -346,16 +326,15 @@ def billed_still(order: Order) -> list[Dispatch]:
     return [row for row in rows.order_by("pk") if row.about.get("settled") and not row.about.get("accepted")]
 
 
-def end_billed(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
-    """Ends given-up steps whose records are gone, or meant again, after the records or the shape of an order (locked,
-    its trial too) have changed.
+def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:
+    """Marks those of an order's given-up removals as done whose records are gone by now, or meant again.
 
-    Such a step is done, its incident is over, and what waited goes on. Returns whether there was one. `beside`: another
-    order of the trial that the caller has locked and goes on with.
+    The order and its trial are locked. Their incidents are over, and what waited goes on. Returns whether there was
+    one. `beside`: another order of the trial that the caller has locked and goes on with.
     """
     settled = []
-    for row in billed_still(order):
-        if _are_billed(row, BillingRecord.objects.filter(pk__in=row.records), now):
+    for row in given_up_removals(order):
+        if _are_wrongly_billed(row, BillingRecord.objects.filter(pk__in=row.records), now):
             continue
         _mark_done(row, now)
         add_event(row.order, "books_show_gone", by=by, now=now, step=row.step)
@@ -370,18 +349,18 @@ def end_billed(order: Order, *, now: datetime.datetime, by: str, beside: Order |
             if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
                 refresh_trial(row.order.trial, now=now, by=by)
         for owner in {row.order_id: row.order for row in settled}.values():
-            _go_on(owner, now=now, by=by)
+            _let_go_on(owner, now=now, by=by)
     return bool(settled)
 
 
-def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Lets an order go on whose billed records staff accepted. If it holds the claim, its trial ends and is free."""
+def accept_removals(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Lets an order go on, since staff accepted what its given-up removals leave billed. A claim of its is released."""
     given_up = [row for row in order.dispatches.current().filter(state=State.GIVEN_UP) if row.about.get("settled")]
     for row in given_up:
         if row.undo and STEPS[row.step].leaves in NOT_BILLED or row.step == Step.CANCEL_TRIAL:
             row.about, row.blocking = row.about | {"accepted": True}, row.blocking and not row.undo
             row.save(update_fields=["about", "blocking"])
-            mark_left(row.records)
+            mark_records_left(row.records)
     close_troubles(order, code=BILLED_NOT_ACTIVE, now=now, by=by)
     claim = open_claim(order.trial)
     if claim and claim.activation_id == order.pk and order.undo_since:
@@ -389,7 +368,7 @@ def leave_billed(order: Order, *, now: datetime.datetime, by: str) -> None:
         waiting.filter(attempts=0).update(state=State.GIVEN_UP, next_try_at=None)
         release_claim(claim, order, ends="not_restored", now=now, by=by)
         _cancel_what_runs_on(order, now)
-    _go_on(order, now=now, by=by)
+    _let_go_on(order, now=now, by=by)
 
 
 def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
@@ -400,7 +379,7 @@ def _cancel_what_runs_on(order: Order, now: datetime.datetime) -> None:
         enqueue([cancel], random_keys=True)
 
 
-def mark_left(records: Iterable[int]) -> None:
+def mark_records_left(records: Iterable[int]) -> None:
     """Marks records as left as they are by staff, though the orders say otherwise, until a step of ours sets them."""
     rows = list(BillingRecord.objects.filter(pk__in=list(records)))
     for row in rows:
@@ -408,7 +387,7 @@ def mark_left(records: Iterable[int]) -> None:
     update_rows(rows, ["accepted"])
 
 
-def _go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
+def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Lets go on what waited, in the order and in the trial's line."""
     trial = order.trial or order
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])

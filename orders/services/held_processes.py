@@ -15,7 +15,7 @@ from orders.db.compiled_sql import update_rows
 from orders.models import Attempt, Dispatch, Order
 from orders.services.order_state import add_event, lock_orders
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.outcome import RESTORED, WORKER_DIED, Outcome
+from orders.services.outbox.outcome import RESTORED, Outcome
 from orders.services.outbox.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
@@ -61,9 +61,6 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
     rows = [row for row in rows if is_held(row, **marks)]
     died = [row for row in rows if row.state == State.SENDING]
     note_losses(died, now)
-    Attempt.objects.filter(dispatch__in=died, outcome=Result.OPEN).update(
-        outcome=Result.LOST, finished_at=now, error=WORKER_DIED
-    )
     for row in rows:
         row.order = orders[row.order_id]
         row.state, row.lease_token, row.next_try_at = State.FAILED, None, None
@@ -71,15 +68,10 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
         row.error_params = {}
         add_event(row.order, "step_failed", by=by, now=now, step=row.step, code=RESTORED, message=MESSAGE)
     update_rows(rows, WRITTEN)
-    move_on(rows, {row.pk: _outcome(row) for row in rows}, now=now, by=by)
+    ended: dict = {"attempt_id": 0, "result": Result.LOST, "code": RESTORED, "message": MESSAGE}
+    outcomes = {row.pk: Outcome(dispatch_id=row.pk, token=row.key, channel=row.channel, **ended) for row in rows}
+    move_on(rows, outcomes, now=now, by=by)
     return len(rows)
-
-
-def _outcome(row: Dispatch) -> Outcome:
-    return Outcome(
-        dispatch_id=row.pk, attempt_id=0, token=row.key, channel=row.channel, result=Result.LOST, code=RESTORED,
-        message=MESSAGE,
-    )  # fmt: skip
 
 
 def let_go(order: Order, *, event: int) -> None:

@@ -39,10 +39,7 @@ def _settle(trial: Order, waiting: QuerySet[Order], now: datetime.datetime, by: 
 
 
 def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list[str] | None = None) -> bool:
-    """Decides anew about a held order (locked, its trial too). Returns whether it goes on.
-
-    `domains` are those that staff have just given.
-    """
+    """Decides anew about a held order (locked, its trial too), with these `domains` if given. Whether it goes on."""
     was = order.held_because
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)

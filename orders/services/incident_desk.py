@@ -22,10 +22,7 @@ NOT_OVER = [*UNRESOLVED, State.IGNORED]
 def acknowledge_incident(
     *, incident_id: int, by: str, now: datetime.datetime, note: str = "", owner_id: int | None = None
 ) -> Incident:
-    """Marks an incident as taken up, by the user `owner_id` if given. It still ends by itself.
-
-    Raises NotAllowedError (it is over, ignored or unknown).
-    """
+    """Marks an incident as taken up, by the user `owner_id` if given. Raises NotAllowedError."""
     incident = _locked(incident_id, UNRESOLVED, "acknowledged")
     incident.state = State.ACKNOWLEDGED
     incident.owner_id = owner_id or incident.owner_id
@@ -111,15 +108,9 @@ def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: boo
 
 def _has_unknown_outcome(incident: Incident) -> bool:
     """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
-    steps = Dispatch.objects.current().filter(
-        order__in=incident.affected.unresolved().values("order"),
-        step=incident.step,
-        repeat=False,
-        channel=Dispatch.Channel.BILLING,
-        state=Dispatch.State.FAILED,
-        may_have_acted=True,
-    )
-    return steps.exists()
+    steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
+    failed = steps.filter(step=incident.step, channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED)
+    return failed.filter(repeat=False, may_have_acted=True).exists()
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:

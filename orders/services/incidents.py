@@ -68,16 +68,18 @@ def open_incident(
     """
     code = code[:32]
     lock_incidents([(partner, code)])
-    told = {"detail": detail, "detail_params": params or {}}
-    incident = _incident(order, partner, step, code, told, now)
+    said: dict = {"detail": detail, "detail_params": params or {}}
+    incident = _incident(order, partner, step, code, said, now)
     if beside is not None and beside.pk != order.pk:
-        _name_beside(beside, incident, told, now)
+        AffectedOrder.objects.get_or_create(
+            incident=incident, order=beside, closed_at=None, defaults={"since": now, "beside": True, **said}
+        )
     row, new = AffectedOrder.objects.get_or_create(
-        incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **told}
+        incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **said}
     )
     loud = mail and row.quiet
-    if row.beside or loud or (row.detail, row.detail_params) != (detail, told["detail_params"]):
-        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail, **told)
+    if row.beside or loud or (row.detail, row.detail_params) != (detail, said["detail_params"]):
+        AffectedOrder.objects.filter(pk=row.pk).update(beside=False, quiet=row.quiet and not mail, **said)
     kept = {"params": params} if params else {}
     if new:
         add_event(order, "incident", by="system", now=now, partner=partner, step=step, code=code, detail=detail, **kept)
@@ -97,9 +99,9 @@ def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> No
     """Notes that something of the desk itself needs a person. `params` fill the code's sentence."""
     lock_incidents([(DESK, code)])
     same = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
-    told = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}}
-    if not same.update(last_at=now, **told):
-        Incident.objects.create(partner=DESK, code=code, first_at=now, last_at=now, **told)
+    said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
+    if not same.update(**said):
+        Incident.objects.create(partner=DESK, code=code, first_at=now, **said)
 
 
 def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
@@ -109,12 +111,6 @@ def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
         with transaction.atomic():
             lock_incidents([(DESK, code)])
             end_incidents(open_ones, now=now, mail=False)
-
-
-def _name_beside(trial: Order, incident: Incident, told: dict, now: datetime.datetime) -> None:
-    AffectedOrder.objects.get_or_create(
-        incident=incident, order=trial, closed_at=None, defaults={"since": now, "beside": True, **told}
-    )
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
@@ -143,13 +139,10 @@ def reference_of(incident: Incident) -> dict:
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
 
-def _incident(order: Order, partner: str, step: str, code: str, told: dict, now: datetime.datetime) -> Incident:
-    """The incident of this cause, counted up, or a new one.
-
-    An ignored incident stays ignored for its orders, whatever words the partner uses now.
-    """
+def _incident(order: Order, partner: str, step: str, code: str, said: dict, now: datetime.datetime) -> Incident:
+    """The incident of this cause, counted up, or a new one. An ignored one stays ignored for its orders."""
     same = Incident.objects.filter(partner=partner, step=step, code=code)
-    words = words_of(code, told["detail_params"], order.number)
+    words = words_of(code, said["detail_params"], order.number)
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
     known = known or same.unresolved().filter(words=words).first()
@@ -157,9 +150,9 @@ def _incident(order: Order, partner: str, step: str, code: str, told: dict, now:
         words = OTHERS
         known = same.unresolved().filter(words=words).first()
     if known is None:
-        fields = {"partner": partner, "step": step, "code": code, "words": words, **told}
+        fields = {"partner": partner, "step": step, "code": code, "words": words, **said}
         return Incident.objects.create(**fields, first_at=now, last_at=now)
-    Incident.objects.filter(pk=known.pk).update(last_at=now, **told, count=F("count") + 1)
+    Incident.objects.filter(pk=known.pk).update(last_at=now, **said, count=F("count") + 1)
     return known
 
 
@@ -177,11 +170,11 @@ def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datet
     if there is None and not row.incident.affected.unresolved().exclude(pk=row.pk).exists():
         Incident.objects.filter(pk=row.incident_id).update(code=code)
         return
-    told = {"detail": row.detail, "detail_params": row.detail_params}
+    said: dict = {"detail": row.detail, "detail_params": row.detail_params}
     there = there or Incident.objects.create(
-        partner=partner, step=step, code=code, first_at=row.since, last_at=now, count=0, **told
+        partner=partner, step=step, code=code, first_at=row.since, last_at=now, count=0, **said
     )
-    AffectedOrder.objects.create(incident=there, order=order, since=row.since, quiet=row.quiet, **told)
+    AffectedOrder.objects.create(incident=there, order=order, since=row.since, quiet=row.quiet, **said)
     AffectedOrder.objects.filter(pk=row.pk).update(closed_at=now)
     end_incidents(stopping_nobody([row.incident_id]), now=now, mail=False)
 
@@ -190,15 +183,9 @@ def _leave_others(order: Order, incident: Incident, now: datetime.datetime) -> N
     """Takes the order out of similar incidents, since the partner now gives another reason for the same refusal."""
     if not incident.code.startswith(SPEAKS):
         return
-    left = (
-        AffectedOrder.objects.unresolved()
-        .filter(
-            order=order, incident__partner=incident.partner, incident__step=incident.step, incident__code=incident.code
-        )
-        .exclude(incident=incident)
-    )
-    incidents = list(left.values_list("incident", flat=True))
-    if incidents:
+    same = Incident.objects.filter(partner=incident.partner, step=incident.step, code=incident.code)
+    left = AffectedOrder.objects.unresolved().filter(order=order, incident__in=same).exclude(incident=incident)
+    if incidents := list(left.values_list("incident", flat=True)):
         close_parts(order, incidents, now=now)
         end_incidents(stopping_nobody(incidents), now=now, mail=False)
 
@@ -276,7 +263,7 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
-        for order, number in _told_through(incident) if mail else ():
+        for order, number in _mailed_through(incident) if mail else ():
             queue_mail(
                 order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **reference_of(incident)
             )
@@ -316,10 +303,10 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
     return parts.number
 
 
-def _told_through(incident: Incident) -> list[tuple[Order, int]]:
+def _mailed_through(incident: Incident) -> list[tuple[Order, int]]:
     """The orders through which the incident was mailed, one of each attribution, with its number of affected orders."""
-    told = {"step": Dispatch.Step.MAIL_INCIDENT, "about__incident": incident.pk}
-    rows = Dispatch.objects.filter(order__in=incident.affected.values("order"), **told).select_related("order")
+    rows = Dispatch.objects.filter(step=Dispatch.Step.MAIL_INCIDENT, about__incident=incident.pk)
+    rows = rows.filter(order__in=incident.affected.values("order")).select_related("order")
     through = {row.order.attribution_id: row.order for row in rows.order_by("-pk").defer("payload", "order__content")}
     if not through:
         return []

@@ -63,10 +63,7 @@ def _goes_on(row: Dispatch) -> bool:
 
 
 def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Takes the big-data side's answer to a look (its order and trial locked). What is not as meant is sent again.
-
-    It makes up for an earlier one that failed.
-    """
+    """Takes the answer to a look (order and trial locked). What is not as meant is sent again."""
     order, trial = row.order, row.order.trial or row.order
     looks = Dispatch.objects.current().filter(order=order, step=Step.ASK_BILLING, about__look=row.about["look"])
     looks.filter(state=State.FAILED).update(superseded=True)

@@ -47,17 +47,13 @@ def tell_staff(
 
 
 def resume_notices(*, now: datetime.datetime) -> None:
-    """Wakes a worker up if a notice is due: its turn has come again, or its task was lost. For the minute's sweep, and
-    for a sender whose time is over."""
+    """Wakes a worker up if a notice is due: its turn has come again, its task was lost, or a sender's time was over."""
     if Notice.objects.due(now).exists():
         wake_sender()
 
 
 def claim_notice(*, now: datetime.datetime) -> Notice | None:
-    """Takes the longest due notice for one sender, for those who may still log in.
-
-    None if none is due, mail is paused, or the desk was restored.
-    """
+    """Claims the longest due notice for one sender. None if none is due, mail is paused, or the desk was restored."""
     if read_restore_state().restored:
         return None
     lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
@@ -67,7 +63,7 @@ def claim_notice(*, now: datetime.datetime) -> Notice | None:
         while rows := Notice.objects.due(now).defer("body", "error")[:LOOKED_AT]:
             for row in rows:
                 taken = {"lease_token": uuid.uuid4(), "next_try_at": now + lease, "attempts": F("attempts") + 1}
-                if _is_used_up(row):
+                if row.state == State.SENDING and wait_before(row.attempts) is None:  # the last try told no outcome
                     _as_seen(row).update(**_over(State.FAILED), error_code="lost", error=WORKER_DIED)
                 elif _as_seen(row).update(state=State.SENDING, recipients=_still_staff(row.recipients), **taken):
                     return Notice.objects.get(pk=row.pk)
@@ -110,11 +106,6 @@ def remove_old_notices(*, now: datetime.datetime) -> int:
     sent = Notice.objects.filter(state=State.SENT, written_at__lt=now - KEPT)
     pks = list(sent.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE])
     return Notice.objects.filter(pk__in=pks).delete()[0]
-
-
-def _is_used_up(row: Notice) -> bool:
-    """Whether its last try was the last one, and its worker never said how that ended."""
-    return row.state == State.SENDING and wait_before(row.attempts) is None
 
 
 def _still_staff(mails: list[str]) -> list[str]:

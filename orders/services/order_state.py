@@ -58,6 +58,14 @@ def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
     return orders
 
 
+def find_order(number: str) -> Order:
+    """The order of this number, with its trial, unlocked. Raises OrderUnknownError."""
+    order = Order.objects.filter(number=number).select_related("trial").first()
+    if order is None:
+        raise OrderUnknownError("order_unknown", number=number)
+    return order
+
+
 def lock_order(number: str) -> Order:
     """The order of this number and its trial, both locked. Raises OrderUnknownError."""
     ids = Order.objects.filter(number=number).values_list("pk", "trial_id").first()
@@ -107,8 +115,10 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
     """Derives the state of each (locked) order from its steps. Saves changed ones with an event, and returns them."""
     orders = [order for order in orders if order.planned_at or order.held_because]
-    steps = _steps_of(orders)
+    steps: dict[int, list[StepFacts]] = defaultdict(list)
     moved = []
+    for order_id, *facts in STEPS_OF(orders=[order.pk for order in orders]):
+        steps[order_id].append(StepFacts(*facts))
     for order in orders:
         new = derive_state(order, steps[order.pk], now=now)
         if new != order.state:
@@ -116,13 +126,6 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
     if moved:
         save_moves(moved, now=now, by=by)
     return [order for order, _, _ in moved]
-
-
-def _steps_of(orders: list[Order]) -> dict[int, list[StepFacts]]:
-    facts = defaultdict(list)
-    for order_id, state, blocking, gate in STEPS_OF(orders=[order.pk for order in orders]):
-        facts[order_id].append(StepFacts(state, blocking, gate))
-    return facts
 
 
 def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, by: str) -> None:

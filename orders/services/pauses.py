@@ -17,15 +17,9 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.people import spoken
 from orders.queries.paused_work import slept_through, waiting_steps
-from orders.services.incidents import (
-    PARTNER_PAUSED,
-    end_incidents,
-    lock_incidents,
-    open_incident,
-    reference_of,
-)
+from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
 from orders.services.order_state import add_event, add_events, event
-from orders.services.outbox.claim import PAUSES
+from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.steps import OUTSIDE, Partner
 
@@ -45,10 +39,7 @@ NEXT_END = Prepared(
 
 @dataclass(frozen=True)
 class Resumed:
-    """A pause that is over, and how many steps waited.
-
-    `slept` are the numbers of activations that waited for the partner and whose start day passed during the pause.
-    """
+    """A pause that is over, how many steps waited, and the activations (`slept`) whose start day passed meanwhile."""
 
     pause: Pause
     waiting: int
@@ -70,7 +61,9 @@ def pause_partner(
         raise NotAllowedError("pause_over")
     end_pauses(now=now)
     with transaction.atomic():
-        _lock()
+        if connection.vendor == "postgresql":  # waits for the claims that are under way; later ones see the pause
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSE_LOCK)
         row = _locked(partner)
         again = row is not None
         row = row or Pause(partner=partner, since=now, paused_by=by[:160])
@@ -147,10 +140,10 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     if not Pause.objects.not_ended().filter(pk=row.pk, reminded_at=row.reminded_at).update(reminded_at=now):
         return False
     detail = f"{spoken(row.paused_by)}: {row.reason}"
-    told = set(_reminders(row.partner).values_list("affected__order", flat=True))
+    reminded = set(_reminders(row.partner).values_list("affected__order", flat=True))
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
-        if order.pk in told and row.partner != Partner.MAIL:
+        if order.pk in reminded and row.partner != Partner.MAIL:
             queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **reference_of(incident))
     lock_incidents([(row.partner, PARTNER_PAUSED)])
     if not _reminders(row.partner).exists():
@@ -181,10 +174,3 @@ def _reminders(partner: str) -> QuerySet[Incident]:
 def _end_reminder(partner: str, now: datetime.datetime) -> None:
     lock_incidents([(partner, PARTNER_PAUSED)])
     end_incidents(_reminders(partner), now=now)
-
-
-def _lock() -> None:
-    """Waits for the claims that are under way. Later ones see the pause."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSES)

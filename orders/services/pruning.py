@@ -17,14 +17,8 @@ from orders.services.order_state import add_event
 BATCH = 1000
 LEAST_DAYS = 30
 REFUSED_DAYS = 180  # how long strangers' messages are kept for investigations, unless another time is given
-FINISHED = [
-    Order.State.ACTIVE,
-    Order.State.CONVERTED,
-    Order.State.ENDED,
-    Order.State.APPLIED,
-    Order.State.REJECTED,
-    Order.State.WITHDRAWN,
-]
+S = Order.State
+FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
 AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 

@@ -12,11 +12,11 @@ from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
 from orders.intake.decide import decide, is_closed
 from orders.intake.facts import content_of, given_domains, open_claim, read_again
-from orders.intake.write import take_claim, write_plan
+from orders.intake.write import claim_trial, write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
-from orders.services.approvals import apply_decisions, settle_process, standing_decision
+from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.holds import note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
@@ -59,7 +59,7 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return NotAllowedError("open_billed_still")
     if _is_being_fixed(order):
         return NotAllowedError("open_being_fixed")
-    if not rejected and standing_decision(order) == Order.Decision.REJECT:
+    if not rejected and decision_in_force(order) == Order.Decision.REJECT:
         return NotAllowedError("open_rejected")
     return None
 
@@ -75,9 +75,9 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     a second time: its step keeps key and bytes, and a decision about that process still counts.
     """
     before = _sent_with(order)
-    decision = standing_decision(order)
+    decision = decision_in_force(order)
     if order.first and open_claim(order.trial) is None:
-        take_claim(order, now=now)
+        claim_trial(order, now=now)
     order.dispatches.filter(step__in=FIXES, state=State.FAILED).update(superseded=True)
     set_undo_mark(order, None)
     old_state, order.undo_to, order.live_at = order.state, "", None
@@ -162,8 +162,8 @@ def _compare_process(order: Order, process: Dispatch, before: dict, now: datetim
         return
     parts = [{"code": DIFFERS[name], "there": _said(known[name]), "here": _said(new[name])} for name in differs]
     detail = "; ".join(say_why_in_english(part) for part in parts)
-    told = {"detail": detail, "params": {"parts": parts}}
-    open_incident(order, partner="bpm", step=Step.START_BPM, code=PROCESS_DIFFERS, now=now, **told)
+    about: dict = {"partner": "bpm", "step": Step.START_BPM, "code": PROCESS_DIFFERS}
+    open_incident(order, **about, detail=detail, params={"parts": parts}, now=now)
 
 
 def _shape(value: str | list[str]) -> str | set[str]:

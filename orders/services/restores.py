@@ -28,11 +28,9 @@ def open_restore() -> Timeline | None:
 
 
 def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timeline:
-    """Lets a restored desk send again.
+    """Lets a restored desk send again. Raises NotAllowedError if it does not count as restored, or without a reason.
 
-    The database gets a new name. So the marks that machines keep about the lost period do not count against it.
-
-    Raises NotAllowedError if the database does not count as restored, or if the reason is blank.
+    The database gets a new name, so that the marks which machines keep about the lost period do not count against it.
     """
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():
@@ -44,17 +42,14 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new.save()
         _close_fixes()
         restore_released.send(Timeline, by=by, now=now)
-        told = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
-        add_event(None, "restore_released", by=by, now=now, **told)
+        about = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
+        add_event(None, "restore_released", by=by, now=now, **about)
         wake(settle=True)
     return new
 
 
 def _close_fixes() -> None:
-    """Closes steps that `reconcile --fix` had planned.
-
-    They fitted the books of their time. The next comparison looks again.
-    """
+    """Closes the planned fixes: they fitted the books of their time, and the next comparison looks again."""
     rows = Dispatch.objects.current().open().filter(step__in=FIXES)
     rows.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
 
@@ -76,10 +71,7 @@ def settled_since(order: Order, row: Timeline) -> bool:
 
 
 def is_from_before_restore(order: Order) -> bool:
-    """Whether the order is older than the restore and nothing has settled it since.
-
-    Then the partner's books are newer than ours (contract 3.9, 15).
-    """
+    """Whether the order is older than the restore and not settled since: the partner's books are newer (3.9, 15)."""
     row = present_timeline()
     if row is None:
         return False

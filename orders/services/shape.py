@@ -145,8 +145,7 @@ def _is_taken_over(trial: Order) -> bool:
 
 
 def next_number(trial: Order) -> int:
-    """The next place among what shapes a (locked) trial. With a time instead, a clock that goes back would let an older
-    change win."""
+    """The next place among what shapes a (locked) trial. A clock may step back and let an older change win."""
     return number_after(LAST_NUMBERS(number=trial.number))
 
 

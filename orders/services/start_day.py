@@ -30,8 +30,8 @@ def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) 
 def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
     """Why its start day can't be run; None if it can."""
     if not _waits_for_its_day(order):
-        return NotAllowedError("start_not_scheduled", number=order.number, state=order.state)
-    return None if order.start_at <= now else NotAllowedError("start_not_come", number=order.number, state=order.state)
+        return NotAllowedError("no_start_day")
+    return None if order.start_at <= now else NotAllowedError("start_not_come")
 
 
 def move_start_to(order: Order, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
@@ -51,10 +51,7 @@ def move_start_to(order: Order, start: datetime.datetime, *, now: datetime.datet
 
 
 def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Withdraws a scheduled order before its day. Its sent steps are undone and its schedule is removed.
-
-    Raises NotAllowedError and OrderUnknownError.
-    """
+    """Withdraws a scheduled order before its day. Raises NotAllowedError and OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_call_off(order, now):
@@ -65,10 +62,8 @@ def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datet
 def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | None:
     """Why its start day can't be called off; None if it can."""
     if not _waits_for_its_day(order):
-        return NotAllowedError("call_off_not_scheduled", number=order.number, state=order.state)
-    if order.start_at <= now:
-        return NotAllowedError("call_off_too_late", number=order.number, state=order.state)
-    return None
+        return NotAllowedError("no_start_day")
+    return NotAllowedError("start_has_come") if order.start_at <= now else None
 
 
 def _waits_for_its_day(order: Order) -> bool:

@@ -18,16 +18,14 @@ def end_trials(*, now: datetime.datetime) -> int:
     """Ends running trials whose last day has passed. Returns how many."""
     today = now.astimezone(SHANGHAI).date()
     over = running_trials().filter(shape__ends_on__lt=today).order_by("shape__ends_on").values_list("pk", flat=True)
-    return sum(_end(pk, now) for pk in list(over[:500]))
-
-
-def _end(pk: int, now: datetime.datetime) -> bool:
-    with transaction.atomic():
-        trial = lock_orders([pk])[pk]
-        if trial.state != Order.State.TRIALING:
-            return False
-        refresh_trial(trial, now=now, by="sweep")
-    return trial.state == Order.State.ENDED
+    ended = 0
+    for pk in list(over[:500]):
+        with transaction.atomic():
+            trial = lock_orders([pk])[pk]
+            if trial.state == Order.State.TRIALING:
+                refresh_trial(trial, now=now, by="sweep")
+                ended += trial.state == Order.State.ENDED
+    return ended
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:

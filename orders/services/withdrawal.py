@@ -14,7 +14,7 @@ from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.compensation.start import begin_undo, close_never_begun, close_refused, give_ending
-from orders.services.giving_up import end_billed
+from orders.services.giving_up import close_removals
 from orders.services.holds import settle_followers
 from orders.services.incidents import LATE_UNDO, close_troubles
 from orders.services.line import lock_line, name_built_upon, plan_behind
@@ -26,9 +26,7 @@ Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
 def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Withdraws an order of any kind: its forward steps stop and its sent steps are undone.
-
-    A repeat gets the first answer again.
+    """Withdraws an order of any kind, and undoes what it sent. A repeat gets the first answer again.
 
     Raises OrderUnknownError (3004), TrialClaimedError (3005) and RepeatCallError (20002). Nothing is stored then.
     """
@@ -83,7 +81,7 @@ def withdraw(order: Order, *, by: str, now: datetime.datetime, reason: str, idh:
     if order.kind == Kind.CHANGE and order.trial:
         plan_behind(trial, moved=moved, now=now, by=by)
         name_built_upon(order, now=now, by=by)
-        end_billed(trial, now=now, by=by, beside=order)
+        close_removals(trial, now=now, by=by, beside=order)
     finish_undo(order, now=now, by=by)
     if order.kind == Kind.TRIAL:  # activations that waited for it are held for staff
         settle_followers(order, now=now, by=by, held=WAITS_FOR_TRIAL)

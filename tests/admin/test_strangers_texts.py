@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
-from notifications.masks import MOST, mask_mail, mask_phone, mask_text
+from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incident_causes import cause_of
 from orders.lists.personal import masked_json, masked_text
 from orders.order_page.error_details import detail_text
@@ -123,7 +123,7 @@ def test_no_page_breaks_at_them(member, text, query):
     for row in (order, message, incident, event, attempt, attempt.dispatch):
         answer = staff.get(reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk]) + query)
         assert answer.status_code == 200
-        assert most_of_a_block(answer) <= MOST
+        assert most_of_a_block(answer) <= BYTES_SHOWN
         assert staff.get(reverse(f"admin:orders_{row._meta.model_name}_changelist")).status_code == 200
     for tab in ("raw", "events", "overview"):
         page = reverse("admin:orders_order_change", args=[order.pk])
@@ -138,11 +138,11 @@ def most_of_a_block(answer):
 
 def test_what_is_shown_is_bounded_and_the_rest_is_a_length():
     for reader in (masked_text, pretty):
-        told = reader("字" * MOST)
-        assert len(told.encode()) < MOST + 100
-        assert str(3 * MOST - MOST // 3 * 3) in told
-    assert len(pretty(deep(64 * KIB)).encode()) < MOST + 100
-    assert len(pretty(masked_json(deep(64 * KIB))).encode()) < MOST + 100
+        told = reader("字" * BYTES_SHOWN)
+        assert len(told.encode()) < BYTES_SHOWN + 100
+        assert str(3 * BYTES_SHOWN - BYTES_SHOWN // 3 * 3) in told
+    assert len(pretty(deep(64 * KIB)).encode()) < BYTES_SHOWN + 100
+    assert len(pretty(masked_json(deep(64 * KIB))).encode()) < BYTES_SHOWN + 100
 
 
 PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
@@ -156,7 +156,7 @@ ASCII = json.dumps({"said": f"请联系{PHONE}，\n{PHONE}\n或{MAIL}"})
 def test_no_cut_brings_people_s_data_to_light(text):
     """Wherever the page cuts: in the middle of a name, phone, mail or escape."""
     for end in range(len(text)):
-        filled = "填" * ((MOST - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * MOST
+        filled = "填" * ((BYTES_SHOWN - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * BYTES_SHOWN
         shown, _, length = masked_text(filled).partition("……")
         assert re.search("[0-9]{5}", length)
         assert leaks(shown) == [], text[:end]

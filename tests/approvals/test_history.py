@@ -25,9 +25,9 @@ def add(order, **changes):
         "time": shanghai("2023-09-20 19:19:10"),
         "finished": True,
         "body_hash": "a" * 64,
-        "now": shanghai("2023-09-20 19:19:17"),
+        "received_at": shanghai("2023-09-20 19:19:17"),
     }
-    return add_record(**{**given, **changes})
+    return add_record(ApprovalRecord(**{**given, **changes}))
 
 
 def test_a_record_is_kept_as_given(order):
@@ -41,7 +41,7 @@ def test_a_record_is_kept_as_given(order):
 
 def test_the_same_record_again_adds_nothing(order):
     first, _ = add(order)
-    again, created = add(order, now=shanghai("2023-09-21 00:00:00"))
+    again, created = add(order, received_at=shanghai("2023-09-21 00:00:00"))
     assert (again, created) == (first, False)
     assert ApprovalRecord.objects.count() == 1
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.delivery import loop, mail
-from notifications.services import MailError
+from notifications.sending import MailError
 from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING, BPM, USAGE
 from tests.flows.contents import activation, trial

@@ -20,7 +20,7 @@ from django.test import override_settings
 from integrations import reconciliation
 from integrations.delivery import channels
 from integrations.outbound import http
-from notifications.services import MailError
+from notifications.sending import MailError
 from orders import restored_guard
 from orders.models import Dispatch
 from tests.conftest import shanghai

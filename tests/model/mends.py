@@ -93,7 +93,7 @@ def known_defects() -> dict[str, Mend]:
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
-        "1 a filter opens": Mend(put("names", mock.PropertyMock(return_value=True), resend.Selection)),
+        "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan, finish)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
@@ -115,7 +115,7 @@ def known_defects() -> dict[str, Mend]:
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
-        "a reject forbids nothing": Mend(put("standing_decision", lambda order: "", reopening, resend)),
+        "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
         "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, deciding)),
         "given up is open": Mend(
             put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish),

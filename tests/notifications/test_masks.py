@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notifications.masks import MOST, head, mask_mail, mask_phone, mask_text
+from notifications.masks import BYTES_SHOWN, head, mask_mail, mask_phone, mask_text
 from project.observability.logs import redact
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +171,6 @@ def test_a_member_that_holds_a_mail():
 )
 def test_no_cut_leaves_half_of_one(text):
     for end in range(len(text)):
-        filled = "填" * ((MOST - len(text[:end].encode())) // 3 - 2) + "，" + text + "，" + "x" * MOST
+        filled = "填" * ((BYTES_SHOWN - len(text[:end].encode())) // 3 - 2) + "，" + text + "，" + "x" * BYTES_SHOWN
         shown = mask_text(head(filled)[0])
         assert not re.search("[0-9]{3} |1234|ops|6234|1990|５|13[0-9]", shown[-30:].replace("137***78", "")), text[:end]

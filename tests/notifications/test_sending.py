@@ -10,7 +10,7 @@ from aiosmtpd.controller import Controller
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused, AnymailRequestsAPIError
 
 from notifications import sending
-from notifications.services import MailError, send
+from notifications.sending import MailError, send
 from tests.harness.ports import free_port
 
 PAYLOAD = {

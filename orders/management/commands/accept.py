@@ -5,8 +5,6 @@ from orders.services.reconciliation.accept import accept
 
 
 class Command(OrderCommand):
-    """Our records then take what the partner holds; the order counts as fine and stays listed."""
-
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
 
     def add_more(self, parser):

@@ -8,8 +8,6 @@ from orders.models import Order
 
 
 class Command(BaseCommand):
-    """Does by hand what the start-day schedule does."""
-
     help = "Starts the named orders, or with --due all, whose start day has come."
 
     def add_arguments(self, parser):

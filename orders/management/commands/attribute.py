@@ -5,13 +5,10 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.models import Order
 from orders.services.holds import choose_attribution
 
 
 class Command(BaseCommand):
-    """Chooses where an order belongs when it could not be found out; the order goes on."""
-
     help = "Chooses the attribution of an order that is held for it: JT, GJ or a province's letters."
 
     def add_arguments(self, parser):
@@ -28,10 +25,6 @@ class Command(BaseCommand):
             found = choose_attribution(number=order, letters=letters, reason=reason.strip(), by=who, now=timezone.now())
         except OrderError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{order}: attribution {letters} chosen by {who}, {self.outcome(found)}")
-
-    def outcome(self, order: Order) -> str:
-        """Whether it goes on, or what else it waits for."""
-        if order.held_because:
-            return f"but it is held still ({order.held_because})"
-        return f"the order goes on (state {order.state})"
+        held = f"but it is held still ({found.held_because})" if found.held_because else ""
+        goes_on = f"the order goes on (state {found.state})"
+        self.stdout.write(f"{order}: attribution {letters} chosen by {who}, {held or goes_on}")

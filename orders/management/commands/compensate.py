@@ -9,8 +9,6 @@ from orders.services.compensation.by_staff import compensate
 
 
 class Command(BaseCommand):
-    """Stops an activation and undoes what it sent to the big-data side; the calls go out through the worker."""
-
     help = "Deletes an activation's billing records at the big-data side and restores its trial's."
 
     def add_arguments(self, parser):

@@ -5,8 +5,6 @@ from orders.services.deciding import decide
 
 
 class Command(OrderCommand):
-    """A word where BPM's record was lost: it is entered as staff's."""
-
     help = "Makes a later finished approval record the one that counts, or enters a decision whose record was lost."
 
     def add_more(self, parser):

@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.management.order_command import known
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import evidence_of
 from orders.office.exports.service import PART, begin_export, write_file
+from orders.services.order_state import find_order
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         account = get_user_model()(username=by[:150], is_superuser=True)
         part = out.with_name(f".{out.name}{PART}")
         try:
-            known(order)
+            find_order(order)
             table = evidence_of(order, account, personal=personal, by=by, reason=reason.strip())
             write_file(part, table, format=ZIP)
             begin_export(

@@ -6,8 +6,6 @@ from orders.services.giving_up import give_up
 
 
 class Command(OrderCommand):
-    """Ends a billing step that failed for good; what waited behind it goes on. Says what will follow."""
-
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
     DRY_RUN = True
 

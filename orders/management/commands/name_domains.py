@@ -5,8 +5,6 @@ from orders.services.holds import name_domains
 
 
 class Command(OrderCommand):
-    """A subsequent activation whose message had none; it goes on."""
-
     help = "Names the domains of an activation that is held for them."
 
     def add_more(self, parser):

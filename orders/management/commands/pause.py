@@ -12,8 +12,6 @@ from orders.steps import OUTSIDE
 
 
 class Command(BaseCommand):
-    """Steps stay due and cost no attempt. Says how many wait and how long it takes to work them off."""
-
     help = "Holds back the calls to a partner, for its maintenance, until the given moment or until `resume`."
 
     def add_arguments(self, parser):

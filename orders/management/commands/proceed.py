@@ -5,9 +5,6 @@ from orders.services.holds import proceed
 
 
 class Command(OrderCommand):
-    """An activation as the first one where nobody holds the claim, else as a subsequent one. A change of an ended trial
-    counts, and sends nothing until the trial runs again."""
-
     help = "Lets an order go on that is held because its trial is withdrawn or ended."
 
     def act(self, number, options, *, reason, by, now):

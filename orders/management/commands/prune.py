@@ -13,8 +13,6 @@ LONGEST_DAYS = 36_500
 
 
 class Command(BaseCommand):
-    """Small batches: it may run while orders come in, be stopped at any moment, and be run again."""
-
     help = (
         "Removes inbound messages, and attempts of finished orders, that are older; never orders, events or approvals."
     )

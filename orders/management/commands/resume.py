@@ -11,8 +11,6 @@ from orders.steps import OUTSIDE
 
 
 class Command(BaseCommand):
-    """Says how many steps had waited, and names the start days slept through."""
-
     help = "Lets the calls to a paused partner go on, at most PARTNER_RATE a second."
 
     def add_arguments(self, parser):

@@ -22,8 +22,6 @@ MOST_DOMAINS = 10
 
 
 class Command(BaseCommand):
-    """Prints an order's state, why it is so, its steps, billing records, approvals and incidents."""
-
     help = "Tells where an order stands."
 
     def add_arguments(self, parser):
@@ -133,19 +131,13 @@ def _sides(row: Difference) -> str:
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"
-    times = "".join(f", {name} {said or '-'} / {there or '-'}" for name, (said, there) in _fields(row))
+    fields = row.detail.get("fields") or {}
+    times = "".join(f", {name} {said or '-'} / {there or '-'}" for name, (said, there) in fields.items())
     return f"the orders say {ours}, both books {theirs}{times}"
 
 
-def _fields(row: Difference) -> list[tuple[str, list]]:
-    return list((row.detail.get("fields") or {}).items())
-
-
 def named(text: str) -> Order:
-    """The order with this number, else the only one whose number ends so.
-
-    Raises CommandError: nobody has it, or several do, who are named.
-    """
+    """The order with this number, else the only one whose number ends so. Raises CommandError."""
     orders = Order.objects.select_related("trial")
     if found := orders.filter(number=text).first():
         return found

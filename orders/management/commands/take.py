@@ -5,8 +5,6 @@ from orders.services.reconciliation.take import take
 
 
 class Command(OrderCommand):
-    """Asks the big-data side again what it holds, and takes that."""
-
     help = "After acted_before or a difference: asks the big-data side again and takes its books as ours."
 
     def add_more(self, parser):

@@ -9,8 +9,6 @@ from orders.services.files import waive_files
 
 
 class Command(BaseCommand):
-    """Waives the info-security finding; reason and name enter the approval history."""
-
     help = "Lets an order go on that is held for its info-security files."
 
     def add_arguments(self, parser):

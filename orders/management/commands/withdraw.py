@@ -6,8 +6,6 @@ from orders.services.withdrawal import withdraw_by_staff
 
 
 class Command(OrderCommand):
-    """The choice is needed where a customer has been billed for more than a day."""
-
     help = "Withdraws an order as BBOSS would; says what will follow."
     DRY_RUN = True
 

@@ -6,13 +6,13 @@ from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, StepForm, sentences
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
-from orders.services.giving_up import give_up, given_up_by, why_not_give_up
+from orders.services.giving_up import give_up, steps_to_give_up, why_not_give_up
 
 
 class GiveUpForm(StepForm):
     def rows(self):
         try:
-            return given_up_by(self.order)
+            return steps_to_give_up(self.order)
         except NotAllowedError:
             return []
 

@@ -75,27 +75,18 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
 
 
 def _settle_failed(trial: Order) -> None:
-    """Marks a withdrawn trial's failed steps as undone, since anything that they did has been undone.
-
-    So they hold up nobody, even if staff let an activation of the trial proceed.
-    """
+    """Marks a withdrawn trial's failed steps as undone, so that they hold up nobody who proceeds on it."""
     failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
     failed.current().update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:
-    """Deletions and undoing cancels that staff gave up, and whose records are still billed.
-
-    One that the books or `accept` have settled is not among them.
-    """
+    """Deletions and undoing cancels that staff gave up and that neither the books nor `accept` have settled."""
     return order.dispatches.current().filter(state=State.GIVEN_UP, undo=True, blocking=True)
 
 
 def _left(order: Order) -> QuerySet[Dispatch]:
-    """The undo steps and forward billing calls that are still open.
-
-    Undo steps that wait behind a given-up one do not count. They go on when that one is settled.
-    """
+    """Undo steps and billing calls that are still open. Those that wait behind a given-up one do not count."""
     rows = order.dispatches.current().filter(channel=Dispatch.Channel.BILLING)
     given_up = given_up_undoing(order).order_by("position").first()
     undoing = rows.filter(undo=True).exclude(state__in=[State.DONE, State.CLOSED, State.GIVEN_UP])

@@ -74,8 +74,7 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
 
 
 def _deletion(order: Order, records: list[int], acts: list[Dispatch], now: datetime.datetime) -> list[Dispatch]:
-    """Deletes the records. While a call that makes them may still act, looks for them at once and when it no longer
-    can."""
+    """Deletes the records. If a call may still make them, looks at once and when it can't any more."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]

@@ -116,8 +116,8 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
 
 def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Closes what stopped a step in an earlier plan. The present plan's step was closed before it could succeed."""
-    told = AffectedOrder.objects.unresolved().filter(order=order).values("incident__step")
-    closed = order.dispatches.current().filter(undo=False, state=State.CLOSED, step__in=told)
+    stopped = AffectedOrder.objects.unresolved().filter(order=order).values("incident__step")
+    closed = order.dispatches.current().filter(undo=False, state=State.CLOSED, step__in=stopped)
     for step in closed.order_by("pk").values_list("step", flat=True):
         close_troubles(order, step=step, now=now, by=by, but=BOOKS_ONLY)
 
@@ -142,12 +142,9 @@ def close_refused(order: Order) -> int:
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls that nobody will claim again, because their worker died and their order is undone or planned anew.
+    """Closes calls that nobody claims again: their worker died, and their order is undone or planned anew.
 
-    Returns how many.
-
-    Billing calls are not closed. They are repeated under the same key until their outcome is known (contract 3.9,
-    Compensation's order).
+    Returns how many. Billing calls are repeated until their outcome is known (contract 3.9, Compensation's order).
     """
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(

@@ -29,13 +29,14 @@ CLAIMED = ["state", "lease_token", "next_try_at", "attempts"]
 FROZEN = ["payload", "frozen_at", "records", "size", "about"]
 LOSSES = ["lost", "may_have_acted", "unanswered_at"]
 LOOK_UPS = named(effect=Effect.ASK)
-PAUSES = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
-STANDING = Prepared(lambda: Pause.objects.standing(Slot("now", DateTimeField())).order_by().values_list("partner"))
-MOST_ALONE = 5  # losses in a row after the first, which another step may have caused
+PAUSE_LOCK = (0x1D5D, 0)  # the advisory lock that claims share and a pause takes exclusively; any numbers will do
+PAUSED = Prepared(lambda: Pause.objects.in_force(Slot("now", DateTimeField())).order_by().values_list("partner"))
+ALONE, TOGETHER = True, False  # how steps are claimed: one that lost its worker alone, all others together
+LOSSES_ALLOWED = 5  # losses in a row after the first, which another step may have caused
 
 # Due steps by their losses. A lease that ran out is a loss.
 NEVER_LOST = Q(lost=0) & ~Q(state=State.SENDING)
-USED_UP = Q(state=State.SENDING, lost__gte=MOST_ALONE)
+USED_UP = Q(state=State.SENDING, lost__gte=LOSSES_ALLOWED)
 TO_SEND_ALONE = ~NEVER_LOST & ~USED_UP
 LOST = Prepared(
     lambda: (
@@ -97,12 +98,13 @@ def claim(
     A first attempt freezes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row
     is due again when the lease has run out. The open attempt is closed as lost.
     """
-    standing = read_restore_state()
-    if standing.last_order:
-        hold_processes(last_order=standing.last_order, last_event=standing.last_event, now=now)
+    restore = read_restore_state()
+    if restore.last_order:
+        hold_processes(last_order=restore.last_order, last_event=restore.last_event, now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
-        rows = _due(not_paused(rooms, now=now), now, _kinds(lost, lost_first), standing)
+        ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)
+        rows = _due(not_paused(rooms, now=now), now, ways, restore)
         if not rows:
             return []
         fresh, again = [], []
@@ -110,7 +112,6 @@ def claim(
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now)
         died = [row for row in again if row.state == State.SENDING]
-        _close_lost([row.pk for row in died], now)
         note_losses(died, now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
@@ -120,31 +121,31 @@ def claim(
         update_rows(died, LOSSES)
         attempts = [new_row(Attempt, dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
-        before = _attempted_before(again, standing)
+        before = _attempted_before(again, restore)
     return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]
 
 
 def paused_partners(*, now: datetime.datetime) -> set[str]:
     """The partners that are paused now."""
-    return set(STANDING(now=now))
+    return set(PAUSED(now=now))
 
 
 def not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
     """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
     if connection.vendor == "postgresql":  # SQLite has only one writer at a time anyway
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", PAUSES)
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", PAUSE_LOCK)
     paused = paused_partners(now=now)
     return {partner: room for partner, room in rooms.items() if partner not in paused}
 
 
-def _attempted_before(rows: Iterable[Dispatch], standing: RestoreState) -> set[int]:
+def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[int]:
     """The billing steps among these rows that were attempted before the database was restored."""
-    ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if standing.last_attempt else []
+    ids = [row.pk for row in rows if row.channel == Dispatch.Channel.BILLING] if restore.last_attempt else []
     if not ids:
         return set()
     return set(
-        Attempt.objects.filter(dispatch__in=ids, pk__lte=standing.last_attempt).values_list("dispatch", flat=True)
+        Attempt.objects.filter(dispatch__in=ids, pk__lte=restore.last_attempt).values_list("dispatch", flat=True)
     )
 
 
@@ -157,7 +158,7 @@ def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
     used_up = [
         _lost_for_good(pk, token, channel)
         for pk, state, lost, token, channel in rows
-        if state == State.SENDING and lost >= MOST_ALONE
+        if state == State.SENDING and lost >= LOSSES_ALLOWED
     ]
     if used_up:
         record_outcomes(used_up, now=now, by=by)
@@ -179,31 +180,28 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
     )
 
 
-def _kinds(lost: bool, lost_first: bool) -> list[bool]:
-    """The kinds of step to look for, in order: True means one step that lost its worker, False means all others."""
-    return [True, False] if lost and lost_first else [False, True] if lost else [False]
+def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState) -> list[Dispatch]:
+    """The longest due steps of each partner, as many as it has room for, locked, with all that building needs.
 
-
-def _due(rooms: dict[str, int], now: datetime.datetime, kinds: list[bool], standing: RestoreState) -> list[Dispatch]:
-    """The longest due steps of each partner, as many as it has room for, locked, with all that building needs."""
-    ids = next(filter(None, (_due_ids(rooms, now, lost, standing.restored) for lost in kinds)), [])
+    They are found in the first of these `ways` in which something is due.
+    """
+    ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored) for alone in ways)), [])
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
-    if not standing.last_order:
+    if not restore.last_order:
         return rows
-    return [row for row in rows if not is_held(row, last_order=standing.last_order, last_event=standing.last_event)]
+    return [row for row in rows if not is_held(row, last_order=restore.last_order, last_event=restore.last_event)]
 
 
-def _due_ids(rooms: dict[str, int], now: datetime.datetime, lost: bool, looks: bool) -> list[int]:
-    """The ids of the steps that may be claimed. With `lost`, the id of one step that lost its worker."""
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool) -> list[int]:
     due = [
         row
         for partner, room in rooms.items()
         if room
-        for row in _longest_due(partner, 1 if lost else room, lost, looks)(now=now)
+        for row in _longest_due(partner, 1 if alone else room, alone, looks)(now=now)
     ]
-    return _within_bounds(due)[: 1 if lost else None]
+    return _within_bounds(due)[: 1 if alone else None]
 
 
 def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
@@ -218,12 +216,9 @@ def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[in
 
 
 @functools.cache
-def _longest_due(partner: str, room: int, lost: bool, looks: bool) -> Prepared:
-    """Selects (next try, id, size) of what may be claimed for a partner; with `looks` only look-ups.
-
-    Mostly it finds nothing, so it must be cheap.
-    """
-    kind = (TO_SEND_ALONE if lost else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+def _longest_due(partner: str, room: int, alone: bool, looks: bool) -> Prepared:
+    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing."""
+    kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
     return Prepared(lambda: _claimable(partner).filter(kind)[:room])
 
 
@@ -255,13 +250,6 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
             row.payload = ""
         else:
             row.payload = payload
-
-
-def _close_lost(dispatch_ids: list[int], now: datetime.datetime) -> None:
-    if dispatch_ids:
-        Attempt.objects.filter(dispatch__in=dispatch_ids, outcome=Attempt.Outcome.OPEN).update(
-            outcome=Attempt.Outcome.LOST, finished_at=now, error=WORKER_DIED
-        )
 
 
 def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:

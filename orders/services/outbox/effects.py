@@ -39,8 +39,7 @@ def acts_of(order: Order) -> list[Dispatch]:
 
 
 def touched_since(row: Dispatch) -> set[int]:
-    """Those of a dispatch's records that a later step may have touched. Steps that were undone since, and repeats, do
-    not count."""
+    """Those of a dispatch's records that a later step may have touched, except undone steps and repeats."""
     mine, found = set(row.records), set()
     for records in later_in_line(row).filter(ACTED).exclude(records=[]).values_list("records", flat=True):
         found |= mine.intersection(records)

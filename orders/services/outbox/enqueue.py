@@ -51,10 +51,7 @@ def build_step(
 def build_questions(
     row: Dispatch, *, about: dict, again: datetime.datetime | None, now: datetime.datetime
 ) -> list[Dispatch]:
-    """Builds two questions about a step's records, in its place: one for now, one from `again` on, which is the last.
-
-    Without `again` the first is the last.
-    """
+    """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given."""
     place = {
         "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
         "undo": row.order.undo_since is not None,
@@ -105,10 +102,7 @@ def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
-    """Saves steps that were built, with their keys. Their orders must be locked.
-
-    `random_keys`: the partner may have seen the keys that would be derived.
-    """
+    """Saves steps of locked orders, with their keys. `random_keys`: the partner may have seen the derived ones."""
     rows = list(rows)
     if not random_keys:
         give_keys(rows)
@@ -143,10 +137,7 @@ def _used_keys(order: Order, steps: set[str]) -> set[uuid.UUID]:
 
 
 def derived_key(number: str, step: str, n: int) -> uuid.UUID:
-    """The key of an order's n-th dispatch of a step, counted from 1.
-
-    Nothing in it comes from this database, so the order gets the same keys again after a restore.
-    """
+    """The key of an order's n-th dispatch of a step, from 1. It needs no database, so a restore does not change it."""
     parts = (settings.BBOSS_DOMAIN, settings.BBOSS_ROUTE_VALUE, settings.BBOSS_ENV_FLAG, number, step, str(n))
     return uuid.uuid5(uuid.NAMESPACE_URL, "|".join(parts))
 
@@ -177,22 +168,23 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     """
     now = timezone.now()
     key = settings.Q_CLUSTER["name"] if settle else WAKE_KEY
-    return new_row(OrmQ, key=key, payload=_package(settle, now.replace(second=0, microsecond=0)), lock=now)
+    return new_row(OrmQ, key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 
 def wake_sender() -> None:
     """Queues the sending of notices to staff, which is a hint like a drain."""
     now = timezone.now()
-    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_signed(SEND_NOTICES, now), lock=now)])
+    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
 
 
 @lru_cache(maxsize=2)
-def _package(settle: bool, minute: datetime.datetime) -> str:
-    """The task as django-q2 packs and signs it. All drains of a minute are the same task."""
-    return _signed(DRAIN, minute, *((True,) if settle else ()))
+def _packed_drain(settle: bool, minute: datetime.datetime) -> str:
+    """The task of a drain, the same for all of a minute, so that signing costs no order time."""
+    return _packed(DRAIN, minute, *((True,) if settle else ()))
 
 
-def _signed(func: str, minute: datetime.datetime, *args) -> str:
+def _packed(func: str, minute: datetime.datetime, *args) -> str:
+    """A task as django-q2's `async_task` packs and signs it, which would also save it, in a query of its own."""
     name = func.rpartition(".")[2]
     task = {"id": uuid.uuid4().hex, "name": name, "func": func, "args": args, "kwargs": {}}
     return SignedPackage.dumps(task | {"started": minute, "ack_failure": settings.Q_CLUSTER["ack_failures"]})

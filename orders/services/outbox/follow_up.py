@@ -12,14 +12,8 @@ from orders.services.approvals import apply_early_decisions
 from orders.services.compensation.finish import finish_undo, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.files import end_files_hold, hold_for_files
-from orders.services.giving_up import answer_question, conclude_given_up, end_billed
-from orders.services.incidents import (
-    BILLED_NOT_ACTIVE,
-    BOOKS_ONLY,
-    close_troubles,
-    lock_incidents,
-    open_incident,
-)
+from orders.services.giving_up import apply_answer, close_removals, settle_given_up_orders
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, lock_incidents, open_incident
 from orders.services.looks import LOOKED, look_after
 from orders.services.order_state import add_event, lock_orders, refresh_states
 from orders.services.outbox.effects import takes_back
@@ -91,7 +85,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
         apply_early_decisions(begun, now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
-        answer_question(row, outcomes[row.pk].data["held"], now=now, by=by)
+        apply_answer(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane}
     touched = {row.order_id for row in ended}
@@ -103,7 +97,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     look_after(done, now=now)
     settled = _settle_books(rows, troubled, now, by)
     if beside := _beside_given_up(done):
-        conclude_given_up(beside, now=now, by=by)
+        settle_given_up_orders(beside, now=now, by=by)
     if beside or answers or settled:  # others were planned anew, so what was read is out of date
         orders = lock_orders({pk for order in orders.values() for pk in (order.pk, order.trial_id) if pk})
     released = release(now=now, order_ids=touched, lanes=lanes) if touched else 0
@@ -139,7 +133,7 @@ def _settle_books(
             continue
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
-            moved |= end_billed(trial, now=now, by=by)
+            moved |= close_removals(trial, now=now, by=by)
             note_not_meant(trial, now=now, by=by, opens=moves)
     return moved
 
@@ -149,21 +143,17 @@ def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
     For an order that is being undone, only a failed billing call opens an incident, since money depends on it.
     """
-    kind = STEPS[row.step]
-    if row.order.undo_since and kind.moot:
+    if row.order.undo_since and STEPS[row.step].moot:
         return
-    open_incident(
-        row.order,
-        partner=kind.partner,
-        step=row.step,
-        code=row.error_code,
-        detail=row.error,
-        now=now,
-        params=row.error_params,
-        beside=row.order.trial if _names_trial(row) else None,
-    )
+    _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))
     if _is_compensated(row) and not row.order.undo_since:
         begin_undo(row.order, ending=Order.State.FAILED, why=f"{row.step}: {row.error_code}", by=by, now=now)
+
+
+def _open_incident_of(row: Dispatch, code: str, now: datetime.datetime, *, names_trial: bool) -> None:
+    cause: dict = {"partner": STEPS[row.step].partner, "step": row.step, "code": code}
+    beside = row.order.trial if names_trial else None
+    open_incident(row.order, **cause, detail=row.error, params=row.error_params, now=now, beside=beside)
 
 
 def _names_trial(row: Dispatch) -> bool:
@@ -189,16 +179,7 @@ def _note_acted_before(done: list[Dispatch], outcomes: dict[int, Outcome], now: 
             continue
         add_event(row.order, ACTED_BEFORE, by=by, now=now, step=row.step)
         if row.channel != Channel.BILLING or (row.step == Step.CREATE_TRIAL and _was_cancelled(row)):
-            open_incident(
-                row.order,
-                partner=STEPS[row.step].partner,
-                step=row.step,
-                code=ACTED_BEFORE,
-                detail=row.error,
-                now=now,
-                params=row.error_params,
-                beside=row.order.trial if row.lane else None,
-            )
+            _open_incident_of(row, ACTED_BEFORE, now, names_trial=row.lane is not None)
     cancelled = {row.order.trial_id: row.order.trial for row in done if row.step == Step.CANCEL_TRIAL}
     cancelled.pop(None, None)
     for pk in EXPLAINED(trials=cancelled) if cancelled else ():

@@ -31,10 +31,7 @@ TRIALS_RECORDS = Prepared(
 
 
 def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
-    """The records, by id, of dispatches that are attempted for the first time. Their times follow from T (`frozen_at`).
-
-    The records are not saved.
-    """
+    """The records, by id and unsaved, of dispatches at their first attempt, with the times that follow from T."""
     fresh = [row for row in fresh if row.channel == Dispatch.Channel.BILLING]
     _choose([row for row in fresh if not row.repeat])
     records = load_records({pk for row in fresh for pk in [*row.records, *row.about.get("fixes", [])]})
@@ -78,10 +75,7 @@ def _is_shaped(row: Dispatch) -> bool:
 def work_out(
     row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
 ) -> tuple[Shape, list[BillingRecord]]:  # fmt: skip
-    """What a trial is meant to be when it is this step's turn, and the records that the step has to send then.
-
-    `gone`: as if this order were taken back already.
-    """
+    """The trial's shape at this step's turn, and the records to send then. `gone`: as if that were taken back."""
     trial = row.order.trial or row.order
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)
     meant = meant_now(trial, shape, now=now, gone=gone)
@@ -165,7 +159,7 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     row.about = row.about | {"sent": sent}
 
 
-def take_what_was_sent(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
+def apply_fix(row: Dispatch, records: Mapping[int, BillingRecord]) -> None:
     """Makes ours what a fix has sent, now that it is accepted. Does not save the records."""
     for pk, (state, *times) in row.about.get("sent", {}).items():
         record = records[int(pk)]
@@ -176,8 +170,7 @@ def take_what_was_sent(row: Dispatch, records: Mapping[int, BillingRecord]) -> N
 
 
 def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
-    """Sets createTime, cancelTime and the time of cancelling from a dispatch's T, for those of its records that are
-    given. Does not save them."""
+    """Sets the times that follow from a dispatch's T on those of its records that are given. Does not save them."""
     t, kind = row.frozen_at, STEPS[row.step]
     if row.repeat or not kind.timed:
         return

@@ -18,8 +18,8 @@ from orders.services.compensation.plan import may_still_act
 from orders.services.order_state import add_event, add_events, event, load_records, lock_orders
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.freeze import LEFT, set_times, take_what_was_sent
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.freeze import LEFT, apply_fix, set_times
+from orders.services.outbox.outcome import WORKER_DIED, Outcome
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
@@ -204,7 +204,11 @@ def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str)
 
 
 def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
-    """Counts one more loss for (locked) rows that are claimed because their lease ran out. Does not save them."""
+    """Counts one more loss for (locked) rows whose lease ran out, unsaved, and ends their open attempts as lost."""
+    if not rows:
+        return
+    attempts = Attempt.objects.filter(dispatch__in=rows, outcome=Result.OPEN)
+    attempts.update(outcome=Result.LOST, finished_at=now, error=WORKER_DIED)
     for row in rows:
         row.lost += 1
         row.may_have_acted, row.unanswered_at = True, now
@@ -241,7 +245,7 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
         | {int(pk) for row in mended for pk in row.about["sent"]}
     )
     for row in mended:
-        take_what_was_sent(row, touched)
+        apply_fix(row, touched)
     for row in repeated:
         take_times(row, touched, outcomes[row.pk])  # if the partner acted on that key before, its times may differ
     for row in settled:
@@ -255,8 +259,7 @@ def _write_records(done: list[Dispatch], failed: list[Dispatch], outcomes: dict[
 
 
 def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) -> bool:
-    """Drops accepted times of records that a step of ours has set since. Returns whether any record has accepted
-    values."""
+    """Drops accepted times that a step of ours has set since. Whether any record has accepted values."""
     some = False
     for row in rows:
         for pk in row.records if any(record.accepted for record in records.values()) else ():
@@ -278,10 +281,7 @@ def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: dateti
 
 
 def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
-    """The dispatches that the partner acted on before, and whose records it holds as the steps mean them.
-
-    Those of partners without books always fit, since it was done.
-    """
+    """The dispatches that the partner acted on before, and whose records, if any, it holds as the steps mean them."""
     asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
     records = load_records({pk for row in asked for pk in row.records})
     return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}

@@ -15,12 +15,12 @@ from orders.steps import FIXES
 
 State, Gate = Dispatch.State, Dispatch.Gate
 NOT_FINISHED = [State.WAITING, State.DUE, State.SENDING, State.RETRYING, State.FAILED]
-NO_MORE = (Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)) & Q(
-    undo=False, order__undo_since__isnull=False
+DROPPED_BY_UNDO = Q(undo=False, order__undo_since__isnull=False) & (
+    Q(state=State.FAILED) | ~Q(channel=Dispatch.Channel.BILLING)
 )
-NOT_GIVEN_UP = ~(NO_MORE | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
-HOLDS_ITS_ORDER = Q(state=State.GIVEN_UP, undo=True)  # a deletion that staff gave up, until its records are settled
-AT_MOST, PART = 5000, 500  # waiting steps that a look at all orders takes, and that one query takes
+WAITED_FOR = ~(DROPPED_BY_UNDO | Q(state=State.FAILED) & (Q(step__in=FIXES) | Q(repeat=True)))
+GIVEN_UP_DELETION = Q(state=State.GIVEN_UP, undo=True)  # its order waits until its records are settled
+STEPS_AT_ONCE, BATCH = 5000, 500  # of all waiting steps: how many a call looks at, and how many a query
 NOW = Slot("now", DateTimeField())
 STOPPED = Q(state=State.FAILED) | Q(state=State.RETRYING, step=Dispatch.Step.CHECK_FILES)
 
@@ -34,7 +34,7 @@ def release(
 ) -> int:
     """Makes due every waiting step that may begin now. Returns how many.
 
-    `order_ids=None` means all orders, AT_MOST steps of them. `dated` means only steps that wait for a moment.
+    `order_ids=None` means all orders, STEPS_AT_ONCE steps of them. `dated` means only steps that wait for a moment.
 
     A step may begin when the blocking steps before it are done, nothing earlier in its trial's line is unfinished, its
     gate (approval, start day) is open and the order has no undo mark. The steps are locked while that is asked, so
@@ -53,9 +53,9 @@ def _parts_of_all() -> Iterator[list[int]]:
     A query about a part finds by indexes what is in front of its steps. One about all of them reads whole tables.
     """
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
-    first = random.randrange(len(ids)) if len(ids) > AT_MOST else 0
-    ids = (ids[first:] + ids[:first])[:AT_MOST]
-    return (ids[start : start + PART] for start in range(0, len(ids), PART))
+    first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
+    ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
 
 
 @transaction.atomic
@@ -70,7 +70,7 @@ def _make_due(ready: Prepared, *, now: datetime.datetime, **values) -> int:
 def in_front_of(row: Dispatch) -> list[Dispatch]:
     """The unfinished steps that a waiting step waits for: first its own order's, then others' in its trial's line."""
     own = Dispatch.objects.current().filter(order=row.order_id, position__lt=row.position, blocking=True)
-    own = own.filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER).order_by("position", "pk")
+    own = own.filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION).order_by("position", "pk")
     if row.lane is None:
         return list(own.defer("payload"))
     line = _line(row.lane, row.place or row.pk).exclude(order=row.order_id).order_by("turn")
@@ -78,10 +78,7 @@ def in_front_of(row: Dispatch) -> list[Dispatch]:
 
 
 def stopped_in_line() -> QuerySet[Dispatch]:
-    """The steps that hold up a trial's line.
-
-    They are failed steps, and undo steps that wait behind a deletion of their order which failed or was given up.
-    """
+    """The steps that hold up a trial's line: failed ones, and undo steps behind a failed or given-up deletion."""
     return _unfinished().filter(_holds_up(), lane__isnull=False)
 
 
@@ -100,7 +97,7 @@ def _holds_up() -> Q:
 def stopped_before() -> QuerySet[Dispatch]:
     """The undo steps of its own order that stopped in front of the undo step in question, whether in a line or not."""
     before = Dispatch.objects.current().filter(order=OuterRef("order_id"), position__lt=OuterRef("position"))
-    return before.filter(HOLDS_ITS_ORDER | Q(state=State.FAILED, undo=True, blocking=True))
+    return before.filter(GIVEN_UP_DELETION | Q(state=State.FAILED, undo=True, blocking=True))
 
 
 def stands_behind_what_stopped() -> Q:
@@ -113,10 +110,7 @@ def _waiting() -> QuerySet[Dispatch]:
 
 
 def _ready(among: Q) -> QuerySet[Dispatch]:
-    """The steps among these that may begin, locked.
-
-    Whoever has locked one already is about to make it due or to close it, so nobody waits for it.
-    """
+    """Those that may begin, locked. One that is locked already is about to be due or closed: nobody waits for it."""
     ready = _waiting().filter(
         among,
         Q(gate=Gate.NONE)
@@ -136,7 +130,7 @@ def _order() -> QuerySet[Order]:
 def _before_in_order() -> QuerySet[Dispatch]:
     """Unfinished blocking steps of the same order in front of the row in question."""
     before = Dispatch.objects.filter(order_id=OuterRef("order_id"), position__lt=OuterRef("position"), blocking=True)
-    return before.current().filter(NOT_GIVEN_UP & Q(state__in=NOT_FINISHED) | HOLDS_ITS_ORDER)
+    return before.current().filter(WAITED_FOR & Q(state__in=NOT_FINISHED) | GIVEN_UP_DELETION)
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
@@ -145,8 +139,7 @@ def _before_in_line() -> QuerySet[Dispatch]:
 
 
 def _line(lane, turn) -> QuerySet[Dispatch]:
-    """Unfinished steps of a line in front of a place. Steps are added under the trial's lock, so ids rise in the order
-    of acceptance."""
+    """Unfinished steps of a line in front of a place. Ids rise in order of arrival, under the trial's lock."""
     turns = Coalesce("place", "pk", output_field=BigIntegerField())
     return _unfinished().filter(lane=lane).annotate(turn=turns).filter(turn__lt=turn)
 
@@ -158,7 +151,7 @@ def _unfinished() -> QuerySet[Dispatch]:
     one holds up nobody, nor does a call to BPM in the air. A failed fix never does, since the next comparison looks
     again. A failed forced repeat never does, since the earlier acceptance stands.
     """
-    return Dispatch.objects.current().filter(NOT_GIVEN_UP, state__in=NOT_FINISHED)
+    return Dispatch.objects.current().filter(WAITED_FOR, state__in=NOT_FINISHED)
 
 
 READY_OF_ORDERS = Prepared(lambda: _ready(OneOf("order_id", "orders") | OneOf("lane", "lanes")))

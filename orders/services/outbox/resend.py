@@ -17,7 +17,7 @@ from orders.local_time import midnight
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
-from orders.services.approvals import standing_decision
+from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
@@ -67,8 +67,8 @@ class Selection:
     filtered: bool = False
 
     @property
-    def names(self) -> bool:
-        """Whether somebody named the orders. A filter must not open orders that were compensated months ago."""
+    def by_number(self) -> bool:
+        """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
         return bool(self.numbers) and not self.filtered
 
 
@@ -153,13 +153,13 @@ def _judge(
 
 
 def _judge_opening(order: Order, claims: dict, selection: Selection) -> Judgement:
-    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.names
-    if by_staff or not (selection.names or selection.reopen):
+    by_staff = order.troubles.unresolved().filter(incident__code=COMPENSATED).exists() and not selection.by_number
+    if by_staff or not (selection.by_number or selection.reopen):
         how = "its number" if by_staff else "its number, or --reopen"
         return Judgement(order.number, "all", LEFT_OUT, f"it was compensated; to open it again takes {how}")
     if why := why_not_open(order, claims):
         return Judgement(order.number, "all", REFUSED, str(why), refusal=why)
-    decision = standing_decision(order) if bpm_acts(order).exists() else ""
+    decision = decision_in_force(order) if bpm_acts(order).exists() else ""
     stands = f"; BPM's {decision} stands" if decision else ""
     return Judgement(order.number, "all", AGAIN, f"{ANEW}{stands}", decision=decision)
 
@@ -356,10 +356,12 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     for row in sent:
         if row.step == "all":
             open_again(order, now=now, by=by)
-        elif row.verdict == REPEAT or (row.verdict in WAITS and _is_done(row)):
-            _repeat(Dispatch.objects.get(pk=row.dispatch_id), now)
+            continue
+        step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
+        if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+            _repeat(step, now)
         else:
-            _queue_again(Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id), now, by)
+            _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
@@ -385,18 +387,11 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
 
 
 def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
-    """Replaces a definitely answered dispatch: new key, new T, the same place in its trial's line.
-
-    If the partner acted on the old key before, the new key is random, since the partner may know a derived one.
-    """
+    """Replaces a definitely answered dispatch in its place. The new key is random if the partner acted on the old."""
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)
     enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
-
-
-def _is_done(judged: Judgement) -> bool:
-    return Dispatch.objects.filter(pk=judged.dispatch_id, state=State.DONE).exists()
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:

@@ -14,7 +14,7 @@ from orders.content import domain_key
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, Difference, Dispatch, Order
 from orders.services.compensation.late import end_question
-from orders.services.giving_up import NOT_BILLED, leave_billed, mark_left, settle_given_up
+from orders.services.giving_up import NOT_BILLED, accept_removals, mark_records_left, settle_given_up_step
 from orders.services.holds import settle_followers
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
@@ -78,7 +78,7 @@ def accept(
             row.order = order
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
-            settle_given_up(row, held, now=now, by=by)
+            settle_given_up_step(row, held, now=now, by=by)
         _after_accepting(order, set(codes), steps, held, reason.strip(), now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
@@ -97,8 +97,7 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
-    """Whether `accept` ends an incident, by its code and step. `unknown`: the failed billing steps whose outcome nobody
-    knows."""
+    """Whether `accept` ends an incident. `unknown`: the failed billing steps whose outcome nobody knows."""
     return code in BOOKS_ONLY or step in unknown
 
 
@@ -132,14 +131,14 @@ def _after_accepting(
         if trial:
             about |= Q(order=trial, kind=Difference.Kind.NOT_MEANT)
         rows = Difference.objects.filter(about, state=Difference.State.OPEN)
-        mark_left(_records_of(owner_of_records, rows))
+        mark_records_left(_records_of(owner_of_records, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
         if trial or order.kind == Kind.TRIAL:
             tell_differences(owner_of_records, by=by, now=now)
             end_beside(owner_of_records, now=now, by=by)
     left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
     if left or BILLED_NOT_ACTIVE in codes:
-        leave_billed(order, now=now, by=by)
+        accept_removals(order, now=now, by=by)
     if BUILT_UPON in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
     asked = order.undo_asked_at and order.kind == Kind.ACTIVATION  # its trial has the mark too

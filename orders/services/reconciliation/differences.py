@@ -16,7 +16,7 @@ from orders.steps import FIXES
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_RECORD = "unknown_record"
-SHOWN = 3
+NAMED = 3
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
@@ -82,10 +82,7 @@ def close_differences(rows: QuerySet[Difference], *, by: str, now: datetime.date
 
 
 def of_order(order: Order) -> QuerySet[Difference]:
-    """The differences that a comparison of this order finds and closes.
-
-    Includes those from before we knew the order's number.
-    """
+    """The differences that a comparison of this order finds and closes, also those from before the order was here."""
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
@@ -93,33 +90,21 @@ def tell_differences(order: Order, *, by: str, now: datetime.datetime, mail: boo
     """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
-        detail = ", ".join(map(_summary, still[:SHOWN])) + (f" … {len(still)}" if len(still) > SHOWN else "")
+        detail = ", ".join(map(_summary, still[:NAMED])) + (f" … {len(still)}" if len(still) > NAMED else "")
         open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now, mail=mail)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends the incidents that a comparison of the (locked) order settles, besides that of its differences."""
-    _end_failed_fixes(order, by=by, now=now)
-    _end_unknown(order, by=by, now=now)
+    """Ends what a comparison of the (locked) order settles besides its differences.
 
-
-def _summary(row: Difference) -> str:
-    name = row.domain or row.product_id or row.job_id
-    return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
-
-
-def _end_failed_fixes(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends the trouble of failed fixes, since a later comparison has looked."""
+    That is the trouble of failed fixes, and, for the order and its changes, of unknown records once none is left.
+    """
     failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)
         close_troubles(order, step=step, now=now, by=by)
-
-
-def _end_unknown(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends the trouble of unknown records, for this order and its changes, once no record is unknown any more."""
     stopped = AffectedOrder.objects.unresolved().filter(
         Q(order=order) | Q(order__trial=order), incident__code=UNKNOWN_RECORD
     )
@@ -128,6 +113,11 @@ def _end_unknown(order: Order, *, by: str, now: datetime.datetime) -> None:
         unknown = BillingRecord.objects.filter(order__in=owners - {None}, state=BillingRecord.State.UNKNOWN)
         if not unknown.exists():
             close_troubles(row.order, step="", code=UNKNOWN_RECORD, now=now, by=by)
+
+
+def _summary(row: Difference) -> str:
+    name = row.domain or row.product_id or row.job_id
+    return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 
 
 def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> None:

@@ -28,10 +28,7 @@ Left = dict[str, str]
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A reason why an order's or its trial's records can't be corrected now, mostly a billing step.
-
-    `moving`: they can't be compared either, since they are changing.
-    """
+    """Why an order's or its trial's records can't be corrected now. `moving`: they can't be compared either."""
 
     code: str
     step: str = ""

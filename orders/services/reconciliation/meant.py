@@ -17,7 +17,7 @@ from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Or
 from orders.queries.shapes import is_meant, meant_of
 from orders.services.incidents import DIFFERENCE, close_troubles, open_incident
 from orders.services.outbox.freeze import LEFT
-from orders.services.outbox.release import NOT_FINISHED, NOT_GIVEN_UP
+from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
 from orders.services.reconciliation.differences import close_differences, tell_differences
 from orders.shape import Shape
 
@@ -51,7 +51,7 @@ def not_meant(
 
 def _moving(trials: Collection[int]) -> set[int]:
     """The trials whose line has a step that has begun and not ended, or that takes something back."""
-    rows = Dispatch.objects.current().filter(NOT_GIVEN_UP, lane__in=list(trials), state__in=NOT_FINISHED)
+    rows = Dispatch.objects.current().filter(WAITED_FOR, lane__in=list(trials), state__in=NOT_FINISHED)
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
 
@@ -157,8 +157,7 @@ def note_not_meant(
 
 
 def end_beside(trial: Order, *, now: datetime.datetime, by: str) -> None:
-    """Ends the incident of differences for the orders of a trial that it names beside the trial, if the trial has none
-    left."""
+    """Ends the incident of differences for orders named beside their trial, once the trial has none left."""
     if trial.differences.filter(kind=NOT_MEANT, state=Difference.State.OPEN).exists():
         return
     named = AffectedOrder.objects.unresolved().filter(order__trial=trial, incident__code=DIFFERENCE)

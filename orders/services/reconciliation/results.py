@@ -15,7 +15,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.queries.shapes import is_meant, meant_of, shape_of
 from orders.services.compensation.plan import LOOK_AGAIN
-from orders.services.giving_up import billed_still, end_billed
+from orders.services.giving_up import close_removals, given_up_removals
 from orders.services.order_state import add_event, lock_order, lock_orders
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.reconciliation.differences import (
@@ -157,16 +157,15 @@ def _drop_given_up(
     now: datetime.datetime,
     by: str,
 ) -> list[Discrepancy]:
-    """Leaves out records that are not live any more and must not be, also some that staff gave up taking back: that is
-    what was wanted."""
-    billed = {pk for row in billed_still(order) for pk in row.records} | _not_wanted(order, records, now)
+    """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
+    billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
     for one in gone:
         record = records[one.record]
         record.state = SETTLED[one.theirs]
         _copy_times(record, one)
         record.save(update_fields=TAKEN)
-    end_billed(order, now=now, by=by)
+    close_removals(order, now=now, by=by)
     return [one for one in discrepancies if one not in gone]
 
 
@@ -247,9 +246,8 @@ def end_reconciliation(
 
     `mail=False`: somebody named the orders and sees what is found, so nobody is mailed.
 
-    `listed` is how many numbers BBOSS's list held, if there was one. The mail belongs to the newest compared order
-    (`newest`), or else to the newest order of all. Without any order there is no mail, since there was nothing to
-    compare.
+    `listed` is how many numbers BBOSS's list held, if there was one. A mail step needs an order: it gets the newest one
+    that was compared (`newest`), or else the newest of all. Where there is no order, nobody is mailed.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()

@@ -13,17 +13,14 @@ from django.db.models import QuerySet
 from orders.books import BooksSilentError, HeldRecord, fetch_records
 from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
-from orders.errors import NotAllowedError, OrderUnknownError, check_reason
+from orders.errors import NotAllowedError, check_reason
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
-from orders.services.giving_up import billed_still, end_billed
-from orders.services.incidents import (
-    PARTNER_PAUSED,
-    close_troubles,
-)
-from orders.services.order_state import add_event, load_records, lock_order, refresh_states
+from orders.services.giving_up import close_removals, given_up_removals
+from orders.services.incidents import PARTNER_PAUSED, close_troubles
+from orders.services.order_state import add_event, find_order, load_records, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
@@ -58,10 +55,7 @@ def job_of(order: Order) -> str:
 
 
 def ask_all(order: Order) -> list[HeldRecord]:
-    """The partner's records for an order. If a failed step concerns its trial's records, those too.
-
-    Raises BooksSilentError.
-    """
+    """The partner's records for an order, and its trial's if a failed step is about those. Raises BooksSilentError."""
     failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
@@ -76,11 +70,8 @@ def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
 
 def ask_books(number: str) -> list[HeldRecord]:
     """The partner's records for an order. Raises OrderUnknownError, and NotAllowedError if it does not answer."""
-    order = Order.objects.filter(number=number).select_related("trial").first()
-    if order is None:
-        raise OrderUnknownError("order_unknown", number=number)
     try:
-        return ask_all(order)
+        return ask_all(find_order(number))
     except BooksSilentError as error:
         if error.code == PARTNER_PAUSED:
             raise NotAllowedError("books_paused", told=str(error)) from error
@@ -106,7 +97,7 @@ def take(
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
-        differs, billed = open_record_differences(order).exists(), bool(billed_still(order))
+        differs, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
         if why := why_not_take(order, stopped=bool(rows), differs=differs, billed=billed):
             raise why
         if rows:
@@ -147,14 +138,14 @@ def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
 def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
     """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
     there = by_identity(held)
-    ids = {pk for row in billed_still(order) for pk in row.records}
+    ids = {pk for row in given_up_removals(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
     for record in records:
         take_record(record, there.get(identity(record, record.order)))
     if not records or any(record.state in BillingRecord.THERE for record in records):
         return False
     update_rows(records, TAKEN)
-    return end_billed(order, now=now, by=by)
+    return close_removals(order, now=now, by=by)
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
@@ -338,7 +329,7 @@ def close_by_hand(rows: QuerySet[Difference], state: str, reason: str, *, by: st
 def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
     refresh_trial(trial, now=now, by=by)
-    end_billed(trial, now=now, by=by, beside=order)
+    close_removals(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
