@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -15,9 +16,9 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from orders.people import ACCOUNTS
-from project.addresses import parse_network
+from project.addresses import is_loopback, parse_network
 from project.certificates import certificate_expiry
-from project.checks import TAG, is_mail
+from project.checks import TAG, is_http, is_mail
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 
 LEAST_SECRET = 16
@@ -57,6 +58,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         values,
         certificate,
         second_persons,
+        partners_in_clear,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -113,6 +115,8 @@ def switched_off() -> Iterator[str]:
         yield "BBOSS_RATE is empty: a caller may post without limit."
     if settings.BBOSS_ENV_FLAG == "1" and not settings.BBOSS_ALLOWED_IPS:
         yield "BBOSS_ALLOWED_IPS is empty with production data: any address may post, and each message costs time."
+    elif settings.BBOSS_ENV_FLAG == "1" and any(_is_open(entry) for entry in settings.BBOSS_ALLOWED_IPS):
+        yield "BBOSS_ALLOWED_IPS lets everybody post; name BBOSS's addresses alone."
 
 
 def folders() -> Iterator[str]:
@@ -197,3 +201,10 @@ def second_persons() -> Iterator[str]:
             return  # `database_access` says so
         if number < 2:
             yield f"{right}: {number} of the active accounts may {act}; it takes two. Give them the role 审批主管."
+
+
+def partners_in_clear() -> Iterator[str]:
+    for name in SANDBOX:
+        url = getattr(settings, name)
+        if is_http(url) and urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
+            yield f"{name} is http: orders and people's data can be read on the way. Ask the partner for https."

@@ -186,8 +186,11 @@ DOUBTS = [
     ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
     ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
     ({"BBOSS_ENV_FLAG": "1"}, "BBOSS_ALLOWED_IPS is empty with production data"),
+    ({"BBOSS_ENV_FLAG": "1", "BBOSS_ALLOWED_IPS": ["10.0.0.1", "::/0"]}, "BBOSS_ALLOWED_IPS lets everybody post"),
     ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
     ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
+    ({"BPM_BASE_URL": "http://bpm.example.com/bpm"}, "BPM_BASE_URL is http"),
+    ({"BIGDATA_BASE_URL": "http://10.0.0.7:8090/bigdata"}, "BIGDATA_BASE_URL is http"),
 ]
 
 
