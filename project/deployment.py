@@ -25,6 +25,7 @@ LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
 SOON = datetime.timedelta(days=14)
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
     *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
@@ -59,6 +60,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         certificate,
         second_persons,
         partners_in_clear,
+        mail_in_clear,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -208,3 +210,10 @@ def partners_in_clear() -> Iterator[str]:
         url = getattr(settings, name)
         if is_http(url) and urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
             yield f"{name} is http: orders and people's data can be read on the way. Ask the partner for https."
+
+
+def mail_in_clear() -> Iterator[str]:
+    """Providers' own backends (anymail) speak https alone."""
+    host = settings.EMAIL_BACKEND == SMTP and settings.EMAIL_HOST
+    if host and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or is_loopback(host)):
+        yield f"EMAIL_URL: {host} is reached without TLS; take smtp+tls:// or smtp+ssl://."

@@ -191,6 +191,7 @@ DOUBTS = [
     ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
     ({"BPM_BASE_URL": "http://bpm.example.com/bpm"}, "BPM_BASE_URL is http"),
     ({"BIGDATA_BASE_URL": "http://10.0.0.7:8090/bigdata"}, "BIGDATA_BASE_URL is http"),
+    ({"EMAIL_HOST": "mail.example.com", "EMAIL_USE_TLS": False}, "EMAIL_URL: mail.example.com is reached without TLS"),
 ]
 
 
@@ -201,6 +202,14 @@ def test_a_doubt_is_named_alone(fine, given, said):
         setattr(fine, name, value)
     [doubt] = doubts()
     assert said in doubt
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["EMAIL_USE_TLS", "EMAIL_USE_SSL"])
+def test_mail_by_either_kind_of_tls_is_no_doubt(fine, name):
+    fine.EMAIL_HOST = "mail.example.com"
+    setattr(fine, name, True)
+    assert doubts() == []
 
 
 @pytest.mark.django_db
@@ -260,6 +269,7 @@ def test_check_deploy_has_no_warning_for_production(tmp_path):
     database = tmp_path / "desk.sqlite3"
     database.touch()
     careful = PRODUCTION | {
+        "EMAIL_URL": "smtp+tls://mail.example.com:587",
         "SECRET_KEY": "n5Kd8fXqL2vR7wTzB4mYc9Ux3Ja6Pe1Gh0Vs5Do8Wi2Nk7Cb4Rt",
         "BBOSS_APP_SECRET": "Wq7Zx2Lp9Vt4Rk8Nm3Bc",
         "BBOSS_ACCESS_TOKENS": token(365),
