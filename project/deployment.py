@@ -61,6 +61,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         second_persons,
         partners_in_clear,
         mail_in_clear,
+        database_in_clear,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -217,3 +218,14 @@ def mail_in_clear() -> Iterator[str]:
     host = settings.EMAIL_BACKEND == SMTP and settings.EMAIL_HOST
     if host and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or is_loopback(host)):
         yield f"EMAIL_URL: {host} is reached without TLS; take smtp+tls:// or smtp+ssl://."
+
+
+def database_in_clear() -> Iterator[str]:
+    """libpq's own choice (`prefer`) falls back to plain text without a word. A socket's folder begins with a slash."""
+    entry = settings.DATABASES["default"]
+    mode = entry["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
+    if mode in {"require", "verify-ca", "verify-full"}:
+        return
+    hosts = (entry["OPTIONS"].get("host") or entry["HOST"]).split(",")
+    if away := [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]:
+        yield f"DATABASE_URL: {', '.join(away)} may be reached without TLS; add sslmode=verify-full (or require)."

@@ -18,7 +18,8 @@ from django.utils import timezone
 from project import production
 from project.certificates import certificate_expiry
 from project.checks import TAG
-from project.deployment import strange_names
+from project.database.options import database_entry
+from project.deployment import database_in_clear, strange_names
 from project.environment import SETTINGS, TABLE, Environment, certificate_files
 from tests import factories
 from tests.partners.certificates import Authority
@@ -210,6 +211,28 @@ def test_mail_by_either_kind_of_tls_is_no_doubt(fine, name):
     fine.EMAIL_HOST = "mail.example.com"
     setattr(fine, name, True)
     assert doubts() == []
+
+
+@pytest.mark.parametrize(
+    "address, doubtful",
+    [
+        ("postgres://ibs:p@db1:5432/ibs", True),
+        ("postgres://ibs:p@127.0.0.1,10.0.0.7/ibs?sslmode=prefer", True),
+        ("postgres:///ibs?host=db1", True),
+        ("postgres://ibs:p@db1:5432,db2:5432/ibs?sslmode=require", False),
+        ("postgres://ibs:p@db1/ibs?sslmode=verify-full", False),
+        ("postgres://ibs:p@[::1]:5432/ibs", False),
+        ("postgres://ibs:p@%2Fvar%2Frun%2Fpostgresql/ibs", False),
+        ("postgres:///ibs", False),
+        ("sqlite:////var/lib/ibs/desk.sqlite3", False),
+    ],
+)
+def test_a_database_on_another_machine_wants_tls(monkeypatch, address, doubtful):
+    monkeypatch.setitem(live_settings.DATABASES, "default", database_entry(address))
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    assert any("sslmode" in text for text in database_in_clear()) == doubtful
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert any("sslmode" in text for text in database_in_clear()) == ("=prefer" in address)
 
 
 @pytest.mark.django_db
