@@ -4,6 +4,7 @@ import datetime
 import difflib
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,6 +63,7 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         partners_in_clear,
         mail_in_clear,
         database_in_clear,
+        open_settings_file,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -229,3 +231,9 @@ def database_in_clear() -> Iterator[str]:
     hosts = (entry["OPTIONS"].get("host") or entry["HOST"]).split(",")
     if away := [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]:
         yield f"DATABASE_URL: {', '.join(away)} may be reached without TLS; add sslmode=verify-full (or require)."
+
+
+def open_settings_file() -> Iterator[str]:
+    file = settings.ENVIRONMENT.path
+    if file.exists() and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield f"{file} holds secrets and is open to all accounts; run chmod o= on it."

@@ -19,7 +19,7 @@ from project import production
 from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.database.options import database_entry
-from project.deployment import database_in_clear, strange_names
+from project.deployment import database_in_clear, open_settings_file, strange_names
 from project.environment import SETTINGS, TABLE, Environment, certificate_files
 from tests import factories
 from tests.partners.certificates import Authority
@@ -233,6 +233,18 @@ def test_a_database_on_another_machine_wants_tls(monkeypatch, address, doubtful)
     assert any("sslmode" in text for text in database_in_clear()) == doubtful
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert any("sslmode" in text for text in database_in_clear()) == ("=prefer" in address)
+
+
+@pytest.mark.parametrize("mode, doubtful", [(0o640, False), (0o600, False), (0o644, True), (0o642, True)])
+def test_a_file_of_settings_is_for_its_owner_and_group(settings, tmp_path, mode, doubtful):
+    file = tmp_path / "ibs.env"
+    file.write_text("# secrets\n")
+    file.chmod(mode)
+    (tmp_path / ".env").symlink_to(file)
+    settings.ENVIRONMENT = Environment(tmp_path / ".env")
+    assert list(open_settings_file()) == (
+        [f"{tmp_path / '.env'} holds secrets and is open to all accounts; run chmod o= on it."] if doubtful else []
+    )
 
 
 @pytest.mark.django_db
