@@ -93,6 +93,21 @@ def test_each_incident_that_an_engineer_must_cure_is_explained():
     assert wanted == set(re.findall(r"`(\w+)`", "".join(row[0] for row in rows_of("| code, for", 3, OPERATIONS))))
 
 
+def commands_of(page: str) -> list[str]:
+    """The lines of its shell blocks, without what they read from a here-document and set for a command alone."""
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    blocks = re.sub(r"(<<'?END'?.*?\n).*?^\s*END$", r"\1", blocks, flags=re.DOTALL | re.MULTILINE)
+    return [re.sub(r"^([A-Z_]+=\S* ?)+", "", line) for line in blocks.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["README.md", "deploy/README.md", "docs/high-availability.md", "docs/restore.md"])
+def test_no_command_shows_a_password_to_all_accounts(name):
+    """Whatever stands on a command's line, every account of the machine reads with `ps`."""
+    lines = commands_of((ROOT / name).read_text(encoding="utf-8"))
+    assert len(lines) > 10
+    assert [line for line in lines if re.search(r"password=|PASSWORD '|://\w+:\w+@", line)] == []
+
+
 def in_language(tongue: str, text) -> str:
     with override(tongue):
         return str(text)
