@@ -168,6 +168,25 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
         desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
 
 
+@pytest.mark.processes
+def test_two_at_once_take_turns(tmp_path, postgres):
+    desk = ProcessDesk(tmp_path, postgres=postgres)
+    desk.name = f"desk_turns_{uuid.uuid4().hex[:10]}"
+    if postgres:
+        desk.sql(f"CREATE DATABASE {desk.name}")
+    command = [sys.executable, "manage.py", "migrate"]
+    more = {"cwd": desk.root, "env": desk.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    try:
+        both = [subprocess.Popen(command, text=True, **more) for _ in range(2)]
+        said = [one.communicate(timeout=300)[0] for one in both]
+        assert [one.returncode for one in both] == [0, 0], said
+        assert sorted("another migrate is at work" in text for text in said) == [False, True]
+        assert sorted("No migrations to apply" in text for text in said) == [False, True]
+    finally:
+        if postgres:
+            desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
+
+
 @pytest.mark.django_db
 def test_a_database_of_before_1_0_0_is_refused_in_one_line(client):
     rows = MigrationRecorder.Migration.objects
