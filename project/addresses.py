@@ -19,3 +19,11 @@ def is_allowed(address: str, entries: Iterable[str]) -> bool:
         return False
     peer = getattr(peer, "ipv4_mapped", None) or peer  # ::ffff:10.0.0.5 on a dual-stack socket
     return any(peer in parse_network(entry) for entry in entries)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own, by how it is written."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

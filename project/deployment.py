@@ -4,8 +4,10 @@ import datetime
 import difflib
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -15,15 +17,16 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from orders.people import ACCOUNTS
-from project.addresses import parse_network
+from project.addresses import is_loopback, parse_network
 from project.certificates import certificate_expiry
-from project.checks import TAG, is_mail
+from project.checks import TAG, is_http, is_mail
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 
 LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
 SOON = datetime.timedelta(days=14)
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
     *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
@@ -57,6 +60,10 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         values,
         certificate,
         second_persons,
+        partners_in_clear,
+        mail_in_clear,
+        database_in_clear,
+        open_settings_file,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -113,6 +120,8 @@ def switched_off() -> Iterator[str]:
         yield "BBOSS_RATE is empty: a caller may post without limit."
     if settings.BBOSS_ENV_FLAG == "1" and not settings.BBOSS_ALLOWED_IPS:
         yield "BBOSS_ALLOWED_IPS is empty with production data: any address may post, and each message costs time."
+    elif settings.BBOSS_ENV_FLAG == "1" and any(_is_open(entry) for entry in settings.BBOSS_ALLOWED_IPS):
+        yield "BBOSS_ALLOWED_IPS lets everybody post; name BBOSS's addresses alone."
 
 
 def folders() -> Iterator[str]:
@@ -197,3 +206,34 @@ def second_persons() -> Iterator[str]:
             return  # `database_access` says so
         if number < 2:
             yield f"{right}: {number} of the active accounts may {act}; it takes two. Give them the role 审批主管."
+
+
+def partners_in_clear() -> Iterator[str]:
+    for name in SANDBOX:
+        url = getattr(settings, name)
+        if is_http(url) and urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
+            yield f"{name} is http: orders and people's data can be read on the way. Ask the partner for https."
+
+
+def mail_in_clear() -> Iterator[str]:
+    """Providers' own backends (anymail) speak https alone."""
+    host = settings.EMAIL_BACKEND == SMTP and settings.EMAIL_HOST
+    if host and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL or is_loopback(host)):
+        yield f"EMAIL_URL: {host} is reached without TLS; take smtp+tls:// or smtp+ssl://."
+
+
+def database_in_clear() -> Iterator[str]:
+    """libpq's own choice (`prefer`) falls back to plain text without a word. A socket's folder begins with a slash."""
+    entry = settings.DATABASES["default"]
+    mode = entry["OPTIONS"].get("sslmode") or os.environ.get("PGSSLMODE", "prefer")
+    if mode in {"require", "verify-ca", "verify-full"}:
+        return
+    hosts = (entry["OPTIONS"].get("host") or entry["HOST"]).split(",")
+    if away := [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]:
+        yield f"DATABASE_URL: {', '.join(away)} may be reached without TLS; add sslmode=verify-full (or require)."
+
+
+def open_settings_file() -> Iterator[str]:
+    file = settings.ENVIRONMENT.path
+    if file.exists() and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield f"{file} holds secrets and is open to all accounts; run chmod o= on it."

@@ -230,6 +230,7 @@ class Environment:
     """
 
     def __init__(self, file: Path) -> None:
+        self.path = file
         self.own = dict(os.environ)
         self.file = _lines_of(file)
         self.problems: list[str] = []

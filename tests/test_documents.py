@@ -9,12 +9,15 @@ import pytest
 from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
+from orders.incident_causes import CAUSES
 from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
 from orders.services.incidents import BOOKS_ONLY
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 STATUSES = (ROOT / "docs" / "statuses.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+FOR_ENGINEERS = re.compile(r"engineer on duty|technicians|settings|credentials|PARTNER_")
 WORDS = {
     "## Kinds of orders": Order.Kind,
     "## Orders": Order.State,
@@ -80,6 +83,29 @@ def test_each_row_out_of_order_is_tested_at_rest_and_in_the_air():
 def test_each_incident_that_only_the_books_end_is_explained():
     section = STATUSES[STATUSES.index("Only the books or `accept` end these") :]
     assert {row[0].strip("`") for row in rows_of("| code | opens when", 3, "\n" + section)} == BOOKS_ONLY
+
+
+def test_each_incident_that_an_engineer_must_cure_is_explained():
+    """Those whose advice calls an engineer, or is about settings, certificates and machines."""
+    with override("en"):
+        wanted = {code for code, cause in CAUSES.items() if FOR_ENGINEERS.search(str(cause.next))}
+    assert {"payload", "internal", "lost", "tls", "http_404"} <= wanted
+    assert wanted == set(re.findall(r"`(\w+)`", "".join(row[0] for row in rows_of("| code, for", 3, OPERATIONS))))
+
+
+def commands_of(page: str) -> list[str]:
+    """The lines of its shell blocks, without what they read from a here-document and set for a command alone."""
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    blocks = re.sub(r"(<<'?END'?.*?\n).*?^\s*END$", r"\1", blocks, flags=re.DOTALL | re.MULTILINE)
+    return [re.sub(r"^([A-Z_]+=\S* ?)+", "", line) for line in blocks.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["README.md", "deploy/README.md", "docs/high-availability.md", "docs/restore.md"])
+def test_no_command_shows_a_password_to_all_accounts(name):
+    """Whatever stands on a command's line, every account of the machine reads with `ps`."""
+    lines = commands_of((ROOT / name).read_text(encoding="utf-8"))
+    assert len(lines) > 10
+    assert [line for line in lines if re.search(r"password=|PASSWORD '|://\w+:\w+@", line)] == []
 
 
 def in_language(tongue: str, text) -> str:

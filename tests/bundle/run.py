@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from deploy.bundle import NAME, BundleError, make_bundle
+from deploy.bundle import BundleError, make_bundle
+from project import __version__
 from tests.first_start.lines import ROOT, shell_block
 from tests.harness.children import Children
 from tests.harness.ports import free_ports
@@ -53,13 +54,13 @@ def main(words: list[str]) -> int:
 
 def install_and_run(folder: Path) -> int:
     """The three commands, then a desk from what they installed."""
-    places = {"releases": folder / "releases", "bundle": folder / "releases" / NAME}
+    place = folder / "releases" / __version__
     try:
         write_settings(folder)
         for number, line in enumerate(commands(folder), 1):
             print(f"\n[{number}/3] {line}", flush=True)
-            type_line(line, cwd=places["bundle"] if number > 1 else folder)
-        with BundledDesk(folder, root=places["bundle"]) as desk:
+            type_line(line, cwd=place if number > 1 else folder)
+        with BundledDesk(folder, root=place) as desk:
             take_order_in(desk)
     except (DrillError, NotYetError, subprocess.TimeoutExpired) as error:
         print(f"bundle: {error}", file=sys.stderr)
@@ -71,11 +72,10 @@ def install_and_run(folder: Path) -> int:
 
 
 def commands(folder: Path) -> list[str]:
-    """deploy/README.md's, with this folder, this version and the Python that the wheels are for."""
+    """deploy/README.md's, with this folder and the Python that the wheels are for."""
     replaced = {
         "/srv/ibs": str(folder),
         "/etc/ibs": str(folder),
-        "ibs-order-desk-1.2.0": NAME,
         "python3 -m venv": f"{sys.executable} -m venv",
         "runuser -u ibs -- ": "",  # the database of this drill is a file of whoever runs it
     }

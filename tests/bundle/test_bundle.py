@@ -1,6 +1,7 @@
 """What a bundle's list of parts says, and that nothing uncommitted is bundled. `tests.bundle.run` plays the whole."""
 
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -8,6 +9,9 @@ import pytest
 
 from deploy import bundle
 from deploy.sbom import write_sbom
+from project import __version__
+from tests.bundle.run import commands
+from tests.first_start.lines import way_back_lines
 
 REQUIRES = "Requires-Dist: other>=2; python_version > '3'"
 BSD = "License :: OSI Approved :: BSD License"
@@ -64,3 +68,14 @@ def test_what_is_not_committed_stops_it(tmp_path, monkeypatch, capsys):
     assert bundle.main(["--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err == ("bundle: there are changes that are not committed; a bundle holds what is\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_unpacked_where_the_lines_of_an_upgrade_look_for_a_version(tmp_path):
+    content = tmp_path / bundle.NAME
+    content.mkdir()
+    (content / "manage.py").touch()
+    bundle._pack(content, tmp_path / f"{bundle.NAME}-cp311-linux_x86_64.tar.gz", 1_764_115_200)
+    line = f"{commands(tmp_path)[0]} && pwd && ls"
+    ended = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == [f"{tmp_path}/releases/{__version__}", "manage.py"]
+    assert any(f"-sfn releases/{__version__} " in line for line in way_back_lines())

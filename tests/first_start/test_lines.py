@@ -1,9 +1,12 @@
 """README's ten lines: there are ten, and what the walk replaces in them is really there."""
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from project import __version__
 from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines, upgrade_lines, way_back_lines
+from tests.first_start.upgrade import NEXT, make_repository, publish_next_version
 
 PLACE = Place(Path("/walk"), Path("/checkout"), 1, 2, 3, 4, 5, 6, "walked", "postgres://walked@127.0.0.1/walked")
 
@@ -12,9 +15,16 @@ def test_there_are_ten():
     assert len(ten_lines()) == 10
 
 
-def test_the_first_takes_this_version():
-    assert f" --branch v{__version__} " in ten_lines()[0]
-    assert f"/releases/{__version__} " in ten_lines()[0]
+def test_the_first_takes_this_version_and_that_of_an_upgrade_the_next(tmp_path):
+    """From a repository that has what was committed and no tag of the walk's."""
+    place = replace(PLACE, folder=tmp_path, repository=make_repository(tmp_path))
+    (tmp_path / "srv/ibs").mkdir(parents=True)
+    for line, version in ((ten_lines()[0], __version__), (upgrade_lines()[1], NEXT)):
+        subprocess.run(["bash", "-c", place.put_in(line)], check=True, capture_output=True, timeout=120)
+        code = tmp_path / "srv/ibs/releases" / version / "project" / "__init__.py"
+        assert f'__version__ = "{version}"' in code.read_text()
+        if version == __version__:
+            publish_next_version(place.repository)
 
 
 def test_each_substitution_replaces_something():

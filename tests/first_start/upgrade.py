@@ -19,24 +19,30 @@ from tests.processes.orders import trial
 from tests.versions.releases import add_expansion
 
 NEXT = "1.1.1"  # as deploy/README.md has it
+BRANCH = "walked"
 CALLERS = 3
 PAUSE = 0.1  # s between a caller's orders: BBOSS_RATE lets in 100/s from one address, one proxy's here
 TAKEN_OVER_WITHIN = 60
 
 
 def make_repository(folder: Path) -> Path:
-    """A bare repository of what is committed here, tagged for README; its tag `v1.1.1` gains a column and a version."""
-    repository, next_version = folder / "repository.git", folder / "next-version"
+    """A bare repository of what is committed here, as its default branch."""
+    repository = folder / "repository.git"
     _git("clone", "--quiet", "--bare", str(ROOT), str(repository))
-    _git("-C", str(repository), "tag", "--force", f"v{__version__}", "HEAD")
+    _git("-C", str(repository), "branch", "--force", BRANCH, "HEAD")
+    _git("-C", str(repository), "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
+    return repository
+
+
+def publish_next_version(repository: Path) -> None:
+    """From now on the default branch has a made-up next version, which gains a column."""
+    next_version = repository.with_name("next-version")
     _git("clone", "--quiet", str(repository), str(next_version))
     add_expansion(next_version, NEXT)
     person = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
     _git("-C", str(next_version), "add", "--all")
     _git("-C", str(next_version), *person, "commit", "--quiet", "--message", "A made-up next version")
-    _git("-C", str(next_version), *person, "tag", f"v{NEXT}")
-    _git("-C", str(next_version), "push", "--quiet", "origin", f"v{NEXT}")
-    return repository
+    _git("-C", str(next_version), "push", "--quiet", "origin", BRANCH)
 
 
 def _git(*words: str) -> None:
@@ -45,6 +51,7 @@ def _git(*words: str) -> None:
 
 def upgrade(place: Place, type_line: Callable) -> None:
     """deploy/README.md's lines for a new version, and those for the way back. Raises WalkError."""
+    publish_next_version(place.repository)
     callers = Callers(place)
     with callers:
         for lines, version in ((upgrade_lines(), NEXT), (way_back_lines(), __version__)):

@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.core.management import CommandError, call_command
-from django.db import connection, migrations, models
+from django.db import OperationalError, connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from project.management.commands import migrate as migrate_command
 from tests.harness.desk import ProcessDesk
 from tests.versions.locks import findings
 
@@ -160,12 +161,66 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
                 time.sleep(0.05)
             assert ended[0].returncode == 1
             [line] = ended[0].stderr.splitlines()
-            assert line.startswith("CommandError: a table was in use for longer than 3 s")
-            assert longest < 20  # 3 s are promised; without a limit it would take as long as the backup
-        assert desk.manage("migrate", "orders", "0002", "-v0").returncode == 0
+            assert line.startswith("CommandError: a table was in use for longer than 20 s")
+            assert longest < 20  # 1 s is promised; without a limit it would take as long as the backup
+            patient = subprocess.Popen(
+                [*command[:-1], "-v1"], cwd=desk.root, env=desk.environment | {"PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert any("it is rolled back and tried again" in line for line in patient.stdout)
+            backup.rollback()
+            assert (patient.communicate(timeout=120), patient.returncode)[1] == 0
         assert desk.manage("migrate", "-v0").returncode == 0
     finally:
         desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code", ["55P03", "40P01"])
+def test_a_migration_that_was_rolled_back_for_a_lock_is_tried_again(monkeypatch, code):
+    calls = []
+
+    def handle(self, *args, **options):
+        calls.append(code)
+        if len(calls) < 3:
+            raise OperationalError("in the way") from refused
+
+    refused = psycopg.errors.lookup(code)()
+    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", handle)
+    monkeypatch.setattr(migrate_command, "PAUSE", 0)
+    call_command("migrate", verbosity=0)
+    assert len(calls) == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("code, raised", [("40P01", CommandError), ("42703", OperationalError)])
+def test_it_gives_up_in_the_end_and_at_once_for_anything_else(monkeypatch, code, raised):
+    def handle(self, *args, **options):
+        raise OperationalError("in the way") from psycopg.errors.lookup(code)()
+
+    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", handle)
+    monkeypatch.setattr(migrate_command, "PATIENCE", -1)
+    with pytest.raises(raised):
+        call_command("migrate", verbosity=0)
+
+
+@pytest.mark.processes
+def test_two_at_once_take_turns(tmp_path, postgres):
+    desk = ProcessDesk(tmp_path, postgres=postgres)
+    desk.name = f"desk_turns_{uuid.uuid4().hex[:10]}"
+    if postgres:
+        desk.sql(f"CREATE DATABASE {desk.name}")
+    command = [sys.executable, "manage.py", "migrate"]
+    more = {"cwd": desk.root, "env": desk.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    try:
+        both = [subprocess.Popen(command, text=True, **more) for _ in range(2)]
+        said = [one.communicate(timeout=300)[0] for one in both]
+        assert [one.returncode for one in both] == [0, 0], said
+        assert sorted("another migrate is at work" in text for text in said) == [False, True]
+        assert sorted("No migrations to apply" in text for text in said) == [False, True]
+    finally:
+        if postgres:
+            desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
 
 
 @pytest.mark.django_db

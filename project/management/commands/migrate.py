@@ -1,40 +1,108 @@
-"""`migrate`: Django's command. On PostgreSQL it does not wait long for a table that others use.
+"""`migrate`: Django's command. One at a time, and on PostgreSQL it does not wait long for a table that others use.
 
 While a change of a table waits for its lock, every later statement on that table waits behind it, also for BBOSS's
-orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and `migrate` can be run
-again. Version 1.0.0 began its migrations anew, so a database of a version before it is refused.
+orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and it is tried again for
+PATIENCE, with a pause for those who waited. Version 1.0.0 began its migrations anew, so a database of a version before
+it is refused.
 """
 
 import contextlib
-from collections.abc import Iterator
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import Error, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-LOCK_WAIT = 3  # seconds
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
+PATIENCE, PAUSE = 20, 2  # seconds
+IN_THE_WAY = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
+ALONE = (0x1D5E, 0)  # the advisory lock of whoever migrates; any numbers will do
 BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only those versions had
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than LOCK_WAIT, or the database is of before 1.0.0."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before 1.0.0."""
 
     def handle(self, *args, **options):
         connection = connections[options["database"]]
         if BEFORE_1_0_0 in MigrationRecorder(connection).applied_migrations():
             raise CommandError("this database was made before version 1.0.0 and can't be carried over: make a new one")
-        with short_lock_waits(connection):
+        if options["plan"] or options["check_unapplied"]:  # only looks
+            super().handle(*args, **options)
+            return
+        tell = self.stdout.write if options["verbosity"] else lambda line: None
+        with alone(connection, tell), short_lock_waits(connection):
+            self._insist(tell, *args, **options)
+
+    def _insist(self, tell: Callable[[str], object], *args, **options) -> None:
+        """What can't be rolled back (`atomic = False`) can be run again: tests/test_migrations.py."""
+        until = time.monotonic() + PATIENCE
+        while True:
             try:
-                super().handle(*args, **options)
+                return super().handle(*args, **options)
             except OperationalError as error:
-                if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
+                why = IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
+                if why is None:
                     raise
-                raise CommandError(
-                    f"a table was in use for longer than {LOCK_WAIT} s (a backup, an export?); what is applied stays. "
-                    "Run migrate again"
-                ) from error
+                if time.monotonic() > until:
+                    raise CommandError(
+                        f"{why} for longer than {PATIENCE} s (a backup, an export?); what is applied stays. "
+                        "Run migrate again"
+                    ) from error
+            tell(f"{why}; it is rolled back and tried again in {PAUSE} s")
+            time.sleep(PAUSE)
+
+
+@contextlib.contextmanager
+def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
+    """Waits until no other `migrate` is at work on the database: two at once apply the same migration, and one fails.
+
+    The lock ends with its process. It is asked for each second, since who waits within a statement of PostgreSQL keeps
+    an index from being made CONCURRENTLY. Behind a pooler nothing is locked: a session there belongs to nobody.
+    """
+    take = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
+    with contextlib.ExitStack() as held:
+        if not take(connection, held):
+            tell("another migrate is at work on this database; this one goes on when it has ended")
+            while not take(connection, held):
+                time.sleep(1)
+        yield
+
+
+def _locked_session(connection, held: contextlib.ExitStack) -> bool:
+    if connection.settings_dict.get("POOLER"):
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", ALONE)
+        [locked] = cursor.fetchone()
+    if locked:
+        held.callback(_unlock, connection)
+    return locked
+
+
+def _unlock(connection) -> None:
+    with contextlib.suppress(Error), connection.cursor() as cursor:  # a lost connection has unlocked already
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", ALONE)
+
+
+def _locked_folder(connection, held: contextlib.ExitStack) -> bool:
+    """Locks the folder: SQLite's own lock is free between two migrations, and its file must not be opened."""
+    folder = Path(connection.settings_dict["NAME"]).parent
+    if connection.is_in_memory_db() or not folder.is_dir():
+        return True
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(place)
+        return False
+    held.callback(os.close, place)
+    return True
 
 
 @contextlib.contextmanager
