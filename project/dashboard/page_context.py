@@ -17,7 +17,7 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
 from orders.queries.paused_work import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
-from orders.services.incidents import BREAKER_OPEN
+from orders.services.incidents import BREAKER_OPEN, DESK
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
@@ -80,7 +80,11 @@ class Dashboard:
         return [worry for worry in found if worry and worry.number]
 
     def _engine_worries(self) -> list[Number]:
-        found = []
+        found = [
+            Number(f"{incident.what} {cause_of(incident.code).next}", 1, incident.page, "red")
+            for incident in self.incidents or []
+            if incident.partner == DESK
+        ]
         if self.worker and not self.worker.alive:
             found.append(Number(self.worker.silence, 1, self.worker.url, "red"))
         for partner in self.partners or []:
@@ -152,6 +156,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         for incident in page.incidents:
             incident.what = title_of(incident.code, incident.words)
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
+            incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})

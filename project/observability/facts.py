@@ -9,6 +9,7 @@ from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
 from orders.queries.paused_work import oldest_due
+from orders.services.refused_calls import refused_calls
 
 
 class Facts:
@@ -31,6 +32,11 @@ class Facts:
     def breakers(self) -> list[Breaker]:
         """The partners whose calls wait."""
         return list(Breaker.objects.filter(opened_at__isnull=False).order_by("partner"))
+
+    @cached_property
+    def refused_calls(self) -> dict | None:
+        """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
+        return refused_calls(now=self.now)
 
     @cached_property
     def differences(self) -> Open:

@@ -9,11 +9,15 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
+from orders.error_messages import say_in_english
+from orders.incident_causes import cause_of
+from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, Incident
 from orders.queries.after_restore import lost_entries
 from orders.queries.paused_work import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
+from orders.services.refused_calls import INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
@@ -32,7 +36,7 @@ def desk_status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
-        "restored": None, "state_dir": unwritable(settings.STATE_DIR),
+        "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -60,6 +64,7 @@ def _told(facts: Facts) -> dict:
         "stuck": count_stuck(),
         "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
+        "refused_calls": facts.refused_calls,
     }
 
 
@@ -128,6 +133,7 @@ def reasons(found: dict) -> list[str]:
         RESTORED if found["restored"] else "",
         f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
+        _refused(found["refused_calls"]),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
@@ -138,6 +144,13 @@ def reasons(found: dict) -> list[str]:
         _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
     ]  # fmt: skip
     return [reason for reason in told if reason]
+
+
+def _refused(calls: dict | None) -> str:
+    """That BBOSS's calls are refused, and what to do. Empty if they are not."""
+    if not calls:
+        return ""
+    return f"{say_in_english(INTAKE_REFUSED, calls)}. {in_language('en', cause_of(INTAKE_REFUSED).next)}"
 
 
 def _number(number: int, one: str, many: str) -> str:

@@ -13,7 +13,7 @@ from tests import factories
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "notices", "last_backup", "restored", "state_dir",
+    "notices", "last_backup", "restored", "state_dir", "refused_calls",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
