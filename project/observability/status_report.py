@@ -3,7 +3,7 @@
 import datetime
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -21,7 +21,7 @@ from orders.services.refused_calls import INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
-from project.observability.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations
+from project.observability.readiness import MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations, why_unknown
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
@@ -42,8 +42,9 @@ def desk_status(now: datetime.datetime) -> dict:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
             found |= _told(Facts(now))
-    except Error as error:
+    except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
+        return found | {"reasons": [why_unknown(error)]}
     found["reasons"] = reasons(found)
     return found
 
@@ -119,8 +120,6 @@ def _open_incidents() -> dict:
 
 def reasons(found: dict) -> list[str]:
     """What is wrong, in English for engineers, worst first."""
-    if not found["database"]["reachable"]:
-        return [DATABASE_AWAY]
     if found["database"]["missing_migrations"]:
         return [MIGRATIONS_MISSING]
     down = {row["partner"] for row in found["breakers"]}

@@ -148,6 +148,17 @@ def test_missing_migrations_are_named(healthy, capsys):
     assert "lacks project.0001_initial" in capsys.readouterr().out
 
 
+def test_whatever_the_database_says_there_is_an_answer(healthy, monkeypatch, capsys):
+    """Django loses a connection in places where its own code does not expect it: no traceback even then."""
+    found = "project.observability.status_report.missing_migrations", "project.management.commands.status.lines"
+    for place in found:
+        with monkeypatch.context() as broken:
+            broken.setattr(place, lambda *args: None.cursor())
+            with pytest.raises(CommandError):
+                call_command("status")
+        assert capsys.readouterr().out.splitlines()[0] == "wrong: the desk can't tell how it is; the log says why"
+
+
 def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
     def refuse(*args, **kwargs):
         raise OperationalError("connection refused")

@@ -9,6 +9,7 @@ from integrations.database_deadline import LOOK, database_deadline
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.people import spoken
 from orders.queries.paused_work import steps
+from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 
 
@@ -26,10 +27,15 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         with database_deadline(LOOK):
             found = desk_status(timezone.now())
+            told = []
+            try:
+                told = lines(found)
+            except Exception as error:  # the database went away meanwhile
+                found["reasons"].append(why_unknown(error))
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
-            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *lines(found)]))
+            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *told]))
         if found["reasons"]:
             raise CommandError(f"{len(found['reasons'])} wrong")
 
