@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
+from integrations.worker.broker import ALIKE
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
@@ -83,10 +84,13 @@ def _restored() -> dict | None:
 
 
 def queue(now: datetime.datetime) -> dict:
-    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued."""
-    waiting = OrmQ.objects.filter(lock__lte=now)
-    oldest = waiting.aggregate(oldest=Min("lock"))["oldest"]
-    return {"length": OrmQ.objects.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
+    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued.
+
+    Pings of clusters that are gone wait for nobody. Wake-ups are only hints: what they are about is late by itself.
+    """
+    tasks = OrmQ.objects.filter(key__in=[settings.Q_CLUSTER["name"], *ALIKE])
+    oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
+    return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
 
 def pauses(now: datetime.datetime) -> list[dict]:

@@ -4,11 +4,13 @@ import datetime
 import json
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 from tests import factories
 
 KEYS = [
@@ -60,8 +62,8 @@ def worker_silent():
 
 
 def queue_stands():
-    OrmQ.objects.create(key="desk", payload="x", lock=ago(300))
-    OrmQ.objects.create(key="desk", payload="x", lock=ago(-60))
+    for seconds in (300, -60):
+        OrmQ.objects.create(key=settings.Q_CLUSTER["name"], payload="x", lock=ago(seconds))
 
 
 def breaker_open():
@@ -130,6 +132,14 @@ def test_the_facts(healthy, capsys):
     with pytest.raises(CommandError):
         call_command("status")
     assert "incidents    1 open: timeout (2)" in capsys.readouterr().out.splitlines()
+
+
+def test_what_nobody_waits_for_is_not_late(healthy, capsys):
+    """The ping of a cluster that was killed, and wake-ups of orders of which nothing is due."""
+    OrmQ.objects.create(key="a-host-0123abcd", payload="x", lock=ago(1978))
+    for key in (WAKE_KEY, SETTLE_KEY):
+        OrmQ.objects.create(key=key, payload="x", lock=ago(142))
+    assert look(capsys)["queue"] == {"length": 2, "oldest_seconds": 0.0}
 
 
 def test_a_desk_without_a_worker(db, capsys):
