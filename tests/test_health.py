@@ -174,6 +174,14 @@ def test_metrics(client, clock, beat):
     assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
 
 
+def test_metrics_of_what_is_retried(client, clock, db):
+    times = {"frozen_at": timezone.now() - datetime.timedelta(seconds=1801), "next_try_at": timezone.now()}
+    factories.BpmDispatchFactory(state="retrying", attempts=1, tries_left=1, **times)
+    lines = client.get("/metrics").content.decode().splitlines()
+    assert 'desk_oldest_retrying_seconds{partner="bpm"} 1801.0' in lines
+    assert 'desk_oldest_retrying_seconds{partner="mail"} 0.0' in lines
+
+
 @pytest.mark.django_db
 def test_metrics_before_the_first_worker(client):
     assert "\ndesk_heartbeat_age_seconds " not in client.get("/metrics").content.decode()

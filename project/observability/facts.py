@@ -8,7 +8,7 @@ from django.db.models import Max
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
-from orders.queries.paused_work import oldest_due
+from orders.queries.paused_work import oldest_due, oldest_retrying
 from orders.services.refused_calls import refused_calls
 
 
@@ -27,6 +27,11 @@ class Facts:
     def oldest_due(self) -> dict[str, float]:
         """For each partner, for how many seconds its longest waiting step could have been claimed, or 0."""
         return oldest_due(now=self.now)
+
+    @cached_property
+    def oldest_retrying(self) -> dict[str, float]:
+        """For each partner outside, for how many seconds its longest retried step has been tried, or 0."""
+        return oldest_retrying(now=self.now)
 
     @cached_property
     def breakers(self) -> list[Breaker]:

@@ -27,6 +27,10 @@ from project.observability.readiness import MIGRATIONS_MISSING, NO_WORKER, RESTO
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
 
+RETRIED_LATE = 1800.0
+"""Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
+the next waits are of half an hour and of hours (contract 3.5)."""
+
 
 def desk_status(now: datetime.datetime) -> dict:
     """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
@@ -38,6 +42,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
+        "oldest_retrying": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -67,6 +72,7 @@ def _told(facts: Facts) -> dict:
         "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
+        "oldest_retrying": facts.oldest_retrying,
     }
 
 
@@ -128,10 +134,11 @@ def reasons(found: dict) -> list[str]:
         return [MIGRATIONS_MISSING]
     down = {row["partner"] for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
+    tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
     unbilled = found["differences"]["unbilled"]
     if found["restored"]:
-        late, queued = {}, 0.0  # what is due waits for `restored`
+        late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
         f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
@@ -141,6 +148,10 @@ def reasons(found: dict) -> list[str]:
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
         *(f"the oldest dispatch to {name} has been due for {age:.0f} s" for name, age in sorted(late.items())),
+        *(
+            f"a step to {name} has been tried for {age:.0f} s without success: look why, before its tries are used up"
+            for name, age in sorted(tried.items())
+        ),
         _number(incidents["open"], "incident is open", "incidents are open"),
         _number(found["differences"]["open"], "difference is open", "differences are open"),
         _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),

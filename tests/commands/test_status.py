@@ -15,7 +15,7 @@ from tests import factories
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "notices", "last_backup", "restored", "state_dir", "refused_calls",
+    "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -77,6 +77,21 @@ def step_late():
     factories.DispatchFactory(next_try_at=ago(-500), state="retrying")
 
 
+def step_retried():
+    """BPM answers 503 to one order, and the mail server takes no mail: the schedule tries for hours."""
+    tried = {"state": "retrying", "attempts": 4, "tries_left": 2, "next_try_at": ago(-1200)}
+    factories.BpmDispatchFactory(frozen_at=ago(1801), **tried)
+    factories.BpmDispatchFactory(frozen_at=ago(1900), **tried | {"state": "sending", "next_try_at": ago(-30)})
+    factories.DispatchFactory(channel="mail", step="mail_billed", frozen_at=ago(1900), **tried)
+    notice = {"sent_at": None, "next_try_at": ago(-1200)}
+    factories.NoticeFactory(state="retrying", attempts=4, written_at=ago(2000), **notice)
+    factories.NoticeFactory(state="due", attempts=0, written_at=ago(9000), **notice)
+    factories.DispatchFactory(frozen_at=ago(1799), **tried)
+    by_staff = tried | {"state": "due", "tries_left": None}  # sent again
+    factories.DispatchFactory(frozen_at=ago(9000), **by_staff)
+    factories.DispatchFactory(frozen_at=ago(9000), **tried | {"channel": "files", "step": "check_files"})
+
+
 def incident_open():
     for state in ("open", "acknowledged"):
         factories.AffectedOrderFactory(
@@ -89,6 +104,13 @@ WRONG = {
     "the queue stands": (queue_stands, ["a task has been waiting in the queue for 300 s"]),
     "a breaker is open": (breaker_open, ["the breaker of bpm is open: its calls wait"]),
     "a step is late": (step_late, ["the oldest dispatch to bigdata has been due for 121 s"]),
+    "a step is retried for long": (
+        step_retried,
+        [
+            f"a step to {name} has been tried for {age} s without success: look why, before its tries are used up"
+            for name, age in (("bpm", 1900), ("mail", 2000))
+        ],
+    ),
     "incidents are open": (incident_open, ["2 incidents are open"]),
     "a difference is open": (
         lambda: factories.DifferenceFactory(order=None, job_id="X"),

@@ -50,6 +50,7 @@ def lines(found: dict) -> list[str]:
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
     wait = queue["oldest_seconds"]
     due = [f"{name} {age:.0f} s" for name, age in found["oldest_due"].items() if age]
+    tried = [f"{name} for {age:.0f} s" for name, age in found["oldest_retrying"].items() if age]
     differences = found["differences"]
     age_of_differences = f", the oldest for {differences['oldest_seconds']:.0f} s" if differences["open"] else ""
     unbilled = f", {differences['unbilled']} orders with service and no record" if differences["unbilled"] else ""
@@ -67,6 +68,7 @@ def lines(found: dict) -> list[str]:
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
+        *([f"retried      {', '.join(tried)}"] if tried else []),
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
