@@ -26,6 +26,7 @@ from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_
 from project.dashboard.links import listing, orders_link
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
+from project.observability.expiry import Expiry, expiring_here
 from project.observability.status_report import LATE
 
 DAY = datetime.timedelta(days=1)
@@ -51,6 +52,7 @@ class Dashboard:
     incidents: list[Incident] | None = None
     partners: list[PartnerHealth] | None = None
     worker: Worker | None = None
+    expiring: list[Expiry] = field(default_factory=list)
     late: dict[str, float] = field(default_factory=dict)
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)
@@ -110,6 +112,7 @@ class Dashboard:
             _number(incidents, number, self.incidents_url, "red"),
             _number(missed, late, late_url, "red"),
             _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            *(Number(row.words, 1, "", "amber") for row in self.expiring),
             self.conflicts and _conflict_worry(self.conflicts),
             self.notices,
         ]
@@ -166,6 +169,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(figures.heartbeats(), now)
+        page.expiring = expiring_here(now=now)
     return page
 
 

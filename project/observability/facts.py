@@ -10,6 +10,7 @@ from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
 from orders.queries.paused_work import oldest_due, oldest_retrying
 from orders.services.refused_calls import refused_calls
+from project.observability.expiry import Expiry, expiring
 
 
 class Facts:
@@ -42,6 +43,11 @@ class Facts:
     def refused_calls(self) -> dict | None:
         """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
         return refused_calls(now=self.now)
+
+    @cached_property
+    def expiring(self) -> list[Expiry]:
+        """Tokens and certificates that end within 14 days."""
+        return expiring(now=self.now)
 
     @cached_property
     def differences(self) -> Open:

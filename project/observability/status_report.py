@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
+from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
@@ -42,7 +43,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
-        "oldest_retrying": None,
+        "oldest_retrying": None, "expiring": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -73,7 +74,16 @@ def _told(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "oldest_retrying": facts.oldest_retrying,
+        "expiring": _expiring(facts),
     }
+
+
+def _expiring(facts: Facts) -> list[dict]:
+    with override("en"):
+        return [
+            {"what": row.what, "name": row.name, "ends": _moment(row.ends), "words": row.words}
+            for row in facts.expiring
+        ]
 
 
 def _restored() -> dict | None:
@@ -152,6 +162,7 @@ def reasons(found: dict) -> list[str]:
             f"a step to {name} has been tried for {age:.0f} s without success: look why, before its tries are used up"
             for name, age in sorted(tried.items())
         ),
+        *(row["words"].rstrip(".") for row in found["expiring"]),
         _number(incidents["open"], "incident is open", "incidents are open"),
         _number(found["differences"]["open"], "difference is open", "differences are open"),
         _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),

@@ -7,15 +7,19 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 from tests import factories
+from tests.partners.certificates import Authority
+from tests.test_deployment import token
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
     "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
+    "expiring",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -203,3 +207,29 @@ def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
     assert found["reasons"] == ["the database does not answer"]
     assert found["database"]["reachable"] is False
     assert "does not answer" in capsys.readouterr().out
+
+
+def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tmp_path, capsys, client, admin_user):
+    """Old tokens do not count once they have ended and another one is valid."""
+    soon, lasting, ended = token(13), token(15), token(-1)
+    settings.BBOSS_ACCESS_TOKENS = [ended, lasting]
+    for days in (-15, 15):
+        factories.ApiTokenFactory(valid_until=timezone.localdate() + datetime.timedelta(days=days))
+    assert look(capsys)["expiring"] == []
+    settings.BBOSS_ACCESS_TOKENS = [ended, soon]
+    ends = timezone.now() + datetime.timedelta(days=12)
+    settings.PARTNER_CLIENT_CERT = (Authority(tmp_path).issue("ibs.example.com", until=ends),) * 2
+    factories.ApiTokenFactory(system="报表", valid_until=timezone.localdate() + datetime.timedelta(days=14))
+    factories.ApiTokenFactory(revoked_at=timezone.now(), valid_until=timezone.localdate())
+    found = look(capsys)
+    assert [(row["what"], row["name"]) for row in found["expiring"]] == [
+        ("client_certificate", "PARTNER_CLIENT_CERT"), ("bboss_token", "2"), ("api_token", "报表"),
+    ]  # fmt: skip
+    assert found["reasons"] == [row["words"].rstrip(".") for row in found["expiring"]]
+    assert found["reasons"][1].startswith("BBOSS's token 2 is valid until 2023-10-03. Have a new one entered")
+    client.force_login(admin_user)
+    page = client.get(reverse("admin:index")).content.decode()
+    assert "BBOSS 的第 2 个令牌有效期至 2023-10-03" in page
+    assert "证书有效期至 2023-10-02" in page
+    settings.BBOSS_ACCESS_TOKENS = [ended]
+    assert ("bboss_token", "1") in [(row["what"], row["name"]) for row in look(capsys)["expiring"]]
