@@ -37,6 +37,7 @@ from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pauses import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
+from orders.services.refused_calls import watch_refused_calls
 from orders.services.shape import fold_after_upgrade
 from orders.services.state_since import fill_state_since
 from orders.services.trials import end_trials
@@ -121,7 +122,7 @@ def sweep() -> str:
     parts = (
         end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release,
         remind_of_pauses, begin_due_exports, resume_exports, resume_notices, resume_runs,
-        watch_free_space,
+        watch_free_space, watch_refused_calls,
     )  # fmt: skip
     for part in parts:
         try:

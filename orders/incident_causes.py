@@ -118,6 +118,14 @@ CAUSES = {
         _("The disk is nearly full. Orders go on; exports, uploads and bulk runs are refused."),
         _("Have the technicians make room on the disk of exports. The incident ends by itself."),
     ),
+    "intake_refused": Cause(
+        _("BBOSS's calls are refused by one code: no order comes in, or few do."),
+        _(
+            "The details name the code. 20311, 20305: have BBOSS's new token entered. 20210: have our clock put right "
+            "(NTP), or BBOSS's. 20208: have the app secret compared with BBOSS. Others: the refused messages say what "
+            "was wrong. The incident ends by itself when calls are accepted again."
+        ),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

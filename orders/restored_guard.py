@@ -154,6 +154,8 @@ def look_at_new_connection(*, connection, **kwargs) -> None:
         return
     try:
         read_restore_state()
+        if connection.connection is None:  # a restore could not be noted, and Django gave it up
+            raise OperationalError("the connection ended while it was looked at")
     except (OperationalError, ProgrammingError) as error:
         if not _lacks_table(error):
             connection.close()

@@ -105,6 +105,30 @@ def test_without_a_database_it_is_503_not_500(client, database_away):
     assert client.get("/metrics").status_code == 503
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/readyz", "/readyz?for=intake"])
+def test_whatever_the_database_says_the_answer_is_json(client, monkeypatch, address):
+    """A connection that ends while a new one is looked at leaves Django without one: no HTML 500 even then."""
+    monkeypatch.setattr("project.observability.readiness.missing_migrations", lambda: None.cursor())
+    answer = client.get(address)
+    assert answer.status_code == 503
+    assert answer.json()["reasons"] == ["the desk can't tell how it is; the log says why"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="Django does not close SQLite's connection in memory")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_ends_while_it_is_looked_at_is_a_database_that_is_away(client, monkeypatch):
+    """An old primary that waits for its standby takes the look, but not the note that it counts as restored."""
+
+    def lose() -> None:
+        connection.close()
+
+    connection.close()
+    monkeypatch.setattr("orders.restored_guard.read_restore_state", lose)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["the database does not answer"])
+
+
 def test_the_oldest_open_dispatch_that_is_due_counts(client, clock, beat):
     beat()
     now = timezone.now()
@@ -148,6 +172,14 @@ def test_metrics(client, clock, beat):
     assert 'desk_open_incidents{state="open"} 1.0' in lines
     assert "desk_notices_given_up 0.0" in lines
     assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
+
+
+def test_metrics_of_what_is_retried(client, clock, db):
+    times = {"frozen_at": timezone.now() - datetime.timedelta(seconds=1801), "next_try_at": timezone.now()}
+    factories.BpmDispatchFactory(state="retrying", attempts=1, tries_left=1, **times)
+    lines = client.get("/metrics").content.decode().splitlines()
+    assert 'desk_oldest_retrying_seconds{partner="bpm"} 1801.0' in lines
+    assert 'desk_oldest_retrying_seconds{partner="mail"} 0.0' in lines
 
 
 @pytest.mark.django_db

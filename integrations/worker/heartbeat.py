@@ -2,11 +2,12 @@
 
 import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations.models import Heartbeat
-from integrations.worker.broker import cluster_id
+from integrations.worker.broker import ALIKE, cluster_id
 
 PLAIN = "qcluster"  # a cluster without a watchdog
 OFTEN_ENOUGH = datetime.timedelta(seconds=5)
@@ -32,12 +33,12 @@ def last_seen(cluster: str) -> datetime.datetime | None:
     return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
 
 
-def forget_dead(*, now: datetime.datetime) -> int:
+def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
     """Removes the heartbeats of clusters that were killed together with their watchdog, and pings that nobody answers.
 
-    Returns the number of clusters removed.
+    A cluster that was killed before it answered once leaves only a ping. Returns the number of heartbeats removed.
     """
-    dead = list(Heartbeat.objects.filter(seen_at__lt=now - FORGOTTEN_AFTER).values_list("cluster", flat=True))
-    OrmQ.objects.filter(key__in=dead).delete()
-    Heartbeat.objects.filter(cluster__in=dead).delete()
-    return len(dead)
+    dead, _ = Heartbeat.objects.filter(seen_at__lt=now - after).delete()
+    ours = [settings.Q_CLUSTER["name"], *ALIKE, *Heartbeat.objects.values_list("cluster", flat=True)]
+    OrmQ.objects.filter(lock__lt=now - after).exclude(key__in=ours).delete()
+    return dead

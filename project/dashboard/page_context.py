@@ -17,7 +17,7 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
 from orders.queries.paused_work import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
-from orders.services.incidents import BREAKER_OPEN
+from orders.services.incidents import BREAKER_OPEN, DESK
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
@@ -26,6 +26,7 @@ from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_
 from project.dashboard.links import listing, orders_link
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
+from project.observability.expiry import Expiry, expiring_here
 from project.observability.status_report import LATE
 
 DAY = datetime.timedelta(days=1)
@@ -51,6 +52,7 @@ class Dashboard:
     incidents: list[Incident] | None = None
     partners: list[PartnerHealth] | None = None
     worker: Worker | None = None
+    expiring: list[Expiry] = field(default_factory=list)
     late: dict[str, float] = field(default_factory=dict)
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)
@@ -80,7 +82,11 @@ class Dashboard:
         return [worry for worry in found if worry and worry.number]
 
     def _engine_worries(self) -> list[Number]:
-        found = []
+        found = [
+            Number(f"{incident.what} {cause_of(incident.code).next}", 1, incident.page, "red")
+            for incident in self.incidents or []
+            if incident.partner == DESK
+        ]
         if self.worker and not self.worker.alive:
             found.append(Number(self.worker.silence, 1, self.worker.url, "red"))
         for partner in self.partners or []:
@@ -106,6 +112,7 @@ class Dashboard:
             _number(incidents, number, self.incidents_url, "red"),
             _number(missed, late, late_url, "red"),
             _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            *(Number(row.words, 1, "", "amber") for row in self.expiring),
             self.conflicts and _conflict_worry(self.conflicts),
             self.notices,
         ]
@@ -152,6 +159,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         for incident in page.incidents:
             incident.what = title_of(incident.code, incident.words)
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
+            incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
         page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
@@ -161,6 +169,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(figures.heartbeats(), now)
+        page.expiring = expiring_here(now=now)
     return page
 
 

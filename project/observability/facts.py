@@ -8,7 +8,9 @@ from django.db.models import Max
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
-from orders.queries.paused_work import oldest_due
+from orders.queries.paused_work import oldest_due, oldest_retrying
+from orders.services.refused_calls import refused_calls
+from project.observability.expiry import Expiry, expiring
 
 
 class Facts:
@@ -28,9 +30,24 @@ class Facts:
         return oldest_due(now=self.now)
 
     @cached_property
+    def oldest_retrying(self) -> dict[str, float]:
+        """For each partner outside, for how many seconds its longest retried step has been tried, or 0."""
+        return oldest_retrying(now=self.now)
+
+    @cached_property
     def breakers(self) -> list[Breaker]:
         """The partners whose calls wait."""
         return list(Breaker.objects.filter(opened_at__isnull=False).order_by("partner"))
+
+    @cached_property
+    def refused_calls(self) -> dict | None:
+        """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
+        return refused_calls(now=self.now)
+
+    @cached_property
+    def expiring(self) -> list[Expiry]:
+        """Tokens and certificates that end within 14 days."""
+        return expiring(now=self.now)
 
     @cached_property
     def differences(self) -> Open:

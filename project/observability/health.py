@@ -14,7 +14,7 @@ from integrations.database_deadline import Outage, error_line
 from project import __version__
 from project.addresses import is_allowed
 from project.observability.metrics import exposition
-from project.observability.readiness import DATABASE_AWAY, readiness
+from project.observability.readiness import DATABASE_AWAY, readiness, why_unknown
 
 log = logging.getLogger(__name__)
 outage = Outage(log, "/readyz")
@@ -38,9 +38,9 @@ def readyz(request):
     try:
         state = readiness(timezone.now(), intake=request.GET.get("for") == INTAKE)
         outage.over()
-    except Error as error:
+    except Exception as error:
+        state = {"database": "away", "error": error_line(error), "reasons": [why_unknown(error)]}
         outage.began(error)
-        state = {"database": "away", "error": error_line(error), "reasons": [DATABASE_AWAY]}
     ready = not state["reasons"]
     return JsonResponse({"status": "ready" if ready else "not ready", **state}, status=200 if ready else 503)
 

@@ -41,6 +41,11 @@ class DeskCollector:
         yield _counted("desk_dispatches", text, Dispatch.objects.open(), channel=Dispatch.Channel.values, state=states)
         text = "How long the oldest due dispatch has been waiting"
         yield GaugeMetricFamily("desk_oldest_due_seconds", text, value=max(facts.oldest_due.values()))
+        text = "How long the longest retried step of a partner has been tried without success"
+        retrying = GaugeMetricFamily("desk_oldest_retrying_seconds", text, labels=["partner"])
+        for partner, age in facts.oldest_retrying.items():
+            retrying.add_metric([partner], age)
+        yield retrying
         # No sample if no worker ever ran; an alert on absence notices that.
         heartbeat = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
         if facts.heartbeat_age is not None:

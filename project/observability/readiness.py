@@ -1,18 +1,30 @@
 """Whether this installation can do its work: database, migrations, a living worker."""
 
 import datetime
+import logging
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from integrations.database_deadline import is_away
 from orders.restored_guard import read_restore_state
 from project.observability.facts import Facts, is_alive
 
+log = logging.getLogger(__name__)
 DATABASE_AWAY = "the database does not answer"
+LOOK_FAILED = "the desk can't tell how it is; the log says why"
 READ_ONLY = "the database takes no writes"
 MIGRATIONS_MISSING = "migrations are not applied"
 RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
+
+
+def why_unknown(error: Exception) -> str:
+    """The reason to give where a look failed. An error that is not the database's is logged: its traceback helps."""
+    if isinstance(error, Error) or is_away(error):
+        return DATABASE_AWAY
+    log.error("the look at the desk failed", exc_info=error)
+    return LOOK_FAILED
 
 
 def missing_migrations() -> list[str]:

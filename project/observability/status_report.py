@@ -3,24 +3,34 @@
 import datetime
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import connection
 from django.db.models import Count, Min
 from django.utils import timezone
+from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.database_deadline import error_line
+from integrations.worker.broker import ALIKE
+from orders.error_messages import say_in_english
+from orders.incident_causes import cause_of
+from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, Incident
 from orders.queries.after_restore import lost_entries
 from orders.queries.paused_work import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
+from orders.services.refused_calls import INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
-from project.observability.readiness import DATABASE_AWAY, MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations
+from project.observability.readiness import MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations, why_unknown
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
+
+RETRIED_LATE = 1800.0
+"""Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
+the next waits are of half an hour and of hours (contract 3.5)."""
 
 
 def desk_status(now: datetime.datetime) -> dict:
@@ -32,14 +42,16 @@ def desk_status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
-        "restored": None, "state_dir": unwritable(settings.STATE_DIR),
+        "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
+        "oldest_retrying": None, "expiring": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
             found |= _told(Facts(now))
-    except Error as error:
+    except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
+        return found | {"reasons": [why_unknown(error)]}
     found["reasons"] = reasons(found)
     return found
 
@@ -60,7 +72,18 @@ def _told(facts: Facts) -> dict:
         "stuck": count_stuck(),
         "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
+        "refused_calls": facts.refused_calls,
+        "oldest_retrying": facts.oldest_retrying,
+        "expiring": _expiring(facts),
     }
+
+
+def _expiring(facts: Facts) -> list[dict]:
+    with override("en"):
+        return [
+            {"what": row.what, "name": row.name, "ends": _moment(row.ends), "words": row.words}
+            for row in facts.expiring
+        ]
 
 
 def _restored() -> dict | None:
@@ -77,10 +100,13 @@ def _restored() -> dict | None:
 
 
 def queue(now: datetime.datetime) -> dict:
-    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued."""
-    waiting = OrmQ.objects.filter(lock__lte=now)
-    oldest = waiting.aggregate(oldest=Min("lock"))["oldest"]
-    return {"length": OrmQ.objects.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
+    """What waits in django-q2's table. Until somebody takes a task, its lock is the time at which it was queued.
+
+    Pings of clusters that are gone wait for nobody. Wake-ups are only hints: what they are about is late by itself.
+    """
+    tasks = OrmQ.objects.filter(key__in=[settings.Q_CLUSTER["name"], *ALIKE])
+    oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
+    return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
 
 def pauses(now: datetime.datetime) -> list[dict]:
@@ -114,30 +140,42 @@ def _open_incidents() -> dict:
 
 def reasons(found: dict) -> list[str]:
     """What is wrong, in English for engineers, worst first."""
-    if not found["database"]["reachable"]:
-        return [DATABASE_AWAY]
     if found["database"]["missing_migrations"]:
         return [MIGRATIONS_MISSING]
     down = {row["partner"] for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
+    tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
     unbilled = found["differences"]["unbilled"]
     if found["restored"]:
-        late, queued = {}, 0.0  # what is due waits for `restored`
+        late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
         f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
+        _refused(found["refused_calls"]),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
         *(f"the oldest dispatch to {name} has been due for {age:.0f} s" for name, age in sorted(late.items())),
+        *(
+            f"a step to {name} has been tried for {age:.0f} s without success: look why, before its tries are used up"
+            for name, age in sorted(tried.items())
+        ),
+        *(row["words"].rstrip(".") for row in found["expiring"]),
         _number(incidents["open"], "incident is open", "incidents are open"),
         _number(found["differences"]["open"], "difference is open", "differences are open"),
         _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),
         _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
     ]  # fmt: skip
     return [reason for reason in told if reason]
+
+
+def _refused(calls: dict | None) -> str:
+    """That BBOSS's calls are refused, and what to do. Empty if they are not."""
+    if not calls:
+        return ""
+    return f"{say_in_english(INTAKE_REFUSED, calls)}. {in_language('en', cause_of(INTAKE_REFUSED).next)}"
 
 
 def _number(number: int, one: str, many: str) -> str:

@@ -4,16 +4,22 @@ import datetime
 import json
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 from tests import factories
+from tests.partners.certificates import Authority
+from tests.test_deployment import token
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
-    "notices", "last_backup", "restored", "state_dir",
+    "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
+    "expiring",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -60,8 +66,8 @@ def worker_silent():
 
 
 def queue_stands():
-    OrmQ.objects.create(key="desk", payload="x", lock=ago(300))
-    OrmQ.objects.create(key="desk", payload="x", lock=ago(-60))
+    for seconds in (300, -60):
+        OrmQ.objects.create(key=settings.Q_CLUSTER["name"], payload="x", lock=ago(seconds))
 
 
 def breaker_open():
@@ -73,6 +79,21 @@ def step_late():
     factories.DispatchFactory(next_try_at=ago(121))
     factories.BpmDispatchFactory(next_try_at=ago(119))
     factories.DispatchFactory(next_try_at=ago(-500), state="retrying")
+
+
+def step_retried():
+    """BPM answers 503 to one order, and the mail server takes no mail: the schedule tries for hours."""
+    tried = {"state": "retrying", "attempts": 4, "tries_left": 2, "next_try_at": ago(-1200)}
+    factories.BpmDispatchFactory(frozen_at=ago(1801), **tried)
+    factories.BpmDispatchFactory(frozen_at=ago(1900), **tried | {"state": "sending", "next_try_at": ago(-30)})
+    factories.DispatchFactory(channel="mail", step="mail_billed", frozen_at=ago(1900), **tried)
+    notice = {"sent_at": None, "next_try_at": ago(-1200)}
+    factories.NoticeFactory(state="retrying", attempts=4, written_at=ago(2000), **notice)
+    factories.NoticeFactory(state="due", attempts=0, written_at=ago(9000), **notice)
+    factories.DispatchFactory(frozen_at=ago(1799), **tried)
+    by_staff = tried | {"state": "due", "tries_left": None}  # sent again
+    factories.DispatchFactory(frozen_at=ago(9000), **by_staff)
+    factories.DispatchFactory(frozen_at=ago(9000), **tried | {"channel": "files", "step": "check_files"})
 
 
 def incident_open():
@@ -87,6 +108,13 @@ WRONG = {
     "the queue stands": (queue_stands, ["a task has been waiting in the queue for 300 s"]),
     "a breaker is open": (breaker_open, ["the breaker of bpm is open: its calls wait"]),
     "a step is late": (step_late, ["the oldest dispatch to bigdata has been due for 121 s"]),
+    "a step is retried for long": (
+        step_retried,
+        [
+            f"a step to {name} has been tried for {age} s without success: look why, before its tries are used up"
+            for name, age in (("bpm", 1900), ("mail", 2000))
+        ],
+    ),
     "incidents are open": (incident_open, ["2 incidents are open"]),
     "a difference is open": (
         lambda: factories.DifferenceFactory(order=None, job_id="X"),
@@ -132,6 +160,14 @@ def test_the_facts(healthy, capsys):
     assert "incidents    1 open: timeout (2)" in capsys.readouterr().out.splitlines()
 
 
+def test_what_nobody_waits_for_is_not_late(healthy, capsys):
+    """The ping of a cluster that was killed, and wake-ups of orders of which nothing is due."""
+    OrmQ.objects.create(key="a-host-0123abcd", payload="x", lock=ago(1978))
+    for key in (WAKE_KEY, SETTLE_KEY):
+        OrmQ.objects.create(key=key, payload="x", lock=ago(142))
+    assert look(capsys)["queue"] == {"length": 2, "oldest_seconds": 0.0}
+
+
 def test_a_desk_without_a_worker(db, capsys):
     assert look(capsys)["reasons"] == ["no worker gave a sign of life within 2 minutes"]
 
@@ -148,6 +184,17 @@ def test_missing_migrations_are_named(healthy, capsys):
     assert "lacks project.0001_initial" in capsys.readouterr().out
 
 
+def test_whatever_the_database_says_there_is_an_answer(healthy, monkeypatch, capsys):
+    """Django loses a connection in places where its own code does not expect it: no traceback even then."""
+    found = "project.observability.status_report.missing_migrations", "project.management.commands.status.lines"
+    for place in found:
+        with monkeypatch.context() as broken:
+            broken.setattr(place, lambda *args: None.cursor())
+            with pytest.raises(CommandError):
+                call_command("status")
+        assert capsys.readouterr().out.splitlines()[0] == "wrong: the desk can't tell how it is; the log says why"
+
+
 def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
     def refuse(*args, **kwargs):
         raise OperationalError("connection refused")
@@ -160,3 +207,29 @@ def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
     assert found["reasons"] == ["the database does not answer"]
     assert found["database"]["reachable"] is False
     assert "does not answer" in capsys.readouterr().out
+
+
+def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tmp_path, capsys, client, admin_user):
+    """Old tokens do not count once they have ended and another one is valid."""
+    soon, lasting, ended = token(13), token(15), token(-1)
+    settings.BBOSS_ACCESS_TOKENS = [ended, lasting]
+    for days in (-15, 15):
+        factories.ApiTokenFactory(valid_until=timezone.localdate() + datetime.timedelta(days=days))
+    assert look(capsys)["expiring"] == []
+    settings.BBOSS_ACCESS_TOKENS = [ended, soon]
+    ends = timezone.now() + datetime.timedelta(days=12)
+    settings.PARTNER_CLIENT_CERT = (Authority(tmp_path).issue("ibs.example.com", until=ends),) * 2
+    factories.ApiTokenFactory(system="报表", valid_until=timezone.localdate() + datetime.timedelta(days=14))
+    factories.ApiTokenFactory(revoked_at=timezone.now(), valid_until=timezone.localdate())
+    found = look(capsys)
+    assert [(row["what"], row["name"]) for row in found["expiring"]] == [
+        ("client_certificate", "PARTNER_CLIENT_CERT"), ("bboss_token", "2"), ("api_token", "报表"),
+    ]  # fmt: skip
+    assert found["reasons"] == [row["words"].rstrip(".") for row in found["expiring"]]
+    assert found["reasons"][1].startswith("BBOSS's token 2 is valid until 2023-10-03. Have a new one entered")
+    client.force_login(admin_user)
+    page = client.get(reverse("admin:index")).content.decode()
+    assert "BBOSS 的第 2 个令牌有效期至 2023-10-03" in page
+    assert "证书有效期至 2023-10-02" in page
+    settings.BBOSS_ACCESS_TOKENS = [ended]
+    assert ("bboss_token", "1") in [(row["what"], row["name"]) for row in look(capsys)["expiring"]]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 from django_q.brokers import get_broker
@@ -87,11 +88,35 @@ def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatc
     assert taken(broker) == "drain"
 
 
+def test_a_command_removes_what_dead_clusters_left(clock):
+    """One was killed before it answered its first ping, so it has no heartbeat."""
+    HeartbeatFactory(cluster="killed", seen_at=timezone.now() - datetime.timedelta(seconds=121))
+    HeartbeatFactory(cluster="living", seen_at=timezone.now() - datetime.timedelta(seconds=119))
+    for name in ("killed", "never-seen", "living"):
+        async_task("integrations.tasks.ping", name, broker=DeskBroker(list_key=name))
+    async_task("integrations.tasks.sweep")
+    wake()
+    OrmQ.objects.update(lock=timezone.now() - datetime.timedelta(seconds=121))
+    call_command("setup_schedules")
+    assert list(Heartbeat.objects.values_list("cluster", flat=True)) == ["living"]
+    kept = ["living", settings.Q_CLUSTER["name"], WAKE_KEY]
+    assert list(OrmQ.objects.order_by("pk").values_list("key", flat=True)) == kept
+
+
+def test_a_crowd_of_arrived_trials_is_settled_at_once(broker):
+    """They came faster than they were settled one by one, and other tasks waited behind them."""
+    for _ in range(50):
+        wake(settle=True)
+    async_task("integrations.tasks.sweep")
+    assert [taken(broker) for _ in range(4)] == ["drain", "drain", "sweep", None]
+
+
 def test_dead_clusters_and_old_failures_are_forgotten(clock):
     HeartbeatFactory(cluster="dead", seen_at=timezone.now() - FORGOTTEN_AFTER - datetime.timedelta(seconds=1))
     HeartbeatFactory(cluster="living", seen_at=timezone.now() - datetime.timedelta(hours=23))
     for name in ("dead", "living"):
         async_task("integrations.tasks.ping", name, broker=DeskBroker(list_key=name))
+    OrmQ.objects.update(lock=timezone.now() - FORGOTTEN_AFTER - datetime.timedelta(seconds=1))
     for days in (1, 31):
         stopped = timezone.now() - datetime.timedelta(days=days)
         Failure.objects.create(id=f"{days}", name="x", func="x", started=stopped, stopped=stopped, success=False)

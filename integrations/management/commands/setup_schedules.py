@@ -1,15 +1,19 @@
 """`setup_schedules`: sets up the queue's recurring schedules (contract section 5)."""
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
+from integrations.models import HEARTBEAT_LIMIT
+from integrations.worker.heartbeat import forget_dead
 from integrations.worker.schedules import RECURRING, make_schedules
 
 
 class Command(BaseCommand):
-    """Makes missing schedules and repairs changed ones. Running it again does no harm."""
+    """Makes missing schedules and repairs changed ones, and removes what dead clusters left. Again it does no harm."""
 
-    help = "Makes the recurring schedules: the sweep each minute."
+    help = "Makes the recurring schedules, the sweep each minute; removes heartbeats and pings of dead clusters."
 
     def handle(self, *args, **options):
         changed = make_schedules()
+        forget_dead(now=timezone.now(), after=HEARTBEAT_LIMIT)
         self.stdout.write(f"{len(RECURRING)} schedules: {', '.join(RECURRING)}; {len(changed)} made or mended")

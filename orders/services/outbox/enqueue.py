@@ -21,7 +21,7 @@ from orders.steps import STEPS, Channel, Phase, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
-WAKE_KEY = "wake-up"  # the queue's key for drains that are all alike, so that one can do the work of all
+WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
 OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
 SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
 
@@ -167,7 +167,7 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     has arrived in the meantime.
     """
     now = timezone.now()
-    key = settings.Q_CLUSTER["name"] if settle else WAKE_KEY
+    key = SETTLE_KEY if settle else WAKE_KEY
     return new_row(OrmQ, key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
 
 

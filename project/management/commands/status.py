@@ -9,6 +9,7 @@ from integrations.database_deadline import LOOK, database_deadline
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.people import spoken
 from orders.queries.paused_work import steps
+from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 
 
@@ -26,10 +27,15 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         with database_deadline(LOOK):
             found = desk_status(timezone.now())
+            told = []
+            try:
+                told = lines(found)
+            except Exception as error:  # the database went away meanwhile
+                found["reasons"].append(why_unknown(error))
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
-            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *lines(found)]))
+            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *told]))
         if found["reasons"]:
             raise CommandError(f"{len(found['reasons'])} wrong")
 
@@ -44,6 +50,7 @@ def lines(found: dict) -> list[str]:
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
     wait = queue["oldest_seconds"]
     due = [f"{name} {age:.0f} s" for name, age in found["oldest_due"].items() if age]
+    tried = [f"{name} for {age:.0f} s" for name, age in found["oldest_retrying"].items() if age]
     differences = found["differences"]
     age_of_differences = f", the oldest for {differences['oldest_seconds']:.0f} s" if differences["open"] else ""
     unbilled = f", {differences['unbilled']} orders with service and no record" if differences["unbilled"] else ""
@@ -61,6 +68,7 @@ def lines(found: dict) -> list[str]:
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
+        *([f"retried      {', '.join(tried)}"] if tried else []),
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",

@@ -1,0 +1,72 @@
+"""What ends soon and would stop calls: BBOSS's tokens, tokens of the read API, our certificate towards partners."""
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from integrations.bboss.envelope import token_expiry
+from integrations.models import ApiToken
+from project.certificates import certificate_expiry
+from project.deployment import SOON
+
+BBOSS_TOKEN, API_TOKEN, CERTIFICATE = "bboss_token", "api_token", "client_certificate"
+WORDS = {
+    BBOSS_TOKEN: _(
+        "BBOSS's token %(name)s is valid until %(day)s. Have a new one entered beside it, and BBOSS change to it."
+    ),
+    API_TOKEN: _("The token by which %(name)s reads our orders is valid until %(day)s. Issue a new one."),
+    CERTIFICATE: _("Our certificate towards partners is valid until %(day)s. Have a new one put in place."),
+}
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """`name`: a BBOSS token's position (it is a secret), a token's system, or the certificate's setting."""
+
+    what: str
+    name: str
+    ends: datetime.datetime
+
+    @property
+    def words(self) -> str:
+        """That it ends, and what to do, in the language of whoever reads it now."""
+        return str(WORDS[self.what]) % {"name": self.name, "day": f"{timezone.localtime(self.ends):%Y-%m-%d}"}
+
+
+def expiring(*, now: datetime.datetime) -> list[Expiry]:
+    """What ends within 14 days, the soonest first. One query.
+
+    An ended token of the read API counts for 14 days: then its system does without.
+    """
+    return sorted([*expiring_here(now=now), *_api_tokens(now)], key=lambda one: one.ends)
+
+
+def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
+    """The same of settings and files, without a query. An ended token of BBOSS's counts only if none is valid."""
+    tokens = [found for found in _bboss_tokens() if found.ends > now] or list(_bboss_tokens())
+    return [one for one in [*tokens, *_certificate()] if one.ends < now + SOON]
+
+
+def _bboss_tokens() -> Iterator[Expiry]:
+    for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
+        if ends := token_expiry(token.strip()):
+            yield Expiry(BBOSS_TOKEN, str(place), ends)
+
+
+def _api_tokens(now: datetime.datetime) -> Iterator[Expiry]:
+    today = timezone.localdate(now)
+    rows = ApiToken.objects.filter(revoked_at=None, valid_until__range=(today - SOON, today + SOON))
+    for system, day in rows.values_list("system", "valid_until"):
+        last_moment = datetime.datetime.combine(day, datetime.time.max, timezone.get_current_timezone())
+        yield Expiry(API_TOKEN, system, last_moment)
+
+
+def _certificate() -> Iterator[Expiry]:
+    if settings.PARTNER_CLIENT_CERT:
+        with contextlib.suppress(OSError, ValueError):  # `check` names a file that can't be read
+            yield Expiry(CERTIFICATE, "PARTNER_CLIENT_CERT", certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))
