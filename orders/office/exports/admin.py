@@ -16,7 +16,7 @@ from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
@@ -170,7 +170,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, obj):
-        return cut(masked_text(obj.reason))
+        return cut(mask_text_or_json(obj.reason))
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):

@@ -16,7 +16,7 @@ from orders.error_messages import say_why
 from orders.errors import NotAllowedError, OrderError
 from orders.lists.chips import chip_of, personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
-from orders.lists.personal import masked_field, masked_text
+from orders.lists.personal import mask_text_or_json, masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
@@ -175,7 +175,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, obj):
-        return masked_text(obj.reason) or "-"
+        return mask_text_or_json(obj.reason) or "-"
 
     last_run = ago_field("last_run_at", _("last run"))
 
