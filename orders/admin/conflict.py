@@ -42,8 +42,6 @@ class ComparedMember:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent a message, and when."""
-
     at: object
     address: str
     party: str

@@ -33,7 +33,6 @@ AnswerFilter = word_filter("answer", _("answer"), {
 
 
 def tone(rsp_code: str) -> str:
-    """Green for an accepted message, red for a refused one."""
     return "green" if rsp_code == ACCEPTED else "red"
 
 

@@ -109,7 +109,6 @@ def contacts(ask: Ask) -> dict:
 
 
 def files(ask: Ask) -> dict:
-    """The orders that name info-security files, the newest first."""
     named = ~Q(info_security="", info_security_table="", busi_info="")
     return {"rows": ask.page(ask.orders.filter(named).order_by("-pk").defer("content"))}
 
@@ -160,7 +159,6 @@ TABS = [
 
 
 def tabs_for(user) -> list[Tab]:
-    """The tabs that the user's rights open."""
     return [tab for tab in TABS if user.has_perms(tab.rights)]
 
 

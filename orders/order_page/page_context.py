@@ -39,7 +39,6 @@ LOOKS = 60
 
 
 def request_actor(request: HttpRequest) -> str:
-    """Who it is, as events name them."""
     return staff_actor(request.user)
 
 

@@ -197,12 +197,10 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
 
 def _chosen(field, value: str) -> str:
-    """The label of a choice; any other value as it is."""
     return str(dict(getattr(field, "choices", ())).get(value, value))
 
 
 def said(run: BulkRun) -> str:
-    """The filter in words."""
     return " · ".join(f"{title} {value}" for title, value in run.words) or str(_("everything"))
 
 

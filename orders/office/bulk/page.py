@@ -90,7 +90,6 @@ def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
 
 
 def is_own(user, run: BulkRun) -> bool:
-    """Whether the user began the run."""
     return is_of(user, run.by, run.maker_id, run.created_at)
 
 

@@ -139,7 +139,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         if not obj.is_on:
             tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
         elif obj.failures:
-            tone, word = "amber", _failed_times(obj.failures)
+            word = ngettext("Failed %(n)d time", "Failed %(n)d times in a row", obj.failures) % {"n": obj.failures}
+            tone = "amber"
         return toned_chip(tone, word)
 
     @admin.display(description=_("next run"))
@@ -241,10 +242,6 @@ def days_in_words(weekdays: str) -> str:
     if weekdays == WORKDAYS:
         return str(_("Monday to Friday"))
     return str(_(", ")).join(str(DAYS[day]) for day in weekdays if day in DAYS)
-
-
-def _failed_times(number: int) -> str:
-    return ngettext("Failed %(n)d time", "Failed %(n)d times in a row", number) % {"n": number}
 
 
 def _said(why: dict) -> str:
