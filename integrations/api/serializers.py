@@ -16,6 +16,7 @@ from orders.admin.order_list import mark_words
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.models import BillingRecord, Dispatch, Order
+from orders.order_page.error_details import code_in
 from orders.order_page.page_context import mask_for
 from orders.queries.shapes import shape_row
 from orders.queries.status_report import MOST_APPROVALS, iso_time
@@ -174,7 +175,7 @@ class StepSerializer(serializers.Serializer):
     error = Masked("its code and the partner's words", null=True)
     label = Text(of=lambda row: Dispatch.Step(row["name"]).label)
     status_label = Text(of=lambda row: Dispatch.State(row["status"]).label)
-    cause = Text(null=True, of=lambda row: cause_of(row["error"].partition(": ")[0]).what if row["error"] else None)
+    cause = Text(null=True, of=lambda row: cause_of(code_in(row["error"])).what if row["error"] else None)
 
 
 class ApprovalRecordSerializer(serializers.Serializer):

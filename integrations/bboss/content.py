@@ -79,8 +79,6 @@ class StringField(Coded, serializers.Field):
 
 
 class NumberField(StringField):
-    """An order's number."""
-
     default_error_messages = {"form": "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"}
 
     def read(self, text: str) -> str:

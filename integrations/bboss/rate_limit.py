@@ -160,7 +160,6 @@ class Buckets:
             return True
 
     def clear(self) -> None:
-        """Forgets all callers."""
         with self._lock:
             self._buckets.clear()
 

@@ -63,7 +63,6 @@ def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    """Deletes the records (compensation)."""
     return {"productInfos": [_identity(record) for record in records]}
 
 

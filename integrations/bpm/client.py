@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.outbound.formats import bpm_time
-from integrations.outbound.http import PartnerResponse, check_success, clean, post
+from integrations.outbound.http import check_success, clean, post
 from notifications.recipients import ContactFacts
 from orders.partner_paths import START_FLOW
 
@@ -114,10 +114,6 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
     url = settings.BPM_BASE_URL.rstrip("/") + START_FLOW
     answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
-    return _process_id(answer)
-
-
-def _process_id(answer: PartnerResponse) -> str:
     result = answer.data.get("result")
     given = result.get("processId") if isinstance(result, dict) else None
     return clean(str(given))[:LONGEST_PROCESS_ID] if isinstance(given, str | int) else ""

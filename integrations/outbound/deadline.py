@@ -52,7 +52,6 @@ class TimedCall:
                 self._shut()
 
     def expire(self) -> None:
-        """The time is up."""
         with self._lock:
             self.expired = True
             self._shut()

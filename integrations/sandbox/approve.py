@@ -29,7 +29,8 @@ def approve(store: Store, asked: dict, url: str) -> dict:
     check_loopback(url)
     sent = _callback(store, asked)
     body = compact(sent).encode()
-    headers = {"Content-Type": "application/json", "X-Signature": _signature(body)}
+    signature = hmac.new(settings.BPM_CALLBACK_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "X-Signature": signature}
     with requests.Session() as session:
         session.trust_env = False
         reply = session.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
@@ -48,10 +49,6 @@ def _callback(store: Store, asked: dict) -> dict:
         "time": datetime.now(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S"),
         "finished": asked.get("finished", asked["result"] != "return"),
     }
-
-
-def _signature(body: bytes) -> str:
-    return hmac.new(settings.BPM_CALLBACK_SECRET.encode(), body, hashlib.sha256).hexdigest()
 
 
 def check_loopback(url: object) -> None:

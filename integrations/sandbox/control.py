@@ -21,7 +21,6 @@ PAGE_HEADERS = {
 
 
 def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /`: the page."""
     return SandboxResponse(200, render(partners).encode(), PAGE_HEADERS, "text/html; charset=utf-8")
 
 
@@ -60,7 +59,6 @@ def add_fault(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def clear_faults(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`DELETE /faults`: removes all faults."""
     partners.faults.clear()
     return show_faults(partners, query, body)
 
@@ -94,7 +92,6 @@ def set_flow(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /reset`: empties the sandbox."""
     partners.reset()
     return json_response({"code": 200, "message": "已清空"})
 
@@ -120,7 +117,6 @@ def set_callback(partners: Partners, query: dict, body: bytes) -> SandboxRespons
 
 
 def page_fault(partners: Partners, form: dict) -> str:
-    """`POST /page/faults`: sets a fault."""
     asked = {"path": form.get("path"), "kind": form.get("kind"), "count": _number(form.get("count", "1"))}
     if form.get("seconds"):
         asked["seconds"] = _number(form["seconds"])
@@ -135,7 +131,6 @@ def _number(text: str) -> object:
 
 
 def page_clear(partners: Partners, form: dict) -> str:
-    """`POST /page/clear`: removes all faults."""
     partners.faults.clear()
     return "已清除全部故障"
 

@@ -30,7 +30,6 @@ class Fault:
 
     @property
     def acts(self) -> bool:
-        """Whether the call is carried out despite the fault."""
         return self.kind in ACTED
 
 
@@ -42,7 +41,6 @@ class Faults:
         self._left: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Adds a fault behind the existing ones."""
         with self._lock:
             self._left.append(fault)
 
@@ -65,7 +63,6 @@ class Faults:
             return [asdict(fault) for fault in self._left]
 
     def clear(self) -> None:
-        """Removes all faults."""
         with self._lock:
             self._left.clear()
 
@@ -80,19 +77,15 @@ def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
     kind = asked.get("kind")
     if kind not in KINDS:
         raise FaultError(f"kind: must be one of {', '.join(KINDS)}")
-    _check_numbers(asked)
-    if not isinstance(asked.get("message", ""), str):
-        raise FaultError("message: must be a string")
-    return Fault(**asked)
-
-
-def _check_numbers(asked: dict) -> None:
     _check_whole(asked, "count", 1, 1_000_000)
     _check_whole(asked, "code", 0, 99_999)
     if asked.get("retry_after") is not None:
         _check_whole(asked, "retry_after", 0, 86_400)
     if "seconds" in asked:
         check_seconds(asked["seconds"])
+    if not isinstance(asked.get("message", ""), str):
+        raise FaultError("message: must be a string")
+    return Fault(**asked)
 
 
 def _check_whole(asked: dict, name: str, least: int, most: int) -> None:

@@ -42,5 +42,4 @@ def compact(value: object) -> str:
 
 
 def json_response(value: object, status: int = 200, **headers: str) -> SandboxResponse:
-    """An answer with a JSON body."""
     return SandboxResponse(status, compact(value).encode(), headers)

@@ -49,7 +49,6 @@ class SandboxServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """`http://host:port`, or https."""
         return f"{'https' if self.tls else 'http'}://{self.server_name}:{self.server_port}"
 
 
@@ -61,7 +60,6 @@ class Handler(BaseHTTPRequestHandler):
     server: SandboxServer
 
     def do_POST(self) -> None:
-        """Answers a partner call or a control address."""
         body = self._body()
         if body is None:
             return
@@ -102,23 +100,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: SandboxResponse) -> None:
         if answer.manner == "reset":
-            self._reset_connection()
-        elif answer.manner == "drip":
-            self._drip(_http_bytes(answer), answer.seconds)
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
+            os.close(self.connection.detach())  # detached, since the server would send FIN before RST
+            return
+        raw = _http_bytes(answer)
+        if answer.manner == "drip":  # so that only a total time-out notices
+            for place in range(len(raw)):
+                self.wfile.write(raw[place : place + 1])
+                time.sleep(answer.seconds / len(raw))
         else:
-            self.wfile.write(_http_bytes(answer))
-
-    def _drip(self, raw: bytes, seconds: float) -> None:
-        """Sends head and body byte by byte, so that only a total time-out notices."""
-        for place in range(len(raw)):
-            self.wfile.write(raw[place : place + 1])
-            time.sleep(seconds / len(raw))
-
-    def _reset_connection(self) -> None:
-        """Closes with RST. The socket is detached, since the server would send FIN first."""
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
-        os.close(self.connection.detach())
+            self.wfile.write(raw)
 
     def log_message(self, *args: object) -> None:
         """Logs nothing: the calls are in the state."""

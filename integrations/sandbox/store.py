@@ -204,13 +204,11 @@ class Store:
             }
 
     def reset(self) -> None:
-        """Removes everything."""
         with self.transaction():
             for table in TABLES:
                 self._run(f"DELETE FROM {table}")
 
     def close(self) -> None:
-        """Closes the connection to the file."""
         with self._lock:
             self._db.close()
 

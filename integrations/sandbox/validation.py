@@ -42,13 +42,11 @@ def _refuse_constant(name: str) -> None:
 
 
 def string(path: str, value: object) -> None:
-    """A string, which may be empty."""
     if not isinstance(value, str):
         raise Refusal(path, "应为字符串")
 
 
 def filled_string(path: str, value: object) -> None:
-    """A string that is not blank."""
     string(path, value)
     if not value.strip():
         raise Refusal(path, "不能为空")
@@ -61,8 +59,6 @@ def whole_number(path: str, value: object) -> None:
 
 
 def choice_of(*allowed: str) -> Check:
-    """One of a few strings."""
-
     def check(path: str, value: object) -> None:
         string(path, value)
         if value not in allowed:

@@ -10,7 +10,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PersonalData, invitation, masked_text
+from orders.lists.personal import PersonalData, invitation, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
@@ -60,7 +60,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     list_display_links = ["time"]
     list_filter = [NodeFilter, "result", OperatorFilter, day_filter("time", _("decided at")), "source", "finished",
                    PlacesFilter]  # fmt: skip
-    personal_columns = {"opinion": masked_text}
+    personal_columns = {"opinion": mask_text_or_json}
     list_select_related = ["order"]
     list_per_page = 50
     sortable_by = []
@@ -103,12 +103,12 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     @admin.display(description=_("opinion, masked"))
     def opinion_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', masked_text(obj.opinion))
+        return format_html('<span class="cut" title="{0}">{0}</span>', mask_text_or_json(obj.opinion))
 
     @admin.display(description=_("opinion"))
     def opinion_text(self, obj):
         """Masked unless the page was opened with personal data."""
         if not obj.opinion:
             return "-"
-        shown = obj.opinion if getattr(obj, "personal_shown", False) else masked_text(obj.opinion)
+        shown = obj.opinion if getattr(obj, "personal_shown", False) else mask_text_or_json(obj.opinion)
         return format_html("{}{}", linebreaksbr(shown), invitation(obj))

@@ -13,7 +13,7 @@ from notifications.masks import BYTES_SHOWN
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.admin.message_members import members_of
 from orders.lists.filters import word_filter
-from orders.lists.personal import PersonalData, masked, masked_text
+from orders.lists.personal import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import ScopedByNumber
@@ -42,8 +42,6 @@ class ComparedMember:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent a message, and when."""
-
     at: object
     address: str
     party: str
@@ -101,7 +99,7 @@ def acknowledgement_of(obj: Conflict) -> dict | None:
     """Who has dealt with it, when and why."""
     if obj.seen is None:
         return None
-    why = masked_text(str(obj.seen.data.get("reason", "")))
+    why = mask_text_or_json(str(obj.seen.data.get("reason", "")))
     return {"who": actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0], "at": obj.seen.at, "why": why}
 
 
@@ -136,7 +134,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
         order = order_named(obj)
         ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
         if not obj.personal_shown:
-            ours, theirs = masked(ours), masked(theirs)
+            ours, theirs = mask_members(ours), mask_members(theirs)
         return {
             "order": order,
             "rows": compare_contents(ours, theirs),

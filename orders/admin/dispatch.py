@@ -13,7 +13,7 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, cut
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
+from orders.lists.personal import PersonalData, mask_text_or_json, personal_block, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
@@ -131,7 +131,7 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
         if not obj.error_code:
             return None
         what = cause_of(obj.error_code).what
-        own = masked_text(of_step(obj)) if obj.error_code.startswith("code_") else ""
+        own = mask_text_or_json(of_step(obj)) if obj.error_code.startswith("code_") else ""
         return format_html('<span class="cut" title="{}">{}</span>', f"{what} {own}".strip(), own or what)
 
 
@@ -189,7 +189,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome", day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
     linked_by = ["dispatch"]
-    personal_columns = {"error": masked_text}
+    personal_columns = {"error": mask_text_or_json}
     list_select_related = ["dispatch__order"]
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
@@ -218,7 +218,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
 
     @admin.display(description=_("cause"))
     def what(self, obj):
-        return cut(masked_text(of_attempt(obj)))
+        return cut(mask_text_or_json(of_attempt(obj)))
 
     began = ago_field("started_at", _("started at"))
 

@@ -14,7 +14,7 @@ from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, seen_orders
@@ -77,7 +77,7 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def finding(self, order):
         row = getattr(order, "check_row", None)
         if row and row.state == Dispatch.State.DONE and order.waiver:
-            who, why = actor_of(order.waiver.operator, at=order.waiver.time)[0], masked_text(order.waiver.opinion)
+            who, why = actor_of(order.waiver.operator, at=order.waiver.time)[0], mask_text_or_json(order.waiver.opinion)
             return cut(f"{who}{_(': ')}{why}")
         found = dict.fromkeys(str(cause_of(one["code"]).what) for one in findings_of(row) if one["code"]) if row else []
         return cut(" ".join(found)) if found and row.error_code else None

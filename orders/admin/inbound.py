@@ -13,7 +13,7 @@ from orders.admin.search import OrderSearch, order_anchor
 from orders.lists.cells import cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, masked_text, personal_block, raw_field
+from orders.lists.personal import PersonalData, mask_text_or_json, personal_block, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
@@ -33,7 +33,6 @@ AnswerFilter = word_filter("answer", _("answer"), {
 
 
 def tone(rsp_code: str) -> str:
-    """Green for an accepted message, red for a refused one."""
     return "green" if rsp_code == ACCEPTED else "red"
 
 
@@ -83,7 +82,7 @@ class InboundList:
 class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
-    personal_columns = {"rsp_desc": masked_text}
+    personal_columns = {"rsp_desc": mask_text_or_json}
     description = raw_field("rsp_desc", _("answer as sent"))
     readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [

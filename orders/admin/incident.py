@@ -12,7 +12,7 @@ from orders.incident_causes import cause_of, title_of
 from orders.lists.cells import cut
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import masked_field, masked_text, raw_field
+from orders.lists.personal import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, attributions_of
@@ -114,7 +114,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
 
     @admin.display(description=_("last detail"))
     def last_detail(self, incident):
-        return masked_text(of_trouble(incident)) or "-"
+        return mask_text_or_json(of_trouble(incident)) or "-"
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, incident):
@@ -176,7 +176,7 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("detail"))
     def what(self, obj):
-        return cut(masked_text(of_trouble(obj)))
+        return cut(mask_text_or_json(of_trouble(obj)))
 
     @admin.display(description=_("accepted by"))
     def who_accepted(self, obj):

@@ -20,7 +20,7 @@ from django.utils.translation import override
 
 from notifications.masks import mask_mail, mask_name, mask_phone
 from notifications.models import Contact
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 
 MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
 SECRET = ("password", "usable_password", "password1", "password2")
@@ -83,7 +83,7 @@ def entry_words(entry: LogEntry) -> str:
     kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # kept in memory
     model = kind.model_class() if kind else None
     told = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
-    return masked_text(told) or entry.get_action_flag_display()
+    return mask_text_or_json(told) or entry.get_action_flag_display()
 
 
 def words_of_change(model: type[Model] | None, message: str) -> str:

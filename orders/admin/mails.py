@@ -31,7 +31,6 @@ MASKED = _("Phones, mails and names of people are masked.")
 
 
 def may_see(request) -> bool:
-    """Whether the user may read personal data."""
     return request.user.has_perm(PERMISSION)
 
 

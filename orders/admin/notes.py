@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.models import Order
 from orders.models.notes import StaffNote
 from orders.people import actor_of
@@ -43,7 +43,7 @@ class Notes:
 
 def _note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> Note:
     author = actor_of(by, account_id, at)[0] if by else _("unknown author")
-    return Note(at, author, Truncator(masked_text(text)).chars(LONGEST))
+    return Note(at, author, Truncator(mask_text_or_json(text)).chars(LONGEST))
 
 
 def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:

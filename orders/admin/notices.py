@@ -16,7 +16,7 @@ from orders.errors import OrderError
 from orders.lists.cells import CauseCells
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly, is_unlimited
@@ -72,7 +72,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
-        return masked_text(machine_text(obj.error, obj.error_params)) or "-"
+        return mask_text_or_json(machine_text(obj.error, obj.error_params)) or "-"
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

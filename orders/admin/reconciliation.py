@@ -10,7 +10,7 @@ from orders.error_messages import say_why
 from orders.lists.cells import json_block
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import masked_field, masked_json, raw_field
+from orders.lists.personal import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
@@ -99,4 +99,4 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
 
     @admin.display(description=_("details"))
     def detail_block(self, obj):
-        return json_block(masked_json(obj.detail))
+        return json_block(mask_json(obj.detail))

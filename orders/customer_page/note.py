@@ -28,8 +28,6 @@ class CustomerNoteForm(forms.Form):
 
 
 class CustomerNotes:
-    """The part of the customers' ModelAdmin that takes notes."""
-
     def get_urls(self):
         note = self.admin_site.admin_view(self.note_view)
         return [path("<path:object_id>/note/", note, name="orders_customer_note"), *super().get_urls()]

@@ -1,7 +1,6 @@
 """The tabs of a customer's page. Only the open one's data are read, a page at a time."""
 
 import datetime
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, tell_theirs
 from orders.incident_causes import cause_of
+from orders.lists.personal import person
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_page.differences import lines_of as difference_lines
 from orders.order_page.family import Family, Member
@@ -28,7 +28,7 @@ PEOPLE_OF = 200  # newest orders whose operators are shown
 class Ask:
     """What a reader asks for. `mask` leaves of a text what they may read; `orders`: the customer's that they may see.
 
-    `places`: the customer's attributions that they may see, `{letters: name}`.
+    `places`: the customer's attributions that they may see, `{letters: name}`. `personal`: they opened people's data.
     """
 
     customer: Customer
@@ -37,6 +37,7 @@ class Ask:
     places: dict[str, str]
     params: Mapping[str, str]
     mask: Callable[[str], str]
+    personal: bool
 
     def page(self, rows: QuerySet, size: int = PAGE, parameter: str = "page") -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
@@ -96,22 +97,18 @@ def contacts(ask: Ask) -> dict:
     for user, tel, mail, number, pk in rows[:PEOPLE_OF]:
         if user or tel or mail:
             people.setdefault((user, tel, mail), (number, pk))
-    shown = [{"number": number, "pk": pk, **_masked(ask, *person)} for person, (number, pk) in people.items()]
+    shown = [
+        {"number": number, "pk": pk, **person(*names, shown=ask.personal)} for names, (number, pk) in people.items()
+    ]
     ours = [
-        {"name": name, **_masked(ask, one.name, one.tel, one.mail)}
+        {"name": name, **person(one.name, one.tel, one.mail, shown=ask.personal)}
         for letters, name in ask.places.items()
         for one in contacts_for(letters)
     ]
     return {"people": shown, "ours": ours}
 
 
-def _masked(ask: Ask, user: str, tel: str, mail: str) -> dict[str, str]:
-    """A person, under the names that a mask knows."""
-    return json.loads(ask.mask(json.dumps({"operUser": user, "operTel": tel, "operMail": mail})))
-
-
 def files(ask: Ask) -> dict:
-    """The orders that name info-security files, the newest first."""
     named = ~Q(info_security="", info_security_table="", busi_info="")
     return {"rows": ask.page(ask.orders.filter(named).order_by("-pk").defer("content"))}
 
@@ -162,7 +159,6 @@ TABS = [
 
 
 def tabs_for(user) -> list[Tab]:
-    """The tabs that the user's rights open."""
     return [tab for tab in TABS if user.has_perms(tab.rights)]
 
 

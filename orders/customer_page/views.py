@@ -51,7 +51,7 @@ def page_context(request, customer: Customer) -> dict:
         note_seen(request, None, f"customer {customer.pk} {tab.key}")
     orders = limit(Order.objects.filter(enterprise_id=customer.pk), user, "attribution")
     now = timezone.now()
-    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, mask_for(shown))
+    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, mask_for(shown), shown)
     return {
         "title": customer.shown_name or customer.pk,
         "customer": customer,

@@ -12,13 +12,13 @@ from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import WordFilter
 from orders.lists.list_query import ReferenceRows, in_a_line, query_words
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.registration import admin_of, exported_lists
 
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
     """The filter, cut and masked: it may name a person. `rows`: as in `query_words`."""
-    return cut(masked_text(_said(list_name, query, rows)))
+    return cut(mask_text_or_json(_said(list_name, query, rows)))
 
 
 def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
@@ -50,7 +50,7 @@ class FilterChangeList(FactsChangeList):
 def filter_link(list_name: str, query: str) -> str:
     """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
     plain = unquote_plus(query)
-    if list_name not in exported_lists() or masked_text(plain) != plain:
+    if list_name not in exported_lists() or mask_text_or_json(plain) != plain:
         return filter_words(list_name, query)
     opts = admin_of(list_name).opts
     url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")

@@ -6,10 +6,8 @@ error. What a form without a script sends in several parts is joined, so that ea
 """
 
 import functools
-from collections.abc import Iterator
 
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -79,68 +77,63 @@ def guarded(found: type[ChangeList]) -> type[ChangeList]:
     return type(found.__name__, (GuardedList, found), {})
 
 
-def guard(model_admin: ModelAdmin) -> None:
-    """Guards the list of a ModelAdmin. Calling it again does nothing."""
-    if "get_changelist" in vars(model_admin):
-        return
-    own, view = model_admin.get_changelist, model_admin.changelist_view
-    model_admin.get_changelist = lambda request, **kwargs: guarded(own(request, **kwargs))
-    model_admin.changelist_view = lambda request, extra_context=None: (
-        _tidied(model_admin, request) or _without_wrong(request, _explained(request, view(request, extra_context)))
-    )
+class GuardedAdmin:
+    """The guard in front of a ModelAdmin: wrong names and values in the address lead to the list without them."""
+
+    def get_changelist(self, request, **kwargs):
+        return guarded(super().get_changelist(request, **kwargs))
+
+    def changelist_view(self, request, extra_context=None):
+        if request.method == "GET" and (query := self._one_address(request)) != request.GET:
+            return _list_under(request, query)
+        response = super().changelist_view(request, extra_context)
+        _warn_of_gone_values(request, response)
+        query = _without_wrong(request)
+        return response if query is None else _list_under(request, query)
+
+    def _one_address(self, request: HttpRequest) -> QueryDict:
+        """The list's query with two days as a range, and columns as one list without those that are gone."""
+        query = request.GET.copy()
+        for entry in self.list_filter:
+            if not hasattr(entry, "joined"):
+                continue
+            name = entry.parameter_name
+            if len(values := query.getlist(name)) > 1 or values == [""]:
+                query[name] = entry.joined(values)
+                if not query[name]:
+                    del query[name]
+        if can_choose(self) and (gone := tidy_columns(self, query)):
+            text = _("These columns are not there any more, so they were left out: %(names)s")
+            messages.warning(request, text % {"names": _names(gone)})
+        return query
 
 
-def _tidied(model_admin: ModelAdmin, request: HttpRequest) -> HttpResponse | None:
-    """Leads to the list's one address: two days as a range, columns as one list without those that are gone."""
-    if request.method != "GET":
-        return None
-    query = request.GET.copy()
-    for name, joined in _joining(model_admin):
-        if len(values := query.getlist(name)) > 1 or values == [""]:
-            query[name] = joined(values)
-            if not query[name]:
-                del query[name]
-    if can_choose(model_admin) and (gone := tidy_columns(model_admin, query)):
-        text = _("These columns are not there any more, so they were left out: %(names)s")
-        messages.warning(request, text % {"names": _names(gone)})
-    return None if query == request.GET else _list_under(request, query)
-
-
-def _joining(model_admin: ModelAdmin) -> Iterator[tuple]:
-    """(name in the address, how its values are joined) of each filter whose form sends several values."""
-    for entry in model_admin.list_filter:
-        if hasattr(entry, "joined"):
-            yield entry.parameter_name, entry.joined
-
-
-def _explained(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The list's response. A line says which filter shows nothing since its value is gone, or not for this person."""
+def _warn_of_gone_values(request: HttpRequest, response: HttpResponse) -> None:
+    """Says which filter shows nothing since its value is gone, or not for this person."""
     found = (getattr(response, "context_data", None) or {}).get("cl")
     if found and isinstance(found.model_admin, ReadOnlyAdmin) and (titles := unoffered(found)):
         text = _("These filters have a value that is gone or outside your attributions, so no row fits: %(names)s")
         messages.warning(request, text % {"names": _names(titles)})
-    return response
 
 
-def _without_wrong(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The list's response. If the address holds undeclared names, or a value of which its filter says why it is wrong
-    (an error with a `parameter`), a redirect to the same list without them."""
+def _without_wrong(request: HttpRequest) -> QueryDict | None:
+    """The query without undeclared names, or without a value of which its filter says why it is wrong (an error with a
+    `parameter`). None if there is none of them."""
     query = request.GET.copy()
     if undeclared := getattr(request, "undeclared", None):
         text = _("These are not filters of this list, so they were left out: %(names)s")
         messages.warning(request, text % {"names": _names(sorted(undeclared))})
         for name in undeclared:
             query.pop(name, None)
-        return _list_under(request, query)
+        return query
     error = getattr(request, "wrong_value", None)
-    if error is None:
-        return response
     if parameter := getattr(error, "parameter", ""):
         messages.warning(request, error.words)
         query.pop(parameter, None)
-        return _list_under(request, query)
-    messages.warning(request, _("The filter had a value that this list does not know, so it was left out."))
-    return response
+        return query
+    if error is not None:
+        messages.warning(request, _("The filter had a value that this list does not know, so it was left out."))
+    return None
 
 
 def _names(names) -> str:

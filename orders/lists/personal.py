@@ -42,39 +42,39 @@ LIST = re.compile(r"\[[^\]]*+")
 NUMBER = re.compile(r"[0-9+-][0-9.eE+-]*+")
 
 
-def masked(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
+def mask_members(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
     """Masks personal data in a JSON value, by the members' names. Also searches texts that hold JSON."""
     if isinstance(value, dict):
-        return {mask_text(name): masked(inner, name, texts) for name, inner in value.items()}
+        return {mask_text(name): mask_members(inner, name, texts) for name, inner in value.items()}
     if isinstance(value, list):
-        return [masked(inner, key, texts) for inner in value]
+        return [mask_members(inner, key, texts) for inner in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        told = MASKS.get(key.lower(), mask_text)(str(value))
-        return value if told == str(value) else told
+        shown = MASKS.get(key.lower(), mask_text)(str(value))
+        return value if shown == str(value) else shown
     if not isinstance(value, str):
         return value
     mask = MASKS.get(key.lower())
-    return mask(value) if mask else masked_text(value, texts)
+    return mask(value) if mask else mask_text_or_json(value, texts)
 
 
-def masked_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
-    """Masks a text that may be a JSON object or list. Other text stays text.
+def mask_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
+    """Masks a text that may be a JSON object or list, which it returns parsed. Other text stays text.
 
     Of a text longer than MOST bytes it returns the beginning and the length of the rest. JSON that is nested deeper in
     texts than any real message is replaced by its length.
     """
     if not isinstance(text, str):
-        return masked(text)
+        return mask_members(text)
     shown, more = head(text)
     value = None if more else _json(shown)
     if value is None:
         return with_rest(_masked_plain(shown), more)
-    return masked(value, texts=texts - 1) if texts else with_rest("", len(text.encode("utf-8", "replace")))
+    return mask_members(value, texts=texts - 1) if texts else with_rest("", len(text.encode("utf-8", "replace")))
 
 
-def masked_text(text: str, texts: int = TEXTS_IN_TEXTS) -> str:
-    """The same as `masked_json`, but returns text."""
-    found = masked_json(text, texts)
+def mask_text_or_json(text: str, texts: int = TEXTS_IN_TEXTS) -> str:
+    """The same as `mask_json`, but returns text."""
+    found = mask_json(text, texts)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
@@ -129,7 +129,7 @@ def masked_field(name: str, label) -> Callable:
 
     @admin.display(description=label)
     def shown(_self, row):
-        return masked_text(getattr(row, name)) or "-"
+        return mask_text_or_json(getattr(row, name)) or "-"
 
     return shown
 
@@ -139,9 +139,16 @@ def raw_field(name: str, label) -> Callable:
 
     @admin.display(description=label)
     def shown(_self, row):
-        return json_block(masked_text(str(getattr(row, name))))
+        return json_block(mask_text_or_json(str(getattr(row, name))))
 
     return shown
+
+
+def person(user: str, tel: str, mail: str, *, shown: bool) -> dict[str, str]:
+    """A customer's person, by the names of BBOSS's members; masked unless `shown`."""
+    if not shown:
+        user, tel, mail = mask_name(user), mask_phone(tel), mask_mail(mail)
+    return {"operUser": user, "operTel": tel, "operMail": mail}
 
 
 def asks_to_see(request) -> bool:
@@ -172,7 +179,7 @@ def personal_block(value, row) -> str:
     """A JSON block. It is masked unless the page was opened with personal data."""
     if not value:
         return "-"
-    shown = value if getattr(row, "personal_shown", False) else masked_json(value)
+    shown = value if getattr(row, "personal_shown", False) else mask_json(value)
     return format_html("{}{}", json_block(shown), invitation(row))
 
 

@@ -18,7 +18,7 @@ from django_q.tasks import async_task
 from orders.errors import NotAllowedError
 
 LEASE = datetime.timedelta(seconds=60)
-LOST = datetime.timedelta(minutes=1)  # a waiting job that nobody has begun by then is queued again
+WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost
 MOST_ATTEMPTS = 10
 WAITING, RUNNING = "waiting", "running"
 
@@ -112,7 +112,7 @@ def give_back(job: Job, **more: object) -> None:
 def resume(model: type[Job], *, now: datetime.datetime) -> None:
     """Queues the job whose turn it is, if it has waited although none runs. The sweep calls it each minute."""
     _release_dead(model, now)
-    queue_next(model, before=now - LOST)
+    queue_next(model, before=now - WAIT_LIMIT)
 
 
 def queue_next(model: type[Job], *, before: datetime.datetime) -> None:

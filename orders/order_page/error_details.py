@@ -28,9 +28,14 @@ def of_attempt(row: Attempt) -> str:
         return say("worker_died", {})
     if not row.error:
         return ""
-    code = row.error.partition(": ")[0]
+    code = code_in(row.error)
     said = _words_in(row.answer) if code.startswith("code_") else ""
     return title_of(code, said)
+
+
+def code_in(error: str) -> str:
+    """The code of an error as attempts, breakers and status reports have it: `code: the log's English`."""
+    return error.partition(": ")[0]
 
 
 def of_trouble(row: AffectedOrder | Incident) -> str:

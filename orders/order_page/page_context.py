@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.admin.notes import Notes, notes_of_order
 from orders.admin.pauses_in_force import paused_for
-from orders.lists.personal import PERMISSION, asks_to_see, masked_text, note_seen
+from orders.lists.personal import PERMISSION, asks_to_see, mask_text_or_json, note_seen
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision
@@ -39,7 +39,6 @@ LOOKS = 60
 
 
 def request_actor(request: HttpRequest) -> str:
-    """Who it is, as events name them."""
     return staff_actor(request.user)
 
 
@@ -122,7 +121,7 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
 
 def mask_for(shown: bool) -> Callable[[str], str]:
     """Those who opened people's data see them; a text that is too long is cut for everybody."""
-    return bounded if shown else masked_text
+    return bounded if shown else mask_text_or_json
 
 
 def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) -> dict:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.models import Mail
 from notifications.services import recipients_in_words
 from orders.attachments.preview import RIGHT, files_of, first_rows
+from orders.lists.personal import person
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import attempts_of, calls_of, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
@@ -70,29 +71,20 @@ class Ask:
 
 
 def overview(ask: Ask) -> dict:
-    if ask.order.kind == Kind.TRIAL:
-        seen = partial(_seen, ask.orders)
-        about = {"shape": shape_lines(ask.order, sees=seen)}
-        return about | {"family": family_of(ask.order, ask.orders), "operator": shown_operator(ask)}
-    domains = list(ask.order.domains.all()[:7])
-    return {
-        "domains": domains[:6],
-        "more_domains": len(domains) > 6,
-        "family": family_of(ask.order, ask.orders),
-        "operator": shown_operator(ask),
+    order = ask.order
+    shown = {
+        "family": family_of(order, ask.orders),
+        "operator": person(order.oper_user, order.oper_tel, order.oper_mail, shown=ask.personal),
     }
+    if order.kind == Kind.TRIAL:
+        return shown | {"shape": shape_lines(order, sees=partial(_seen, ask.orders))}
+    domains = list(order.domains.all()[:7])
+    return shown | {"domains": domains[:6], "more_domains": len(domains) > 6}
 
 
 def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
     """Those of these orders that the reader sees."""
     return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
-
-
-def shown_operator(ask: Ask) -> dict[str, str]:
-    """The customer's person, under the names that a mask knows."""
-    order = ask.order
-    said = {"operUser": order.oper_user, "operTel": order.oper_tel, "operMail": order.oper_mail}
-    return json.loads(ask.mask(json.dumps(said)))
 
 
 def domains(ask: Ask) -> dict:

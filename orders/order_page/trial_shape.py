@@ -65,7 +65,6 @@ def domain_sources(trial: Order, parts: Parts) -> dict[str, str]:
 
 
 def source_words(source: Source, trial: Order) -> str:
-    """What a part comes from."""
     if source.kind == CHANGE:
         return _("change %(number)s") % {"number": source.change.number if source.change else ""}
     about = {

@@ -22,8 +22,6 @@ OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")
 
 
 class OrderPages:
-    """The page's part of the orders' ModelAdmin."""
-
     def get_urls(self):
         wrap = self.admin_site.admin_view
         mine = [

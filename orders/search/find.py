@@ -169,7 +169,11 @@ def find_domains(
         part = f".{short}."[: EVERY[Kind.DOMAIN] + 1]
     ids, others = _parts(Kind.DOMAIN, part if is_short else short, None if seen is None else _domains_among(domains))
     keys = {*OrderDomain.objects.filter(pk__in=ids).order_by().values_list("key", flat=True), domain_key(term)}
-    ranked = sorted(keys.union(begins if is_short else ()), key=lambda key: (_best_rank(key, term), len(key), key))
+
+    def best(key: str) -> tuple:
+        return min(_rank(key, term), _rank(unicode_form(key), term)), len(key), key
+
+    ranked = sorted(keys.union(begins if is_short else ()), key=best)
     found: list[list[OrderDomain]] = []
     for start in range(0, len(ranked), KEYS):
         rows, left_out = _rows_of(ranked[start : start + KEYS], domains, seen)
@@ -222,10 +226,6 @@ def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
     """Of targets that are the first rows of a domain: those whose domain one of these rows names too."""
     own = Exists(domains.filter(key=OuterRef("key")))
     return lambda ids: set(OrderDomain.objects.filter(own, pk__in=ids).order_by().values_list("pk", flat=True))
-
-
-def _best_rank(key: str, term: str) -> int:
-    return min(_rank(key, term), _rank(unicode_form(key), term))
 
 
 def find_by_product(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:

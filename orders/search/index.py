@@ -182,13 +182,17 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
     for row in named:
         customer = known.get(row.enterprise_id)
         if customer is None:
+            name = row.enterprise_name
+            if row.pk in by_hand:  # others of the customer may not be indexed yet
+                name = name_of(Order.objects.filter(enterprise_id=row.enterprise_id))
             customer = known[row.enterprise_id] = fresh[row.enterprise_id] = Customer(
                 enterprise_id=row.enterprise_id, first_seen=row.received_at, last_seen=row.received_at,
-                name=_first_name(row) if row.pk in by_hand else row.enterprise_name, last_order=row,
+                name=name, last_order=row,
             )  # fmt: skip
             pieces |= _customer_pieces(row)
-        elif customer.name != row.enterprise_name and not _had_name(row):
-            pieces |= _customer_pieces(row)  # it is found by a former name too
+        elif customer.name != row.enterprise_name:  # it is found by a former name too
+            same = IndexedOrder.objects.filter(customer=customer, order__enterprise_name=row.enterprise_name)
+            pieces |= set() if same.exists() else _customer_pieces(row)
         changed |= {row.enterprise_id} if _bring_up_to_date(customer, row, row.pk in by_hand) else set()
         if row.attribution_id:
             places.add((row.enterprise_id, row.attribution_id))
@@ -201,20 +205,9 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
     return known
 
 
-def _had_name(row: Order) -> bool:
-    """Whether an order that is indexed gave the customer this name before."""
-    same = IndexedOrder.objects.filter(customer=row.enterprise_id, order__enterprise_name=row.enterprise_name)
-    return same.exists()
-
-
 def _customer_pieces(row: Order) -> set[tuple[int, Piece, int]]:
     texts = chain(_parts(Kind.CUSTOMER, row.enterprise_id), _parts(Kind.CUSTOMER, row.enterprise_name))
     return {(kind, piece, row.pk) for kind, piece in texts}
-
-
-def _first_name(row: Order) -> str:
-    """What a customer is called whose first order here was entered by hand: others of it may not be indexed yet."""
-    return name_of(Order.objects.filter(enterprise_id=row.enterprise_id))
 
 
 def _bring_up_to_date(customer: Customer, row: Order, by_hand: bool) -> bool:

@@ -9,7 +9,7 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
 from orders.lists.chips import TONES, chip, chip_of
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.times import took
 from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
@@ -22,7 +22,7 @@ register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
 register.filter("detail_words", of_trouble)
-register.filter("masked", masked_text)
+register.filter("masked", mask_text_or_json)
 register.filter("node_name", node_of)
 register.filter("operator_name", operator_of)
 register.filter("took", took)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.journal_values import entry_words
 from orders.lists.filters import day_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedOnly
@@ -36,7 +36,7 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         """Masks what was done and to what, as the list does."""
         entry = super().get_object(request, object_id, from_field)
         if entry is not None:
-            entry.object_repr, entry.change_message = map(masked_text, (entry.object_repr, entry.change_message))
+            entry.object_repr, entry.change_message = map(mask_text_or_json, (entry.object_repr, entry.change_message))
         return entry
 
     @admin.display(description=_("by"))
@@ -49,4 +49,4 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("object"))
     def object_words(self, entry):
-        return masked_text(entry.object_repr)
+        return mask_text_or_json(entry.object_repr)

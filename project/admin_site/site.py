@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.contrib.admin import AdminSite
+from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.http import Http404
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
 from orders.lists.change_list import CappedPaginator
-from orders.lists.guard import guard
+from orders.lists.guard import GuardedAdmin
 from orders.lists.registration import Section, lists_in_order
 from orders.restored_guard import is_restored
 
@@ -53,9 +53,15 @@ class ChoicesView(AutocompleteJsonView):
         return super().serialize_result(obj, to_field_name) | {"text": words(obj)}
 
 
-def nothing_there(*_asked):
-    """Answers for a row that is not there, or not for this person. Django's own answer leads away and names the row."""
-    raise Http404
+class DeskAdmin(GuardedAdmin, ModelAdmin):
+    """What each ModelAdmin of the desk has: its list counts its rows once and up to a limit, and is guarded."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+
+    def _get_obj_does_not_exist_redirect(self, *_asked):
+        """A row that is not there and one that a person may not see have one answer. Django's own names the row."""
+        raise Http404
 
 
 class DeskAdminSite(AdminSite):
@@ -68,15 +74,8 @@ class DeskAdminSite(AdminSite):
     parts: Parts  # given when the app starts (project/apps.py): they use the models' pages, which register here first
 
     def register(self, model_or_iterable, admin_class=None, **options):
-        """Makes every list count its rows once and up to a limit, and tolerate nonsense in its address. A row
-        that is not there and one that a person may not see have one answer."""
-        super().register(model_or_iterable, admin_class, **options)
-        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
-        for model_admin in map(self.get_model_admin, filter(self.is_registered, models)):
-            model_admin.paginator = CappedPaginator
-            model_admin.show_full_result_count = False
-            model_admin._get_obj_does_not_exist_redirect = nothing_there
-            guard(model_admin)
+        own = admin_class or ModelAdmin
+        super().register(model_or_iterable, type(own.__name__, (DeskAdmin, own), {}), **options)
 
     def each_context(self, request):
         """Adds what every page shows at its top: paused partners, a database that counts as restored, and that the

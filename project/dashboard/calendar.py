@@ -62,7 +62,6 @@ class Calendar:
 
     @property
     def ending(self) -> int:
-        """The trials that end within a week."""
         return sum(day.ending for day in self.days[:SOON])
 
     @property
@@ -71,7 +70,6 @@ class Calendar:
 
 
 def calendar_of(rows: list[tuple], today: datetime.date) -> Calendar:
-    """Makes the calendar from the rows of `figures.starts`."""
     days = [today + datetime.timedelta(days=ahead) for ahead in range(DAYS)]
     due, done, ending = (dict.fromkeys(days, 0) for _ in range(3))
     late = sum(number for _day, word, number in rows if word == OVERDUE)

@@ -36,8 +36,6 @@ class Bar:
 
 @dataclass(frozen=True)
 class Column:
-    """The two bars of a day."""
-
     day: datetime.date
     middle: float
     received: Bar

@@ -56,7 +56,9 @@ def per_day(user, *, first: datetime.date) -> list[tuple]:
     stopped = stopped.annotate(day=_day("since", first), kind=Value(STOPPED), state=Value(""))
     stopped = stopped.order_by().values_list("day", "kind", "state")
     rows = orders.annotate(number=ALL).union(stopped.annotate(number=Count("order", distinct=True)), all=True)
-    return [(_date(day), kind, state, number) for day, kind, state, number in rows]
+    if connection.vendor == "postgresql":
+        return [(timezone.localtime(day).date(), *rest) for day, *rest in rows]
+    return list(rows)
 
 
 def _day(field: str, first: datetime.date):
@@ -67,10 +69,6 @@ def _day(field: str, first: datetime.date):
     if connection.vendor != "postgresql":
         return TruncDate(field)
     return Func(Value(DAY), F(field), Value(midnight(first)), function="date_bin", output_field=DateTimeField())
-
-
-def _date(day: datetime.date) -> datetime.date:
-    return timezone.localtime(day).date() if isinstance(day, datetime.datetime) else day
 
 
 def attention(user) -> list[tuple]:
@@ -97,13 +95,14 @@ def attention(user) -> list[tuple]:
     if user.has_perm("notifications.view_notice") and is_unlimited(user):
         given_up = Notice.objects.given_up(timezone.now())
         parts.append((NOTICES, given_up, nobody, nobody, ALL, Min("written_at")))
-    rows = [_union_part(*part) for part in parts]
+    rows = [
+        part.order_by()
+        .annotate(what=Value(what), word=state, why=because)
+        .values_list("what", "word", "why")
+        .annotate(number=number, since=since)
+        for what, part, state, because, number, since in parts
+    ]
     return list(rows[0].union(*rows[1:], all=True)) if rows else []
-
-
-def _union_part(what: str, rows: QuerySet, state, because, number, since) -> QuerySet:
-    rows = rows.order_by().annotate(what=Value(what), word=state, why=because).values_list("what", "word", "why")
-    return rows.annotate(number=number, since=since)
 
 
 def waiting_orders(user) -> list[tuple]:
@@ -141,14 +140,10 @@ def open_incidents(user) -> list[Incident]:
     if letters is not None:
         still &= Q(affected__order__attribution__in=letters)
     rows = Incident.objects.unresolved()
-    rows = rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk")
-    return list(rows if letters is None else _that_stopped(rows, letters))
-
-
-def _that_stopped(rows: QuerySet, letters: frozenset[str]) -> QuerySet:
-    """The incidents among these that stopped an order of these attributions, as the list of incidents shows them."""
-    own = AffectedOrder.objects.filter(order__attribution__in=letters)
-    return rows.filter(pk__in=own.values("incident"))
+    if letters is not None:  # as the list of incidents shows them
+        own = AffectedOrder.objects.filter(order__attribution__in=letters)
+        rows = rows.filter(pk__in=own.values("incident"))
+    return list(rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk"))
 
 
 def backlog(user, *, now: datetime.datetime) -> list[tuple]:
@@ -180,5 +175,4 @@ def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
 
 
 def heartbeats() -> list[Heartbeat]:
-    """All clusters, latest heartbeat first."""
     return list(Heartbeat.objects.order_by("-seen_at"))

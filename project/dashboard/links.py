@@ -12,5 +12,4 @@ def listing(model: str, **filters) -> str:
 
 
 def orders_link(**filters) -> str:
-    """The address of the list of orders with these filters."""
     return listing("orders_order", **filters)

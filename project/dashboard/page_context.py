@@ -152,7 +152,9 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""
         page.restored = Number(text, 1, url, "red")
     if user.has_perm("orders.view_order"):
-        _fill_orders(page, user, today)
+        rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
+        page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
+        page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)
     _fill_waiting(page, user)
     if user.has_perm("orders.view_incident"):
         page.incidents = figures.open_incidents(user)
@@ -206,9 +208,3 @@ def _unbilled(number: int) -> Number:
         "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
     )
     return _number(text, number, orders_link(needs="unbilled", o="since"), "red")
-
-
-def _fill_orders(page: Dashboard, user, today: datetime.date) -> None:
-    rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
-    page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
-    page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)

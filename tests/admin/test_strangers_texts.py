@@ -10,7 +10,7 @@ from django.urls import reverse
 from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incident_causes import cause_of
-from orders.lists.personal import masked_json, masked_text
+from orders.lists.personal import mask_json, mask_text_or_json
 from orders.order_page.error_details import detail_text
 from orders.order_page.payloads import explain
 from orders.refusal_causes import common_words
@@ -67,7 +67,7 @@ TEXTS |= {
 }
 TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, many_members)}
 READERS = {
-    "masked_text": masked_text, "masked_json": lambda text: pretty(masked_json(text)), "mask_text": mask_text,
+    "mask_text_or_json": mask_text_or_json, "mask_json": lambda text: pretty(mask_json(text)), "mask_text": mask_text,
     "mask_mail": mask_mail, "mask_phone": mask_phone, "pretty": pretty,
     "explain": explain, "logs": logs.redact, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
     "said": lambda text: detail_text(text, {}),
@@ -137,12 +137,12 @@ def most_of_a_block(answer):
 
 
 def test_what_is_shown_is_bounded_and_the_rest_is_a_length():
-    for reader in (masked_text, pretty):
+    for reader in (mask_text_or_json, pretty):
         told = reader("字" * BYTES_SHOWN)
         assert len(told.encode()) < BYTES_SHOWN + 100
         assert str(3 * BYTES_SHOWN - BYTES_SHOWN // 3 * 3) in told
     assert len(pretty(deep(64 * KIB)).encode()) < BYTES_SHOWN + 100
-    assert len(pretty(masked_json(deep(64 * KIB))).encode()) < BYTES_SHOWN + 100
+    assert len(pretty(mask_json(deep(64 * KIB))).encode()) < BYTES_SHOWN + 100
 
 
 PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
@@ -157,7 +157,7 @@ def test_no_cut_brings_people_s_data_to_light(text):
     """Wherever the page cuts: in the middle of a name, phone, mail or escape."""
     for end in range(len(text)):
         filled = "填" * ((BYTES_SHOWN - len(text[:end].encode())) // 3) + " " + text + "，" + "x" * BYTES_SHOWN
-        shown, _, length = masked_text(filled).partition("……")
+        shown, _, length = mask_text_or_json(filled).partition("……")
         assert re.search("[0-9]{5}", length)
         assert leaks(shown) == [], text[:end]
 
@@ -165,7 +165,7 @@ def test_no_cut_brings_people_s_data_to_light(text):
 @pytest.mark.parametrize("text", [WHOLE, IN_IT, json.dumps(IN_IT), f"x {IN_IT}"])
 def test_no_member_of_a_text_that_was_cut_before_does(text):
     for end in range(len(text)):
-        assert leaks(masked_text(text[:end])) == [], text[:end]
+        assert leaks(mask_text_or_json(text[:end])) == [], text[:end]
 
 
 def leaks(told):
@@ -190,13 +190,13 @@ def leaks(told):
     ],
 )
 def test_odd_spellings_are_masked(text):
-    assert leaks(masked_text(text)) == []
+    assert leaks(mask_text_or_json(text)) == []
 
 
 def test_what_stands_behind_a_masked_value_is_shown():
-    told = masked_text('{\\"operUser\\": \\"欧\\\\\\"阳\\", \\"state\\": \\"wrong\\", "cut')
+    told = mask_text_or_json('{\\"operUser\\": \\"欧\\\\\\"阳\\", \\"state\\": \\"wrong\\", "cut')
     assert '\\"state\\": \\"wrong\\", "cut' in told
-    told = masked_text('{"operUser": "a\\\\", "state": "wrong", "cut')
+    told = mask_text_or_json('{"operUser": "a\\\\", "state": "wrong", "cut')
     assert '"state": "wrong"' in told
 
 

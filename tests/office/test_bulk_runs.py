@@ -139,7 +139,7 @@ def fails(monkeypatch):
     """`fails(orders, times)`: so often the database fails when these rows are noted."""
 
     def failing(orders, times):
-        monkeypatch.setattr(bulk_runs, "PAUSES", (0, 0))
+        monkeypatch.setattr(bulk_runs, "RETRY_DELAYS", (0, 0))
         act, left = bulk_acts.Note.carry_out, {order.pk: times for order in orders}
 
         def carry_out(self, row, run, *, owner):
@@ -177,7 +177,7 @@ def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fail
     orders = [make.OrderFactory() for _ in range(3)]
     run = begin(staff, new("note", picked(*orders)))
     fails(orders[:2], 1000)
-    for _ in range(2 * bulk_runs.MOST_FAULTS):
+    for _ in range(2 * bulk_runs.MOST_FAILED_PARTS):
         tasks.bulk(run.pk)
     assert (outcomes(run), notes(*orders)) == (("done", 1, 2), [0, 0, 1])
     assert run.items.get(target=orders[0].pk).why == {"code": "bulk_broken"}
@@ -188,7 +188,7 @@ def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails,
     run = begin(staff, new("note", picked(*orders)))
     with monkeypatch.context() as patched:
         away = OperationalError("the connection is lost")
-        patched.setattr(bulk_runs, "_wait_again", lambda *args, **more: (_ for _ in ()).throw(away))
+        patched.setattr(bulk_runs, "give_back", lambda *args, **more: (_ for _ in ()).throw(away))
         fails(orders[1:], 3)
         assert tasks.bulk(run.pk) == "the database is away"
     assert outcomes(run) == ("running", 1, 0)
@@ -318,7 +318,7 @@ def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
 
 def test_rows_of_old_runs_are_removed_and_the_runs_stay(staff, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
-    clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
+    clock.shift(bulk_runs.ITEMS_KEPT + datetime.timedelta(days=1))
     tasks.tidy()
     assert (list(BulkRun.objects.all()), BulkItem.objects.count()) == ([run], 0)
     text = page(staff, run).content.decode()
@@ -380,7 +380,7 @@ def test_a_history_leads_to_its_page(staff):
 def test_who_goes_on_while_old_rows_are_removed_is_refused(staff, slow, monkeypatch, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
     bulk_runs.stop_run(pk=run.pk, by="staff:li", now=timezone.now())
-    clock.shift(bulk_runs.KEPT + datetime.timedelta(days=1))
+    clock.shift(bulk_runs.ITEMS_KEPT + datetime.timedelta(days=1))
     monkeypatch.setattr(bulk_runs, "REMOVE_SECONDS", -1)
     bulk_runs.remove_old_items(now=timezone.now())
     with pytest.raises(NotAllowedError):

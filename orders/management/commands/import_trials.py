@@ -11,7 +11,7 @@ from orders.management.actor import actor, add_by
 from orders.management.progress import Progress
 from orders.office.trials.annotated import write_annotated
 from orders.office.trials.form import services_in_words
-from orders.office.trials.service import KNOWN, NEW, WRONG, Report, check_trials, import_trials
+from orders.office.trials.service import KNOWN, NEW, WRONG, Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import MOST_BYTES, read_workbook
 
@@ -36,11 +36,8 @@ class Command(BaseCommand):
             if annotated:
                 Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered
             with Progress(self.stderr, "rows", len(entries.entries)) as bar:
-                how = {"by": who, "letters": None, "on_progress": bar.reach}
-                if dry_run:
-                    report = check_trials(entries, **how)
-                else:
-                    report = import_trials(entries, file=path.name, now=now, **how)
+                how = {"by": who, "letters": None, "file": path.name, "now": now, "dry_run": dry_run}
+                report = import_trials(entries, on_progress=bar.reach, **how)
             if annotated:
                 with override("zh-hans"):  # people read it
                     Path(annotated).write_bytes(

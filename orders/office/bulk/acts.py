@@ -119,11 +119,9 @@ class BulkAct:
         return admin.site.get_model_admin(self.model)
 
     def may_see(self, user) -> bool:
-        """Whether the user may see rows of this kind."""
         return user.has_perm(f"orders.view_{self.model._meta.model_name}")
 
     def is_allowed(self, user) -> bool:
-        """Whether the user may see the rows and do this to them."""
         return self.may_see(user) and user.has_perm(self.permission)
 
     def rows_for(self, user) -> QuerySet:
@@ -145,7 +143,6 @@ class BulkAct:
         raise NotImplementedError
 
     def name_of(self, row: Any) -> str:
-        """What people call the row."""
         return row.number
 
     def carry_out(self, row: Any, run: BulkRun, *, owner: int) -> None:
@@ -264,10 +261,10 @@ class SeeConflicts(BulkAct):
         judged = super().judge(ids, asked)
         numbers = {one.row.order_number for one in judged}
         known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
-        return [one if one.row.order_number in known else self._unknown(one) for one in judged]
-
-    def _unknown(self, judged: Judged) -> Judged:
-        return Judged(judged.row, _("stay as they are: no order has their number"), judged.words, acts=False)
+        unknown = _("stay as they are: no order has their number")
+        return [
+            one if one.row.order_number in known else Judged(one.row, unknown, one.words, acts=False) for one in judged
+        ]
 
     def judge_one(self, row):
         at = f"{timezone.localtime(row.received_at):%Y-%m-%d %H:%M:%S}"
@@ -310,7 +307,6 @@ def acts_on(model: type[Model], user) -> list[BulkAct]:
 
 
 def address_of(row: Model) -> str:
-    """The page of a row."""
     return reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk])
 
 

@@ -20,7 +20,7 @@ from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
@@ -135,17 +135,17 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
     @admin.display(description=_("reason"))
     def why(self, obj):
-        return cut(masked_text(obj.reason)) or "-"
+        return cut(mask_text_or_json(obj.reason)) or "-"
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
-        return cut(masked_text(said(obj)))
+        return cut(mask_text_or_json(said(obj)))
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
         """The filter, and the list as it is now under it. A filter that names somebody is masked and not linked."""
         words, query = said(obj), unquote_plus(obj.query)
-        if masked_text(words) != words or masked_text(query) != query:
+        if mask_text_or_json(words) != words or mask_text_or_json(query) != query:
             return self.filter_words(obj)
         opts = ACTS[obj.act].model._meta
         url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
@@ -156,7 +156,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
         fields = chooser.base_fields if chooser else {}
-        words = [f"{field.label} {masked_text(_chosen(field, obj.details[name]))}"
+        words = [f"{field.label} {mask_text_or_json(_chosen(field, obj.details[name]))}"
                  for name, field in fields.items() if name in obj.details]  # fmt: skip
         if letters := obj.details.get("letters"):
             words.append(str(Province.objects.filter(pk=letters).first() or letters))
@@ -197,12 +197,10 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
 
 def _chosen(field, value: str) -> str:
-    """The label of a choice; any other value as it is."""
     return str(dict(getattr(field, "choices", ())).get(value, value))
 
 
 def said(run: BulkRun) -> str:
-    """The filter in words."""
     return " · ".join(f"{title} {value}" for title, value in run.words) or str(_("everything"))
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.errors import OrderError
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part
@@ -56,7 +56,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         **site.each_context(request), "opts": act.model._meta, "title": act.label, "act": act,
         "chooser": selected.chooser,
         "list": {"title": act.model._meta.verbose_name_plural, "address": _address_of_list(act)},
-        "form": form, "carried": [(title, masked_text(value)) for title, value in selected.words],
+        "form": form, "carried": [(title, mask_text_or_json(value)) for title, value in selected.words],
         "kept": _kept(request, selected), "without": selected.without,
         **(_dry_run(act, draft, selected.asked or {}) if draft else {"count": 0, "acts": False}),
     }  # fmt: skip
@@ -90,7 +90,6 @@ def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
 
 
 def is_own(user, run: BulkRun) -> bool:
-    """Whether the user began the run."""
     return is_of(user, run.by, run.maker_id, run.created_at)
 
 

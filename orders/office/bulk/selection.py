@@ -100,7 +100,6 @@ class Selected:
 
     @cached_property
     def words(self) -> list[tuple[str, str]]:
-        """The filter in words: title and value."""
         if self.picked:
             number = ngettext("%(n)s row", "%(n)s rows", len(self.picked)) % {"n": len(self.picked)}
             return [(_("ticked"), number)]
@@ -148,5 +147,4 @@ def _known_values() -> Iterator[None]:
 
 
 def is_id(value: str) -> bool:
-    """Whether a row can have this id."""
     return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST

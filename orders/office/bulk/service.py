@@ -17,7 +17,7 @@ from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError, OrderError
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import LOST, LeftError, check_quota, claim, give_back, own, queue, renew, resume
+from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
 from orders.services.free_space import check_free_space
@@ -27,15 +27,15 @@ logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
 MOST_ROWS = 200_000  # of a run
-KEPT = datetime.timedelta(days=90)  # how long the rows of a run stay after its end
+ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
 NOTED_AT_ONCE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
-BREATH = 0.005  # seconds after each row: SQLite has no queue, and who locks again at once starves all other writers
-PAUSES = (0.1, 0.5)  # seconds, after which a row is tried again where the database failed: a deadlock, a lock
-MOST_FAULTS = 3  # parts in which it failed at the same row
-PASSES = (OperationalError, InterfaceError)
+SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
+RETRY_DELAYS = (0.1, 0.5)  # seconds
+MOST_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
+DATABASE_ERRORS = (OperationalError, InterfaceError)
 NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 INSERT = {
     "postgresql": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
@@ -170,20 +170,17 @@ def carry_out(
             while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:BATCH]):
                 for target in targets:
                     if time.monotonic() > until or stop():
-                        _wait_again(row, attempts=F("attempts") - 1)  # this process has not come to the next row
+                        # This process has not come to the next row, so its claim does not count as an attempt.
+                        give_back(row, worked_at=timezone.now(), attempts=F("attempts") - 1)
                         return
                     if not _carry_out_patiently(row, act, target, until):
-                        _wait_again(row)
+                        give_back(row, worked_at=timezone.now())
                         return
                     if connection.vendor == "sqlite":
-                        time.sleep(BREATH)
+                        time.sleep(SQLITE_PAUSE)
         end_run(row)
     except LeftError:
         return
-
-
-def _wait_again(row: BulkRun, **more: object) -> None:
-    give_back(row, worked_at=timezone.now(), **more)
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
@@ -191,17 +188,17 @@ def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, 
 
     A row at which it failed in several parts is set aside, so that it does not keep all others waiting.
     """
-    for pause in (*PAUSES, None):
+    for delay in (*RETRY_DELAYS, None):
         try:
             _carry_out_one(row, act, target)
-        except PASSES as error:
+        except DATABASE_ERRORS as error:
             logger.warning("bulk run %s: the database failed at row %s: %s", row.pk, target, error)
-            if pause is None or time.monotonic() > until:
+            if delay is None or time.monotonic() > until:
                 break
-            time.sleep(pause)
+            time.sleep(delay)
         else:
             return True
-    if row.attempts < MOST_FAULTS:
+    if row.attempts < MOST_FAILED_PARTS:
         return False
     logger.error("bulk run %s: row %s is set aside, since the database failed at it in each part", row.pk, target)
     _carry_out_one(row, _set_aside, target)
@@ -230,7 +227,7 @@ def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
             act(target)
     except OrderError as error:
         return {name: _plain(value) for name, value in error.params.items()} | {"code": error.code}
-    except PASSES:
+    except DATABASE_ERRORS:
         raise  # says nothing about the row
     except Exception:  # one row that fails here must not keep all others waiting
         logger.exception("bulk run %s: row %s", row.pk, target)
@@ -239,7 +236,6 @@ def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
 
 
 def _plain(value: object) -> object:
-    """A parameter as JSON can hold it."""
     return value if isinstance(value, str | int | float | list | dict | None) else str(value)
 
 
@@ -285,14 +281,11 @@ def resume_runs(*, now: datetime.datetime) -> None:
     The sweep calls it each minute."""
     if _stop_where_restored(now):
         return
-    for pk in _unnoted(now).values_list("pk", flat=True):
+    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
+    drafts = drafts.filter(worked_at__lt=now - WAIT_LIMIT, created_at__gt=now - DRAFT_KEPT)
+    for pk in drafts.values_list("pk", flat=True):
         async_task(NOTE_TASK, pk)
     resume(BulkRun, now=now)
-
-
-def _unnoted(now: datetime.datetime) -> QuerySet[BulkRun]:
-    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
-    return drafts.filter(worked_at__lt=now - LOST, created_at__gt=now - DRAFT_KEPT)
 
 
 def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named: object) -> None:
@@ -311,7 +304,8 @@ def remove_old_items(*, now: datetime.datetime) -> int:
     A call takes seconds, and the next one goes on. Runs that were confirmed stay, without their rows.
     """
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
-    BulkRun.objects.filter(finished_at__lt=now - KEPT, items_kept=True).update(items_kept=False)  # so that none goes on
+    old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
+    old.update(items_kept=False)  # so that none goes on
     drafts = Q(state=State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
     left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
     for row in left.order_by("pk")[:BATCH]:

@@ -20,7 +20,7 @@ from orders.attachments.check import KINDS
 from orders.attachments.preview import own_file
 from orders.errors import ExportError
 from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.lists.personal import masked, masked_text
+from orders.lists.personal import mask_members, mask_text_or_json
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
@@ -111,7 +111,7 @@ PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
 def _bytes(value: Any, personal: bool) -> bytes:
     """JSON that people can read. A text that holds JSON becomes that JSON."""
     plain = [_plain(one) for one in value] if not isinstance(value, dict) else _plain(value)
-    shown = plain if personal else masked(plain)
+    shown = plain if personal else mask_members(plain)
     return SECRET.sub(r"\1***", json.dumps(shown, ensure_ascii=False, indent=1)).encode("utf-8", "replace")
 
 
@@ -136,7 +136,7 @@ def _moment(at: datetime.datetime) -> str:
 
 def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
     """Where the order stands and what happened, in words."""
-    mask = str if personal else masked_text
+    mask = str if personal else mask_text_or_json
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
     rungs = build_ladder(facts_of(order, now=now))
     names = list(shape.domains.values()) if shape else [row.name for row in order.domains.all()]

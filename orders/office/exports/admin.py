@@ -1,9 +1,10 @@
 """The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.shortcuts import get_object_or_404
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -11,24 +12,20 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.error_messages import say_why
+from orders.errors import OrderError
 from orders.lists.cells import cut
 from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
-from orders.lists.personal import masked_text
+from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
 from orders.lists.times import ago_field
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
-from orders.office.exports.page import (
-    answer_download,
-    answer_judgement,
-    answer_new_export,
-    answer_stop,
-)
+from orders.office.exports.page import LONGEST_REASON, answer_new_export, send_file
 from orders.office.exports.rights import (
     JUDGE,
     SEE_EXPORTS,
@@ -38,8 +35,9 @@ from orders.office.exports.rights import (
     may_read,
     own_or_received,
 )
-from orders.office.exports.service import is_made_by, waiting_before, why_not_judge
+from orders.office.exports.service import is_made_by, judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.schedules.results import advice
+from orders.order_page.page_context import request_actor
 from orders.people import COMMAND, STAFF, actor_of, name_of
 
 State = Export.State
@@ -170,7 +168,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, obj):
-        return cut(masked_text(obj.reason))
+        return cut(mask_text_or_json(obj.reason))
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
@@ -214,14 +212,36 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return answer_new_export(request, self.admin_site, name)
 
     def stop_view(self, request, pk: int):
+        """For the maker, who does not want the file any more."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return answer_stop(request, get_object_or_404(self.get_queryset(request), pk=pk))
+        get_object_or_404(self.get_queryset(request), pk=pk)
+        try:
+            stop_export(pk=pk, maker=request.user, now=timezone.now())
+        except OrderError as error:
+            messages.warning(request, error.words())
+        return redirect("admin:orders_export_change", pk)
 
     def judge_view(self, request, pk: int):
+        """For a second person: `agree`, or else a refusal with its `reason`."""
         if not (self.has_view_permission(request) and request.user.has_perm(JUDGE)):
             raise PermissionDenied
-        return answer_judgement(request, get_object_or_404(self.get_queryset(request), pk=pk))
+        get_object_or_404(self.get_queryset(request), pk=pk)
+        agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
+        try:
+            judge_export(pk=pk, agree=agree, reason=reason, judge=request.user, now=timezone.now())
+        except OrderError as error:
+            messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
+        return redirect("admin:orders_export_change", pk)
 
     def download_view(self, request, pk: int):
-        return answer_download(request, pk)
+        """For the maker, and for recipients of its schedule, while the file is kept and their rights cover it."""
+        row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
+        if row is None or not row.file:
+            raise Http404
+        if not may_download(request.user, row):
+            raise PermissionDenied
+        try:
+            return send_file(row, by=request_actor(request))
+        except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
+            raise Http404 from error

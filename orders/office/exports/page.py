@@ -18,16 +18,13 @@ from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, may_export, title_of_export
 from orders.office.exports.models import Export
-from orders.office.exports.rights import may_download, own_or_received
 from orders.office.exports.service import (
     AT_ONCE,
     Table,
     begin_export,
     fail_export,
     file_of,
-    judge_export,
     note_export_download,
-    stop_export,
     write_export,
 )
 from orders.office.jobs import queue
@@ -138,46 +135,10 @@ def _written(row: Export, table: Table) -> bool:
     return done
 
 
-def answer_judgement(request: HttpRequest, row: Export) -> HttpResponseBase:
-    """A POST by a second person: `agree`, or else a refusal with its `reason`."""
-    try:
-        agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
-        judge_export(pk=row.pk, agree=agree, reason=reason, judge=request.user, now=timezone.now())
-    except OrderError as error:
-        messages.error(request, error.words() if error.code != "no_reason" else _("Say why you refuse."))
-    return redirect("admin:orders_export_change", row.pk)
-
-
-def answer_stop(request: HttpRequest, row: Export) -> HttpResponseBase:
-    """A POST by the maker, who does not want the file any more."""
-    try:
-        stop_export(pk=row.pk, maker=request.user, now=timezone.now())
-    except OrderError as error:
-        messages.warning(request, error.words())
-    return redirect("admin:orders_export_change", row.pk)
-
-
-def answer_download(request: HttpRequest, pk: int) -> FileResponse:
-    """Hands the file to its maker, or a recipient of its schedule, while it is kept and if their rights cover it."""
-    row = own_or_received(request.user, Export.objects.filter(pk=pk)).first()
-    if row is None or not row.file:
-        raise Http404
-    if not may_download(request.user, row):
-        raise PermissionDenied
-    try:
-        return send_file(row, by=request_actor(request))
-    except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
-        raise Http404 from error
-
-
 def send_file(row: Export, *, by: str) -> FileResponse:
     """The file as a download, and counts it. Raises FileNotFoundError."""
-    response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=file_name(row))
+    order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
+    name = f"{title_of_export(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"
+    response = FileResponse(file_of(row).open("rb"), as_attachment=True, filename=name)
     note_export_download(row, by=by, now=timezone.now())
     return response
-
-
-def file_name(row: Export) -> str:
-    """What the maker's machine calls the file."""
-    order = f"-{number_in(row.query)}" if row.list_name == EVIDENCE else ""
-    return f"{title_of_export(row.list_name)}{order}-{timezone.localtime(row.created_at):%Y%m%d-%H%M%S}.{row.format}"

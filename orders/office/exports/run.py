@@ -51,7 +51,8 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         return f"export {pk}: nothing to do"
     try:
         with names_read_once(), days_as_of(_asked_at(row)):
-            _check_second_person(row)
+            if row.personal and settings.EXPORT_SECOND_PERSON and not row.judged_by:
+                raise ExportError("schedule_not_personal" if row.schedule_id else "export_not_judged")
             maker = maker_of(row)
             if row.list_name == EVIDENCE:
                 note_reading(row, scope=attributions_of(maker), columns=[])
@@ -91,13 +92,6 @@ def _asked_at(row: Export) -> datetime.datetime:
     if not (row.missed and row.schedule):
         return row.slot
     return max(row.slot, last_slot(row.schedule.weekdays, row.schedule.at, until=row.created_at))
-
-
-def _check_second_person(row: Export) -> None:
-    """Raises ExportError for people's data that nobody has agreed to, where the site wants it since they were asked
-    for."""
-    if row.personal and settings.EXPORT_SECOND_PERSON and not row.judged_by:
-        raise ExportError("schedule_not_personal" if row.schedule_id else "export_not_judged")
 
 
 def export_to(

@@ -16,7 +16,7 @@ from orders.error_messages import say_why
 from orders.errors import NotAllowedError, OrderError
 from orders.lists.chips import chip_of, personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
-from orders.lists.personal import masked_field, masked_text
+from orders.lists.personal import mask_text_or_json, masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list, title_of
 from orders.lists.scope import OwnRows, sees_all
@@ -139,7 +139,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         if not obj.is_on:
             tone, word = ("red", _("Switched off after failures")) if obj.off_why else ("grey", _("Switched off"))
         elif obj.failures:
-            tone, word = "amber", _failed_times(obj.failures)
+            word = ngettext("Failed %(n)d time", "Failed %(n)d times in a row", obj.failures) % {"n": obj.failures}
+            tone = "amber"
         return toned_chip(tone, word)
 
     @admin.display(description=_("next run"))
@@ -175,7 +176,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, obj):
-        return masked_text(obj.reason) or "-"
+        return mask_text_or_json(obj.reason) or "-"
 
     last_run = ago_field("last_run_at", _("last run"))
 
@@ -241,10 +242,6 @@ def days_in_words(weekdays: str) -> str:
     if weekdays == WORKDAYS:
         return str(_("Monday to Friday"))
     return str(_(", ")).join(str(DAYS[day]) for day in weekdays if day in DAYS)
-
-
-def _failed_times(number: int) -> str:
-    return ngettext("Failed %(n)d time", "Failed %(n)d times in a row", number) % {"n": number}
 
 
 def _said(why: dict) -> str:

@@ -112,7 +112,9 @@ def write_annotated(
     is text, and does nothing. `letters` and `services` as in `write_template`.
     """
     book = Workbook()
-    marked, lines = _by_cell(report.all_faults), {row.row: row.faults for row in report.rows}
+    marked, lines = defaultdict(list), {row.row: row.faults for row in report.rows}
+    for fault in report.all_faults:
+        marked[fault.cell].append(fault)
     top, header = sheet.rows[0]
     lines[top] = [*lines.get(top, []), *report.faults]
     titles = [cell.text for cell in header]
@@ -134,13 +136,6 @@ def write_annotated(
 
 def _said(faults: Iterable[Fault]) -> str:
     return "\n".join(fault.words() for fault in faults)
-
-
-def _by_cell(faults: Iterable[Fault]) -> defaultdict[str, list[Fault]]:
-    found = defaultdict(list)
-    for fault in faults:
-        found[fault.cell].append(fault)
-    return found
 
 
 def _copy(copy: TextCell, cell: Cell, faults: list[Fault]) -> None:

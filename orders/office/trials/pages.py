@@ -93,7 +93,9 @@ class TrialPages:
             about = {"upload": upload, "by": request_actor(request), "letters": attributions_of(request.user)}
             try:
                 if CORRECT in request.POST:
-                    correct_upload(texts=_corrections(request), **about)
+                    posted = request.POST.items()
+                    texts = {name.removeprefix(INPUT): text for name, text in posted if name.startswith(INPUT)}
+                    correct_upload(texts=texts, **about)
                 else:
                     confirmed = request.POST.get(CONFIRMED, "")
                     _say_result(request, confirm_upload(confirmed=confirmed, now=timezone.now(), **about))
@@ -143,12 +145,16 @@ class TrialPages:
             about = {"by": request_actor(request), "letters": letters, "now": timezone.now()}
             confirmed = request.POST.get(CONFIRMED, "")
             try:
-                report = import_trials(TrialSheet([form.entry()]), file="", confirmed=confirmed, **about)
+                report = import_trials(TrialSheet([form.entry()]), confirmed=confirmed, **about)
             except OrderError as error:
                 form.add_error(None, error.words())
             else:
                 if report.is_right and report.is_confirmed(confirmed):
-                    _say_entered(request, report.rows[0])
+                    if report.rows[0].verdict == KNOWN:
+                        text = _("This trial was there already, with the same content. Nothing has changed.")
+                        messages.info(request, text)
+                    else:
+                        messages.success(request, _("The trial has been entered."))
                     order = Order.objects.only("pk").get(number=report.rows[0].number)
                     return redirect("admin:orders_order_change", order.pk)
                 form.take_faults(report)
@@ -163,13 +169,6 @@ def _offered(report: Report) -> set[str]:
     """The wrong cells that can be put right in the page, the first MOST_INPUTS."""
     cells = [fault.cell for row in report.rows for fault in row.faults if fault.is_editable]
     return set(list(dict.fromkeys(cells))[:MOST_INPUTS])
-
-
-def _corrections(request: HttpRequest) -> dict[str, str]:
-    """{cell: text} of the form's inputs."""
-    return {
-        name.removeprefix(INPUT): text for name, text in request.POST.items() if name.startswith(INPUT)
-    }  # fmt: skip
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
@@ -194,10 +193,3 @@ def _say_result(request: HttpRequest, upload: TrialUpload) -> None:
         messages.error(request, _("Something has changed since you looked, so nothing was entered. See the red rows."))
     else:
         messages.success(request, _("%(count)s trials have been entered.") % {"count": report.count(NEW)})
-
-
-def _say_entered(request: HttpRequest, row: RowResult) -> None:
-    if row.verdict == KNOWN:
-        messages.info(request, _("This trial was there already, with the same content. Nothing has changed."))
-    else:
-        messages.success(request, _("The trial has been entered."))

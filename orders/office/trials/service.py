@@ -104,39 +104,18 @@ class Report:
         return cls(rows, faults, warnings)
 
 
-def check_trials(
-    sheet: TrialSheet,
-    *,
-    by: str,
-    letters: frozenset[str] | None,
-    on_progress: Callable[[int], None] = lambda done: None,
-) -> Report:
-    """What would become of the trials. It enters them as `import_trials` does, and takes all of it back.
-
-    `letters` are the attributions of a limited person; None for all. Raises NotAllowedError in a restored database.
-    """
-    return _enter(sheet, by=by, letters=letters, file=None, now=timezone.now(), confirmed=None, on_progress=on_progress)
-
-
 def import_trials(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str, now: datetime.datetime,
-    confirmed: str | None = None, on_progress: Callable[[int], None] = lambda done: None,
+    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, now: datetime.datetime, file: str = "",
+    confirmed: str | None = None, dry_run: bool = False, on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:  # fmt: skip
     """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
-    not confirm. The same again change nothing.
+    not confirm. The same again change nothing. `dry_run` enters them and takes all of it back.
 
-    Each gets the event `entered` with its actor. `file` is the workbook's name, for the event of the whole; empty for
-    a single one. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the files;
-    nothing is entered then.
+    `letters` are the attributions of a limited person; None for all. Each trial gets the event `entered` with its
+    actor. `file` is the workbook's name, for the event of the whole; empty for a single one. `on_progress` hears how
+    many rows are done. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the
+    files; nothing is entered then.
     """
-    return _enter(sheet, by=by, letters=letters, file=file, now=now, confirmed=confirmed, on_progress=on_progress)
-
-
-def _enter(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, file: str | None, now: datetime.datetime,
-    confirmed: str | None, on_progress: Callable[[int], None],
-) -> Report:  # fmt: skip
-    """`file` None: a check. `on_progress` hears how many rows are done."""
     if is_restored():
         raise NotAllowedError("entry_restored")
     _name_same_numbers(sheet.entries)
@@ -159,21 +138,17 @@ def _enter(
         if report.is_right:
             new = {row.row for row in report.rows if row.verdict == NEW}
             report.warnings = warnings_of([one for one in sheet.entries if one.row in new], letters, now=now)
-        if file is None or not report.is_right or not report.is_confirmed(confirmed):
+        if dry_run or not report.is_right or not report.is_confirmed(confirmed):
             transaction.set_rollback(True)
         elif report.count(NEW):
             if file:
                 add_event(None, "trials_imported", by=by, now=now, file=file, count=report.count(NEW))
-            _note_numbers(report, by)
+            numbers = [row.number for row in report.rows if row.verdict == NEW]
+            try:
+                note_numbers(numbers, by=by, now=timezone.now())  # the last thing before the commit
+            except OSError as error:
+                raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
     return report
-
-
-def _note_numbers(report: Report, by: str) -> None:
-    """The last thing before the commit."""
-    try:
-        note_numbers([row.number for row in report.rows if row.verdict == NEW], by=by, now=timezone.now())
-    except OSError as error:
-        raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
 
 
 def _name_same_numbers(entries: list[Entry]) -> None:

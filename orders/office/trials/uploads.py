@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.office.trials.models import TrialUpload
-from orders.office.trials.service import Report, check_trials, import_trials
+from orders.office.trials.service import Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import Sheet, put_right, read_workbook
 from orders.services.free_space import check_free_space
@@ -38,7 +39,7 @@ def keep_upload(
     with _turn(maker_id):
         if mine.filter(made_at__gt=now - KEPT).count() >= MOST_A_DAY:
             raise NotAllowedError("book_too_many", most=MOST_A_DAY)
-        report = check_trials(read_entries(read_workbook(data)), by=by, letters=letters)
+        report = import_trials(read_entries(read_workbook(data)), by=by, letters=letters, now=now, dry_run=True)
     mine.filter(imported_at=None).update(data=b"", report={}, corrections=None)
     return TrialUpload.objects.create(
         made_by_id=maker_id,
@@ -105,7 +106,9 @@ def correct_upload(*, upload: TrialUpload, texts: dict[str, str], by: str, lette
         }
         upload.corrections = (upload.corrections or {}) | changed
         if not upload.imported_at:
-            upload.report = check_trials(read_entries(sheet_of(upload)), by=by, letters=letters).as_json()
+            entries = read_entries(sheet_of(upload))
+            report = import_trials(entries, by=by, letters=letters, now=timezone.now(), dry_run=True)
+            upload.report = report.as_json()
         kept = {"report": upload.report, "corrections": upload.corrections}
         if not TrialUpload.objects.filter(WAITING, pk=upload.pk).update(**kept):
             raise NotAllowedError("import_done")

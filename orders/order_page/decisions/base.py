@@ -95,7 +95,6 @@ class Decision:
 
 
 def sentences(foreseen: Iterable[Foreseen]) -> list[str]:
-    """A dry run in the reader's language."""
     return [row.words() for row in foreseen]
 
 
