@@ -363,8 +363,9 @@ def is_due(*, now: datetime.datetime) -> bool:
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     """Makes one call, in a thread, within PARTNER_RATE, or hands it back if it would begin too late."""
     late = time.monotonic() > call.latest
-    bounded = call.pool.is_bounded and not late
-    if late or bounded and not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at())):
+    if not late and call.pool.is_bounded:
+        late = not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
+    if late:
         return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
     call.sent, began = True, time.monotonic()
     outcome = send_step(call.work)

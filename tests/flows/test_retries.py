@@ -141,7 +141,7 @@ def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkey
     def no_server(payload, **how):
         raise MailError("no", permanent=permanent, code="smtp_550")
 
-    monkeypatch.setattr(mail.mail, "send", no_server)
+    monkeypatch.setattr(mail, "send", no_server)
     desk.play(trial(), activation())
     desk.wait_out()
     assert desk.step("A1", "mail_sent_to_bpm").state == "failed"

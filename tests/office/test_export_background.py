@@ -134,7 +134,7 @@ def test_a_waiting_one_whose_task_was_lost_is_found_by_the_sweep(waiting, clock)
     waiting()
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 0  # a request may be writing it itself
-    clock.shift(jobs.LOST + datetime.timedelta(seconds=1))
+    clock.shift(jobs.WAIT_LIMIT + datetime.timedelta(seconds=1))
     resume_exports(now=timezone.now())
     assert OrmQ.objects.count() == 1
 
