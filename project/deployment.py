@@ -1,6 +1,5 @@
 """`check --deploy`: warns about settings that start but are doubtful in production. It shows no secret."""
 
-import datetime
 import difflib
 import os
 import re
@@ -15,16 +14,14 @@ from django.core.checks import CheckMessage, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from integrations.bboss.envelope import token_expiry
 from orders.people import ACCOUNTS
 from project.addresses import is_loopback, parse_network
-from project.certificates import certificate_expiry
 from project.checks import TAG, is_http, is_mail
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
+from project.observability.expiry import SOON, Expiry, bboss_tokens, client_certificate
 
 LEAST_SECRET = 16
 EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-only|^\.\.\.|^<.*>$", re.IGNORECASE)
-SOON = datetime.timedelta(days=14)
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
@@ -86,15 +83,15 @@ def weak_secrets() -> Iterator[str]:
 
 def expiring_tokens() -> Iterator[str]:
     """Names a token by its position, since a token is a secret."""
+    for token in bboss_tokens():
+        yield from _end_of(f"BBOSS_ACCESS_TOKENS: token {token.name}", token)
+
+
+def _end_of(subject: str, found: Expiry) -> Iterator[str]:
     now = timezone.now()
-    for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
-        ends = token_expiry(token.strip())
-        if ends is None:
-            continue  # this is an error already: desk.002
-        if ends < now:
-            yield f"BBOSS_ACCESS_TOKENS: token {place} expired on {ends:%Y-%m-%d %H:%M}."
-        elif ends < now + SOON:
-            yield f"BBOSS_ACCESS_TOKENS: token {place} expires on {ends:%Y-%m-%d %H:%M}."
+    if found.ends < now + SOON:
+        verb = "expired" if found.ends < now else "expires"
+        yield f"{subject} {verb} on {timezone.localtime(found.ends):%Y-%m-%d %H:%M}."
 
 
 def proxies() -> Iterator[str]:
@@ -180,16 +177,8 @@ def values() -> Iterator[str]:
 
 def certificate() -> Iterator[str]:
     """Our certificate towards partners. Once it has ended, they refuse all our calls."""
-    if not settings.PARTNER_CLIENT_CERT:
-        return
-    try:
-        ends = timezone.localtime(certificate_expiry(settings.PARTNER_CLIENT_CERT[0]))
-    except (OSError, ValueError):
-        return  # this is an error already: desk.011
-    if ends < timezone.now():
-        yield f"PARTNER_CLIENT_CERT expired on {ends:%Y-%m-%d %H:%M}."
-    elif ends < timezone.now() + SOON:
-        yield f"PARTNER_CLIENT_CERT expires on {ends:%Y-%m-%d %H:%M}."
+    for found in client_certificate():
+        yield from _end_of(found.name, found)
 
 
 def second_persons() -> Iterator[str]:

@@ -109,4 +109,4 @@ def _told_as_error() -> Iterator[None]:
         yield
     except OSError as error:
         logger.error("an uploaded file can't be written: %s", error)
-        raise NotAllowedError("upload_not_written", why=error.strerror or str(error)) from error
+        raise NotAllowedError("upload_not_written") from error

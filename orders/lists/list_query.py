@@ -187,10 +187,6 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: 
     return {str(value): str(label) for value, label in field.flatchoices or ()}
 
 
-def _is_of_days(entry) -> bool:
-    return isinstance(entry, type) and issubclass(entry, DayFilter)
-
-
 def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
     """Each filter of the list with its names (as people say it, as the address has it)."""
     return zip(_own_names(model_admin), model_admin.list_filter, strict=True)

@@ -1,7 +1,5 @@
 """The page that confirms an act on many rows: which they are, what would happen, and the reason."""
 
-from urllib.parse import urlencode
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
@@ -86,7 +84,9 @@ def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
     """This page for the draft, or for a new one."""
     query = request.GET.copy()
     query.pop(DRAFT, None)
-    return f"{request.path}?{urlencode([*query.lists(), *([(DRAFT, draft.pk)] if draft else [])], doseq=True)}"
+    if draft:
+        query[DRAFT] = draft.pk
+    return f"{request.path}?{query.urlencode()}"
 
 
 def is_own(user, run: BulkRun) -> bool:

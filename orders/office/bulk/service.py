@@ -53,10 +53,11 @@ def begin_draft(
 
     With `upto` there are `total` rows up to this id, of which `targets` are the first; a worker notes the others.
     """
-    _drafts(account_id_of(by), by).update(finished_at=now)
+    maker = account_id_of(by)
+    _drafts(maker, by).update(finished_at=now)
     with transaction.atomic():
         row = BulkRun.objects.create(
-            by=by[:160], maker_id=account_id_of(by), act=act, query=query, words=list(words), details=details,
+            by=by[:160], maker_id=maker, act=act, query=query, words=list(words), details=details,
             total=len(targets) if total is None else total, upto=upto, created_at=now, worked_at=now,
         )  # fmt: skip
         _insert_items(row, targets)
@@ -147,9 +148,7 @@ def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> Bulk
     """
     if _stop_where_restored(now):
         return None
-    return claim(
-        BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now
-    )  # fmt: skip
+    return claim(BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now)
 
 
 def _give_up(row: BulkRun) -> None:
