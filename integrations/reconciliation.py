@@ -48,9 +48,17 @@ SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends s
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
 COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
-    "number", "kind", "state", "undo_since", "billing_method", "enterprise_id", "enterprise_name", "attribution",
-    "product_id", "start_at",
-]  # fmt: skip
+    "number",
+    "kind",
+    "state",
+    "undo_since",
+    "billing_method",
+    "enterprise_id",
+    "enterprise_name",
+    "attribution",
+    "product_id",
+    "start_at",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,9 +299,16 @@ class Comparison:
 
     def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
         return keep_discrepancies(
-            self.row, asked.order.pk, found, seen=asked.seen, fix=self.fix, reason=self.reason, by=self.by,
-            now=timezone.now(), mail=not self.scope.numbers,
-        )  # fmt: skip
+            self.row,
+            asked.order.pk,
+            found,
+            seen=asked.seen,
+            fix=self.fix,
+            reason=self.reason,
+            by=self.by,
+            now=timezone.now(),
+            mail=not self.scope.numbers,
+        )
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:

@@ -120,10 +120,21 @@ def sweep() -> str:
     """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
     now = timezone.now()
     parts = (
-        end_pauses, settle_arrived, close_known, start_due, end_trials, close_abandoned, release,
-        remind_of_pauses, begin_due_exports, resume_exports, resume_notices, resume_runs,
-        watch_free_space, watch_refused_calls,
-    )  # fmt: skip
+        end_pauses,
+        settle_arrived,
+        close_known,
+        start_due,
+        end_trials,
+        close_abandoned,
+        release,
+        remind_of_pauses,
+        begin_due_exports,
+        resume_exports,
+        resume_notices,
+        resume_runs,
+        watch_free_space,
+        watch_refused_calls,
+    )
     for part in parts:
         try:
             part(now=now)

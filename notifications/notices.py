@@ -19,8 +19,13 @@ def write_notices(
     subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
     return [
         Notice.objects.create(
-            kind=kind, message_id=f"<{uuid.uuid4()}@ibs-order-desk>", recipients=[mail], subject=subject,
-            body=body, written_at=now, next_try_at=now,
+            kind=kind,
+            message_id=f"<{uuid.uuid4()}@ibs-order-desk>",
+            recipients=[mail],
+            subject=subject,
+            body=body,
+            written_at=now,
+            next_try_at=now,
         )
         for mail in mails
-    ]  # fmt: skip
+    ]

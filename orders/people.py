@@ -26,9 +26,13 @@ from orders.errors import NotAllowedError
 STAFF, COMMAND, API = "staff", "command", "api"
 ACCOUNTS = "django.contrib.auth.backends.ModelBackend"  # where the accounts' permissions are
 ACTORS = {
-    "bboss": "BBOSS", "bpm": "BPM", "worker": gettext_lazy("worker"), "system": gettext_lazy("system"),
-    "watchdog": gettext_lazy("watchdog"), "sweep": gettext_lazy("sweep"),
-}  # fmt: skip
+    "bboss": "BBOSS",
+    "bpm": "BPM",
+    "worker": gettext_lazy("worker"),
+    "system": gettext_lazy("system"),
+    "watchdog": gettext_lazy("watchdog"),
+    "sweep": gettext_lazy("sweep"),
+}
 CLOSE = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 

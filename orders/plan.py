@@ -39,8 +39,10 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
         return [PlannedStep(Step.CREATE_TRIAL)]
     if facts.kind == Order.Kind.CHANGE:
         parts = (
-            (Step.CANCEL_TRIAL, facts.removed), (Step.CREATE_TRIAL, facts.added), (Step.EXTEND_TRIAL, facts.extended),
-        )  # fmt: skip
+            (Step.CANCEL_TRIAL, facts.removed),
+            (Step.CREATE_TRIAL, facts.added),
+            (Step.EXTEND_TRIAL, facts.extended),
+        )
         return [PlannedStep(step) for step, wanted in parts if wanted]
     check = [PlannedStep(Step.CHECK_FILES)] if facts.files else []
     bpm = [PlannedStep(Step.START_BPM), PlannedStep(Step.MAIL_SENT)]

@@ -12,10 +12,13 @@ OTHERS = "*"
 MOST_GROUPS = 20
 LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
 SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
-QUOTED = re.compile(r"""
+QUOTED = re.compile(
+    r"""
     "[^"]*+(?:"|\Z) | “[^“”]*+(?:”|\Z) | ‘[^‘’]*+(?:’|\Z) | 「[^「」]*+(?:」|\Z) | 『[^『』]*+(?:』|\Z)
     | 《[^《》]*+(?:》|\Z) | `[^`]*+(?:`|\Z) | (?<!\w)'[^']*+(?:'(?!\w)|\Z)
-""", re.VERBOSE)  # fmt: skip
+""",
+    re.VERBOSE,
+)
 ADDRESS = re.compile(r"https?://[^\s，。；、（）]++")
 RUN = re.compile(r"[A-Za-z0-9_.@%+-]++")  # a word, number, domain, mail, order number or part of a time
 NUMBER = re.compile(r"\d++")  # of other scripts

@@ -118,8 +118,9 @@ def _notice(name: str, *, seen: int, newest: int) -> bool:
     logger.error(
         "the database counts as restored: its newest event is %s, this machine has seen %s. Nothing is taken in or "
         "sent until `manage.py restored --reason TEXT`; docs/restore.md leads through",
-        newest, seen,
-    )  # fmt: skip
+        newest,
+        seen,
+    )
     return True
 
 

@@ -81,8 +81,11 @@ def _missing() -> dict:
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
     records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
-    return {"missing": numbers[:SHOWN], "missing_number": rows.values("job_id").distinct().count(),
-            "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order")}  # fmt: skip
+    return {
+        "missing": numbers[:SHOWN],
+        "missing_number": rows.values("job_id").distinct().count(),
+        "missing_url": listing("orders_difference", state__exact="open", kind__exact="unknown_order"),
+    }
 
 
 def _entered() -> dict:

@@ -8,7 +8,7 @@ from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
 from notifications.models import Contact, Notice
-from orders.models import Pause, Reconciliation  # fmt: skip
+from orders.models import Pause, Reconciliation
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport

@@ -64,8 +64,10 @@ class Run:
         self.process = subprocess.Popen(
             [*PYTEST, "-o", cache, *arguments],
             env=inherited | environment | {"DESK_TEST_DATABASE_URL": url, "DESK_TEST_RUN": self.run},
-            stdout=self.output, stderr=self.output, start_new_session=True,
-        )  # fmt: skip
+            stdout=self.output,
+            stderr=self.output,
+            start_new_session=True,
+        )
 
     def ended(self) -> bool:
         """Whether it has ended; notes how long it took."""

@@ -232,7 +232,7 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
         ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
     ],
-)  # fmt: skip
+)
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""
     ended = manage(["check"], DJANGO_SETTINGS_MODULE="project.settings", **{name: value})

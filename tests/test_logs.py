@@ -60,9 +60,12 @@ def access_line():
 
 def test_the_access_log_holds_no_query_and_no_referer(access_line):
     told = access_line(
-        RAW_URI="/admin/find/?q=13712345678", PATH_INFO="/admin/find/", QUERY_STRING="q=13712345678",
-        HTTP_REFERER="https://ibs.example.com/admin/find/?q=13712345678", HTTP_USER_AGENT="13712345678",
-    )  # fmt: skip
+        RAW_URI="/admin/find/?q=13712345678",
+        PATH_INFO="/admin/find/",
+        QUERY_STRING="q=13712345678",
+        HTTP_REFERER="https://ibs.example.com/admin/find/?q=13712345678",
+        HTTP_USER_AGENT="13712345678",
+    )
     assert '"GET /admin/find/ HTTP/1.1" 200 10 500ms' in told
     assert "137" not in told
 

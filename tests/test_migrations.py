@@ -20,7 +20,9 @@ def test_what_is_not_undone_together_can_be_done_again():
     wrong = [
         str(migration)
         for (app, name), migration in MigrationLoader(None).graph.nodes.items()
-        if app in OURS and (app, name[:4]) not in MADE_BEFORE and not migration.atomic
+        if app in OURS
+        and (app, name[:4]) not in MADE_BEFORE
+        and not migration.atomic
         and {type(operation) for operation in migration.operations} > {RunPython}
-    ]  # fmt: skip
+    ]
     assert wrong == []

@@ -35,9 +35,18 @@ pytestmark = [
 COUNT = 100_000
 FIRST = 1_000_000  # the id of the first of many; the rows of one order have its id
 BIG = [
-    Order, OrderDomain, TrialClaim, TrialEnd, TrialShape, BillingRecord, Dispatch, Attempt, OrderEvent, InboundMessage,
+    Order,
+    OrderDomain,
+    TrialClaim,
+    TrialEnd,
+    TrialShape,
+    BillingRecord,
+    Dispatch,
+    Attempt,
+    OrderEvent,
+    InboundMessage,
     AcceptedCall,
-]  # fmt: skip
+]
 TEXTS = dict.fromkeys(["number", "trial_number", "code", "letters"], f"N{FIRST}")
 VALUES = TEXTS | {
     "now": timezone.now(),

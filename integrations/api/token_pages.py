@@ -71,9 +71,10 @@ class TokenForm(forms.ModelForm):
 
 class RevokeForm(forms.Form):
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
+        label=gettext_lazy("Reason"),
+        max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-    )  # fmt: skip
+    )
 
 
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
@@ -86,9 +87,20 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_per_page = 50
     sortable_by = []
     fields = readonly_fields = [
-        "system", "state_chip", "begins_with", "letters", "people_chip", "valid_until", "used", "who", "made_at",
-        "who_agreed", "judged_at", "who_revoked", "revoked_at",
-    ]  # fmt: skip
+        "system",
+        "state_chip",
+        "begins_with",
+        "letters",
+        "people_chip",
+        "valid_until",
+        "used",
+        "who",
+        "made_at",
+        "who_agreed",
+        "judged_at",
+        "who_revoked",
+        "revoked_at",
+    ]
 
     def heading(self, obj):
         return obj.system
@@ -153,9 +165,13 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         """Has the token made; `obj` gets its id, and its text for the page that follows."""
         chosen = form.cleaned_data
         made, obj.text = make_token(
-            system=obj.system, personal=obj.personal, valid_until=obj.valid_until, by=request_actor(request),
-            letters=[row.pk for row in chosen["attributions"]] if obj.limited else None, now=timezone.now(),
-        )  # fmt: skip
+            system=obj.system,
+            personal=obj.personal,
+            valid_until=obj.valid_until,
+            by=request_actor(request),
+            letters=[row.pk for row in chosen["attributions"]] if obj.limited else None,
+            now=timezone.now(),
+        )
         obj.pk, obj.begins = made.pk, made.begins
 
     def response_add(self, request, obj, post_url_continue=None):

@@ -30,9 +30,14 @@ _failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
 def make_token(
-    *, system: str, letters: Collection[str] | None, personal: bool, valid_until: datetime.date, by: str,
+    *,
+    system: str,
+    letters: Collection[str] | None,
+    personal: bool,
+    valid_until: datetime.date,
+    by: str,
     now: datetime.datetime,
-) -> tuple[ApiToken, str]:  # fmt: skip
+) -> tuple[ApiToken, str]:
     """Makes a token and returns it with its text, which nobody can learn later.
 
     `letters`: the attributions whose orders it reads, None for all. A token of the system whose day has passed is
@@ -49,9 +54,16 @@ def make_token(
         raise why
     text = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(
-        system=system, digest=_digest(text), begins=text[:SHOWN], limited=letters is not None, personal=personal,
-        valid_until=valid_until, made_by=by[:160], maker_id=account_id_of(by), made_at=now,
-    )  # fmt: skip
+        system=system,
+        digest=_digest(text),
+        begins=text[:SHOWN],
+        limited=letters is not None,
+        personal=personal,
+        valid_until=valid_until,
+        made_by=by[:160],
+        maker_id=account_id_of(by),
+        made_at=now,
+    )
     try:
         with transaction.atomic():
             for expired in _unrevoked(system).select_for_update().filter(valid_until__lt=today):
@@ -59,9 +71,16 @@ def make_token(
             row.save()
             row.attributions.set(letters or ())
             add_event(
-                None, "api_token_made", by=by, now=now, system=system, begins=row.begins, personal=personal,
-                attributions=sorted(letters) if letters is not None else None, until=valid_until.isoformat(),
-            )  # fmt: skip
+                None,
+                "api_token_made",
+                by=by,
+                now=now,
+                system=system,
+                begins=row.begins,
+                personal=personal,
+                attributions=sorted(letters) if letters is not None else None,
+                until=valid_until.isoformat(),
+            )
     except IntegrityError as error:
         if not _unrevoked(system).exists():
             raise

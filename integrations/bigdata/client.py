@@ -121,7 +121,7 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """The billing records that the big-data side holds for an order, with its field names.
 
     The time-out and the largest answer grow with the number of records that are `expected`.
@@ -155,7 +155,7 @@ def _flow(row: dict[str, Any]) -> dict[str, Any]:
 
 def _call(
     path: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
-) -> PartnerResponse:  # fmt: skip
+) -> PartnerResponse:
     url = settings.BIGDATA_BASE_URL.rstrip("/") + path
     timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
     outer = post(url, body, key=key, request_id=request_id, timeout=timeout, most=most)

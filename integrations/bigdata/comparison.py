@@ -11,8 +11,16 @@ from orders.content import domain_key
 NOT_BILLED, NOT_OURS, FIELDS, UNREADABLE = "not_billed", "not_ours", "fields", "unreadable"  # of Difference.Kind
 LIVE_THERE, CANCELLED_THERE, MISSING = "live", "cancelled", "missing"
 IDENTITY = ("jobId", "productId", "domain", "enterpriseId", "infoType")
-MEMBERS = (*IDENTITY, "billingMethod", "businessType", "cancelStatus", "cancelTime", "createTime", "enterpriseName",
-           "province")  # fmt: skip
+MEMBERS = (
+    *IDENTITY,
+    "billingMethod",
+    "businessType",
+    "cancelStatus",
+    "cancelTime",
+    "createTime",
+    "enterpriseName",
+    "province",
+)
 CUT = 300  # characters of a value that are kept
 
 
@@ -49,9 +57,14 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 def unreadable_answer(text: str) -> Discrepancy:
     """The difference for an answer that is not a list of objects. Then nothing is known about any record."""
     return Discrepancy(
-        kind=UNREADABLE, product_id="", domain="", ours="none", theirs=UNREADABLE, remedy=NOTHING,
+        kind=UNREADABLE,
+        product_id="",
+        domain="",
+        ours="none",
+        theirs=UNREADABLE,
+        remedy=NOTHING,
         fields={"result": [None, _cut(text)]},
-    )  # fmt: skip
+    )
 
 
 def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:

@@ -188,9 +188,7 @@ def _with(params: dict, more: str) -> dict:
     return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
-def _still_to_ask(
-    work: Work, error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True
-) -> dict:  # fmt: skip
+def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
     return _ended(
         Result.RETRY,

@@ -93,16 +93,28 @@ def send_step(work: Work) -> Outcome:
         return Outcome.of(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
     except PartnerError as error:
         return Outcome.of(
-            work, Result.REFUSED if error.permanent else Result.RETRY, code=error.code, message=error.message,
-            params=error.params, http_status=error.http_status, answer=error.answer, unknown=error.unknown,
-            transport=error.transport, retry_after=error.retry_after,
-        )  # fmt: skip
+            work,
+            Result.REFUSED if error.permanent else Result.RETRY,
+            code=error.code,
+            message=error.message,
+            params=error.params,
+            http_status=error.http_status,
+            answer=error.answer,
+            unknown=error.unknown,
+            transport=error.transport,
+            retry_after=error.retry_after,
+        )
     except MailError as error:
         result = Result.REFUSED if error.permanent else Result.RETRY
         return Outcome.of(
-            work, result, code=error.code, message=str(error), params=error.params, unknown=not error.permanent,
+            work,
+            result,
+            code=error.code,
+            message=str(error),
+            params=error.params,
+            unknown=not error.permanent,
             data={"payload": encode(error.left)} if error.left else {},
-        )  # fmt: skip
+        )
     except Exception as error:  # a fault of ours must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
         return Outcome.of(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)

@@ -94,7 +94,7 @@ def storable_text(value: object) -> str:
 
 def post(
     url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
-) -> PartnerResponse:  # fmt: skip
+) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
     `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells

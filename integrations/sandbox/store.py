@@ -77,8 +77,11 @@ class Store:
         with self.transaction():
             self._run(
                 "UPDATE calls SET status = ?, answer = ?, fault = ?, took = ? WHERE id = ?",
-                *given, fault, round(took, 6), number,
-            )  # fmt: skip
+                *given,
+                fault,
+                round(took, 6),
+                number,
+            )
 
     def note_key(self, call: SandboxRequest) -> None:
         """Notes the first bytes that came with a key. A known key with other bytes is a violation."""
@@ -103,8 +106,9 @@ class Store:
     def count(self, name: str, by: int = 1) -> None:
         self._run(
             "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            name, by,
-        )  # fmt: skip
+            name,
+            by,
+        )
 
     # --- big data
 
@@ -171,8 +175,10 @@ class Store:
         rows = self._all(
             "SELECT * FROM calls WHERE (?1 IS NULL OR path = ?1)"
             " AND (?2 IS NULL OR instr(body, '\"' || ?2 || '\"') > 0) ORDER BY id DESC LIMIT ?3",
-            path, order, limit,
-        )  # fmt: skip
+            path,
+            order,
+            limit,
+        )
         return [_call(row) for row in reversed(rows)]
 
     def processes(self) -> list[dict]:

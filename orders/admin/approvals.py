@@ -58,8 +58,15 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     ordering = ["-pk"]
     list_display = ["time", "order_link", "result_chip", "node_cut", "who", "opinion_cut", "ended", "source"]
     list_display_links = ["time"]
-    list_filter = [NodeFilter, "result", OperatorFilter, day_filter("time", _("decided at")), "source", "finished",
-                   PlacesFilter]  # fmt: skip
+    list_filter = [
+        NodeFilter,
+        "result",
+        OperatorFilter,
+        day_filter("time", _("decided at")),
+        "source",
+        "finished",
+        PlacesFilter,
+    ]
     personal_columns = {"opinion": mask_text_or_json}
     list_select_related = ["order"]
     list_per_page = 50
@@ -68,9 +75,17 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     search_help_text = _("order number: whole, or how it begins")
     readonly_fields = ["result_chip", "opinion_text", "who", "node_words"]
     fields = [
-        "order", "result_chip", "finished", "opinion_text", "who", "node_words", "time", "source", "record_id",
+        "order",
+        "result_chip",
+        "finished",
+        "opinion_text",
+        "who",
+        "node_words",
+        "time",
+        "source",
+        "record_id",
         "received_at",
-    ]  # fmt: skip
+    ]
 
     def heading(self, obj):
         return f"{obj.order.number} · {node_of(obj)}"

@@ -50,8 +50,15 @@ class BillingChangeList(FactsChangeList):
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = [
-        "domain", "state_chip", "customer", "order_link", "info_type", "product_id", "create_time", "cancel_time",
-    ]  # fmt: skip
+        "domain",
+        "state_chip",
+        "customer",
+        "order_link",
+        "info_type",
+        "product_id",
+        "create_time",
+        "cancel_time",
+    ]
     list_filter = [
         "state",
         "info_type",
@@ -66,9 +73,17 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
     sortable_by = []
     readonly_fields = ["state_chip", "made_so_by", "service"]
     fields = [
-        "order", "domain", "state_chip", "made_so_by", "info_type", "product_id", "service", "create_time",
-        "cancel_time", "cancelled_at",
-    ]  # fmt: skip
+        "order",
+        "domain",
+        "state_chip",
+        "made_so_by",
+        "info_type",
+        "product_id",
+        "service",
+        "create_time",
+        "cancel_time",
+        "cancelled_at",
+    ]
 
     def heading(self, obj):
         return obj.domain

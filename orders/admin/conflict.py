@@ -103,10 +103,14 @@ def acknowledgement_of(obj: Conflict) -> dict | None:
     return {"who": actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0], "at": obj.seen.at, "why": why}
 
 
-SeenFilter = word_filter("seen", gettext_lazy("seen to"), {
-    "no": (gettext_lazy("Nobody has seen to it"), Q(seen=None)),
-    "yes": (gettext_lazy("Seen to"), Q(seen__isnull=False)),
-})  # fmt: skip
+SeenFilter = word_filter(
+    "seen",
+    gettext_lazy("seen to"),
+    {
+        "no": (gettext_lazy("Nobody has seen to it"), Q(seen=None)),
+        "yes": (gettext_lazy("Seen to"), Q(seen__isnull=False)),
+    },
+)
 
 
 @register_list(

@@ -24,13 +24,19 @@ from orders.order_page.error_details import of_attempt, of_step
 from orders.steps import Partner, channels_of
 
 FEW = 10
-BacklogFilter = word_filter("backlog", _("backlog"), {
-    "yes": (_("To be sent or retried"), Q(state__in=OPEN_STATES)),
-    "failed": (_("Failed, not replaced"), Q(state=Dispatch.State.FAILED, superseded=False)),
-})  # fmt: skip
-PartnerFilter = word_filter("partner", _("partner"), {
-    partner.value: (partner.label, Q(channel__in=channels_of(partner))) for partner in Partner
-})  # fmt: skip
+BacklogFilter = word_filter(
+    "backlog",
+    _("backlog"),
+    {
+        "yes": (_("To be sent or retried"), Q(state__in=OPEN_STATES)),
+        "failed": (_("Failed, not replaced"), Q(state=Dispatch.State.FAILED, superseded=False)),
+    },
+)
+PartnerFilter = word_filter(
+    "partner",
+    _("partner"),
+    {partner.value: (partner.label, Q(channel__in=channels_of(partner))) for partner in Partner},
+)
 
 
 @undoubted_chip.register
@@ -195,9 +201,18 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
     problem = raw_field("error", _("error as logged"))
     fields = [
-        "step_link", "number", "outcome_chip", "what", "http_status", "answer_block", "started_at", "finished_at",
-        "problem", "request_id", "worker",
-    ]  # fmt: skip
+        "step_link",
+        "number",
+        "outcome_chip",
+        "what",
+        "http_status",
+        "answer_block",
+        "started_at",
+        "finished_at",
+        "problem",
+        "request_id",
+        "worker",
+    ]
 
     def heading(self, obj):
         words = {"order": obj.dispatch.order.number, "step": obj.dispatch.get_step_display(), "n": obj.number}

@@ -24,12 +24,17 @@ from orders.order_page.history import FILTERS, describe
 from orders.people import actor_of, actors_named, rows_of
 
 SUBJECTS = {
-    "view": ["view_"], "schedule": ["schedule_"], "orders.view_export": ["export_"],
-    "orders.view_bulkrun": ["bulk_"], "orders.view_incident": ["incident_"], "orders.view_customer": ["customer_"],
+    "view": ["view_"],
+    "schedule": ["schedule_"],
+    "orders.view_export": ["export_"],
+    "orders.view_bulkrun": ["bulk_"],
+    "orders.view_incident": ["incident_"],
+    "orders.view_customer": ["customer_"],
     "orders.view_reconciliation": ["reconciled"],
     "orders.view_timeline": ["database_restored", "restore_released"],
-    "integrations.view_apitoken": ["api_token_"], "notifications.view_notice": ["notice_"],
-}  # fmt: skip
+    "integrations.view_apitoken": ["api_token_"],
+    "notifications.view_notice": ["notice_"],
+}
 """How the kinds of events begin that belong to no order, by the right to see what they are about."""
 
 

@@ -21,15 +21,19 @@ from orders.lists.times import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
 
-AnswerFilter = word_filter("answer", _("answer"), {
-    "accepted": (_("Accepted"), Q(rsp_code=ACCEPTED)),
-    "refused": (_("Refused"), ~Q(rsp_code=ACCEPTED)),
-    "signature": (_("Wrong signature"), Q(rsp_code="20208")),
-    "token": (_("Token unknown or expired"), Q(rsp_code__in=["20305", "20311"])),
-    "clock": (_("Time too far off"), Q(rsp_code__in=["20209", "20210"])),
-    "content": (_("Bad content"), Q(rsp_code="20505")),
-    "business": (_("Business failure"), Q(rsp_code="30000")),
-})  # fmt: skip
+AnswerFilter = word_filter(
+    "answer",
+    _("answer"),
+    {
+        "accepted": (_("Accepted"), Q(rsp_code=ACCEPTED)),
+        "refused": (_("Refused"), ~Q(rsp_code=ACCEPTED)),
+        "signature": (_("Wrong signature"), Q(rsp_code="20208")),
+        "token": (_("Token unknown or expired"), Q(rsp_code__in=["20305", "20311"])),
+        "clock": (_("Time too far off"), Q(rsp_code__in=["20209", "20210"])),
+        "content": (_("Bad content"), Q(rsp_code="20505")),
+        "business": (_("Business failure"), Q(rsp_code="30000")),
+    },
+)
 
 
 def tone(rsp_code: str) -> str:

@@ -26,17 +26,25 @@ from orders.people import actor_of, name_of
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
 
-OpenFilter = word_filter("open", _("over or not"), {
-    "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
-    "no": (_("Over or ignored"), Q(state__in=[State.RESOLVED, State.IGNORED])),
-})  # fmt: skip
+OpenFilter = word_filter(
+    "open",
+    _("over or not"),
+    {
+        "yes": (_("Not over yet"), Q(state__in=[State.OPEN, State.ACKNOWLEDGED])),
+        "no": (_("Over or ignored"), Q(state__in=[State.RESOLVED, State.IGNORED])),
+    },
+)
 PartnerFilter = word_filter(
     "partner", _("partner"), {word: (label, Q(partner=word)) for word, label in PARTNERS.items()}
 )
-StoppedFilter = word_filter("stopped", _("stopped"), {
-    "yes": (_("Still stopped"), Q(closed_at=None)),
-    "no": (_("Not stopped by it any more"), Q(closed_at__isnull=False)),
-})  # fmt: skip
+StoppedFilter = word_filter(
+    "stopped",
+    _("stopped"),
+    {
+        "yes": (_("Still stopped"), Q(closed_at=None)),
+        "no": (_("Not stopped by it any more"), Q(closed_at__isnull=False)),
+    },
+)
 
 
 class ScopedByAffected:
@@ -62,8 +70,13 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
     list_display_links = ["cause"]
     number_columns = ("orders_stopped",)
-    list_filter = [OpenFilter, "state", PartnerFilter, day_filter("first_at", _("first at"), parameter="first"),
-                   PlacesFilter]  # fmt: skip
+    list_filter = [
+        OpenFilter,
+        "state",
+        PartnerFilter,
+        day_filter("first_at", _("first at"), parameter="first"),
+        PlacesFilter,
+    ]
     list_select_related = ["owner"]
     list_per_page = 50
     sortable_by = []
@@ -71,15 +84,32 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
     search_help_text = _("error code or step: whole, or how it begins")
     raw_code = raw_field("code", _("error code"))
     readonly_fields = [
-        "what_to_do", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "last_detail",
+        "what_to_do",
+        "state_chip",
+        "orders_stopped",
+        "partner_name",
+        "step_name",
+        "owner_name",
+        "last_detail",
         "raw_code",
-    ]  # fmt: skip
+    ]
     fieldsets = [
         (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name"]}),
-        (_("Details"), {"fields": [
-            "partner_name", "step_name", "last_detail", "raw_code", "count", "first_at", "last_at",
-        ]}),
-    ]  # fmt: skip
+        (
+            _("Details"),
+            {
+                "fields": [
+                    "partner_name",
+                    "step_name",
+                    "last_detail",
+                    "raw_code",
+                    "count",
+                    "first_at",
+                    "last_at",
+                ]
+            },
+        ),
+    ]
 
     def heading(self, obj):
         return title_of(obj.code, obj.words)

@@ -109,9 +109,11 @@ ACTS = [
 
 class IncidentNoteForm(forms.Form):
     note = forms.CharField(
-        label=_("Note"), required=False, max_length=500,
+        label=_("Note"),
+        required=False,
+        max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )  # fmt: skip
+    )
 
 
 class IncidentReasonForm(IncidentNoteForm):
@@ -215,9 +217,15 @@ class IncidentActs:
             mark_orders(row.order for row in some)
             found = {"will": act.will(incident, going, standing), "stopped": some, "more_stopped": standing > SHOWN}
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": act.label, "incident": incident,
-            "cause": title_of(incident.code, incident.words), "form": form, "why_not": why and why.words(), **found,
-        }  # fmt: skip
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": act.label,
+            "incident": incident,
+            "cause": title_of(incident.code, incident.words),
+            "form": form,
+            "why_not": why and why.words(),
+            **found,
+        }
         return TemplateResponse(request, "admin/orders/incident_act.html", context)
 
     def answer_act(self, request, incident: Incident, act: Act, note: str) -> None:

@@ -50,9 +50,19 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
     change_form_template = "admin/notifications/notice.html"
     readonly_fields = ["state_chip", "to", "subject_cut", "cause", "what_to_do", "problem", "body_block"]
     fields = [
-        "state_chip", "cause", "what_to_do", "problem", "attempts", "next_try_at", "sent_at", "to", "subject_cut",
-        "body_block", "written_at", "message_id",
-    ]  # fmt: skip
+        "state_chip",
+        "cause",
+        "what_to_do",
+        "problem",
+        "attempts",
+        "next_try_at",
+        "sent_at",
+        "to",
+        "subject_cut",
+        "body_block",
+        "written_at",
+        "message_id",
+    ]
 
     def may_resend(self, request) -> bool:
         """Who may resend failed steps may resend notices, which belong to no attribution."""

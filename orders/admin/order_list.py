@@ -91,13 +91,17 @@ class EndsFilter(day_filter("biz_end", _("last day of a trial"), parameter="ends
         return queryset.filter(is_ending(**{name: day for name, day in (("gte", first), ("lte", last)) if day}))
 
 
-NeedsFilter = word_filter("needs", _("needs"), {
-    "somebody": (_("Somebody"), is_stuck),
-    "unbilled": (_("A billing record: served, not billed"), is_unbilled),
-    "books": (_("The books put right"), differs),
-    "returned": (_("An answer to BPM's return"), is_returned),
-    "start": (_("Its start day"), IS_NOT_LIVE),
-})  # fmt: skip
+NeedsFilter = word_filter(
+    "needs",
+    _("needs"),
+    {
+        "somebody": (_("Somebody"), is_stuck),
+        "unbilled": (_("A billing record: served, not billed"), is_unbilled),
+        "books": (_("The books put right"), differs),
+        "returned": (_("An answer to BPM's return"), is_returned),
+        "start": (_("Its start day"), IS_NOT_LIVE),
+    },
+)
 
 
 def is_in_state_for(days: int) -> Q:
@@ -118,11 +122,19 @@ class StuckFilter(WordFilter):
         return queryset.filter(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
 
 
-InStateFilter = word_filter("in_state", _("in this state for"), {
-    f"{days}d": (label, functools.partial(is_in_state_for, days)) for days, label in {
-        1: _("A day or more"), 3: _("3 days or more"), 7: _("7 days or more"), 30: _("30 days or more"),
-    }.items()
-})  # fmt: skip
+InStateFilter = word_filter(
+    "in_state",
+    _("in this state for"),
+    {
+        f"{days}d": (label, functools.partial(is_in_state_for, days))
+        for days, label in {
+            1: _("A day or more"),
+            3: _("3 days or more"),
+            7: _("7 days or more"),
+            30: _("30 days or more"),
+        }.items()
+    },
+)
 
 
 class StoppedFilter(day_filter("since", _("stopped by an incident"), parameter="stopped")):
@@ -264,8 +276,11 @@ def told_steps(order_ids: list[int]) -> list[Dispatch]:
     told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
     rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
     rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
-    return list(rows.only("order_id", "step", "state", "error_code", "position", "blocking", "done_at",
-                          "attempts", "next_try_at"))  # fmt: skip
+    return list(
+        rows.only(
+            "order_id", "step", "state", "error_code", "position", "blocking", "done_at", "attempts", "next_try_at"
+        )
+    )
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
@@ -313,16 +328,36 @@ class OrderList:
     """The part of the orders' ModelAdmin that makes the list."""
 
     list_display = [
-        "number", "kind", "customer", "attribution_name", "service_name", "state_chip", "stuck_at", "start_day",
-        "received", "waited", "late",
-    ]  # fmt: skip
+        "number",
+        "kind",
+        "customer",
+        "attribution_name",
+        "service_name",
+        "state_chip",
+        "stuck_at",
+        "start_day",
+        "received",
+        "waited",
+        "late",
+    ]
     list_filter = [
-        NeedsFilter, "state", InStateFilter, "held_because", StuckFilter, "kind", "first",
-        ("attribution", OwnAttributions), ("service_type", ServicesInWords), StartFilter,
+        NeedsFilter,
+        "state",
+        InStateFilter,
+        "held_because",
+        StuckFilter,
+        "kind",
+        "first",
+        ("attribution", OwnAttributions),
+        ("service_type", ServicesInWords),
+        StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
-        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD), EndsFilter, StoppedFilter,
-        IncidentFilter, OrderCustomerFilter,
-    ]  # fmt: skip
+        day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD),
+        EndsFilter,
+        StoppedFilter,
+        IncidentFilter,
+        OrderCustomerFilter,
+    ]
     export_fields = [
         "since",
         "asked",
@@ -391,8 +426,9 @@ class OrderList:
     def domain_count(self, order):
         return order.domains_in_all
 
-    @admin.display(description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True),
-                   empty_value="-")  # fmt: skip
+    @admin.display(
+        description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True), empty_value="-"
+    )
     def since(self, order):
         """Unknown moments come first: they lie before all noted ones."""
         return order.state_since and ago(order.state_since)

@@ -33,13 +33,17 @@ class PauseForm(forms.Form):
     """`known`: the pause that the page showed when it was opened."""
 
     reason = forms.CharField(
-        label=_("Reason"), max_length=500, help_text=_("Everybody reads it on every page while the pause stands."),
+        label=_("Reason"),
+        max_length=500,
+        help_text=_("Everybody reads it on every page while the pause stands."),
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-    )  # fmt: skip
+    )
     until = forms.DateTimeField(
-        label=_("Goes on by itself at"), required=False, help_text=_("Empty: until somebody resumes it."),
+        label=_("Goes on by itself at"),
+        required=False,
+        help_text=_("Empty: until somebody resumes it."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )  # fmt: skip
+    )
 
     known = forms.CharField(widget=forms.HiddenInput, required=False)
 

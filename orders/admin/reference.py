@@ -65,9 +65,13 @@ def what_follows(province: Province, before: str, code: str) -> list[str]:
         *(FOLLOWING if numbers else [_("No order belongs to %(name)s yet.")]),
     ]
     about = {
-        "before": before, "code": code, "name": province.name, "n": orders.count(), "live": live.count(),
+        "before": before,
+        "code": code,
+        "name": province.name,
+        "n": orders.count(),
+        "live": live.count(),
         "numbers": _(", ").join(numbers),
-    }  # fmt: skip
+    }
     return [sentence % about for sentence in sentences]
 
 

@@ -38,8 +38,10 @@ ANSWERS = {
     ),
     "20208": Cause(
         _("Its signature is not the one that we compute."),
-        _("On its page compare the text to sign with BBOSS's, letter by letter; if they are equal, the secret differs. "
-          "BBOSS sends it again."),
+        _(
+            "On its page compare the text to sign with BBOSS's, letter by letter; if they are equal, the secret "
+            "differs. BBOSS sends it again."
+        ),
     ),
     "20501": Cause(_("Its routeType is not 00 or 01."), ADDRESS),
     "20502": Cause(_("Its domain or routeValue is not ours: it was meant for another system."), ADDRESS),
@@ -47,14 +49,12 @@ ANSWERS = {
         _("Test data came to production, or production data to a test system."),
         _("Ask BBOSS which one was meant; they send it to the right system."),
     ),
-    "20505": Cause(
-        _("A member of its content is wrong."), _("BBOSS must put this member right, and send it again.")
-    ),
+    "20505": Cause(_("A member of its content is wrong."), _("BBOSS must put this member right, and send it again.")),
     "20002": Cause(
         _("Its transaction number was accepted before, with other content."),
         _("BBOSS must give every call its own transaction number, and send it again."),
     ),
-}  # fmt: skip
+}
 BUSINESS = {
     "3001": Cause(
         _("We have an order with this number and other content."),

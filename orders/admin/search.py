@@ -18,8 +18,9 @@ from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
 RECORDS = {
-    BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now"),
-}  # fmt: skip
+    BillingRecord.Type.COMMERCIAL: _("being billed"),
+    BillingRecord.Type.TRIAL: _("on trial now"),
+}
 """What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help

@@ -42,12 +42,13 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
     """The named files, in the message's order. Looks up whether each exists."""
     return [
         replace(
-            _named(order, field, check, waived), there=is_there(order, field),
+            _named(order, field, check, waived),
+            there=is_there(order, field),
             bad_name=not is_named_right(getattr(order, field), order.number, field),
         )
         for field in KINDS
         if getattr(order, field)
-    ]  # fmt: skip
+    ]
 
 
 def is_there(order: Order, field: str) -> bool:

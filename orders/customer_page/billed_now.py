@@ -69,12 +69,16 @@ def records_of(orders: QuerySet[Order], *, now: datetime.datetime) -> QuerySet[B
 def count_by_type(records: QuerySet[BillingRecord], *, now: datetime.datetime) -> list[Counted]:
     """The records by type, commercial ones first. One query."""
     later = Q(create_time__gt=now)
-    rows = records.order_by().values_list("info_type").annotate(
-        number=Count("pk", filter=~later | Q(create_time=None)),
-        since=Min("create_time", filter=~later),
-        later=Count("pk", filter=later),
-        begins=Min("create_time", filter=later),
-    )  # fmt: skip
+    rows = (
+        records.order_by()
+        .values_list("info_type")
+        .annotate(
+            number=Count("pk", filter=~later | Q(create_time=None)),
+            since=Min("create_time", filter=~later),
+            later=Count("pk", filter=later),
+            begins=Min("create_time", filter=later),
+        )
+    )
     return [Counted(Type(kind), *facts) for kind, *facts in sorted(rows, key=lambda row: row[0], reverse=True)]
 
 
@@ -100,12 +104,19 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime
     differing = dict(open_ones.values_list("order_id").annotate(number=Count("pk")))
     return [
         BilledLine(
-            known[row["order_id"]], Type(row["info_type"]), row["product_id"], row["domains"], row["unknown"],
-            row["since"], row["until"], differing.get(row["order_id"], 0), bool(row["since"] and row["since"] > now),
+            known[row["order_id"]],
+            Type(row["info_type"]),
+            row["product_id"],
+            row["domains"],
+            row["unknown"],
+            row["since"],
+            row["until"],
+            differing.get(row["order_id"], 0),
+            bool(row["since"] and row["since"] > now),
         )
         for row in rows
         if row["order_id"] in known
-    ]  # fmt: skip
+    ]
 
 
 def tell_theirs(records: Iterable[BillingRecord]) -> None:

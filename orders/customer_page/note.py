@@ -21,10 +21,11 @@ from orders.services.audit import note_customer
 
 class CustomerNoteForm(forms.Form):
     note = forms.CharField(
-        label=gettext_lazy("Note"), max_length=LONGEST_REASON,
+        label=gettext_lazy("Note"),
+        max_length=LONGEST_REASON,
         help_text=gettext_lazy("It stands on top of the customer's page, with your name, for good."),
         widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )  # fmt: skip
+    )
 
 
 class CustomerNotes:
@@ -46,7 +47,10 @@ class CustomerNotes:
             messages.success(request, _("The note is kept."))
             return redirect(customer_address(customer.pk))
         context = {
-            **self.admin_site.each_context(request), "opts": self.opts, "title": _("Write a note"), "form": form,
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Write a note"),
+            "form": form,
             "customer": customer,
-        }  # fmt: skip
+        }
         return TemplateResponse(request, "admin/orders/customer/note.html", context)

@@ -53,9 +53,10 @@ def billing(ask: Ask) -> dict:
     records = records_of(ask.orders, now=ask.now)
     lines = ask.page(lines_of(records), LINES, "lines")
     rows = ask.page(
-        records.order_by("-info_type", "domain_key", "pk").select_related("order", "dispatch")
+        records.order_by("-info_type", "domain_key", "pk")
+        .select_related("order", "dispatch")
         .defer("order__content", "dispatch__payload")
-    )  # fmt: skip
+    )
     rows.object_list = list(rows.object_list)
     tell_theirs(rows.object_list)
     told = billed_lines(lines, ask.orders, now=ask.now)

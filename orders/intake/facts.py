@@ -105,9 +105,16 @@ def _ask(
 
 
 def _add_trial(
-    facts: Facts, trial: Order, domains: list | None, service: str, end: datetime.date, closed: bool, claim: list,
-    records: list, line: list,
-) -> None:  # fmt: skip
+    facts: Facts,
+    trial: Order,
+    domains: list | None,
+    service: str,
+    end: datetime.date,
+    closed: bool,
+    claim: list,
+    records: list,
+    line: list,
+) -> None:
     facts.shape = shape_of(trial) if domains is None else shape_from(domains, service, end, closed)
     facts.claim = ClaimFacts(*claim[0]) if claim else None
     facts.records = [RecordFacts(*row) for row in records]

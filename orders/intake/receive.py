@@ -75,9 +75,14 @@ def _check_size(content: OrderContent) -> None:
 
 
 def _accept(
-    content: OrderContent, raw: dict, digest: str, trans_ido: str = "", message: InboundMessage | None = None, *,
+    content: OrderContent,
+    raw: dict,
+    digest: str,
+    trans_ido: str = "",
+    message: InboundMessage | None = None,
+    *,
     by: str = "bboss",
-) -> Receipt:  # fmt: skip
+) -> Receipt:
     """Two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if there is no message."""
     now = timezone.now()
     _check_size(content)

@@ -59,9 +59,16 @@ def new_order(
 
 
 def write_plan(
-    order: Order, plan: Plan, facts: Facts, *, now: datetime.datetime, by: str, trans_ido: str = "",
-    message: InboundMessage | None = None, kept: Mapping[str, Dispatch] | None = None,
-) -> None:  # fmt: skip
+    order: Order,
+    plan: Plan,
+    facts: Facts,
+    *,
+    now: datetime.datetime,
+    by: str,
+    trans_ido: str = "",
+    message: InboundMessage | None = None,
+    kept: Mapping[str, Dispatch] | None = None,
+) -> None:
     """Writes what was decided about an order, and the order. Its first steps become due.
 
     A new order is one statement, with its `message`, the transIDO of that, and what wakes a worker up. Without a

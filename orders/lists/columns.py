@@ -71,11 +71,15 @@ def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {
         name: Column(
-            name, label_of(model_admin, name), _reader(model_admin, in_files.get(name, name)), personal.get(name),
-            name in shown, name in getattr(model_admin, "number_columns", ()),
+            name,
+            label_of(model_admin, name),
+            _reader(model_admin, in_files.get(name, name)),
+            personal.get(name),
+            name in shown,
+            name in getattr(model_admin, "number_columns", ()),
         )
         for name in [*shown, *more]
-    }  # fmt: skip
+    }
 
 
 def label_of(model_admin: ModelAdmin, name: str) -> str:

@@ -158,8 +158,10 @@ class DayFilter(SimpleListFilter):
     def _not_days(self, value: str) -> str:
         shown = value.replace("\0", "")
         shown = shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "…"
-        words = _("%(filter)s: “%(value)s” is no range of days. Right are 2026-11-25, 2026-11-01..2026-11-25, "
-                  "2026-11-01.. and ..2026-11-25.")  # fmt: skip
+        words = _(
+            "%(filter)s: “%(value)s” is no range of days. Right are 2026-11-25, 2026-11-01..2026-11-25, "
+            "2026-11-01.. and ..2026-11-25."
+        )
         return words % {"filter": self._title, "value": shown}
 
     @staticmethod

@@ -152,9 +152,7 @@ def in_a_line(pairs: Iterable[tuple[str, str]]) -> str:
     return gettext("; ").join(f"{title}{gettext(': ')}{value}" for title, value in pairs)
 
 
-def _part_words(
-    model_admin: ModelAdmin, entries: dict, name: str, value: str, rows: ReferenceRows
-) -> tuple[str, str]:  # fmt: skip
+def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, rows: ReferenceRows) -> tuple[str, str]:
     """One part of a filter in words."""
     if name == SEARCH_VAR:
         return gettext("search"), value

@@ -39,9 +39,14 @@ class Progress(tqdm):
         if callable(total):
             total = total() if shown.isatty() else None
         super().__init__(
-            total=total, unit=f" {unit}", file=shown, disable=None, leave=False, delay=SECONDS,
+            total=total,
+            unit=f" {unit}",
+            file=shown,
+            disable=None,
+            leave=False,
+            delay=SECONDS,
             dynamic_ncols=True,
-        )  # fmt: skip
+        )
 
     def reach(self, done: int, total: int | None = None) -> None:
         """Shows how far it is: `done` in all."""

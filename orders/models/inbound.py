@@ -30,9 +30,15 @@ class InboundMessage(models.Model):
     length = models.PositiveIntegerField(_("length in bytes"), null=True, blank=True)
     sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True)
     seen = models.ForeignKey(
-        "OrderEvent", models.PROTECT, null=True, blank=True, related_name="+", db_index=False,
-        verbose_name=_("seen"), help_text=_("the event that says who has seen to this conflict, when and why"),
-    )  # fmt: skip
+        "OrderEvent",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("seen"),
+        help_text=_("the event that says who has seen to this conflict, when and why"),
+    )
 
     class Meta:
         verbose_name = _("inbound message")

@@ -62,9 +62,11 @@ class AffectedOrder(models.Model):
     since = models.DateTimeField(_("since"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     beside = models.BooleanField(
-        _("named beside another"), default=False, db_default=False,
+        _("named beside another"),
+        default=False,
+        db_default=False,
         help_text=_("a trial, because an order of it is stopped on its records"),
-    )  # fmt: skip
+    )
     quiet = models.BooleanField(default=False, db_default=False, editable=False)  # whoever found it saw it: no mail
     accepted_by = models.CharField(_("accepted by"), max_length=160, blank=True)
     reason = models.TextField(_("reason of accepting"), blank=True)

@@ -31,9 +31,11 @@ class Timeline(models.Model):
         _("restored at"), null=True, blank=True, help_text=_("since when it counts as restored; nothing is sent")
     )
     restored = models.JSONField(
-        _("how that is known"), default=dict, blank=True,
+        _("how that is known"),
+        default=dict,
+        blank=True,
         help_text=_("machine; newest: the event it has; seen: the event that the machine had seen; backup"),
-    )  # fmt: skip
+    )
 
     class Meta:
         verbose_name = _("stretch between restores")

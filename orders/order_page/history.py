@@ -136,9 +136,14 @@ WHY = {
 }
 PARTNER_NAMES = dict(Partner.choices) | {"order": gettext_lazy("The order"), "desk": gettext_lazy("The desk")}
 LABELS = {
-    "old": Order.State, "new": Order.State, "because": Order.Held, "was": Order.Held, "step": Dispatch.Step,
-    "result": ApprovalRecord.Result, "record": BillingRecord.State,
-}  # fmt: skip
+    "old": Order.State,
+    "new": Order.State,
+    "because": Order.Held,
+    "was": Order.Held,
+    "step": Dispatch.Step,
+    "result": ApprovalRecord.Result,
+    "record": BillingRecord.State,
+}
 
 
 @dataclass(frozen=True)

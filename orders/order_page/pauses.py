@@ -49,12 +49,14 @@ def will_pause(partner: str, steps: int) -> list[str]:
     return [
         _("From now on no worker sends anything to %(partner)s. A call that is under way ends as usual.")
         % {"partner": name},
-        _("BBOSS's orders are taken as before. Their steps stay due: no attempt is counted, nothing is compensated and "
-          "nothing counts as overdue."),
+        _(
+            "BBOSS's orders are taken as before. Their steps stay due: no attempt is counted, nothing is compensated "
+            "and nothing counts as overdue."
+        ),
         _("Now: %(waiting)s.") % {"waiting": waiting_text(steps)},
         _("Start days that come meanwhile are made up for afterwards, and named at the pause's end."),
         _("Without an end an incident reminds every 4 hours."),
-    ]  # fmt: skip
+    ]
 
 
 def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:

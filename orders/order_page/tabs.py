@@ -187,10 +187,14 @@ def files(ask: Ask) -> dict:
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
     rows = first_rows(wanted.name) if wanted and ask.personal else None
     return {
-        "files": named, "opened": wanted, "rows": rows, "waiver": ask.facts.waiver,
+        "files": named,
+        "opened": wanted,
+        "rows": rows,
+        "waiver": ask.facts.waiver,
         "checked_next": check.next_try_at if check and ask.order.held_because == Order.Held.FILES else None,
-        "takes_files": why_not_waive(ask.order) is None, "now": ask.facts.now,
-    }  # fmt: skip
+        "takes_files": why_not_waive(ask.order) is None,
+        "now": ask.facts.now,
+    }
 
 
 def mails(ask: Ask) -> dict:
@@ -251,7 +255,11 @@ TABS = [
     Tab("billing", _("Billing records"), billing, BILLING),
     Tab("bpm", _("BPM"), bpm, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab(
-        "approvals", _("Approval history"), approvals, (APPROVALS,), personal=True,
+        "approvals",
+        _("Approval history"),
+        approvals,
+        (APPROVALS,),
+        personal=True,
         kinds=(Kind.ACTIVATION,),
     ),
     Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Kind.ACTIVATION,)),
@@ -259,14 +267,18 @@ TABS = [
     Tab("usage", _("Trial traffic"), usage, ("orders.view_trialusage", *CALLS), kinds=(Kind.TRIAL, Kind.ACTIVATION)),
     *(
         Tab(
-            channel.value, channel.label, partial(_calls, channel=channel, parameter="calls"), CALLS, personal=True,
+            channel.value,
+            channel.label,
+            partial(_calls, channel=channel, parameter="calls"),
+            CALLS,
+            personal=True,
             only_calls=True,
         )
         for channel in OTHER_CHANNELS
     ),
     Tab("events", _("Events"), events, ("orders.view_orderevent",), personal=True),
     Tab("raw", _("Raw message"), raw, ("orders.view_inboundmessage",), personal=True),
-]  # fmt: skip
+]
 
 
 def tabs_of(facts: Facts, has_perms: Callable[[tuple[str, ...]], bool]) -> list[Tab]:

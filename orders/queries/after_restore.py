@@ -57,7 +57,7 @@ KINDS = [
         _("Sent, even those that people have already got."),
         Q(channel=Channel.MAIL, state__in=OPEN_STATES),
     ),
-]  # fmt: skip
+]
 
 
 def steps_of_kind(kind: Kind) -> QuerySet[Dispatch]:

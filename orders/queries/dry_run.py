@@ -202,9 +202,14 @@ def _discrepancy(row: Difference, record: BillingRecord | None) -> Discrepancy:
     wanted = ours in {"live", "cancelled"}
     remedy = CREATE if wanted else DELETE if theirs in {"live", "cancelled"} else NOTHING
     return Discrepancy(
-        kind=row.kind, product_id=row.product_id, domain=row.domain, ours=ours, theirs=theirs, remedy=remedy,
+        kind=row.kind,
+        product_id=row.product_id,
+        domain=row.domain,
+        ours=ours,
+        theirs=theirs,
+        remedy=remedy,
         record=record.pk if record and wanted else None,
-    )  # fmt: skip
+    )
 
 
 def _sentence(one: Discrepancy) -> str:

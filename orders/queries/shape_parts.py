@@ -10,8 +10,12 @@ from orders.shape import Ending, Entry, Said, Shape, TakenEnd, after
 
 MESSAGE, CHANGE, TAKEN, ENDING = "message", "change", "taken", "ending"
 LAST_DAY, NO_DOMAIN, UNDONE_LATE, NOT_RESTORED, ENDED = (
-    "last_day", "no_domain", "undone_late", "not_restored", "ended",
-)  # fmt: skip
+    "last_day",
+    "no_domain",
+    "undone_late",
+    "not_restored",
+    "ended",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,15 @@ STOPPED = [S.HELD, S.FAILED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
 UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
-    "unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state",
-)  # fmt: skip
+    "unbilled",
+    "late_undo",
+    "step",
+    "held",
+    "incident",
+    "difference",
+    "behind",
+    "state",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,9 +152,7 @@ def _customers_of(targets: list[int] | QuerySet, term: str, seen: QuerySet[Order
     return rows.order_by().values_list("enterprise_id", flat=True)
 
 
-def find_domains(
-    term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None
-) -> Found:  # fmt: skip
+def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: QuerySet[Order] | None = None) -> Found:
     """Every order's domains with the term in them, each with its `order` and its `record`: the type of the billing
     record in force now, or None.
 
@@ -238,9 +236,7 @@ def find_by_process(term: str, orders: QuerySet[Order], most: int, seen: QuerySe
     return _by_beginning(Kind.PROCESS, term, orders, most, seen)
 
 
-def _by_beginning(
-    kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None
-) -> Found:  # fmt: skip
+def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
     if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))], _among(seen))

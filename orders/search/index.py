@@ -32,8 +32,16 @@ ADD = (
 TELLING = ["held", "went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
 """Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
-READ = ["number", "product_id", "bpm_process", "oper_tel", "enterprise_id", "enterprise_name", "attribution",
-        "received_at"]  # fmt: skip
+READ = [
+    "number",
+    "product_id",
+    "bpm_process",
+    "oper_tel",
+    "enterprise_id",
+    "enterprise_name",
+    "attribution",
+    "received_at",
+]
 
 
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
@@ -186,9 +194,12 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
             if row.pk in by_hand:  # others of the customer may not be indexed yet
                 name = name_of(Order.objects.filter(enterprise_id=row.enterprise_id))
             customer = known[row.enterprise_id] = fresh[row.enterprise_id] = Customer(
-                enterprise_id=row.enterprise_id, first_seen=row.received_at, last_seen=row.received_at,
-                name=name, last_order=row,
-            )  # fmt: skip
+                enterprise_id=row.enterprise_id,
+                first_seen=row.received_at,
+                last_seen=row.received_at,
+                name=name,
+                last_order=row,
+            )
             pieces |= _customer_pieces(row)
         elif customer.name != row.enterprise_name:  # it is found by a former name too
             same = IndexedOrder.objects.filter(customer=customer, order__enterprise_name=row.enterprise_name)

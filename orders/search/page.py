@@ -77,11 +77,14 @@ def _customer_hits(rows: Iterable[Customer]) -> list[Hit]:
 
 def _domain_hits(rows: Iterable[OrderDomain]) -> list[Hit]:
     return [
-        Hit(_order_address(row.order_id), row.name, _joined(
-            _record_words(row), row.order.get_kind_display(), _customer_name(row.order), row.order.number
-        ), chip_of(row.order))
+        Hit(
+            _order_address(row.order_id),
+            row.name,
+            _joined(_record_words(row), row.order.get_kind_display(), _customer_name(row.order), row.order.number),
+            chip_of(row.order),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _record_words(row: OrderDomain) -> str | Promise:
@@ -125,7 +128,7 @@ def _joined(*parts: str | Promise) -> str:
 def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
     return lambda term, user, most: search(
         term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
-    )  # fmt: skip
+    )
 
 
 KINDS = [
@@ -176,8 +179,9 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
             if found.rows or found.more:
                 groups.append((kind, found))
     rows = [row for _kind, found in groups for row in found.rows]
-    mark_orders([row for row in rows if isinstance(row, Order)]
-                + [row.order for row in rows if isinstance(row, OrderDomain)])  # fmt: skip
+    mark_orders(
+        [row for row in rows if isinstance(row, Order)] + [row.order for row in rows if isinstance(row, OrderDomain)]
+    )
     return [Group(kind.title, kind.hits(found.rows), found.more) for kind, found in groups]
 
 

@@ -37,9 +37,18 @@ DECIDED = Prepared(
 
 
 def receive_approval(
-    *, number: str, record_id: str, node: str, node_name: str, result: str, operator: str, opinion: str,
-    time: datetime.datetime, finished: bool, body_hash: str,
-) -> bool:  # fmt: skip
+    *,
+    number: str,
+    record_id: str,
+    node: str,
+    node_name: str,
+    result: str,
+    operator: str,
+    opinion: str,
+    time: datetime.datetime,
+    finished: bool,
+    body_hash: str,
+) -> bool:
     """Stores a record of BPM and acts on a finished pass or reject. Returns whether the record was new.
 
     Raises OrderUnknownError (404) and RecordConflictError (409). Nothing is stored then.
@@ -50,11 +59,22 @@ def receive_approval(
         process = _decided_process(order) if finished else None
         key = (process.key if process else ApprovalRecord.NOTHING_SENT) if finished else None
         try:
-            record, new = add_record(ApprovalRecord(
-                order_id=order.pk, record_id=record_id, node=node, node_name=node_name, result=result,
-                operator=operator, opinion=opinion, time=time, finished=finished, body_hash=body_hash,
-                received_at=now, process_key=key,
-            ))  # fmt: skip
+            record, new = add_record(
+                ApprovalRecord(
+                    order_id=order.pk,
+                    record_id=record_id,
+                    node=node,
+                    node_name=node_name,
+                    result=result,
+                    operator=operator,
+                    opinion=opinion,
+                    time=time,
+                    finished=finished,
+                    body_hash=body_hash,
+                    received_at=now,
+                    process_key=key,
+                )
+            )
         except RecordBodyDiffersError as error:
             raise RecordConflictError("record_conflict", record=record_id) from error
         if new:
@@ -135,10 +155,17 @@ def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
     begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
     return bool(
         begun.update(
-            state=State.DONE, done_at=now, lease_token=None, next_try_at=None, definite=True, error_code="", error="",
-            error_params={}, may_have_acted=True,
+            state=State.DONE,
+            done_at=now,
+            lease_token=None,
+            next_try_at=None,
+            definite=True,
+            error_code="",
+            error="",
+            error_params={},
+            may_have_acted=True,
         )
-    )  # fmt: skip
+    )
 
 
 def counting_records(order: Order) -> list[ApprovalRecord]:

@@ -90,6 +90,10 @@ def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datet
     with transaction.atomic():
         add_event(None, "customer_noted", by=by, now=now, customer=enterprise_id, note=text)
         return CustomerNote.objects.create(
-            enterprise_id=enterprise_id, at=now, by=by[:160], account_id=account_id_of(by), text=text,
+            enterprise_id=enterprise_id,
+            at=now,
+            by=by[:160],
+            account_id=account_id_of(by),
+            text=text,
             scope=limits_of(by, now),
-        )  # fmt: skip
+        )

@@ -37,13 +37,26 @@ def decide(*, number: str, record: str, reason: str, by: str, now: datetime.date
         if why := why_not_decide(order) or why_not_count(order, result):
             raise why
         counts = _record(order, record) or add_staff_record(
-            order, "decide", node="decide", node_name="人工裁定", result=record, operator=by, opinion=reason.strip(),
-            finished=True, now=now,
-        )  # fmt: skip
+            order,
+            "decide",
+            node="decide",
+            node_name="人工裁定",
+            result=record,
+            operator=by,
+            opinion=reason.strip(),
+            finished=True,
+            now=now,
+        )
         add_event(
-            order, "decided", by=by, now=now, record=counts.record_id, result=result, reason=reason.strip(),
+            order,
+            "decided",
+            by=by,
+            now=now,
+            record=counts.record_id,
+            result=result,
+            reason=reason.strip(),
             before=order.decision,
-        )  # fmt: skip
+        )
         close_troubles(order, step="approval", now=now, by=by)
         _act(order, counts, by=by, now=now)
         wake()

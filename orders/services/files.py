@@ -76,9 +76,16 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
         row = _held_check(order)
         _end_check(row, now)
         add_staff_record(
-            order, "waive", node="files", node_name="信安文件检查", result=ApprovalRecord.Result.WAIVE, operator=by,
-            opinion=reason, finished=False, now=now,
-        )  # fmt: skip
+            order,
+            "waive",
+            node="files",
+            node_name="信安文件检查",
+            result=ApprovalRecord.Result.WAIVE,
+            operator=by,
+            opinion=reason,
+            finished=False,
+            now=now,
+        )
         add_event(order, "waived", by=by, now=now, step=row.step, reason=reason)
         end_files_hold(order)
         close_troubles(order, step=row.step, now=now, by=by)
@@ -110,9 +117,18 @@ def _end_check(row: Dispatch, now: datetime.datetime) -> None:
     row.state, row.definite, row.done_at = State.DONE, True, now
     row.next_try_at, row.lease_token, row.error_code, row.error = None, None, "", ""
     row.error_params = {}
-    row.save(update_fields=[
-        "state", "definite", "done_at", "next_try_at", "lease_token", "error_code", "error", "error_params",
-    ])  # fmt: skip
+    row.save(
+        update_fields=[
+            "state",
+            "definite",
+            "done_at",
+            "next_try_at",
+            "lease_token",
+            "error_code",
+            "error",
+            "error_params",
+        ]
+    )
 
 
 def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, now: datetime.datetime) -> Order:

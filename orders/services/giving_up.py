@@ -187,8 +187,10 @@ def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
         finish_undo(change, now=now, by=by)
         return True
     change.given_up = {
-        "domains": sorted(done.not_done), "service": said.service != done.service, "end": said.end != done.end,
-    }  # fmt: skip
+        "domains": sorted(done.not_done),
+        "service": said.service != done.service,
+        "end": said.end != done.end,
+    }
     change.save(update_fields=["given_up"])
     reshape(trial, now=now, by=by)
     but = [*odd, *_note_replaced_service(change, now)]

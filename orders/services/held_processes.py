@@ -21,17 +21,22 @@ from orders.services.outbox.record import note_losses
 State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # the key, in `about`, of the id of the event with which a person sent the step
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
-WRITTEN = ["state", "lease_token", "next_try_at", "error_code", "error", "error_params", "definite", "lost",
-           "may_have_acted"]  # fmt: skip
+WRITTEN = [
+    "state",
+    "lease_token",
+    "next_try_at",
+    "error_code",
+    "error",
+    "error_params",
+    "definite",
+    "lost",
+    "may_have_acted",
+]
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
     """Whether a step must wait for a person: no `resend` has named it since the database was restored."""
-    return (
-        row.step == Dispatch.Step.START_BPM
-        and row.order_id <= last_order
-        and row.about.get(RESENT, 0) <= last_event
-    )  # fmt: skip
+    return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and row.about.get(RESENT, 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:

@@ -54,9 +54,17 @@ BATCH = 500
 
 @transaction.atomic
 def open_incident(
-    order: Order, *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, mail: bool = True,
-    params: dict | None = None, beside: Order | None = None,
-) -> Incident:  # fmt: skip
+    order: Order,
+    *,
+    partner: str,
+    step: str,
+    code: str,
+    detail: str,
+    now: datetime.datetime,
+    mail: bool = True,
+    params: dict | None = None,
+    beside: Order | None = None,
+) -> Incident:
     """Notes that this cause stops the order. Each attribution gets one mail about it, with its first order.
 
     `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
@@ -88,9 +96,14 @@ def open_incident(
         return incident
     if mail and partner != "mail" and _first_of_its_attribution(row):
         queue_mail(
-            order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words=incident.words, **kept,
+            order,
+            Dispatch.Step.MAIL_INCIDENT,
+            now=now,
+            detail=detail,
+            words=incident.words,
+            **kept,
             **reference_of(incident),
-        )  # fmt: skip
+        )
     return incident
 
 
@@ -217,9 +230,14 @@ def stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
 
 
 def close_troubles(
-    order: Order, *, now: datetime.datetime, by: str, step: str | None = None, code: str | None = None,
+    order: Order,
+    *,
+    now: datetime.datetime,
+    by: str,
+    step: str | None = None,
+    code: str | None = None,
     but: Iterable[str] = (),
-) -> None:  # fmt: skip
+) -> None:
     """Closes the troubles of an order that goes on, and the incidents that then stop nobody.
 
     All troubles are closed, or only those of one step or code, or all `but` these codes. An incident about a partner

@@ -70,9 +70,15 @@ def pause_partner(
         row.reason, row.until = reason.strip(), until
         row.save()
         add_event(
-            None, "partner_paused", by=by, now=now, partner=partner, reason=row.reason, again=again,
+            None,
+            "partner_paused",
+            by=by,
+            now=now,
+            partner=partner,
+            reason=row.reason,
+            again=again,
             until=timezone.localtime(until).isoformat(timespec="minutes") if until else "",
-        )  # fmt: skip
+        )
         if until:
             _end_reminder(partner, now)
     return row
@@ -113,9 +119,16 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
     row.save(update_fields=["resumed_at", "resumed_by"])
     numbers = [order.number for order in slept]
     add_event(
-        None, "partner_resumed", by=by, now=now, partner=row.partner, since=timezone.localtime(row.since).isoformat(),
-        waiting=waiting, slept=numbers[:MOST_NAMED], more=max(0, len(numbers) - MOST_NAMED),
-    )  # fmt: skip
+        None,
+        "partner_resumed",
+        by=by,
+        now=now,
+        partner=row.partner,
+        since=timezone.localtime(row.since).isoformat(),
+        waiting=waiting,
+        slept=numbers[:MOST_NAMED],
+        more=max(0, len(numbers) - MOST_NAMED),
+    )
     add_events([event(order, "start_slept_through", by=by, now=now, partner=row.partner) for order in slept])
     _end_reminder(row.partner, now)
     wake()

@@ -139,8 +139,10 @@ def _sent_with(order: Order) -> dict:
     """The facts about an order with which its process is started, as they are now."""
     start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
     return {
-        "domains": list(order.domains.values_list("name", flat=True)), "service": order.service_type_id, "start": start,
-    }  # fmt: skip
+        "domains": list(order.domains.values_list("name", flat=True)),
+        "service": order.service_type_id,
+        "start": start,
+    }
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:

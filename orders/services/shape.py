@@ -47,9 +47,13 @@ KEPT = ["domains", "service", "ends_on", "closed"]
 def kept_shape(trial: Order, shape: Shape) -> TrialShape:
     """The unsaved row of a trial's shape."""
     return new_row(
-        TrialShape, trial=trial, domains=list(shape.domains.values()), service=shape.service, ends_on=shape.end,
+        TrialShape,
+        trial=trial,
+        domains=list(shape.domains.values()),
+        service=shape.service,
+        ends_on=shape.end,
         closed=shape.closed,
-    )  # fmt: skip
+    )
 
 
 def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:

@@ -5,9 +5,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 VERBS = {
-    "view": gettext_lazy("see"), "add": gettext_lazy("add"), "change": gettext_lazy("change"),
+    "view": gettext_lazy("see"),
+    "add": gettext_lazy("add"),
+    "change": gettext_lazy("change"),
     "delete": gettext_lazy("delete"),
-}  # fmt: skip
+}
 ACTS = {
     "see_personal_data": gettext_lazy("see phones, mails and names of people"),
     "resend_order": gettext_lazy("resend failed steps"),

@@ -75,8 +75,9 @@ class PasswordForm(AdminPasswordChangeForm):
 
     usable_password_help_text = format_lazy(
         '{}<ul id="id_unusable_warning" class="messagelist"><li class="warning">{}</li></ul>',
-        SetUnusablePasswordMixin.usable_password_help_text, WITHOUT,
-    )  # fmt: skip
+        SetUnusablePasswordMixin.usable_password_help_text,
+        WITHOUT,
+    )
 
 
 class StaffForm(NamesForm, UserChangeForm):
@@ -126,9 +127,16 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     change_password_form = PasswordForm
     choice_words = staticmethod(account_words)
     list_display = [
-        "username", "display_name", "phone_masked", "letters", "roles", "is_staff", "is_active", "is_superuser",
+        "username",
+        "display_name",
+        "phone_masked",
+        "letters",
+        "roles",
+        "is_staff",
+        "is_active",
+        "is_superuser",
         "last_login",
-    ]  # fmt: skip
+    ]
     list_filter = ["is_staff", "is_active", "limited", "groups"]
     search_fields = ["username", "display_name", "email"]
     filter_horizontal = ["user_permissions"]

@@ -38,8 +38,14 @@ STOPPED = "stopped"
 OVERDUE, ENDING = "overdue", "ending"
 DUE, SHUT = "due", "shut"
 NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS, NOTICES = (
-    "needing", "awaiting", "returned", "differences", "unbilled", "conflicts", "notices",
-)  # fmt: skip
+    "needing",
+    "awaiting",
+    "returned",
+    "differences",
+    "unbilled",
+    "conflicts",
+    "notices",
+)
 SHOWN = 5
 ALL = Count("*")
 

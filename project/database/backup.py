@@ -97,8 +97,13 @@ def _copy_sqlite(folder: Path) -> dict:
         counts = {name: _value(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
         newest = _value(copy, NEWEST)
     _sync(folder / SQLITE)
-    return {"vendor": "sqlite", "server": sqlite3.sqlite_version, "file": SQLITE, "newest_event": newest or 0,
-            "counts": counts}  # fmt: skip
+    return {
+        "vendor": "sqlite",
+        "server": sqlite3.sqlite_version,
+        "file": SQLITE,
+        "newest_event": newest or 0,
+        "counts": counts,
+    }
 
 
 def _value(copy: sqlite3.Connection, sql: str):
@@ -127,8 +132,13 @@ def _copy_postgres(folder: Path) -> dict:
     if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
         raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
     _sync(folder / POSTGRES)
-    return {"vendor": "postgresql", "server": postgres.server_major(), "file": POSTGRES, "newest_event": newest,
-            "counts": counts}  # fmt: skip
+    return {
+        "vendor": "postgresql",
+        "server": postgres.server_major(),
+        "file": POSTGRES,
+        "newest_event": newest,
+        "counts": counts,
+    }
 
 
 def _sync(file: Path) -> None:

@@ -21,14 +21,24 @@ TCP_USER_TIMEOUT = 20_000  # milliseconds
 
 # Settings of Django that a URL may have, and options that are not text. All others go to libpq unchanged.
 DJANGOS = {
-    "CONN_MAX_AGE": "seconds", "CONN_HEALTH_CHECKS": "switch", "DISABLE_SERVER_SIDE_CURSORS": "switch",
-    "ATOMIC_REQUESTS": "switch", "AUTOCOMMIT": "switch",
-}  # fmt: skip
+    "CONN_MAX_AGE": "seconds",
+    "CONN_HEALTH_CHECKS": "switch",
+    "DISABLE_SERVER_SIDE_CURSORS": "switch",
+    "ATOMIC_REQUESTS": "switch",
+    "AUTOCOMMIT": "switch",
+}
 TYPED = {
-    "prepare_threshold": "seconds", "connect_timeout": "number", "server_side_binding": "switch", "pool": "switch",
-    "keepalives": "number", "keepalives_idle": "number", "keepalives_interval": "number", "keepalives_count": "number",
-    "tcp_user_timeout": "number", "isolation_level": "number",
-}  # fmt: skip
+    "prepare_threshold": "seconds",
+    "connect_timeout": "number",
+    "server_side_binding": "switch",
+    "pool": "switch",
+    "keepalives": "number",
+    "keepalives_idle": "number",
+    "keepalives_interval": "number",
+    "keepalives_count": "number",
+    "tcp_user_timeout": "number",
+    "isolation_level": "number",
+}
 
 
 class WrongURLError(ValueError):

@@ -13,7 +13,7 @@ NEW = {
     },
     "notifications": {"view_notice"},
     "integrations": {"view_apitoken", "add_apitoken", "revoke_apitoken"},
-}  # fmt: skip
+}
 
 
 def add_new(apps, schema_editor):

@@ -117,12 +117,16 @@ def pauses(now: datetime.datetime) -> list[dict]:
     """
     return [
         {
-            "partner": row.pause.partner, "since": _moment(row.pause.since),
-            "until": _moment(row.pause.until) if row.pause.until else "", "by": row.pause.paused_by,
-            "reason": row.pause.reason, "waiting": row.waiting, "seconds_to_work_off": row.seconds,
+            "partner": row.pause.partner,
+            "since": _moment(row.pause.since),
+            "until": _moment(row.pause.until) if row.pause.until else "",
+            "by": row.pause.paused_by,
+            "reason": row.pause.reason,
+            "waiting": row.waiting,
+            "seconds_to_work_off": row.seconds,
         }
         for row in pauses_in_force(now=now)
-    ]  # fmt: skip
+    ]
 
 
 def _moment(at: datetime.datetime) -> str:
@@ -167,7 +171,7 @@ def reasons(found: dict) -> list[str]:
         _number(found["differences"]["open"], "difference is open", "differences are open"),
         _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),
         _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
-    ]  # fmt: skip
+    ]
     return [reason for reason in told if reason]
 
 

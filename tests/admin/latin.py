@@ -9,23 +9,41 @@ from django.db import models
 from approvals.models import ApprovalRecord
 
 LET_THROUGH = {
-    "IBS": "the desk's name", "BPM": "the system's name", "BBOSS": "the system's name",
+    "IBS": "the desk's name",
+    "BPM": "the system's name",
+    "BBOSS": "the system's name",
     "CDN": "the product's name",
-    "Excel": "the program's name", "xlsx": "how a file's name ends", "xls": "how a file's name ends",
-    "csv": "how a file's name ends", "Ctrl": "what stands on the key",
+    "Excel": "the program's name",
+    "xlsx": "how a file's name ends",
+    "xls": "how a file's name ends",
+    "csv": "how a file's name ends",
+    "Ctrl": "what stands on the key",
     "YYYYMMDDHHMMSS": "a part of a file's name, as the contract has it",
-    "True": "what Django's icon is called", "False": "what Django's icon is called", "None": "a task without a payload",
-    "OrmQ": "how django-q2 calls a queued task, for engineers", "object": "the same",
-}  # fmt: skip
+    "True": "what Django's icon is called",
+    "False": "what Django's icon is called",
+    "None": "a task without a payload",
+    "OrmQ": "how django-q2 calls a queued task, for engineers",
+    "object": "the same",
+}
 WORD = re.compile(r"[A-Za-z]{3,}")
 VALUES = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b[0-9a-f]{32,64}\b|\S*example\.com\b|\btestserver\S*")
 """What a row has to hold: ids that the desk makes, and addresses."""
 UNSEEN = {"script", "style", "head", "pre", "code"}  # `pre` and `code` are the parts for engineers: as sent, as logged
 READ = ("title", "alt", "placeholder", "aria-label")  # heard, or seen by pointing
 CODES = {
-    "actor", "code", "error_code", "format", "gate", "kind", "list_name", "partner", "payload", "query",
-    "step", "password",
-}  # fmt: skip
+    "actor",
+    "code",
+    "error_code",
+    "format",
+    "gate",
+    "kind",
+    "list_name",
+    "partner",
+    "payload",
+    "query",
+    "step",
+    "password",
+}
 """Fields whose values the desk reads; pages have words for them."""
 LOGGED = {"error": "timeout: no answer in time", "last_error": "timeout: no answer in time", "rsp_desc": "bad: x is y"}
 

@@ -108,8 +108,14 @@ def held_for_files():
     name = "x_50004020027_20230920191212.xlsx"
     order = planned(S.HELD, held_because="files", first=False, trial=factories.TrialFactory(), info_security=name)
     finding = {"file": name, "code": "missing", "message": "no such file", "why": {"code": "file_missing"}}
-    step(order, "check_files", "retrying", error_code="missing", error=f"{name}: no such file",
-         about={"findings": [finding]})  # fmt: skip
+    step(
+        order,
+        "check_files",
+        "retrying",
+        error_code="missing",
+        error=f"{name}: no such file",
+        about={"findings": [finding]},
+    )
     return order
 
 
@@ -156,10 +162,15 @@ def held_there(job_id):
     at = timezone.now()
     return [
         HeldRecord(
-            product_id="1", domain="a.example.com", info_type="1", enterprise_id="100A23100079275183", live=True,
-            create_time=at, cancel_time=at + DAY,
+            product_id="1",
+            domain="a.example.com",
+            info_type="1",
+            enterprise_id="100A23100079275183",
+            live=True,
+            create_time=at,
+            cancel_time=at + DAY,
         )
-    ]  # fmt: skip
+    ]
 
 
 def differing():
@@ -178,8 +189,9 @@ def unbilled(**fields):
     BillingRecord.objects.filter(pk=record.pk).update(cancel_time=timezone.now() + 3650 * DAY)
     names = {"product_id": record.product_id, "domain": record.domain}
     factories.DifferenceFactory(order=order, detail={"ours": "live", "theirs": "missing"}, **names | fields)
-    factories.AffectedOrderFactory(order=order, incident__partner="bigdata", incident__step="",
-                                   incident__code="difference")  # fmt: skip
+    factories.AffectedOrderFactory(
+        order=order, incident__partner="bigdata", incident__step="", incident__code="difference"
+    )
     return order
 
 
@@ -194,10 +206,18 @@ def looked(order_id):
     """The big-data side's answer about `unbilled`: it has no record at all."""
     records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
     discrepancies = [
-        Discrepancy(kind="not_billed", product_id=row.product_id, domain=row.domain, ours="live", theirs="missing",
-                remedy="create", record=row.pk)
-        for row in records if row.state == "live"
-    ]  # fmt: skip
+        Discrepancy(
+            kind="not_billed",
+            product_id=row.product_id,
+            domain=row.domain,
+            ours="live",
+            theirs="missing",
+            remedy="create",
+            record=row.pk,
+        )
+        for row in records
+        if row.state == "live"
+    ]
     return OrderComparison(discrepancies=discrepancies, seen=snapshot(records), records=len(records))
 
 

@@ -154,10 +154,16 @@ def test_a_user_name_and_the_day_of_an_account_stay(member, admin_client, superu
 
 
 def add(client, name):
-    return client.post(reverse("admin:project_user_add"), {
-        "username": name, "display_name": "", "usable_password": "true",
-        "password1": "Qiu-7-tian", "password2": "Qiu-7-tian",
-    })  # fmt: skip
+    return client.post(
+        reverse("admin:project_user_add"),
+        {
+            "username": name,
+            "display_name": "",
+            "usable_password": "true",
+            "password1": "Qiu-7-tian",
+            "password2": "Qiu-7-tian",
+        },
+    )
 
 
 def test_a_name_that_was_used_is_never_given_again(member):

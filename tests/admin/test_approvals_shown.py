@@ -78,8 +78,10 @@ def test_bpms_page_is_linked(client, settings):
     assert text.count(f'href="https://bpm.example.com/task/p%201%2F2?order={order.number}"') == 3
 
 
-@pytest.mark.parametrize("address", ["javascript:alert('{process}')", "//bpm/{process}", "data:text/html,{order}", "x",
-                                     "https://[", "{process}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    ["javascript:alert('{process}')", "//bpm/{process}", "data:text/html,{order}", "x", "https://[", "{process}"],
+)
 def test_only_web_addresses_are_linked(client, settings, address):
     order = waiting(hours=1, bpm_process="javascript:alert(1)") if address == "{process}" else waiting(hours=1)
     client.force_login(staff())

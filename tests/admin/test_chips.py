@@ -22,14 +22,17 @@ def test_a_chip_is_a_word():
     assert chip(Order.State.FAILED) == f'<span class="chip chip-red">{Order.State.FAILED.label}</span>'
 
 
-@pytest.mark.parametrize("row, word", [
-    (BillingRecord(state="live", create_time=timezone.now() + datetime.timedelta(days=1)), "尚未生效"),
-    (BillingRecord(state="live", create_time=timezone.now()), "已生效"),
-    (BillingRecord(state="live"), "已生效"),
-    (Dispatch(channel="mail", state="done"), "已发送"),
-    (Dispatch(channel="files", state="retrying"), "待补齐"),
-    (Dispatch(channel="billing", state="retrying"), "重试中"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row, word",
+    [
+        (BillingRecord(state="live", create_time=timezone.now() + datetime.timedelta(days=1)), "尚未生效"),
+        (BillingRecord(state="live", create_time=timezone.now()), "已生效"),
+        (BillingRecord(state="live"), "已生效"),
+        (Dispatch(channel="mail", state="done"), "已发送"),
+        (Dispatch(channel="files", state="retrying"), "待补齐"),
+        (Dispatch(channel="billing", state="retrying"), "重试中"),
+    ],
+)
 def test_a_chip_says_what_became_of_this_row(row, word):
     """A record that begins later bills nobody yet; a mail is sent; a held file is waited for."""
     assert f">{word}<" in chip_of(row)

@@ -36,14 +36,26 @@ def shown(client, tab="", enterprise_id="E-55", **query):
 def family():
     """A trial, its change and its activation; the activation has a domain live at the big-data side."""
     trial = make.TrialFactory(number="T1", trial_number="", state="converted", attribution_id="BJ", **WHO)
-    change = make.OrderFactory(number="C1", kind="change", state="applied", trial_number="T1", trial=trial,
-                               attribution_id="BJ", **WHO)  # fmt: skip
-    live = make.OrderFactory(number="A1", state="active", first=True, trial_number="T1", trial=trial,
-                             attribution_id="BJ", oper_user=NAME, oper_tel=PHONE, oper_mail=MAIL, **WHO)  # fmt: skip
+    change = make.OrderFactory(
+        number="C1", kind="change", state="applied", trial_number="T1", trial=trial, attribution_id="BJ", **WHO
+    )
+    live = make.OrderFactory(
+        number="A1",
+        state="active",
+        first=True,
+        trial_number="T1",
+        trial=trial,
+        attribution_id="BJ",
+        oper_user=NAME,
+        oper_tel=PHONE,
+        oper_mail=MAIL,
+        **WHO,
+    )
     at = datetime.datetime(2023, 9, 20, 10, tzinfo=datetime.UTC)
     make.BillingRecordFactory(order=trial, info_type="1", product_id="1", state="cancelled", domain="old.example.com")
-    make.BillingRecordFactory(order=live, info_type="2", product_id="61-7", state="live", domain="www.example.com",
-                              create_time=at)  # fmt: skip
+    make.BillingRecordFactory(
+        order=live, info_type="2", product_id="61-7", state="live", domain="www.example.com", create_time=at
+    )
     index()
     return trial, change, live
 
@@ -58,8 +70,9 @@ def test_what_is_billed_now_stands_first(admin_client, family):
 
 
 def test_the_list_says_of_each_customer_whether_it_is_billed_now(member, family):
-    make.BillingRecordFactory(order=make.OrderFactory(enterprise_id="E-2", attribution_id="BJ"), info_type="1",
-                              state="live")  # fmt: skip
+    make.BillingRecordFactory(
+        order=make.OrderFactory(enterprise_id="E-2", attribution_id="BJ"), info_type="1", state="live"
+    )
     over = make.OrderFactory(enterprise_id="E-3", attribution_id="BJ")
     make.BillingRecordFactory(order=over, state="live", cancel_time=timezone.now())
     make.BillingRecordFactory(order=over, state="deleted")
@@ -79,8 +92,13 @@ def test_the_list_says_of_each_customer_whether_it_is_billed_now(member, family)
 
 def test_a_difference_is_shown_beside_our_books(admin_client, family):
     live = family[-1]
-    make.DifferenceFactory(order=live, job_id="A1", product_id="61-7", domain="www.example.com",
-                           detail={"ours": "live", "theirs": "missing"})  # fmt: skip
+    make.DifferenceFactory(
+        order=live,
+        job_id="A1",
+        product_id="61-7",
+        domain="www.example.com",
+        detail={"ours": "live", "theirs": "missing"},
+    )
     page = admin_client.get(customer_address("E-55"))
     [row] = page.context["rows"]
     assert (row.theirs.differs, str(row.theirs.word), row.doubt) == (True, gettext("not there"), True)
@@ -108,10 +126,14 @@ def test_a_comparison_of_other_orders_or_without_an_answer_says_nothing(admin_cl
     assert not theirs(admin_client).compared
 
 
-@pytest.mark.parametrize("step", [
-    {"order": "A1", "state": "done", "done_at": NOW + HOUR}, {"order": "A1", "state": "sending"},
-    {"order": "T1", "lane": "A1", "state": "done", "done_at": NOW + HOUR},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"order": "A1", "state": "done", "done_at": NOW + HOUR},
+        {"order": "A1", "state": "sending"},
+        {"order": "T1", "lane": "A1", "state": "done", "done_at": NOW + HOUR},
+    ],
+)
 def test_an_order_whose_billing_moved_meanwhile_was_left_out(admin_client, family, step):
     ids = {row.number: row.pk for row in family}
     names = {name: ids[step.pop(name)] for name in ("order", "lane") if name in step}
@@ -123,8 +145,14 @@ def test_an_order_whose_billing_moved_meanwhile_was_left_out(admin_client, famil
 def test_an_answer_that_can_t_be_read_is_no_agreement(admin_client, family):
     now = timezone.now()
     make.ReconciliationFactory(started_at=now, finished_at=now, whole=True)
-    make.DifferenceFactory(order=family[-1], job_id="A1", kind="unreadable", product_id="", domain="",
-                           detail={"ours": "none", "theirs": "unreadable"})  # fmt: skip
+    make.DifferenceFactory(
+        order=family[-1],
+        job_id="A1",
+        kind="unreadable",
+        product_id="",
+        domain="",
+        detail={"ours": "none", "theirs": "unreadable"},
+    )
     told = theirs(admin_client)
     assert (told.differs, str(told.word)) == (True, gettext("can't be read"))
 
@@ -137,8 +165,9 @@ def billed(client):
 
 def test_what_begins_later_is_not_billed_now(admin_client, family):
     begins = timezone.now() + 10 * 24 * HOUR
-    make.BillingRecordFactory(order=family[-1], product_id="61-8", state="live", domain="new.example.com",
-                              create_time=begins)  # fmt: skip
+    make.BillingRecordFactory(
+        order=family[-1], product_id="61-8", state="live", domain="new.example.com", create_time=begins
+    )
     assert billed(admin_client) == {"2": (1, 1)}
     BillingRecord.objects.filter(domain="www.example.com").update(state="cancelled")
     text = shown(admin_client)
@@ -151,8 +180,15 @@ def test_what_begins_later_is_not_billed_now(admin_client, family):
 
 def test_a_trial_that_ran_out_is_not_billed_any_more(admin_client, family):
     trial = make.TrialFactory(number="T2", trial_number="", state="ended", attribution_id="BJ", **WHO)
-    make.BillingRecordFactory(order=trial, info_type="1", product_id="1", state="live", domain="over.example.com",
-                              create_time=NOW, cancel_time=timezone.now() - HOUR)  # fmt: skip
+    make.BillingRecordFactory(
+        order=trial,
+        info_type="1",
+        product_id="1",
+        state="live",
+        domain="over.example.com",
+        create_time=NOW,
+        cancel_time=timezone.now() - HOUR,
+    )
     assert billed(admin_client) == {"2": (1, 0)}
     assert "over.example.com" not in shown(admin_client)
 
@@ -161,8 +197,10 @@ def test_orders_are_trees(admin_client, family):
     page = admin_client.get(customer_address("E-55"), {"tab": "orders"})
     [tree] = page.context["families"]
     assert [(member.order.number, member.root) for member in tree.members] == [
-        ("T1", True), ("C1", False), ("A1", False),
-    ]  # fmt: skip
+        ("T1", True),
+        ("C1", False),
+        ("A1", False),
+    ]
 
 
 def test_an_order_whose_trial_is_unknown_is_a_tree_of_its_own(admin_client, family):
@@ -264,10 +302,17 @@ def test_only_orders_in_scope_are_shown(member, family):
 def test_twenty_thousand_domains_are_paged(admin_client, family):
     live = family[-1]
     BillingRecord.objects.bulk_create(
-        BillingRecord(order=live, info_type="2", product_id="61-8", business_type="1", state="live",
-                      domain=f"d{place}.example.com", domain_key=f"d{place}.example.com")
+        BillingRecord(
+            order=live,
+            info_type="2",
+            product_id="61-8",
+            business_type="1",
+            state="live",
+            domain=f"d{place}.example.com",
+            domain_key=f"d{place}.example.com",
+        )
         for place in range(20_000)
-    )  # fmt: skip
+    )
     page = admin_client.get(customer_address("E-55"), {"page": "401"})
     assert page.context["billed"][0].domains + page.context["billed"][1].domains == 20_001
     assert len(page.context["rows"]) == 1
@@ -340,8 +385,13 @@ BEHIND = "较早的订单仍在建立索引"
 
 
 def test_orders_that_are_not_indexed_yet_are_the_customers_too(admin_client, family):
-    old = make.BillingRecordFactory(order__number="OLD", order__trial_number="", state="live", domain="old.example.org",
-                                    **{f"order__{name}": value for name, value in WHO.items()})  # fmt: skip
+    old = make.BillingRecordFactory(
+        order__number="OLD",
+        order__trial_number="",
+        state="live",
+        domain="old.example.org",
+        **{f"order__{name}": value for name, value in WHO.items()},
+    )
     page = admin_client.get(customer_address("E-55"))
     assert page.context["count"]["orders"] == 4
     assert "old.example.org" in [row.domain for row in page.context["rows"]]
@@ -386,14 +436,24 @@ def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says
 @pytest.fixture
 def renamed(family):
     """Shanghai's newest order calls the customer otherwise."""
-    make.OrderFactory(number="S1", trial_number="", attribution_id="SH", enterprise_id="E-55",
-                      enterprise_name="上海启明信息", received_at=timezone.now())  # fmt: skip
+    make.OrderFactory(
+        number="S1",
+        trial_number="",
+        attribution_id="SH",
+        enterprise_id="E-55",
+        enterprise_name="上海启明信息",
+        received_at=timezone.now(),
+    )
     index()
 
 
-@pytest.mark.parametrize("letters, name, other", [
-    (["BJ"], "北京云帆网络科技", "上海启明信息"), (["SH"], "上海启明信息", "北京云帆网络科技"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "letters, name, other",
+    [
+        (["BJ"], "北京云帆网络科技", "上海启明信息"),
+        (["SH"], "上海启明信息", "北京云帆网络科技"),
+    ],
+)
 def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member, renamed, letters, name, other):
     client = member(ROLE, letters=letters)
     newest = Order.objects.filter(attribution_id=letters[0]).latest("pk")
@@ -411,10 +471,18 @@ def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member
     assert told == dict.fromkeys(answers, (True, False))
 
 
-@pytest.mark.parametrize("term, letters, found", [
-    ("启明", ["BJ"], 0), ("启明", ["SH"], 1), ("启明", None, 1), ("云帆", ["BJ"], 1), ("云帆", ["SH"], 0),
-    ("E-55", ["BJ"], 1), ("E-55", ["SH"], 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "term, letters, found",
+    [
+        ("启明", ["BJ"], 0),
+        ("启明", ["SH"], 1),
+        ("启明", None, 1),
+        ("云帆", ["BJ"], 1),
+        ("云帆", ["SH"], 0),
+        ("E-55", ["BJ"], 1),
+        ("E-55", ["SH"], 1),
+    ],
+)
 def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, term, letters, found):
     client = member(ROLE, letters=letters)
     assert len(client.get(LIST, {"q": term}).context["cl"].result_list) == found

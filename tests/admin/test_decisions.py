@@ -246,8 +246,10 @@ def test_giving_up_says_what_follows_and_asks_which_step(boss):
     assert "1 条从未生成的话单视为已删除，后续步骤不再包含它们。" in answer.context["will"]
     assert any(behind.number in sentence for sentence in answer.context["will"])
     assert list(dict(answer.context["form"].fields["step"].choices)) == [
-        "", "create_trial_billing", "extend_trial_billing",
-    ]  # fmt: skip
+        "",
+        "create_trial_billing",
+        "extend_trial_billing",
+    ]
     boss.post(deciding(trial, "give_up"), filled(trial, "give_up", step="extend_trial_billing"))
     assert trial.dispatches.get(step="extend_trial_billing").state == "given_up"
     assert trial.dispatches.get(step="create_trial_billing").state == "failed"
@@ -295,8 +297,9 @@ def test_a_late_withdrawal_asks_how(boss):
     order.billing_records.update(create_time=timezone.now() - 3 * DAY)
     answer = boss.get(deciding(order, "withdraw"))
     assert answer.context["will"][:2] == [
-        "从现在起取消：将从现在起取消 1 条话单；此前已使用的仍然计费。", "删除：将删除 1 条话单。",
-    ]  # fmt: skip
+        "从现在起取消：将从现在起取消 1 条话单；此前已使用的仍然计费。",
+        "删除：将删除 1 条话单。",
+    ]
     assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw")).status_code == 200
     assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw", how="burn")).status_code == 200
     assert boss.post(deciding(order, "compensate"), filled(order, "compensate")).status_code == 409

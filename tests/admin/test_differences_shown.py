@@ -126,9 +126,13 @@ def test_its_life_is_told(admin_client):
     lives(order, fix=fix, reconciliation=run, domain="unchecked.example.com")
     lives(order, closed_by="command:wang", reason="以对方为准", domain="taken.example.com")
     factories.DifferenceFactory(
-        order=order, state="accepted", closed_by="staff:zhao", reason="客户已知", closed_at=timezone.now(),
+        order=order,
+        state="accepted",
+        closed_by="staff:zhao",
+        reason="客户已知",
+        closed_at=timezone.now(),
         domain="accepted.example.com",
-    )  # fmt: skip
+    )
     answer = admin_client.get(page(order, "?tab=billing"))
     told = {line.row.domain.split(".")[0]: " ".join(line.life) for line in answer.context["differences"]}
     assert "li 发起" in told["fixed"]

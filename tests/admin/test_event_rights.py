@@ -24,11 +24,18 @@ def event(kind, **data):
     return make.OrderEventFactory(order=None, kind=kind, actor="staff:somebody", data=data)
 
 
-@pytest.mark.parametrize("kind, roles", [
-    ("schedule_saved", {"审计员", "管理员"}), ("view_saved", set()), ("api_token_made", {"管理员"}),
-    ("restore_released", {"工程师", "审计员", "管理员"}), ("notice_resent", {"工程师", "审计员", "管理员"}),
-    ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}), ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, roles",
+    [
+        ("schedule_saved", {"审计员", "管理员"}),
+        ("view_saved", set()),
+        ("api_token_made", {"管理员"}),
+        ("restore_released", {"工程师", "审计员", "管理员"}),
+        ("notice_resent", {"工程师", "审计员", "管理员"}),
+        ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}),
+        ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
+    ],
+)
 def test_who_sees_what(member, kind, roles):
     row = event(kind, view=10**6, schedule=10**6, name="审计组秘密核查", system="计费")
     assert {role for role in ("业务人员", "工程师", "审计员", "管理员") if seen(member(role), row)} == roles

@@ -24,15 +24,27 @@ PHONE = "13712345678"
 def order():
     """The order to find, and another one."""
     order = make.OrderFactory(
-        number="100A230920170126001", trial_number="100T8888", product_id="61000616304", attribution_id="BJ",
-        enterprise_id="100A23100079275183", enterprise_name="北京云帆网络科技", bpm_process="bpm-20230920-7",
-        oper_tel=PHONE, oper_user="欧阳张三丰",
-    )  # fmt: skip
+        number="100A230920170126001",
+        trial_number="100T8888",
+        product_id="61000616304",
+        attribution_id="BJ",
+        enterprise_id="100A23100079275183",
+        enterprise_name="北京云帆网络科技",
+        bpm_process="bpm-20230920-7",
+        oper_tel=PHONE,
+        oper_user="欧阳张三丰",
+    )
     make.OrderDomainFactory(order=order, name="Pull.api-eas-3.example.com")
     make.AcceptedCallFactory(order=order, trans_ido="675cf2df623c47e69e523c0fd2b6f7b9")
     make.InboundMessageFactory(order_number="", trans_ido="refused0000000000000000000000001", rsp_code="20208")
-    other = make.OrderFactory(number="200B990101000000002", product_id="5", enterprise_id="F-66",
-                              enterprise_name="上海启明信息", attribution_id="SH", trial_number="")  # fmt: skip
+    other = make.OrderFactory(
+        number="200B990101000000002",
+        product_id="5",
+        enterprise_id="F-66",
+        enterprise_name="上海启明信息",
+        attribution_id="SH",
+        trial_number="",
+    )
     for name in ("other.example.org", "www.中国.test", "x.api.test", "x.apifox.test"):
         make.OrderDomainFactory(order=other, name=name)
     index_orders(now=timezone.now(), seconds=60)
@@ -216,10 +228,21 @@ def test_the_only_refused_message_is_opened(admin_client):
     assert answer["Location"] == reverse("admin:orders_inboundmessage_change", args=[row.pk])
 
 
-@pytest.mark.parametrize("term", [
-    NUMBER, "126001", "云帆", "example.com", "675cf2df623c47e69e523c0fd2b6f7b9", "6100061",
-    "refused0000000000000000000000001", "bpm-20230920", PHONE, "100T8888",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "term",
+    [
+        NUMBER,
+        "126001",
+        "云帆",
+        "example.com",
+        "675cf2df623c47e69e523c0fd2b6f7b9",
+        "6100061",
+        "refused0000000000000000000000001",
+        "bpm-20230920",
+        PHONE,
+        "100T8888",
+    ],
+)
 def test_it_keeps_to_the_scope(member, order, term):
     assert titles(member(ROLE, letters=["SH"]), term) == {}
     assert titles(member(ROLE, letters=[]), term) == {}
@@ -231,16 +254,25 @@ def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
     for number in range(6):
         of = "BJ" if number == 5 else "SH"
         order = make.OrderFactory(
-            number=f"77A230920{number}", attribution_id=of, product_id=f"P7700{number}", bpm_process=f"bpm77-{number}",
-            enterprise_id=f"E77-{number}", enterprise_name=f"云海科技{number}", oper_tel=PHONE,
-        )  # fmt: skip
+            number=f"77A230920{number}",
+            attribution_id=of,
+            product_id=f"P7700{number}",
+            bpm_process=f"bpm77-{number}",
+            enterprise_id=f"E77-{number}",
+            enterprise_name=f"云海科技{number}",
+            oper_tel=PHONE,
+        )
         make.OrderDomainFactory(order=order, name=f"d{number}.same.example.com")
     index_orders(now=timezone.now(), seconds=60)
     staff = member(ROLE, letters=["BJ"])
     for term, title in [
-        ("77A230920", "77A2309205"), ("云海", "云海科技5"), ("same.example", "d5.same.example.com"),
-        ("P7700", "77A2309205"), ("bpm77", "77A2309205"), (PHONE, "77A2309205"),
-    ]:  # fmt: skip
+        ("77A230920", "77A2309205"),
+        ("云海", "云海科技5"),
+        ("same.example", "d5.same.example.com"),
+        ("P7700", "77A2309205"),
+        ("bpm77", "77A2309205"),
+        (PHONE, "77A2309205"),
+    ]:
         groups = staff.get(FIND, {"q": term, "part": ""}).context["groups"]
         assert [([hit.title for hit in group.hits], group.more) for group in groups] == [([title], False)], term
 
@@ -285,8 +317,13 @@ def test_broken_texts_are_answered(admin_client, order, raw):
 
 
 def test_the_box_is_on_every_page_of_a_person_who_is_signed_in(admin_client, client, order):
-    for url in ("/admin/", reverse("admin:orders_order_changelist"), FIND, reverse("admin:password_change"),
-                reverse("admin:orders_order_change", args=[order.pk])):  # fmt: skip
+    for url in (
+        "/admin/",
+        reverse("admin:orders_order_changelist"),
+        FIND,
+        reverse("admin:password_change"),
+        reverse("admin:orders_order_change", args=[order.pk]),
+    ):
         assert 'action="/admin/find/"' in admin_client.get(url).content.decode(), url
     client.logout()
     assert 'action="/admin/find/"' not in client.get("/admin/login/").content.decode()

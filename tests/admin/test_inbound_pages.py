@@ -52,9 +52,10 @@ def conflict():
     )
     other = content | {"DataFlow": "500", "ProvContent": [{"ProvReq": "b.example.com"}]}
     row = make.ConflictFactory(
-        order_number=order.number, remote_address="10.0.0.2",
+        order_number=order.number,
+        remote_address="10.0.0.2",
         body=json.dumps({"userPartyID": "SECOND", "content": json.dumps(other)}),
-    )  # fmt: skip
+    )
     return row
 
 
@@ -101,8 +102,11 @@ def test_mails_and_contacts_are_masked(member):
     mail = make.MailFactory(recipients=["sa@example.com"], body="联系人 13700001234，zs@example.com")
     contact = make.ContactFactory(name="李四", mail="lisi@example.com", tel="13700001234")
     staff = member("审计员")
-    for text in (page(staff, mail, personal="1"), page(staff, contact),
-                 staff.get(reverse("admin:notifications_contact_changelist")).content.decode()):  # fmt: skip
+    for text in (
+        page(staff, mail, personal="1"),
+        page(staff, contact),
+        staff.get(reverse("admin:notifications_contact_changelist")).content.decode(),
+    ):
         for secret in ("13700001234", "lisi@", "sa@", "zs@", "李四"):
             assert secret not in text
 

@@ -35,9 +35,15 @@ def keys(client, incident):
     return [act.key for act in answer.context["acts"]]
 
 
-@pytest.mark.parametrize("key, state", [
-    ("acknowledge", State.ACKNOWLEDGED), ("note", State.OPEN), ("resolve", State.RESOLVED), ("ignore", State.IGNORED),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key, state",
+    [
+        ("acknowledge", State.ACKNOWLEDGED),
+        ("note", State.OPEN),
+        ("resolve", State.RESOLVED),
+        ("ignore", State.IGNORED),
+    ],
+)
 def test_an_act_is_done_noted_and_told(member, incident, key, state):
     staff = member("工程师")
     assert act(staff, incident, key, "在联系 BPM").status_code == 302
@@ -201,8 +207,10 @@ def test_old_notes_are_carried_over_as_their_events_tell_them():
     carry = importlib.import_module("orders.migrations.0021_carry_incident_notes").carry_over
     apps = MigrationLoader(connection).project_state(("orders", "0021_carry_incident_notes")).apps
     told, untold, none = make.IncidentFactory.create_batch(3)
-    notes = {told: "2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n",
-             untold: "2026-11-01 09:00 staff:li: x\n"}  # fmt: skip
+    notes = {
+        told: "2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n",
+        untold: "2026-11-01 09:00 staff:li: x\n",
+    }
     for row, note in notes.items():
         apps.get_model("orders", "Incident").objects.filter(pk=row.pk).update(note=note)
     data = {"incident": told.pk, "note": "看过\n2026-11-27 09:00 staff:boss: 批准"}
@@ -290,8 +298,10 @@ def test_a_decisions_step_is_named_in_chinese(member):
     incident = make.IncidentFactory(partner="bpm", step="approval", code="second")
     make.AffectedOrderFactory(incident=incident, order=make.OrderFactory(attribution_id="BJ"))
     staff = member("工程师")
-    for url in (reverse("admin:orders_incident_changelist"),
-                reverse("admin:orders_incident_change", args=[incident.pk])):  # fmt: skip
+    for url in (
+        reverse("admin:orders_incident_changelist"),
+        reverse("admin:orders_incident_change", args=[incident.pk]),
+    ):
         page = staff.get(url).content.decode()
         assert "审批" in page[page.index('id="content"') :]
         assert not re.search(r">\s*approval\s*<", page)
@@ -300,6 +310,9 @@ def test_a_decisions_step_is_named_in_chinese(member):
 def test_the_words_are_in_the_titles_of_incidents(member, admin_client):
     incident = make.IncidentFactory(partner="bigdata", code="code_400", words="域名 # 未备案")
     make.AffectedOrderFactory(incident=incident, order=make.OrderFactory(attribution_id="BJ"))
-    for url in (reverse("admin:orders_incident_changelist"), reverse("admin:orders_affectedorder_changelist"),
-                reverse("admin:index")):  # fmt: skip
+    for url in (
+        reverse("admin:orders_incident_changelist"),
+        reverse("admin:orders_affectedorder_changelist"),
+        reverse("admin:index"),
+    ):
         assert "域名 # 未备案" in admin_client.get(url).content.decode(), url

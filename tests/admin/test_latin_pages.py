@@ -42,10 +42,13 @@ def read(staff, asked):
     return english(answers)
 
 
-@pytest.mark.parametrize("key, make_order", [
-    *(pytest.param(key, made, id=f"{key} allowed") for key, made in ALLOWED.items()),
-    *(pytest.param(key, made, id=f"{key} not allowed") for key, made in NOT_ALLOWED.items()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key, make_order",
+    [
+        *(pytest.param(key, made, id=f"{key} allowed") for key, made in ALLOWED.items()),
+        *(pytest.param(key, made, id=f"{key} not allowed") for key, made in NOT_ALLOWED.items()),
+    ],
+)
 def test_forms_of_decisions(staff, key, make_order):
     """As it is opened, with its errors, and when the order has changed meanwhile; and the order's page."""
     order = make_order()
@@ -109,8 +112,11 @@ def test_where_a_partner_is_paused_and_the_desk_restored(staff):
 def test_what_asks_before_an_incident_ends(staff, state, order_state):
     row = make.AffectedOrderFactory(order__state=order_state, incident__state=state, incident__code="code_400")
     fill_with_digits_and_chinese()
-    acts = {act.key: [reverse("admin:orders_incident_act", args=[row.incident_id, act.key])]
-            for act in INCIDENT_ACTS if act.asks}  # fmt: skip
+    acts = {
+        act.key: [reverse("admin:orders_incident_act", args=[row.incident_id, act.key])]
+        for act in INCIDENT_ACTS
+        if act.asks
+    }
     asked = acts | {f"{key} without a reason": [url, {"note": ""}] for key, [url] in acts.items()}
     asked["page"] = [reverse("admin:orders_incident_change", args=[row.incident_id])]
     assert read(staff, asked) == {}
@@ -135,7 +141,7 @@ def test_each_state_of_an_order(staff):
             held = {"held_because": "files"} if state == Order.State.HELD else {}
             order = make.OrderFactory(
                 kind=kind, state=state, attribution_id="BJ", planned_at=now, start_at=now + at, **held
-            )  # fmt: skip
+            )
             asked[kind, state] = [printed(order) if number % 2 else page(order)]
     for why in set(Order.Held) - {Order.Held.NOT}:
         order = make.OrderFactory(state="held", held_because=why, attribution_id="BJ")
@@ -189,8 +195,12 @@ def test_records_of_each_state_and_type(staff):
     now, order = timezone.now(), make.OrderFactory(attribution_id="BJ", planned_at=timezone.now())
     for number, (state, kind) in enumerate(itertools.product(BillingRecord.State, BillingRecord.Type)):
         make.BillingRecordFactory(
-            order=order, state=state, info_type=kind, domain=f"d{number}.cn", create_time=now,
+            order=order,
+            state=state,
+            info_type=kind,
+            domain=f"d{number}.cn",
+            create_time=now,
             domain_key=f"d{number}.cn",
-        )  # fmt: skip
+        )
     fill_with_digits_and_chinese()
     assert read(staff, {"tabs": [printed(order)], "list": [reverse("admin:orders_billingrecord_changelist")]}) == {}

@@ -71,19 +71,22 @@ def test_many_domains_with_one_beginning(admin_client):
     assert len(numbers(admin_client, q="cdn")) == 5
 
 
-@pytest.mark.parametrize("query, found", [
-    ({"needs": "somebody"}, {"held", "failed"}),
-    ({"state__exact": "active"}, {"live"}),
-    ({"held_because__exact": "files"}, {"held"}),
-    ({"stuck": "bpm"}, {"failed"}),
-    ({"kind__exact": "trial"}, {"trial"}),
-    ({"attribution__letters__exact": "SH"}, {"live"}),
-    ({"service_type__code__exact": "4"}, {"trial"}),
-    ({"start": "overdue"}, {"failed"}),
-    ({"start": "tomorrow"}, {"held"}),
-    ({"received": "today", "kind__exact": "activation"}, {"held", "live"}),
-    ({"needs": "somebody", "q": "held"}, {"held"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, found",
+    [
+        ({"needs": "somebody"}, {"held", "failed"}),
+        ({"state__exact": "active"}, {"live"}),
+        ({"held_because__exact": "files"}, {"held"}),
+        ({"stuck": "bpm"}, {"failed"}),
+        ({"kind__exact": "trial"}, {"trial"}),
+        ({"attribution__letters__exact": "SH"}, {"live"}),
+        ({"service_type__code__exact": "4"}, {"trial"}),
+        ({"start": "overdue"}, {"failed"}),
+        ({"start": "tomorrow"}, {"held"}),
+        ({"received": "today", "kind__exact": "activation"}, {"held", "live"}),
+        ({"needs": "somebody", "q": "held"}, {"held"}),
+    ],
+)
 def test_filters_live_in_the_address(admin_client, query, found):
     now, today = timezone.now(), timezone.localdate()
     make.OrderFactory(number="held", state=S.HELD, held_because="files", received_at=now, biz_start=today + DAY)
@@ -118,19 +121,25 @@ def waiting():
     now, today = timezone.now(), timezone.localdate()
     for waited, late in ((0, 5), (2, 9), (40, 1), (7, 3)):
         make.OrderFactory(
-            number=f"w{waited}", state=S.AWAITING_APPROVAL, state_since=now - waited * DAY - DAY / 2,
-            biz_start=today - late * DAY, attribution_id="BJ",
-        )  # fmt: skip
+            number=f"w{waited}",
+            state=S.AWAITING_APPROVAL,
+            state_since=now - waited * DAY - DAY / 2,
+            biz_start=today - late * DAY,
+            attribution_id="BJ",
+        )
     make.OrderFactory(number="live", state=S.ACTIVE, state_since=now - 90 * DAY, biz_start=today - 90 * DAY)
 
 
-@pytest.mark.parametrize("query, found", [
-    ({"state__exact": "awaiting_approval"}, ["w40", "w7", "w2", "w0"]),
-    ({"state__exact": "awaiting_approval", "attribution__letters__exact": "BJ"}, ["w40", "w7", "w2", "w0"]),
-    ({"start": "overdue"}, ["w2", "w0", "w7", "w40"]),
-    ({"state__exact": "awaiting_approval", "o": "-since"}, ["w0", "w2", "w7", "w40"]),
-    ({}, ["live", "w7", "w40", "w2", "w0"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, found",
+    [
+        ({"state__exact": "awaiting_approval"}, ["w40", "w7", "w2", "w0"]),
+        ({"state__exact": "awaiting_approval", "attribution__letters__exact": "BJ"}, ["w40", "w7", "w2", "w0"]),
+        ({"start": "overdue"}, ["w2", "w0", "w7", "w40"]),
+        ({"state__exact": "awaiting_approval", "o": "-since"}, ["w0", "w2", "w7", "w40"]),
+        ({}, ["live", "w7", "w40", "w2", "w0"]),
+    ],
+)
 def test_what_waits_comes_longest_first_with_its_days(admin_client, waiting, query, found):
     rows = admin_client.get(ORDERS, query).context["cl"].result_list
     assert [row.number for row in rows] == found
@@ -171,8 +180,18 @@ def test_counting_stops(admin_client, monkeypatch):
     assert "3" in answer.content.decode().split('class="count">')[1].split("<")[0]
 
 
-@pytest.mark.parametrize("model", ["orders_order", "orders_dispatch", "approvals_approvalrecord", "notifications_mail",
-                                   "integrations_heartbeat", "django_q_ormq", "project_user"])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        "orders_order",
+        "orders_dispatch",
+        "approvals_approvalrecord",
+        "notifications_mail",
+        "integrations_heartbeat",
+        "django_q_ormq",
+        "project_user",
+    ],
+)
 def test_every_list_of_the_site_counts_so(admin_client, model):
     cl = admin_client.get(reverse(f"admin:{model}_changelist")).context["cl"]
     assert isinstance(cl.paginator, change_list.CappedPaginator)

@@ -117,9 +117,18 @@ def test_passwords_and_odd_names_are_not_kept():
 
 def test_partners_are_not_concerned(client):
     lock(address="127.0.0.1")
-    trial = {"OrderType": "1", "OrderNum": "T1", "EnterpriseID": "100A", "EnterpriseName": "示例", "ProdType": "1",
-             "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20261125",
-             "ProvContent": [{"ProvReq": "a.example.com"}]}  # fmt: skip
+    trial = {
+        "OrderType": "1",
+        "OrderNum": "T1",
+        "EnterpriseID": "100A",
+        "EnterpriseName": "示例",
+        "ProdType": "1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BizStart": "20261125",
+        "ProvContent": [{"ProvReq": "a.example.com"}],
+    }
     assert accepted(post_order(client, trial))
     answer = client.post("/api/bpm/approvals", "{}", content_type="application/json")
     assert answer.status_code == 401

@@ -165,9 +165,15 @@ def test_what_people_write_is_masked_however_it_is_spelled(admin_client, found, 
 
 
 OPENING = [
-    "orders_dispatch", "orders_attempt", "orders_inboundmessage", "orders_conflict", "orders_orderevent",
-    "notifications_mail", "notifications_contact", "approvals_approvalrecord",
-]  # fmt: skip
+    "orders_dispatch",
+    "orders_attempt",
+    "orders_inboundmessage",
+    "orders_conflict",
+    "orders_orderevent",
+    "notifications_mail",
+    "notifications_contact",
+    "approvals_approvalrecord",
+]
 
 
 def noted():

@@ -70,8 +70,15 @@ def own_addresses(order):
     yield from (f"{page}?tab={tab.key}&personal=1" for tab in TABS)
     yield from (f"{page}?tab={tab.key}" for tab in TABS)
     yield from (reverse("admin:orders_order_decide", args=[order.pk, key]) for key in DECISIONS)
-    run = make.BulkRunFactory(act="resend", by=f"staff:{HOSTILE}", reason=HOSTILE, query=HOSTILE,
-                              words=[[HOSTILE, HOSTILE]], details={"code": HOSTILE}, failed=1)  # fmt: skip
+    run = make.BulkRunFactory(
+        act="resend",
+        by=f"staff:{HOSTILE}",
+        reason=HOSTILE,
+        query=HOSTILE,
+        words=[[HOSTILE, HOSTILE]],
+        details={"code": HOSTILE},
+        failed=1,
+    )
     make.BulkItemFactory(run=run, target=order.pk)
     make.BulkItemFactory(run=run, state="failed", why={"code": HOSTILE})
     make.DispatchFactory(order=order, state="failed", next_try_at=None, error=HOSTILE, error_code=HOSTILE)

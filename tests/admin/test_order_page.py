@@ -176,9 +176,16 @@ def test_events_can_be_filtered(admin_client):
 def test_names_with_html_in_them_stay_text(admin_client, tab):
     trial = factories.TrialFactory(enterprise_name=HOSTILE)
     order = factories.OrderFactory(
-        trial=trial, trial_number=trial.number, enterprise_name=HOSTILE, oper_user=HOSTILE, content={"a": HOSTILE},
-        bpm_process=HOSTILE, first=False, info_security=HOSTILE, enterprise_id=HOSTILE[:20],
-    )  # fmt: skip
+        trial=trial,
+        trial_number=trial.number,
+        enterprise_name=HOSTILE,
+        oper_user=HOSTILE,
+        content={"a": HOSTILE},
+        bpm_process=HOSTILE,
+        first=False,
+        info_security=HOSTILE,
+        enterprise_id=HOSTILE[:20],
+    )
     row = step(order, "start_bpm", "failed", error_code="code_400", error=HOSTILE, payload=f'{{"a": "{HOSTILE}"}}')
     factories.AttemptFactory(dispatch=row, answer=HOSTILE, error=HOSTILE)
     factories.OrderDomainFactory(order=order, name=HOSTILE)
@@ -267,12 +274,15 @@ def test_an_order_in_every_state_has_a_page(admin_client):
             text_of(admin_client, factories.OrderFactory(kind=kind, state=state, held_because=held, undo_since=undo))
 
 
-@pytest.mark.parametrize("more, rows, told", [
-    ({}, [], ("还原", "无需还原")),
-    ({}, ["done"], ("还原", "已还原")),
-    ({}, ["done", "given_up"], ("还原", "已放弃")),
-    ({"state": "withdrawn"}, ["done"], ("撤单", "已撤单")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "more, rows, told",
+    [
+        ({}, [], ("还原", "无需还原")),
+        ({}, ["done"], ("还原", "已还原")),
+        ({}, ["done", "given_up"], ("还原", "已放弃")),
+        ({"state": "withdrawn"}, ["done"], ("撤单", "已撤单")),
+    ],
+)
 def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more, rows, told):
     order = factories.OrderFactory(**{"state": "failed", "undo_since": NOW} | more)
     step(order, "start_bpm", "failed", position=9, error_code="timeout")

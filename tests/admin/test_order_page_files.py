@@ -61,8 +61,17 @@ def test_the_first_rows_of_a_right_file(reader, folder):
     assert (len(context["rows"]), len(context["rows"][5])) == (20, 20)
 
 
-PEOPLE = ["欧阳张三丰", "11010119900307123X", "310101198001011234", "+8613812345678", "010-62345678", "021 5888 1234",
-          "诸葛@secret.example.com", "13712345678", "信息安全责任人"]  # fmt: skip
+PEOPLE = [
+    "欧阳张三丰",
+    "11010119900307123X",
+    "310101198001011234",
+    "+8613812345678",
+    "010-62345678",
+    "021 5888 1234",
+    "诸葛@secret.example.com",
+    "13712345678",
+    "信息安全责任人",
+]
 
 
 @pytest.mark.parametrize("role", ["审计员", "工程师", "业务人员"])
@@ -200,8 +209,15 @@ def held_for_two(**fields):
     order = planned(
         "held", held_because="files", number=NUMBER, info_security=NAME, info_security_table=TABLE, first=False
     )
-    step(order, "check_files", "retrying", error_code="missing", error=error, about={"findings": findings},
-         next_try_at=timezone.now() + datetime.timedelta(minutes=4))  # fmt: skip
+    step(
+        order,
+        "check_files",
+        "retrying",
+        error_code="missing",
+        error=error,
+        about={"findings": findings},
+        next_try_at=timezone.now() + datetime.timedelta(minutes=4),
+    )
     return order
 
 
@@ -209,9 +225,10 @@ def test_all_wrong_files_are_named_at_once_each_with_its_reason(client, folder):
     order = held_for_two()
     client.force_login(staff("resend_order", "waive_finding"))
     answer = client.get(page(order, "?tab=files"))
-    assert [(one.check, one.cause == cause_of(code)) for one, code in zip(
-        answer.context["files"], ("missing", "empty"), strict=True
-    )] == [("wrong", True), ("wrong", True)]  # fmt: skip
+    assert [
+        (one.check, one.cause == cause_of(code))
+        for one, code in zip(answer.context["files"], ("missing", "empty"), strict=True)
+    ] == [("wrong", True), ("wrong", True)]
     text = answer.content.decode()
     for words in (NAME, TABLE, "缺少信安文件", "没有数据"):
         assert words in text[: text.index('class="order-tabs"')], words
@@ -251,12 +268,17 @@ def test_no_link_where_no_file_is(reader, folder):
     assert address(order) in reader.get(page(order, "?tab=files")).content.decode()
 
 
-@pytest.mark.parametrize("name", [
-    "100A230920170127002_50004020027_20230920191212.xlsx",  # another order's
-    f"{NUMBER}_50004020028_20230920191212.xlsx",  # another kind
-    f"{NUMBER}_50004020027_20231320191212.xlsx",  # no real time
-    "secret.xlsx", "..", "../secret.xlsx",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "100A230920170127002_50004020027_20230920191212.xlsx",  # another order's
+        f"{NUMBER}_50004020028_20230920191212.xlsx",  # another kind
+        f"{NUMBER}_50004020027_20231320191212.xlsx",  # no real time
+        "secret.xlsx",
+        "..",
+        "../secret.xlsx",
+    ],
+)
 def test_only_the_orders_own_files_are_handed_out(reader, folder, name):
     order = order_with("waiting", name=name)
     if "/" not in name and name != "..":

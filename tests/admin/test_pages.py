@@ -29,10 +29,11 @@ from tests import factories
 # incident's and a customer's page shows its notes
 MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 OURS = [
-    model for label in ("orders", "approvals", "notifications", "integrations")
+    model
+    for label in ("orders", "approvals", "notifications", "integrations")
     for model in apps.get_app_config(label).get_models()
     if model not in MADE
-]  # fmt: skip
+]
 OF_ITS_OWNER = {SavedView}  # others see those that are shared with them: tests/office/test_views.py
 EDITABLE = {Contact, Province, ServiceType}
 FACTORIES = {

@@ -97,10 +97,18 @@ def test_a_pause_can_be_prolonged(member):
     assert (row.reason, row.until, row.resumed_at) == ("割接延长", None, None)
 
 
-@pytest.mark.parametrize("given", [
-    {"reason": " "}, {"reason": "x", "until": "2020-01-01T00:00"}, {"reason": "x", "until": "0001-01-01T00:00"},
-    {"reason": "x", "until": "never"}, {"reason": "x\0"}, {"reason": "x" * 501}, {},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"reason": " "},
+        {"reason": "x", "until": "2020-01-01T00:00"},
+        {"reason": "x", "until": "0001-01-01T00:00"},
+        {"reason": "x", "until": "never"},
+        {"reason": "x\0"},
+        {"reason": "x" * 501},
+        {},
+    ],
+)
 def test_what_is_wrong_is_said(member, given):
     assert member("工程师").post(url("pause"), given).status_code == 200
     assert not Pause.objects.exists()
@@ -146,10 +154,13 @@ def test_every_page_says_so(member, settings):
     make.DispatchFactory(next_try_at=timezone.now() + HOUR)
     client = member("业务人员")
     pages = [
-        reverse("admin:index"), reverse("admin:orders_order_changelist"),
-        reverse("admin:orders_order_change", args=[order.pk]), reverse("admin:orders_pause_changelist"),
-        reverse("admin:password_change"), reverse("admin:orders_order_resend"),
-    ]  # fmt: skip
+        reverse("admin:index"),
+        reverse("admin:orders_order_changelist"),
+        reverse("admin:orders_order_change", args=[order.pk]),
+        reverse("admin:orders_pause_changelist"),
+        reverse("admin:password_change"),
+        reverse("admin:orders_order_resend"),
+    ]
     assert not any(banner(client.get(page)) for page in pages)
     stands()
     stands(partner="mail", until=timezone.now() + HOUR)
@@ -204,9 +215,10 @@ def test_a_pause_costs_few_queries(member):
     make.DispatchFactory(order=order)
     client = member("管理员", letters=["BJ"])
     pages = {
-        reverse("admin:index"): DASHBOARD, reverse("admin:orders_order_changelist"): LIST,
+        reverse("admin:index"): DASHBOARD,
+        reverse("admin:orders_order_changelist"): LIST,
         reverse("admin:orders_order_change", args=[order.pk]): ORDER_PAGE,
-    }  # fmt: skip
+    }
     before = {page: queries(client, page) for page in pages}
     stands()
     for page in pages:

@@ -47,8 +47,9 @@ def test_people_of_one_name_are_told_apart():
     for account in ("wangmin", "wangmin2"):
         factories.UserFactory(username=account, display_name="王敏")
     assert [actor_of(f"staff:{account}") for account in ("wangmin", "wangmin2")] == [
-        ("王敏（wangmin）", True), ("王敏（wangmin2）", True),
-    ]  # fmt: skip
+        ("王敏（wangmin）", True),
+        ("王敏（wangmin2）", True),
+    ]
 
 
 def test_a_name_that_is_somebody_s_account_has_its_own_account_beside_it():
@@ -57,9 +58,15 @@ def test_a_name_that_is_somebody_s_account_has_its_own_account_beside_it():
     assert actor_of("staff:wang")[0] == "wangmin（wang）"
 
 
-@pytest.mark.parametrize("actor, words", [
-    ("staff:gone", "gone"), ("staff:unnamed", "unnamed"), ("command:wangmin", "wangmin"), ("bboss", "BBOSS"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "actor, words",
+    [
+        ("staff:gone", "gone"),
+        ("staff:unnamed", "unnamed"),
+        ("command:wangmin", "wangmin"),
+        ("bboss", "BBOSS"),
+    ],
+)
 def test_who_has_no_name_goes_by_what_is_stored(actor, words):
     factories.UserFactory(username="unnamed")
     factories.UserFactory(username="wangmin", display_name="王敏")
@@ -186,10 +193,16 @@ def test_the_journal_says_from_what_to_what_in_chinese(admin_client):
     user = factories.UserFactory(username="lina", display_name="李娜", phone="13712345678")
     url = reverse("admin:project_user_change", args=[user.pk])
     form = {
-        "username": "lina", "display_name": "李娜娜", "phone": "13787654321", "limited": "on", "attributions": ["BJ"],
-        "is_staff": "on", "groups": [Group.objects.get(name="审计员").pk], "last_login_0": "2020-01-01",
+        "username": "lina",
+        "display_name": "李娜娜",
+        "phone": "13787654321",
+        "limited": "on",
+        "attributions": ["BJ"],
+        "is_staff": "on",
+        "groups": [Group.objects.get(name="审计员").pk],
+        "last_login_0": "2020-01-01",
         "last_login_1": "00:00:00",
-    }  # fmt: skip
+    }
     assert admin_client.post(url, form).status_code == 302
     history = text_of(admin_client, reverse("admin:project_user_history", args=[user.pk]))
     for text in (journal(admin_client), history):

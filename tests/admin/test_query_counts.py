@@ -102,8 +102,12 @@ def test_a_customer_with_many_orders(staff, tab):
 @pytest.mark.parametrize("term", ["cdn00", "云帆"])
 def test_finding_anything(staff, term):
     def grow():
-        order = make.OrderFactory(attribution_id="BJ", enterprise_id=f"E{Order.objects.count()}",
-                                  enterprise_name="云帆", number=f"cdn00{Order.objects.count()}")  # fmt: skip
+        order = make.OrderFactory(
+            attribution_id="BJ",
+            enterprise_id=f"E{Order.objects.count()}",
+            enterprise_name="云帆",
+            number=f"cdn00{Order.objects.count()}",
+        )
         make.OrderDomainFactory(order=order, name=f"cdn00{order.pk}.example.com")
         index_orders(now=timezone.now(), seconds=60)
 
@@ -131,10 +135,14 @@ def test_an_incident_with_many_orders(unlimited):
     grows_not(unlimited, url, lambda: make.AffectedOrderFactory(incident=row, order__state="failed"), PAGE)
 
 
-@pytest.mark.parametrize("name, new", [
-    ("dispatch", make.DispatchFactory), ("billingdispatch", make.BillingDispatchFactory),
-    ("bpmdispatch", make.BpmDispatchFactory),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, new",
+    [
+        ("dispatch", make.DispatchFactory),
+        ("billingdispatch", make.BillingDispatchFactory),
+        ("bpmdispatch", make.BpmDispatchFactory),
+    ],
+)
 def test_a_dispatch_with_many_attempts(unlimited, name, new):
     row, numbers = new(), iter(range(1, MANY + 1))
     url = reverse(f"admin:orders_{name}_change", args=[row.pk])

@@ -104,8 +104,14 @@ def test_no_box_offers_what_is_refused(powerful, rows, name):
 
 
 def test_a_change_by_a_superuser_stands_in_the_journal(admin_client, admin_user, schedule):
-    form = {"func": "os.getpid", "name": "sweep", "schedule_type": "O", "repeats": "-1", "next_run_0": "2026-11-25",
-            "next_run_1": "09:00:00"}  # fmt: skip
+    form = {
+        "func": "os.getpid",
+        "name": "sweep",
+        "schedule_type": "O",
+        "repeats": "-1",
+        "next_run_0": "2026-11-25",
+        "next_run_1": "09:00:00",
+    }
     url = reverse("admin:django_q_schedule_change", args=[schedule.pk])
     assert admin_client.post(url, form).status_code == 302
     entry = LogEntry.objects.get()

@@ -45,10 +45,16 @@ def test_nothing_is_chosen_without_a_filter(sender):
 @pytest.mark.parametrize(
     "query, number",
     [
-        ("?partner=bpm", 2), ("?partner=bigdata", 0), ("?channel=bpm", 2), ("?code=timeout", 2), ("?code=x", 0),
-        ("?since=2000-01-01&partner=", 2), ("?since=2999-01-01", 0), ("?partner=&channel=&code=", 2),
+        ("?partner=bpm", 2),
+        ("?partner=bigdata", 0),
+        ("?channel=bpm", 2),
+        ("?code=timeout", 2),
+        ("?code=x", 0),
+        ("?since=2000-01-01&partner=", 2),
+        ("?since=2999-01-01", 0),
+        ("?partner=&channel=&code=", 2),
     ],
-)  # fmt: skip
+)
 def test_the_filter_counts(sender, query, number):
     failed(), failed(), billed()
     assert sender.get(URL + query).context["count"] == number

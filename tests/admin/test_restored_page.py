@@ -112,9 +112,15 @@ def test_numbers_and_machine_are_for_those_who_may_release(member, restored, set
     assert [word for word in ("T101", "100A777", "old-machine", "900") if word in text] == []
 
 
-@pytest.mark.parametrize("role, letters, sees", [
-    ("工程师", None, True), ("审计员", None, True), ("业务人员", None, False), ("工程师", ["BJ"], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "role, letters, sees",
+    [
+        ("工程师", None, True),
+        ("审计员", None, True),
+        ("业务人员", None, False),
+        ("工程师", ["BJ"], False),
+    ],
+)
 def test_earlier_restores_are_for_those_who_see_the_timelines(member, role, letters, sees):
     Timeline.objects.create(begun_at=timezone.now(), begun_by="staff:wang", reason="演练结束")
     assert ("演练结束" in page(member(role, letters=letters))) is sees

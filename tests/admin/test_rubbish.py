@@ -99,16 +99,44 @@ def own_pages():
     """Addresses of ours with parameters."""
     order, event = failed(), make.OrderEventFactory(order=None, kind="resend")
     page = reverse("admin:orders_order_change", args=[order.pk])
-    yield from (f"{page}?{query}" for query in ("tab=%00", f"tab=events&page={HUGE}&who=%00", f"tab=bpm&calls={HUGE}",
-                                                "tab=bpm&calls=-1&page=-1", "tab=events&page=1e9&who=zzz"))  # fmt: skip
+    yield from (
+        f"{page}?{query}"
+        for query in (
+            "tab=%00",
+            f"tab=events&page={HUGE}&who=%00",
+            f"tab=bpm&calls={HUGE}",
+            "tab=bpm&calls=-1&page=-1",
+            "tab=events&page=1e9&who=zzz",
+        )
+    )
     many = reverse("admin:orders_order_resend")
-    yield from (f"{many}?{query}" for query in ("partner=zzz", "code=%00", f"code={HUGE}", "since=9999-12-31",
-                                                "since=0001-01-01", "since=2026-13-99", "channel=%00"))  # fmt: skip
+    yield from (
+        f"{many}?{query}"
+        for query in (
+            "partner=zzz",
+            "code=%00",
+            f"code={HUGE}",
+            "since=9999-12-31",
+            "since=0001-01-01",
+            "since=2026-13-99",
+            "channel=%00",
+        )
+    )
     yield reverse("admin:orders_order_resent", args=[event.pk]) + "?%00=%ff"
     new = reverse("admin:orders_bulkrun_new", args=["note"])
-    yield from (f"{new}?{query}" for query in (f"pick={HUGE}", "pick=%00", "pick=x&every=1", f"again={HUGE}",
-                                               "again=%00", "every=1&q=%00", "every=1&state__exact=%00",
-                                               "pick=²"))  # fmt: skip
+    yield from (
+        f"{new}?{query}"
+        for query in (
+            f"pick={HUGE}",
+            "pick=%00",
+            "pick=x&every=1",
+            f"again={HUGE}",
+            "again=%00",
+            "every=1&q=%00",
+            "every=1&state__exact=%00",
+            "pick=²",
+        )
+    )
     yield reverse("admin:orders_bulkitem_changelist") + f"?run={HUGE}"
     yield reverse("admin:orders_bulkitem_changelist") + "?run=%00"
     yield reverse("admin:orders_bulkrun_new", args=["zzz"])

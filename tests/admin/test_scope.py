@@ -63,8 +63,17 @@ def test_a_scope_without_attributions_sees_nothing(member, name):
     assert listed(member(ROLE, letters=[]), name) == (set(), 0)
 
 
-@pytest.mark.parametrize("name", ["orders_order", "orders_dispatch", "orders_billingrecord", "orders_inboundmessage",
-                                  "approvals_approvalrecord", "notifications_mail"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "orders_order",
+        "orders_dispatch",
+        "orders_billingrecord",
+        "orders_inboundmessage",
+        "approvals_approvalrecord",
+        "notifications_mail",
+    ],
+)
 def test_search_keeps_to_the_scope(member, name):
     other = make.OrderFactory(attribution_id="SH")
     of_order(other)
@@ -159,11 +168,16 @@ def test_filters_offer_no_names_of_others(member):
         assert [word for word in ("zhaoliu", "上海审批", "BBossOrderJob_SH") if word in text] == []
 
 
-@pytest.mark.parametrize("app, model, field, name", [
-    ("orders", "dispatch", "order", "orders_order"), ("orders", "affectedorder", "incident", "orders_incident"),
-    ("orders", "attempt", "dispatch", "orders_dispatch"), ("notifications", "mail", "dispatch", "orders_dispatch"),
-    ("approvals", "approvalrecord", "order", "orders_order"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "app, model, field, name",
+    [
+        ("orders", "dispatch", "order", "orders_order"),
+        ("orders", "affectedorder", "incident", "orders_incident"),
+        ("orders", "attempt", "dispatch", "orders_dispatch"),
+        ("notifications", "mail", "dispatch", "orders_dispatch"),
+        ("approvals", "approvalrecord", "order", "orders_order"),
+    ],
+)
 def test_autocomplete_keeps_to_the_scope(member, app, model, field, name):
     """Django's autocomplete answers for every field whose list has a search, even if no form uses it."""
     own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
@@ -185,9 +199,11 @@ def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
         orders[letters] = make.OrderFactory(attribution_id=letters, state="failed")
         make.DispatchFactory(order=orders[letters], state="failed", next_try_at=None, error_code="timeout")
         make.BulkItemFactory(run=run, target=orders[letters].pk)
-    for url in (reverse("admin:orders_order_resend") + "?code=timeout",
-                reverse("admin:orders_bulkrun_change", args=[run.pk]),
-                reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}"):  # fmt: skip
+    for url in (
+        reverse("admin:orders_order_resend") + "?code=timeout",
+        reverse("admin:orders_bulkrun_change", args=[run.pk]),
+        reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}",
+    ):
         text = staff.get(url).content.decode()
         assert orders["BJ"].number in text
         assert orders["SH"].number not in text

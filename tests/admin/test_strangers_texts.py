@@ -67,15 +67,22 @@ TEXTS |= {
 }
 TEXTS |= {function.__name__: function for function in (texts_in_texts, deep, many_members)}
 READERS = {
-    "mask_text_or_json": mask_text_or_json, "mask_json": lambda text: pretty(mask_json(text)), "mask_text": mask_text,
-    "mask_mail": mask_mail, "mask_phone": mask_phone, "pretty": pretty,
-    "explain": explain, "logs": logs.redact, "hint": lambda text: storable_hint(text, signed=True), "cause": cause_of,
+    "mask_text_or_json": mask_text_or_json,
+    "mask_json": lambda text: pretty(mask_json(text)),
+    "mask_text": mask_text,
+    "mask_mail": mask_mail,
+    "mask_phone": mask_phone,
+    "pretty": pretty,
+    "explain": explain,
+    "logs": logs.redact,
+    "hint": lambda text: storable_hint(text, signed=True),
+    "cause": cause_of,
     "said": lambda text: detail_text(text, {}),
     "quoted": lambda text: detail_text("", {"code": "partner_words", "words": text}),
     "common words": common_words,
     "kept": lambda text: masked_body({"a": text, text[:20]: [text]}),
     "signed": lambda text: masked_text_to_sign({"a": text, "content": {"b": text}}),
-}  # fmt: skip
+}
 
 
 def seconds(reader, text, times):

@@ -37,13 +37,25 @@ def trial(db):
     now = timezone.now()
     about = {"planned_at": now, "service_type_id": "1", "attribution_id": "BJ"}
     trial = factories.OrderFactory(
-        kind="trial", state="trialing", biz_end=TODAY + 3 * DAY, given=["domains", "service_type", "biz_end"],
-        trial=None, trial_number="", **about,
-    )  # fmt: skip
+        kind="trial",
+        state="trialing",
+        biz_end=TODAY + 3 * DAY,
+        given=["domains", "service_type", "biz_end"],
+        trial=None,
+        trial_number="",
+        **about,
+    )
     change = factories.OrderFactory(
-        kind="change", state="applied", biz_end=TODAY + 10 * DAY, given=["domains", "biz_end"], change_number=1,
-        in_effect=True, trial=trial, trial_number=trial.number, **about,
-    )  # fmt: skip
+        kind="change",
+        state="applied",
+        biz_end=TODAY + 10 * DAY,
+        given=["domains", "biz_end"],
+        change_number=1,
+        in_effect=True,
+        trial=trial,
+        trial_number=trial.number,
+        **about,
+    )
     step(trial, "create_trial_billing")
     named(trial, "a", "b")
     named(change, "a", "b", "c")

@@ -64,8 +64,16 @@ INCIDENT_ACTS = {name: may for name, (may,) in table("## Acts on an incident", 2
 FILE_ACTS = {name: may for name, (may,) in table("## Acts on an order's files", 2).items()}
 OF_ALL = {name: may for name, (may,) in table("## Acts that concern all", 2).items()}
 ANY_ROLE, ENGINE, ACCOUNTS = "BEAMPbeampoS", "EAMeamoS", "AMamoS"
-APP_LISTS = {"orders": ANY_ROLE, "approvals": ANY_ROLE, "notifications": ANY_ROLE, "integrations": ANY_ROLE,
-             "auth": ACCOUNTS, "django_q": ENGINE, "admin": ACCOUNTS, "project": ACCOUNTS}  # fmt: skip
+APP_LISTS = {
+    "orders": ANY_ROLE,
+    "approvals": ANY_ROLE,
+    "notifications": ANY_ROLE,
+    "integrations": ANY_ROLE,
+    "auth": ACCOUNTS,
+    "django_q": ENGINE,
+    "admin": ACCOUNTS,
+    "project": ACCOUNTS,
+}
 VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck", "orders_order_upload",

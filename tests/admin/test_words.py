@@ -164,10 +164,16 @@ def test_an_event_tells_why(admin_client):
     )
     assert "对方认为订单内容有误" in describe(row).what
     row = factories.OrderEventFactory(
-        order=order, kind="step_retrying", actor="worker",
-        data={"step": "create_billing", "code": "timeout", "message": "no complete answer in time (x)",
-              "params": {"code": "cause_says_all"}},
-    )  # fmt: skip
+        order=order,
+        kind="step_retrying",
+        actor="worker",
+        data={
+            "step": "create_billing",
+            "code": "timeout",
+            "message": "no complete answer in time (x)",
+            "params": {"code": "cause_says_all"},
+        },
+    )
     assert describe(row).more == "对接方应答超时。"
     text = admin_client.get(reverse("admin:orders_orderevent_changelist")).content.decode()
     assert "step_retrying" not in text

@@ -31,15 +31,24 @@ def test_it_tells_since_when_which_domains_and_which_product(system):
     told = system().get(BILLING).json()
     assert told["customer"] == {"id": CUSTOMER, "name": "北京示例科技有限公司"}
     assert told["billed"] == [
-        {"info_type": "2", "label": "商用话单", "records": 1, "since": "2023-09-20T18:54:36+08:00",
-         "later": 0, "begins": None}
-    ]  # fmt: skip
+        {
+            "info_type": "2",
+            "label": "商用话单",
+            "records": 1,
+            "since": "2023-09-20T18:54:36+08:00",
+            "later": 0,
+            "begins": None,
+        }
+    ]
     (shown,) = told["results"]
     facts = {name: shown[name] for name in ("order", "domain", "product_id", "state", "since")}
     assert facts == {
-        "order": order.number, "domain": "a.example.com", "product_id": row.product_id, "state": "live",
+        "order": order.number,
+        "domain": "a.example.com",
+        "product_id": row.product_id,
+        "state": "live",
         "since": "2023-09-20T18:54:36+08:00",
-    }  # fmt: skip
+    }
     assert (shown["theirs"]["differs"], told["next"]) == (False, None)
 
 
@@ -47,8 +56,9 @@ def test_it_counts_apart_what_begins_later_and_leaves_out_what_ran_out(system):
     order, day = make.OrderFactory(state="scheduled"), datetime.timedelta(days=1)
     begins = timezone.now() + day
     make.BillingRecordFactory(order=order, state="live", domain="later.example.com", create_time=begins)
-    make.BillingRecordFactory(order=order, state="live", domain="over.example.com", create_time=make.NOW,
-                              cancel_time=timezone.now() - day)  # fmt: skip
+    make.BillingRecordFactory(
+        order=order, state="live", domain="over.example.com", create_time=make.NOW, cancel_time=timezone.now() - day
+    )
     told = system().get(BILLING).json()
     (counted,) = told["billed"]
     facts = (counted["records"], counted["since"], counted["later"], counted["begins"])
@@ -65,10 +75,18 @@ def test_where_the_partner_s_books_differ_it_says_so(system):
 def test_a_customer_with_20_000_domains_comes_page_by_page(system):
     order = make.OrderFactory(state="active")
     BillingRecord.objects.bulk_create(
-        BillingRecord(order=order, info_type="2", product_id="6", business_type="1", domain=f"d{n}.example.com",
-                      domain_key=f"d{n}.example.com", state="live", create_time=make.NOW)
+        BillingRecord(
+            order=order,
+            info_type="2",
+            product_id="6",
+            business_type="1",
+            domain=f"d{n}.example.com",
+            domain_key=f"d{n}.example.com",
+            state="live",
+            create_time=make.NOW,
+        )
         for n in range(20_000)
-    )  # fmt: skip
+    )
     caller = system()
     answer = caller.get(BILLING, limit=200)
     assert answer.json()["billed"][0]["records"] == 20_000
@@ -112,8 +130,15 @@ def test_a_customer_without_a_record_is_billed_nothing(system):
     assert (told["billed"], told["results"], told["next"]) == ([], [], None)
 
 
-@pytest.mark.parametrize("query, field", [({"cursor": "5"}, "cursor"), ({"cursor": "1-2-3"}, "cursor"),
-                                          ({"limit": "x"}, "limit"), ({"state": "live"}, "state")])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, field",
+    [
+        ({"cursor": "5"}, "cursor"),
+        ({"cursor": "1-2-3"}, "cursor"),
+        ({"limit": "x"}, "limit"),
+        ({"state": "live"}, "state"),
+    ],
+)
 def test_what_is_wrong_is_named(system, query, field):
     make.OrderFactory()
     answer = system().get(BILLING, **query)

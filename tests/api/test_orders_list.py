@@ -29,9 +29,14 @@ def test_it_tells_what_the_order_is_in_the_words_of_the_pages(system, clock):
     row = system().get(ORDERS).json()["results"][0]
     told = {name: row[name] for name in ("order", "kind", "state", "held_because", "attribution", "service", "start")}
     assert told == {
-        "order": order.number, "kind": "activation", "state": "held", "held_because": "files", "attribution": "BJ",
-        "service": "1", "start": "2023-09-20",
-    }  # fmt: skip
+        "order": order.number,
+        "kind": "activation",
+        "state": "held",
+        "held_because": "files",
+        "attribution": "BJ",
+        "service": "1",
+        "start": "2023-09-20",
+    }
     assert (row["kind_label"], row["state_label"], row["attribution_label"]) == ("开通单", "已挂起", "北京")
     assert row["customer"] == {"id": "100A23100079275183", "name": "北京示例科技有限公司"}
     assert row["received_at"] == "2023-09-20T18:54:36+08:00"
@@ -53,16 +58,19 @@ def test_what_is_not_as_fine_as_its_state_says_so(system):
     assert [row["doubt"] for row in system().get(ORDERS).json()["results"] if row["kind"] == "activation"] != [None]
 
 
-@pytest.mark.parametrize("query, rows", [
-    ({"state": "failed"}, ["failed"]),
-    ({"state__exact": "failed"}, ["failed"]),
-    ({"held_because": "files"}, ["held"]),
-    ({"needs": "somebody"}, ["held", "failed"]),
-    ({"attribution": "SH"}, []),
-    ({"kind": "activation", "attribution": "BJ"}, ["held", "failed"]),
-    ({"start": "2023-09-20", "kind": "activation"}, ["held", "failed"]),
-    ({"stuck": "bpm"}, ["failed"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, rows",
+    [
+        ({"state": "failed"}, ["failed"]),
+        ({"state__exact": "failed"}, ["failed"]),
+        ({"held_because": "files"}, ["held"]),
+        ({"needs": "somebody"}, ["held", "failed"]),
+        ({"attribution": "SH"}, []),
+        ({"kind": "activation", "attribution": "BJ"}, ["held", "failed"]),
+        ({"start": "2023-09-20", "kind": "activation"}, ["held", "failed"]),
+        ({"stuck": "bpm"}, ["failed"]),
+    ],
+)
 def test_it_takes_the_filters_of_the_staff_s_list(system, clock, query, rows):
     found = {"failed": failed().number, "held": held_for_files().number}
     assert system().orders(**query) == [found[name] for name in rows]
@@ -80,34 +88,38 @@ def test_search_and_customer(system):
     assert system().orders(customer="100A9") == [order.number]
 
 
-@pytest.mark.parametrize("query, field, right", [
-    ({"colour": "red"}, "colour", "held_because"),
-    ({"state": "zzz"}, "state", "awaiting_approval"),
-    ({"state": "zzz", "kind": "trial"}, "state", "awaiting_approval"),
-    ({"start": "yesterday or so"}, "start", "YYYY-MM-DD"),
-    ({"o": "1"}, "o", "state"),
-    ({"p": "2"}, "p", "cursor"),
-    ({"oper_tel__startswith": "1"}, "oper_tel__startswith", "state"),
-    ({"trial__enterprise_name": "x"}, "trial__enterprise_name", "state"),
-    ({"limit": "0"}, "limit", "200"),
-    ({"limit": "201"}, "limit", "200"),
-    ({"limit": "٣"}, "limit", "200"),
-    ({"limit": ["1", "2"]}, "limit", "once"),
-    ({"state": ["held", "failed"]}, "state", "once"),
-    ({"q": ["zzz", "100A"]}, "q", "once"),
-    ({"state": "held", "state__exact": "failed"}, "state__exact", "once"),
-    ({"cursor": "-1"}, "cursor", "next"),
-    ({"cursor": "9" * 19}, "cursor", "next"),
-    ({"q": "a\0b"}, "q", "NUL"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, field, right",
+    [
+        ({"colour": "red"}, "colour", "held_because"),
+        ({"state": "zzz"}, "state", "awaiting_approval"),
+        ({"state": "zzz", "kind": "trial"}, "state", "awaiting_approval"),
+        ({"start": "yesterday or so"}, "start", "YYYY-MM-DD"),
+        ({"o": "1"}, "o", "state"),
+        ({"p": "2"}, "p", "cursor"),
+        ({"oper_tel__startswith": "1"}, "oper_tel__startswith", "state"),
+        ({"trial__enterprise_name": "x"}, "trial__enterprise_name", "state"),
+        ({"limit": "0"}, "limit", "200"),
+        ({"limit": "201"}, "limit", "200"),
+        ({"limit": "٣"}, "limit", "200"),
+        ({"limit": ["1", "2"]}, "limit", "once"),
+        ({"state": ["held", "failed"]}, "state", "once"),
+        ({"q": ["zzz", "100A"]}, "q", "once"),
+        ({"state": "held", "state__exact": "failed"}, "state__exact", "once"),
+        ({"cursor": "-1"}, "cursor", "next"),
+        ({"cursor": "9" * 19}, "cursor", "next"),
+        ({"q": "a\0b"}, "q", "NUL"),
+    ],
+)
 def test_what_is_wrong_is_named_with_what_is_right(system, query, field, right):
     answer = system().get(ORDERS, **query)
     assert (answer.status_code, answer.json().get("field")) == (400, field)
     assert right in answer.json()["error"]
 
 
-@pytest.mark.parametrize("raw", [*RAW, "&".join(f"a{n}=1" for n in range(60)), "&".join(["q=1"] * 2000), "limit=%00",
-                                 "cursor=%ff"])  # fmt: skip
+@pytest.mark.parametrize(
+    "raw", [*RAW, "&".join(f"a{n}=1" for n in range(60)), "&".join(["q=1"] * 2000), "limit=%00", "cursor=%ff"]
+)
 def test_rubbish_in_the_address_never_breaks_it(system, raw):
     make.OrderFactory()
     caller = system()

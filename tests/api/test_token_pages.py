@@ -59,19 +59,22 @@ def test_a_plain_token_reads_all_orders_masked(member):
     assert (token.limited, token.personal, token.valid_until.isoformat()) == (False, False, NEXT_YEAR)
 
 
-@pytest.mark.parametrize("form, wrong", [
-    ({"system": ""}, {"system"}),
-    ({"system": "x" * 81}, {"system"}),
-    ({"system": "a\0b"}, {"system"}),
-    ({"system": "D\u202eE"}, {"system"}),
-    ({"valid_until": "2020-01-01"}, {"valid_until"}),
-    ({"valid_until": "2099-12-31"}, {"valid_until"}),
-    ({"valid_until": "soon"}, {"valid_until"}),
-    ({"valid_until": ""}, {"valid_until"}),
-    ({"limited": "on"}, {"limited"}),
-    ({"attributions": ["BJ"]}, {"limited"}),
-    ({"limited": "on", "attributions": ["XX"]}, {"attributions", "limited"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "form, wrong",
+    [
+        ({"system": ""}, {"system"}),
+        ({"system": "x" * 81}, {"system"}),
+        ({"system": "a\0b"}, {"system"}),
+        ({"system": "D\u202eE"}, {"system"}),
+        ({"valid_until": "2020-01-01"}, {"valid_until"}),
+        ({"valid_until": "2099-12-31"}, {"valid_until"}),
+        ({"valid_until": "soon"}, {"valid_until"}),
+        ({"valid_until": ""}, {"valid_until"}),
+        ({"limited": "on"}, {"limited"}),
+        ({"attributions": ["BJ"]}, {"limited"}),
+        ({"limited": "on", "attributions": ["XX"]}, {"attributions", "limited"}),
+    ],
+)
 def test_what_is_wrong_is_said_beside_the_field(member, form, wrong):
     assert errors(member("管理员"), **form) == wrong
     assert not ApiToken.objects.exists()

@@ -28,10 +28,20 @@ def made(**token):
     return make_token(**base | token, by="staff:boss", now=now)
 
 
-@pytest.mark.parametrize("header", [
-    "", "Bearer", "Bearer ", "Basic eDp5", "Bearer ibs_nothing", "Bearer \xff", "Bearer " + "x" * 5000,
-    "Token ibs_0001", "Bearer a b",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic eDp5",
+        "Bearer ibs_nothing",
+        "Bearer \xff",
+        "Bearer " + "x" * 5000,
+        "Token ibs_0001",
+        "Bearer a b",
+    ],
+)
 def test_without_a_token_nothing_is_told(client, header):
     make.ApiTokenFactory()
     answer = client.get(ORDERS, headers={"Authorization": header} if header else {})
@@ -51,10 +61,13 @@ def test_a_token_that_was_made_reads_and_only_its_hash_is_kept(client):
     assert text not in str([event.data for event in OrderEvent.objects.all()])
 
 
-@pytest.mark.parametrize("token, said", [
-    ({"revoked_at": make.NOW, "revoked_by": "staff:boss"}, "revoked"),
-    ({"valid_until": datetime.date(2023, 9, 19)}, "2023-09-19"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "token, said",
+    [
+        ({"revoked_at": make.NOW, "revoked_by": "staff:boss"}, "revoked"),
+        ({"valid_until": datetime.date(2023, 9, 19)}, "2023-09-19"),
+    ],
+)
 def test_a_token_that_is_over_is_refused_with_the_reason(system, clock, token, said):
     answer = system(**token).get(ORDERS)
     assert answer.status_code == 401
@@ -232,10 +245,17 @@ def test_head_has_no_body(system):
     assert answer["ETag"] == caller.get(ORDERS)["ETag"]
 
 
-@pytest.mark.parametrize("address", [
-    "/api/orders/a/b/", "/api/orders/a%2Fb/", "/api/orders//", "/api/customers/x/", "/api/customers//billing/",
-    "/api/customers/",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/orders/a/b/",
+        "/api/orders/a%2Fb/",
+        "/api/orders//",
+        "/api/customers/x/",
+        "/api/customers//billing/",
+        "/api/customers/",
+    ],
+)
 def test_an_address_that_is_not_there_is_answered_in_json(system, address):
     answer = system().get(address)
     assert (answer.status_code, list(answer.json())) == (404, ["error"])

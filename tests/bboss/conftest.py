@@ -36,8 +36,14 @@ ACTIVATION = {
 }
 
 MEMBERS = [
-    "transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result",
-]  # fmt: skip
+    "transIDO",
+    "transIDH",
+    "transIDHTime",
+    "cutOffDay",
+    "providePartyID",
+    "response",
+    "result",
+]
 
 
 def without(members: dict, *names: str) -> dict:

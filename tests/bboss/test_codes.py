@@ -16,9 +16,17 @@ def _ended_token(settings):
 
 
 REQUIRED = [
-    "accessToken", "content", "domain", "envFlag", "routeType", "routeValue", "sign", "signMethod", "timeStamp",
+    "accessToken",
+    "content",
+    "domain",
+    "envFlag",
+    "routeType",
+    "routeValue",
+    "sign",
+    "signMethod",
+    "timeStamp",
     "userPartyID",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("value", [None, "", " ", 1, [], {}, ["t1"]])

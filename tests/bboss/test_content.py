@@ -56,9 +56,14 @@ def test_optional_members(content, name):
 
 def test_a_trial_in_full():
     more = {
-        "BizEnd": "20231020", "CpID": "c", "UserID": "u", "OperUser": "o", "OperTel": "t", "OperMail": "43",
+        "BizEnd": "20231020",
+        "CpID": "c",
+        "UserID": "u",
+        "OperUser": "o",
+        "OperTel": "t",
+        "OperMail": "43",
         "Attribution": "GD",
-    }  # fmt: skip
+    }
     got = read_order(TRIAL | more)
     assert (got.kind, got.number, got.domains) == (Order.Kind.TRIAL, "100T1", ("a.example.com",))
     assert (got.enterprise_name, got.service_type, got.attribution) == ("北京泽天伟业商贸有限公司", "1", "GD")

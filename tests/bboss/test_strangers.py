@@ -108,10 +108,15 @@ def test_a_large_order_is_told_what_is_wrong_with_it(post):
 
 
 VALUES = [
-    {"a": "x" * 10}, {"a": "x" * 9000, "b": 1}, {"a": ["单" * 100] * 100, "sign": "s"}, {"a": {"b": [1, 2.5] * 5000}},
-    {f"k{number}": {"accessToken": "t", "n": None} for number in range(900)}, {"k" * 9000: "x"},
-    {"a": "x" * 4090, "b" * 90: 1}, {"x" * 4158: "a", "x" * 4159: "b", "x" * 4163: "c"},
-]  # fmt: skip
+    {"a": "x" * 10},
+    {"a": "x" * 9000, "b": 1},
+    {"a": ["单" * 100] * 100, "sign": "s"},
+    {"a": {"b": [1, 2.5] * 5000}},
+    {f"k{number}": {"accessToken": "t", "n": None} for number in range(900)},
+    {"k" * 9000: "x"},
+    {"a": "x" * 4090, "b" * 90: 1},
+    {"x" * 4158: "a", "x" * 4159: "b", "x" * 4163: "c"},
+]
 
 
 @pytest.mark.parametrize("members", VALUES, ids=range(len(VALUES)))

@@ -98,11 +98,16 @@ def test_the_rate_counts_each_address(post, settings, clock):
 
 
 @pytest.mark.parametrize(
-    "broken", [
-        {"members": b"\xff"}, {"members": b"x" * (2 * 1024 * 1024 + 1)},
-        {"members": b"{}", "content_type": "text/plain"}, {"members": envelope_bytes}, {"members": b"{}"},
-    ], ids=["unreadable", "too large", "wrong type", "wrong signature", "no member"],
-)  # fmt: skip
+    "broken",
+    [
+        {"members": b"\xff"},
+        {"members": b"x" * (2 * 1024 * 1024 + 1)},
+        {"members": b"{}", "content_type": "text/plain"},
+        {"members": envelope_bytes},
+        {"members": b"{}"},
+    ],
+    ids=["unreadable", "too large", "wrong type", "wrong signature", "no member"],
+)
 def test_every_call_counts_whatever_comes_of_it(post, settings, broken):
     settings.BBOSS_RATE = "2/min"
     given = broken["members"]

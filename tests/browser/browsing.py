@@ -10,9 +10,14 @@ from tests.browser.pages import PASSWORD
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 390, "height": 844}}
 
 
@@ -28,9 +33,13 @@ def chromium() -> Iterator[Browser]:
 def open_page(browser: Browser, url: str, *, user: str, size: str = "wide", scheme: str = "light") -> Page:
     """A page of a person who has signed in. `page.faults` keeps errors of scripts and refused files."""
     context = browser.new_context(
-        base_url=url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN", timezone_id="Asia/Shanghai",
+        base_url=url,
+        viewport=SIZES[size],
+        color_scheme=scheme,
+        locale="zh-CN",
+        timezone_id="Asia/Shanghai",
         reduced_motion="reduce",
-    )  # fmt: skip
+    )
     page = context.new_page()
     page.faults = []
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)

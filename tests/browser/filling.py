@@ -21,8 +21,14 @@ from tests import factories as make
 from tests.browser.pages import PASSWORD
 
 S, Step, State, Channel = Order.State, Dispatch.Step, Dispatch.State, Dispatch.Channel
-NAMES = ["北京云帆网络科技有限公司", "上海启明信息技术有限公司", "广州南粤数据有限公司", "杭州湖畔视频科技有限公司",
-         "成都天府文化传媒股份有限公司", "武汉光谷教育科技有限公司"]  # fmt: skip
+NAMES = [
+    "北京云帆网络科技有限公司",
+    "上海启明信息技术有限公司",
+    "广州南粤数据有限公司",
+    "杭州湖畔视频科技有限公司",
+    "成都天府文化传媒股份有限公司",
+    "武汉光谷教育科技有限公司",
+]
 PLACES = ["BJ", "SH", "GD", "ZJ", "SC", "HB"]
 ENDED = {
     Order.Kind.TRIAL: [S.TRIALING, S.CONVERTED, S.TRIALING, S.ENDED],
@@ -70,13 +76,20 @@ def _order(place: int, now: datetime.datetime) -> Order:
     ahead = now.date() + datetime.timedelta(days=place % 11)
     start = ahead if kind == Order.Kind.ACTIVATION and state in WAITING else received.date()
     order = make.OrderFactory(
-        number=_number(place, now), kind=kind, state=state, received_at=received, planned_at=received,
+        number=_number(place, now),
+        kind=kind,
+        state=state,
+        received_at=received,
+        planned_at=received,
         biz_start=start,
         trial_number="" if kind == Order.Kind.TRIAL else _number(5 * family + 4, now),
-        attribution_id=PLACES[family % 6], service_type_id=str(family % 4 + 1), enterprise_name=NAMES[family % 6],
-        enterprise_id=f"100A{family:014d}", product_id=f"610006{16000 + place}",
+        attribution_id=PLACES[family % 6],
+        service_type_id=str(family % 4 + 1),
+        enterprise_name=NAMES[family % 6],
+        enterprise_id=f"100A{family:014d}",
+        product_id=f"610006{16000 + place}",
         **(_ending(state, place, received, start) if kind == Order.Kind.ACTIVATION else {}),
-    )  # fmt: skip
+    )
     _caused(order, place, received)
     return order
 
@@ -112,10 +125,18 @@ def _caused(order: Order, place: int, at: datetime.datetime) -> None:
             continue
         done = at + datetime.timedelta(seconds=4 * number + 3)
         dispatch = make.DispatchFactory(
-            order=order, step=step, channel=channel, position=number + 1, state=State.DONE, done_at=done,
-            next_try_at=None, created_at=at, frozen_at=at, attempts=1,
+            order=order,
+            step=step,
+            channel=channel,
+            position=number + 1,
+            state=State.DONE,
+            done_at=done,
+            next_try_at=None,
+            created_at=at,
+            frozen_at=at,
+            attempts=1,
             payload=json.dumps({"code": order.number, "operUser": "张三", "operTel": "13700001234"}),
-        )  # fmt: skip
+        )
         make.AttemptFactory(dispatch=dispatch, started_at=at, finished_at=done, outcome="ok", http_status=200)
     make.OrderEventFactory(order=order, at=at)
 
@@ -127,20 +148,36 @@ def _stuck(rows: list[Order], now: datetime.datetime) -> None:
         step, channel, state, code, error = STUCK[place % 3]
         failed = state == State.FAILED
         Order.objects.filter(pk=order.pk).update(
-            **{"state": S.FAILED if failed else S.IN_PROGRESS, "undo_since": None, "decision": "", "decided_at": None,
-               "live_at": None, "start_at": None}
-        )  # fmt: skip
+            **{
+                "state": S.FAILED if failed else S.IN_PROGRESS,
+                "undo_since": None,
+                "decision": "",
+                "decided_at": None,
+                "live_at": None,
+                "start_at": None,
+            }
+        )
         Dispatch.objects.filter(order=order, step=step).update(
-            **{"state": state, "error_code": code, "error": error, "done_at": None, "attempts": 3,
-               "next_try_at": None if failed else now + datetime.timedelta(minutes=2)}
-        )  # fmt: skip
+            **{
+                "state": state,
+                "error_code": code,
+                "error": error,
+                "done_at": None,
+                "attempts": 3,
+                "next_try_at": None if failed else now + datetime.timedelta(minutes=2),
+            }
+        )
         if failed:
             if code not in incidents:
                 partner = "bpm" if channel == Channel.BPM else "bigdata"
                 incidents[code] = make.IncidentFactory(
-                    partner=partner, step=step, code=code, detail=error, last_at=now,
+                    partner=partner,
+                    step=step,
+                    code=code,
+                    detail=error,
+                    last_at=now,
                     first_at=order.received_at,
-                )  # fmt: skip
+                )
             make.AffectedOrderFactory(incident=incidents[code], order=order, detail=error, since=order.received_at)
 
 
@@ -150,11 +187,18 @@ def _held(now: datetime.datetime) -> None:
         number = f"100A{at:%y%m%d}{99000 + place:07d}"
         unknown = why == Order.Held.ATTRIBUTION_UNKNOWN
         order = make.OrderFactory(
-            number=number, trial_number=f"{number}T", state=S.HELD, held_because=why, received_at=at,
+            number=number,
+            trial_number=f"{number}T",
+            state=S.HELD,
+            held_because=why,
+            received_at=at,
             planned_at=at if why == Order.Held.FILES else None,
-            enterprise_name=NAMES[place], attribution_id=None if unknown else "BJ", biz_start=at.date(), first=False,
+            enterprise_name=NAMES[place],
+            attribution_id=None if unknown else "BJ",
+            biz_start=at.date(),
+            first=False,
             info_security=f"{number}_50004020027_20261120120000.xlsx",
-        )  # fmt: skip
+        )
         files = why == Order.Held.FILES
         cause = {"partner": "files", "step": Step.CHECK_FILES, "code": "missing"} if files else {}
         cause = cause or {"partner": "order", "step": "", "code": why}
@@ -162,9 +206,14 @@ def _held(now: datetime.datetime) -> None:
         make.AffectedOrderFactory(incident=incident, order=order, since=at)
         if files:
             make.DispatchFactory(
-                order=order, step=Step.CHECK_FILES, channel=Channel.FILES, state=State.RETRYING, error_code="missing",
-                next_try_at=now, created_at=at,
-            )  # fmt: skip
+                order=order,
+                step=Step.CHECK_FILES,
+                channel=Channel.FILES,
+                state=State.RETRYING,
+                error_code="missing",
+                next_try_at=now,
+                created_at=at,
+            )
 
 
 def doubts(now: datetime.datetime | None = None) -> None:
@@ -177,33 +226,62 @@ def doubts(now: datetime.datetime | None = None) -> None:
         order=served, domain="cdn0.unbilled.example.com", state="live", create_time=now, cancel_time=now + 3650 * day
     )
     names = {"order": served, "product_id": record.product_id}
-    make.DifferenceFactory(**names, domain=record.domain, found_at=now - 2 * day,
-                           detail={"ours": "live", "theirs": "missing"})  # fmt: skip
     make.DifferenceFactory(
-        **names, domain="cdn1.unbilled.example.com", kind="fields", found_at=now - hour,
-        detail={"ours": "live", "theirs": "live", "fields": {"businessType": ["1", "4"], "province": ["100", "200"]},
-                "left": {"code": "no_times"}},
-    )  # fmt: skip
+        **names, domain=record.domain, found_at=now - 2 * day, detail={"ours": "live", "theirs": "missing"}
+    )
     make.DifferenceFactory(
-        **names, domain="cdn2.unbilled.example.com", state="accepted", found_at=now - 9 * day, closed_by="staff:li",
-        closed_at=now - 8 * day, reason="客户经理已确认", detail={"ours": "none", "theirs": "live"},
-    )  # fmt: skip
+        **names,
+        domain="cdn1.unbilled.example.com",
+        kind="fields",
+        found_at=now - hour,
+        detail={
+            "ours": "live",
+            "theirs": "live",
+            "fields": {"businessType": ["1", "4"], "province": ["100", "200"]},
+            "left": {"code": "no_times"},
+        },
+    )
+    make.DifferenceFactory(
+        **names,
+        domain="cdn2.unbilled.example.com",
+        state="accepted",
+        found_at=now - 9 * day,
+        closed_by="staff:li",
+        closed_at=now - 8 * day,
+        reason="客户经理已确认",
+        detail={"ours": "none", "theirs": "live"},
+    )
     incident = make.IncidentFactory(partner="bigdata", step="", code="difference", first_at=now - 2 * day, last_at=now)
-    make.AffectedOrderFactory(order=served, incident=incident, since=now - 2 * day,
-                              detail="cdn0.unbilled.example.com (live / missing)")  # fmt: skip
+    make.AffectedOrderFactory(
+        order=served, incident=incident, since=now - 2 * day, detail="cdn0.unbilled.example.com (live / missing)"
+    )
     returned = make.OrderFactory(
         number="100A-RETURNED", state=S.AWAITING_APPROVAL, first=False, bpm_process="P-2026-0007", **base
     )
-    make.DispatchFactory(order=returned, step=Step.START_BPM, channel=Channel.BPM, state=State.DONE, next_try_at=None,
-                         done_at=now - 30 * hour)  # fmt: skip
-    make.ApprovalRecordFactory(order=returned, result="return", node_name="政企SA审批", opinion="请补充域名备案材料",
-                               time=now - 3 * hour)  # fmt: skip
+    make.DispatchFactory(
+        order=returned,
+        step=Step.START_BPM,
+        channel=Channel.BPM,
+        state=State.DONE,
+        next_try_at=None,
+        done_at=now - 30 * hour,
+    )
+    make.ApprovalRecordFactory(
+        order=returned, result="return", node_name="政企SA审批", opinion="请补充域名备案材料", time=now - 3 * hour
+    )
     _files_of("100A-FILES", now, base, waived=False)
     _files_of("100A-WAIVED", now, base, waived=True)
     trial = make.TrialFactory(number="100A-FAILEDTRIAL", state=S.FAILED, **base)
     behind = make.OrderFactory(number="100A-BEHIND", trial=trial, trial_number=trial.number, **base)
-    make.DispatchFactory(order=trial, step=Step.CREATE_TRIAL, lane=trial.pk, state=State.FAILED, next_try_at=None,
-                         error_code="code_400", error="answered HTTP 200, code 400: 域名未备案")  # fmt: skip
+    make.DispatchFactory(
+        order=trial,
+        step=Step.CREATE_TRIAL,
+        lane=trial.pk,
+        state=State.FAILED,
+        next_try_at=None,
+        error_code="code_400",
+        error="answered HTTP 200, code 400: 域名未备案",
+    )
     make.DispatchFactory(order=behind, step=Step.CANCEL_TRIAL, lane=trial.pk, state=State.WAITING, next_try_at=None)
 
 
@@ -217,14 +295,33 @@ def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) 
         for field, (code, why) in wrong.items()
     ]
     ended = {"state": State.DONE, "next_try_at": None, "done_at": now}
-    tried = {"state": State.RETRYING, "next_try_at": now + datetime.timedelta(hours=1), "error_code": "missing",
-             "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings),
-             "error_params": {"parts": [one["why"] | {"file": one["file"]} for one in findings]}}  # fmt: skip
-    make.DispatchFactory(order=order, step=Step.CHECK_FILES, channel=Channel.FILES, attempts=2, frozen_at=now,
-                         about={"findings": findings}, **(ended if waived else tried))  # fmt: skip
+    tried = {
+        "state": State.RETRYING,
+        "next_try_at": now + datetime.timedelta(hours=1),
+        "error_code": "missing",
+        "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings),
+        "error_params": {"parts": [one["why"] | {"file": one["file"]} for one in findings]},
+    }
+    make.DispatchFactory(
+        order=order,
+        step=Step.CHECK_FILES,
+        channel=Channel.FILES,
+        attempts=2,
+        frozen_at=now,
+        about={"findings": findings},
+        **(ended if waived else tried),
+    )
     if waived:
-        make.ApprovalRecordFactory(order=order, result="waive", source="staff", operator="staff:clerk", node="files",
-                                   node_name="信安文件检查", opinion="客户已补交纸质材料", time=now)  # fmt: skip
+        make.ApprovalRecordFactory(
+            order=order,
+            result="waive",
+            source="staff",
+            operator="staff:clerk",
+            node="files",
+            node_name="信安文件检查",
+            opinion="客户已补交纸质材料",
+            time=now,
+        )
 
 
 def _approvals(rows: list[Order], now: datetime.datetime) -> None:
@@ -233,9 +330,14 @@ def _approvals(rows: list[Order], now: datetime.datetime) -> None:
     for place, order in enumerate(order for order in rows if order.kind == Order.Kind.ACTIVATION):
         node, node_name, operator = words[place % 2]
         make.ApprovalRecordFactory(
-            order=order, node=node, node_name=node_name, operator=operator, result=results[0 if place % 4 else 2],
-            time=order.received_at + datetime.timedelta(hours=1), received_at=now,
-        )  # fmt: skip
+            order=order,
+            node=node,
+            node_name=node_name,
+            operator=operator,
+            result=results[0 if place % 4 else 2],
+            time=order.received_at + datetime.timedelta(hours=1),
+            received_at=now,
+        )
 
 
 def _messages(rows: list[Order], now: datetime.datetime) -> None:
@@ -243,13 +345,17 @@ def _messages(rows: list[Order], now: datetime.datetime) -> None:
         make.InboundMessageFactory(order_number=order.number, received_at=order.received_at, body=_body(order, {}))
         if place % 6 == 0:
             make.ConflictFactory(
-                order_number=order.number, received_at=now, remote_address="10.1.2.3",
+                order_number=order.number,
+                received_at=now,
+                remote_address="10.1.2.3",
                 hint=f"order {order.number} exists with other content",
                 body=_body(order, {"DataFlow": "500", "BusinessType": "4"}),
-            )  # fmt: skip
-    refused = [("20208", "Invalid Signature", "ours: <*** app secret ***>accessToken***busTypeBBSS"),
-               ("20311", "Expired Token", "accessToken: ended 20261101000000, our clock is 20261125090000"),
-               ("20210", "Timestamp Timeout", "timeStamp 20261125080000 is 3600 s behind our clock")]  # fmt: skip
+            )
+    refused = [
+        ("20208", "Invalid Signature", "ours: <*** app secret ***>accessToken***busTypeBBSS"),
+        ("20311", "Expired Token", "accessToken: ended 20261101000000, our clock is 20261125090000"),
+        ("20210", "Timestamp Timeout", "timeStamp 20261125080000 is 3600 s behind our clock"),
+    ]
     for code, words, hint in refused:
         make.InboundMessageFactory(rsp_code=code, rsp_desc=words, biz_code="", hint=hint, received_at=now)
 
@@ -278,18 +384,37 @@ def schedules(now: datetime.datetime | None = None) -> None:
         owner=clerk, name="挂起的订单", query="state__exact=held", columns=["number", "customer", "state_chip"]
     )
     row = make.ScheduledExportFactory(
-        owner=clerk, view=view, name="每日挂起", weekdays="12345", next_run_at=now + datetime.timedelta(hours=13),
-        last_run_at=now, created_at=now - datetime.timedelta(days=9),
-    )  # fmt: skip
+        owner=clerk,
+        view=view,
+        name="每日挂起",
+        weekdays="12345",
+        next_run_at=now + datetime.timedelta(hours=13),
+        last_run_at=now,
+        created_at=now - datetime.timedelta(days=9),
+    )
     row.recipients.set([clerk, beijing])
     facts = {"by": "staff:clerk", "schedule": row, "query": view.query, "columns": view.columns}
     day = datetime.timedelta(days=1)
-    make.ExportFactory(**facts, slot=now - 2 * day, created_at=now - 2 * day, state="failed", file="",
-                       error={"code": "export_disk_full", "why": "x"})  # fmt: skip
-    make.ExportFactory(**facts, slot=now - day, created_at=now - day, written=3, total=3, size=9000, missed=2,
-                       expires_at=now + 6 * day)  # fmt: skip
-    make.NoticeFactory(subject="【IBS 订单台】导出已生成：每日挂起", state="failed", sent_at=None, attempts=7,
-                       written_at=now, error_code="connection", error="mail server: no connection")  # fmt: skip
+    make.ExportFactory(
+        **facts,
+        slot=now - 2 * day,
+        created_at=now - 2 * day,
+        state="failed",
+        file="",
+        error={"code": "export_disk_full", "why": "x"},
+    )
+    make.ExportFactory(
+        **facts, slot=now - day, created_at=now - day, written=3, total=3, size=9000, missed=2, expires_at=now + 6 * day
+    )
+    make.NoticeFactory(
+        subject="【IBS 订单台】导出已生成：每日挂起",
+        state="failed",
+        sent_at=None,
+        attempts=7,
+        written_at=now,
+        error_code="connection",
+        error="mail server: no connection",
+    )
 
 
 if __name__ == "__main__":

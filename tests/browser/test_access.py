@@ -130,10 +130,13 @@ def test_axe_finds_nothing_on_the_form_of_a_user_and_on_the_log_in_page(visit, b
     context.close()
 
 
-@pytest.mark.parametrize("user, address, filled, wrong", [
-    ("clerk", "/admin/orders/order/trials/enter/", {"EnterpriseID": "E1"}, "OrderNum"),
-    ("admin", "/admin/project/user/add/", {"username": "a b"}, "username"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "user, address, filled, wrong",
+    [
+        ("clerk", "/admin/orders/order/trials/enter/", {"EnterpriseID": "E1"}, "OrderNum"),
+        ("admin", "/admin/project/user/add/", {"username": "a b"}, "username"),
+    ],
+)
 def test_after_a_refused_form_the_first_error_has_the_focus(visit, user, address, filled, wrong):
     page = visit(user)
     page.goto(address)

@@ -85,10 +85,16 @@ def test_an_engineer_resends_after_an_outage(visit):
 
 
 @pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
-@pytest.mark.parametrize("address", [
-    "/admin/orders/order/", "/admin/orders/bulkrun/new/attribute/?every=1&needs=somebody", "/admin/orders/bulkrun/",
-    "/admin/orders/bulkitem/", "the run",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/orders/order/",
+        "/admin/orders/bulkrun/new/attribute/?every=1&needs=somebody",
+        "/admin/orders/bulkrun/",
+        "/admin/orders/bulkitem/",
+        "the run",
+    ],
+)
 def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
     page = visit("keeper", size=size, scheme=scheme)
     if address == "the run":

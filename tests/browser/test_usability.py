@@ -11,9 +11,13 @@ from tests.entering.workbooks import row, workbook
 
 TABLE = Path(__file__).parents[2] / "docs" / "usability.md"
 TRIAL = {
-    "OrderNum": "100A26U1", **NEW, "EnterpriseName": "北京示例科技", "DataFlow": "1", "BizStart": "2026-09-30",
+    "OrderNum": "100A26U1",
+    **NEW,
+    "EnterpriseName": "北京示例科技",
+    "DataFlow": "1",
+    "BizStart": "2026-09-30",
     "ProvContent": "u1.example.com",
-}  # fmt: skip
+}
 
 
 class Hand:

@@ -40,8 +40,9 @@ def test_give_up_says_what_follows_and_does_it(desk, capsys):  # noqa: F811
     assert told(capsys, "give_up", "T1", "--dry-run", *WHY) == [*follows, "dry run: nothing was changed"]
     assert (desk.state("T1"), desk.events("T1", "given_up")) == ("failed", [])
     assert told(capsys, "give_up", "T1", "--step", "create_trial_billing", *WHY) == [
-        *follows, "T1: create_trial_billing given up by command:li (state ended)",
-    ]  # fmt: skip
+        *follows,
+        "T1: create_trial_billing given up by command:li (state ended)",
+    ]
     assert reason("T1", "given_up") == ("command:li", "客户经理确认")
     desk.deliver()
     assert desk.order("A1").held_because == "trial_closed"
@@ -76,8 +77,9 @@ def test_withdraw_as_bboss_would(desk, capsys):  # noqa: F811
     assert told(capsys, "withdraw", "A1", "--dry-run", *WHY) == [*follows, "dry run: nothing was changed"]
     assert desk.state("A1") == "active"
     assert told(capsys, "withdraw", "A1", *WHY) == [
-        *follows, "A1: withdrawn by command:li (state compensating)",
-    ]  # fmt: skip
+        *follows,
+        "A1: withdrawn by command:li (state compensating)",
+    ]
     desk.deliver()
     assert (desk.state("A1"), desk.state("T1")) == ("withdrawn", "trialing")
     assert reason("A1", "withdrawn") == ("command:li", "客户经理确认")

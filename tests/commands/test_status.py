@@ -223,8 +223,10 @@ def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tm
     factories.ApiTokenFactory(revoked_at=timezone.now(), valid_until=timezone.localdate())
     found = look(capsys)
     assert [(row["what"], row["name"]) for row in found["expiring"]] == [
-        ("client_certificate", "PARTNER_CLIENT_CERT"), ("bboss_token", "2"), ("api_token", "报表"),
-    ]  # fmt: skip
+        ("client_certificate", "PARTNER_CLIENT_CERT"),
+        ("bboss_token", "2"),
+        ("api_token", "报表"),
+    ]
     assert found["reasons"] == [row["words"].rstrip(".") for row in found["expiring"]]
     assert found["reasons"][1].startswith("BBOSS's token 2 is valid until 2023-10-03. Have a new one entered")
     client.force_login(admin_user)

@@ -120,9 +120,14 @@ def test_everybody_is_answered_in_time_and_all_is_well_again(desk, worker, froze
 
 
 DECISION = {
-    "node": "sa-review", "nodeName": "政企SA审批", "result": "pass", "operator": "zhangsan", "opinion": "同意",
-    "time": "2023-09-20 19:19:10", "finished": False,
-}  # fmt: skip
+    "node": "sa-review",
+    "nodeName": "政企SA审批",
+    "result": "pass",
+    "operator": "zhangsan",
+    "opinion": "同意",
+    "time": "2023-09-20 19:19:10",
+    "finished": False,
+}
 
 
 @pytest.mark.kills

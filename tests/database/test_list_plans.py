@@ -17,17 +17,30 @@ from tests.admin.rows import of_order
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
 BIG = {
-    "orders_order", "orders_billingrecord", "orders_attempt", "orders_difference", "orders_inboundmessage",
-    "orders_customer", "orders_dispatch", "orders_orderevent", "notifications_mail", "approvals_approvalrecord",
+    "orders_order",
+    "orders_billingrecord",
+    "orders_attempt",
+    "orders_difference",
+    "orders_inboundmessage",
+    "orders_customer",
+    "orders_dispatch",
+    "orders_orderevent",
+    "notifications_mail",
+    "approvals_approvalrecord",
     "orders_export",
-}  # fmt: skip
+}
 SMALL = {"dispatch_stuck", "order_undo_asked", "one_open_trouble_per_incident_and_order"}  # indexes of a few rows
 RANGE = "2026-11-01..2026-11-25"
 TIMES = {
-    "orders": ["received", "start", "end", "ends"], "billing": ["created"], "approvals": ["time"],
-    "differences": ["found"], "attempts": ["started"], "mails": ["written"],
-    "inbound": ["received"], "customers": ["newest"],
-}  # fmt: skip
+    "orders": ["received", "start", "end", "ends"],
+    "billing": ["created"],
+    "approvals": ["time"],
+    "differences": ["found"],
+    "attempts": ["started"],
+    "mails": ["written"],
+    "inbound": ["received"],
+    "customers": ["newest"],
+}
 
 
 def read_whole(statement, values=()):
@@ -86,9 +99,10 @@ def asked(client, url, *, counts=False):
         assert client.get(url).status_code == 200
     found = [(sql, values) for sql, values in found if sql.startswith("SELECT")]
     return [
-        (sql, values) for sql, values in found
+        (sql, values)
+        for sql, values in found
         if not sql.endswith("LIMIT 2000") and (not counts or sql.startswith("SELECT COUNT"))
-    ]  # fmt: skip
+    ]
 
 
 def not_found_by_an_index(queries):
@@ -115,11 +129,17 @@ def test_ranges_of_days(admin_client, name, days):
         assert not_found_by_an_index(queries) == {}
 
 
-@pytest.mark.parametrize("name, parameter, index", [
-    ("orders", "received", "order_received"), ("attempts", "started", "attempt_started"),
-    ("inbound", "received", "inbound_received"), ("mails", "written", "mail_written"),
-    ("differences", "found", "difference_found"), ("billing", "created", "billing_created"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, parameter, index",
+    [
+        ("orders", "received", "order_received"),
+        ("attempts", "started", "attempt_started"),
+        ("inbound", "received", "inbound_received"),
+        ("mails", "written", "mail_written"),
+        ("differences", "found", "difference_found"),
+        ("billing", "created", "billing_created"),
+    ],
+)
 def test_old_days_are_read_in_the_order_of_their_index(admin_client, name, parameter, index):
     """By id, PostgreSQL would read from the newest row down to the old ones."""
     opts = admin_of(name).opts

@@ -14,16 +14,32 @@ from tests import factories as make
 
 pytestmark = pytest.mark.django_db
 GROWING = {
-    "orders_order", "orders_orderdomain", "orders_customer", "orders_indexedorder", "orders_searchpiece",
-    "orders_billingrecord", "orders_inboundmessage", "orders_acceptedcall", "orders_affectedorder",
-    "orders_orderevent", "orders_difference", "orders_dispatch", "orders_customer_attributions",
+    "orders_order",
+    "orders_orderdomain",
+    "orders_customer",
+    "orders_indexedorder",
+    "orders_searchpiece",
+    "orders_billingrecord",
+    "orders_inboundmessage",
+    "orders_acceptedcall",
+    "orders_affectedorder",
+    "orders_orderevent",
+    "orders_difference",
+    "orders_dispatch",
+    "orders_customer_attributions",
     "orders_customernote",
-}  # fmt: skip
+}
 ALIAS = re.compile(r"[T-W]\d+")  # of a table in a subquery; SQLite's plan names it so
 TERMS = [
-    "100A230920170126001", "126001", "云帆", "example.com", "www", "http://www.example.com/a",
-    "675cf2df623c47e69e523c0fd2b6f7b9", "13712345678",
-]  # fmt: skip
+    "100A230920170126001",
+    "126001",
+    "云帆",
+    "example.com",
+    "www",
+    "http://www.example.com/a",
+    "675cf2df623c47e69e523c0fd2b6f7b9",
+    "13712345678",
+]
 
 
 def scanned(statement: str) -> set[str]:
@@ -73,9 +89,15 @@ def test_no_query_reads_a_growing_table(client, order, letters):
 
 
 READ = [
-    "cursor=999999999", "state=active", "attribution=BJ&kind=activation", "received=30d", "stuck=bpm", "start=overdue",
-    "customer=E-55", "state=active&cursor=999999999",
-]  # fmt: skip
+    "cursor=999999999",
+    "state=active",
+    "attribution=BJ&kind=activation",
+    "received=30d",
+    "stuck=bpm",
+    "start=overdue",
+    "customer=E-55",
+    "state=active&cursor=999999999",
+]
 
 PAGES = ["", "?cursor=1-1"]
 

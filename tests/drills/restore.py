@@ -136,9 +136,16 @@ def nothing_goes_in_or_out(desk: ProcessDesk, content: dict) -> None:
     reply = desk.post(content)
     assert reply["response"]["rspCode"] == "20000", reply
     record = {
-        "recordId": "drill-1", "code": content["OrderNum"], "node": "n", "nodeName": "n", "result": "pass",
-        "operator": "o", "opinion": "", "time": "2023-09-20 19:19:10", "finished": True,
-    }  # fmt: skip
+        "recordId": "drill-1",
+        "code": content["OrderNum"],
+        "node": "n",
+        "nodeName": "n",
+        "result": "pass",
+        "operator": "o",
+        "opinion": "",
+        "time": "2023-09-20 19:19:10",
+        "finished": True,
+    }
     assert desk.callback(record).status_code == 503
     answer = requests.get(f"{desk.web_url}/readyz", timeout=10)
     assert (answer.status_code, answer.json()["database"]) == (503, "restored"), answer.text

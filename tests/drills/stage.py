@@ -66,9 +66,12 @@ def behind_pooler(seed: int, *, prepared: int = 200) -> Iterator[Stage]:
 @contextlib.contextmanager
 def _desk(postgres: str, through: str, **settings: str) -> Iterator[ProcessDesk]:
     folder = tempfile.TemporaryDirectory(prefix="desk-drills-")
-    with folder as name, ProcessDesk(
-        pathlib.Path(name), postgres=postgres, through=through, clock="+0", **(SETTINGS | settings)
-    ) as desk:  # fmt: skip
+    with (
+        folder as name,
+        ProcessDesk(
+            pathlib.Path(name), postgres=postgres, through=through, clock="+0", **(SETTINGS | settings)
+        ) as desk,
+    ):
         desk.start_worker()
         yield desk
 

@@ -55,8 +55,11 @@ def test_a_standby_that_is_waited_for_has_what_was_committed_when_the_primary_is
 
 def test_every_setting_that_a_session_would_make_is_one_of_the_role():
     assert [statement.split()[4] for statement in role_settings()] == [
-        "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit",
-    ]  # fmt: skip
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "jit",
+    ]
 
 
 def test_tracebacks_are_found_and_counted_from_where_the_drill_began(tmp_path):

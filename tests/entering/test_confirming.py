@@ -110,8 +110,11 @@ def test_a_customer_is_looked_up_by_number_or_name_and_filled_in(clerk):
     typed = {"DataFlow": "500", "ProvContent": "x.example.com"}
     answer = clerk.post(URL, typed | {"EnterpriseName": "云帆", "customer": ""})
     assert sorted(answer.context["looked_up"].choices) == [("100A77", "北京云帆网络"), ("100A78", "北京云帆科技")]
-    for one in ({"EnterpriseID": "100A77", "customer": ""}, {"EnterpriseName": "帆网络", "customer": ""},
-                {"EnterpriseName": "云帆", "customer": "100A77"}):  # fmt: skip
+    for one in (
+        {"EnterpriseID": "100A77", "customer": ""},
+        {"EnterpriseName": "帆网络", "customer": ""},
+        {"EnterpriseName": "云帆", "customer": "100A77"},
+    ):
         answer = clerk.post(URL, typed | one)
         form = answer.context["form"]
         names = ["EnterpriseID", "EnterpriseName", "CpID", "UserID", "Attribution", "DataFlow"]

@@ -10,10 +10,17 @@ from tests.admin.test_query_counts import queries
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 URL = reverse("admin:orders_order_enter")
 FORM = {
-    "OrderNum": "T1", "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
-    "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "2023-09-20",
-    "ProvContent": "a.example.com\r\nb.example.com", "OperTel": "13800000000",
-}  # fmt: skip
+    "OrderNum": "T1",
+    "EnterpriseID": "100A23100079275183",
+    "EnterpriseName": "北京示例科技",
+    "ProdType": "1",
+    "BusinessType": "1",
+    "BillingMethod": "1",
+    "DataFlow": "1",
+    "BizStart": "2023-09-20",
+    "ProvContent": "a.example.com\r\nb.example.com",
+    "OperTel": "13800000000",
+}
 
 
 MANY = "\n".join(f"a{number}.cn" for number in range(20_001))
@@ -29,8 +36,11 @@ def test_a_trial_is_entered_with_its_steps(clerk):
     order = Order.objects.get()
     assert answer["Location"] == reverse("admin:orders_order_change", args=[order.pk])
     assert (order.number, order.state, order.attribution_id, str(order.biz_start)) == (
-        "T1", "in_progress", "BJ", "2023-09-20",
-    )  # fmt: skip
+        "T1",
+        "in_progress",
+        "BJ",
+        "2023-09-20",
+    )
     assert [domain.name for domain in order.domains.all()] == ["a.example.com", "b.example.com"]
     assert Dispatch.objects.get().step == "create_trial_billing"
     assert not OrderEvent.objects.filter(kind="trials_imported").exists()

@@ -100,9 +100,7 @@ def test_domains_are_parted_by_line_breaks_commas_and_semicolons(give):
 
 @pytest.mark.parametrize("shown, kept", [("0" * 11, "01012345678"), ("0", "1012345678"), ("0.00", "1012345678")])
 def test_zeros_that_a_number_s_format_shows_in_front_are_kept(give, shown, kept):
-    data = workbook(
-        row("T1", OperTel=1012345678), change=lambda sheet: setattr(sheet["K2"], "number_format", shown)
-    )  # fmt: skip
+    data = workbook(row("T1", OperTel=1012345678), change=lambda sheet: setattr(sheet["K2"], "number_format", shown))
     give(data)
     assert Order.objects.get().oper_tel == kept
 
@@ -174,8 +172,12 @@ def test_every_wrong_cell_is_named_at_once(give):
         row("T2", BizStart="x", BizEnd="20230919", Attribution="ZZ"),
     )
     assert [line.split(":")[0] for line in lines] == [
-        "C2 EnterpriseName", "E2 BusinessType", "J2 BizEnd", "H3 BizStart", "L3 Attribution",
-    ]  # fmt: skip
+        "C2 EnterpriseName",
+        "E2 BusinessType",
+        "J2 BizEnd",
+        "H3 BizStart",
+        "L3 Attribution",
+    ]
 
 
 def test_a_number_twice_in_the_file_is_named(give):

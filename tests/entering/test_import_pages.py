@@ -71,8 +71,9 @@ def test_confirming_enters_all_with_the_person_s_name(clerk):
     answer = clerk.post(address, follow=True)
     assert "已录入 2 条试用单。" in answer.content.decode()
     assert list(Order.objects.order_by("number").values_list("number", "state")) == [
-        ("T1", "in_progress"), ("T2", "in_progress"),
-    ]  # fmt: skip
+        ("T1", "in_progress"),
+        ("T2", "in_progress"),
+    ]
     assert Dispatch.objects.filter(step="create_trial_billing", state="due").count() == 2
     actor = f"staff:{clerk.person.username}"
     assert set(OrderEvent.objects.filter(kind="entered").values_list("actor", flat=True)) == {actor}
@@ -236,8 +237,11 @@ def test_who_may_not_enter_trials_does_not(member, role):
     mine = factories.TrialUploadFactory(imported_at=None)
     other = member(role)
     TrialUpload.objects.update(made_by=other.person)
-    pages = [UPLOAD, TEMPLATE, *(reverse(f"admin:orders_order_import_{name}", args=[mine.pk])
-                                 for name in ("review", "annotated"))]  # fmt: skip
+    pages = [
+        UPLOAD,
+        TEMPLATE,
+        *(reverse(f"admin:orders_order_import_{name}", args=[mine.pk]) for name in ("review", "annotated")),
+    ]
     assert {other.get(page).status_code for page in pages} == {403}
     assert other.post(pages[2]).status_code == 403
     assert UPLOAD not in other.get(reverse("admin:orders_order_changelist")).content.decode()
@@ -329,18 +333,23 @@ def test_the_copy_can_be_put_right_and_uploaded(clerk):
 def test_a_copy_is_no_less_wrong_than_the_file(clerk):
     """What Excel did to a cell is not right since it became a text."""
     wrong = [
-        row("T1", EnterpriseID="=1+1"), row("T2", EnterpriseName="#N/A"), row("T3", EnterpriseID=100231000792751830),
-        row("T4", EnterpriseName=True), row("T5", EnterpriseName=datetime.date(2026, 1, 5)),
+        row("T1", EnterpriseID="=1+1"),
+        row("T2", EnterpriseName="#N/A"),
+        row("T3", EnterpriseID=100231000792751830),
+        row("T4", EnterpriseName=True),
+        row("T5", EnterpriseName=datetime.date(2026, 1, 5)),
         row("T6", EnterpriseName=datetime.time(8, 0)),
-    ]  # fmt: skip
+    ]
     address = review(clerk, *wrong)
     told = verdicts(clerk, address)
     assert {verdict for verdict, _cells in told.values()} == {"wrong"}
     for _ in range(2):
         address = upload(clerk, clerk.get(f"{address}annotated/").content)["Location"]
         assert verdicts(clerk, address) == told
-    given = {f"cell-{cell}": clerk.get(address).context["report"].rows[place].faults[0].in_cell
-             for place, (_verdict, (cell,)) in enumerate(told.values())}  # fmt: skip
+    given = {
+        f"cell-{cell}": clerk.get(address).context["report"].rows[place].faults[0].in_cell
+        for place, (_verdict, (cell,)) in enumerate(told.values())
+    }
     clerk.post(address, given | {"correct": "1"})  # nothing was typed
     assert verdicts(clerk, address) == told
 

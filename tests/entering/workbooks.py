@@ -6,22 +6,48 @@ import zipfile
 import openpyxl
 
 MEMBERS = [
-    "OrderNum", "EnterpriseID", "EnterpriseName", "ProdType", "BusinessType", "BillingMethod", "DataFlow", "BizStart",
-    "ProvContent", "BizEnd", "OperTel", "Attribution",
-]  # fmt: skip
+    "OrderNum",
+    "EnterpriseID",
+    "EnterpriseName",
+    "ProdType",
+    "BusinessType",
+    "BillingMethod",
+    "DataFlow",
+    "BizStart",
+    "ProvContent",
+    "BizEnd",
+    "OperTel",
+    "Attribution",
+]
 TITLES = [
-    "订单号", "企业编号", "企业名称", "产品类型", "业务类型", "计费方式", "订购流量", "业务开始日", "域名",
-    "业务结束日", "经办人电话", "归属",
-]  # fmt: skip
+    "订单号",
+    "企业编号",
+    "企业名称",
+    "产品类型",
+    "业务类型",
+    "计费方式",
+    "订购流量",
+    "业务开始日",
+    "域名",
+    "业务结束日",
+    "经办人电话",
+    "归属",
+]
 
 
 def row(number="T1", **more):
     """A right row, in the order of MEMBERS; more: other values, None for an empty cell."""
     values = {
-        "OrderNum": number, "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技", "ProdType": "1",
-        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "OrderNum": number,
+        "EnterpriseID": "100A23100079275183",
+        "EnterpriseName": "北京示例科技",
+        "ProdType": "1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BizStart": "20230920",
         "ProvContent": f"{number.lower()}.example.com",
-    } | more  # fmt: skip
+    } | more
     return [values.get(member) for member in MEMBERS]
 
 
@@ -52,5 +78,7 @@ def cells(data: bytes) -> dict[str, tuple]:
     sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
     return {
         cell.coordinate: (cell.value, cell.comment.text if cell.comment else "")
-        for line in sheet.iter_rows() for cell in line if cell.value is not None or cell.comment
-    }  # fmt: skip
+        for line in sheet.iter_rows()
+        for cell in line
+        if cell.value is not None or cell.comment
+    }

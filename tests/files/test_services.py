@@ -57,9 +57,13 @@ def test_a_look_under_way_comes_too_late(held):
     attempt = AttemptFactory(dispatch=check, number=2)
     waive(order)
     outcome = Outcome(
-        dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.HELD,
-        code="missing", message="no such file",
-    )  # fmt: skip
+        dispatch_id=check.pk,
+        attempt_id=attempt.pk,
+        token=check.lease_token,
+        result=Attempt.Outcome.HELD,
+        code="missing",
+        message="no such file",
+    )
     record_outcomes([outcome], now=LATER)
     assert check_of(order).state == "done"
     assert Order.objects.get(pk=order.pk).state == "in_progress"

@@ -59,9 +59,15 @@ def test_an_upload_lies_under_the_messages_name_and_is_looked_at_now(clerk, held
     assert check_of(order).next_try_at <= timezone.now()
     assert OrmQ.objects.count() == 1
     event = order.events.get(kind="file_uploaded")
-    assert (event.actor, event.data) == ("staff:wang", {
-        "file": order.info_security, "size": len(RIGHT), "sha256": hashlib.sha256(RIGHT).hexdigest(), "kept": "",
-    })  # fmt: skip
+    assert (event.actor, event.data) == (
+        "staff:wang",
+        {
+            "file": order.info_security,
+            "size": len(RIGHT),
+            "sha256": hashlib.sha256(RIGHT).hexdigest(),
+            "kept": "",
+        },
+    )
     assert f"上传了文件：{order.info_security}" in clerk.get(page(order, "?tab=events")).content.decode()
 
 
@@ -82,12 +88,15 @@ def test_each_file_that_was_replaced_is_kept(clerk, held, folder):
         assert (path.read_bytes(), path.is_symlink()) == (RIGHT, False)
 
 
-@pytest.mark.parametrize("data, words", [
-    (b"", "不是 xlsx"),
-    (b"\x89PNG" + b"\0" * 100, "不是 xlsx"),
-    (b"\xd0\xcf\x11\xe0" + b"\0" * 100, "密码"),
-    (b"PK\x03\x04" + b"\0" * (20 * 1024 * 1024), "20 MB"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (b"", "不是 xlsx"),
+        (b"\x89PNG" + b"\0" * 100, "不是 xlsx"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 100, "密码"),
+        (b"PK\x03\x04" + b"\0" * (20 * 1024 * 1024), "20 MB"),
+    ],
+)
 def test_what_can_t_be_right_changes_nothing(clerk, held, folder, data, words):
     order = held()
     (folder / order.info_security).write_bytes(RIGHT)
@@ -144,17 +153,27 @@ def test_a_check_of_the_old_file_does_not_count(clerk, held, folder):
     attempt = AttemptFactory(dispatch=check, number=2)
     upload(clerk, order, OTHER)
     outcome = Outcome(
-        dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.OK,
-    )  # fmt: skip
+        dispatch_id=check.pk,
+        attempt_id=attempt.pk,
+        token=check.lease_token,
+        result=Attempt.Outcome.OK,
+    )
     record_outcomes([outcome], now=timezone.now())
     assert is_held(order)
     assert check_of(order).next_try_at <= timezone.now()
 
 
-@pytest.mark.parametrize("name", [
-    "100A230920170127002_50004020027_20230920191212.xlsx", "a_50004020027_20231320191212.xlsx", "..", "../x.xlsx",
-    "/etc/x.xlsx", "CON",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "100A230920170127002_50004020027_20230920191212.xlsx",
+        "a_50004020027_20231320191212.xlsx",
+        "..",
+        "../x.xlsx",
+        "/etc/x.xlsx",
+        "CON",
+    ],
+)
 def test_no_upload_cures_a_name_of_bboss(clerk, held, folder, name):
     """The page says so before all else, and what can."""
     order = held()

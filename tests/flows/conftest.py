@@ -107,9 +107,16 @@ class Desk:
     def approve(self, number: str, result: str = "pass", record: str = "bpm-1-1", *, finished: bool = True, **more):
         """BPM calls back; the answer's HTTP status."""
         body = {
-            "recordId": record, "code": number, "node": "sa-review", "nodeName": "政企SA审批", "result": result,
-            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": finished,
-        } | more  # fmt: skip
+            "recordId": record,
+            "code": number,
+            "node": "sa-review",
+            "nodeName": "政企SA审批",
+            "result": result,
+            "operator": "zhangsan",
+            "opinion": "同意",
+            "time": "2023-09-20 19:19:10",
+            "finished": finished,
+        } | more
         raw = json.dumps(body, ensure_ascii=False).encode()
         headers = {"X-Signature": hmac.new(b"test-callback-secret", raw, hashlib.sha256).hexdigest()}
         url = "/api/bpm/approvals"

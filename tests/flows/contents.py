@@ -24,9 +24,16 @@ def change(number: str, *names: str, of: str = "T1", **more) -> dict:
 def activation(number: str = "A1", *names: str, of: str = "T1", start: str = "20230920", **more) -> dict:
     """An activation starting today; without domains it takes the trial's."""
     content = {
-        "OrderNum": number, "BizRequest": of, "BizStart": start, "ProdType": "1", "ProductID": f"P-{number}",
-        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BackFlag": "0",
-    } | more  # fmt: skip
+        "OrderNum": number,
+        "BizRequest": of,
+        "BizStart": start,
+        "ProdType": "1",
+        "ProductID": f"P-{number}",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BackFlag": "0",
+    } | more
     return content | {"ProvContent": domains(*names)} if names else content
 
 

@@ -33,8 +33,14 @@ KEYS = {
 def test_creates_cancels_and_bpm_have_them(desk):
     desk.play(trial("T1", A), change("C1", B), activation("A1"))
     keys = [call["key"] for path in (BILLING, BPM) for call in desk.sandbox.calls(path=path)]
-    steps = [("T1", "create_trial_billing"), ("C1", "cancel_trial_billing"), ("C1", "create_trial_billing"),
-             ("A1", "cancel_trial_billing"), ("A1", "create_billing"), ("A1", "start_bpm")]  # fmt: skip
+    steps = [
+        ("T1", "create_trial_billing"),
+        ("C1", "cancel_trial_billing"),
+        ("C1", "create_trial_billing"),
+        ("A1", "cancel_trial_billing"),
+        ("A1", "create_billing"),
+        ("A1", "start_bpm"),
+    ]
     assert keys == [str(derived_key(number, step, 1)) for number, step in steps]
 
 
@@ -58,10 +64,19 @@ def acted(desk, number: str, step: str, path: str, body: dict) -> None:
 
 def record(number: str, domain: str, **more) -> dict:
     return {
-        "billingMethod": "1", "businessType": "1", "cancelStatus": "1", "cancelTime": "20330919120000",
-        "createTime": "20230919120000", "domain": domain, "enterpriseId": "100A23100079275183",
-        "enterpriseName": "北京示例科技", "infoType": "1", "jobId": number, "productId": "1", "province": "100",
-    } | more  # fmt: skip
+        "billingMethod": "1",
+        "businessType": "1",
+        "cancelStatus": "1",
+        "cancelTime": "20330919120000",
+        "createTime": "20230919120000",
+        "domain": domain,
+        "enterpriseId": "100A23100079275183",
+        "enterpriseName": "北京示例科技",
+        "infoType": "1",
+        "jobId": number,
+        "productId": "1",
+        "province": "100",
+    } | more
 
 
 def forget_violations(desk):

@@ -13,9 +13,15 @@ def test_it_asks_for_the_order_or_for_the_job_that_it_is_about(desk, about, job)
     desk.play(trial("T1"))
     now = timezone.now()
     Dispatch.objects.create(
-        order=desk.order("T1"), step="ask_billing", channel="billing", position=600, about=about, state="due",
-        next_try_at=now, created_at=now,
-    )  # fmt: skip
+        order=desk.order("T1"),
+        step="ask_billing",
+        channel="billing",
+        position=600,
+        about=about,
+        state="due",
+        next_try_at=now,
+        created_at=now,
+    )
     desk.deliver()
     assert desk.sent(QUERY) == [{"jobId": job}]
     assert desk.step("T1", "ask_billing").state == "done"

@@ -18,10 +18,17 @@ def quick_breaker(settings):
 
 def trial(number: str) -> dict:
     return {
-        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A1", "EnterpriseName": "某公司", "ProdType": "1",
-        "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "OrderType": "1",
+        "OrderNum": number,
+        "EnterpriseID": "100A1",
+        "EnterpriseName": "某公司",
+        "ProdType": "1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BizStart": "20230920",
         "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}],
-    }  # fmt: skip
+    }
 
 
 def fail_until_open(desk, orders: int = 4) -> None:

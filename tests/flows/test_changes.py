@@ -93,8 +93,9 @@ def test_an_activation_takes_the_trial_as_two_changes_left_it(desk):
     cancel, create = entries(desk)[-2:]
     assert {(row["domain"], row["productId"], row["businessType"]) for row in cancel} == {(B, "4", "4"), (C, "4", "4")}
     assert {(row["domain"], row["productId"], row["businessType"]) for row in create} == {
-        (B, "P-A1", "3"), (C, "P-A1", "3"),
-    }  # fmt: skip
+        (B, "P-A1", "3"),
+        (C, "P-A1", "3"),
+    }
     flow = desk.sent(BPM)[0]["data"]["tyywrwlcdx"]
     assert (flow["domains"], flow["cdn_type"]) == ([B, C], "vod")
     assert desk.sent(USAGE) == [
@@ -147,8 +148,11 @@ def test_a_trial_still_retrying_holds_up_its_line_in_order_of_acceptance(desk):
     desk.wait_out()
     assert (desk.state("T1"), desk.state("C1"), desk.state("A1")) == ("converted", "applied", "active")
     assert desk.billed()[1:] == [
-        ("create", "T1", [A]), ("create", "T1", [B]), ("cancel", "T1", [A, B]), ("create", "A1", [A, B]),
-    ]  # fmt: skip
+        ("create", "T1", [A]),
+        ("create", "T1", [B]),
+        ("cancel", "T1", [A, B]),
+        ("create", "A1", [A, B]),
+    ]
 
 
 def test_another_trials_line_is_not_held_up(desk):

@@ -103,8 +103,12 @@ def test_the_undoing_deletes_first_and_then_restores_the_trials_record_as_it_was
     assert desk.held_there("T1") == before
     assert desk.held_there("A1") == {}
     assert desk.sent(DELETE)[0]["productInfos"][0] == {
-        "jobId": "A1", "productId": "P-A1", "domain": A, "enterpriseId": "100A23100079275183", "infoType": "2",
-    }  # fmt: skip
+        "jobId": "A1",
+        "productId": "P-A1",
+        "domain": A,
+        "enterpriseId": "100A23100079275183",
+        "infoType": "2",
+    }
     assert desk.records("T1") == {A: "live", B: "live"}
     assert desk.records("A1") == {A: "deleted", B: "deleted"}
     assert not BillingRecord.objects.exclude(cancelled_at=None).exists()
@@ -116,9 +120,13 @@ def test_steps_never_begun_are_closed_and_billing_steps_are_undone(desk):
     fail(desk, BPM)
     desk.play(activation("A1"))
     assert desk.steps("A1") == [
-        "fetch_usage:done", "cancel_trial_billing:undone", "create_billing:undone", "start_bpm:failed",
-        "delete_billing:done", "restore_trial_billing:done",
-    ]  # fmt: skip
+        "fetch_usage:done",
+        "cancel_trial_billing:undone",
+        "create_billing:undone",
+        "start_bpm:failed",
+        "delete_billing:done",
+        "restore_trial_billing:done",
+    ]
     assert desk.step("A1", "mail_sent_to_bpm").state == "closed"
     assert desk.mails("A1", "mail_incident") == 1
 
@@ -130,8 +138,11 @@ def test_what_was_never_made_is_not_deleted(desk):
     assert desk.sent(DELETE) == []
     assert desk.records("A1") == {A: "to_send"}
     assert desk.steps("A1")[1:] == [
-        "cancel_trial_billing:undone", "create_billing:failed", "start_bpm:closed", "restore_trial_billing:done",
-    ]  # fmt: skip
+        "cancel_trial_billing:undone",
+        "create_billing:failed",
+        "start_bpm:closed",
+        "restore_trial_billing:done",
+    ]
 
 
 def test_the_trials_record_is_not_restored_when_its_end_has_passed(desk, settings):
@@ -225,8 +236,11 @@ def test_those_who_waited_for_the_claim_are_planned_in_order_of_arrival(desk):
     assert (desk.state("C1"), desk.state("A2"), desk.order("A2").first) == ("applied", "active", True)
     assert (desk.order("C2").held_because, desk.mails("C2", "mail_held")) == ("claim_held", 1)
     assert desk.billed()[-4:] == [
-        ("create", "T1", [A]), ("create", "T1", [B]), ("cancel", "T1", [A, B]), ("create", "A2", [A, B]),
-    ]  # fmt: skip
+        ("create", "T1", [A]),
+        ("create", "T1", [B]),
+        ("cancel", "T1", [A, B]),
+        ("create", "A2", [A, B]),
+    ]
 
 
 def test_an_undo_mark_stops_every_forward_step(desk):
@@ -244,8 +258,9 @@ def test_begun_twice_it_is_undone_once(desk):
     begin(desk, "A1")
     begin(desk, "A1")
     assert [row for row in desk.steps("A1") if row.endswith(("due", "waiting"))] == [
-        "delete_billing:due", "restore_trial_billing:waiting",
-    ]  # fmt: skip
+        "delete_billing:due",
+        "restore_trial_billing:waiting",
+    ]
     desk.deliver()
     assert desk.billed()[3:] == [("delete", "A1", [A]), ("create", "T1", [A])]
     begin(desk, "A1")

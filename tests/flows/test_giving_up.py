@@ -126,8 +126,10 @@ def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident
     assert desk.state("A1") == "failed"
     give(desk, "A1")
     assert (desk.state("A1"), desk.troubles("A1"), desk.troubles("T1")) == (
-        "active", ["billed_not_active"], ["billed_not_active"],
-    )  # fmt: skip
+        "active",
+        ["billed_not_active"],
+        ["billed_not_active"],
+    )
 
 
 @pytest.mark.parametrize("by_name", [True, False])

@@ -244,8 +244,11 @@ def test_an_activation_that_arrives_while_the_trial_is_being_compensated_waits_a
     assert (desk.state("A1"), desk.state("A2"), desk.order("A2").first) == ("withdrawn", "active", True)
     assert (desk.state("A3"), desk.order("A3").first) == ("awaiting_approval", False)
     assert [row[:2] for row in desk.billed()][-4:] == [
-        ("delete", "A1"), ("create", "T1"), ("cancel", "T1"), ("create", "A2"),
-    ]  # fmt: skip
+        ("delete", "A1"),
+        ("create", "T1"),
+        ("cancel", "T1"),
+        ("create", "A2"),
+    ]
     assert_no_trouble_left(desk, "A2", "A3")
 
 

@@ -126,8 +126,11 @@ def test_a_thousand_refusals_that_name_a_thousand_domains_are_one_incident(db):
         close_troubles(order, now=NOW, by="test")
     over = Dispatch.objects.filter(step="mail_incident_over").order_by("pk")
     assert [(row.order.attribution_id, row.about["orders"]) for row in over] == [
-        ("BJ", 400), ("SH", 200), ("GD", 200), (None, 200)
-    ]  # fmt: skip
+        ("BJ", 400),
+        ("SH", 200),
+        ("GD", 200),
+        (None, 200),
+    ]
 
 
 @pytest.mark.django_db
@@ -294,8 +297,9 @@ def test_a_trial_stays_named_beside_the_orders_that_still_stand():
         incident = open_incident(order, **CAUSE, detail="x", now=NOW, beside=order.trial)
     act(resolve_incident, incident, reason="x")
     assert set(AffectedOrder.objects.unresolved().values_list("order", "beside")) == {
-        (orders[1].pk, False), (kept.pk, True)
-    }  # fmt: skip
+        (orders[1].pk, False),
+        (kept.pk, True),
+    }
 
 
 def test_what_waits_for_a_partner_that_is_down_still_stands(desk, settings):
@@ -481,8 +485,10 @@ def test_a_mail_about_a_whole_order_leaves_no_line_half_empty(desk):
     desk.play(contents.activation("A2", of="T2", start="20230930"), contents.withdrawal("C1"))
     assert desk.troubles("C1") == desk.troubles("A2") == ["change_built_upon"]
     assert [row.step for row in Dispatch.objects.filter(channel="mail").order_by("pk")] == [
-        "mail_held", "mail_sent_to_bpm", "mail_incident",
-    ]  # fmt: skip
+        "mail_held",
+        "mail_sent_to_bpm",
+        "mail_incident",
+    ]
     assert len(mail.outbox) == 3
     for message in mail.outbox:
         assert [line for line in message.body.splitlines() if line.rstrip().endswith((":", "："))] == []

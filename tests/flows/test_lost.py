@@ -84,12 +84,18 @@ def test_five_losses_alone_are_an_incident(desk):
     lose_for_good_after_one(desk)
     row = desk.step("T1", STEP)
     assert (row.state, row.error_code, row.definite, row.may_have_acted, row.attempts) == (
-        "failed", "lost", False, True, 6,
-    )  # fmt: skip
+        "failed",
+        "lost",
+        False,
+        True,
+        6,
+    )
     assert set(Attempt.objects.filter(dispatch=row).values_list("outcome", flat=True)) == {"lost"}
     assert (desk.state("T1"), desk.troubles("T1"), desk.records("T1")) == (
-        "failed", ["lost"], {"a.example.com": "unknown"},
-    )  # fmt: skip
+        "failed",
+        ["lost"],
+        {"a.example.com": "unknown"},
+    )
     assert desk.state("T2") == "trialing"
     assert desk.events("T1", "late_answer") == []
 

@@ -86,8 +86,10 @@ def test_who_has_got_it_gets_no_repeat(desk, smtp, beijing, case, admin_client):
     row = Dispatch.objects.get(channel="mail")
     assert (row.state, json.loads(row.payload)["to"]) == ("retrying", ["sa-two@example.com"])
     assert shown(admin_client, row.order) == [
-        "s***@example.com", "s***@example.com（尚未送达）", "m***@example.com（被拒收）",
-    ]  # fmt: skip
+        "s***@example.com",
+        "s***@example.com（尚未送达）",
+        "m***@example.com（被拒收）",
+    ]
     desk.clock.shift(15)
     desk.deliver()
     assert [recipients for recipients, _ in smtp.got] == [[address] for address in ALL[:2]]

@@ -96,8 +96,10 @@ def test_a_comparison_does_not_end_what_only_the_list_can(desk, books, listed):
         take(number="T2", reason="x", by="staff:x", now=timezone.now())
     accept(number="T2", reason="BBOSS 清单不全", by="staff:x", now=timezone.now())
     assert (rows(), desk.troubles("T2"), desk.records("T2")) == (
-        ["not_listed T2:accepted"], [], {"c.example.com": "live"},
-    )  # fmt: skip
+        ["not_listed T2:accepted"],
+        [],
+        {"c.example.com": "live"},
+    )
     assert listed("T1")[0] == 0
 
 

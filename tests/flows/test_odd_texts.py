@@ -149,11 +149,19 @@ def test_odd_records(desk, partner, admin_client, text):
 @pytest.mark.parametrize(
     "header",
     [
-        "9" * 5000, "-1", "1e9", "²", "NaN", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2359",
-        "Mon, 01 Jan 0001 00:00:00 +2359", "a, b; c=\x80", "Wed, 21 Oct 2015 07:28:00",
+        "9" * 5000,
+        "-1",
+        "1e9",
+        "²",
+        "NaN",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "a, b; c=\x80",
+        "Wed, 21 Oct 2015 07:28:00",
         "Thu, 99 Xyz 99999 99:99:99 +99999",
     ],
-)  # fmt: skip
+)
 def test_an_odd_retry_after(desk, partner, header):
     desk.post(trial())
     partner("/productInfos", "", 503, **{"Retry-After": header})
@@ -235,9 +243,16 @@ def test_odd_members_of_an_approval(desk, admin_client, text):
     desk.play(trial(), activation())
     for name in MEMBERS:
         record = {
-            "recordId": f"bpm-{name}", "code": "A1", "node": "sa-review", "nodeName": "政企SA审批", "result": "pass",
-            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": False,
-        }  # fmt: skip
+            "recordId": f"bpm-{name}",
+            "code": "A1",
+            "node": "sa-review",
+            "nodeName": "政企SA审批",
+            "result": "pass",
+            "operator": "zhangsan",
+            "opinion": "同意",
+            "time": "2023-09-20 19:19:10",
+            "finished": False,
+        }
         body = written(record, name, text).encode()
         signed = {"X-Signature": sign(body, "test-callback-secret")}
         answer = desk.client.post("/api/bpm/approvals", body, content_type="application/json", headers=signed)

@@ -244,10 +244,17 @@ def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts)
     resend("A2")
     desk.deliver()
     order, sent = desk.order("A2"), desk.step("A2", "start_bpm").frozen_at
-    add_record(ApprovalRecord(
-        order=order, record_id="old", result="pass", time=sent, finished=True, body_hash="0" * 64,
-        received_at=sent + datetime.timedelta(seconds=seconds),
-    ))  # fmt: skip
+    add_record(
+        ApprovalRecord(
+            order=order,
+            record_id="old",
+            result="pass",
+            time=sent,
+            finished=True,
+            body_hash="0" * 64,
+            received_at=sent + datetime.timedelta(seconds=seconds),
+        )
+    )
     assert bool(counting_records(order)) == counts
 
 

@@ -146,9 +146,15 @@ def test_one_pause_a_partner_and_its_history(desk):
     assert kinds == ["partner_paused", "partner_paused", "partner_resumed", "partner_paused"]
 
 
-@pytest.mark.parametrize("wrong", [
-    {"partner": "files"}, {"partner": "x"}, {"reason": "  "}, {"until": shanghai("2023-09-20 18:54:36")},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"partner": "files"},
+        {"partner": "x"},
+        {"reason": "  "},
+        {"until": shanghai("2023-09-20 18:54:36")},
+    ],
+)
 def test_what_can_not_be_paused(db, clock, wrong):
     with pytest.raises(NotAllowedError):
         pause_partner(**{"partner": "bigdata", "until": None, "now": timezone.now(), **WHY, **wrong})
@@ -206,9 +212,14 @@ def test_the_one_that_goes_on_may_be_late_meanwhile(desk):
     pause()
     desk.post(trial("T1", "t1.example.com"))
     Dispatch.objects.create(
-        order=desk.order("T1"), step="start_bpm", channel="bpm", position=1, state="due",
-        next_try_at=timezone.now(), created_at=timezone.now(),
-    )  # fmt: skip
+        order=desk.order("T1"),
+        step="start_bpm",
+        channel="bpm",
+        position=1,
+        state="due",
+        next_try_at=timezone.now(),
+        created_at=timezone.now(),
+    )
     desk.clock.shift(300)
     assert oldest_due(now=timezone.now()) == {"bigdata": 0.0, "bpm": 300.0, "mail": 0.0, "files": 0.0}
 
@@ -341,14 +352,20 @@ def test_the_commands_say_what_happens(desk, capsys, settings):
     assert capsys.readouterr().out == "bigdata goes on: 3 steps wait, 2 s to work off at PARTNER_RATE\n"
 
 
-@pytest.mark.parametrize("words", [
-    ["pause", "files", "--reason", "x"], ["pause", "bigdata"], ["pause", "bigdata", "--reason", " "],
-    ["pause", "bigdata", "--reason", "x", "--until", "2023-09-20"],
-    ["pause", "bigdata", "--reason", "x", "--until", "2023-13-20T10:00"],
-    ["pause", "bigdata", "--reason", "x", "--until", "0001-01-01T00:00"],
-    ["pause", "bigdata", "--reason", "x", "--until", "2023-09-20T18:00"],
-    ["resume", "bigdata"], ["resume", "x"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pause", "files", "--reason", "x"],
+        ["pause", "bigdata"],
+        ["pause", "bigdata", "--reason", " "],
+        ["pause", "bigdata", "--reason", "x", "--until", "2023-09-20"],
+        ["pause", "bigdata", "--reason", "x", "--until", "2023-13-20T10:00"],
+        ["pause", "bigdata", "--reason", "x", "--until", "0001-01-01T00:00"],
+        ["pause", "bigdata", "--reason", "x", "--until", "2023-09-20T18:00"],
+        ["resume", "bigdata"],
+        ["resume", "x"],
+    ],
+)
 def test_wrong_arguments(db, clock, words):
     with pytest.raises(CommandError):
         call_command(*words)

@@ -108,8 +108,9 @@ def test_a_missing_record_is_sent_again(desk, store, capsys):
     desk.clock.shift(3600)
     code, out = reconcile(capsys)
     assert (code, out.splitlines()[0]) == (
-        1, "100A1 61000616304 a.example.com: Live order, not billed: ours live, theirs missing",
-    )  # fmt: skip
+        1,
+        "100A1 61000616304 a.example.com: Live order, not billed: ours live, theirs missing",
+    )
     assert store.records("100A1") == []
 
     code, out = fix(desk, capsys)
@@ -216,8 +217,10 @@ def test_an_unknown_record_s_incident_ends_with_the_answer(desk, store, capsys):
     assert desk.troubles("100A1") == ["unknown_record"]  # the trial's record is still unknown
     reconcile(capsys, "100T1")
     assert (desk.records("100T1"), desk.troubles("100T1"), desk.troubles("100A1")) == (
-        {"a.example.com": "cancelled"}, [], [],
-    )  # fmt: skip
+        {"a.example.com": "cancelled"},
+        [],
+        [],
+    )
 
 
 def test_an_unknown_record_takes_the_times_that_we_never_had(desk, store, capsys):
@@ -372,9 +375,14 @@ def test_each_night_in_parts(desk, store, monkeypatch):
     assert (row.orders, row.by, bool(row.finished_at)) == (2, "schedule", True)
 
 
-@pytest.mark.parametrize("arguments, whole", [
-    ([], True), (["100A1"], False), (["--since", "2023-09-01"], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, whole",
+    [
+        ([], True),
+        (["100A1"], False),
+        (["--since", "2023-09-01"], False),
+    ],
+)
 def test_its_row_says_whether_it_was_of_all_orders(desk, store, capsys, arguments, whole):
     reconcile(capsys, *arguments)
     assert Reconciliation.objects.get().whole is whole

@@ -190,8 +190,16 @@ def test_a_withdrawn_order_is_not_sent_anew(desk, case):
 
 def test_a_step_that_waits_is_declined_by_the_name_of_what_it_waits_for(desk, settings, capsys):
     exhaust(desk, settings)
-    activation = {"OrderNum": "A1", "BizRequest": "T1", "BizStart": "20230920", "ProdType": "1", "ProductID": "P1",
-                  "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1"}  # fmt: skip
+    activation = {
+        "OrderNum": "A1",
+        "BizRequest": "T1",
+        "BizStart": "20230920",
+        "ProdType": "1",
+        "ProductID": "P1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+    }
     desk.post(activation)
     desk.deliver()
     code, out = run(capsys, "A1", "--channel", "billing")

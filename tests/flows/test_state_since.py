@@ -32,8 +32,10 @@ def test_the_sweep_notes_it_from_the_last_move_or_when_the_order_came():
     make.OrderFactory(number="never moved", received_at=now - 7 * HOUR)
     tasks.sweep()
     assert dict(Order.objects.values_list("number", "state_since")) == {
-        "noted": now - 3 * HOUR, "told": now - 5 * HOUR, "never moved": now - 7 * HOUR,
-    }  # fmt: skip
+        "noted": now - 3 * HOUR,
+        "told": now - 5 * HOUR,
+        "never moved": now - 7 * HOUR,
+    }
     assert fill() == 0
 
 

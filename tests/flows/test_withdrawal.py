@@ -57,12 +57,16 @@ def approved(desk):
 SITUATIONS = {
     "held for its trial": (lambda desk: desk.play(activation("A1")), "held", 0),
     "held for its files": (
-        lambda desk: desk.play(trial("T1", A), activation("A1", InfoSecurity=FILE)), "held", 0,
+        lambda desk: desk.play(trial("T1", A), activation("A1", InfoSecurity=FILE)),
+        "held",
+        0,
     ),
     "nothing sent": (lambda desk: (desk.play(trial("T1", A)), desk.post(activation("A1"))), "in_progress", 0),
     "BPM being tried again": (retrying, "in_progress", 1),
     "awaiting approval": (
-        lambda desk: desk.play(trial("T1", A), activation("A0"), activation("A1", X)), "awaiting_approval", 0,
+        lambda desk: desk.play(trial("T1", A), activation("A0"), activation("A1", X)),
+        "awaiting_approval",
+        0,
     ),
     "approved and billed": (approved, "active", 1),
     "scheduled": (lambda desk: desk.play(trial("T1", A), activation("A1", start="20230930")), "scheduled", 1),
@@ -71,7 +75,7 @@ SITUATIONS = {
     "compensated": (compensated, "failed", 1),
     "compensating": (stuck, "compensating", 1),
     "rejected": (rejected, "rejected", 1),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -221,8 +221,10 @@ def test_a_change_that_another_was_built_upon_goes_without_a_call(desk):
     calls = len(desk.billed())
     desk.play(withdrawal("C1"))
     assert [(desk.state(number), desk.troubles(number)) for number in ("C1", "C2", "T1")] == [
-        ("withdrawn", []), ("applied", []), ("trialing", []),
-    ]  # fmt: skip
+        ("withdrawn", []),
+        ("applied", []),
+        ("trialing", []),
+    ]
     assert len(desk.billed()) == calls
     assert desk.alive_there("T1") == [B, C]
     desk.play(withdrawal("C2"))

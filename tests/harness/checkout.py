@@ -12,8 +12,11 @@ def copy_checkout(folder: Path, *, without: Sequence[str] = ()) -> Path:
     """The files that git knows or would know, as they are in the folder now, but for those below `without`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *(f":!{name}" for name in without)],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

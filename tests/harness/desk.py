@@ -46,9 +46,15 @@ class ProcessDesk(Children):
     """
 
     def __init__(
-        self, folder: pathlib.Path, *, postgres: str = "", through: str = "", clock: str = "",
-        root: pathlib.Path = ROOT, **settings: str,
-    ):  # fmt: skip
+        self,
+        folder: pathlib.Path,
+        *,
+        postgres: str = "",
+        through: str = "",
+        clock: str = "",
+        root: pathlib.Path = ROOT,
+        **settings: str,
+    ):
         super().__init__(folder, root=root)
         self.postgres, self.through, self.settings = postgres, through or postgres, settings
         self.clock_file = folder / "clock" if clock else None
@@ -153,8 +159,13 @@ class ProcessDesk(Children):
     ) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "manage.py", *words],
-            cwd=root or self.root, env=self.environment, check=check, timeout=timeout, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=root or self.root,
+            env=self.environment,
+            check=check,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+        )
 
     def start_sandbox(self) -> None:
         self.start_sandbox_at(self.ports["sandbox"], "--state", str(self.folder / "partners.sqlite3"))

@@ -141,10 +141,17 @@ class SharedDesk(Desk):
         """BPM tells what its people decided."""
         answer = self.processes.callback(
             {
-                "recordId": record, "code": number, "node": "sa-review", "nodeName": "政企SA审批", "result": result,
-                "operator": "sa", "opinion": "", "time": "2023-09-20 19:19:10", "finished": finished,
+                "recordId": record,
+                "code": number,
+                "node": "sa-review",
+                "nodeName": "政企SA审批",
+                "result": result,
+                "operator": "sa",
+                "opinion": "",
+                "time": "2023-09-20 19:19:10",
+                "finished": finished,
             }
-        )  # fmt: skip
+        )
         if answer.status_code >= 500:
             raise WrongError("taken at once", number, answer.text)
         if answer.status_code != 200:

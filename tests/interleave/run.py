@@ -171,8 +171,10 @@ def empty_tables(kept: set[str]) -> None:
     statements = connection.ops.sql_flush(no_style(), tables)
     if connection.vendor == "sqlite":
         statements = [
-            *append_only.drop_statements("sqlite"), *statements, *append_only.create_statements("sqlite"),
-        ]  # fmt: skip
+            *append_only.drop_statements("sqlite"),
+            *statements,
+            *append_only.create_statements("sqlite"),
+        ]
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

@@ -68,10 +68,16 @@ def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:
     Model.stage = stage
     for part in range(0, count, PART):
         chosen = settings(
-            max_examples=PART, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
-            suppress_health_check=list(HealthCheck), phases=[Phase.generate], report_multiple_bugs=False,
+            max_examples=PART,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
             verbosity=hypothesis.Verbosity.quiet,
-        )  # fmt: skip
+        )
         try:
             run_state_machine_as_test(hypothesis.seed(seed + part)(Model), settings=chosen)
         except Exception as error:

@@ -130,11 +130,17 @@ def read_rows(records: Iterable[dict]) -> list[Row]:
     """The sandbox's records."""
     return [
         Row(
-            one["jobId"], one["productId"], as_ascii(one["domain"]), one["cancelStatus"] == "1", one["createTime"],
-            one["cancelTime"], one["infoType"], one["businessType"],
+            one["jobId"],
+            one["productId"],
+            as_ascii(one["domain"]),
+            one["cancelStatus"] == "1",
+            one["createTime"],
+            one["cancelTime"],
+            one["infoType"],
+            one["businessType"],
         )
         for one in records
-    ]  # fmt: skip
+    ]
 
 
 def right_end(row: Row, end: str) -> bool:

@@ -97,9 +97,17 @@ class Messages:
         if is_restored():
             return "503"
         new = receive_approval(
-            number=number, record_id=record, node="sa-review", node_name="政企SA审批", result=result, operator="sa",
-            opinion="", time=timezone.now(), finished=finished, body_hash=content_hash([number, result, finished]),
-        )  # fmt: skip
+            number=number,
+            record_id=record,
+            node="sa-review",
+            node_name="政企SA审批",
+            result=result,
+            operator="sa",
+            opinion="",
+            time=timezone.now(),
+            finished=finished,
+            body_hash=content_hash([number, result, finished]),
+        )
         return "" if new else "known"
 
     def _send(self, content: dict, call: str = "") -> str:
@@ -124,6 +132,14 @@ class Messages:
 
     def _message(self, number: str, call: str) -> InboundMessage:
         return InboundMessage(
-            received_at=timezone.now(), remote_address="127.0.0.1", trans_ido=call, trans_idh=uuid.uuid4().hex,
-            order_number=number, http_status=200, rsp_code="00000", rsp_desc="Success", biz_code="", body="{}",
-        )  # fmt: skip
+            received_at=timezone.now(),
+            remote_address="127.0.0.1",
+            trans_ido=call,
+            trans_idh=uuid.uuid4().hex,
+            order_number=number,
+            http_status=200,
+            rsp_code="00000",
+            rsp_desc="Success",
+            biz_code="",
+            body="{}",
+        )

@@ -39,9 +39,14 @@ WHY = {"by": "staff:model", "reason": "the model"}
 CHANGES_NOTHING = {"note", "usage", "conflict"}
 TYPED = {"domains": ["c.example.com"], "newest": [1]}  # what a person writes into a field that has no choices
 ITS_ANSWER = {
-    "step_not_there", "record_not_there", "record_to_come", "record_not_ours", "record_ends", "ends_differ",
+    "step_not_there",
+    "record_not_there",
+    "record_to_come",
+    "record_not_ours",
+    "record_ends",
+    "ends_differ",
     "ends_within_a_day",
-}  # fmt: skip
+}
 """Refusals that follow from what the big-data side answers when it is asked. No page could know them before."""
 
 
@@ -147,9 +152,7 @@ def _refusals(decision: Decision, order: Order) -> Iterator[str]:
         more = {name: _chosen(name, form.fields[name], choice) for name in names}
         try:
             with transaction.atomic():
-                carry_out(
-                    decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more
-                )  # fmt: skip
+                carry_out(decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more)
                 raise Undone
         except (Undone, BooksSilentError):
             continue

@@ -78,9 +78,14 @@ def _help(desk, row, crew: str, tried: set) -> str:
 
 
 MAY_NEED = {
-    "give_up": "give_up", "take": "take", "accept": "accept", "pass": "decide", "reject": "decide",
-    "proceed": "proceed", "name_domains": "name_domains",
-}  # fmt: skip
+    "give_up": "give_up",
+    "take": "take",
+    "accept": "accept",
+    "pass": "decide",
+    "reject": "decide",
+    "proceed": "proceed",
+    "name_domains": "name_domains",
+}
 
 
 def _sent(judged: str) -> str:

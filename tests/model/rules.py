@@ -48,9 +48,13 @@ HELD = {
 }
 
 ANYTIME = [
-    "compensate", "withdraw_by_staff", "attribute", "waive", "run_day",
+    "compensate",
+    "withdraw_by_staff",
+    "attribute",
+    "waive",
+    "run_day",
     *(name for name in ("give_up", "take", "accept", "proceed", "name_domains", "decide") if name in SERVICES),
-]  # fmt: skip
+]
 ANYTIME_MORE = {"name_domains": ("c",), "decide": ("reject",)}
 
 

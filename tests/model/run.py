@@ -86,10 +86,17 @@ def play_part(stage, seed: int, count: int, steps: int) -> str:
 
     Model.stage = stage
     chosen = settings(
-        max_examples=count, stateful_step_count=steps, deadline=None, database=None, derandomize=False,
-        report_multiple_bugs=False, suppress_health_check=list(HealthCheck), print_blob=False,
-        phases=[Phase.generate, Phase.shrink], verbosity=hypothesis.Verbosity.quiet,
-    )  # fmt: skip
+        max_examples=count,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+        phases=[Phase.generate, Phase.shrink],
+        verbosity=hypothesis.Verbosity.quiet,
+    )
     try:
         run_state_machine_as_test(hypothesis.seed(seed)(Model), settings=chosen)
     except BaseException as error:

@@ -42,9 +42,15 @@ class Seen:
 
 
 def read_stories(
-    orders: Mapping[int, Order], claims: Mapping[int, int], contents: Mapping[str, dict], seen: Sequence[Books],
-    records: list[dict], *, now: datetime.datetime, loose: bool,
-) -> Iterator[Story]:  # fmt: skip
+    orders: Mapping[int, Order],
+    claims: Mapping[int, int],
+    contents: Mapping[str, dict],
+    seen: Sequence[Books],
+    records: list[dict],
+    *,
+    now: datetime.datetime,
+    loose: bool,
+) -> Iterator[Story]:
     """One story for each trial. `contents`: what was sent and accepted, by number; `records`: the partner's now."""
     told: dict[int, list[Told]] = {pk: [] for pk in orders}
     newest = 0

@@ -185,9 +185,14 @@ class Story:
             own = None if order is trial else order.first({"withdrawn"})
             gone = own or (None if order is trial else closed)
             said = Said(
-                place, order.number, order.domains, order.service, order.end,
-                gone=gone.place if gone else None, with_trial=bool(gone) and self._stays_with_trial(order, own, closed),
-            )  # fmt: skip
+                place,
+                order.number,
+                order.domains,
+                order.service,
+                order.end,
+                gone=gone.place if gone else None,
+                with_trial=bool(gone) and self._stays_with_trial(order, own, closed),
+            )
             given = self._given_up(order)
             found.append((said, self._reducer(said, given) if given else None))
         found += self._endings()

@@ -52,10 +52,17 @@ ABOUT_BOOKS = {
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
     lambda: Dispatch.objects.filter(pk=Slot("pk")).values_list(
-        "superseded", "undo", "channel", "attempts", "position", "step",
-        "order__state", "order__undo_since", "order__number",
+        "superseded",
+        "undo",
+        "channel",
+        "attempts",
+        "position",
+        "step",
+        "order__state",
+        "order__undo_since",
+        "order__number",
     )
-)  # fmt: skip
+)
 
 READ = {
     "orders": Prepared(lambda: Order.objects.order_by("pk").defer("content")),
@@ -166,9 +173,15 @@ def all_wrong(
     """
     books = Books.read(store)
     rules = (
-        steps_rest, books_agree, only_these_are_billed, not_beside_each_other, one_process, claims_fit, history_fits,
+        steps_rest,
+        books_agree,
+        only_these_are_billed,
+        not_beside_each_other,
+        one_process,
+        claims_fit,
+        history_fits,
         shapes_are_kept,
-    )  # fmt: skip
+    )
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
     if stuck is not None:

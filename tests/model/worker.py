@@ -291,6 +291,9 @@ class Worker:
 
 def _handed_back(work: Work) -> Outcome:
     return Outcome(
-        dispatch_id=work.dispatch_id, attempt_id=work.attempt_id, token=work.token, channel=work.channel,
+        dispatch_id=work.dispatch_id,
+        attempt_id=work.attempt_id,
+        token=work.token,
+        channel=work.channel,
         result=Attempt.Outcome.HANDED_BACK,
-    )  # fmt: skip
+    )

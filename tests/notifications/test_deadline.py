@@ -68,10 +68,16 @@ class DrippingServer:
 
 def mail() -> Work:
     return Work(
-        dispatch_id=1, attempt_id=1, token=uuid.uuid4(), channel="mail", step="mail_sent_to_bpm", key=str(uuid.uuid4()),
-        request_id=uuid.uuid4().hex, payload=json.dumps(PAYLOAD),
+        dispatch_id=1,
+        attempt_id=1,
+        token=uuid.uuid4(),
+        channel="mail",
+        step="mail_sent_to_bpm",
+        key=str(uuid.uuid4()),
+        request_id=uuid.uuid4().hex,
+        payload=json.dumps(PAYLOAD),
         lease_until=timezone.now() + datetime.timedelta(seconds=60),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("word", ["greeting", "EHLO", "DATA", ".", "TLS"])

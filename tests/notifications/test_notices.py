@@ -82,8 +82,9 @@ def test_it_goes_out_once_to_each(smtp):  # noqa: F811
     assert tasks.send_notices() == "2 tried"
     assert tasks.send_notices() == "0 tried"
     assert [(recipients, message["To"]) for recipients, message in smtp.got] == [
-        (["li@example.com"], "li@example.com"), (["zhao@example.com"], "zhao@example.com"),
-    ]  # fmt: skip
+        (["li@example.com"], "li@example.com"),
+        (["zhao@example.com"], "zhao@example.com"),
+    ]
     message = smtp.got[0][1]
     assert message["Subject"].strip() == "【IBS 订单台】定时导出 7 已生成"
     assert "日报" in message.get_content()
@@ -146,9 +147,15 @@ def test_when_the_tries_are_used_up_it_is_given_up_and_can_be_resent(member, bro
     assert "resend-form" not in engineer.get(page).content.decode()
 
 
-@pytest.mark.parametrize("role, letters, status", [
-    ("业务人员", None, 403), ("审计员", None, 403), ("工程师", ["BJ"], 403), ("管理员", None, 302),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "role, letters, status",
+    [
+        ("业务人员", None, 403),
+        ("审计员", None, 403),
+        ("工程师", ["BJ"], 403),
+        ("管理员", None, 302),
+    ],
+)
 def test_who_may_resend(member, role, letters, status):  # noqa: F811
     row = make.NoticeFactory(state="failed", sent_at=None)
     address = reverse("admin:notifications_notice_resend", args=[row.pk])

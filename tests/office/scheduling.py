@@ -21,9 +21,13 @@ def colleague(mail="li@example.com", role="业务人员", letters=None, **facts)
 def form(owner, view=None, **more):
     view = view or make.SavedViewFactory(owner=owner.person, query="state__exact=held", columns=["number"])
     usual = {
-        "name": "每日挂起", "view": getattr(view, "pk", view), "weekdays": list("1234567"), "at": "08:00",
-        "format": "xlsx", "recipients": [owner.person.pk],
-    }  # fmt: skip
+        "name": "每日挂起",
+        "view": getattr(view, "pk", view),
+        "weekdays": list("1234567"),
+        "at": "08:00",
+        "format": "xlsx",
+        "recipients": [owner.person.pk],
+    }
     return usual | more
 
 

@@ -117,9 +117,14 @@ def test_where_nothing_would_change_there_is_no_button(staff):
     assert 'name="draft"' not in text
 
 
-@pytest.mark.parametrize("key, allowed", [
-    ("note", "add_note"), ("attribute", "choose_attribution"), ("resend", "resend_order"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key, allowed",
+    [
+        ("note", "add_note"),
+        ("attribute", "choose_attribution"),
+        ("resend", "resend_order"),
+    ],
+)
 def test_each_act_has_its_permission(member, key, allowed):
     client = member()
     assert client.get(new(key)).status_code == 403
@@ -214,11 +219,14 @@ def test_a_refused_resend_names_each_step_and_why(staff, slow):
         assert str(VERDICTS["refused"]) in text
 
 
-@pytest.mark.parametrize("changed, code", [
-    ({"state": "withdrawn"}, "resend_withdrawn"),
-    ({"state": "held", "held_because": "files"}, "resend_held_for_files"),
-    ({"state": "rejected", "undo_since": timezone.now()}, "resend_taken_back"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changed, code",
+    [
+        ({"state": "withdrawn"}, "resend_withdrawn"),
+        ({"state": "held", "held_because": "files"}, "resend_held_for_files"),
+        ({"state": "rejected", "undo_since": timezone.now()}, "resend_taken_back"),
+    ],
+)
 def test_what_the_order_s_page_does_not_resend_is_not_resent_in_bulk(staff, slow, changed, code):
     order = failed()
     run = begin(staff, new("resend", picked(order)))
@@ -402,10 +410,18 @@ def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
     assert not BulkRun.objects.exists()
 
 
-@pytest.mark.parametrize("form", [
-    {}, {"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x"}, {"reason": "x", "draft": "x" * 5000},
-    {"reason": "x", "draft": "9999999999999999999999"}, {"reason": "x", "draft": "-1"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"reason": "\0"},
+        {"reason": "x" * 501},
+        {"reason": "x"},
+        {"reason": "x", "draft": "x" * 5000},
+        {"reason": "x", "draft": "9999999999999999999999"},
+        {"reason": "x", "draft": "-1"},
+    ],
+)
 def test_nonsense_in_the_form_does_nothing(staff, form):
     make.OrderFactory()
     assert staff.post(new("note"), form).status_code == 200

@@ -200,11 +200,14 @@ def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails,
 # --- rights, stopping, going on
 
 
-@pytest.mark.parametrize("lose", [
-    lambda user: user.groups.clear(),
-    lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
-    lambda user: user.delete(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda user: user.groups.clear(),
+        lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
+        lambda user: user.delete(),
+    ],
+)
 def test_the_maker_s_rights_at_that_moment_count(member, slow, lose):
     staff, order = member("业务人员"), make.OrderFactory()
     run = begin(staff, new("note", picked(order)))
@@ -279,8 +282,9 @@ def test_limited_staff_see_their_own_runs_only(member, slow):
 def restore():
     def now_restored():
         name = Timeline.objects.latest("pk").name
-        note_restored(name=name, about={"machine": "m1", "seen": 900, "newest": 5, "event": 0}, by="guard",
-                      now=timezone.now())  # fmt: skip
+        note_restored(
+            name=name, about={"machine": "m1", "seen": 900, "newest": 5, "event": 0}, by="guard", now=timezone.now()
+        )
         read_restore_state()
 
     yield now_restored
@@ -333,8 +337,9 @@ def test_the_result_is_exported_like_any_list(staff):
     answer = staff.post(link, {"format": "csv", "columns": columns})
     rows = read_csv(body(answer).read().decode())
     assert {(row["对象"], row["结果"]) for row in rows} == {
-        (held.number, "已执行"), (running.number, "跳过"),
-    }  # fmt: skip
+        (held.number, "已执行"),
+        (running.number, "跳过"),
+    }
     assert [bool(row["原因"]) for row in rows if row["结果"] == "跳过"] == [True]
 
 

@@ -65,15 +65,18 @@ def test_the_boxes_of_the_form_become_one_value_and_the_usual_ones_none(admin_cl
     assert admin_client.get(ORDERS, {"columns": usual})["Location"] == ORDERS
 
 
-@pytest.mark.parametrize("columns, kept, told", [
-    ("number,gone", "number", "gone"),
-    ("gone", "", "gone"),
-    ("number,kind,\0", "number%2Ckind", "\ufffd"),
-    ("number,content,password", "number", "content, password"),
-    ("x" * 10_000, "", "x" * 40),
-    ("number," + "é," * 5000, "number", "é"),
-    ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "columns, kept, told",
+    [
+        ("number,gone", "number", "gone"),
+        ("gone", "", "gone"),
+        ("number,kind,\0", "number%2Ckind", "\ufffd"),
+        ("number,content,password", "number", "content, password"),
+        ("x" * 10_000, "", "x" * 40),
+        ("number," + "é," * 5000, "number", "é"),
+        ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
+    ],
+)
 def test_what_is_gone_is_left_out_with_a_line(admin_client, columns, kept, told):
     answer = admin_client.get(ORDERS, {"columns": columns, "state__exact": "active"}, follow=True)
     query = f"columns={kept}&state__exact=active" if kept else "state__exact=active"
@@ -137,8 +140,12 @@ def test_links_keep_the_columns_and_name_the_order(admin_client):
 def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
     for day in (2, 1, 3):
         make.OrderFactory(number=str(day), biz_start=datetime.date(2026, 11, day))
-    for query in ({"o": "-start_day"}, {"o": "-start_day", "columns": "number,start_day"},
-                  {"o": "-start_day", "columns": "number,kind"}, {"o": "-7"}):  # fmt: skip
+    for query in (
+        {"o": "-start_day"},
+        {"o": "-start_day", "columns": "number,start_day"},
+        {"o": "-start_day", "columns": "number,kind"},
+        {"o": "-7"},
+    ):
         rows = admin_client.get(ORDERS, query).context["cl"].result_list
         assert [row.number for row in rows] == ["3", "2", "1"], query
 
@@ -187,8 +194,9 @@ def test_in_this_state_since(admin_client):
 @pytest.mark.parametrize("since, found", [(-2, False), (-4, True), (None, False)])
 def test_in_this_state_for_three_days(admin_client, since, found):
     now, day = timezone.now(), 24 * HOUR
-    make.OrderFactory(received_at=now - 9 * day, state="awaiting_approval", first=False,
-                      state_since=since and now + since * day)  # fmt: skip
+    make.OrderFactory(
+        received_at=now - 9 * day, state="awaiting_approval", first=False, state_since=since and now + since * day
+    )
     rows = admin_client.get(ORDERS, {"state__exact": "awaiting_approval", "in_state": "3d"}).context["cl"].result_list
     assert bool(rows) == found
 
@@ -260,9 +268,11 @@ def test_a_file_leaves_nothing_out_for_its_order(admin_client, tmp_path):
     stopped("soon", 2, timezone.now())
     stopped("failed", 9)
     for order, rows in {
-        "-attempts": ["failed", "soon", "fine"], "attempts": ["soon", "failed", "fine"],
-        "next_try": ["soon", "fine", "failed"], "-next_try": ["soon", "failed", "fine"],
-    }.items():  # fmt: skip
+        "-attempts": ["failed", "soon", "fine"],
+        "attempts": ["soon", "failed", "fine"],
+        "next_try": ["soon", "fine", "failed"],
+        "-next_try": ["soon", "failed", "fine"],
+    }.items():
         out = tmp_path / f"{order}.csv"
         call_command("export", "orders", str(out), "--query", f"columns=number&o={order}")
         assert out.read_text(encoding="utf-8-sig").splitlines()[1:] == rows

@@ -33,9 +33,15 @@ def waiting(staff):
 
     def begin(**facts):
         usual = {
-            "by": f"staff:{staff.person.username}", "list_name": "orders", "query": "", "columns": ["number"],
-            "format": "xlsx", "personal": False, "reason": "", "scope": None,
-        }  # fmt: skip
+            "by": f"staff:{staff.person.username}",
+            "list_name": "orders",
+            "query": "",
+            "columns": ["number"],
+            "format": "xlsx",
+            "personal": False,
+            "reason": "",
+            "scope": None,
+        }
         return exports.begin_export(**usual | {"now": timezone.now()} | facts)
 
     return begin
@@ -195,11 +201,14 @@ def test_one_that_kills_its_workers_is_given_up(waiting, clock):
     assert (state(row), row.error["code"]) == ("failed", "export_given_up")
 
 
-@pytest.mark.parametrize("lose", [
-    lambda user: user.groups.clear(),
-    lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
-    lambda user: user.delete(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda user: user.groups.clear(),
+        lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
+        lambda user: user.delete(),
+    ],
+)
 def test_the_maker_s_rights_at_that_moment_count(staff, waiting, lose, export_dir):
     row = waiting()
     lose(staff.person)
@@ -228,12 +237,15 @@ def test_the_file_s_scope_is_that_of_the_run(staff, waiting, at_request, at_run,
     assert staff.get(reverse("admin:orders_export_download", args=[row.pk])).status_code == 403
 
 
-@pytest.mark.parametrize("facts, code", [
-    ({"query": "gone=1"}, "export_filter_unknown"),
-    ({"query": "state__exact=gone"}, "export_value_unknown"),
-    ({"columns": ["gone"]}, "export_column_unknown"),
-    ({"list_name": "gone"}, "export_list_unknown"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "facts, code",
+    [
+        ({"query": "gone=1"}, "export_filter_unknown"),
+        ({"query": "state__exact=gone"}, "export_value_unknown"),
+        ({"columns": ["gone"]}, "export_column_unknown"),
+        ({"list_name": "gone"}, "export_list_unknown"),
+    ],
+)
 def test_what_a_new_version_does_not_know_any_more_is_told(staff, waiting, facts, code):
     row = waiting(**facts)
     tasks.export(row.pk)

@@ -44,16 +44,27 @@ def test_it_writes_the_columns_of_the_page(export):
     order = make.OrderFactory(enterprise_name="=云帆", biz_start=datetime.date(2026, 11, 25))
     [row] = export("orders")
     assert list(row) == [
-        "订单号", "类型", "客户", "归属", "业务类型", "状态", "卡在", "业务开始日", "接收时间", "已等（天）",
+        "订单号",
+        "类型",
+        "客户",
+        "归属",
+        "业务类型",
+        "状态",
+        "卡在",
+        "业务开始日",
+        "接收时间",
+        "已等（天）",
         "逾期（天）",
-    ]  # fmt: skip
+    ]
     assert (row["订单号"], row["客户"], row["归属"]) == (order.number, "=云帆", "北京")
     assert row["业务开始日"] == datetime.datetime(2026, 11, 25)
     assert row["接收时间"] == order.received_at.astimezone(make.NOW.tzinfo).replace(tzinfo=None, microsecond=0)
 
 
-@pytest.mark.parametrize("query", ["state=held&attribution=BJ", "state__exact=held&attribution__letters__exact=BJ",
-                                   "?state=held&attribution=BJ"])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    ["state=held&attribution=BJ", "state__exact=held&attribution__letters__exact=BJ", "?state=held&attribution=BJ"],
+)
 def test_the_filter_is_the_list_s_own(export, query):
     held = make.OrderFactory(state="held", held_because="files", attribution_id="BJ")
     make.OrderFactory(state="held", held_because="files", attribution_id="SH")
@@ -74,9 +85,14 @@ def test_two_at_once_do_not_write_one_file(tmp_path, name):
     make.OrderFactory(number="X1")
     out, told = tmp_path / name, []
     row = export_to(
-        out, list_name="orders", query="", personal=False, reason="", by="command:test",
+        out,
+        list_name="orders",
+        query="",
+        personal=False,
+        reason="",
+        by="command:test",
         on_progress=lambda written, total: told.append(refused("orders", str(out))),
-    )  # fmt: skip
+    )
     assert told == [f"{out} can't be written: another export is writing it"]
     assert (row.written, os.listdir(tmp_path)) == (1, [name])
     rows = read_xlsx(out) if name == "out.xlsx" else read_csv(out.read_text(encoding="utf-8"))
@@ -126,12 +142,15 @@ def test_people_are_masked_without_personal(export):
     assert (row["经办人"], row["经办人电话"], row["经办人邮箱"]) == ("欧阳三", "13712345678", "ops@example.com")
 
 
-@pytest.mark.parametrize("name, make_row", [
-    ("mails", lambda: make.MailFactory(recipients=["ops@example.com", "x@example.com"], body="找 13712345678")),
-    ("attempts", lambda: make.AttemptFactory(error="找 13712345678 ops@example.com")),
-    ("approvals", lambda: make.ApprovalRecordFactory(opinion="找 13712345678 ops@example.com")),
-    ("inbound", lambda: make.InboundMessageFactory(rsp_desc="找 13712345678 ops@example.com")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, make_row",
+    [
+        ("mails", lambda: make.MailFactory(recipients=["ops@example.com", "x@example.com"], body="找 13712345678")),
+        ("attempts", lambda: make.AttemptFactory(error="找 13712345678 ops@example.com")),
+        ("approvals", lambda: make.ApprovalRecordFactory(opinion="找 13712345678 ops@example.com")),
+        ("inbound", lambda: make.InboundMessageFactory(rsp_desc="找 13712345678 ops@example.com")),
+    ],
+)
 def test_texts_that_name_people_are_masked_too(export, name, make_row):
     make_row()
     masked, opened = str(export(name)), str(export(name, "--personal"))

@@ -60,19 +60,29 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     sent = timezone.now() - datetime.timedelta(days=3, hours=1)
     for day, flow in (("2026-11-03", "1"), ("2026-11-20", "2.5"), ("2026-12-01", "4"), ("2026-12-02", "很多")):
         order = make.OrderFactory(
-            biz_start=datetime.date.fromisoformat(day), data_flow=flow, state="awaiting_approval",
-            kind="activation", attribution_id="BJ", state_since=sent,
-        )  # fmt: skip
-        make.DispatchFactory(
-            order=order, step="start_bpm", channel="bpm", state="done", done_at=sent, next_try_at=None
-        )  # fmt: skip
+            biz_start=datetime.date.fromisoformat(day),
+            data_flow=flow,
+            state="awaiting_approval",
+            kind="activation",
+            attribution_id="BJ",
+            state_since=sent,
+        )
+        make.DispatchFactory(order=order, step="start_bpm", channel="bpm", state="done", done_at=sent, next_try_at=None)
         for number in range(3):
             make.OrderDomainFactory(order=order, name=f"d{number}.example.com")
     columns = ["number", "start_day", "data_flow", "stuck_at", "domain_names", "domain_count", "asked", "waited"]
     staff = member("业务人员", letters=["BJ"])
-    book = openpyxl.load_workbook(body(staff.post(new("orders", "state__exact=awaiting_approval"), {
-        "format": "xlsx", "columns": columns,
-    })))  # fmt: skip
+    book = openpyxl.load_workbook(
+        body(
+            staff.post(
+                new("orders", "state__exact=awaiting_approval"),
+                {
+                    "format": "xlsx",
+                    "columns": columns,
+                },
+            )
+        )
+    )
     _header, *rows = book.active.iter_rows(values_only=True)
     months: dict = {}
     for row in rows:
@@ -228,11 +238,14 @@ def test_auditors_see_all_exports_others_their_own(member):
     assert "订单号, gone" in page
 
 
-@pytest.mark.parametrize("lose", [
-    lambda user: user.groups.set(Group.objects.filter(name="工程师")),
-    lambda user: user.groups.clear(),
-    lambda user: make.limit_to(user, ["BJ"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda user: user.groups.set(Group.objects.filter(name="工程师")),
+        lambda user: user.groups.clear(),
+        lambda user: make.limit_to(user, ["BJ"]),
+    ],
+)
 def test_who_lost_a_right_downloads_no_more(member, lose):
     make.OrderFactory()
     staff = member("业务人员")
@@ -261,8 +274,9 @@ def test_a_file_is_kept_for_seven_days(member, clock, export_dir):
     assert "文件已不再保留" in staff.get(of("change", row)).content.decode()
 
 
-@pytest.mark.parametrize("name", ["export-9-1.xlsx", "export-9-1.csv", "export-9-2.xlsx.part",
-                                  "export-9-2.xlsx.sheet1.part"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["export-9-1.xlsx", "export-9-1.csv", "export-9-2.xlsx.part", "export-9-2.xlsx.sheet1.part"]
+)
 def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
     """A process was killed, or the database was away, before the row named the file."""
     export_dir.mkdir()
@@ -296,10 +310,17 @@ def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, cap
     assert "Not a directory" not in answer
 
 
-@pytest.mark.parametrize("number, words", [
-    (errno.ENOSPC, "磁盘空间不足"), (errno.EDQUOT, "磁盘空间不足"), (errno.EACCES, "没有写入"),
-    (errno.EPERM, "没有写入"), (errno.EROFS, "只读"), (errno.EIO, "原因见日志"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "number, words",
+    [
+        (errno.ENOSPC, "磁盘空间不足"),
+        (errno.EDQUOT, "磁盘空间不足"),
+        (errno.EACCES, "没有写入"),
+        (errno.EPERM, "没有写入"),
+        (errno.EROFS, "只读"),
+        (errno.EIO, "原因见日志"),
+    ],
+)
 def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch, number, words):
     def broken(*args):
         raise OSError(number, os.strerror(number))

@@ -101,15 +101,26 @@ def test_what_an_account_asked_for_that_is_gone_has_no_second_person(maker, memb
 
 def account(client, user):
     """The fields of an account's page as they are, for a POST."""
-    return {"is_active": "on", "is_staff": "on", "display_name": user.display_name, "email": user.email,
-            "groups": [str(role.pk) for role in user.groups.all()]}  # fmt: skip
+    return {
+        "is_active": "on",
+        "is_staff": "on",
+        "display_name": user.display_name,
+        "email": user.email,
+        "groups": [str(role.pk) for role in user.groups.all()],
+    }
 
 
 def make_account(admin, name):
-    answer = admin.post(reverse("admin:project_user_add"), {
-        "username": name, "display_name": "", "usable_password": "true", "password1": "Qiu-7-tian",
-        "password2": "Qiu-7-tian",
-    })  # fmt: skip
+    answer = admin.post(
+        reverse("admin:project_user_add"),
+        {
+            "username": name,
+            "display_name": "",
+            "usable_password": "true",
+            "password1": "Qiu-7-tian",
+            "password2": "Qiu-7-tian",
+        },
+    )
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     return User.objects.get(username=name)
 
@@ -206,10 +217,16 @@ def test_only_one_word_counts(maker, member):
     assert Export.objects.get().state == "failed"
 
 
-@pytest.mark.parametrize("role, letters, status", [
-    ("业务人员", None, 403), ("工程师", None, 403), ("审计员", None, 403), ("管理员", None, 403),
-    ("审批主管", ["BJ"], 404),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "role, letters, status",
+    [
+        ("业务人员", None, 403),
+        ("工程师", None, 403),
+        ("审计员", None, 403),
+        ("管理员", None, 403),
+        ("审批主管", ["BJ"], 404),
+    ],
+)
 def test_who_may_not_judge(maker, member, role, letters, status):
     row = asked(maker)
     other = member(role, letters=letters)

@@ -27,9 +27,13 @@ def test_each_part_is_said_as_the_list_says_it():
     service = make.OrderFactory().service_type_id  # a web page
     query = QUERY.replace("=03", f"={service}") + "&q=云帆&customer=E1&attribution__letters__exact=GD&o=1&columns=kind"
     assert query_words(admin_of("orders"), query) == [
-        ("归属", "北京、广东"), ("业务类型", "网页"), ("业务开始日", "从 2026-11-01 起"), ("状态", "已挂起"),
-        ("搜索", "云帆"), ("客户", "E1"),
-    ]  # fmt: skip
+        ("归属", "北京、广东"),
+        ("业务类型", "网页"),
+        ("业务开始日", "从 2026-11-01 起"),
+        ("状态", "已挂起"),
+        ("搜索", "云帆"),
+        ("客户", "E1"),
+    ]
     assert query_words(admin_of("orders"), "state=gone&else=1") == [("状态", "gone"), ("所属", "1")]
     assert query_words(admin_of("orders"), "attribution__isnull=True") == [("归属", "无")]
 

@@ -36,13 +36,18 @@ def worker_seen(ago):
 
 
 WAITING = [
-    (run_of, BulkRun.State.WAITING), (run_of, BulkRun.State.RUNNING),
-    (export_of, Export.State.WAITING), (export_of, Export.State.RUNNING),
-]  # fmt: skip
+    (run_of, BulkRun.State.WAITING),
+    (run_of, BulkRun.State.RUNNING),
+    (export_of, Export.State.WAITING),
+    (export_of, Export.State.RUNNING),
+]
 NOT_WAITING = [
-    (run_of, BulkRun.State.DONE), (run_of, BulkRun.State.STOPPED),
-    (export_of, Export.State.DONE), (export_of, Export.State.FAILED), (export_of, Export.State.ASKED),
-]  # fmt: skip
+    (run_of, BulkRun.State.DONE),
+    (run_of, BulkRun.State.STOPPED),
+    (export_of, Export.State.DONE),
+    (export_of, Export.State.FAILED),
+    (export_of, Export.State.ASKED),
+]
 
 
 @pytest.mark.parametrize(("made", "state"), WAITING)

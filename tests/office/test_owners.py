@@ -117,5 +117,11 @@ def test_the_upgrade_keeps_the_names_that_were_ever_used():
     for _time in range(2):
         migration.fill(apps, SimpleNamespace(connection=connection))
     assert set(UsedName.objects.values_list("name", flat=True)) == {
-        user.username, "in.event", "in.export", "judge", "in.run", "in.token", "in.journal",
-    }  # fmt: skip
+        user.username,
+        "in.event",
+        "in.export",
+        "judge",
+        "in.run",
+        "in.token",
+        "in.journal",
+    }

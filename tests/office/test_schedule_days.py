@@ -35,10 +35,15 @@ def test_a_slot_before_midnight_that_the_sweep_finds_after_it(owner, clock, orde
     assert told(owner) == [orders["2023-09-20"]]
 
 
-@pytest.mark.parametrize("weekdays, until, day", [
-    ("1234567", "2023-09-22 23:40:00", "2023-09-22"), ("1234567", "2023-09-23 00:10:00", "2023-09-22"),
-    ("35", "2023-09-24 12:00:00", "2023-09-22"), ("4", "2023-09-25 06:00:00", "2023-09-21"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weekdays, until, day",
+    [
+        ("1234567", "2023-09-22 23:40:00", "2023-09-22"),
+        ("1234567", "2023-09-23 00:10:00", "2023-09-22"),
+        ("35", "2023-09-24 12:00:00", "2023-09-22"),
+        ("4", "2023-09-25 06:00:00", "2023-09-21"),
+    ],
+)
 def test_a_desk_that_was_off_tells_of_the_last_slot_that_passed(owner, clock, orders, weekdays, until, day):
     of_today(owner, at="23:30", weekdays=list(weekdays))
     pass_time(clock, until)

@@ -21,16 +21,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
 # The clock stands at Wednesday 2023-09-20 18:54:36.
 
 
-@pytest.mark.parametrize("weekdays, at, now, wanted", [
-    ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
-    ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
-    ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
-    ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
-    ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
-    ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
-    ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
-    ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "weekdays, at, now, wanted",
+    [
+        ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
+        ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
+        ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
+        ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
+        ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
+        ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
+        ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
+        ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
+    ],
+)
 def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
     clock.move_to(shanghai(now))
     owner.again()
@@ -156,8 +159,14 @@ def test_the_year_is_shown_where_it_is_not_this_one(owner, clock):
 @pytest.mark.parametrize("gone", ["view", "recipient"])
 def test_what_is_gone_when_it_is_saved_is_named(owner, gone):
     view = make.SavedViewFactory(owner=owner.person, columns=["number"])
-    plan = Plan(name="x", view=view, weekdays="1", at=datetime.time(8), format="csv",
-                recipients=[987654] if gone == "recipient" else [owner.person.pk])  # fmt: skip
+    plan = Plan(
+        name="x",
+        view=view,
+        weekdays="1",
+        at=datetime.time(8),
+        format="csv",
+        recipients=[987654] if gone == "recipient" else [owner.person.pk],
+    )
     if gone == "view":
         type(view).objects.all().delete()
     with pytest.raises(NotAllowedError) as error:

@@ -32,8 +32,11 @@ def test_a_clock_that_was_years_ahead_silences_nothing(owner, clock):
 def test_one_that_can_not_be_begun_keeps_no_other_waiting(owner, clock, monkeypatch, caplog):
     bad, good = made(owner), made(owner, name="good")
     real = schedules.next_slot
-    monkeypatch.setattr(schedules, "next_slot", lambda weekdays, at, after: real(weekdays, at, after=after)
-                        if weekdays != "3" else next(iter(())))  # fmt: skip
+    monkeypatch.setattr(
+        schedules,
+        "next_slot",
+        lambda weekdays, at, after: real(weekdays, at, after=after) if weekdays != "3" else next(iter(())),
+    )
     ScheduledExport.objects.filter(pk=bad.pk).update(weekdays="3")
     pass_time(clock, "2023-09-21 08:00:00")
     assert Export.objects.get().schedule == good

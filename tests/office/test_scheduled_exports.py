@@ -74,8 +74,10 @@ def test_nobody_s_own_words_reach_colleagues_as_a_subject(owner, clock):
 
 def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, clock):
     """What BBOSS's team asks for each morning."""
-    rows = {make.OrderFactory(state=state).number: word for state, word in
-            {"active": "已开通", "failed": "失败", "trialing": "试用中"}.items()}  # fmt: skip
+    rows = {
+        make.OrderFactory(state=state).number: word
+        for state, word in {"active": "已开通", "failed": "失败", "trialing": "试用中"}.items()
+    }
     view = make.SavedViewFactory(owner=owner.person, query="", columns=["number", "state_chip"])
     made(owner, view=view.pk, format="csv", weekdays=list("12345"))
     pass_time(clock, "2023-09-21 08:00:00")
@@ -137,8 +139,15 @@ LOST = {
     "column gone": lambda row: type(row.view).objects.update(columns=["gone"]),
     "list gone": lambda row: type(row.view).objects.update(list_name="gone"),
 }
-CODES = ["export_not_allowed", "export_not_allowed", "schedule_view_gone", "export_filter_unknown",
-         "export_value_unknown", "export_column_unknown", "export_list_unknown"]  # fmt: skip
+CODES = [
+    "export_not_allowed",
+    "export_not_allowed",
+    "schedule_view_gone",
+    "export_filter_unknown",
+    "export_value_unknown",
+    "export_column_unknown",
+    "export_list_unknown",
+]
 
 
 @pytest.mark.parametrize("lose, code", list(zip(LOST, CODES, strict=True)))
@@ -370,15 +379,20 @@ def test_a_second_person_that_is_wanted_only_when_it_is_written(owner, clock, se
     view = make.SavedViewFactory(owner=owner.person, columns=["number", "oper_tel"])
     made(owner, view=view.pk, personal="on", reason="回访")
     own = make.ExportFactory(
-        by=f"staff:{owner.person.username}", list_name="orders", columns=["number", "oper_tel"], personal=True,
-        reason="回访", state="waiting",
-    )  # fmt: skip
+        by=f"staff:{owner.person.username}",
+        list_name="orders",
+        columns=["number", "oper_tel"],
+        personal=True,
+        reason="回访",
+        state="waiting",
+    )
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
     settings.EXPORT_SECOND_PERSON = True
     work()
     assert set(Export.objects.values_list("state", "error__code")) == {
-        ("failed", "schedule_not_personal"), ("failed", "export_not_judged"),
-    }  # fmt: skip
+        ("failed", "schedule_not_personal"),
+        ("failed", "export_not_judged"),
+    }
     own.refresh_from_db()
     assert own.error["code"] == "export_not_judged"

@@ -38,10 +38,14 @@ def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
     assert f'data-counts="{counts}"' in staff.get(ORDERS).content.decode()
 
 
-@pytest.mark.parametrize(("name", "query"), [
-    ("orders", "incident=99999999999999999999"), ("attempts", "dispatch=99999999999999999999"),
-    ("differences", "reconciliation=99999999999999999999"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("orders", "incident=99999999999999999999"),
+        ("attempts", "dispatch=99999999999999999999"),
+        ("differences", "reconciliation=99999999999999999999"),
+    ],
+)
 def test_a_view_with_a_number_that_no_column_can_hold_keeps_the_others_counts(member, name, query):
     staff = member(BUSINESS)
     odd = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)

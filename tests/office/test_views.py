@@ -73,8 +73,10 @@ def test_a_view_keeps_filter_search_order_and_columns(member):
     assert answer.context["views"]["changed"] is None
     [event] = OrderEvent.objects.filter(order=None)
     assert (event.kind, event.actor, event.data["name"]) == (
-        "view_saved", f"staff:{staff.person.username}", "我的 失败单",
-    )  # fmt: skip
+        "view_saved",
+        f"staff:{staff.person.username}",
+        "我的 失败单",
+    )
 
 
 @pytest.mark.parametrize("name", exported_lists())
@@ -87,13 +89,16 @@ def test_every_list_has_views(member, name):
     assert staff.get(f"{VIEWS}counts/{name}/").json()[str(SavedView.objects.get().pk)] != ""
 
 
-@pytest.mark.parametrize("name, line", [
-    ("", "请给视图起个名称。"),
-    (" \0 \n", "请给视图起个名称。"),
-    ("长" * 5000, "名称超过 40 个字符。"),
-    ("https://evil.example", "名称中不能有链接，请去掉“://”。"),
-    *((name, "名称含有看不见的字符（例如换行），请重新输入。") for name in ("\u200b", "失\u202e败", "a\x07b")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, line",
+    [
+        ("", "请给视图起个名称。"),
+        (" \0 \n", "请给视图起个名称。"),
+        ("长" * 5000, "名称超过 40 个字符。"),
+        ("https://evil.example", "名称中不能有链接，请去掉“://”。"),
+        *((name, "名称含有看不见的字符（例如换行），请重新输入。") for name in ("\u200b", "失\u202e败", "a\x07b")),
+    ],
+)
 def test_a_bad_name_is_refused_with_a_line(member, name, line):
     answer = save(member(BUSINESS), name=name)
     assert lines(answer) == [line]
@@ -111,15 +116,18 @@ def test_a_name_with_markup_is_text(member):
     assert [url for url in pages if name in staff.get(url).content.decode()] == []
 
 
-@pytest.mark.parametrize("query, line", [
-    ("colour=red", "此列表没有筛选项 colour。"),
-    ("content__startswith=x", "此列表没有筛选项 content__startswith。"),
-    ("q=%00", None),
-    ("state__exact", None),
-    (urlencode({"q": "x" * LONGEST_QUERY}), "筛选条件太长，无法保存。"),
-    ("columns=" + "x," * 5000, "saved"),
-    ("\0", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query, line",
+    [
+        ("colour=red", "此列表没有筛选项 colour。"),
+        ("content__startswith=x", "此列表没有筛选项 content__startswith。"),
+        ("q=%00", None),
+        ("state__exact", None),
+        (urlencode({"q": "x" * LONGEST_QUERY}), "筛选条件太长，无法保存。"),
+        ("columns=" + "x," * 5000, "saved"),
+        ("\0", None),
+    ],
+)
 def test_a_bad_filter_is_refused_with_a_line(member, query, line):
     answer = save(member(BUSINESS), query=query)
     assert answer.status_code in (200, 302, 400)
@@ -247,8 +255,9 @@ def test_a_view_that_names_what_is_gone_opens_with_a_line(member):
     assert answer.status_code == 200
     assert answer.context["cl"].result_count == 1
     assert lines(answer) == [
-        "以下列已不存在，已忽略：gone_column, 5", "以下条件不是本列表的筛选项，已忽略：gone",
-    ]  # fmt: skip
+        "以下列已不存在，已忽略：gone_column, 5",
+        "以下条件不是本列表的筛选项，已忽略：gone",
+    ]
     assert answer.context["views"]["own"]
     assert answer.context["views"]["changed"].name == view.name  # it can be kept as it is now
     assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == ""
@@ -283,8 +292,13 @@ def test_the_ready_ones_come_first(member):
     staff = member(BUSINESS)
     make.SavedViewFactory(owner=staff.person, name="自己的")
     assert list(tabs(staff.get(ORDERS))) == [
-        "需要处理", "等待审批超 3 天", "卡在 BPM", "今日应开通", "未来 7 天到期", "自己的",
-    ]  # fmt: skip
+        "需要处理",
+        "等待审批超 3 天",
+        "卡在 BPM",
+        "今日应开通",
+        "未来 7 天到期",
+        "自己的",
+    ]
 
 
 def test_the_ready_ones_stand_on_filters_of_their_lists(admin_user):
@@ -313,9 +327,12 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
         for name, address in tabs(page).items()
     }
     assert found == {
-        "需要处理": {"held"}, "等待审批超 3 天": {"waits"}, "卡在 BPM": {"bpm"}, "今日应开通": {"starts"},
+        "需要处理": {"held"},
+        "等待审批超 3 天": {"waits"},
+        "卡在 BPM": {"bpm"},
+        "今日应开通": {"starts"},
         "未来 7 天到期": {"ends", "ends on Monday"},
-    }  # fmt: skip
+    }
     assert admin_client.get(f"{VIEWS}counts/orders/").json()["ending"] == "2"
     opened = admin_client.get(ORDERS + tabs(page)["卡在 BPM"])
     assert active(opened) == ["卡在 BPM"]
@@ -331,9 +348,15 @@ def test_a_trial_ends_when_its_last_change_says(admin_client, monkeypatch):
         trial = make.TrialFactory(number=number, biz_end=own)
         for place, (end, in_effect) in enumerate(ends, start=1):
             make.OrderFactory(
-                kind="change", state="applied", trial=trial, trial_number=number, change_number=place,
-                in_effect=in_effect, biz_end=end, given=["biz_end"],
-            )  # fmt: skip
+                kind="change",
+                state="applied",
+                trial=trial,
+                trial_number=number,
+                change_number=place,
+                in_effect=in_effect,
+                biz_end=end,
+                given=["biz_end"],
+            )
         return trial
 
     changed("later", (today + 60 * day, True), own=today)
@@ -347,8 +370,10 @@ def test_a_trial_ends_when_its_last_change_says(admin_client, monkeypatch):
     page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["未来 7 天到期"])
     rows = page.context["cl"].result_list
     assert [(row.number, row.shape.ends_on) for row in rows] == [
-        ("sooner", today), ("not in effect", today), ("back again", today + day),
-    ]  # fmt: skip
+        ("sooner", today),
+        ("not in effect", today),
+        ("back again", today + day),
+    ]
 
 
 def test_only_what_starts_or_runs_starts_today(admin_client):
@@ -360,8 +385,12 @@ def test_only_what_starts_or_runs_starts_today(admin_client):
     make.TrialFactory(number="a trial", biz_start=today, state="in_progress")
     page = admin_client.get(ORDERS + tabs(admin_client.get(ORDERS))["今日应开通"])
     assert {row.number for row in page.context["cl"].result_list} == {
-        "held", "in_progress", "awaiting_approval", "scheduled", "active",
-    }  # fmt: skip
+        "held",
+        "in_progress",
+        "awaiting_approval",
+        "scheduled",
+        "active",
+    }
 
 
 def test_stuck_at_bpm_is_what_somebody_must_see_to_or_is_tried_again(admin_client):
@@ -421,9 +450,14 @@ def test_a_deleted_role_leaves_the_view_to_its_owner():
 def test_a_view_of_a_service_has_a_limit():
     with pytest.raises(NotAllowedError):
         save_view(
-            owner=make.UserFactory(), list_name="orders", name="x", query="q=" + "x" * LONGEST_QUERY, columns=[],
-            by="staff:x", now=timezone.now(),
-        )  # fmt: skip
+            owner=make.UserFactory(),
+            list_name="orders",
+            name="x",
+            query="q=" + "x" * LONGEST_QUERY,
+            columns=[],
+            by="staff:x",
+            now=timezone.now(),
+        )
 
 
 def test_the_menu_leads_to_my_views(member):

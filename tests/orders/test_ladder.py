@@ -123,9 +123,13 @@ def test_where_it_stands(one, steps, key, tone, action):
 
 
 BOOKS = {
-    "late_undo": "withdraw", "acted_before": "take", "difference": "fix", "process_differs": "accept",
-    "billed_not_active": "accept", "change_built_upon": "accept",
-}  # fmt: skip
+    "late_undo": "withdraw",
+    "acted_before": "take",
+    "difference": "fix",
+    "process_differs": "accept",
+    "billed_not_active": "accept",
+    "change_built_upon": "accept",
+}
 
 
 @pytest.mark.parametrize("code", BOOKS)
@@ -199,8 +203,15 @@ def test_an_undone_order_tells_what_went():
 
 def test_a_retry_says_when_and_why():
     told = {"code": "partner_words", "words": "稍后再试"}
-    row = step("create_billing", "retrying", error_code="code_500", error="code 500", error_params=told, attempts=3,
-               next_try_at=NOW + DAY)  # fmt: skip
+    row = step(
+        "create_billing",
+        "retrying",
+        error_code="code_500",
+        error="code 500",
+        error_params=told,
+        attempts=3,
+        next_try_at=NOW + DAY,
+    )
     rung = by_key(ladder(order(S.IN_PROGRESS), [row]))["billing"]
     assert (rung.tries, rung.next_try, rung.code, rung.detail) == (3, NOW + DAY, "code_500", "稍后再试")
 
@@ -239,12 +250,15 @@ def test_the_start_day_of_an_order_without_a_plan_is_the_one_it_names():
     assert rung_of(ladder(held, []), "start").result == date_format(held.biz_start, "n-j")
 
 
-@pytest.mark.parametrize("one, steps, icon", [
-    (order(S.REJECTED, decision="reject", decided_at=NOW, **SUBSEQUENT, **UNDONE), [step("start_bpm")], "dash"),
-    (order(S.FAILED, **UNDONE), first_plan("failed", "closed"), "dash"),
-    (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "undone")], "undo"),
-    (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "closed")], "dash"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "one, steps, icon",
+    [
+        (order(S.REJECTED, decision="reject", decided_at=NOW, **SUBSEQUENT, **UNDONE), [step("start_bpm")], "dash"),
+        (order(S.FAILED, **UNDONE), first_plan("failed", "closed"), "dash"),
+        (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "undone")], "undo"),
+        (order(S.WITHDRAWN, "trial", **UNDONE), [step("create_trial_billing", "closed")], "dash"),
+    ],
+)
 def test_what_was_taken_back_is_not_still_to_come(one, steps, icon):
     assert rung_of(ladder(one, steps), "live").icon == icon
 
@@ -257,13 +271,16 @@ def test_a_trial_beside_a_stopped_change_is_not_shown_as_fine():
     assert (here.key, here.tone, here.other, here.code) == ("live", "amber", change, "code_400")
 
 
-@pytest.mark.parametrize("one, marks, tone", [
-    (order(S.ACTIVE, live_at=NOW), Marks("code_503"), "amber"),
-    (order(S.ACTIVE, live_at=NOW), Marks(behind=True), "amber"),
-    (order(S.WITHDRAWN, **UNDONE), Marks("billed_not_active"), "amber"),
-    (order(S.FAILED, **UNDONE), Marks(), "red"),
-    (order(S.ACTIVE, live_at=NOW), Marks(), "green"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "one, marks, tone",
+    [
+        (order(S.ACTIVE, live_at=NOW), Marks("code_503"), "amber"),
+        (order(S.ACTIVE, live_at=NOW), Marks(behind=True), "amber"),
+        (order(S.WITHDRAWN, **UNDONE), Marks("billed_not_active"), "amber"),
+        (order(S.FAILED, **UNDONE), Marks(), "red"),
+        (order(S.ACTIVE, live_at=NOW), Marks(), "green"),
+    ],
+)
 def test_what_is_not_fine_is_never_all_green(one, marks, tone):
     """Whatever its rungs know: orders.queries.doubts decides it."""
     here = current(ladder(one, first_plan(), marks=marks))
@@ -278,28 +295,40 @@ def test_a_reject_that_staff_let_stand_is_not_red():
     assert rung_of(ladder(one, first_plan()), "approval").tone == "red"
 
 
-@pytest.mark.parametrize("steps, told", [
-    ([], "Nothing had reached the big-data side, so nothing had to be undone."),
-    ([step("cancel_trial_billing", undo=True, records=[])], "Nothing had to be taken back at the big-data side."),
-    (GONE, "2 billing records deleted; 1 trial record restored"),
-    ([step("cancel_billing", undo=True, records=[1])],
-     "1 billing record cancelled from then on; what was used before is billed"),
-    ([step("delete_billing", "given_up", undo=True, records=[1])], "given up, not done: Delete commercial records"),
-    ([step("restore_trial_billing", undo=True, records=[1], about={"settled": True})],
-     "given up, and nothing of it is left to do: Restore trial records"),
-    ([step("delete_billing", "given_up", undo=True, records=[1], about={"settled": True, "accepted": True})],
-     "given up, left as it is: Delete commercial records"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "steps, told",
+    [
+        ([], "Nothing had reached the big-data side, so nothing had to be undone."),
+        ([step("cancel_trial_billing", undo=True, records=[])], "Nothing had to be taken back at the big-data side."),
+        (GONE, "2 billing records deleted; 1 trial record restored"),
+        (
+            [step("cancel_billing", undo=True, records=[1])],
+            "1 billing record cancelled from then on; what was used before is billed",
+        ),
+        ([step("delete_billing", "given_up", undo=True, records=[1])], "given up, not done: Delete commercial records"),
+        (
+            [step("restore_trial_billing", undo=True, records=[1], about={"settled": True})],
+            "given up, and nothing of it is left to do: Restore trial records",
+        ),
+        (
+            [step("delete_billing", "given_up", undo=True, records=[1], about={"settled": True, "accepted": True})],
+            "given up, left as it is: Delete commercial records",
+        ),
+    ],
+)
 def test_what_an_undoing_did_is_told_and_not_what_it_planned(steps, told):
     with override("en"):
         assert str(rung_of(ladder(order(S.WITHDRAWN, **UNDONE), steps), "undo").note) == told
 
 
-@pytest.mark.parametrize("over, told", [
-    ("last_day", "The trial's last day has passed."),
-    ("no_domain", "No domain is left on trial."),
-    ("", "The trial has ended."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "over, told",
+    [
+        ("last_day", "The trial's last day has passed."),
+        ("no_domain", "No domain is left on trial."),
+        ("", "The trial has ended."),
+    ],
+)
 def test_why_a_trial_has_ended_is_told(over, told):
     with override("en"):
         rung = rung_of(ladder(order(S.ENDED, "trial"), [step("create_trial_billing")], over=over), "live")

@@ -36,7 +36,9 @@ def test_a_number_takes_few_rows():
     assert len(list(pieces_of(NUMBER, 3))) == 7
 
 
-@pytest.mark.parametrize("term, enough", [("", False), ("1", False), ("123", False), ("1234", True), ("云", False),
-                                          ("云帆", True), ("%", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    "term, enough",
+    [("", False), ("1", False), ("123", False), ("1234", True), ("云", False), ("云帆", True), ("%", False)],
+)
 def test_what_is_long_enough(term, enough):
     assert is_long_enough(term, 3) is enough

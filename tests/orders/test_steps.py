@@ -41,9 +41,13 @@ def test_what_undoes_a_step_is_a_step(kind):
 def test_the_sets_that_the_contract_names():
     """Contract 3.5 (keys), 3.9 Compensation's reach."""
     assert named(derived_key=True) == [
-        Step.CREATE_TRIAL, Step.CANCEL_TRIAL, Step.EXTEND_TRIAL, Step.CREATE_BILLING, Step.START_BPM,
+        Step.CREATE_TRIAL,
+        Step.CANCEL_TRIAL,
+        Step.EXTEND_TRIAL,
+        Step.CREATE_BILLING,
+        Step.START_BPM,
         Step.CANCEL_BILLING,
-    ]  # fmt: skip
+    ]
     assert set(named(compensated=True)) == {Step.CREATE_BILLING, Step.CANCEL_TRIAL, Step.START_BPM}
     assert set(named(effect=Effect.ASK)) == {Step.ASK_BILLING, Step.FETCH_USAGE}
     assert channels_of("bigdata") == [Channel.BILLING, Channel.USAGE]

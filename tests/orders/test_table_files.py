@@ -81,8 +81,14 @@ def test_csv(tmp_path):
     assert path.read_bytes().startswith("\ufeff甲".encode())
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows == [["甲", "'=乙"], ["'=1", "'+86"], ["'-1", "'@a"], ["-1", "2026-11-25 14:02:03"],
-                    ["a,\nb", ""], ["'x", 'q"']]  # fmt: skip
+    assert rows == [
+        ["甲", "'=乙"],
+        ["'=1", "'+86"],
+        ["'-1", "'@a"],
+        ["-1", "2026-11-25 14:02:03"],
+        ["a,\nb", ""],
+        ["'x", 'q"'],
+    ]
 
 
 def test_sheets_lie_beside_the_file_until_it_is_whole(tmp_path, monkeypatch):

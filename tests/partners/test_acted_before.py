@@ -49,8 +49,11 @@ def test_a_billing_step_asks_what_the_partner_holds(sandbox, fault, step, path):
     sandbox.fault(path, **fault)
     outcome = send_step(step)
     assert (outcome.result, outcome.code, outcome.unknown, outcome.transport) == (
-        Result.ACTED_BEFORE, "acted_before", False, False,
-    )  # fmt: skip
+        Result.ACTED_BEFORE,
+        "acted_before",
+        False,
+        False,
+    )
     (held,) = outcome.data["held"]
     assert (held.product_id, held.domain, held.live, held.fields) == ("1", "A.example.com", True, RECORD)
     assert sandbox.calls(QUERY)[0]["body"] == {"jobId": "100T1"}

@@ -80,8 +80,12 @@ def test_what_we_never_heard_of_is_named_as_they_hold_it():
     (found,) = compare_records([Ours(7, "live", facts())], [there(facts()), stranger])
     assert (found.kind, found.remedy, found.record, found.ours) == ("not_ours", "delete", None, "none")
     assert found.named == {
-        "jobId": "100T1", "productId": "1", "domain": "x.example.com", "enterpriseId": "E9", "infoType": "1",
-    }  # fmt: skip
+        "jobId": "100T1",
+        "productId": "1",
+        "domain": "x.example.com",
+        "enterpriseId": "E9",
+        "infoType": "1",
+    }
 
 
 def unsure(**changes) -> Ours:

@@ -28,8 +28,10 @@ def printed(postgres, tmp_path_factory):
     try:
         until(
             lambda: "Ctrl-C ends it" in output.read_text() or demo.poll() is not None,
-            seconds=600, every=0.5, report=output.read_text,
-        )  # fmt: skip
+            seconds=600,
+            every=0.5,
+            report=output.read_text,
+        )
         assert demo.poll() is None, output.read_text()
         yield output.read_text()
     finally:

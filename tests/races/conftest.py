@@ -56,9 +56,16 @@ class Desk:
 
     def approve(self, number: str, result: str, record: str = "bpm-1-1"):
         members = {
-            "recordId": record, "code": number, "node": "sa-review", "nodeName": "政企SA审批", "result": result,
-            "operator": "zhangsan", "opinion": "同意", "time": "2023-09-20 19:19:10", "finished": True,
-        }  # fmt: skip
+            "recordId": record,
+            "code": number,
+            "node": "sa-review",
+            "nodeName": "政企SA审批",
+            "result": result,
+            "operator": "zhangsan",
+            "opinion": "同意",
+            "time": "2023-09-20 19:19:10",
+            "finished": True,
+        }
         body = json.dumps(members).encode()
         signature = hmac.new(b"test-callback-secret", body, hashlib.sha256).hexdigest()
         headers = {"X-Signature": signature}

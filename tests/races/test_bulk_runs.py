@@ -58,9 +58,12 @@ def test_a_colleague_resends_the_same_orders():
     orders = [failed() for _ in range(5)]
     run = begun("resend", orders, staff("resend_order"))
     colleague = partial(
-        resend, Selection(numbers=tuple(order.number for order in orders)), by="staff:li", reason="x",
+        resend,
+        Selection(numbers=tuple(order.number for order in orders)),
+        by="staff:li",
+        reason="x",
         now=timezone.now(),
-    )  # fmt: skip
+    )
     at_once(partial(run_part, run.pk, now=timezone.now()), colleague)
     run.refresh_from_db()
     assert run.done + run.failed == 5

@@ -61,11 +61,14 @@ def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
     clock.move_to("2023-09-30T00:00:01+08:00")
     now = timezone.now()
     at_once(
-        partial(run_job, "100A0001"), partial(run_job, "100A0001"), partial(release, now=now),
+        partial(run_job, "100A0001"),
+        partial(run_job, "100A0001"),
+        partial(release, now=now),
         partial(activate, numbers=None, by="sweep", now=now),
         partial(activate, numbers=["100A0001"], by="command:activate", now=now),
-        desk.deliver, desk.deliver,
-    )  # fmt: skip
+        desk.deliver,
+        desk.deliver,
+    )
     at_once(desk.deliver, desk.deliver, desk.deliver)
     assert len(desk.sent(BILLING)) == sent + 1
     assert desk.state("100A0001") == "active"

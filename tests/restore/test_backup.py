@@ -47,13 +47,22 @@ class Site:
     def manage(self, *words: object, code: int = 0, **environment: str) -> str:
         """Runs a command; gives its output and error lines together."""
         mine = {
-            "DJANGO_SETTINGS_MODULE": "project.settings", "DATABASE_URL": self.url, "DEBUG": "true",
-            "STATE_DIR": str(self.state_dir), "ATTACHMENT_DIR": str(self.attachments), "LOG_LEVEL": "ERROR",
-        }  # fmt: skip
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "DATABASE_URL": self.url,
+            "DEBUG": "true",
+            "STATE_DIR": str(self.state_dir),
+            "ATTACHMENT_DIR": str(self.attachments),
+            "LOG_LEVEL": "ERROR",
+        }
         ended = subprocess.run(
-            [sys.executable, "manage.py", *map(str, words)], cwd=ROOT, env=os.environ | mine | environment,
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            [sys.executable, "manage.py", *map(str, words)],
+            cwd=ROOT,
+            env=os.environ | mine | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert ended.returncode == code, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 

@@ -53,9 +53,15 @@ def test_a_finished_callback_is_signed_and_sent(sandbox, desk, case, settings):
     sent = json.loads(raw)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", sent.pop("time"))
     assert sent == {
-        "recordId": "bpm-1-1", "code": "100A230920170127001", "node": "sa-review", "nodeName": "政企SA审批",
-        "result": "pass", "operator": "sandbox", "opinion": "同意", "finished": True,
-    }  # fmt: skip
+        "recordId": "bpm-1-1",
+        "code": "100A230920170127001",
+        "node": "sa-review",
+        "nodeName": "政企SA审批",
+        "result": "pass",
+        "operator": "sandbox",
+        "opinion": "同意",
+        "finished": True,
+    }
     assert (answer["status"], answer["answer"]) == (200, {"code": 200, "message": "成功"})
     assert answer["sent"].items() >= sent.items()
 

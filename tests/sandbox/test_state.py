@@ -11,8 +11,14 @@ def test_the_state_shows_everything(sandbox):
     state = requests.get(f"{sandbox.url}/state", timeout=5).json()
     assert state["records"] == [RECORD]
     assert state["counts"] == {
-        "calls": 1, "records": 1, "cancelled": 0, "deleted": 0, "processes": 0, "repeats": 0, "violations": 0,
-    }  # fmt: skip
+        "calls": 1,
+        "records": 1,
+        "cancelled": 0,
+        "deleted": 0,
+        "processes": 0,
+        "repeats": 0,
+        "violations": 0,
+    }
     [call] = state["calls"]
     assert (call["path"], call["key"], call["request_id"], call["status"]) == (PUT, "k", "request-1", 200)
     assert (call["body"], call["answer"], call["fault"]) == (records(), DONE, None)

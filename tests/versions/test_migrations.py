@@ -164,9 +164,12 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert line.startswith("CommandError: a table was in use for longer than 20 s")
             assert longest < 20  # 1 s is promised; without a limit it would take as long as the backup
             patient = subprocess.Popen(
-                [*command[:-1], "-v1"], cwd=desk.root, env=desk.environment | {"PYTHONUNBUFFERED": "1"},
-                stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                [*command[:-1], "-v1"],
+                cwd=desk.root,
+                env=desk.environment | {"PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             assert any("it is rolled back and tried again" in line for line in patient.stdout)
             backup.rollback()
             assert (patient.communicate(timeout=120), patient.returncode)[1] == 0

@@ -77,6 +77,10 @@ def test_the_web_process_logs_it_at_its_start():
     ended = subprocess.run(
         [sys.executable, "-c", "import project.wsgi"],
         env={"DEBUG": "true", "DATABASE_URL": "sqlite://:memory:"},
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert f"web starts: IBS Order Desk {__version__}" in ended.stderr

@@ -26,9 +26,14 @@ def no_waiting(monkeypatch):
 def under_way(answer: str = "") -> Outcome:
     """A call that was just accepted."""
     row = DispatchFactory(
-        channel="mail", step="mail_sent_to_bpm", position=900, state="sending", attempts=1, frozen_at=NOW,
+        channel="mail",
+        step="mail_sent_to_bpm",
+        position=900,
+        state="sending",
+        attempts=1,
+        frozen_at=NOW,
         lease_token=uuid.uuid4(),
-    )  # fmt: skip
+    )
     attempt = AttemptFactory(dispatch=row, outcome="", answer="")
     about = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.lease_token, "channel": "mail"}
     return Outcome(**about, result="ok", answer=answer)

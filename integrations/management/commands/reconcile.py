@@ -46,9 +46,15 @@ class Command(BaseCommand):
         scope, self.fix = Scope(numbers=tuple(order), since=since), fix
         with Progress(self.stderr, "orders", scope.orders().count) as self.bar:
             run = Comparison(
-                scope, by=actor(by), fix=fix, reason=reason.strip(), listed=listed, on_difference=self.show,
-                on_left=self.show_left, on_compared=self.bar.update,
-            )  # fmt: skip
+                scope,
+                by=actor(by),
+                fix=fix,
+                reason=reason.strip(),
+                listed=listed,
+                on_difference=self.show,
+                on_left=self.show_left,
+                on_compared=self.bar.update,
+            )
             row = run.run()
         self.stdout.write(
             f"{row.orders} orders, {row.records} records: {row.differences} differences, {row.fixed} put right, "

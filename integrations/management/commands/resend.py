@@ -54,9 +54,14 @@ class Command(BaseCommand):
             now = timezone.now()
             with Progress(self.stderr, "orders") as bar:
                 judged = resend(
-                    selection, by=actor(by), reason=reason, now=now, force=force, open_partners=shut,
+                    selection,
+                    by=actor(by),
+                    reason=reason,
+                    now=now,
+                    force=force,
+                    open_partners=shut,
                     on_progress=bar.reach,
-                ).judgements  # fmt: skip
+                ).judgements
         for row in judged:
             self.stdout.write(f"{row.order}{f' {row.step}' if row.step != '-' else ''}: {self.said(row)}")
         if not judged:

@@ -40,9 +40,17 @@ class Command(BaseCommand):
             table = evidence_of(order, account, personal=personal, by=by, reason=reason.strip())
             write_file(part, table, format=ZIP)
             begin_export(
-                by=by, list_name=EVIDENCE, query=evidence_query(order), columns=[], format=ZIP, personal=personal,
-                reason=reason, scope=None, now=timezone.now(), written=table.total,
-            )  # fmt: skip
+                by=by,
+                list_name=EVIDENCE,
+                query=evidence_query(order),
+                columns=[],
+                format=ZIP,
+                personal=personal,
+                reason=reason,
+                scope=None,
+                now=timezone.now(),
+                written=table.total,
+            )
             part.replace(out)
         except OrderError as error:
             raise CommandError(str(error)) from error

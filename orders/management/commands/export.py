@@ -44,9 +44,14 @@ class Command(BaseCommand):
         try:
             with ending_cleanly(), Progress(self.stderr, "rows") as bar:
                 row = export_to(
-                    out, list_name=options["list"], query=query, personal=personal, reason=reason, by=actor(by),
+                    out,
+                    list_name=options["list"],
+                    query=query,
+                    personal=personal,
+                    reason=reason,
+                    by=actor(by),
                     on_progress=bar.reach,
-                )  # fmt: skip
+                )
         except OrderError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

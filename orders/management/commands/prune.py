@@ -20,15 +20,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--older-than", type=int, required=True, metavar="DAYS", help=f"at least {LEAST_DAYS}")
         parser.add_argument(
-            "--refused-older-than", type=int, default=REFUSED_DAYS, metavar="DAYS",
+            "--refused-older-than",
+            type=int,
+            default=REFUSED_DAYS,
+            metavar="DAYS",
             help=f"for messages without a right token and signature: at least 1; {REFUSED_DAYS} unless given",
-        )  # fmt: skip
+        )
         add_by(parser)
 
     def handle(self, *args, older_than, refused_older_than, by, **options):
         for name, days, least in (
-            ("--older-than", older_than, LEAST_DAYS), ("--refused-older-than", refused_older_than, 1)
-        ):  # fmt: skip
+            ("--older-than", older_than, LEAST_DAYS),
+            ("--refused-older-than", refused_older_than, 1),
+        ):
             if not least <= days <= LONGEST_DAYS:
                 raise CommandError(f"{name} must be between {least} and {LONGEST_DAYS} days, not {days}")
         now = timezone.now()
@@ -36,6 +40,8 @@ class Command(BaseCommand):
             pruned = prune(
                 before=now - datetime.timedelta(days=older_than),
                 refused_before=now - datetime.timedelta(days=refused_older_than),
-                by=actor(by), now=now, on_progress=lambda done: bar.reach(done.messages + done.attempts),
-            )  # fmt: skip
+                by=actor(by),
+                now=now,
+                on_progress=lambda done: bar.reach(done.messages + done.attempts),
+            )
         self.stdout.write(f"removed {pruned.messages} inbound messages and {pruned.attempts} attempts")

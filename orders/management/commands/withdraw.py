@@ -11,10 +11,21 @@ class Command(OrderCommand):
 
     def add_more(self, parser):
         way = parser.add_mutually_exclusive_group()
-        way.add_argument("--cancel", action="store_const", const="cancel", dest="how", default="",
-                         help="a late undoing: the records are cancelled from now on")  # fmt: skip
-        way.add_argument("--delete", action="store_const", const="delete", dest="how",
-                         help="a late undoing: the records are deleted, as if nothing had been owed")  # fmt: skip
+        way.add_argument(
+            "--cancel",
+            action="store_const",
+            const="cancel",
+            dest="how",
+            default="",
+            help="a late undoing: the records are cancelled from now on",
+        )
+        way.add_argument(
+            "--delete",
+            action="store_const",
+            const="delete",
+            dest="how",
+            help="a late undoing: the records are deleted, as if nothing had been owed",
+        )
 
     def foresee(self, order, options, *, now):
         return dry_run.withdraw(order, how=options["how"], now=now)

@@ -43,9 +43,10 @@ class ReasonForm(forms.Form):
     """Confirms a run. `draft` is the one whose rows the page showed."""
 
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), max_length=LONGEST_REASON,
+        label=gettext_lazy("Reason"),
+        max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-    )  # fmt: skip
+    )
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
 
     def details(self) -> dict[str, str]:
@@ -77,14 +78,17 @@ class StepsForm(forms.Form):
         label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
     )
     channel = forms.ChoiceField(
-        label=gettext_lazy("channel"), required=False,
+        label=gettext_lazy("channel"),
+        required=False,
         choices=[("", gettext_lazy("all")), *Dispatch.Channel.choices],
-    )  # fmt: skip
+    )
     code = forms.CharField(label=gettext_lazy("error code"), required=False, max_length=32)
     since = forms.DateField(
-        label=gettext_lazy("made since"), required=False, validators=[MinValueValidator(FIRST_DAY)],
+        label=gettext_lazy("made since"),
+        required=False,
+        validators=[MinValueValidator(FIRST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -193,9 +197,13 @@ class Resend(BulkAct):
             raise why
         asked = run.details | {"since": _day(run.details.get("since"))}
         judged = resend_order(
-            row.number, _steps_meant((row.number,), asked), by=_maker(run), reason=run.reason, now=timezone.now(),
+            row.number,
+            _steps_meant((row.number,), asked),
+            by=_maker(run),
+            reason=run.reason,
+            now=timezone.now(),
             open_partners=partners_down(),
-        )  # fmt: skip
+        )
         if not any(one.sends for one in judged):
             raise _why_not_sent(judged)
 

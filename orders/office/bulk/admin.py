@@ -39,10 +39,14 @@ State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
 BUSY = BulkRun.UNFINISHED
 SHOWN = 50
-FailedFilter = word_filter("undone", _("not carried out"), {
-    "yes": (_("Some were not"), Q(failed__gt=0)),
-    "no": (_("None"), Q(failed=0)),
-})  # fmt: skip
+FailedFilter = word_filter(
+    "undone",
+    _("not carried out"),
+    {
+        "yes": (_("Some were not"), Q(failed__gt=0)),
+        "no": (_("None"), Q(failed=0)),
+    },
+)
 
 
 class SeenByActors(RefusedFirst):
@@ -156,8 +160,11 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
         fields = chooser.base_fields if chooser else {}
-        words = [f"{field.label} {mask_text_or_json(_chosen(field, obj.details[name]))}"
-                 for name, field in fields.items() if name in obj.details]  # fmt: skip
+        words = [
+            f"{field.label} {mask_text_or_json(_chosen(field, obj.details[name]))}"
+            for name, field in fields.items()
+            if name in obj.details
+        ]
         if letters := obj.details.get("letters"):
             words.append(str(Province.objects.filter(pk=letters).first() or letters))
         return " · ".join(words) or "-"
@@ -210,10 +217,13 @@ def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
     act = ACTS[run.act]
     found = act.rows_for(user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
     return [
-        (act.name_of(found[item.target]) if item.target in found else f"#{item.target}",
-         address_of(found[item.target]) if item.target in found else "", act.say_why(item.why))
+        (
+            act.name_of(found[item.target]) if item.target in found else f"#{item.target}",
+            address_of(found[item.target]) if item.target in found else "",
+            act.say_why(item.why),
+        )
         for item in items
-    ]  # fmt: skip
+    ]
 
 
 class RunFilter(SimpleListFilter):

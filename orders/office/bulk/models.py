@@ -77,11 +77,12 @@ class BulkRun(Job):
         ]
         indexes = [
             models.Index(
-                fields=["worked_at"], name="bulk_run_open",
+                fields=["worked_at"],
+                name="bulk_run_open",
                 condition=models.Q(state__in=["collecting", "waiting", "running"]),
             ),
             models.Index(fields=["finished_at"], name="bulk_run_kept", condition=models.Q(items_kept=True)),
-        ]  # fmt: skip
+        ]
 
     def __str__(self):
         return f"{self.act} {self.created_at:%Y-%m-%d %H:%M}"

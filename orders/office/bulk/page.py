@@ -51,13 +51,18 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         form.data = form.data.copy()
         form.data[DRAFT] = draft.pk
     context = {
-        **site.each_context(request), "opts": act.model._meta, "title": act.label, "act": act,
+        **site.each_context(request),
+        "opts": act.model._meta,
+        "title": act.label,
+        "act": act,
         "chooser": selected.chooser,
         "list": {"title": act.model._meta.verbose_name_plural, "address": _address_of_list(act)},
-        "form": form, "carried": [(title, mask_text_or_json(value)) for title, value in selected.words],
-        "kept": _kept(request, selected), "without": selected.without,
+        "form": form,
+        "carried": [(title, mask_text_or_json(value)) for title, value in selected.words],
+        "kept": _kept(request, selected),
+        "without": selected.without,
         **(_dry_run(act, draft, selected.asked or {}) if draft else {"count": 0, "acts": False}),
-    }  # fmt: skip
+    }
     if draft and draft.upto is not None:
         context |= {"noted": draft.items.count(), "look_again": _address(request, draft)}
     return TemplateResponse(request, "bulk/new.html", context)
@@ -75,9 +80,16 @@ def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun
     if not first or total > MOST_ROWS:
         return None
     return begin_draft(
-        by=by, act=act.key, targets=first, query=selected.filter_query, words=selected.words, total=total, upto=upto,
-        details={} if upto is None else {"address": request.GET.urlencode()}, now=now,
-    )  # fmt: skip
+        by=by,
+        act=act.key,
+        targets=first,
+        query=selected.filter_query,
+        words=selected.words,
+        total=total,
+        upto=upto,
+        details={} if upto is None else {"address": request.GET.urlencode()},
+        now=now,
+    )
 
 
 def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
@@ -133,9 +145,13 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
     run = confirm_draft(
-        pk=given[DRAFT], by=request_actor(request), act=act.key, details={**asked, **form.details()},
-        reason=given["reason"], now=timezone.now(),
-    )  # fmt: skip
+        pk=given[DRAFT],
+        by=request_actor(request),
+        act=act.key,
+        details={**asked, **form.details()},
+        reason=given["reason"],
+        now=timezone.now(),
+    )
     if run.total <= AT_ONCE:
         run_part(run.pk, now=timezone.now(), seconds=AT_ONCE_SECONDS, at_once=True)
         run.refresh_from_db()

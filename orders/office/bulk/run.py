@@ -21,9 +21,13 @@ PART_SECONDS = 3.0  # so much later a new order's first step goes out at most, w
 
 
 def run_part(
-    pk: int, *, now: datetime.datetime, seconds: float = PART_SECONDS, stop: Callable[[], bool] = lambda: False,
+    pk: int,
+    *,
+    now: datetime.datetime,
+    seconds: float = PART_SECONDS,
+    stop: Callable[[], bool] = lambda: False,
     at_once: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """Carries out as much of a waiting run as fits into the time. Then the run whose turn it is gets the next part.
 
     Running it twice, or while another process has the same run, does no harm. Raises only what is our own fault, and

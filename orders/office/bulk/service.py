@@ -46,9 +46,17 @@ INSERT = {
 
 
 def begin_draft(
-    *, by: str, act: str, targets: Sequence[int], query: str, words: Sequence[Sequence[str]], details: dict,
-    now: datetime.datetime, total: int | None = None, upto: int | None = None,
-) -> BulkRun:  # fmt: skip
+    *,
+    by: str,
+    act: str,
+    targets: Sequence[int],
+    query: str,
+    words: Sequence[Sequence[str]],
+    details: dict,
+    now: datetime.datetime,
+    total: int | None = None,
+    upto: int | None = None,
+) -> BulkRun:
     """Notes which rows an act is about to be confirmed for, and drops the person's earlier drafts.
 
     With `upto` there are `total` rows up to this id, of which `targets` are the first; a worker notes the others.
@@ -57,9 +65,17 @@ def begin_draft(
     _drafts(maker, by).update(finished_at=now)
     with transaction.atomic():
         row = BulkRun.objects.create(
-            by=by[:160], maker_id=maker, act=act, query=query, words=list(words), details=details,
-            total=len(targets) if total is None else total, upto=upto, created_at=now, worked_at=now,
-        )  # fmt: skip
+            by=by[:160],
+            maker_id=maker,
+            act=act,
+            query=query,
+            words=list(words),
+            details=details,
+            total=len(targets) if total is None else total,
+            upto=upto,
+            created_at=now,
+            worked_at=now,
+        )
         _insert_items(row, targets)
     if upto is not None:
         async_task(NOTE_TASK, row.pk)

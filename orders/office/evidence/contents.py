@@ -87,15 +87,23 @@ def _attempts(order: Order) -> Iterator[dict]:
 
 def _troubles(order: Order) -> Iterator[dict]:
     for row in order.troubles.select_related("incident").order_by("pk"):
-        yield {"incident": row.incident_id, "partner": row.incident.partner, "step": row.incident.step,
-               "code": row.incident.code, **_row(row)}  # fmt: skip
+        yield {
+            "incident": row.incident_id,
+            "partner": row.incident.partner,
+            "step": row.incident.step,
+            "code": row.incident.code,
+            **_row(row),
+        }
 
 
 PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
     ("order.json", ("orders.view_order",), lambda order: _row(order)),
     ("domains.json", ("orders.view_orderdomain",), lambda order: [row.name for row in order.domains.all()]),
-    ("messages.json", ("orders.view_inboundmessage",),
-     lambda order: _rows(InboundMessage.objects.filter(order_number=order.number).order_by("pk"))),
+    (
+        "messages.json",
+        ("orders.view_inboundmessage",),
+        lambda order: _rows(InboundMessage.objects.filter(order_number=order.number).order_by("pk")),
+    ),
     ("steps.json", CALLS, lambda order: _rows(order.dispatches.order_by("pk"))),
     ("attempts.json", CALLS, _attempts),
     ("billing.json", ("orders.view_billingrecord",), lambda order: _rows(order.billing_records.order_by("pk"))),
@@ -104,7 +112,7 @@ PARTS: list[tuple[str, tuple[str, ...], Callable[[Order], Any]]] = [
     ("incidents.json", ("orders.view_incident",), _troubles),
     ("events.json", ("orders.view_orderevent",), lambda order: _rows(order.events.order_by("pk"))),
     ("mails.json", ("notifications.view_mail",), lambda order: _rows(Mail.objects.filter(order=order).order_by("pk"))),
-]  # fmt: skip
+]
 """Each file, the rights to see what is in it, and how it is read."""
 
 

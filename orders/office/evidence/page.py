@@ -28,9 +28,12 @@ class EvidenceForm(forms.Form):
         required=False,
     )
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}), help_text=gettext_lazy("Needed for personal data."),
-    )  # fmt: skip
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("Needed for personal data."),
+    )
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)
@@ -57,9 +60,16 @@ def answer_evidence(pages, request: HttpRequest, order: Order):
 def _export(request: HttpRequest, order: Order, *, personal: bool = False, reason: str = ""):
     by = request_actor(request)
     row = begin_export(
-        by=by, list_name=EVIDENCE, query=evidence_query(order.number), columns=[], format=ZIP, personal=personal,
-        reason=reason, scope=attributions_of(request.user), now=timezone.now(),
-    )  # fmt: skip
+        by=by,
+        list_name=EVIDENCE,
+        query=evidence_query(order.number),
+        columns=[],
+        format=ZIP,
+        personal=personal,
+        reason=reason,
+        scope=attributions_of(request.user),
+        now=timezone.now(),
+    )
     if row.state == Export.State.ASKED:
         return redirect("admin:orders_export_change", row.pk)
     try:

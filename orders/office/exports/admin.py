@@ -42,15 +42,23 @@ from orders.people import COMMAND, STAFF, actor_of, name_of
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
-PersonalFilter = word_filter("personal", _("personal data"), {
-    "yes": (_("Unmasked"), Q(personal=True)),
-    "no": (_("Masked"), Q(personal=False)),
-})  # fmt: skip
+PersonalFilter = word_filter(
+    "personal",
+    _("personal data"),
+    {
+        "yes": (_("Unmasked"), Q(personal=True)),
+        "no": (_("Masked"), Q(personal=False)),
+    },
+)
 
-BegunFilter = word_filter("begun", _("begun"), {
-    "schedule": (_("By itself"), Q(slot__isnull=False)),
-    "hand": (_("By hand"), Q(slot__isnull=True)),
-})  # fmt: skip
+BegunFilter = word_filter(
+    "begun",
+    _("begun"),
+    {
+        "schedule": (_("By itself"), Q(slot__isnull=False)),
+        "hand": (_("By hand"), Q(slot__isnull=True)),
+    },
+)
 
 
 @register_list(
@@ -71,8 +79,12 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = [
-        ListFilter, PersonalFilter, "state", BegunFilter, day_filter("created_at", _("exported at"), parameter="at"),
-    ]  # fmt: skip
+        ListFilter,
+        PersonalFilter,
+        "state",
+        BegunFilter,
+        day_filter("created_at", _("exported at"), parameter="at"),
+    ]
     list_per_page = 50
     sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
@@ -81,9 +93,17 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     right_to_all = SEE_EXPORTS
     change_form_template = "exports/export.html"
     readonly_fields = [
-        "what", "state_chip", "who", "rows", "personal_data", "why", "filter_link", "column_words", "judge",
+        "what",
+        "state_chip",
+        "who",
+        "rows",
+        "personal_data",
+        "why",
+        "filter_link",
+        "column_words",
+        "judge",
         "schedule_link",
-    ]  # fmt: skip
+    ]
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
         "judge", "judged_at", "finished_at", "expires_at", "downloads",

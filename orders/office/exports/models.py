@@ -60,9 +60,14 @@ class Export(Job):
     expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
     downloads = models.PositiveIntegerField(_("downloads"), default=0)
     schedule = models.ForeignKey(  # the constraint's index begins with it
-        "orders.ScheduledExport", models.SET_NULL, null=True, blank=True, related_name="exports", db_index=False,
+        "orders.ScheduledExport",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="exports",
+        db_index=False,
         verbose_name=_("scheduled export"),
-    )  # fmt: skip
+    )
     slot = models.DateTimeField(_("due at"), null=True, blank=True)
     missed = models.PositiveSmallIntegerField(_("missed"), null=True, blank=True)
 
@@ -84,10 +89,8 @@ class Export(Job):
         indexes = [
             models.Index(fields=["by", "-id"], name="export_by"),
             models.Index(fields=["maker_id", "-id"], name="export_maker"),
-            models.Index(
-                fields=["expires_at"], name="export_kept", condition=~models.Q(file="")
-            ),
-        ]  # fmt: skip
+            models.Index(fields=["expires_at"], name="export_kept", condition=~models.Q(file="")),
+        ]
 
     def __str__(self):
         return f"{self.list_name} {self.created_at:%Y-%m-%d %H:%M}"

@@ -39,19 +39,24 @@ class ExportForm(forms.Form):
     """Format, columns, and personal data with the reason for them, where the user may export these."""
 
     format = forms.ChoiceField(
-        label=gettext_lazy("File format"), choices=Export.Format.choices, widget=forms.RadioSelect,
+        label=gettext_lazy("File format"),
+        choices=Export.Format.choices,
+        widget=forms.RadioSelect,
         initial=Export.Format.XLSX,
-    )  # fmt: skip
+    )
     columns = forms.MultipleChoiceField(label=gettext_lazy("Columns"), widget=forms.CheckboxSelectMultiple)
     personal = forms.BooleanField(
-        label=gettext_lazy("With people's names, phones and mails unmasked"), required=False,
+        label=gettext_lazy("With people's names, phones and mails unmasked"),
+        required=False,
         help_text=gettext_lazy("Auditors see who exported them, and why. If none of their columns is ticked, all are."),
-    )  # fmt: skip
+    )
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON,
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("Needed for personal data."),
-    )  # fmt: skip
+    )
 
     def __init__(self, *args, found: ExportedList, **kwargs):
         super().__init__(*args, **kwargs)
@@ -106,15 +111,27 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
 
 
 def _export(
-    request: HttpRequest, found: ExportedList, *, format: str, columns: list[str], personal: bool = False,
+    request: HttpRequest,
+    found: ExportedList,
+    *,
+    format: str,
+    columns: list[str],
+    personal: bool = False,
     reason: str = "",
-) -> HttpResponseBase:  # fmt: skip
+) -> HttpResponseBase:
     by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
     table = found.table(columns, personal=personal, by=by) if few else None
     row = begin_export(
-        by=by, list_name=found.name, query=found.query, columns=columns, format=format,
-        personal=personal, reason=reason, scope=attributions_of(request.user), now=timezone.now(),
-    )  # fmt: skip
+        by=by,
+        list_name=found.name,
+        query=found.query,
+        columns=columns,
+        format=format,
+        personal=personal,
+        reason=reason,
+        scope=attributions_of(request.user),
+        now=timezone.now(),
+    )
     if row.state == Export.State.ASKED:
         return redirect("admin:orders_export_change", row.pk)
     if table is None:

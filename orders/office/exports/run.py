@@ -95,9 +95,15 @@ def _asked_at(row: Export) -> datetime.datetime:
 
 
 def export_to(
-    path: Path, *, list_name: str, query: str, personal: bool, reason: str, by: str,
+    path: Path,
+    *,
+    list_name: str,
+    query: str,
+    personal: bool,
+    reason: str,
+    by: str,
     on_progress: Callable[[int, int], None] = lambda written, total: None,
-) -> Export:  # fmt: skip
+) -> Export:
     """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
 
     The suffix of `path` says the format. The file gets its name when it is whole. Raises ExportError, NotAllowedError
@@ -126,9 +132,17 @@ def export_to(
             left.unlink(missing_ok=True)  # by a run that was killed
         write_file(part, table, format=format, rows=told())
         row = begin_export(
-            by=by, list_name=list_name, query=found.query, columns=columns, format=format, personal=personal,
-            reason=reason, scope=None, now=timezone.now(), written=written,
-        )  # fmt: skip
+            by=by,
+            list_name=list_name,
+            query=found.query,
+            columns=columns,
+            format=format,
+            personal=personal,
+            reason=reason,
+            scope=None,
+            now=timezone.now(),
+            written=written,
+        )
         part.replace(path)
     return row
 

@@ -63,10 +63,21 @@ class Table:
 
 
 def begin_export(
-    *, by: str, list_name: str, query: str, columns: Sequence[str], format: str, personal: bool, reason: str,
-    scope: Iterable[str] | None, now: datetime.datetime, written: int | None = None,
-    schedule: ScheduledExport | None = None, slot: datetime.datetime | None = None, missed: int | None = None,
-) -> Export:  # fmt: skip
+    *,
+    by: str,
+    list_name: str,
+    query: str,
+    columns: Sequence[str],
+    format: str,
+    personal: bool,
+    reason: str,
+    scope: Iterable[str] | None,
+    now: datetime.datetime,
+    written: int | None = None,
+    schedule: ScheduledExport | None = None,
+    slot: datetime.datetime | None = None,
+    missed: int | None = None,
+) -> Export:
     """Notes that somebody exports a list. The caller has judged whether they may.
 
     With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
@@ -83,10 +94,21 @@ def begin_export(
         over = {"state": State.ASKED}
     with transaction.atomic():
         row = Export.objects.create(
-            by=by[:160], maker_id=account_id_of(by), list_name=list_name, query=query, columns=list(columns),
-            format=format, personal=personal, reason=reason.strip(), scope=_kept_scope(scope), created_at=now,
-            schedule=schedule, slot=slot, missed=missed, **over,
-        )  # fmt: skip
+            by=by[:160],
+            maker_id=account_id_of(by),
+            list_name=list_name,
+            query=query,
+            columns=list(columns),
+            format=format,
+            personal=personal,
+            reason=reason.strip(),
+            scope=_kept_scope(scope),
+            created_at=now,
+            schedule=schedule,
+            slot=slot,
+            missed=missed,
+            **over,
+        )
         if row.state != State.ASKED:
             _note_personal_data(row, now)
     return row

@@ -40,9 +40,14 @@ def clean(text: str) -> str:
 
 
 def write_xlsx(
-    path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, title: str, per_sheet: int = ROWS_PER_SHEET,
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    title: str,
+    per_sheet: int = ROWS_PER_SHEET,
     notes: Notes | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Writes a workbook, with the header at the top of each sheet and a further sheet every `per_sheet` rows. The
     header is bold and filters the rows; columns are as wide as what the first rows hold.
 

@@ -64,8 +64,17 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     delete_confirmation_template = "schedules/delete.html"
     readonly_fields = ["state_chip", "times", "what", "filter_link", "who", "people", "personal_data", "why"]
     fields = [
-        "state_chip", "times", "what", "filter_link", "format", "people", "personal_data", "why", "who", "created_at",
-    ]  # fmt: skip
+        "state_chip",
+        "times",
+        "what",
+        "filter_link",
+        "format",
+        "people",
+        "personal_data",
+        "why",
+        "who",
+        "created_at",
+    ]
 
     def has_module_permission(self, request):
         """In the menu for those who can make one, and for auditors."""
@@ -113,9 +122,10 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             last = runs[0].row if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
             file = Export(
-                list_name=obj.view.list_name if obj.view else "", personal=obj.personal,
+                list_name=obj.view.list_name if obj.view else "",
+                personal=obj.personal,
                 scope=scope_of(obj.owner),
-            )  # fmt: skip
+            )
             people = obj.recipients.order_by("pk")
             context |= {
                 "schedule": obj,

@@ -31,10 +31,14 @@ from orders.readable import why_not_a_name
 from orders.weekly_slots import next_slot
 
 DAYS = {
-    "1": gettext_lazy("Monday"), "2": gettext_lazy("Tuesday"), "3": gettext_lazy("Wednesday"),
-    "4": gettext_lazy("Thursday"), "5": gettext_lazy("Friday"), "6": gettext_lazy("Saturday"),
+    "1": gettext_lazy("Monday"),
+    "2": gettext_lazy("Tuesday"),
+    "3": gettext_lazy("Wednesday"),
+    "4": gettext_lazy("Thursday"),
+    "5": gettext_lazy("Friday"),
+    "6": gettext_lazy("Saturday"),
     "7": gettext_lazy("Sunday"),
-}  # fmt: skip
+}
 WORKDAYS = "12345"
 NAMED_SLOTS = 3
 
@@ -61,24 +65,31 @@ class ScheduleForm(forms.Form):
         label=gettext_lazy("Weekdays"), choices=list(DAYS.items()), widget=forms.CheckboxSelectMultiple
     )
     at = forms.TimeField(
-        label=gettext_lazy("Time"), input_formats=["%H:%M"], widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+        label=gettext_lazy("Time"),
+        input_formats=["%H:%M"],
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
         help_text=gettext_lazy("Beijing time. The file follows within minutes."),
-    )  # fmt: skip
+    )
     format = forms.ChoiceField(
         label=gettext_lazy("File format"), choices=Export.Format.choices, widget=forms.RadioSelect
     )
     recipients = forms.MultipleChoiceField(
-        label=gettext_lazy("Recipients"), widget=forms.CheckboxSelectMultiple,
+        label=gettext_lazy("Recipients"),
+        widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("They get a mail with a link. The file opens for those whose own rights suffice."),
-    )  # fmt: skip
+    )
     personal = forms.BooleanField(
-        label=gettext_lazy("With people's names, phones and mails unmasked"), required=False,
+        label=gettext_lazy("With people's names, phones and mails unmasked"),
+        required=False,
         help_text=gettext_lazy("Auditors see it. If the view has none of their columns, all are added."),
-    )  # fmt: skip
+    )
     reason = forms.CharField(
-        label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}), help_text=gettext_lazy("Needed for personal data."),
-    )  # fmt: skip
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("Needed for personal data."),
+    )
 
     def __init__(self, *args, owner, **kwargs):
         super().__init__(*args, **kwargs)
@@ -116,12 +127,13 @@ class ScheduleForm(forms.Form):
         """What a valid form asks for."""
         given = self.cleaned_data
         return Plan(
-            **given | {
+            **given
+            | {
                 "view": self.views[given["view"]],
                 "weekdays": "".join(sorted(set(given["weekdays"]))),
                 "recipients": [int(pk) for pk in given["recipients"]],
             }
-        )  # fmt: skip
+        )
 
     def preview(self) -> Preview:
         """What a valid form would lead to, if it were saved now."""
@@ -132,10 +144,11 @@ class ScheduleForm(forms.Form):
         file = Export(list_name=plan.view.list_name, personal=plan.personal, scope=scope_of(self.owner))
         people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
         return Preview(
-            slots, self.found.changelist.result_count,
+            slots,
+            self.found.changelist.result_count,
             [name_of(person.username) for person in lacking(people, file)],
             [name_of(person.username) for person in people if not person.email],
-        )  # fmt: skip
+        )
 
 
 def scope_of(user) -> list[str] | None:
@@ -157,9 +170,14 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
             return redirect("admin:orders_scheduledexport_change", saved.pk)
     title = _("Change the scheduled export") if row else _("New scheduled export")
     context = {
-        **site.each_context(request), "opts": ScheduledExport._meta, "title": title, "form": form, "preview": preview,
-        "row": row, "refused": settings.EXPORT_SECOND_PERSON and request.user.has_perm(SEE_PERSONAL_DATA),
-    }  # fmt: skip
+        **site.each_context(request),
+        "opts": ScheduledExport._meta,
+        "title": title,
+        "form": form,
+        "preview": preview,
+        "row": row,
+        "refused": settings.EXPORT_SECOND_PERSON and request.user.has_perm(SEE_PERSONAL_DATA),
+    }
     return TemplateResponse(request, "schedules/form.html", context)
 
 
@@ -167,9 +185,12 @@ def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None)
     """Saves a valid form. None if it was refused; the form then says why."""
     try:
         saved = save_schedule(
-            pk=row.pk if row else None, owner=request.user, plan=form.plan(), by=request_actor(request),
+            pk=row.pk if row else None,
+            owner=request.user,
+            plan=form.plan(),
+            by=request_actor(request),
             now=timezone.now(),
-        )  # fmt: skip
+        )
     except OrderError as error:
         form.add_error("name" if error.code == "schedule_name_taken" else None, error.words())
         return None
@@ -180,14 +201,22 @@ def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None)
 def _initial(request: HttpRequest, row: ScheduledExport | None) -> dict:
     if row is None:
         return {
-            "view": request.GET.get("view", ""), "weekdays": list(WORKDAYS), "at": "08:00",
-            "format": Export.Format.XLSX, "recipients": [str(request.user.pk)],
-        }  # fmt: skip
+            "view": request.GET.get("view", ""),
+            "weekdays": list(WORKDAYS),
+            "at": "08:00",
+            "format": Export.Format.XLSX,
+            "recipients": [str(request.user.pk)],
+        }
     return {
-        "name": row.name, "view": str(row.view_id or ""), "weekdays": list(row.weekdays), "at": row.at,
-        "format": row.format, "recipients": [str(pk) for pk in row.recipients.values_list("pk", flat=True)],
-        "personal": row.personal, "reason": row.reason,
-    }  # fmt: skip
+        "name": row.name,
+        "view": str(row.view_id or ""),
+        "weekdays": list(row.weekdays),
+        "at": row.at,
+        "format": row.format,
+        "recipients": [str(pk) for pk in row.recipients.values_list("pk", flat=True)],
+        "personal": row.personal,
+        "reason": row.reason,
+    }
 
 
 def _colleagues() -> list[tuple[str, str]]:

@@ -79,8 +79,10 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
     )
     with override(LANGUAGE):
         facts = _facts(schedule) | {
-            "times": schedule.failures, "cause": error.words(), "next_step": advice(error.code),
-        }  # fmt: skip
+            "times": schedule.failures,
+            "cause": error.words(),
+            "next_step": advice(error.code),
+        }
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
         if not tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
             people = schedule.recipients.order_by("pk")
@@ -89,9 +91,10 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
 
 def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datetime) -> None:
     facts = _facts(schedule) | {
-        "rows": f"{row.written:,}", "missed": row.missed or "",
+        "rows": f"{row.written:,}",
+        "missed": row.missed or "",
         "until": f"{timezone.localtime(row.expires_at):%Y-%m-%d %H:%M}" if row.expires_at else "",
-    }  # fmt: skip
+    }
     path = reverse("admin:orders_export_change", args=[row.pk])
     people = [schedule.owner] if row.slot is None else schedule.recipients.order_by("pk")
     tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)

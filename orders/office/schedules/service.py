@@ -71,8 +71,18 @@ def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.d
         except IntegrityError as error:
             raise NotAllowedError("schedule_name_taken") from error
         row.recipients.set(plan.recipients)
-        _note("schedule_saved", row, by, now, view=plan.view.pk, weekdays=plan.weekdays, at=f"{plan.at:%H:%M}",
-              personal=row.personal, reason=mask_text(row.reason), recipients=sorted(plan.recipients))  # fmt: skip
+        _note(
+            "schedule_saved",
+            row,
+            by,
+            now,
+            view=plan.view.pk,
+            weekdays=plan.weekdays,
+            at=f"{plan.at:%H:%M}",
+            personal=row.personal,
+            reason=mask_text(row.reason),
+            recipients=sorted(plan.recipients),
+        )
     return row
 
 
@@ -161,10 +171,18 @@ def _begin(schedule: ScheduledExport, now: datetime.datetime, **slot) -> Export:
     """Begins an export of a locked schedule. One that can't be made is over at once, with its reason."""
     view = schedule.view
     row = begin_export(
-        by=staff_actor(schedule.owner), list_name=view.list_name if view else "",
-        query=view.query if view else "", columns=view.columns if view else [], format=schedule.format,
-        personal=schedule.personal, reason=schedule.reason, scope=None, now=now, schedule=schedule, **slot,
-    )  # fmt: skip
+        by=staff_actor(schedule.owner),
+        list_name=view.list_name if view else "",
+        query=view.query if view else "",
+        columns=view.columns if view else [],
+        format=schedule.format,
+        personal=schedule.personal,
+        reason=schedule.reason,
+        scope=None,
+        now=now,
+        schedule=schedule,
+        **slot,
+    )
     if view is None:
         fail_export(row, ExportError("schedule_view_gone"))
     elif row.state == Export.State.ASKED:

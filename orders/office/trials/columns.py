@@ -117,7 +117,7 @@ def coded_choices() -> dict[str, list[tuple[str, str]]]:
             *((code, _("as BBOSS sends it")) for code in sorted(set(codes) - names.keys()) if CODE.fullmatch(code)),
         ]
         for (member, names), codes in zip(CODED.items(), sent, strict=True)
-    }  # fmt: skip
+    }
 
 
 def attributions(letters: frozenset[str] | None) -> list[tuple[str, str]]:

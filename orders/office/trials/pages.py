@@ -76,9 +76,14 @@ class TrialPages:
                 return redirect("admin:orders_order_import_review", upload.pk)
         last = TrialUpload.objects.filter(made_by=request.user).defer("data", "report").first()
         return self.show(
-            request, "trials/import.html", title=_("Import trials"), form=form, last=last, most=MOST_ROWS,
+            request,
+            "trials/import.html",
+            title=_("Import trials"),
+            form=form,
+            last=last,
+            most=MOST_ROWS,
             megabytes=MOST_BYTES // 1024 // 1024,
-        )  # fmt: skip
+        )
 
     def template_view(self, request: HttpRequest):
         self._check_may_enter(request)
@@ -105,9 +110,15 @@ class TrialPages:
         report = Report.from_json(upload.report)
         counts = {verdict: report.count(verdict) for verdict in (NEW, KNOWN, WRONG)}
         return self.show(
-            request, "trials/review.html", title=_("Import trials"), upload=upload, report=report, counts=counts,
-            rows=self._rows(request, upload, report), offered=_offered(report),
-        )  # fmt: skip
+            request,
+            "trials/review.html",
+            title=_("Import trials"),
+            upload=upload,
+            report=report,
+            counts=counts,
+            rows=self._rows(request, upload, report),
+            offered=_offered(report),
+        )
 
     def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple[RowResult, int | None]]:
         """The rows, wrong ones first, and the ids of orders that are there and that this person may see."""

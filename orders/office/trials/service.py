@@ -35,14 +35,24 @@ from orders.services.order_state import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
 CODES = {
-    "required": "member_required", "blank": "member_blank", "length": "member_length", "form": "member_form",
-    "day": "member_day", "early": "member_early", "before_start": "member_before_start", "name": "member_name",
-    "twice": "member_twice", "control": "member_control",
-}  # fmt: skip
+    "required": "member_required",
+    "blank": "member_blank",
+    "length": "member_length",
+    "form": "member_form",
+    "day": "member_day",
+    "early": "member_early",
+    "before_start": "member_before_start",
+    "name": "member_name",
+    "twice": "member_twice",
+    "control": "member_control",
+}
 """The sentence for each code of BBOSS's rules. Wrong types can't come from people."""
 CHOICES = {
-    SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice",
-}  # fmt: skip
+    SERVICE: "cell_service_type",
+    ATTRIBUTION: "cell_attribution",
+    PRODUCT: "cell_choice",
+    METHOD: "cell_choice",
+}
 REFUSALS = {
     "content_service_type": "cell_service_type",
     "content_attribution": "cell_attribution",
@@ -105,9 +115,16 @@ class Report:
 
 
 def import_trials(
-    sheet: TrialSheet, *, by: str, letters: frozenset[str] | None, now: datetime.datetime, file: str = "",
-    confirmed: str | None = None, dry_run: bool = False, on_progress: Callable[[int], None] = lambda done: None,
-) -> Report:  # fmt: skip
+    sheet: TrialSheet,
+    *,
+    by: str,
+    letters: frozenset[str] | None,
+    now: datetime.datetime,
+    file: str = "",
+    confirmed: str | None = None,
+    dry_run: bool = False,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Report:
     """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
     not confirm. The same again change nothing. `dry_run` enters them and takes all of it back.
 

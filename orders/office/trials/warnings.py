@@ -64,8 +64,11 @@ def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
     names.pop((Type.TRIAL.value, entry.content[NUMBER]), None)
     return [
         entry.fault(
-            DOMAINS, CODES[Type(kind)], order=number, count=len(names[kind, number]),
+            DOMAINS,
+            CODES[Type(kind)],
+            order=number,
+            count=len(names[kind, number]),
             domains=", ".join(names[kind, number][:MOST_NAMES]),
         )
         for kind, number in sorted(names, key=lambda order: (-int(order[0]), order[1]))[:MOST_ORDERS]
-    ]  # fmt: skip
+    ]

@@ -127,9 +127,13 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             raise PermissionDenied
         try:
             view = save_view(
-                owner=request.user, list_name=name, name=request.POST.get("name", ""), **_given(request, name),
-                by=request_actor(request), now=timezone.now(),
-            )  # fmt: skip
+                owner=request.user,
+                list_name=name,
+                name=request.POST.get("name", ""),
+                **_given(request, name),
+                by=request_actor(request),
+                now=timezone.now(),
+            )
         except OrderError as error:
             messages.error(request, error.words())
             return HttpResponseRedirect(f"{list_address(name)}?{request.POST.get('query', '')[:LONGEST_QUERY]}")

@@ -26,12 +26,14 @@ READY = {
     "orders": [
         ReadyView("needs", _("To be dealt with"), f"needs=somebody&{LONGEST_FIRST}", WAITING),
         ReadyView(
-            "approval", _("Awaiting approval for 3 days"),
-            f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}", WAITING,
+            "approval",
+            _("Awaiting approval for 3 days"),
+            f"in_state=3d&state__exact={Order.State.AWAITING_APPROVAL}&{LONGEST_FIRST}",
+            WAITING,
         ),
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
         ReadyView("today", _("Due to start today"), "start=starting"),
         ReadyView("ending", _("Trials that end within 7 days"), f"ends=7d&o={LAST_DAY}", ENDING),
     ]
-}  # fmt: skip
+}
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""

@@ -125,11 +125,13 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
         "chosen": columns,
         "kept": [
             (one, value)
-            for one, values in changelist.filter_params.items() if one not in (COLUMNS, ALL_VAR) for value in values
+            for one, values in changelist.filter_params.items()
+            if one not in (COLUMNS, ALL_VAR)
+            for value in values
         ],
         "notice": getattr(changelist, "notice", ""),
         "usual": changelist.get_query_string({COLUMNS: None}),
-    }  # fmt: skip
+    }
 
 
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:

@@ -19,9 +19,10 @@ class DomainsForm(ReasonForm):
     """One domain a line; commas and blanks part them too."""
 
     domains = forms.CharField(
-        label=gettext_lazy("domains"), help_text=gettext_lazy("One a line, as they shall be sent."),
+        label=gettext_lazy("domains"),
+        help_text=gettext_lazy("One a line, as they shall be sent."),
         widget=forms.Textarea(attrs={"rows": 6, "data-draft": "", "class": "mono", "autofocus": True}),
-    )  # fmt: skip
+    )
     field_order = ["domains", "reason"]
 
     def __init__(self, *args, **kwargs):

@@ -98,9 +98,14 @@ def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetim
 def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
     try:
         told = carry_out(
-            decision, number=order.number, seen=form.cleaned_data["seen"] or 0, by=request_actor(request),
-            reason=form.cleaned_data["reason"], now=timezone.now(), **form.more(),
-        )  # fmt: skip
+            decision,
+            number=order.number,
+            seen=form.cleaned_data["seen"] or 0,
+            by=request_actor(request),
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+            **form.more(),
+        )
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
     except BooksSilentError as error:
@@ -132,6 +137,14 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(
-        request, "admin/orders/order/decide.html", status=status, title=decision.label, order=order, decision=decision,
-        form=form, news=news, why_not=why_not and why_not.words(), will=will,
-    )  # fmt: skip
+        request,
+        "admin/orders/order/decide.html",
+        status=status,
+        title=decision.label,
+        order=order,
+        decision=decision,
+        form=form,
+        news=news,
+        why_not=why_not and why_not.words(),
+        will=will,
+    )

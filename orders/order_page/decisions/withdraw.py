@@ -24,10 +24,13 @@ class WithdrawForm(ReasonForm):
     """How a late undoing is done; not asked otherwise."""
 
     how = forms.ChoiceField(
-        label=gettext_lazy("how it is undone"), widget=forms.RadioSelect,
-        choices=[(CANCEL, gettext_lazy("Cancel from now on: what was used until now is billed")),
-                 (DELETE, gettext_lazy("Delete: nothing of it is billed"))],
-    )  # fmt: skip
+        label=gettext_lazy("how it is undone"),
+        widget=forms.RadioSelect,
+        choices=[
+            (CANCEL, gettext_lazy("Cancel from now on: what was used until now is billed")),
+            (DELETE, gettext_lazy("Delete: nothing of it is billed")),
+        ],
+    )
     field_order = ["how", "reason"]
 
     def __init__(self, *args, **kwargs):

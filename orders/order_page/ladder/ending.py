@@ -37,11 +37,12 @@ UNDOING = {
     Step.DELETE_BILLING: ngettext_lazy("%(n)d billing record deleted", "%(n)d billing records deleted", "n"),
     Step.CANCEL_BILLING: ngettext_lazy(
         "%(n)d billing record cancelled from then on; what was used before is billed",
-        "%(n)d billing records cancelled from then on; what was used before is billed", "n",
+        "%(n)d billing records cancelled from then on; what was used before is billed",
+        "n",
     ),
     Step.CANCEL_TRIAL: ngettext_lazy("%(n)d trial record cancelled", "%(n)d trial records cancelled", "n"),
     Step.RESTORE_TRIAL: ngettext_lazy("%(n)d trial record restored", "%(n)d trial records restored", "n"),
-}  # fmt: skip
+}
 IN_PART = _("The change is carried out in part: what staff gave up of it does not count. Nothing to do.")
 WHY_ENDED = {
     LAST_DAY: _("The trial's last day has passed."),
@@ -66,9 +67,17 @@ def approval_rung(facts: Facts) -> Rung:
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
-        return Rung(**base, tone="amber", icon="pause", result=_("Unclear"), at=odd.since, cause=cause_of(odd.code),
-                    code=odd.code, detail=facts.opinion or odd.detail,
-                    action="" if odd.code == "early" else "decide")  # fmt: skip
+        return Rung(
+            **base,
+            tone="amber",
+            icon="pause",
+            result=_("Unclear"),
+            at=odd.since,
+            cause=cause_of(odd.code),
+            code=odd.code,
+            detail=facts.opinion or odd.detail,
+            action="" if odd.code == "early" else "decide",
+        )
     if order.decision:
         return _decided(base, facts)
     if order.first:
@@ -78,8 +87,9 @@ def approval_rung(facts: Facts) -> Rung:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
         if facts.returned:
             back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
-            return Rung(**base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back,
-                        detail=facts.opinion)  # fmt: skip
+            return Rung(
+                **base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back, detail=facts.opinion
+            )
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
         return Rung(
             **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion
@@ -102,10 +112,24 @@ def _decided(base: dict, facts: Facts) -> Rung:
         )
     if order.live_at and order.undo_since is None and order.undo_asked_at is None:
         note = _("BPM's people rejected it after the customer had gone live. Staff let it stand, with a reason.")
-        return Rung(**base, tone="none", icon="dash", result=_("Rejected, let stand"), at=order.decided_at, note=note,
-                    detail=facts.opinion)  # fmt: skip
-    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), at=order.decided_at,
-                cause=REJECTED, detail=facts.opinion)  # fmt: skip
+        return Rung(
+            **base,
+            tone="none",
+            icon="dash",
+            result=_("Rejected, let stand"),
+            at=order.decided_at,
+            note=note,
+            detail=facts.opinion,
+        )
+    return Rung(
+        **base,
+        tone="red",
+        icon="cross",
+        result=_("Rejected"),
+        at=order.decided_at,
+        cause=REJECTED,
+        detail=facts.opinion,
+    )
 
 
 def start_day_rung(facts: Facts) -> Rung:
@@ -119,8 +143,14 @@ def start_day_rung(facts: Facts) -> Rung:
     if order.start_at is None:
         word = _("At once")
         note = _("The start day was not ahead: the business starts as soon as the order is carried out.")
-        return Rung(**base, tone="green" if order.live_at else "none", icon="check" if order.live_at else "dash",
-                    result=word, at=order.live_at, note=note)  # fmt: skip
+        return Rung(
+            **base,
+            tone="green" if order.live_at else "none",
+            icon="check" if order.live_at else "dash",
+            result=word,
+            at=order.live_at,
+            note=note,
+        )
     if order.start_at > facts.now:
         return _ahead(base, order)
     return _come(base, facts)
@@ -148,8 +178,13 @@ def _come(base: dict, facts: Facts) -> Rung:
     if rows:
         return from_steps("start", base["title"], rows, facts, done=_("Carried out"))
     done = order.live_at is not None
-    return Rung(**base, tone="green" if done else "grey", icon="check" if done else "clock", at=order.start_at,
-                result=_("Carried out") if done else _("Not begun"))  # fmt: skip
+    return Rung(
+        **base,
+        tone="green" if done else "grey",
+        icon="check" if done else "clock",
+        at=order.start_at,
+        result=_("Carried out") if done else _("Not begun"),
+    )
 
 
 def live_rung(facts: Facts) -> Rung:
@@ -194,9 +229,16 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
     if trouble is None:
         return _beside(base, facts)
     return Rung(
-        **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=trouble.cause,
-        code=trouble.code, detail=of_trouble(trouble), action=WAY_OUT.get(trouble.code, "accept"),
-    )  # fmt: skip
+        **base,
+        tone="amber",
+        icon="pause",
+        result=_("Needs a look"),
+        at=trouble.since,
+        cause=trouble.cause,
+        code=trouble.code,
+        detail=of_trouble(trouble),
+        action=WAY_OUT.get(trouble.code, "accept"),
+    )
 
 
 def _beside(base: dict, facts: Facts) -> Rung | None:
@@ -204,9 +246,16 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
     if trouble is None or facts.beside is None:
         return None
     return Rung(
-        **base, tone="amber", icon="pause", result=_("Needs a look"), at=trouble.since, cause=BESIDE, code=trouble.code,
-        detail=str(trouble.cause.what), other=facts.beside,
-    )  # fmt: skip
+        **base,
+        tone="amber",
+        icon="pause",
+        result=_("Needs a look"),
+        at=trouble.since,
+        cause=BESIDE,
+        code=trouble.code,
+        detail=str(trouble.cause.what),
+        other=facts.beside,
+    )
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
@@ -217,10 +266,17 @@ def not_fine(rung: Rung, facts: Facts) -> Rung:
     code = doubt or (trouble.code if trouble else "")
     cause = cause_of(code) if code else BEHIND if facts.marks.behind else HAS_FAILED
     return replace(
-        rung, tone="red" if failed else "amber", icon="cross" if failed else "pause", note="", cause=cause, code=code,
-        result=_("Failed") if failed else _("Needs a look"), at=trouble.since if trouble else rung.at,
-        detail=of_trouble(trouble) if trouble else "", action="resend" if failed else rung.action,
-    )  # fmt: skip
+        rung,
+        tone="red" if failed else "amber",
+        icon="cross" if failed else "pause",
+        note="",
+        cause=cause,
+        code=code,
+        result=_("Failed") if failed else _("Needs a look"),
+        at=trouble.since if trouble else rung.at,
+        detail=of_trouble(trouble) if trouble else "",
+        action="resend" if failed else rung.action,
+    )
 
 
 def _differing(base: dict, facts: Facts) -> Rung:
@@ -228,14 +284,25 @@ def _differing(base: dict, facts: Facts) -> Rung:
     unbilled, alike = facts.open.unbilled > 0, facts.open.not_meant == facts.open.number
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
-        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), at=facts.open.since,
-                    code=DIFFERENCE, note=note)  # fmt: skip
+        return Rung(
+            **base,
+            tone="blue",
+            icon="arrow",
+            result=_("Being put right"),
+            at=facts.open.since,
+            code=DIFFERENCE,
+            note=note,
+        )
     return Rung(
-        **base, tone="red" if unbilled else "amber", icon="cross" if unbilled else "pause",
-        result=_("Not billed") if unbilled else _("Needs a look"), at=facts.open.since,
-        cause=UNBILLED if unbilled else NOT_MEANT if alike else cause_of(DIFFERENCE), code=DIFFERENCE,
+        **base,
+        tone="red" if unbilled else "amber",
+        icon="cross" if unbilled else "pause",
+        result=_("Not billed") if unbilled else _("Needs a look"),
+        at=facts.open.since,
+        cause=UNBILLED if unbilled else NOT_MEANT if alike else cause_of(DIFFERENCE),
+        code=DIFFERENCE,
         action="fix" if facts.differs else "accept",
-    )  # fmt: skip
+    )
 
 
 def undone_rung(facts: Facts) -> Rung:
@@ -247,9 +314,13 @@ def undone_rung(facts: Facts) -> Rung:
         return rung
     if order.state == State.COMPENSATING:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))
-        return rung if rung.tone != "grey" else Rung(
-            key="undo", title=title, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows)
-        )  # fmt: skip
+        return (
+            rung
+            if rung.tone != "grey"
+            else Rung(
+                key="undo", title=title, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows)
+            )
+        )
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
     word = _("Withdrawn") if order.state == State.WITHDRAWN else _put_back(rows)
     return Rung(key="undo", title=title, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))

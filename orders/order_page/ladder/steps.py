@@ -132,14 +132,24 @@ def received_rung(facts: Facts) -> Rung:
         note = _("The order is on disk with everything needed to carry it out.")
         result = _("Entered by hand by %(person)s") % {"person": actor_of(actor)[0]}
         return Rung(
-            key="received", title=_("Received"), tone="green", icon="check", result=result,
-            at=facts.order.received_at, note=note,
-        )  # fmt: skip
+            key="received",
+            title=_("Received"),
+            tone="green",
+            icon="check",
+            result=result,
+            at=facts.order.received_at,
+            note=note,
+        )
     note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
     return Rung(
-        key="received", title=_("Received"), tone="green", icon="check", result=_("From BBOSS"),
-        at=facts.order.received_at, note=note,
-    )  # fmt: skip
+        key="received",
+        title=_("Received"),
+        tone="green",
+        icon="check",
+        result=_("From BBOSS"),
+        at=facts.order.received_at,
+        note=note,
+    )
 
 
 def stored_rung(facts: Facts) -> Rung:
@@ -149,16 +159,25 @@ def stored_rung(facts: Facts) -> Rung:
     if order.held_because and order.held_because != Held.FILES:
         trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
         return Rung(
-            **base, tone="amber", icon="pause", result=_("Held"), at=trouble.since if trouble else order.received_at,
-            cause=cause_of(order.held_because), detail=trouble.detail if trouble else "",
+            **base,
+            tone="amber",
+            icon="pause",
+            result=_("Held"),
+            at=trouble.since if trouble else order.received_at,
+            cause=cause_of(order.held_because),
+            detail=trouble.detail if trouble else "",
             action=_lets_go(order),
-        )  # fmt: skip
+        )
     if order.planned_at is None:
         return Rung(**base, result=_("Not planned"), icon="dot", note=_("The order's steps were never laid out."))
     return Rung(
-        **base, tone="green", icon="check", result=_("Plan made"), at=order.planned_at,
+        **base,
+        tone="green",
+        icon="check",
+        result=_("Plan made"),
+        at=order.planned_at,
         note=_("The order's steps are laid out, and its billing records noted."),
-    )  # fmt: skip
+    )
 
 
 def _lets_go(order: Order) -> str:
@@ -172,14 +191,29 @@ def files_rung(facts: Facts) -> Rung:
     rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
     title = _("Files")
     if not facts.order.file_names:
-        return Rung(key="files", title=title, tone="none", icon="dash", result=_("None named"),
-                    note=_("The order names no info-security files, so there is nothing to check."))  # fmt: skip
+        return Rung(
+            key="files",
+            title=title,
+            tone="none",
+            icon="dash",
+            result=_("None named"),
+            note=_("The order names no info-security files, so there is nothing to check."),
+        )
     if facts.order.held_because == Held.FILES:
         return _held_for_files(facts, rows)
     if facts.waiver and rows and all(row.state == State.DONE for row in rows):
         note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
-        return Rung(key="files", title=title, tone="none", icon="dash", result=_("Waived"), at=facts.waiver.at,
-                    note=note, detail=facts.waiver.reason, points=_points(rows[0]))  # fmt: skip
+        return Rung(
+            key="files",
+            title=title,
+            tone="none",
+            icon="dash",
+            result=_("Waived"),
+            at=facts.waiver.at,
+            note=note,
+            detail=facts.waiver.reason,
+            points=_points(rows[0]),
+        )
     return from_steps("files", title, rows, facts, done=_("All right"))
 
 
@@ -189,16 +223,29 @@ def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
         return _files_rung(trouble, trouble.code or Held.FILES, detail=trouble.detail)
     row = rows[0]
     return _files_rung(
-        trouble, trouble.code or row.error_code or Held.FILES, points=_points(row), tries=row.attempts,
-        next_try=row.next_try_at, detail="" if row.about.get("findings") else trouble.detail or row.error,
-    )  # fmt: skip
+        trouble,
+        trouble.code or row.error_code or Held.FILES,
+        points=_points(row),
+        tries=row.attempts,
+        next_try=row.next_try_at,
+        detail="" if row.about.get("findings") else trouble.detail or row.error,
+    )
 
 
 def _files_rung(trouble: Trouble, code: str, *, detail: str, **more) -> Rung:
     return Rung(
-        key="files", title=_("Files"), tone="amber", icon="pause", result=_("Held"), at=trouble.since,
-        cause=cause_of(code), code=code, action="waive", detail=_file_of(code, detail) if detail else "", **more,
-    )  # fmt: skip
+        key="files",
+        title=_("Files"),
+        tone="amber",
+        icon="pause",
+        result=_("Held"),
+        at=trouble.since,
+        cause=cause_of(code),
+        code=code,
+        action="waive",
+        detail=_file_of(code, detail) if detail else "",
+        **more,
+    )
 
 
 def _points(row: Dispatch) -> tuple[str, ...]:
@@ -251,14 +298,28 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
         return _paused(base, row, pause)
     if row.state in {State.RETRYING, State.DUE} and shut:
         return Rung(
-            **base, tone="amber", icon="pause", result=_("Partner is down"), cause=CAUSES["breaker_open"],
-            code=row.error_code, detail=of_step(row), tries=row.attempts,
-        )  # fmt: skip
+            **base,
+            tone="amber",
+            icon="pause",
+            result=_("Partner is down"),
+            cause=CAUSES["breaker_open"],
+            code=row.error_code,
+            detail=of_step(row),
+            tries=row.attempts,
+        )
     if row.state == State.RETRYING:
         return Rung(
-            **base, tone="amber", icon="retry", result=_("Trying again"), cause=cause_of(row.error_code),
-            code=row.error_code, detail=of_step(row), tries=row.attempts, next_try=row.next_try_at, action="resend",
-        )  # fmt: skip
+            **base,
+            tone="amber",
+            icon="retry",
+            result=_("Trying again"),
+            cause=cause_of(row.error_code),
+            code=row.error_code,
+            detail=of_step(row),
+            tries=row.attempts,
+            next_try=row.next_try_at,
+            action="resend",
+        )
     if row.state == State.WAITING:
         return _waiting(base, row, rows, facts)
     word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
@@ -271,10 +332,17 @@ def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
     if pause.until:
         cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
     return Rung(
-        **base, tone="amber", icon="pause", result=_("Paused"), at=pause.since, cause=cause, code=PARTNER_PAUSED,
+        **base,
+        tone="amber",
+        icon="pause",
+        result=_("Paused"),
+        at=pause.since,
+        cause=cause,
+        code=PARTNER_PAUSED,
         detail=f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}",
-        tries=row.attempts, next_try=pause.until,
-    )  # fmt: skip
+        tries=row.attempts,
+        next_try=pause.until,
+    )
 
 
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
@@ -282,10 +350,17 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
     over = facts.order.state in {Order.State.WITHDRAWN, Order.State.REJECTED}
     matters = not over or row.undo or facts.order.undo_since is None  # as `still_matters` of orders.queries.doubts
     return Rung(
-        **base, tone="red" if matters else "grey", icon="cross", result=_how(row),
-        at=row.done_at, cause=cause_of(row.error_code), code=row.error_code, detail=of_step(row), tries=row.attempts,
+        **base,
+        tone="red" if matters else "grey",
+        icon="cross",
+        result=_how(row),
+        at=row.done_at,
+        cause=cause_of(row.error_code),
+        code=row.error_code,
+        detail=of_step(row),
+        tries=row.attempts,
         action="" if busy or over else _way_out(row),
-    )  # fmt: skip
+    )
 
 
 def _how(row: Dispatch) -> Text:
@@ -321,9 +396,15 @@ def _behind(base: dict, row: Dispatch) -> Rung:
     why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
     detail = f"{row.get_step_display()}{_(': ')}{why}"
     return Rung(
-        **base, tone="amber", icon="pause", result=_("Waits behind a failed order"), at=row.done_at, cause=BEHIND,
-        detail=detail, other=row.order,
-    )  # fmt: skip
+        **base,
+        tone="amber",
+        icon="pause",
+        result=_("Waits behind a failed order"),
+        at=row.done_at,
+        cause=BEHIND,
+        detail=detail,
+        other=row.order,
+    )
 
 
 def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:

@@ -17,9 +17,7 @@ LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
-def plan_undo(
-    order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()
-) -> list[Dispatch]:  # fmt: skip
+def plan_undo(order: Order, now: datetime.datetime, *, how: str = "", but: Collection[int] = ()) -> list[Dispatch]:
     """The undo steps in order, behind the plan, not enqueued yet. Empty if nothing may have reached the big-data side.
 
     The order's steps that were never begun must be closed already. `how` is `cancel` or `delete` for a late undoing,

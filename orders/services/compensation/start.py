@@ -36,7 +36,7 @@ STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does n
 
 def begin_undo(
     order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
-) -> bool:  # fmt: skip
+) -> bool:
     """Sets the undo mark on an order (locked, its trial too) and plans its undo steps. True if there are any.
 
     `ending` is the state that it gets afterwards. A second call only changes the ending. `how`, `but`: see plan_undo.
@@ -149,7 +149,7 @@ def close_abandoned(*, now: datetime.datetime) -> int:
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
         left, state=State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER
-    ).exclude(channel=Channel.BILLING)  # fmt: skip
+    ).exclude(channel=Channel.BILLING)
     ids = list(dead.order_by("pk").values_list("pk", flat=True)[:500])
     if not ids:
         return 0

@@ -28,7 +28,7 @@ SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the 
 
 def build_step(
     order: Order, step: str, /, *, now: datetime.datetime, records: Iterable[int] = (), due: bool = False, **fields
-) -> Dispatch:  # fmt: skip
+) -> Dispatch:
     """Builds a step of an order, without saving it. Fields that are not in `fields` get the values of `orders.steps`.
 
     `records` are the ids of its billing records. With `due` it may be claimed at once; otherwise `release` lets it
@@ -53,9 +53,12 @@ def build_questions(
 ) -> list[Dispatch]:
     """Builds questions about a step's records, in its place: one for now, and a last one from `again` on if given."""
     place = {
-        "position": row.position, "lane": row.lane, "place": row.place or row.pk, "size": len(row.records),
+        "position": row.position,
+        "lane": row.lane,
+        "place": row.place or row.pk,
+        "size": len(row.records),
         "undo": row.order.undo_since is not None,
-    }  # fmt: skip
+    }
     last = about | {"last": True}
     first = build_step(row.order, Step.ASK_BILLING, now=now, due=True, about=about if again else last, **place)
     if again is None:
@@ -67,10 +70,14 @@ def build_questions(
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
     """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line."""
     return _copy(
-        row, now, blocking=row.blocking, gate=row.gate, not_before=row.not_before,
+        row,
+        now,
+        blocking=row.blocking,
+        gate=row.gate,
+        not_before=row.not_before,
         place=None if behind else row.place or row.pk,
         about={key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT},
-    )  # fmt: skip
+    )
 
 
 def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:

@@ -120,9 +120,7 @@ def _is_activation(row: Dispatch) -> bool:
     return row.order.kind == Order.Kind.ACTIVATION
 
 
-def _settle_books(
-    rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str
-) -> bool:  # fmt: skip
+def _settle_books(rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str) -> bool:
     """Ends what the books of a trial show to be over, after a step on its records, and names what is still not as meant
     after one that takes something back. Returns whether orders were moved."""
     named = {order for order, _ in troubled}

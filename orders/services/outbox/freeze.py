@@ -72,9 +72,7 @@ def _is_shaped(row: Dispatch) -> bool:
     return row.order.kind == Kind.CHANGE or row.step == Step.RESTORE_TRIAL or "to_shape" in row.about
 
 
-def work_out(
-    row: Dispatch, *, now: datetime.datetime, gone: Order | None = None
-) -> tuple[Shape, list[BillingRecord]]:  # fmt: skip
+def work_out(row: Dispatch, *, now: datetime.datetime, gone: Order | None = None) -> tuple[Shape, list[BillingRecord]]:
     """The trial's shape at this step's turn, and the records to send then. `gone`: as if that were taken back."""
     trial = row.order.trial or row.order
     shape = begun_shape(trial, of=None if row.undo else row.order, gone=gone)

@@ -35,9 +35,19 @@ LOCKED = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
 )
 ROW = [
-    "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
-    "may_have_acted", "error_params", "unanswered_at",
-]  # fmt: skip
+    "state",
+    "lease_token",
+    "next_try_at",
+    "attempts",
+    "tries_left",
+    "error_code",
+    "error",
+    "definite",
+    "done_at",
+    "may_have_acted",
+    "error_params",
+    "unanswered_at",
+]
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:

@@ -39,8 +39,16 @@ from orders.steps import STEPS, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
-    "same", "new", "again", "repeat", "accepted", "blocked", "paused", "refused", "left_out",
-)  # fmt: skip
+    "same",
+    "new",
+    "again",
+    "repeat",
+    "accepted",
+    "blocked",
+    "paused",
+    "refused",
+    "left_out",
+)
 AT_ONCE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
@@ -318,9 +326,15 @@ def _matching(rows: QuerySet[Dispatch], selection: Selection) -> QuerySet[Dispat
 
 
 def resend(
-    selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
-    open_partners: Collection[str] = (), on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ResendReport:  # fmt: skip
+    selection: Selection,
+    *,
+    by: str,
+    reason: str,
+    now: datetime.datetime,
+    force: bool = False,
+    open_partners: Collection[str] = (),
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> ResendReport:
     """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
     Each order is judged anew under its lock, since it may have changed since a dry run.
@@ -337,9 +351,15 @@ def resend(
 
 
 def resend_order(
-    number: str, selection: Selection, *, by: str, reason: str, now: datetime.datetime, force: bool = False,
+    number: str,
+    selection: Selection,
+    *,
+    by: str,
+    reason: str,
+    now: datetime.datetime,
+    force: bool = False,
     open_partners: Collection[str] = (),
-) -> list[Judgement]:  # fmt: skip
+) -> list[Judgement]:
     """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)

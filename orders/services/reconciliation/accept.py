@@ -47,9 +47,14 @@ State, Kind = Dispatch.State, Order.Kind
 
 
 def accept(
-    *, number: str, incident: str = "", held: list[HeldRecord] | None = None, reason: str, by: str,
+    *,
+    number: str,
+    incident: str = "",
+    held: list[HeldRecord] | None = None,
+    reason: str,
+    by: str,
     now: datetime.datetime,
-) -> Order | None:  # fmt: skip
+) -> Order | None:
     """Accepts differences, and incidents that only the books end. Our records get the partner's state.
 
     `incident` is a code or the incident's id; if empty, everything acceptable is accepted. For `held` see `take`. For a
@@ -118,9 +123,15 @@ def _close_accepted(troubles: list[AffectedOrder], reason: str, *, by: str, now:
 
 
 def _after_accepting(
-    order: Order, codes: set[str], steps: list[Dispatch], held: list[HeldRecord], reason: str, *,
-    now: datetime.datetime, by: str,
-) -> None:  # fmt: skip
+    order: Order,
+    codes: set[str],
+    steps: list[Dispatch],
+    held: list[HeldRecord],
+    reason: str,
+    *,
+    now: datetime.datetime,
+    by: str,
+) -> None:
     trial = order.trial if order.kind == Kind.CHANGE else None
     owner_of_records = trial or order
     differs = DIFFERENCE in codes and open_record_differences(owner_of_records).exists()

@@ -170,8 +170,6 @@ def plan_fix(
 def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
     """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
     line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
-    row = build_step(
-        order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line
-    )  # fmt: skip
+    row = build_step(order, step, now=now, due=True, undo=order.undo_since is not None, size=size, about=about, **line)
     enqueue([row])
     return row

@@ -55,9 +55,7 @@ def _moving(trials: Collection[int]) -> set[int]:
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
 
-def _of_trial(
-    meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime
-) -> list[Discrepancy]:  # fmt: skip
+def _of_trial(meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime) -> list[Discrepancy]:
     """What differs between a trial's records and what is meant; None: no record is meant to be live."""
     found, live = [], set()
     for record in records:
@@ -103,17 +101,21 @@ def _is_left(one: Discrepancy, rows: Mapping[tuple[str, str], BillingRecord]) ->
 
 def _difference(record: BillingRecord, *, ours: str, fields: dict) -> Discrepancy:
     return Discrepancy(
-        kind=NOT_MEANT, product_id=record.product_id, domain=record.domain, ours=ours,
-        theirs=SEEN.get(Record(record.state), MISSING), remedy=CREATE, record=record.pk, fields=fields,
-    )  # fmt: skip
+        kind=NOT_MEANT,
+        product_id=record.product_id,
+        domain=record.domain,
+        ours=ours,
+        theirs=SEEN.get(Record(record.state), MISSING),
+        remedy=CREATE,
+        record=record.pk,
+        fields=fields,
+    )
 
 
 def _missing(record: BillingRecord | None, product_id: str, name: str) -> Discrepancy:
     if record:
         return _difference(record, ours=LIVE, fields={})
-    return Discrepancy(
-        kind=NOT_MEANT, product_id=product_id, domain=name, ours=LIVE, theirs=MISSING, remedy=NOTHING
-    )  # fmt: skip
+    return Discrepancy(kind=NOT_MEANT, product_id=product_id, domain=name, ours=LIVE, theirs=MISSING, remedy=NOTHING)
 
 
 def _day(moment: datetime.datetime | None) -> str | None:
@@ -141,11 +143,17 @@ def note_not_meant(
         run = Reconciliation.objects.create(started_at=now, finished_at=now, by=by[:160], orders=1)
         Difference.objects.bulk_create(
             Difference(
-                reconciliation=run, order=trial, job_id=trial.number, kind=one.kind, product_id=one.product_id[:64],
-                domain=one.domain[:255], detail=one.detail, found_at=now,
+                reconciliation=run,
+                order=trial,
+                job_id=trial.number,
+                kind=one.kind,
+                product_id=one.product_id[:64],
+                domain=one.domain[:255],
+                detail=one.detail,
+                found_at=now,
             )
             for one in new
-        )  # fmt: skip
+        )
         Reconciliation.objects.filter(pk=run.pk).update(differences=len(new))
     if new or over:
         tell_differences(trial, by=by, now=now)

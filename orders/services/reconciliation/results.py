@@ -50,9 +50,17 @@ def snapshot(records: Iterable[BillingRecord]) -> Snapshot:
 
 @transaction.atomic
 def keep_discrepancies(
-    row: Reconciliation, order_id: int, discrepancies: list[Discrepancy], *, seen: Snapshot, fix: bool, by: str,
-    now: datetime.datetime, reason: str = "", mail: bool = True,
-) -> list[Difference] | None:  # fmt: skip
+    row: Reconciliation,
+    order_id: int,
+    discrepancies: list[Discrepancy],
+    *,
+    seen: Snapshot,
+    fix: bool,
+    by: str,
+    now: datetime.datetime,
+    reason: str = "",
+    mail: bool = True,
+) -> list[Difference] | None:
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
     Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `mail=False`:
@@ -104,9 +112,16 @@ def compare_order(
         order = lock_order(number)
         row = begin_reconciliation(by=by, now=now)
         kept = keep_discrepancies(
-            row, order.pk, held.discrepancies, seen=held.seen, fix=fix, by=by, now=now, reason=reason.strip(),
+            row,
+            order.pk,
+            held.discrepancies,
+            seen=held.seen,
+            fix=fix,
+            by=by,
+            now=now,
+            reason=reason.strip(),
             mail=False,
-        )  # fmt: skip
+        )
         if kept is None:
             raise NotAllowedError("billing_under_way", number=number)
         fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
@@ -194,9 +209,14 @@ def _copy_times(record: BillingRecord, one: Discrepancy) -> None:
 
 
 def _difference(
-    row: Reconciliation, order: Order, one: Discrepancy, left: dict | None, steps: Mapping[str, Dispatch], by: str,
+    row: Reconciliation,
+    order: Order,
+    one: Discrepancy,
+    left: dict | None,
+    steps: Mapping[str, Dispatch],
+    by: str,
     now: datetime.datetime,
-) -> Difference:  # fmt: skip
+) -> Difference:
     """Makes a difference. If the question itself has settled it, it is over at once."""
     over = {"state": Difference.State.OVER, "closed_at": now, "closed_by": by[:160]} if one.remedy == SETTLE else {}
     return Difference(
@@ -213,16 +233,28 @@ def _difference(
 
 
 def _note(
-    row: Reconciliation, order: Order, steps: Mapping[str, Dispatch], discrepancies: Iterable[Discrepancy], *,
-    reason: str, by: str, now: datetime.datetime,
-) -> None:  # fmt: skip
+    row: Reconciliation,
+    order: Order,
+    steps: Mapping[str, Dispatch],
+    discrepancies: Iterable[Discrepancy],
+    *,
+    reason: str,
+    by: str,
+    now: datetime.datetime,
+) -> None:
     settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
         return
     add_event(
-        order, "reconciliation_fix", by=by, now=now, reconciliation=row.pk, reason=reason,
-        steps=[step.step for step in steps.values()], settled=settled,
-    )  # fmt: skip
+        order,
+        "reconciliation_fix",
+        by=by,
+        now=now,
+        reconciliation=row.pk,
+        reason=reason,
+        steps=[step.step for step in steps.values()],
+        settled=settled,
+    )
     if steps:
         wake()
 
@@ -239,9 +271,14 @@ def add_counts(row: Reconciliation, *, orders: int, records: int, differences: i
 
 @transaction.atomic
 def end_reconciliation(
-    row: Reconciliation, *, error: str, now: datetime.datetime, newest: int | None, listed: int | None = None,
+    row: Reconciliation,
+    *,
+    error: str,
+    now: datetime.datetime,
+    newest: int | None,
+    listed: int | None = None,
     mail: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
     `mail=False`: somebody named the orders and sees what is found, so nobody is mailed.

@@ -45,8 +45,11 @@ from orders.steps import STEPS, Effect
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {
-    Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE,
-}  # fmt: skip
+    Order.State.IN_PROGRESS,
+    Order.State.AWAITING_APPROVAL,
+    Order.State.SCHEDULED,
+    Order.State.ACTIVE,
+}
 
 
 def job_of(order: Order) -> str:
