@@ -99,6 +99,14 @@ LONGEST = (
 )
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what only the whole suite plays."""
+    if is_short(os.environ):
+        rest = [item for item in items if not item.get_closest_marker("whole")]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("whole")])
+        items[:] = rest
+
+
 def pytest_collection_finish():
     gc.freeze()  # modules, classes and items stay until the end
 
@@ -109,11 +117,16 @@ def pytest_ignore_collect(collection_path):
     return True if path.endswith(".py") and left_out(path, os.environ) else None
 
 
+def is_short(environment):
+    """Whether this is `make test` without WHOLE=1 and without arguments."""
+    return environment.get("DESK_TEST_SHARED") == "1" and environment.get("DESK_TEST_WHOLE") != "1"
+
+
 def left_out(path, environment):
     """Whether a run that shares the work (see tests/run.py) leaves this file of tests/ out."""
     if environment.get("DESK_TEST_SHARED") != "1":
         return False
-    short = environment.get("DESK_TEST_WHOLE") != "1"
+    short = is_short(environment)
     if short and path.startswith(LONGEST):
         return True
     if environment.get("DESK_TEST_DATABASE_URL"):

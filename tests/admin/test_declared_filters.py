@@ -9,7 +9,7 @@ from django.urls import reverse
 from orders.models import Order
 from tests import factories as make
 from tests.admin.rows import new_row, of_none, of_order
-from tests.admin.walking import WHOLE
+from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 LOOKUPS = [

@@ -17,7 +17,7 @@ from orders.refusal_causes import common_words
 from orders.untrusted_text import load, pretty
 from project.observability import logs
 from tests import factories as make
-from tests.admin.walking import WHOLE
+from tests.sampling import WHOLE
 
 KIB = 1024
 LONG = (64 if WHOLE else 16) * KIB
@@ -154,12 +154,12 @@ def test_what_is_shown_is_bounded_and_the_rest_is_a_length():
 
 PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
 PEOPLE = {"operUser": NAME, "OperTel": PHONE, "operMail": MAIL, "userList": [{"userName": NAME, "userTel": PHONE}]}
-WHOLE = json.dumps(PEOPLE, ensure_ascii=False)
-IN_IT = json.dumps({"content": json.dumps({"inner": WHOLE}, ensure_ascii=False)}, ensure_ascii=False)
+PERSONS = json.dumps(PEOPLE, ensure_ascii=False)
+IN_IT = json.dumps({"content": json.dumps({"inner": PERSONS}, ensure_ascii=False)}, ensure_ascii=False)
 ASCII = json.dumps({"said": f"请联系{PHONE}，\n{PHONE}\n或{MAIL}"})
 
 
-@pytest.mark.parametrize("text", [WHOLE, IN_IT, ASCII, json.dumps(IN_IT), f"x {IN_IT}"])
+@pytest.mark.parametrize("text", [PERSONS, IN_IT, ASCII, json.dumps(IN_IT), f"x {IN_IT}"])
 def test_no_cut_brings_people_s_data_to_light(text):
     """Wherever the page cuts: in the middle of a name, phone, mail or escape."""
     for end in range(len(text)):
@@ -169,7 +169,7 @@ def test_no_cut_brings_people_s_data_to_light(text):
         assert leaks(shown) == [], text[:end]
 
 
-@pytest.mark.parametrize("text", [WHOLE, IN_IT, json.dumps(IN_IT), f"x {IN_IT}"])
+@pytest.mark.parametrize("text", [PERSONS, IN_IT, json.dumps(IN_IT), f"x {IN_IT}"])
 def test_no_member_of_a_text_that_was_cut_before_does(text):
     for end in range(len(text)):
         assert leaks(mask_text_or_json(text[:end])) == [], text[:end]

@@ -1,6 +1,5 @@
 """Every address of the staff's site, and the people who ask for it."""
 
-import os
 from dataclasses import dataclass
 
 from django.contrib import admin
@@ -13,13 +12,13 @@ from orders.lists.registration import LISTS
 from project.models import User
 from tests import factories as make
 from tests.admin.rows import of_none, of_order
+from tests.sampling import WHOLE
 
 ROLES = {"B": "业务人员", "E": "工程师", "A": "审计员", "M": "管理员", "P": "审批主管", "o": "管理员"}
 ROLES |= {letter.lower(): role for letter, role in ROLES.items()}
 LIMITS = dict.fromkeys("beamp", ["BJ"]) | {"o": ["SH"]}  # the rows of the walk belong to BJ
 PEOPLE = [*ROLES, "S", "N", "X"]  # as docs/security.md names them
 PAGES = ["changelist", "change", "history", "add", "delete"]
-WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # `make test WHOLE=1`
 
 
 def sign_in(client, letter):
