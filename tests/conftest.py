@@ -95,7 +95,7 @@ ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
-    *("model/test_found", "admin/test_latin_pages", "admin/test_rubbish"),
+    *("model/test_found", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
 )
 
 

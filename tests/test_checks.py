@@ -16,6 +16,7 @@ from django.db import connection
 from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
 from tests.partners.certificates import Authority
+from tests.sampling import sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -178,6 +179,7 @@ def test_a_silenced_check_does_not_stop_it(settings):
     stop_on_errors()
 
 
+@pytest.mark.whole
 def test_wsgi_asks():
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", "BBOSS_APP_SECRET": ""}
     started = subprocess.run(
@@ -189,7 +191,7 @@ def test_wsgi_asks():
     assert "Traceback" not in started.stderr
 
 
-@pytest.mark.parametrize("words", [["show", "X"], ["worker"], ["migrate"]])
+@pytest.mark.parametrize("words", sampled([["show", "X"], ["worker"], ["migrate"]], every=3))
 @pytest.mark.parametrize(
     "setting, said",
     [
@@ -213,25 +215,32 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
 
 @pytest.mark.parametrize(
     "name, value, said",
-    [
-        ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
-        ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
-        ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
-        ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
-        ("DISPATCH_RETRY_SECONDS", "9999999999", "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999"),
-        ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
-        ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
-        ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
-        ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
-        ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
-        ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
-        ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
-        ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
-        ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
-        ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
-        ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
-        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
-    ],
+    sampled(
+        [
+            ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
+            ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
+            ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
+            ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
+            (
+                "DISPATCH_RETRY_SECONDS",
+                "9999999999",
+                "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999",
+            ),
+            ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
+            ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
+            ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
+            ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
+            ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
+            ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
+            ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
+            ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
+            ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
+            ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
+            ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
+            ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
+        ],
+        every=4,
+    ),
 )
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""

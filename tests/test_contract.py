@@ -40,6 +40,7 @@ NAMES = "|".join(re.escape(name).replace(r"\-\-fix", "`?--fix`?") for name in RU
 START = re.compile(
     rf"\bcontract(?:'s)?,? (?:section )?(?=\d)|\bsection (?=\d)|\((?={NUMBER}[,;)])|\A(?={NUMBER}[:;, ])", re.IGNORECASE
 )
+MAY_CITE = re.compile(r"contract|section|\b3\.", re.IGNORECASE)
 BARE = re.compile(r"(?<![\w.])(?<!# )(?=3\.(?:9|1\d)(?!\d|\.\d))")
 """Sections whose number alone is a citation. It is no good for pages, which have figures and versions."""
 STEP = re.compile(
@@ -104,6 +105,8 @@ def texts_of(file: pathlib.Path) -> list[str]:
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".py":
         return [text]
+    if not MAY_CITE.search(text):  # nothing is read twice then: most files cite nothing
+        return []
     values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
     found = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)

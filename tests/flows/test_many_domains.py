@@ -14,6 +14,7 @@ MANY = [f"d{number}.example.com" for number in range(2000)]
 MOST = 1500  # insert_rows: a hundred rows of a dozen columns
 
 
+@pytest.mark.whole
 def test_no_statement_grows_with_the_number_of_domains(desk, settings):
     """PostgreSQL refuses more than 65,535 values: the claim that held such an order failed, and with it all others."""
     settings.DISPATCH_RETRY_SECONDS = [30]
@@ -71,6 +72,7 @@ def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypat
     assert desk.refused(trial("T2", *named(3))) == ("20505", "")
 
 
+@pytest.mark.whole
 def test_an_order_of_the_most_domains(desk, admin_client, capsys):
     """It is accepted, delivered, shown and reconciled; nothing grows faster than the number of domains."""
     desk.play(trial("T1", *named(20_000)))

@@ -51,6 +51,7 @@ def test_a_number_never_goes_back():
     assert restored_guard.read_mark("x") == 7
 
 
+@pytest.mark.whole
 def test_a_process_that_is_forked_meanwhile_takes_no_lock_along():
     """Else the mark could not be written by anybody as long as that child lives, and commands would never end."""
     restored_guard.raise_mark("x", 1)

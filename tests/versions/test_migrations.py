@@ -208,6 +208,7 @@ def test_it_gives_up_in_the_end_and_at_once_for_anything_else(monkeypatch, code,
 
 
 @pytest.mark.processes
+@pytest.mark.whole
 def test_two_at_once_take_turns(tmp_path, postgres):
     desk = ProcessDesk(tmp_path, postgres=postgres)
     desk.name = f"desk_turns_{uuid.uuid4().hex[:10]}"

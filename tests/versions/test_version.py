@@ -73,6 +73,7 @@ def test_the_worker_logs_it_at_its_start(caplog, monkeypatch):
     assert f"worker starts: IBS Order Desk {__version__}" in caplog.messages
 
 
+@pytest.mark.whole
 def test_the_web_process_logs_it_at_its_start():
     ended = subprocess.run(
         [sys.executable, "-c", "import project.wsgi"],
