@@ -1,5 +1,6 @@
 """The sandbox's state, calls and page; a state file outlives the sandbox."""
 
+import pytest
 import requests
 
 from tests.fakes import RunningSandbox
@@ -39,13 +40,14 @@ def test_calls_are_found_by_address_and_order(sandbox):
     assert requests.get(f"{sandbox.url}/calls?calls=x", timeout=5).status_code == 400
 
 
+@pytest.mark.whole
 def test_only_the_last_calls_are_kept(sandbox, monkeypatch):
     monkeypatch.setattr("integrations.sandbox.store.KEPT_CALLS", 100)
     with requests.Session() as session:
-        for number in range(200):
+        for number in range(500):
             session.post(sandbox.url + PUT, data=b"{}", headers={"Idempotency-Key": f"k{number}"}, timeout=5)
     assert len(sandbox.calls()) == 100
-    assert sandbox.state()["counts"]["calls"] == 200
+    assert sandbox.state()["counts"]["calls"] == 500
 
 
 def test_reset_empties_it(sandbox):
