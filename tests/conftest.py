@@ -85,8 +85,7 @@ ANY_DATABASE = (
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
 # runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
 DATABASE_FIRST = (
-    *("races/", "worker/", "database/", "restore/", "test_health", "test_prepared", "test_rows", "bboss/test_kept"),
-    *("flows/test_cases", "flows/test_leases", "flows/test_lost", "flows/test_in_flight", "flows/test_prune"),
+    *("races/", "worker/", "database/", "test_prepared", "test_rows", "flows/test_cases", "flows/test_leases"),
 )
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
