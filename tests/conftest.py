@@ -93,8 +93,14 @@ ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
-    *("hostile/test_mutations", "hostile/test_sockets", "flows/test_odd_texts"),
-    *("model/test_found", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
+    *(
+        "hostile/test_mutations",
+        "hostile/test_schema",
+        "hostile/test_sockets",
+        "api/test_schema",
+        "flows/test_odd_texts",
+    ),
+    *("model/", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
 )
 
 

@@ -28,10 +28,11 @@ WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"
 MOST_PROCESSES = 4  # each imports all tests, so more of them hardly end sooner
 # The tests of a file stay together, since they share what a module's fixtures start.
 SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile"]
+NOT_NEEDED = ["-p", "no:schemathesis", "-p", "no:anyio"]  # a second of imports for each process
 LEFT_OUT = (
-    "left out: tests with many real processes, plays that the model found, Latin words on pages of every state, rubbish"
-    " in addresses, most of the walk through the pages' rights, the largest texts, and on PostgreSQL what depends"
-    " little on the database; `make test WHOLE=1` plays all of it"
+    "left out: tests with many real processes, what is played at random or was found so, Latin words on pages of every"
+    " state, rubbish in addresses, the largest texts and orders, for most families of like tests all but a few, and on"
+    " PostgreSQL what depends little on the database; `make test WHOLE=1` plays all of it"
 )
 END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
 LOOK_EVERY = 0.2
@@ -151,9 +152,9 @@ def describe(info: psycopg.ConnectionInfo) -> str:
 
 def run_all(server: Server | None, arguments: list[str], stopping: threading.Event) -> list[Run]:
     """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
-    wanted: list[dict] = [{"name": "SQLite", "arguments": arguments or SPREAD}]
+    wanted: list[dict] = [{"name": "SQLite", "arguments": arguments or [*SPREAD, *([] if WHOLE else NOT_NEEDED)]}]
     if server:
-        more = arguments or (SPREAD if WHOLE else [])
+        more = arguments or (SPREAD if WHOLE else NOT_NEEDED)
         wanted.append({"name": server.name, "url": server.url, "arguments": more})
     shared = {} if arguments else {"DESK_TEST_SHARED": "1", "DESK_TEST_POSTGRESQL": "1" if server else ""}
     runs: list[Run] = []
