@@ -154,7 +154,12 @@ def sign_in(way) -> tuple[Client, dict[str, str]]:
     switch(way)
     now = timezone.now()
     _token, text = make_token(
-        system="bench", letters=None, personal=False, valid_until=timezone.localdate(now), by="command:bench", now=now
+        system=f"bench {now:%H:%M:%S.%f}",
+        letters=None,
+        personal=False,
+        valid_until=timezone.localdate(now),
+        by="command:bench",
+        now=now,
     )
     client = Client(HTTP_HOST="localhost", HTTP_AUTHORIZATION=f"Bearer {text}")
     client.force_login(get_user_model().objects.get(username="bench"))
