@@ -18,7 +18,7 @@ from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.dashboard.figures import heartbeats
-from project.dashboard.health import worker_of
+from project.dashboard.partners_and_worker import worker_of
 
 register = template.Library()
 

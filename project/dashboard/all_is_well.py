@@ -22,8 +22,8 @@ from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
-from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.links import listing, orders_link
+from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
 from project.observability.expiry import Expiry, expiring_here
