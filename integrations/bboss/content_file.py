@@ -5,7 +5,7 @@ import pathlib
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from integrations.bboss.sign import SigningError, signed_envelope
+from integrations.bboss.sample_envelope import SigningError, signed_envelope
 from integrations.inbound.body import BadJsonError, parse_bytes
 
 
