@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from notifications.mail_facts import one_line
+from notifications.mail_texts import render
 from notifications.models import Notice
-from notifications.services import render
 
 
 def write_notices(

@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from notifications.mail_texts import recipients_in_words
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
-from notifications.services import recipients_in_words
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.lists.chips import chip_of

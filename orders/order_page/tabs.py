@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail
-from notifications.services import recipients_in_words
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal import person
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain

@@ -8,8 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
-from notifications.services import LANGUAGE
 from orders.errors import OrderError
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
