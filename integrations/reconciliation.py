@@ -27,7 +27,7 @@ from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MOST_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.meant import not_meant

@@ -35,7 +35,7 @@ from orders.services.holds import settle_arrived
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, remind_of_pauses
+from orders.services.pausing import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.refused_calls import watch_refused_calls
 from orders.services.shape import fold_after_upgrade

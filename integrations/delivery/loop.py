@@ -35,7 +35,7 @@ from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, next_end
+from orders.services.pausing import end_pauses, next_end
 from orders.steps import OUTSIDE, PARTNERS, Partner
 
 CALLS_AT_A_TIME = 8

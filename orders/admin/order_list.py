@@ -35,7 +35,7 @@ from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomai
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
-from orders.queries.paused_work import to_paused, waits_for_paused
+from orders.queries.pauses import to_paused, waits_for_paused
 from orders.queries.shapes import shape_row
 from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending

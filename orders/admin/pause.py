@@ -24,8 +24,8 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.people import actor_of
-from orders.queries.paused_work import waiting_steps
-from orders.services.pauses import pause_partner, resume_partner
+from orders.queries.pauses import waiting_steps
+from orders.services.pausing import pause_partner, resume_partner
 from orders.steps import OUTSIDE
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from orders.lists.times import span
 from orders.order_page.history import PARTNER_NAMES
-from orders.queries.paused_work import PauseInForce, work_off_seconds
+from orders.queries.pauses import PauseInForce, work_off_seconds
 
 MOST_NAMED = 20
 

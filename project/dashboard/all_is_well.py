@@ -15,7 +15,7 @@ from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.queries.paused_work import PauseInForce, seconds_due
+from orders.queries.pauses import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN, DESK
 from project.dashboard import figures

@@ -23,7 +23,7 @@ from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
+from orders.services.pausing import end_pauses, remind_of_pauses, resume_partner
 from orders.services.reconciliation.number_list import close_known
 from orders.services.trials import end_trials
 from orders.steps import PARTNERS

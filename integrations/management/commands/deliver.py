@@ -10,11 +10,11 @@ from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
 from orders.activation import activate
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.queries.paused_work import pauses_in_force, say_paused, steps
+from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import next_due
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses
+from orders.services.pausing import end_pauses
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
 

@@ -11,7 +11,7 @@ from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 from orders.queries.shapes import shape_of
 from orders.services.usage import store_usage
 

@@ -11,7 +11,7 @@ from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.people import spoken
-from orders.queries.paused_work import slept_through, waiting_steps
+from orders.queries.pauses import slept_through, waiting_steps
 from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
 from orders.services.order_state import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
