@@ -18,7 +18,6 @@ from integrations.reconciliation import Comparison, Scope
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from orders.activation import activate
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
 from orders.office.bulk.run import note_draft, run_part
@@ -39,6 +38,7 @@ from orders.services.pausing import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.refused_calls import watch_refused_calls
 from orders.services.shape import fold_after_upgrade
+from orders.services.start_day import activate
 from orders.services.state_since import fill_state_since
 from orders.services.trials import end_trials
 from orders.services.usage import ask_for_usage

@@ -7,7 +7,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
-from orders.activation import activate
 from orders.management.progress import Progress
 from orders.models import Dispatch
 from orders.queries.pauses import pauses_in_force, say_paused, steps
@@ -15,6 +14,7 @@ from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import next_due
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses
+from orders.services.start_day import activate
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
 

@@ -3,8 +3,8 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.activation import activate
 from orders.models import Order
+from orders.services.start_day import activate
 
 
 class Command(BaseCommand):
