@@ -72,7 +72,6 @@ class Discrepancy:
 
     @property
     def detail(self) -> dict:
-        """What is stored of it for readers."""
         sides = {"ours": self.ours, "theirs": self.theirs}
         return sides | ({"fields": self.fields} if self.fields else {})
 

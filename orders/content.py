@@ -26,10 +26,7 @@ _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 @dataclass(frozen=True, kw_only=True)
 class OrderContent:
-    """The members of BBOSS's `content` under our names (contract 2.4). `None` or empty means not given.
-
-    `domains` keeps the message's order and spelling. `kind` is one of `Order.Kind`.
-    """
+    """The members of BBOSS's `content` under our names (contract 2.4). None or empty: not given."""
 
     kind: str
     number: str

@@ -107,7 +107,6 @@ ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
 
 
 def documented() -> list[OpenApiParameter]:
-    """The filters with the values that they take, or with examples."""
     search = OpenApiParameter(SEARCH_VAR, description="a number or its beginning, a customer, a domain, a product id")
     return [*(_documented(name, one) for name, one in FILTERS.items()), search]
 

@@ -10,7 +10,6 @@ from integrations.inbound.body import BadJsonError, parse_bytes
 
 
 def add_arguments(parser) -> None:
-    """The arguments that both commands share."""
     parser.add_argument("file", metavar="FILE", help="a JSON file that holds the message's content")
     parser.add_argument("--trans-ido", help="the caller's transaction number; a new one unless given")
     parser.add_argument("--cut-off-day", help="YYYYMMDD; today unless given")

@@ -234,10 +234,7 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """The beginning of a stranger's `masked_body`, at most MOST_OF_A_STRANGER bytes.
-
-    What lies behind it is not even looked at, so that a stranger's 2 MiB cost no more than their parsing.
-    """
+    """The beginning of a stranger's `masked_body`. The rest is not looked at: 2 MiB cost no more than their parsing."""
     return _masked_tokens_of_head(encode(_Beginning(MOST_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
 
 
@@ -249,10 +246,7 @@ def storable_hint(hint: str, *, signed: bool) -> str:
 
 
 def _masked_tokens_of_head(text: str) -> str:
-    """The first MOST_OF_A_STRANGER bytes of a text, tokens masked.
-
-    It is cut before, so that a long text costs nothing, and again afterwards, so that no half of a token is left.
-    """
+    """Cuts a text before masking, so that a long one costs nothing, and after, so that no half of a token is left."""
     masked = TOKEN.sub(MASK, text[: MOST_OF_A_STRANGER + LONGEST_TOKEN])
     if len(text) > MOST_OF_A_STRANGER + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]

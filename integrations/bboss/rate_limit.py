@@ -98,10 +98,7 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message without a right token and signature. Raises Refused 20308 beyond BBOSS_UNSIGNED_RATE.
-
-    All strangers share this rate, so they can't fill the disk, however many they are.
-    """
+    """Counts an unsigned message. All strangers share a rate, so they can't fill the disk. Raises Refused 20308."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not _counted(strangers, "strangers", rate):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
@@ -114,7 +111,6 @@ def count_refused(address: str) -> None:
 
 
 def too_often(hint: str, rate: tuple[int, int]) -> Refused:
-    """Makes the refusal 20308, with the seconds after which the caller may come back."""
     return Refused(Code.TOO_OFTEN, hint=hint, retry_after=rate[1])
 
 

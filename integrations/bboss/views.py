@@ -100,7 +100,6 @@ class OrdersView(APIView):
         return _response(answer(request))
 
     def handle_exception(self, exc):
-        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, MethodNotAllowed):
             return _response(refuse(Code.NOT_POST, self.request.META))
         logger.error("a call failed before it was looked at", exc_info=exc)
@@ -221,10 +220,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order of a message with a right envelope to the core. Raises Refused.
-
-    A database that counts as restored accepts nothing, since it may have lost the order that the message is about.
-    """
+    """Hands the order to the core. Raises Refused, also while restored: the database may have lost the order."""
     if is_restored():
         logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
         return reply(call, Code.OUR_FAULT)

@@ -60,7 +60,6 @@ class ApprovalsView(APIView):
         return _answer(200, RECEIVED)
 
     def handle_exception(self, exc):
-        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, RefusedError):
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):

@@ -185,7 +185,6 @@ class EmptyLast(OrderBy):
 
 
 def _of_step(name: str, order: str, **more) -> EmptyLast:
-    """A column of the order's stopped steps to sort by."""
     return EmptyLast(Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
 
 
@@ -205,8 +204,6 @@ LAST_DAY = "trial_end"
 
 
 class OrderChangeList(FactsChangeList):
-    """Looks up the step at which each order is stuck, in one query for all."""
-
     all_rows = False  # a file has also those that the page leaves out for its order's sake
 
     def get_queryset(self, request, exclude_parameters=None):
@@ -228,7 +225,6 @@ class OrderChangeList(FactsChangeList):
         )
 
     def _sorted_steps(self) -> list[dict]:
-        """Those of SORTED_STEPS that sort the list."""
         return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
 
     def _is_by_last_day(self) -> bool:
@@ -325,8 +321,6 @@ def mark_words(marks: Marks) -> str:
 
 
 class OrderList:
-    """The part of the orders' ModelAdmin that makes the list."""
-
     list_display = [
         "number",
         "kind",

@@ -69,10 +69,7 @@ class VerdictError(Exception):
 
 
 def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
-    """What the program answers about an open file: `probe`, `first_rows` or `cells`. Raises ProbeError.
-
-    A file that can't be read has {"verdict": WORD}. It is too_large if reading takes longer than `seconds`.
-    """
+    """The program's answer; {"verdict": WORD} if the file can't be read or takes longer. Raises ProbeError."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
@@ -105,10 +102,7 @@ def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
 
 
 def probe(file: BinaryIO) -> dict[str, str]:
-    """The verdict: right, too_large, not_xlsx, encrypted, or empty if fewer than two rows of the first sheet hold data.
-
-    Reading ends at the second such row.
-    """
+    """The verdict: right, too_large, not_xlsx, encrypted, or empty (less than two rows of the first sheet)."""
     check_package(file)
     reader = _opened(file, macros="not_xlsx")
     reader.read_workbook()
@@ -190,7 +184,6 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
 
 
 def _sheets_of(reader: ExcelReader) -> list[str]:
-    """The parts of the package that hold tables, as the workbook lists them."""
     return [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
 
 
@@ -205,10 +198,7 @@ def check_package(file: BinaryIO) -> None:
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """Checks the zip's directory without unpacking anything.
-
-    No rule limits how well an entry is packed: a million empty rows pack 500:1 and do no harm.
-    """
+    """Looks at the zip's directory alone. How well an entry is packed says nothing: empty rows pack 500:1."""
     names = [entry.filename for entry in entries]
     if len(entries) > ENTRIES:
         raise VerdictError("too_large")
@@ -227,10 +217,7 @@ def _has_macro_part(names: list[str]) -> bool:
 
 
 def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Unpacks every entry once and keeps nothing.
-
-    The directory may lie about sizes, and the checksums must be right.
-    """
+    """Unpacks every entry and keeps nothing: the directory may lie about sizes, and checksums must be right."""
     total = 0
     for entry in archive.infolist():
         size = _true_size(archive, entry, UNPACKED - total)
@@ -330,7 +317,6 @@ def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
 
 
 def _limit_resources() -> None:
-    """Sets the limits of this process. They can't be lifted again."""
     for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_SECONDS),

@@ -26,10 +26,7 @@ PEOPLE_OF = 200  # newest orders whose operators are shown
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: the customer's that they may see.
-
-    `places`: the customer's attributions that they may see, `{letters: name}`. `personal`: they opened people's data.
-    """
+    """`mask` leaves of a text what the reader may read; `orders`, `places` ({letters: name}): those they may see."""
 
     customer: Customer
     orders: QuerySet[Order]
@@ -72,7 +69,6 @@ def _differences(ask: Ask) -> list:
 
 
 def orders(ask: Ask) -> dict:
-    """The orders as trees: each trial with its changes and activations, the newest trial first."""
     trial = ask.orders.order_by().filter(number=OuterRef("trial_number"))
     roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk")
     roots = roots.select_related("shape").defer("content", "shape__domains")
@@ -124,7 +120,6 @@ def incidents(ask: Ask) -> dict:
 
 
 def events(ask: Ask) -> dict:
-    """What happened to the customer's orders, the newest first."""
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
     page = ask.page(rows.select_related("order").defer("order__content"))

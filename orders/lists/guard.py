@@ -73,7 +73,6 @@ def _is_accepted(accepted: set[str], name: str) -> bool:
 
 @functools.cache
 def guarded(found: type[ChangeList]) -> type[ChangeList]:
-    """The same list class with the guard."""
     return type(found.__name__, (GuardedList, found), {})
 
 

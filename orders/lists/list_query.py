@@ -60,7 +60,6 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
 
 
 def columns_in(query: str) -> list[str]:
-    """The columns that an address names."""
     return names_in(",".join(value for name, value in _pairs(query) if name == COLUMNS))
 
 
@@ -70,7 +69,6 @@ def names_in(text: str) -> list[str]:
 
 
 def address_query(conditions: Sequence[Condition]) -> str:
-    """The filter as the list's address has it."""
     return urlencode([(one.name, one.value) for one in conditions])
 
 
@@ -99,10 +97,7 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list under this filter as a file has it: none of its rows is left out for the order's sake.
-
-    They are counted as far as the list counts, but none is read. Raises ExportError as `changelist_for` does.
-    """
+    """The list as a file has it: no row is left out for its order's sake, none is read. Raises ExportError."""
     return changelist_for(_with(copy.copy(model_admin), all_rows=True, get_results=_count), conditions, user)
 
 
@@ -148,12 +143,10 @@ def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None 
 
 
 def in_a_line(pairs: Iterable[tuple[str, str]]) -> str:
-    """What `query_words` says, as one line."""
     return gettext("; ").join(f"{title}{gettext(': ')}{value}" for title, value in pairs)
 
 
 def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, rows: ReferenceRows) -> tuple[str, str]:
-    """One part of a filter in words."""
     if name == SEARCH_VAR:
         return gettext("search"), value
     path, _to, lookup = name.rpartition("__")
@@ -186,7 +179,6 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: 
 
 
 def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Each filter of the list with its names (as people say it, as the address has it)."""
     return zip(_own_names(model_admin), model_admin.list_filter, strict=True)
 
 
@@ -209,7 +201,6 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 
 def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
-    """(as people say it, as the address has it) of each filter of the list."""
     for entry in model_admin.list_filter:
         said = said_as(entry)
         if not _is_simple(entry):
@@ -229,7 +220,6 @@ def _is_simple(entry) -> bool:
 
 
 def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
-    """Names that only links to the list have."""
     return getattr(model_admin, "linked_by", ())
 
 

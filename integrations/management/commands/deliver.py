@@ -20,8 +20,6 @@ ABOUT_TO_BE = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
-    """Does the worker's work once."""
-
     help = "Delivers all that is due now; --until-idle also waits for what is due within the next seconds."
 
     def add_arguments(self, parser):
@@ -45,12 +43,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}")
 
     def next_due(self) -> datetime.datetime | None:
-        """When the next step is due, if it is due within a few seconds."""
         now = timezone.now()
         return next_due(after=now, until=now + ABOUT_TO_BE)
 
     def deliver(self, workers: int) -> None:
-        """Runs one drain, after doing what the sweep would do."""
         now = timezone.now()
         end_pauses(now=now)
         settle_arrived(now=now)

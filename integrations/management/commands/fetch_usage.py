@@ -50,7 +50,6 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} not answered")
 
     def ask(self, trial: Order) -> tuple[bool, str]:
-        """Asks about one trial. Returns whether the partner answered, and what."""
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=shape_of(trial).service, job_id=trial.number
         )

@@ -70,7 +70,6 @@ class Command(BaseCommand):
         ]
 
     def why(self, order: Order, facts: dict) -> list[str]:
-        """What it stands upon, what stops it and what it waits for."""
         lines = []
         if order.trial:
             lines.append(f"  trial {order.trial.number}  {word(Order.State(order.trial.state))}")
@@ -84,7 +83,6 @@ class Command(BaseCommand):
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
 
     def differences(self, order: Order) -> list[str]:
-        """What the big-data side's books hold otherwise, since when, and what is done about it."""
         rows = list(open_differences(order.differences).select_related("fix").order_by("found_at", "pk"))
         lines = []
         for row in rows[:MOST_RECORDS]:
@@ -97,7 +95,6 @@ class Command(BaseCommand):
         return lines + ([f"  difference ... {len(rows) - MOST_RECORDS} more"] if len(rows) > MOST_RECORDS else [])
 
     def incident(self, row: dict) -> list[str]:
-        """Its partner, step and code with the partner's own words; under it what that means and what to do."""
         name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
         detail = f": {row['detail']}" if row["detail"] else ""
         cause = cause_of(row["code"])
@@ -105,7 +102,6 @@ class Command(BaseCommand):
         return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
 
     def step(self, row: dict, waiver: str) -> str:
-        """One step on one line: state, attempts, next try, last error."""
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
         tried = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
         more = f", next try {row['next_try']}" if row["next_try"] and row["status"] != "done" else ""
@@ -116,7 +112,6 @@ class Command(BaseCommand):
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
     def records(self, rows: list[dict]) -> list[str]:
-        """A line for each billing record, not more than fit on a screen."""
         lines = [
             f"  record  {row['infoType']} {row['domain']:40} {word(BillingRecord.State(row['state']))}"
             for row in rows[:MOST_RECORDS]
@@ -152,6 +147,5 @@ def named(text: str) -> Order:
 
 
 def waiver_line(facts: dict) -> str:
-    """Who waived what was wrong with the files, and why."""
     rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
     return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""

@@ -70,7 +70,6 @@ def why(row: StuckOrder) -> str:
 
 
 def reason_words(reason: Reason) -> str:
-    """One reason, with the step or the order that it is about."""
     if reason.kind == HELD:
         return with_code(Order.Held(reason.code).label, reason.code)
     if reason.kind == UNBILLED:
