@@ -28,10 +28,7 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """What the words of an error have in common with those of others; empty if the code is our own and says all.
-
-    `params`: the error as a code, with the partner's own words in `words` (`orders/error_messages.py`).
-    """
+    """What an error's words have in common with those of others; empty if the code is our own and says all."""
     if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))

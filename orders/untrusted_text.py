@@ -32,10 +32,7 @@ def load(text: str) -> object:
 
 
 def pretty(value) -> str:
-    """Lays out a value, or a text that may hold JSON, over lines. A text that is not JSON stays as it is.
-
-    Gives at most BYTES_SHOWN, with a line below that says how many more there are.
-    """
+    """Lays out a value, or a text of JSON, over lines; at most BYTES_SHOWN, and a line that says how many more."""
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
             return bounded(value)
@@ -57,7 +54,6 @@ def with_rest(shown: str, more: int) -> str:
 
 
 def _laid_out(value: object) -> str:
-    """Lays out a value piece by piece, since deep JSON grows to many times its length."""
     pieces, size = [], 0
     written = iter(json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value))
     for piece in written:

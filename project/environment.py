@@ -111,7 +111,6 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 def log_level(name: str, given: str) -> str:
-    """The name of a level, in upper or lower case."""
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
         raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
@@ -238,7 +237,6 @@ class Environment:
             os.environ.setdefault(name, value)  # for child processes and libraries
 
     def given(self, name: str) -> str | None:
-        """The text that was set for a name. None if there is none."""
         return self.own.get(name, self.file.get(name))
 
     def origin(self, name: str) -> str:

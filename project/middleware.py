@@ -34,10 +34,7 @@ class RequestIdMiddleware:
 
 
 class DatabaseDeadlineMiddleware:
-    """Bounds the database's time for a whole request, connecting included.
-
-    An order with twenty thousand domains gets more time. A database that does not answer is noticed just as soon.
-    """
+    """Bounds the database's time for a whole request, connecting included; large orders get more."""
 
     def __init__(self, get_response):
         self.get_response = get_response

@@ -65,17 +65,13 @@ def check_quota(model: type[Job], maker_id: int | None) -> None:
 
 
 def queue(job: Job) -> None:
-    """Hands a job to the workers."""
     async_task(job.TASK, job.pk, **job.TASK_OPTIONS)
 
 
 def claim(
     model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
 ) -> AnyJob | None:
-    """Takes a waiting job, or one whose process has died. None if it is over, or while another one runs.
-
-    One that was begun MOST_ATTEMPTS times is given up.
-    """
+    """Takes a waiting job, or one whose process has died. None if it is over, begun too often, or another runs."""
     _release_dead(model, now)
     job = model._default_manager.filter(pk=pk, state=WAITING).first()
     if job is None:

@@ -34,10 +34,7 @@ class ShownDispatch:
 
 
 def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[ShownDispatch]:
-    """The newest dispatches of a channel, newest first. A long payload is cut in the database already.
-
-    `mask` makes a text readable for this reader only as far as they may read it.
-    """
+    """The newest dispatches of a channel, newest first, a long payload cut. `mask` leaves what the reader may read."""
     rows = order.dispatches.filter(channel=channel).order_by("-pk").defer("payload")
     rows = rows.annotate(head=Left("payload", MOST_CHARACTERS), length=Length("payload"))[:MOST_CALLS]
     return [_call(row, mask) for row in rows]
@@ -66,7 +63,6 @@ def curl(row: Dispatch, payload: str) -> str:
 
 
 def attempts_of(order: Order, channel: str):
-    """All attempts on a channel, newest first."""
     rows = Attempt.objects.filter(dispatch__order=order, dispatch__channel=channel)
     return rows.select_related("dispatch").defer("dispatch__payload").order_by("-pk")
 

@@ -211,7 +211,6 @@ class _Facts(dict):
 
 
 def _moment(text: str | None) -> str:
-    """A stored time as clocks in Shanghai show it."""
     return f"{datetime.datetime.fromisoformat(text).astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if text else ""
 
 

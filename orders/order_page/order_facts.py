@@ -77,7 +77,6 @@ def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
 
 
 def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
-    """The order that an incident stops which names its trial beside it."""
     incidents = [row.incident_id for row in troubles if row.beside and not row.ignored]
     stopped = AffectedOrder.objects.unresolved().filter(incident__in=incidents, order__trial=trial)
     row = stopped.order_by("pk").select_related("order").defer("order__content").first()
@@ -91,7 +90,6 @@ def shown_steps(order: Order) -> list[Dispatch]:
 
 
 def troubles_of(order: Order) -> list[Trouble]:
-    """The open incidents that stop the order, newest first."""
     rows = order.troubles.unresolved().select_related("incident")[:20]
     return [
         Trouble(
@@ -131,10 +129,8 @@ def opinion_of(row: ApprovalRecord | None) -> str:
 
 
 def last_event(order: Order) -> int:
-    """The number of the newest event: what a form has seen."""
     return order.events.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def content_text(order: Order) -> str:
-    """The content as it came, as a text."""
     return json.dumps(order.content, ensure_ascii=False)

@@ -100,10 +100,7 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """How often the page is still to load itself again; None if nobody waits for a result.
-
-    The first page after an act has its message. Later ones have the number in their address (`watch`).
-    """
+    """How often the page is still to load itself again; None if nobody waits for a result. `watch` holds the number."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)

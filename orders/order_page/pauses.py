@@ -39,7 +39,6 @@ def until(row: PauseInForce) -> str:
 
 
 def short_time(at: datetime.datetime) -> str:
-    """`11-25 14:02`."""
     return f"{timezone.localtime(at):%m-%d %H:%M}"
 
 

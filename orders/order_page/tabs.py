@@ -83,7 +83,6 @@ def overview(ask: Ask) -> dict:
 
 
 def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
-    """Those of these orders that the reader sees."""
     return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
 
 
@@ -214,7 +213,6 @@ def events(ask: Ask) -> dict:
 
 
 def raw(ask: Ask) -> dict:
-    """The content as it came, and every message that named this number."""
     content = ask.mask(content_text(ask.order))
     beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)

@@ -61,7 +61,6 @@ KINDS = [
 
 
 def steps_of_kind(kind: Kind) -> QuerySet[Dispatch]:
-    """The steps of a kind, oldest first."""
     return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")
 
 

@@ -94,7 +94,6 @@ def _parts(kind: Kind, term: str, visible: Visible = None) -> tuple[list[int], b
 
 
 def _among(seen: QuerySet[Order] | None) -> Visible:
-    """Of targets that are orders."""
     return None if seen is None else lambda ids: set(seen.filter(pk__in=ids).order_by().values_list("pk", flat=True))
 
 
@@ -123,10 +122,7 @@ def _rank(text: str, term: str) -> int:
 
 
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Customers with the term in their enterprise id, or in a name that an order gave them.
-
-    Each has a `shown_name`, as `orders.admin.search.limit_customers` gives it.
-    """
+    """Customers with the term in their enterprise id, or in a name that an order gave them, with `shown_name`."""
     ids, more = _parts(Kind.CUSTOMER, folded(term), _customers_among(seen))
     fits = customers.filter(pk__in={*_customers_of(ids, term, seen), term.strip()})
     named = fits.values_list("pk", "shown_name", "last_order_id")
@@ -227,12 +223,10 @@ def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
 
 
 def find_by_product(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders whose productId begins with the term."""
     return _by_beginning(Kind.PRODUCT, term, orders, most, seen)
 
 
 def find_by_process(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders whose process at BPM begins with the term."""
     return _by_beginning(Kind.PROCESS, term, orders, most, seen)
 
 
@@ -265,10 +259,7 @@ def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> F
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Refused messages that name exactly this order number, of which we have no order; the rightly signed ones first.
-
-    An order's own messages stand on its page.
-    """
+    """Refused messages that name this number, of which we have no order; the rightly signed ones first."""
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")

@@ -71,10 +71,7 @@ def claim_notice(*, now: datetime.datetime) -> Notice | None:
 
 
 def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetime) -> None:
-    """Notes how the sending of a claimed notice ended, unless its lease is somebody else's by now.
-
-    An outage uses up no try while the notice is young: it is the same for all, and lasts longer than their retries.
-    """
+    """Notes how a sending ended, if the lease is still ours. An outage uses up no try while the notice is young."""
     ours = Notice.objects.filter(pk=row.pk, state=State.SENDING, lease_token=row.lease_token)
     wait = wait_before(row.attempts)
     if error is None:

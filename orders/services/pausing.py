@@ -180,7 +180,6 @@ def _about(partner: str) -> dict:
 
 
 def _reminders(partner: str) -> QuerySet[Incident]:
-    """The incidents about the partner's pause that are not over."""
     return Incident.objects.unresolved().filter(**_about(partner))
 
 

@@ -19,10 +19,7 @@ State = Order.State
 
 
 def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime) -> list[str]:
-    """Starts the orders whose day has come. Returns their numbers. `numbers=None` means all orders.
-
-    Their start-day steps become due. An order without such steps becomes active.
-    """
+    """Starts the orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
     due = Order.objects.filter(state=State.SCHEDULED, start_at__lte=now, undo_since=None)
     if numbers is not None:
         due = due.filter(number__in=numbers)
@@ -52,17 +49,13 @@ def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) 
 
 
 def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why its start day can't be run; None if it can."""
     if not _waits_for_its_day(order):
         return NotAllowedError("no_start_day")
     return None if order.start_at <= now else NotAllowedError("start_not_come")
 
 
 def move_start_to(order: Order, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Moves the start of a (locked) scheduled order: its day, its schedule and its waiting steps (contract 3.9, 18).
-
-    The big-data side's records have this createTime already.
-    """
+    """Moves the start of a (locked) scheduled order to where the partner's records have it (contract 3.9, 18)."""
     Schedule.objects.filter(name=schedule_name(order)).delete()
     before, order.start_at = order.start_at, start
     order.biz_start = start.astimezone(SHANGHAI).date()
@@ -84,7 +77,6 @@ def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datet
 
 
 def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why its start day can't be called off; None if it can."""
     if not _waits_for_its_day(order):
         return NotAllowedError("no_start_day")
     return NotAllowedError("start_has_come") if order.start_at <= now else None
@@ -95,6 +87,5 @@ def _waits_for_its_day(order: Order) -> bool:
 
 
 def _waiting_for_start(ids: Collection[int]) -> set[int]:
-    """The orders among these with a start-day step that is not due yet."""
     rows = Dispatch.objects.filter(order__in=ids, state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, undo=False)
     return set(rows.values_list("order_id", flat=True))

@@ -79,10 +79,7 @@ def server_major() -> int:
 
 
 def _program(name: str) -> str:
-    """The path of a program in the server's version.
-
-    An older program refuses the server. The dump of a newer one may not go back.
-    """
+    """The path of a program in the server's version: an older one refuses it, the dump of a newer may not go back."""
     major = server_major()
     for path in (DEBIAN.format(major=major, name=name), shutil.which(name)):
         if path and os.access(path, os.X_OK) and _major_of(path) == major:

@@ -52,7 +52,6 @@ def export_address(context, changelist) -> str:
 
 @register.simple_tag(takes_context=True)
 def list_views(context, changelist) -> dict | None:
-    """The views over a list, its columns, and the forms for both."""
     return views_over(context["request"], changelist)
 
 
@@ -92,19 +91,16 @@ def chosen(choices) -> dict | None:
 
 @register.simple_tag(name="ago")
 def ago_tag(moment) -> str:
-    """A time as people say it, with the exact time on hover."""
     return ago(moment)
 
 
 @register.filter
 def partner_paused(row) -> str:
-    """The partner's name, for a pause in force."""
     return str(PARTNER_NAMES[row.pause.partner])
 
 
 @register.filter
 def person(actor: str) -> str:
-    """Who did something, from what a row stores."""
     return str(actor_of(actor)[0])
 
 

@@ -93,7 +93,6 @@ def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun
 
 
 def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
-    """This page for the draft, or for a new one."""
     query = request.GET.copy()
     query.pop(DRAFT, None)
     if draft:
@@ -117,7 +116,6 @@ def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) ->
 
 
 def _kept(request: HttpRequest, selected: Selected) -> list[tuple[str, str]]:
-    """What of the address the chooser takes along."""
     own = selected.act.chooser.base_fields if selected.act.chooser else ()
     return [(name, value) for name, values in request.GET.lists() if name not in {DRAFT, *own} for value in values]
 
@@ -138,10 +136,7 @@ def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
 
 
 def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonForm) -> BulkRun:
-    """Confirms the draft, and carries out a short run. A second click on the same form gives the run of the first.
-
-    Raises OrderError if it may not begin now.
-    """
+    """Confirms the draft, and carries out a short run. A second click gives the run of the first. Raises OrderError."""
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
     run = confirm_draft(

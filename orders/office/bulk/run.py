@@ -58,10 +58,7 @@ def run_part(
 
 
 def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
-    """Notes the rows of a large draft, up to the newest that there was when its maker looked.
-
-    Running it twice, or while another process notes them, does no harm.
-    """
+    """Notes the rows of a large draft, up to the newest when its maker looked. Running it twice does no harm."""
     draft = BulkRun.objects.filter(pk=pk, state=BulkRun.State.DRAFT, upto__isnull=False).first()
     maker = draft and account_of(draft.by, draft.maker_id, draft.created_at)
     if draft is None or maker is None or not ACTS[draft.act].is_allowed(maker):

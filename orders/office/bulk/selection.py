@@ -26,10 +26,7 @@ NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
 class Selected:
-    """The rows that an address names, as far as the person may see them.
-
-    `named`: the address says which rows it means.
-    """
+    """The rows that an address names, as far as the person sees them. `named`: the address says which rows it means."""
 
     def __init__(self, act: BulkAct, request: HttpRequest):
         self.act, self.request = act, request
@@ -85,7 +82,6 @@ class Selected:
 
     @cached_property
     def rows(self) -> QuerySet:
-        """The rows, the oldest first."""
         if self.asked is None:
             return self.act.model._base_manager.none()
         rows = self.act.model_admin.get_queryset(self.request)
@@ -112,12 +108,10 @@ class Selected:
 
     @property
     def filter_query(self) -> str:
-        """The list's filter as its address has it."""
         return urlencode(self.params)
 
     @property
     def without(self) -> str:
-        """The same page for all rows."""
         query = self.request.GET.copy()
         for name in {PICK, AGAIN, DRAFT, *(name for name, _value in self.params)}:
             query.pop(name, None)

@@ -149,10 +149,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
 
 
 def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
-    """Its maker gives an export up. A worker that writes it notices within seconds, and goes on with the next one.
-
-    Raises NotAllowedError if it is over, or somebody else's.
-    """
+    """Its maker gives an export up. A worker that writes it notices within seconds. Raises NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
@@ -168,7 +165,6 @@ def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedEr
 
 
 def is_made_by(row: Export, user) -> bool:
-    """Whether the user asked for the export."""
     return is_of(user, row.by, row.maker_id, row.created_at)
 
 
@@ -267,7 +263,6 @@ def remove_old_files(*, now: datetime.datetime) -> int:
 
 
 def file_of(row: Export) -> Path:
-    """Where the file of a finished export lies."""
     return settings.EXPORT_DIR / row.file
 
 

@@ -36,7 +36,6 @@ RUN_AGAIN = _("Run it by hand once the cause is gone; else it runs at its next t
 
 
 def advice(code: str) -> str | Promise:
-    """What its owner can do about a failure."""
     return ADVICE.get(code, RUN_AGAIN)
 
 

@@ -46,10 +46,7 @@ class Plan:
 
 
 def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.datetime) -> ScheduledExport:
-    """Makes a scheduled export, switched on, or changes one of the owner's. The caller has judged whether they may.
-
-    A slot that is due already stays due, unless the times are changed. Raises NotAllowedError.
-    """
+    """Makes or changes a schedule. A slot that is due stays due unless the times change. Raises NotAllowedError."""
     if plan.personal:
         check_reason(plan.reason, "an export of personal data")
         if settings.EXPORT_SECOND_PERSON:
@@ -131,10 +128,7 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins what is due, each once. The sweep calls it each minute, in any number of workers at once.
-
-    One is queued, and each that is over queues the next. One that fails here keeps none of the others waiting.
-    """
+    """Begins what is due, each once, however many workers ask. One that fails here keeps none of the others waiting."""
     due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + TOO_FAR))
     begun = []
     for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MOST_AT_ONCE]:

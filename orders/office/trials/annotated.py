@@ -45,10 +45,7 @@ LONGEST_COMMENT = 2000
 
 
 def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
-    """The workbook to fill in. Its first sheet has the header, its second one explains each column.
-
-    `letters` are the attributions of a limited person; None for all. `services`: the service types, code and name.
-    """
+    """The workbook to fill in, with a sheet that explains each column. `letters`: a limited person's; None for all."""
     book, columns, choices = Workbook(), list(trial_columns().values()), _choices(letters, services)
     for place, column in enumerate(columns):
         _head(book.active.cell(1, place + 1, column.title))

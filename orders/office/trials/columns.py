@@ -100,15 +100,11 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
 
 
 def service_types() -> list[str]:
-    """The codes of the service types that may be given."""
     return list(ServiceType.objects.order_by("code").values_list("code", flat=True))
 
 
 def coded_choices() -> dict[str, list[tuple[str, str]]]:
-    """{member: [(code, name)]} of what a person may choose: codes that we know, and those that BBOSS sent lately.
-
-    One query.
-    """
+    """{member: [(code, name)]} of what may be chosen: known codes, and those that BBOSS sent lately. One query."""
     newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:RECENT]
     sent = zip(*newest, strict=True) if newest else [(), ()]
     return {

@@ -33,8 +33,6 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class UploadForm(forms.Form):
-    """A workbook of trials."""
-
     file = forms.FileField(label=gettext_lazy("workbook"), widget=forms.FileInput(attrs={"accept": ".xlsx"}))
 
     def clean_file(self):

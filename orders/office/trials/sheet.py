@@ -62,7 +62,6 @@ class Fault:
 
     @property
     def title(self) -> str:
-        """What people call the member; a header that we don't know is quoted."""
         known = trial_columns().get(self.member)
         return known.title if known else self.member
 
@@ -89,7 +88,6 @@ class Entry:
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
-        """Puts the faults into the order of the columns."""
         places = {member: place for place, member in enumerate(self.cells or trial_columns())}
         self.faults.sort(key=lambda fault: places.get(fault.member, len(places)))
 
@@ -175,7 +173,6 @@ def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], 
 
 
 def column_of(header: str) -> Column | None:
-    """The column that a header names."""
     return next((one for one in trial_columns().values() if header.lower() in one.names), None)
 
 

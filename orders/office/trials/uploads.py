@@ -63,10 +63,7 @@ def _turn(maker_id: int) -> Iterator[None]:
 
 
 def _lock(held: contextlib.ExitStack, name: str) -> bool:
-    """Whether a lock was free. The kernel gives it back with the file, also after a kill.
-
-    A folder that can't be written has its own warning (`check --deploy`) and stops nobody here.
-    """
+    """Whether a lock was free. The kernel frees it after a kill. A folder that can't be written stops nobody here."""
     try:
         settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
         file = held.enter_context((settings.STATE_DIR / f"workbook-check-{name}.lock").open("wb"))

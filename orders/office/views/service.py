@@ -106,7 +106,6 @@ def _unique(name: str) -> Iterator[None]:
 
 
 def _keep(view: SavedView, *names: str) -> None:
-    """Saves these fields, unless the view was deleted meanwhile."""
     values = {name: getattr(view, name) for name in names}
     if not SavedView.objects.filter(pk=view.pk).update(**values):
         raise NotAllowedError("view_gone")

@@ -48,7 +48,6 @@ class Tab:
 
     @property
     def address(self) -> str:
-        """What stands behind the list's address."""
         return "?" + "&".join(filter(None, [self.query, urlencode(self._rest)]))
 
     @property
@@ -146,10 +145,7 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """{key of a view: how many rows it shows the user, up to MOST_COUNTED}, for the tabs that are drawn.
-
-    One that takes too long has no count.
-    """
+    """{key of a view: how many rows it shows, up to MOST_COUNTED}, of tabs that are drawn. A slow one has no count."""
     began, found = time.monotonic(), {}
     tabs = tabs_of(name, user)[:MOST_DRAWN]
     keys = _keys(user, name, tabs)

@@ -103,10 +103,7 @@ def keep_discrepancies(
 def compare_order(
     *, number: str, held: OrderComparison, fix: bool, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Does `reconcile ORDER [--fix --reason TEXT]` for staff on the order's page. Returns the differences.
-
-    `held` is the comparison, made outside the transaction. Raises OrderUnknownError and NotAllowedError.
-    """
+    """`reconcile ORDER [--fix]` for staff, by a comparison made before. Raises OrderUnknownError, NotAllowedError."""
     check_reason(reason, "putting the books right" if fix else "a comparison")
     with transaction.atomic():
         order = lock_order(number)
@@ -185,7 +182,6 @@ def _drop_given_up(
 
 
 def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
-    """A trial's live records that are not meant to be live."""
     if order.kind != Order.Kind.TRIAL or order.state not in MADE:
         return set()
     meant = meant_of([order], now=now)[order.pk]
@@ -260,7 +256,6 @@ def _note(
 
 
 def add_counts(row: Reconciliation, *, orders: int, records: int, differences: int, fixed: int) -> None:
-    """Adds these counts to the comparison's row."""
     Reconciliation.objects.filter(pk=row.pk).update(
         orders=F("orders") + orders,
         records=F("records") + records,

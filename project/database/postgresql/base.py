@@ -129,10 +129,7 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces a connection that was closed at its deadline.
-
-    The next statement that is not in its transaction opens a new one.
-    """
+    """Replaces a connection that was closed at its deadline, once the statement's transaction is over."""
 
     Database = _Driver()
 
