@@ -24,7 +24,7 @@ from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
-from orders.content import MOST_DOMAINS
+from orders.content import MAX_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pauses import why_paused
@@ -367,5 +367,5 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:
             error = trouble
-            expected = MOST_DOMAINS if trouble.code == "answer_too_large" else expected
+            expected = MAX_DOMAINS if trouble.code == "answer_too_large" else expected
     return error

@@ -14,7 +14,7 @@ from typing import Any
 
 import idna
 
-MOST_DOMAINS = 20_000  # of one order
+MAX_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.

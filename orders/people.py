@@ -33,7 +33,7 @@ ACTORS = {
     "watchdog": gettext_lazy("watchdog"),
     "sweep": gettext_lazy("sweep"),
 }
-CLOSE = datetime.timedelta(days=30)  # so long one person counts for both accounts
+SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 
 class Actor(str):
@@ -173,7 +173,7 @@ def why_not_second(first, second, *, now: datetime.datetime) -> NotAllowedError 
 
 def _given(account, by, now: datetime.datetime) -> bool:
     at = parse_datetime(account.given_by.get(str(by.pk), "")) if account.given_by else None
-    return at is not None and at > now - CLOSE
+    return at is not None and at > now - SAME_PERSON_PERIOD
 
 
 def actors_named(term: str) -> list[str]:

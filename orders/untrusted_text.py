@@ -8,17 +8,17 @@ from django.utils.translation import gettext as _
 from notifications.masks import BYTES_SHOWN, head
 
 DEEPEST = 64
-MOST_VALUES = 250_000
+MAX_VALUES = 250_000
 """More than two megabytes of the shortest domains have. Walking through more would take too long."""
 
 
 def load(text: str) -> object:
     """The value of a JSON text. Lone halves of surrogate pairs become question marks.
 
-    Raises ValueError if it is not JSON, has more than MOST_VALUES or is nested deeper than DEEPEST. Such a text is
+    Raises ValueError if it is not JSON, has more than MAX_VALUES or is nested deeper than DEEPEST. Such a text is
     shown as it is.
     """
-    if sum(map(text.count, "[{,")) > MOST_VALUES:  # counted without parsing
+    if sum(map(text.count, "[{,")) > MAX_VALUES:  # counted without parsing
         raise ValueError("too many values")
     try:
         value = json.loads(text)

@@ -26,7 +26,7 @@ from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
 from orders.queries.shapes import SERVICE_NOW
 
-MOST_NAMED = 40  # values that an error names
+MAX_NAMED = 40  # values that an error names
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 EMPTY = {"True": True, "False": False, "1": True, "0": False}
 
@@ -156,8 +156,8 @@ class OrderFilters(BaseFilterBackend):
 
 
 def _wrong(given: str, value: str, values: list[str]) -> BadParameterError:
-    more = f" (+{len(values) - MOST_NAMED})" if len(values) > MOST_NAMED else ""
-    known = ", ".join(values[:MOST_NAMED]) + more or "-"
+    more = f" (+{len(values) - MAX_NAMED})" if len(values) > MAX_NAMED else ""
+    known = ", ".join(values[:MAX_NAMED]) + more or "-"
     return BadParameterError(_cut(given), f"filter {_cut(given)} has no value {_cut(value)}; there are: {known}")
 
 

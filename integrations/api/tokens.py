@@ -22,10 +22,10 @@ from orders.readable import why_not_a_name
 from orders.services.order_state import add_event
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
-SHOWN = len(PREFIX) + 4
+BEGINS_LENGTH = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
-PATIENCE = 0.2  # seconds that a reading call waits for another writer to note that it was made
+WRITE_TIMEOUT_SECONDS = 0.2  # seconds that a reading call waits for another writer to note that it was made
 _failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
@@ -56,7 +56,7 @@ def make_token(
     row = ApiToken(
         system=system,
         digest=_digest(text),
-        begins=text[:SHOWN],
+        begins=text[:BEGINS_LENGTH],
         limited=letters is not None,
         personal=personal,
         valid_until=valid_until,
@@ -156,7 +156,7 @@ def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
         return
     try:
         stale = Q(used_at=None) | Q(used_at__lte=before)
-        with database_deadline(PATIENCE):
+        with database_deadline(WRITE_TIMEOUT_SECONDS):
             ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
     except Error as error:
         if not is_away(error):

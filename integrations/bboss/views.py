@@ -43,7 +43,7 @@ from integrations.bboss.rate_limit import (
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
 from integrations.inbound.body import (
-    LARGEST,
+    MAX_BODY_BYTES,
     OF_STRANGERS,
     OF_UNSIGNED,
     BadJsonError,
@@ -195,7 +195,7 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > LARGEST:
+    if length > MAX_BODY_BYTES:
         discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
@@ -209,7 +209,7 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, LARGEST, endless=length is None)
+        body = read_body(request, MAX_BODY_BYTES, endless=length is None)
     except BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
     except BodyTooLargeError:

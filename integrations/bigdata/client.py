@@ -31,7 +31,7 @@ LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
 RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
-RECORDS_A_SECOND, MOST_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
+RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def query_product_infos(
 
 
 def look_up_seconds(expected: int) -> float:
-    return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
+    return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MAX_MORE_SECONDS)
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:

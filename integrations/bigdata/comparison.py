@@ -21,7 +21,7 @@ MEMBERS = (
     "enterpriseName",
     "province",
 )
-CUT = 300  # characters of a value that are kept
+MAX_VALUE_LENGTH = 300  # characters of a value that are kept
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Dis
 
 
 def _cut(value: object) -> str:
-    return clean_text(value)[:CUT]
+    return clean_text(value)[:MAX_VALUE_LENGTH]
 
 
 def _difference(

@@ -12,10 +12,10 @@ from itertools import chain
 
 from django.http import HttpRequest
 
-from orders.untrusted_text import MOST_VALUES
+from orders.untrusted_text import MAX_VALUES
 
-LARGEST = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
-MOST_DISCARDED = 16 * 1024 * 1024
+MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
+MAX_DISCARDED = 16 * 1024 * 1024
 AT_ONCE = 64 * 1024
 DEEPEST = 32
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
@@ -53,7 +53,7 @@ def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:
     """Takes in a refused body: a caller that still writes would see a broken pipe instead of our answer."""
-    left = MOST_DISCARDED
+    left = MAX_DISCARDED
     with suppress(Exception):  # refused already: nothing to report
         while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
             left -= len(taken)
@@ -68,7 +68,7 @@ def _stream(request: HttpRequest, *, endless: bool):
 class Bounds:
     """What a message may hold at most: values (brackets and commas), and digits of a number."""
 
-    values: int = MOST_VALUES
+    values: int = MAX_VALUES
     digits: int | None = None  # None: as many as Python reads
 
 

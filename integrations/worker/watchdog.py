@@ -41,8 +41,8 @@ PING_EVERY = 15.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.5
 LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
-FAREWELL = 2.0  # seconds that the database may take at the end
-UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
+STOP_DATABASE_SECONDS = 2.0  # seconds that the database may take at the end
+MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
 
 
 class Watchdog:
@@ -131,7 +131,7 @@ class Watchdog:
     def ping(self) -> str:
         """Puts a ping under the cluster's own key, unless one waits. They pile up if it notes no more results."""
         pings = OrmQ.objects.filter(key=self.name)
-        if pings.count() * self.ping_every >= UNACKNOWLEDGED * self.patience:
+        if pings.count() * self.ping_every >= MAX_UNACKNOWLEDGED * self.patience:
             return "it carries out tasks, but notes no results"
         if not pings.filter(lock__lte=timezone.now()).exists():
             async_task("integrations.tasks.ping", self.name, broker=DeskBroker(list_key=self.name))
@@ -159,7 +159,7 @@ class Watchdog:
     def stop(self) -> None:
         if self.process:
             self.end(orderly=True)
-        with contextlib.suppress(Error), database_deadline(FAREWELL):
+        with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             Heartbeat.objects.filter(cluster=self.name).delete()

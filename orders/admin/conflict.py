@@ -23,7 +23,7 @@ from orders.order_page.glossary import WORDS
 from orders.people import actor_of
 
 ABSENT = "—"
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sender:
 def compare_contents(ours: dict, theirs: dict) -> list[ComparedMember]:
     names = [*ours, *(name for name in theirs if name not in ours)]
     rows = [ComparedMember(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
-    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
+    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MAX_ROWS]))
 
 
 def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:

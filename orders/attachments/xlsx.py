@@ -38,11 +38,11 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
 FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
-MOST_LINES = 10_000  # of the sheet, empty ones too
-MOST_COLUMNS = 100
-MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
-MOST_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
-MOST_MERGED = 20  # as many as anybody wants to read
+MAX_LINES = 10_000  # of the sheet, empty ones too
+MAX_COLUMNS = 100
+MAX_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
+MAX_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
+MAX_MERGED = 20  # as many as anybody wants to read
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
 EMPTY = ["s", ""]
@@ -163,24 +163,24 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
     sheet.reset_dimensions()  # some programs write wrong ones
     rows, characters = [], 0
     for number, row in enumerate(sheet.iter_rows(), start=1):
-        if number > MOST_LINES:
+        if number > MAX_LINES:
             raise VerdictError("rows")
         found = _without_end([_cell(cell) for cell in row])
-        if len(found) > MOST_COLUMNS:
+        if len(found) > MAX_COLUMNS:
             raise VerdictError("columns")
         if found:
             rows.append([number, found])
         if len(rows) > most:
             raise VerdictError("rows")
         characters += sum(len(text) for _kind, text in found)
-        if characters > MOST_CHARACTERS:
+        if characters > MAX_CHARACTERS:
             raise VerdictError("too_large")
     if not rows:
         raise VerdictError("empty")
     part = next(part for part in _sheets_of(reader) if part in reader.valid_files)
     elements = _elements(reader.archive, part)  # openpyxl does not tell merged cells when it only reads
     merged = (attributes.get("ref", "") for name, attributes, _text in elements if name == MERGED)
-    return {"rows": rows, "merged": list(itertools.islice(merged, MOST_MERGED))}
+    return {"rows": rows, "merged": list(itertools.islice(merged, MAX_MERGED))}
 
 
 def _sheets_of(reader: ExcelReader) -> list[str]:
@@ -283,7 +283,7 @@ def _check_styles(archive: zipfile.ZipFile) -> None:
     for name, _attributes, _text in _elements(archive, STYLES_PART):
         if name in STYLES:
             counts[name] += 1
-            if counts[name] > MOST_STYLES:
+            if counts[name] > MAX_STYLES:
                 raise VerdictError("styles")
 
 

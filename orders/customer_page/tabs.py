@@ -20,8 +20,8 @@ from orders.order_page.history import FILTERS, describe
 from orders.queries.doubts import mark_orders
 
 PAGE, TREES, LINES = 50, 10, 20
-MOST_MEMBERS, MOST_DIFFERENCES = 60, 20
-PEOPLE_OF = 200  # newest orders whose operators are shown
+MAX_MEMBERS, MAX_DIFFERENCES = 60, 20
+MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _differences(ask: Ask) -> list:
     """Open differences of the customer's orders, the newest first."""
     rows = Difference.objects.filter(order__in=ask.ids, state=Difference.State.OPEN).order_by("-pk")
     rows = rows.select_related("fix", "reconciliation", "order").defer("fix__payload", "order__content")
-    return [line for row in rows[:MOST_DIFFERENCES] for line in difference_lines([row], row.order)]
+    return [line for row in rows[:MAX_DIFFERENCES] for line in difference_lines([row], row.order)]
 
 
 def orders(ask: Ask) -> dict:
@@ -84,14 +84,14 @@ def orders(ask: Ask) -> dict:
 
 def _tree(root: Order, behind: list[Order]) -> Family:
     members = [Member(root, False, not root.trial_number), *(Member(row, False, False) for row in behind)]
-    return Family(members[:MOST_MEMBERS], root.trial_number, len(members) > MOST_MEMBERS)
+    return Family(members[:MAX_MEMBERS], root.trial_number, len(members) > MAX_MEMBERS)
 
 
 def contacts(ask: Ask) -> dict:
     """The customer's people, as the newest orders name them, and the SAs who answer for its attributions."""
     rows = ask.orders.order_by("-pk").values_list("oper_user", "oper_tel", "oper_mail", "number", "pk")
     people: dict[tuple, tuple] = {}
-    for user, tel, mail, number, pk in rows[:PEOPLE_OF]:
+    for user, tel, mail, number, pk in rows[:MAX_ORDERS_READ]:
         if user or tel or mail:
             people.setdefault((user, tel, mail), (number, pk))
     shown = [

@@ -11,15 +11,15 @@ from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
 LONGEST_PLACE = 3  # digits
-MOST = 10_000
+MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts at most MOST + 1 rows, since nobody pages through more. A count of MOST + 1 means: more than MOST."""
+    """Counts at most MAX_COUNTED + 1 rows, since nobody pages through more."""
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[: MOST + 1].count()
+        return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
 class FactsChangeList(ChangeList):

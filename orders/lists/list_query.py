@@ -26,8 +26,8 @@ from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.lists.filters import DayFilter
 
-MOST_PAIRS = 50
-MOST_NAMED = 40  # values that an error names
+MAX_PAIRS = 50
+MAX_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
@@ -189,7 +189,7 @@ def _title(model_admin: ModelAdmin, entry) -> str:
 def _pairs(query: str) -> list[tuple[str, str]]:
     query = query.removeprefix("?")
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_PAIRS)
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_PAIRS)
     except ValueError as error:
         if not query:
             return []
@@ -282,8 +282,8 @@ def _values_of(spec, full: str) -> list[str] | None:
 
 
 def _some(values: list[str]) -> str:
-    more = len(values) - MOST_NAMED
-    return ", ".join(values[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
+    more = len(values) - MAX_NAMED
+    return ", ".join(values[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
 
 
 def _cut(text: str) -> str:

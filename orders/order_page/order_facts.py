@@ -23,7 +23,7 @@ from orders.services.incidents import BOOKS_ONLY
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.steps import Phase
 
-MOST_STEPS, MOST = 200, 20
+MAX_STEPS, MAX_SEEN = 200, 20
 State = Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
 
@@ -49,7 +49,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),
-        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MOST]),
+        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MAX_SEEN]),
         late=accepted and is_late(order, now),
         open=opened,
         behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
@@ -86,7 +86,7 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
 def shown_steps(order: Order) -> list[Dispatch]:
     """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
     rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
-    return list(rows.order_by("position", "pk").defer("payload")[:MOST_STEPS])
+    return list(rows.order_by("position", "pk").defer("payload")[:MAX_STEPS])
 
 
 def troubles_of(order: Order) -> list[Trouble]:

@@ -22,7 +22,7 @@ from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
-from orders.order_page.payloads import MOST_ROWS, explain
+from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
@@ -32,7 +32,7 @@ from orders.untrusted_text import pretty
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")
-PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MAX_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
@@ -137,7 +137,7 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
     """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
-    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    lines = lines_of(rows[:MAX_DIFFERENCES], order)
     return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
@@ -223,7 +223,7 @@ def raw(ask: Ask) -> dict:
 
 def _beginning(content: dict) -> dict:
     """As much of its lists as is explained."""
-    return {name: value[:MOST_ROWS] if isinstance(value, list) else value for name, value in content.items()}
+    return {name: value[:MAX_ROWS] if isinstance(value, list) else value for name, value in content.items()}
 
 
 @dataclass(frozen=True)

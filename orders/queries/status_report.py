@@ -8,7 +8,7 @@ from orders.models import AffectedOrder, Dispatch, Order
 from orders.people import operator_of
 from orders.services.start_day_schedule import find_schedule
 
-MOST_APPROVALS = 50  # unless all are asked for
+MAX_APPROVALS = 50  # unless all are asked for
 RECORD = ("product_id", "domain", "info_type", "state")
 
 
@@ -73,7 +73,7 @@ def _trouble(row: AffectedOrder) -> dict:
 
 def _approvals(order: Order, whole: bool) -> list[ApprovalRecord]:
     rows = order.approvals.order_by("-pk")
-    return list(rows if whole else rows[:MOST_APPROVALS])[::-1]
+    return list(rows if whole else rows[:MAX_APPROVALS])[::-1]
 
 
 def _approval(row: ApprovalRecord) -> dict:

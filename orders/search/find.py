@@ -36,9 +36,9 @@ from orders.search.index import EVERY
 Kind = SearchPiece.Kind
 CANDIDATES, PLACES = 250, 5000
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
-KEYS = 200  # domains that are asked for at once
-TARGETS = 500  # of which is asked at once whether a limited reader may see them
-LARGE = ["content", "given"]
+KEY_BATCH_SIZE = 200  # domains that are asked for at once
+TARGET_BATCH_SIZE = 500  # of which is asked at once whether a limited reader may see them
+LARGE_COLUMNS = ["content", "given"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def _targets(kind: Kind, lookups: Iterable[Lookup], visible: Visible = None) -> 
 def _seen(targets: list[int], visible: Callable[[list[int]], set[int]], more: bool) -> tuple[list[int], bool]:
     """The first CANDIDATES of these targets that a limited reader may see, and whether there may be more."""
     own: list[int] = []
-    for start in range(0, len(targets), TARGETS):
-        part = targets[start : start + TARGETS]
+    for start in range(0, len(targets), TARGET_BATCH_SIZE):
+        part = targets[start : start + TARGET_BATCH_SIZE]
         allowed = visible(part)
         own += [one for one in part if one in allowed]
         if len(own) > CANDIDATES:
@@ -109,7 +109,7 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
     numbers = list(fits.order_by().values_list("number", "pk"))
     best = sorted(numbers, key=lambda row: (_rank(row[0], term), -row[1]))[: most + 1]
-    rows = orders.defer(*LARGE).in_bulk([pk for _number, pk in best])
+    rows = orders.defer(*LARGE_COLUMNS).in_bulk([pk for _number, pk in best])
     return _cut((rows[pk] for _number, pk in best if pk in rows), most, more)
 
 
@@ -169,8 +169,8 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
 
     ranked = sorted(keys.union(begins if is_short else ()), key=best)
     found: list[list[OrderDomain]] = []
-    for start in range(0, len(ranked), KEYS):
-        rows, left_out = _rows_of(ranked[start : start + KEYS], domains, seen)
+    for start in range(0, len(ranked), KEY_BATCH_SIZE):
+        rows, left_out = _rows_of(ranked[start : start + KEY_BATCH_SIZE], domains, seen)
         found += rows
         more = more or left_out
         if len(found) > most:
@@ -201,7 +201,7 @@ def _rows_of(
         records = records.filter(order__in=seen.order_by().values("pk"))
     told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
     types = {(order, key): info_type for order, key, info_type in reversed(list(told))}  # a commercial one counts
-    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
+    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE_COLUMNS))
     found = list(rows.filter(key__in=keys)[: CANDIDATES + 1])
     if left_out := len(found) > CANDIDATES:
         missing = domains.filter(key__in=set(keys).difference(row.key for row in found)).order_by()
@@ -234,7 +234,7 @@ def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, see
     if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))], _among(seen))
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, more)
+    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
@@ -243,13 +243,13 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
     rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
     targets, visible = rows.values_list("target", flat=True), _among(seen)
     ids = list(targets[:CANDIDATES]) if visible is None else _seen(list(targets[:PLACES]), visible, False)[0]
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, False)
+    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, False)
 
 
 def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
     """The order of an accepted call with this transIDO."""
     ids = AcceptedCall.objects.filter(trans_ido=term.strip()).values_list("order_id", flat=True)
-    return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE), most, False)
+    return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE_COLUMNS), most, False)
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:

@@ -21,7 +21,7 @@ from orders.services.entered import ENTERED
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
 BATCH = 100  # orders of a transaction
-DOMAINS, MOST_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
+DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
 # bulk_create takes four times as long for so many small rows.
@@ -123,12 +123,12 @@ def _index(rows: QuerySet[Order]) -> list[Order]:
 
 
 def _first_few(orders: list[Order]) -> list[Order]:
-    """As many of the orders as have MOST_DOMAINS together, but one at least: a batch must end within a task's time."""
+    """As many of the orders as have MAX_DOMAINS together, but one at least: a batch must end within a task's time."""
     counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
     numbers, total = dict(counted), 0
     for place, order in enumerate(orders):
         total += numbers.get(order.pk, 0)
-        if total > MOST_DOMAINS and place:
+        if total > MAX_DOMAINS and place:
             return orders[:place]
     return orders
 

@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.content import MOST_DOMAINS, domain_fault, domain_key
+from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
 from orders.intake.decide import decide, is_withdrawn
@@ -140,8 +140,8 @@ def why_not_name_domains(order: Order) -> NotAllowedError | None:
 def _check_domains(domains: list[str]) -> None:
     if not domains:
         raise NotAllowedError("no_domain")
-    if len(domains) > MOST_DOMAINS:
-        raise NotAllowedError("too_many_domains", most=MOST_DOMAINS)
+    if len(domains) > MAX_DOMAINS:
+        raise NotAllowedError("too_many_domains", most=MAX_DOMAINS)
     seen = set()
     for name in domains:
         if wrong := domain_fault(name):

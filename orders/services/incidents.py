@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from orders.error_messages import say_in_english
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
+from orders.refusal_causes import MAX_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import queue_mail
 
@@ -158,7 +158,7 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
     known = known or same.unresolved().filter(words=words).first()
-    if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MOST_GROUPS:
+    if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MAX_GROUPS:
         words = OTHERS
         known = same.unresolved().filter(words=words).first()
     if known is None:

@@ -30,7 +30,7 @@ from orders.steps import Partner
 State = Notice.State
 RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
 LOOKED_AT = 20
-PATIENCE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
+OUTAGE_GRACE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
 KEPT, REMOVED_AT_ONCE = datetime.timedelta(days=180), 1000
 AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
@@ -78,7 +78,7 @@ def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetim
         ours.update(**_over(State.SENT), sent_at=now, error_code="", error="", error_params={})
         return
     why = {"error_code": error.code[:32], "error": str(error), "error_params": error.params}
-    if error.is_outage and now < row.written_at + PATIENCE:
+    if error.is_outage and now < row.written_at + OUTAGE_GRACE:
         again = now + AFTER_OUTAGE
         ours.update(state=State.RETRYING, lease_token=None, next_try_at=again, attempts=row.attempts - 1, **why)
     elif error.permanent or wait is None:

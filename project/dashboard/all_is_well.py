@@ -30,7 +30,7 @@ from project.observability.expiry import Expiry, expiring_here
 from project.observability.status_report import LATE
 
 DAY = datetime.timedelta(days=1)
-MOST_INCIDENTS = 8
+MAX_INCIDENTS = 8
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Dashboard:
 
     @property
     def shown_incidents(self) -> list[Incident]:
-        return (self.incidents or [])[:MOST_INCIDENTS]
+        return (self.incidents or [])[:MAX_INCIDENTS]
 
     @property
     def incidents_url(self) -> str:

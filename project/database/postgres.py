@@ -13,7 +13,7 @@ from django.db import connection
 from integrations.database_deadline import error_line
 from project.database.errors import BackupError
 
-MOST_SAID = 500  # characters of a program's output
+MAX_SAID = 500  # characters of a program's output
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {
     "dbname": "PGDATABASE",
@@ -54,7 +54,7 @@ def count_rows(file: Path) -> dict[str, int]:
     counts = _count(process.stdout)
     error = process.stderr.read().decode(errors="replace")
     if process.wait():
-        raise BackupError(f"the dump can't be read: {error_line(error)[:MOST_SAID]}")
+        raise BackupError(f"the dump can't be read: {error_line(error)[:MAX_SAID]}")
     return counts
 
 
@@ -105,4 +105,4 @@ def _run(name: str, *options: str) -> None:
         [_program(name), "--no-password", *options], env=os.environ | named, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise BackupError(f"{name}: {error_line(ended.stderr)[:MOST_SAID]}")
+        raise BackupError(f"{name}: {error_line(ended.stderr)[:MAX_SAID]}")

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.change_list import MOST
+from orders.lists.change_list import MAX_COUNTED
 from orders.lists.registration import LISTS, list_of
 from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
 from orders.lists.times import ago
@@ -27,8 +27,8 @@ register = template.Library()
 def rows_of(changelist) -> str:
     """`12 orders`, or `More than 10,000 orders` beyond the limit of counting."""
     number, opts = changelist.result_count, changelist.opts
-    if number > MOST:
-        return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
+    if number > MAX_COUNTED:
+        return _("More than %(number)s %(name)s") % {"number": f"{MAX_COUNTED:,}", "name": opts.verbose_name_plural}
     name = opts.verbose_name if number == 1 else opts.verbose_name_plural
     return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
 
@@ -36,8 +36,8 @@ def rows_of(changelist) -> str:
 @register.simple_tag
 def exported_rows(count: int) -> str:
     """How many rows an export will have; a list counts up to a limit."""
-    if count > MOST:
-        return _("More than %(number)s rows") % {"number": f"{MOST:,}"}
+    if count > MAX_COUNTED:
+        return _("More than %(number)s rows") % {"number": f"{MAX_COUNTED:,}"}
     return ngettext("%(number)s row", "%(number)s rows", count) % {"number": f"{count:,}"}
 
 

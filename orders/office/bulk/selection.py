@@ -19,8 +19,8 @@ from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
-MOST_PICKED = 1000
-LARGEST = 2**63  # an id is smaller
+MAX_PICKED = 1000
+ID_LIMIT = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
@@ -34,7 +34,7 @@ class Selected:
         own = {PICK, EVERY, AGAIN, DRAFT, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
         self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
-        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
+        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MAX_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""))
         self.every = EVERY in request.GET
 
@@ -141,4 +141,4 @@ def _known_values() -> Iterator[None]:
 
 
 def is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST
+    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < ID_LIMIT

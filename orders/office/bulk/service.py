@@ -26,15 +26,15 @@ from orders.services.order_state import add_event, noted_in_events
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
-MOST_ROWS = 200_000  # of a run
+MAX_ROWS = 200_000  # of a run
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
-NOTED_AT_ONCE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
+NOTE_BATCH_SIZE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 RETRY_DELAYS = (0.1, 0.5)  # seconds
-MOST_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
+MAX_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 INSERT = {
@@ -110,8 +110,8 @@ def _note_progress(row: BulkRun, **more: object) -> None:
 
 
 def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
-    for start in range(0, len(targets), NOTED_AT_ONCE):
-        some = list(targets[start : start + NOTED_AT_ONCE])
+    for start in range(0, len(targets), NOTE_BATCH_SIZE):
+        some = list(targets[start : start + NOTE_BATCH_SIZE])
         given = some if connection.vendor == "postgresql" else str(some)
         with connection.cursor() as cursor:
             cursor.execute(INSERT[connection.vendor], [row.pk, given])
@@ -201,7 +201,7 @@ def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, 
             time.sleep(delay)
         else:
             return True
-    if row.attempts < MOST_FAILED_PARTS:
+    if row.attempts < MAX_FAILED_PARTS:
         return False
     logger.error("bulk run %s: row %s is set aside, since the database failed at it in each part", row.pk, target)
     _carry_out_one(row, _set_aside, target)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, override
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
-from orders.content import MOST_DOMAINS
+from orders.content import MAX_DOMAINS
 from orders.error_messages import say, say_in_english
 from orders.errors import WorkbookError
 from orders.models import Province
@@ -129,8 +129,8 @@ def read_entries(sheet: Sheet) -> TrialSheet:
     words = {member: {str(name): code for code, name in names.items()} for member, names in CODED.items()}
     words[ATTRIBUTION] = dict(Province.objects.values_list("name", "letters"))
     entries = [_read_row(number, cells, columns, words) for number, cells in rows]
-    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
-        raise WorkbookError("book_domains", most=MOST_DOMAINS)
+    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MAX_DOMAINS:
+        raise WorkbookError("book_domains", most=MAX_DOMAINS)
     return TrialSheet(entries)
 
 

@@ -49,7 +49,7 @@ SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
     "refused",
     "left_out",
 )
-AT_ONCE = 500  # orders whose steps are looked at together
+BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
 WAITS = {BLOCKED, PAUSED}
@@ -121,8 +121,8 @@ def judge_selection(
 ) -> list[Judgement]:
     """The dry run: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
-    for start in range(0, len(orders), AT_ONCE):
-        part = orders[start : start + AT_ONCE]
+    for start in range(0, len(orders), BATCH_SIZE):
+        part = orders[start : start + BATCH_SIZE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
         for order in part:
             rows = steps[order.pk]
