@@ -18,7 +18,7 @@ from bench.desk import Desk
 from bench.orders import activation
 from bench.reconcile import largest_size
 from bench.results import append
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Order
 from tests.harness.children import ROOT
 

@@ -110,7 +110,6 @@ def _message(payload: dict, address: str, backend: BaseEmailBackend) -> EmailMes
 
 
 def _from(whom: str, error: Exception, *, permanent: bool, code: str) -> MailError:
-    """An error that tells a server's own words."""
     params = {"code": "partner_words", "words": _clean_text(error)}
     return MailError(f"{whom}: {_clean_text(error)}", permanent=permanent, code=code, params=params)
 
@@ -126,7 +125,6 @@ def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:
 
 
 def _provider_error(error: AnymailError) -> MailError:
-    """An error of a mail provider behind anymail: an HTTP answer, or a mail that it can't take."""
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
         permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
@@ -141,6 +139,5 @@ def _trouble(error: Exception) -> str:
 
 
 def _clean_text(error: Exception) -> str:
-    """The error's text in a form that every database keeps: without U+0000 and halves of surrogate pairs."""
     said = f"{type(error).__name__} {error}"[:300]
     return said.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -369,7 +369,6 @@ def say_in_english(code: str, params: Mapping[str, object]) -> str:
 
 
 def say_why_in_english(why: Mapping[str, object]) -> str:
-    """The same for commands, logs and BBOSS."""
     return say_in_english(str(why["code"]), why)
 
 
@@ -390,7 +389,6 @@ def _label(name: str, value: object) -> object:
 
 
 def _say_differences(differences: Iterable[Mapping[str, str]]) -> str:
-    """What BBOSS's message says otherwise than the order that staff entered (orders/services/entered.py)."""
     return gettext("; ").join(map(_say_difference, differences))
 
 

@@ -80,7 +80,6 @@ class Shape:
 
 
 def fold(entries: Iterable[Entry]) -> Shape:
-    """The shape that follows from these entries."""
     shape = Shape()
     for entry in sorted(entries, key=lambda entry: entry.number):
         shape = after(shape, entry)
@@ -139,5 +138,4 @@ def what_it_did(before: Shape, said: Said, held: Mapping[tuple[str, str], dateti
 
 
 def is_same(one: Shape, other: Shape) -> bool:
-    """Whether two shapes mean the same, however their domains are written."""
     return one.domains.keys() == other.domains.keys() and replace(one, domains={}) == replace(other, domains={})

@@ -27,7 +27,6 @@ class Reader(AnonymousUser):
 
     @property
     def actor(self) -> str:
-        """Who it is, as events name it."""
         return f"api:{self.token.system}"
 
     def has_perm(self, permission: str, obj: object = None) -> bool:

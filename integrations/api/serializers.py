@@ -19,7 +19,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.order_page.error_details import code_in
 from orders.order_page.page_context import mask_for
 from orders.queries.shapes import shape_row
-from orders.queries.status_report import MOST_APPROVALS, iso_time
+from orders.queries.status_report import MAX_APPROVALS, iso_time
 from orders.services.incidents import SAID_BY_STAFF
 
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
@@ -231,7 +231,7 @@ class OrderFactsSerializer(SummarySerializer):
     stands = StandsSerializer()
     steps = StepSerializer(many=True, source="facts.steps")
     approvals = ApprovalRecordSerializer(
-        many=True, source="facts.approvals", help_text=f"the newest {MOST_APPROVALS}, the oldest of them first"
+        many=True, source="facts.approvals", help_text=f"the newest {MAX_APPROVALS}, the oldest of them first"
     )
     incidents = IncidentSerializer(many=True, source="facts.incidents")
     records = serializers.DictField(

@@ -203,7 +203,6 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return self.has_view_permission(request) and request.user.has_perm(JUDGE)
 
     def agree_view(self, request, pk: int):
-        """A POST by a second person."""
         if not self.may_judge(request):
             raise PermissionDenied
         token = get_object_or_404(self.get_queryset(request), pk=pk)
@@ -227,7 +226,6 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def revoke_view(self, request, pk: int):
-        """GET says what will happen, POST does it."""
         if not self.may_revoke(request):
             raise PermissionDenied
         token = get_object_or_404(self.get_queryset(request), pk=pk)

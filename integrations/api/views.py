@@ -31,7 +31,7 @@ ORDERS = Order.objects.select_related("attribution", "service_type", "shape").de
     "content", "given", "shape__domains"
 )
 PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
-NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
+WRITE_TIMEOUT_SECONDS = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 
 
 class OrdersView(ReadView):
@@ -102,7 +102,7 @@ class OrderView(ReadView):
         if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
             return False
         try:
-            with database_deadline(NOTING):
+            with database_deadline(WRITE_TIMEOUT_SECONDS):
                 note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
         except Error as error:
             if not is_away(error):

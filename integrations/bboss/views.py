@@ -43,7 +43,7 @@ from integrations.bboss.rate_limit import (
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
 from integrations.inbound.body import (
-    LARGEST,
+    MAX_BODY_BYTES,
     OF_STRANGERS,
     OF_UNSIGNED,
     BadJsonError,
@@ -100,7 +100,6 @@ class OrdersView(APIView):
         return _response(answer(request))
 
     def handle_exception(self, exc):
-        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, MethodNotAllowed):
             return _response(refuse(Code.NOT_POST, self.request.META))
         logger.error("a call failed before it was looked at", exc_info=exc)
@@ -196,7 +195,7 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > LARGEST:
+    if length > MAX_BODY_BYTES:
         discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
@@ -210,7 +209,7 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, LARGEST, endless=length is None)
+        body = read_body(request, MAX_BODY_BYTES, endless=length is None)
     except BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
     except BodyTooLargeError:
@@ -221,10 +220,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order of a message with a right envelope to the core. Raises Refused.
-
-    A database that counts as restored accepts nothing, since it may have lost the order that the message is about.
-    """
+    """Hands the order to the core. Raises Refused, also while restored: the database may have lost the order."""
     if is_restored():
         logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
         return reply(call, Code.OUR_FAULT)

@@ -11,8 +11,8 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 from integrations.outbound.deadline import adapter, connected
 from integrations.outbound.formats import encode
 from notifications.mail_facts import MailFacts
+from notifications.mail_texts import MailRequest, mail_payload, write_mails
 from notifications.sending import MailError, send
-from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.error_details import detail_text

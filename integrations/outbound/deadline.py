@@ -40,11 +40,9 @@ class TimedCall:
 
     @property
     def overdue(self) -> bool:
-        """Has the deadline passed, whether or not the reaper has come by?"""
         return time.monotonic() >= self.deadline
 
     def uses(self, sock: socket.socket) -> None:
-        """From now on the deadline applies to this connection."""
         with self._lock:
             self._drop()
             self._socket = socket.socket(fileno=os.dup(sock.fileno()))
@@ -57,7 +55,6 @@ class TimedCall:
             self._shut()
 
     def finish(self) -> None:
-        """The call is over; its socket may be used by the next one."""
         with self._lock:
             self._drop()
 
@@ -115,8 +112,6 @@ class Reaper:
 
 
 class _Watched:
-    """A connection that tells the current call which socket it uses."""
-
     def _new_conn(self):
         _current.call.at_proxy = bool(self.proxy)
         try:
@@ -237,7 +232,6 @@ def _watching(call: TimedCall):
 
 
 def adapter() -> DeadlineAdapter:
-    """The adapter of this process, made at the first call."""
     process = _process
     with process.lock:
         if process.adapter is None:

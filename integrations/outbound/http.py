@@ -124,10 +124,7 @@ def post(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Returns if the answer says success: HTTP 2xx with `code` 200 (a number or a string). Else raises PartnerError.
-
-    `code` 500 and above, or none: to be tried again. 409: see PartnerError. Any other `code`, or HTTP 4xx: permanent.
-    """
+    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent: 4xx, or another `code` below 500."""
     code = answer.data.get("code")
     number = _number(code)
     if number is None and not isinstance(code, str):
@@ -276,7 +273,6 @@ def _said(answer: PartnerResponse) -> str:
 
 
 def _words(answer: PartnerResponse) -> dict:
-    """The partner's own words."""
     return {"code": "partner_words", "words": storable_text(answer.data.get("message") or "")[:300]}
 
 

@@ -177,7 +177,6 @@ ROUTES = {
 
 
 def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> SandboxResponse:
-    """Answers one of the addresses above: 400 with the reason for a bad request, 404 for an unknown address."""
     if method == "POST" and path in FORMS:
         return submit(partners, path, body)
     route = ROUTES.get((method, path))

@@ -58,7 +58,6 @@ class Faults:
         return None
 
     def left(self) -> list[dict]:
-        """The remaining faults. `count` says how many answers each still affects."""
         with self._lock:
             return [asdict(fault) for fault in self._left]
 

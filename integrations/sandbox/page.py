@@ -24,7 +24,6 @@ VIOLATION_NAMES = {"key_reused": "同一个键、内容不同", "started_twice":
 
 
 def render(partners: Partners) -> str:
-    """The page as HTML, newest entries first. Shows the notice of the last form once."""
     notice, partners.notice = partners.notice, None
     state = partners.store.state(calls=SHOWN)
     shown = {

@@ -21,10 +21,7 @@ LATEST = 2000
 
 
 class SeenLately(admin.SimpleListFilter):
-    """Offers the values of `field` among the latest records, since searching all of a million is slow.
-
-    Other values can be given in the address. What holds somebody's phone or mail is not offered.
-    """
+    """Offers the values of `field` among the latest records (a million take long), but no phone and no mail."""
 
     field = ""
     word_of = staticmethod(str)
@@ -105,7 +102,6 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     @admin.display(description=_("node"))
     def node_words(self, obj):
-        """BPM's name of the node, and its own id of it."""
         return " · ".join(dict.fromkeys(filter(None, [node_of(obj), mask_text(obj.node)])))
 
     @admin.display(description=_("operator"))

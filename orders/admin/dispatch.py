@@ -51,8 +51,6 @@ def _step_chip(row: Dispatch) -> str:
 
 
 class OutcomeChip:
-    """An `outcome_chip` column."""
-
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_chip(self, obj):
         return chip(Attempt.Outcome(obj.outcome))
@@ -122,7 +120,6 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
         return personal_block(obj.about, obj)
 
     def get_queryset(self, request):
-        """Leaves out payloads in lists, since they are long."""
         return super().get_queryset(request).defer("payload")
 
     @admin.display(description=_("next try"))

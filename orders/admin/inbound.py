@@ -41,13 +41,10 @@ def tone(rsp_code: str) -> str:
 
 
 def order_named(message: InboundMessage) -> Order | None:
-    """The order that the message names, if we have it."""
     return Order.objects.filter(number=message.order_number).first() if message.order_number else None
 
 
 class InboundList:
-    """What all lists of messages share: search, scope and columns."""
-
     sortable_by = []
     list_per_page = 50
     search_fields = ["order_number__startswith", "trans_ido__startswith"]

@@ -13,9 +13,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from notifications.mail_texts import recipients_in_words
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
-from notifications.services import recipients_in_words
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.lists.chips import chip_of
@@ -35,10 +35,7 @@ def may_see(request) -> bool:
 
 
 def log_opened(request, obj) -> None:
-    """Notes in the object's history that its personal data were opened.
-
-    It writes one entry for each user, object and day.
-    """
+    """Notes in the object's history that its personal data were opened, once for each user, object and day."""
     today = midnight(timezone.localdate())
     kind, message = ContentType.objects.get_for_model(obj), gettext("personal data shown")
     seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=today)
@@ -101,8 +98,6 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Filters mails by kind. The kinds are the steps that write mails."""
-
     title, parameter_name = _("kind"), "kind"
 
     def lookups(self, request, model_admin):

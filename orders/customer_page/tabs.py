@@ -20,16 +20,13 @@ from orders.order_page.history import FILTERS, describe
 from orders.queries.doubts import mark_orders
 
 PAGE, TREES, LINES = 50, 10, 20
-MOST_MEMBERS, MOST_DIFFERENCES = 60, 20
-PEOPLE_OF = 200  # newest orders whose operators are shown
+MAX_MEMBERS, MAX_DIFFERENCES = 60, 20
+MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: the customer's that they may see.
-
-    `places`: the customer's attributions that they may see, `{letters: name}`. `personal`: they opened people's data.
-    """
+    """`mask` leaves of a text what the reader may read; `orders`, `places` ({letters: name}): those they may see."""
 
     customer: Customer
     orders: QuerySet[Order]
@@ -68,11 +65,10 @@ def _differences(ask: Ask) -> list:
     """Open differences of the customer's orders, the newest first."""
     rows = Difference.objects.filter(order__in=ask.ids, state=Difference.State.OPEN).order_by("-pk")
     rows = rows.select_related("fix", "reconciliation", "order").defer("fix__payload", "order__content")
-    return [line for row in rows[:MOST_DIFFERENCES] for line in difference_lines([row], row.order)]
+    return [line for row in rows[:MAX_DIFFERENCES] for line in difference_lines([row], row.order)]
 
 
 def orders(ask: Ask) -> dict:
-    """The orders as trees: each trial with its changes and activations, the newest trial first."""
     trial = ask.orders.order_by().filter(number=OuterRef("trial_number"))
     roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk")
     roots = roots.select_related("shape").defer("content", "shape__domains")
@@ -88,14 +84,14 @@ def orders(ask: Ask) -> dict:
 
 def _tree(root: Order, behind: list[Order]) -> Family:
     members = [Member(root, False, not root.trial_number), *(Member(row, False, False) for row in behind)]
-    return Family(members[:MOST_MEMBERS], root.trial_number, len(members) > MOST_MEMBERS)
+    return Family(members[:MAX_MEMBERS], root.trial_number, len(members) > MAX_MEMBERS)
 
 
 def contacts(ask: Ask) -> dict:
     """The customer's people, as the newest orders name them, and the SAs who answer for its attributions."""
     rows = ask.orders.order_by("-pk").values_list("oper_user", "oper_tel", "oper_mail", "number", "pk")
     people: dict[tuple, tuple] = {}
-    for user, tel, mail, number, pk in rows[:PEOPLE_OF]:
+    for user, tel, mail, number, pk in rows[:MAX_ORDERS_READ]:
         if user or tel or mail:
             people.setdefault((user, tel, mail), (number, pk))
     shown = [
@@ -124,7 +120,6 @@ def incidents(ask: Ask) -> dict:
 
 
 def events(ask: Ask) -> dict:
-    """What happened to the customer's orders, the newest first."""
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
     page = ask.page(rows.select_related("order").defer("order__content"))

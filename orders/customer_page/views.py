@@ -103,7 +103,6 @@ def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | 
 
 
 def _places(customer: Customer, orders: QuerySet[Order]) -> dict[str, str]:
-    """The customer's attributions that the reader may see: `{letters: name}`."""
     if customer.last_seen is None:  # no row of its own yet
         named = orders.exclude(attribution=None).order_by().values_list("attribution", "attribution__name")
         return dict(named.distinct())

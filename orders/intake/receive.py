@@ -5,7 +5,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
+from orders.content import MAX_DOMAINS, OrderContent, Receipt, content_hash
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.intake.decide import decide
 from orders.intake.facts import read_facts
@@ -68,9 +68,9 @@ def keep_message(message: InboundMessage) -> None:
 
 def _check_size(content: OrderContent) -> None:
     """Refuses too many domains. The form's check does not, since an order from before the limit may be repeated."""
-    if content.domains and len(content.domains) > MOST_DOMAINS:
+    if content.domains and len(content.domains) > MAX_DOMAINS:
         raise ContentError(
-            "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MOST_DOMAINS
+            "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MAX_DOMAINS
         )
 
 

@@ -32,7 +32,7 @@ from orders.untrusted_text import bounded
 SHOWN = 5
 UPLOAD = "orders.upload_file"
 INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
-MOST_PRINTED = 1000  # rows of each kind on paper
+MAX_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
 """How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
@@ -52,7 +52,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
     shown = asks_to_see(request) and tab.personal
     if shown:
         note_seen(request, order, "order print" if whole else f"order {tab.key}")
-    params, most = ({}, MOST_PRINTED) if whole else (request.GET, None)
+    params, most = ({}, MAX_PRINTED) if whole else (request.GET, None)
     ask = Ask(facts=facts, params=params, mask=mask_for(shown), orders=orders, personal=shown, most=most)
     differs = request.user.has_perm(DIFFERENCES)
     ladder = build_ladder(facts)
@@ -100,10 +100,7 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """How often the page is still to load itself again; None if nobody waits for a result.
-
-    The first page after an act has its message. Later ones have the number in their address (`watch`).
-    """
+    """How often the page is still to load itself again; None if nobody waits for a result. `watch` holds the number."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail
-from notifications.services import recipients_in_words
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal import person
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
@@ -22,7 +22,7 @@ from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
-from orders.order_page.payloads import MOST_ROWS, explain
+from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
@@ -32,7 +32,7 @@ from orders.untrusted_text import pretty
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")
-PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MAX_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
@@ -83,7 +83,6 @@ def overview(ask: Ask) -> dict:
 
 
 def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
-    """Those of these orders that the reader sees."""
     return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
 
 
@@ -138,7 +137,7 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
     """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
-    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    lines = lines_of(rows[:MAX_DIFFERENCES], order)
     return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
@@ -214,7 +213,6 @@ def events(ask: Ask) -> dict:
 
 
 def raw(ask: Ask) -> dict:
-    """The content as it came, and every message that named this number."""
     content = ask.mask(content_text(ask.order))
     beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
@@ -225,7 +223,7 @@ def raw(ask: Ask) -> dict:
 
 def _beginning(content: dict) -> dict:
     """As much of its lists as is explained."""
-    return {name: value[:MOST_ROWS] if isinstance(value, list) else value for name, value in content.items()}
+    return {name: value[:MAX_ROWS] if isinstance(value, list) else value for name, value in content.items()}
 
 
 @dataclass(frozen=True)

@@ -159,10 +159,7 @@ KINDS = [
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; kinds without a hit are left out. Hits by a phone are noted.
-
-    If nothing has the full-width letters and digits that Chinese keyboards write easily, the ordinary ones are tried.
-    """
+    """What the user may see and the term finds, by kind; full-width letters are tried as ordinary ones too."""
     groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
     return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
@@ -213,10 +210,7 @@ def why_nothing(term: str) -> str:
 
 
 def find_page(request: HttpRequest) -> HttpResponse:
-    """GET with `q`: the page of results; with `part` too only the results themselves, for the box.
-
-    The page leads on to the only thing that was found, unless there may be others.
-    """
+    """GET with `q`: the page, or the only thing found; with `part` only the results, for the box at the top."""
     term = term_of(request.GET.get("q", ""))
     in_box = "part" in request.GET
     problem = why_not(term)

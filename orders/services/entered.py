@@ -66,10 +66,7 @@ def _shown(name: str, text: str, other: str) -> str:
 
 
 def note_difference(content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
-    """Opens an incident if BBOSS's message says something else than what staff entered for its number.
-
-    The same content again opens none, since staff may have accepted the difference.
-    """
+    """Opens an incident if BBOSS's message says something new that differs from what staff entered for its number."""
     with transaction.atomic():
         order = lock_order(content.number)
         found = differences(order, content)

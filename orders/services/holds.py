@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.content import MOST_DOMAINS, domain_fault, domain_key
+from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
 from orders.intake.decide import decide, is_withdrawn
@@ -28,7 +28,6 @@ def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = ""
 
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
-    """Decides anew about the orders that wait for this (locked) trial, in order of arrival."""
     _settle(trial, waiting_for(trial.number, held or WAITS_FOR_TRIAL), now, by)
 
 
@@ -60,10 +59,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Lets go on held orders whose trial has arrived, and changes whose trial runs again.
-
-    The trial may have come at the same moment as they did. Returns the number of trials.
-    """
+    """Lets go on held orders whose trial has arrived, and changes whose trial runs again. Counts the trials."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -144,8 +140,8 @@ def why_not_name_domains(order: Order) -> NotAllowedError | None:
 def _check_domains(domains: list[str]) -> None:
     if not domains:
         raise NotAllowedError("no_domain")
-    if len(domains) > MOST_DOMAINS:
-        raise NotAllowedError("too_many_domains", most=MOST_DOMAINS)
+    if len(domains) > MAX_DOMAINS:
+        raise NotAllowedError("too_many_domains", most=MAX_DOMAINS)
     seen = set()
     for name in domains:
         if wrong := domain_fault(name):

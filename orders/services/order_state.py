@@ -75,7 +75,6 @@ def lock_order(number: str) -> Order:
 
 
 def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
-    """The records of these ids, by id. Without ids there is no query."""
     keys = list(keys)
     return {row.pk: row for row in RECORDS(keys=keys)} if keys else {}
 
@@ -97,7 +96,6 @@ def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **
 
 
 def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """Saves one event."""
     row = event(order, kind, by=by, now=now, **data)
     row.save()
     remember(row.pk)

@@ -38,10 +38,7 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be planned anew; None if it can. `claims` come from `claims_against`.
-
-    `rejected`: staff have just taken the rejection back by their decision.
-    """
+    """Why an undone order can't be planned anew. `claims`: see above. `rejected`: staff took the rejection back."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
@@ -98,10 +95,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event.
-
-    Its steps are locked first: one that is being claimed would be in the air, and no plan would know it.
-    """
+    """Replaces the plan and sets the state; the caller writes the event. Locks the steps: none is claimed meanwhile."""
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
     held_before, content = order.held_because, content_of(order, domains=given_domains(order))

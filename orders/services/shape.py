@@ -45,7 +45,6 @@ KEPT = ["domains", "service", "ends_on", "closed"]
 
 
 def kept_shape(trial: Order, shape: Shape) -> TrialShape:
-    """The unsaved row of a trial's shape."""
     return new_row(
         TrialShape,
         trial=trial,
@@ -67,7 +66,6 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a trial's shape."""
     TrialShape.objects.bulk_create(
         [kept_shape(trial, shape)], update_conflicts=True, unique_fields=["trial"], update_fields=KEPT
     )

@@ -26,5 +26,4 @@ def build_schedule(order: Order) -> Schedule:
 
 
 def find_schedule(order: Order) -> Schedule | None:
-    """The order's pending schedule, if there is one."""
     return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None

@@ -171,8 +171,8 @@ def test_search_keeps_the_filters(admin_client):
 
 
 def test_counting_stops(admin_client, monkeypatch):
-    monkeypatch.setattr(change_list, "MOST", 3)
-    monkeypatch.setattr("project.templatetags.desk.MOST", 3)
+    monkeypatch.setattr(change_list, "MAX_COUNTED", 3)
+    monkeypatch.setattr("project.templatetags.desk.MAX_COUNTED", 3)
     for _ in range(7):
         make.OrderFactory()
     answer = admin_client.get(ORDERS)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psycopg
 import requests
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.harness.children import ROOT, Children
 from tests.harness.clusters import PostgresCluster
 from tests.harness.ports import free_port, free_ports

@@ -12,7 +12,7 @@ from schemathesis.core import NotSet
 from schemathesis.specs.openapi import checks
 
 from integrations.bboss.responses import Code
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from integrations.bpm.signature import sign
 from project.wsgi import application
 from tests.hostile import valid

@@ -23,7 +23,7 @@ from orders.services.files import waive_files
 from orders.services.holds import choose_attribution
 from orders.services.incident_desk import resolve_incident
 from orders.services.outbox.resend import Selection, judge_selection, resend
-from orders.services.pauses import pause_partner, resume_partner
+from orders.services.pausing import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff

@@ -307,7 +307,7 @@ def test_nobody_confirms_or_sees_a_colleague_s_draft(member):
 def large(staff, monkeypatch):
     """A draft of five orders of which the request notes two: its address, its number, the orders."""
     monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    monkeypatch.setattr(run_bulk, "NOTED_AT_ONCE", 2)
+    monkeypatch.setattr(run_bulk, "NOTE_BATCH_SIZE", 2)
     orders = [make.OrderFactory(state="scheduled") for _ in range(5)]
     url = new("note", "every=1&state__exact=scheduled")
     return url, staff.get(url).context["form"]["draft"].value(), orders
@@ -355,7 +355,7 @@ def test_nobody_notes_rows_of_a_draft_that_is_gone(staff, large):
 
 
 def test_too_many_rows_are_no_draft(staff, monkeypatch):
-    monkeypatch.setattr(bulk_page, "MOST_ROWS", 2)
+    monkeypatch.setattr(bulk_page, "MAX_ROWS", 2)
     for _ in range(3):
         make.OrderFactory()
     shown = staff.get(new("note"))

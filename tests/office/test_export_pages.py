@@ -341,7 +341,7 @@ def test_an_older_row_s_english_is_not_shown(member):
 
 
 def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):
-    monkeypatch.setattr("orders.office.exports.page.AT_ONCE", 2)
+    monkeypatch.setattr("orders.office.exports.page.MAX_ROWS_AT_ONCE", 2)
     for _ in range(3):
         make.OrderFactory()
     staff = member("业务人员")

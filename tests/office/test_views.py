@@ -18,7 +18,7 @@ from orders.office.exports.lists import ExportedList
 from orders.office.views.admin import list_address
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
-from orders.office.views.service import LONGEST_QUERY, MOST_VIEWS, save_view
+from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, save_view
 from orders.services.shape import fold_after_upgrade
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -151,9 +151,9 @@ def test_a_second_view_of_a_name_is_refused(member):
 
 def test_nobody_has_views_without_end(member):
     staff = member(BUSINESS)
-    for number in range(MOST_VIEWS):
+    for number in range(MAX_VIEWS):
         make.SavedViewFactory(owner=staff.person, name=str(number))
-    assert lines(save(staff)) == [f"您在这个列表已有 {MOST_VIEWS} 个视图，请先删除不需要的。"]
+    assert lines(save(staff)) == [f"您在这个列表已有 {MAX_VIEWS} 个视图，请先删除不需要的。"]
 
 
 def test_who_may_not_see_a_list_saves_no_view_of_it(client):

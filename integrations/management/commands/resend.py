@@ -28,8 +28,6 @@ WAIT_AT_MOST = 120.0
 
 
 class Command(BaseCommand):
-    """Runs orders.services.outbox.resend from the terminal."""
-
     help = "Queues failed steps again; refuses what already succeeded unless --force."
 
     def add_arguments(self, parser):
@@ -85,7 +83,6 @@ class Command(BaseCommand):
         return f"{WORDS[row.verdict]} ({row.why})" if row.why else WORDS[row.verdict]
 
     def selection(self, numbers: list[str], options: dict) -> Selection:
-        """The selection that the options describe. Reports in one line if they don't describe one."""
         filters = {name: options[name] for name in ("channel", "failed", "since", "partner")}
         if not numbers and not any(filters.values()):
             raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")

@@ -69,7 +69,6 @@ def _listen(host: str, port: int, partners: Partners, tls: ssl.SSLContext | None
 
 
 def _hear_signals() -> threading.Event:
-    """An event that SIGTERM and Ctrl-C set."""
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
@@ -77,7 +76,6 @@ def _hear_signals() -> threading.Event:
 
 
 def _serve_until(told: threading.Event, server: SandboxServer) -> None:
-    """Serves in a thread while the main thread waits for the event."""
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     told.wait()
     server.shutdown()

@@ -3,8 +3,8 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.activation import activate
 from orders.models import Order
+from orders.services.start_day import activate
 
 
 class Command(BaseCommand):
@@ -31,14 +31,12 @@ class Command(BaseCommand):
             raise CommandError(f"{len(refused)} not started")
 
     def check_known(self, numbers: list[str]) -> None:
-        """One clear line for a wrong number, before anything is done."""
         known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
         unknown = [number for number in numbers if number not in known]
         if unknown:
             raise CommandError(f"unknown: {', '.join(unknown)}")
 
     def why_not(self, number: str, now) -> str:
-        """What keeps this order from starting."""
         found = Order.objects.get(number=number)
         if found.start_at is None:
             return f"not started: it has no later start (state {found.state})"

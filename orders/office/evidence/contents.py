@@ -143,7 +143,6 @@ def _moment(at: datetime.datetime) -> str:
 
 
 def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
-    """Where the order stands and what happened, in words."""
     mask = str if personal else mask_text_or_json
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
     rungs = build_ladder(facts_of(order, now=now))
@@ -173,7 +172,6 @@ def _event(row, mask: Callable[[str], str]) -> str:
 
 
 def _files(order: Order) -> Iterator[Entry]:
-    """The files that the order names and that lie in the folder."""
     for field in KINDS:
         name = getattr(order, field)
         try:

@@ -19,7 +19,7 @@ from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, may_export, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.service import (
-    AT_ONCE,
+    MAX_ROWS_AT_ONCE,
     Table,
     begin_export,
     fail_export,
@@ -103,7 +103,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
         "list": {"title": found.title, "address": f"{address}?{query.urlencode()}"},
         "filters": found.filters,
         "count": found.changelist.result_count,
-        "at_once": found.changelist.result_count <= AT_ONCE,
+        "at_once": found.changelist.result_count <= MAX_ROWS_AT_ONCE,
         "form": form,
         "columns": [(box, found.columns[box.data["value"]]) for box in form["columns"]],
     }
@@ -119,7 +119,7 @@ def _export(
     personal: bool = False,
     reason: str = "",
 ) -> HttpResponseBase:
-    by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
+    by, few = request_actor(request), found.count(MAX_ROWS_AT_ONCE + 1) <= MAX_ROWS_AT_ONCE
     table = found.table(columns, personal=personal, by=by) if few else None
     row = begin_export(
         by=by,

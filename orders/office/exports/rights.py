@@ -18,10 +18,7 @@ STOP_SCHEDULES = "orders.stop_scheduledexport"
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
-    """The exports among these that the user made, or is a recipient of.
-
-    Each of these is found by its index; with an OR, both databases would read all exports to the oldest.
-    """
+    """The exports that the user made, or is a recipient of. Each has its index; an OR would read all exports."""
     exports = Export.objects.order_by().values("pk")
     with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
     found = exports.filter(with_id).union(exports.filter(without), all=True)

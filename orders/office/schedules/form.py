@@ -124,7 +124,6 @@ class ScheduleForm(forms.Form):
         return given
 
     def plan(self) -> Plan:
-        """What a valid form asks for."""
         given = self.cleaned_data
         return Plan(
             **given
@@ -136,7 +135,6 @@ class ScheduleForm(forms.Form):
         )
 
     def preview(self) -> Preview:
-        """What a valid form would lead to, if it were saved now."""
         plan, moment, slots = self.plan(), timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(plan.weekdays, plan.at, after=moment)
@@ -152,7 +150,6 @@ class ScheduleForm(forms.Form):
 
 
 def scope_of(user) -> list[str] | None:
-    """The attributions that a file of the user's would be read with."""
     letters = attributions_of(user)
     return None if letters is None else sorted(letters)
 

@@ -126,7 +126,6 @@ def claim(
 
 
 def paused_partners(*, now: datetime.datetime) -> set[str]:
-    """The partners that are paused now."""
     return set(PAUSED(now=now))
 
 
@@ -150,10 +149,7 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
 
 
 def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
-    """Fails the due steps whose worker died too often, with an incident and without compensation.
-
-    Returns whether other steps are due that lost their worker. It locks orders, so no transaction may be open.
-    """
+    """Fails due steps whose worker died too often. True if others lost theirs. No transaction may be open."""
     rows = LOST(now=now)
     used_up = [
         _lost_for_good(pk, token, channel)
@@ -181,10 +177,7 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
 
 
 def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState) -> list[Dispatch]:
-    """The longest due steps of each partner, as many as it has room for, locked, with all that building needs.
-
-    They are found in the first of these `ways` in which something is due.
-    """
+    """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
     ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored) for alone in ways)), [])
     if not ids:
         return []

@@ -97,10 +97,7 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
 
 
 def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
-    """Adds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
-
-    `mail` is one of Dispatch.Step's MAIL_*. `about` goes into its text.
-    """
+    """Adds a mail step (MAIL_*) that is due at once and holds up nothing; its text is made when it is first tried."""
     row = build_step(
         order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=order.domains.count()
     )

@@ -51,10 +51,7 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves a batch of outcomes in one transaction. Returns how many steps became due by it.
-
-    If an outcome's lease is no longer ours (fencing), its attempt is marked late, and nothing else changes.
-    """
+    """Saves outcomes in one transaction; returns how many steps became due. One without our lease is late (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = _locked_rows(outcomes)
@@ -123,10 +120,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """Sets the dispatch's state: done, to be tried again, failed, or as it was before the claim if handed back.
-
-    `fits`: the partner acted on it before, and its records are as the step means them (see `fitting`).
-    """
+    """Sets the dispatch's state. `fits`: the partner acted on it before, and its records are as the step means them."""
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
     row.error_params = outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}

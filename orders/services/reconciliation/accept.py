@@ -102,7 +102,6 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
-    """Whether `accept` ends an incident. `unknown`: the failed billing steps whose outcome nobody knows."""
     return code in BOOKS_ONLY or step in unknown
 
 
@@ -159,7 +158,6 @@ def _after_accepting(
 
 
 def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
-    """The records that these differences are about."""
     names = {(row.product_id, domain_key(row.domain)) for row in rows}
     records = order.billing_records.values_list("pk", "product_id", "domain_key")
     return [pk for pk, product, key in records if (product, key) in names]

@@ -97,10 +97,7 @@ def tell_differences(order: Order, *, by: str, now: datetime.datetime, mail: boo
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends what a comparison of the (locked) order settles besides its differences.
-
-    That is the trouble of failed fixes, and, for the order and its changes, of unknown records once none is left.
-    """
+    """Ends what a comparison of the (locked) order settles: failed fixes, and unknown records once none is left."""
     failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)

@@ -42,10 +42,7 @@ def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
 def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores what the big-data side holds for a number that we do not know, and closes earlier rows.
-
-    There is one row for each record, or one that says that there is none. Accepted rows are not stored again.
-    """
+    """Stores what the big-data side holds for an unknown number, a row each, in place of earlier rows not accepted."""
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)

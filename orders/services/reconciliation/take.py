@@ -188,10 +188,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError.
-
-    The last day that a trial's records have there becomes the trial's, and the createTime of an order's its start.
-    """
+    """Gives records, last day and start the partner's values, if the books are right then. Raises NotAllowedError."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
@@ -231,10 +228,7 @@ def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
 
 
 def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
-    """Makes the last day of a trial's live records its own (contract 3.9, 19).
-
-    Raises NotAllowedError if they differ, or end within a day.
-    """
+    """Makes the last day of a trial's live records its own (contract 3.9, 19). Raises NotAllowedError."""
     shape, endless = shape_of(trial), Shape()
     if trial.state != Order.State.TRIALING or all(shape.fits(one.create_time, one.cancel_time) for one in live):
         return
