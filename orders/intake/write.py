@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Model, Q
 
 from orders.content import OrderContent, domain_key
-from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids
+from orders.db.compiled_sql import insert_rows, insert_together, reserve_ids
 from orders.intake.decide import Facts, Plan, PlannedRecord
 from orders.models import AcceptedCall, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
@@ -17,10 +17,9 @@ from orders.plan import PlannedStep
 from orders.restored_guard import remember
 from orders.services.entered import ENTERED
 from orders.services.order_state import event, refresh_states
-from orders.services.outbox.enqueue import build_step, give_keys, start_plan, wake_up
+from orders.services.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
 from orders.services.outbox.release import release
 from orders.services.shape import keep_shape, kept_shape, refresh_trial, reshape, trial_record
-from orders.services.start_day_schedule import build_schedule, find_schedule
 from orders.states import set_held, set_state
 from orders.steps import STEPS, Effect, Phase, Step
 
@@ -38,8 +37,7 @@ def new_order(
     content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
 ) -> Order:
     """The unsaved row of a new order, as its message says it. `write_plan` adds what was decided."""
-    order = new_row(
-        Order,
+    order = Order(
         number=content.number,
         kind=content.kind,
         trial=trial,
@@ -159,7 +157,7 @@ def _arrival(
     if message is None:
         return [event(order, ENTERED, by=by, now=now, state=order.state)]
     received = event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
-    call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=order.content_hash, order=order)
+    call = AcceptedCall(trans_ido=trans_ido, content_hash=order.content_hash, order=order)
     return [received, call, message]
 
 
@@ -181,19 +179,18 @@ def claim_trial(order: Order, *, now: datetime.datetime) -> None:
 
 
 def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
-    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now)
+    return TrialClaim(trial=order.trial, activation=order, taken_at=now)
 
 
 def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
-    return [new_row(OrderDomain, order_id=order.pk, name=name, key=domain_key(name)) for name in names]
+    return [OrderDomain(order_id=order.pk, name=name, key=domain_key(name)) for name in names]
 
 
 def _record(order: Order, name: str) -> BillingRecord:
     """The unsaved record of one of the order's domains; a trial and its changes make those of the trial."""
     if order.kind != Kind.ACTIVATION:
         return trial_record(order.trial or order, order.service_type_id, name)
-    return new_row(
-        BillingRecord,
+    return BillingRecord(
         order=order,
         info_type=BillingRecord.Type.COMMERCIAL,
         product_id=order.product_id,

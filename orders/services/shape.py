@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from orders.content import domain_key
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
@@ -46,8 +46,7 @@ KEPT = ["domains", "service", "ends_on", "closed"]
 
 def kept_shape(trial: Order, shape: Shape) -> TrialShape:
     """The unsaved row of a trial's shape."""
-    return new_row(
-        TrialShape,
+    return TrialShape(
         trial=trial,
         domains=list(shape.domains.values()),
         service=shape.service,
@@ -92,8 +91,7 @@ def _make_rows(trial: Order, shape: Shape) -> None:
 
 def trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
     """An unsaved record of a trial."""
-    return new_row(
-        BillingRecord,
+    return BillingRecord(
         order=trial,
         info_type=BillingRecord.Type.TRIAL,
         product_id=service_type,

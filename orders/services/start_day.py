@@ -10,7 +10,7 @@ from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
 from orders.services.order_state import add_event, lock_order
-from orders.services.start_day_schedule import build_schedule, schedule_name
+from orders.services.outbox.enqueue import build_schedule, schedule_name
 from orders.services.withdrawal import withdraw_by_staff
 
 State = Order.State
