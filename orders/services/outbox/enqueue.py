@@ -97,14 +97,17 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
     return build_step(row.order, row.step, now=now, records=row.records, **place, **fields)
 
 
-def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
-    """Adds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
+def build_mail(order: Order, mail: str, /, *, now: datetime.datetime, size: int, about: dict) -> Dispatch:
+    """Builds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
 
-    `mail` is one of Dispatch.Step's MAIL_*. `about` goes into its text.
+    `mail` is one of Dispatch.Step's MAIL_*, `size` the number of the order's domains. `about` goes into the text.
     """
-    row = build_step(
-        order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=order.domains.count()
-    )
+    return build_step(order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=size)
+
+
+def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
+    """Adds such a mail."""
+    row = build_mail(order, mail, now=now, size=order.domains.count(), about=about)
     enqueue([row])
     return row
 
