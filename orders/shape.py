@@ -7,6 +7,7 @@ took. What is live at the big-data side does not decide it.
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orders.content import domain_key
 from orders.local_time import SHANGHAI, in_ten_years
@@ -71,6 +72,16 @@ class Shape:
     def ends_at(self) -> datetime.datetime | None:
         """When its records end: the last day at 23:59:59. None without an end."""
         return last_moment(self.end)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a TrialShape."""
+        return {
+            "domains": list(self.domains.values()),
+            "service": self.service,
+            "ends_on": self.end,
+            "closed": self.closed,
+        }
 
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
         """Whether a record with these times ends as it is meant to: without an end, after ten years or more."""

@@ -55,7 +55,6 @@ from integrations.inbound.body import (
     read_body,
 )
 from orders.content import Receipt
-from orders.db.compiled_sql import new_row
 from orders.errors import (
     ContentError,
     OrderConflictError,
@@ -255,8 +254,7 @@ def _refusal(error: OrderError) -> Refused:
 def _message(call: InboundCall, body: str) -> InboundMessage:
     """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
-    return new_row(
-        InboundMessage,
+    return InboundMessage(
         received_at=call.now,
         remote_address=call.address,
         trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",

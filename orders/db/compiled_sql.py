@@ -23,13 +23,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model, QuerySet, Value
-from django.db.models.base import ModelState
 
-M = TypeVar("M", bound=Model)
+from orders.db.row import bare
+
 ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
 PLAIN = {str, int, bool, type(None)}
 
@@ -132,8 +131,9 @@ def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]
     def make(row: Sequence) -> Model | None:
         if row[key] is None:
             return None
-        instance = _instance(model, zip(names, map(row.__getitem__, places), strict=True))
+        instance = bare(model)
         instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
+        instance.__dict__.update(zip(names, map(row.__getitem__, places), strict=True))
         for make_other, set_here, set_there in related:
             other = make_other(row)
             set_here(instance, other)
@@ -144,41 +144,8 @@ def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]
     return make
 
 
-def _instance(model: type[M], columns: Iterable[tuple[str, object]]) -> M:
-    """An unsaved row. The model's constructor, which sends signals, takes ten times as long."""
-    row = model.__new__(model)
-    row._state = ModelState()
-    row.__dict__.update(columns)
-    return row
-
-
 def _plain(row: Sequence):
     return row[0] if len(row) == 1 else tuple(row)
-
-
-def new_row(model: type[M], **values) -> M:
-    """An unsaved row with these values and the model's defaults."""
-    defaults, made = _defaults(model)
-    row = _instance(model, defaults.items())
-    columns = row.__dict__
-    for name, make in made:
-        if name not in values:
-            columns[name] = make()
-    for name, value in values.items():
-        if name in columns:
-            columns[name] = value
-        else:  # another row, to which this one points
-            setattr(row, name, value)
-    return row
-
-
-@functools.cache
-def _defaults(model: type[Model]) -> tuple[dict, list[tuple[str, Callable]]]:
-    """The defaults of a model's columns, and how those are made that are made anew for each row."""
-    fields = model._meta.concrete_fields
-    made = [(field.attname, field.default) for field in fields if field.has_default() and callable(field.default)]
-    anew = {name for name, _ in made}
-    return {field.attname: None if field.attname in anew else field.get_default() for field in fields}, made
 
 
 class FreeIds:

@@ -12,7 +12,8 @@ from orders.intake.facts import read_facts
 from orders.intake.write import new_order, write_plan
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.entered import ENTERED, differences, note_difference
-from orders.services.holds import note_hold, settle_followers
+from orders.services.holds import settle_followers
+from orders.services.order_state import lock_order
 
 
 def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
@@ -91,8 +92,6 @@ def _accept(
     trans_idh = message.trans_idh if message else uuid.uuid4().hex
     order = new_order(content, trial=facts.trial, raw=raw, digest=digest, trans_idh=trans_idh, now=now)
     write_plan(order, plan, facts, now=now, by=by, trans_ido=trans_ido, message=message)
-    if plan.held:
-        note_hold(order, now=now, by=by)
     if facts.followers:
         settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
@@ -114,7 +113,8 @@ def _answer_known(content: OrderContent, digest: str, trans_ido: str, message: I
     if not order.events.filter(kind=ENTERED).exists():
         raise OrderConflictError("order_conflict", number=content.number)
     with transaction.atomic():
-        note_difference(content, digest, now=timezone.now())
+        order = lock_order(content.number)
+        note_difference(order, content, digest, now=timezone.now())
         return answer_again(order, digest, trans_ido, message, known=call is not None)
 
 

@@ -25,7 +25,7 @@ from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.files import can_be_cured
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
-from orders.services.start_day_schedule import find_schedule
+from orders.services.outbox.enqueue import find_schedule
 from orders.steps import PARTNERS
 from orders.untrusted_text import bounded
 

@@ -6,7 +6,7 @@ from approvals.models import ApprovalRecord
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.people import operator_of
-from orders.services.start_day_schedule import find_schedule
+from orders.services.outbox.enqueue import find_schedule
 
 MAX_APPROVALS = 50  # unless all are asked for
 RECORD = ("product_id", "domain", "info_type", "state")

@@ -1,4 +1,4 @@
-"""Held orders: notes them, and lets them go on when what they waited for has arrived (contract 2.4, 3.10)."""
+"""Held orders: lets them go on when what they waited for has arrived, or staff decide (contract 2.4, 3.10)."""
 
 import datetime
 
@@ -13,18 +13,11 @@ from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read
 from orders.intake.write import write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Order, Province
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import close_troubles
 from orders.services.order_state import add_event, lock_order, refresh_states
-from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.outbox.enqueue import wake
 
 Held, State = Order.Held, Order.State
-
-
-def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = "") -> None:
-    """Notes why the order is held: event, incident, mail."""
-    add_event(order, "held", by=by, now=now, because=order.held_because, detail=detail)
-    open_incident(order, partner="order", step="", code=order.held_because, detail=detail, now=now, mail=False)
-    queue_mail(order, "mail_held", now=now, because=order.held_because, detail=detail)
 
 
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
@@ -43,12 +36,10 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
     plan = decide(content, facts, now=now)
+    if plan.held != was:
+        close_troubles(order, code=was, now=now, by=by)
     write_plan(order, plan, facts, now=now, by=by)
-    if plan.held == was:
-        return False
-    close_troubles(order, code=was, now=now, by=by)
     if plan.held:
-        note_hold(order, now=now, by=by)
         return False
     add_event(order, "went_on", by=by, now=now, was=was)
     add_event(order, "state", by=by, now=now, old=State.HELD, new=order.state)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from orders.error_messages import say_in_english
+from orders.error_messages import say_in_english, say_why_in_english
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.refusal_causes import MAX_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
@@ -59,8 +59,8 @@ def open_incident(
     partner: str,
     step: str,
     code: str,
-    detail: str,
     now: datetime.datetime,
+    detail: str | None = None,
     mail: bool = True,
     params: dict | None = None,
     beside: Order | None = None,
@@ -69,13 +69,14 @@ def open_incident(
 
     `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
 
-    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). With
-    `mail=False` no mail is sent, not even about the end, until the cause is noted again with mail. Held orders use it,
-    since they have a mail of their own, and comparisons that somebody looks at. Failed mails cause no mail. Raises
-    OperationalError if the lock is not free within LONGEST_WAIT.
+    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). Without
+    a detail, it is those words. With `mail=False` no mail is sent, not even about the end, until the cause is noted
+    again with mail. Held orders use it, since they have a mail of their own, and comparisons that somebody looks at.
+    Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
+    detail = say_why_in_english(params) if detail is None else detail
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
     if beside is not None and beside.pk != order.pk:

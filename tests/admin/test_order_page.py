@@ -9,7 +9,7 @@ from django_q.models import Schedule
 
 from orders.models import Attempt, Order, OrderDomain, OrderEvent
 from orders.order_page.tabs import TABS
-from orders.services.start_day_schedule import schedule_name
+from orders.services.outbox.enqueue import schedule_name
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW

@@ -22,10 +22,9 @@ from orders.services.incidents import (
     end_built_upon,
 )
 from orders.services.order_state import add_event
-from orders.services.outbox.enqueue import enqueue, wake
+from orders.services.outbox.enqueue import enqueue, schedule_name, wake
 from orders.services.outbox.release import release
 from orders.services.shape import reshape
-from orders.services.start_day_schedule import schedule_name
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
@@ -119,7 +119,7 @@ def claim(
         update_rows(fresh, [*CLAIMED, *FROZEN])
         update_rows(again, CLAIMED)
         update_rows(died, LOSSES)
-        attempts = [new_row(Attempt, dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
+        attempts = [Attempt(dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)
     return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.compensation.plan import may_still_act
@@ -79,7 +79,7 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 
 def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
-    rows = [new_row(Attempt, id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
+    rows = [Attempt(id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
     update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
 
 
