@@ -1,4 +1,4 @@
-"""What the commands have in common by which somebody decides about one order."""
+"""What commands have in common that take the numbers of orders, most of all those that decide about one order."""
 
 import datetime
 from collections.abc import Iterable
@@ -56,6 +56,14 @@ class OrderCommand(BaseCommand):
     def told(self, options: dict) -> str:
         """What was done, in a few words."""
         raise NotImplementedError
+
+
+def known_orders(numbers: list[str]) -> dict[str, Order]:
+    """The orders by number. Raises CommandError, one line, if a number is none of ours."""
+    found = {order.number: order for order in Order.objects.filter(number__in=numbers)}
+    if unknown := [number for number in numbers if number not in found]:
+        raise CommandError(f"unknown: {', '.join(unknown)}")
+    return found
 
 
 def state_suffix(order: Order | None) -> str:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from orders.attachments.check import check_files
 from orders.attachments.xlsx import ProbeError
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
 from orders.services.files import recheck_files
@@ -39,12 +40,10 @@ class Command(BaseCommand):
             raise CommandError(f"{wrong} not right")
 
     def check_held(self, numbers: list[str]) -> None:
-        known = Order.objects.in_bulk(numbers, field_name="number")
-        for number in numbers:
-            if number not in known:
-                raise CommandError(f"order {number} is unknown")
-            if known[number].held_because != Order.Held.FILES:
-                raise CommandError(f"order {number} is not held for its files (state {known[number].state})")
+        """Reports a wrong number in one line before anything is done."""
+        for number, order in known_orders(numbers).items():
+            if order.held_because != Order.Held.FILES:
+                raise CommandError(f"order {number} is not held for its files (state {order.state})")
 
     def held_checks(self, numbers: list[str]) -> list[Dispatch]:
         rows = Dispatch.objects.current().filter(step=Dispatch.Step.CHECK_FILES, order__held_because=Order.Held.FILES)

@@ -9,6 +9,7 @@ from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Difference, Order
 from orders.queries.pauses import why_paused
@@ -98,12 +99,8 @@ def _compared(ours: str | None, theirs: str | None) -> str:
 
 def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
     """Reports in one line what can't be done, before anything is asked."""
-    kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
-    unknown = [number for number in numbers if number not in kinds]
-    if unknown:
-        raise CommandError(f"unknown: {', '.join(unknown)}")
-    changes = [number for number in numbers if kinds[number] == Order.Kind.CHANGE]
-    if changes:
+    known = known_orders(numbers)
+    if changes := [number for number in numbers if known[number].kind == Order.Kind.CHANGE]:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
     if reason and not (fix and numbers):
         raise CommandError("--reason goes with --fix and with the numbers of the orders that it is about")

@@ -8,8 +8,9 @@ from django.utils import timezone
 from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
-from orders.models import Dispatch, Order
+from orders.models import Dispatch
 from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 from orders.steps import Channel, Partner
 
@@ -86,10 +87,7 @@ class Command(BaseCommand):
         filters = {name: options[name] for name in ("channel", "failed", "since", "partner")}
         if not numbers and not any(filters.values()):
             raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")
-        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
-        unknown = [number for number in numbers if number not in known]
-        if unknown:
-            raise CommandError(f"unknown: {', '.join(unknown)}")
+        known_orders(numbers)
         return Selection(numbers=tuple(numbers), reopen=options["reopen"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
