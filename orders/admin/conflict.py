@@ -137,7 +137,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
         """What the page shows. Personal data are masked unless somebody opened them."""
         order = order_named(obj)
         ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
-        if not obj.personal_shown:
+        if not obj.personal.shown:
             ours, theirs = mask_members(ours), mask_members(theirs)
         return {
             "order": order,
