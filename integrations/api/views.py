@@ -18,7 +18,7 @@ from integrations.database_deadline import database_deadline, is_away
 from orders.admin.order_list import tell_services
 from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
 from orders.lists import scope
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import may_open
 from orders.models import Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
@@ -99,7 +99,7 @@ class OrderView(ReadView):
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:
             raise BadParameterError(PERSONAL, "must be 1, or left out")
-        if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
+        if asked is None or not may_open(reader):
             return False
         try:
             with database_deadline(WRITE_TIMEOUT_SECONDS):

@@ -10,7 +10,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PersonalData, invitation, mask_text_or_json
+from orders.lists.personal import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
@@ -121,5 +121,4 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
         """Masked unless the page was opened with personal data."""
         if not obj.opinion:
             return "-"
-        shown = obj.opinion if getattr(obj, "personal_shown", False) else mask_text_or_json(obj.opinion)
-        return format_html("{}{}", linebreaksbr(shown), invitation(obj))
+        return format_html("{}{}", linebreaksbr(obj.personal.text(obj.opinion)), obj.personal.hint)

@@ -133,7 +133,7 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
     def facts(self, obj: Conflict) -> dict:
         order = order_named(obj)
         ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
-        if not obj.personal_shown:
+        if not obj.personal.shown:
             ours, theirs = mask_members(ours), mask_members(theirs)
         return {
             "order": order,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, tell_theirs
 from orders.incident_causes import cause_of
-from orders.lists.personal import person
+from orders.lists.personal import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_page.differences import lines_of as difference_lines
 from orders.order_page.family import Family, Member
@@ -26,15 +26,17 @@ MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 @dataclass(frozen=True)
 class Ask:
-    """`mask` leaves of a text what the reader may read; `orders`, `places` ({letters: name}): those they may see."""
+    """What a reader asks for. `orders`: the customer's that they may see. `personal`: what they may of people's data.
+
+    `places`: the customer's attributions that they may see, `{letters: name}`.
+    """
 
     customer: Customer
     orders: QuerySet[Order]
     now: datetime.datetime
     places: dict[str, str]
     params: Mapping[str, str]
-    mask: Callable[[str], str]
-    personal: bool
+    personal: PersonalAccess
 
     def page(self, rows: QuerySet, size: int = PAGE, parameter: str = "page") -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
@@ -94,11 +96,9 @@ def contacts(ask: Ask) -> dict:
     for user, tel, mail, number, pk in rows[:MAX_ORDERS_READ]:
         if user or tel or mail:
             people.setdefault((user, tel, mail), (number, pk))
-    shown = [
-        {"number": number, "pk": pk, **person(*names, shown=ask.personal)} for names, (number, pk) in people.items()
-    ]
+    shown = [{"number": number, "pk": pk, **ask.personal.person(*names)} for names, (number, pk) in people.items()]
     ours = [
-        {"name": name, **person(one.name, one.tel, one.mail, shown=ask.personal)}
+        {"name": name, **ask.personal.person(one.name, one.tel, one.mail)}
         for letters, name in ask.places.items()
         for one in contacts_for(letters)
     ]
@@ -123,7 +123,7 @@ def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
     page = ask.page(rows.select_related("order").defer("order__content"))
-    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
+    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     return {"rows": page, "told": told, "filters": [(key, label, key == who) for key, (label, _q) in FILTERS.items()]}
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.lists.personal import person
+from orders.lists.personal import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import attempts_of, calls_of, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
@@ -45,17 +45,15 @@ MEANS = {
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see.
+    """What a reader asks for. `orders`: those that they may see. `personal`: what they may of people's data.
 
-    `personal`: they opened people's data, and that is noted. `most`: so many rows of each kind in place of a page, for
-    print.
+    `most`: so many rows of each kind in place of a page, for print.
     """
 
     facts: Facts
     params: Mapping[str, str]
-    mask: Callable[[str], str]
     orders: QuerySet[Order]
-    personal: bool
+    personal: PersonalAccess
     most: int | None = None
 
     @property
@@ -74,7 +72,7 @@ def overview(ask: Ask) -> dict:
     order = ask.order
     shown = {
         "family": family_of(order, ask.orders),
-        "operator": person(order.oper_user, order.oper_tel, order.oper_mail, shown=ask.personal),
+        "operator": ask.personal.person(order.oper_user, order.oper_tel, order.oper_mail),
     }
     if order.kind == Kind.TRIAL:
         return shown | {"shape": shape_lines(order, sees=partial(_seen, ask.orders))}
@@ -163,14 +161,14 @@ def usage(ask: Ask) -> dict:
 
 def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
     attempts = ask.paginate(attempts_of(ask.order, channel), CALLS_PAGE, parameter)
-    show_answers(attempts.object_list, mask=ask.mask)
-    return {"calls": calls_of(ask.order, channel, mask=ask.mask), "attempts": attempts}
+    show_answers(attempts.object_list, mask=ask.personal.text)
+    return {"calls": calls_of(ask.order, channel, mask=ask.personal.text), "attempts": attempts}
 
 
 def approvals(ask: Ask) -> dict:
     page = ask.page(ask.order.approvals.order_by("-time", "-pk"))
     for row in page:
-        row.opinion = ask.mask(row.opinion)
+        row.opinion = ask.personal.text(row.opinion)
     return {"rows": page}
 
 
@@ -184,7 +182,7 @@ def files(ask: Ask) -> dict:
     named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
     right = [row for row in named if row.check == RIGHT]
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
-    rows = first_rows(wanted.name) if wanted and ask.personal else None
+    rows = first_rows(wanted.name) if wanted and ask.personal.shown else None
     return {
         "files": named,
         "opened": wanted,
@@ -199,25 +197,26 @@ def files(ask: Ask) -> dict:
 def mails(ask: Ask) -> dict:
     page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch"))
     for row in page:
-        row.to = recipients_in_words(row, ask.mask)
-        row.heading, row.text = ask.mask(row.subject), ask.mask(row.body)
+        row.to = recipients_in_words(row, ask.personal.text)
+        row.heading, row.text = ask.personal.text(row.subject), ask.personal.text(row.body)
     return {"rows": page}
 
 
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
+    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     return {"rows": page, "told": told, "filters": filters}
 
 
 def raw(ask: Ask) -> dict:
-    content = ask.mask(content_text(ask.order))
-    beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
+    """The content as it came, and every message that named this number."""
+    content = ask.personal.text(content_text(ask.order))
+    beginning = ask.personal.text(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
-        row.shown, row.rsp_desc = pretty(ask.mask(row.body)), ask.mask(row.rsp_desc)
+        row.shown, row.rsp_desc = pretty(ask.personal.text(row.body)), ask.personal.text(row.rsp_desc)
     return {"lines": explain(beginning), "content": pretty(content), "rows": page}
 
 

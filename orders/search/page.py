@@ -21,7 +21,7 @@ from orders.admin.refusal_hints import why_refused
 from orders.admin.search import RECORDS, customer_address, limit_customers, term_meant
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.personal import PERMISSION, note_seen
+from orders.lists.personal import SEE_PERSONAL_DATA, note_seen
 from orders.lists.scope import by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
@@ -153,7 +153,7 @@ KINDS = [
     Kind(gettext_lazy("Refused messages of this order number"), ("orders.view_inboundmessage",),
          lambda term, user, most: find.find_refused(term, by_number(InboundMessage.objects.all(), user), most),
          _refused_hits),
-    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
+    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, SEE_PERSONAL_DATA), _in_orders(find.find_by_phone),
          _order_hits, by_people=True),
 ]  # fmt: skip
 

@@ -454,11 +454,14 @@ def renamed(family):
         (["SH"], "上海启明信息", "北京云帆网络科技"),
     ],
 )
-def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member, renamed, letters, name, other):
+def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(
+    member, renamed, letters, name, other, settings, tmp_path
+):
     client = member(ROLE, letters=letters)
     newest = Order.objects.filter(attribution_id=letters[0]).latest("pk")
     [row] = client.get(LIST).context["cl"].result_list
     assert (row.shown_name, row.shown_at) == (name, newest.received_at)
+    settings.EXPORT_DIR = tmp_path
     export = reverse("admin:orders_export_new", args=["customers"])
     file = client.post(export, {"format": "csv", "columns": ["customer_name", "newest_order"]})
     answers = {

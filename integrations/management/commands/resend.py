@@ -11,7 +11,7 @@ from orders.management.date_arguments import day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, resend
 from orders.steps import Channel, Partner
 
 WORDS = {
@@ -46,21 +46,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, order, dry_run, force, wait, by, reason, **options):
         selection = self.selection(order, options)
-        shut = open_partners()
-        if dry_run:
-            judged = judge_selection(selection, force=force, open_partners=shut)
-        else:
-            now = timezone.now()
-            with Progress(self.stderr, "orders") as bar:
-                judged = resend(
-                    selection,
-                    by=actor(by),
-                    reason=reason,
-                    now=now,
-                    force=force,
-                    open_partners=shut,
-                    on_progress=bar.reach,
-                ).judgements
+        how = {"by": actor(by), "reason": reason, "now": timezone.now(), "force": force, "dry_run": dry_run}
+        with Progress(self.stderr, "orders") as bar:
+            judged = resend(selection, **how, open_partners=open_partners(), on_progress=bar.reach).judgements
         for row in judged:
             self.stdout.write(f"{row.order}{f' {row.step}' if row.step != '-' else ''}: {self.said(row)}")
         if not judged:

@@ -20,7 +20,7 @@ from orders.lists.list_query import (
     read_query,
     whole_list,
 )
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import may_open
 from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of
@@ -78,7 +78,7 @@ class ExportedList:
 
     def check(self, names: Sequence[str], *, personal: bool) -> None:
         """Raises ExportError if a column is unknown, or personal data are not for this user."""
-        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
+        if personal and not may_open(self.user):
             raise ExportError("export_not_personal")
         unknown = [name for name in names if name not in self.columns]
         if unknown or not names:

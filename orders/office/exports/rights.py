@@ -3,10 +3,11 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from orders.lists.personal import SEE_PERSONAL_DATA
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
-from orders.office.exports.lists import SEE_PERSONAL_DATA, rights_for
+from orders.office.exports.lists import rights_for
 from orders.office.exports.models import Export
 from orders.office.exports.service import is_made_by
 from orders.office.schedules.models import ScheduledExport
