@@ -10,7 +10,12 @@ WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # `make test WHOLE=1`
 
 def sampled(values: Iterable, *, every: int) -> list:
     """The values as parameters; only the first one, and then each so-and-so-many-th, is played by `make test`."""
-    return [value if place % every == 0 else in_the_whole(value) for place, value in enumerate(values)]
+    return [value if place % every == 0 else in_the_whole(*of_several(value)) for place, value in enumerate(values)]
+
+
+def of_several(value) -> tuple:
+    """The values of several parameters stand in a tuple."""
+    return value if type(value) is tuple else (value,)
 
 
 def in_the_whole(*values, **more):
