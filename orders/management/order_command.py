@@ -43,7 +43,7 @@ class OrderCommand(BaseCommand):
             found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
         except OrderError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)}{state_suffix(found)}")
+        self.stdout.write(f"{order}: {self.outcome(options)} by {actor(by)}{state_suffix(found)}")
 
     def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
         """What will follow. Raises NotAllowedError."""
@@ -53,7 +53,7 @@ class OrderCommand(BaseCommand):
         """Does it, by the one service; None where the number is no order of ours. Raises OrderError."""
         raise NotImplementedError
 
-    def told(self, options: dict) -> str:
+    def outcome(self, options: dict) -> str:
         """What was done, in a few words."""
         raise NotImplementedError
 
