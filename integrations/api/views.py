@@ -15,8 +15,8 @@ from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
 from integrations.api.schema import ReadSchema
 from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
 from integrations.database_deadline import database_deadline, is_away
-from orders.admin.order_list import tell_services
-from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
+from orders.admin.order_list import set_service_now
+from orders.customer_page.billed_now import count_by_type, records_of, set_theirs
 from orders.lists import scope
 from orders.lists.personal import may_open
 from orders.models import Order
@@ -52,7 +52,7 @@ class OrdersView(ReadView):
         seen = scope.limit(self.get_queryset(), request.user, "attribution")
         page = self.paginate_queryset(self.filter_queryset(seen))
         mark_orders(page)
-        tell_services(page)
+        set_service_now(page)
         return Response(self.get_serializer({"results": page, "next": self.paginator.next}).data)
 
 
@@ -71,7 +71,7 @@ class OrderView(ReadView):
 
     def get(self, request, number):
         order = self._order(number)
-        tell_services([order])
+        set_service_now([order])
         order.facts = order_status(order, whole=False)
         order.facts["records"] = dict(
             order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))
@@ -132,7 +132,7 @@ class BillingView(ReadView):
         records = records_of(orders, now=now)
         rows = records.select_related("order", "dispatch").defer("order__content", "dispatch__payload")
         page = self.paginate_queryset(rows)
-        tell_theirs(page)
+        set_theirs(page)
         told = {
             "customer": {"enterprise_id": enterprise_id, "enterprise_name": name_of(orders) or ""},
             "billed": None if self.paginator.keys else count_by_type(records, now=now),

@@ -249,7 +249,7 @@ class OrderChangeList(FactsChangeList):
         mark_orders(rows)
         if {"domain_names", "domain_count"}.intersection(self.list_display):
             add_domains(rows)
-        steps = told_steps([order.pk for order in rows])
+        steps = explaining_steps([order.pk for order in rows])
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
         tried, again = defaultdict(list), defaultdict(list)
@@ -262,15 +262,15 @@ class OrderChangeList(FactsChangeList):
             order.is_late = is_past(order) and order.pk not in paused
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
             order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
-        tell_services(rows)
+        set_service_now(rows)
 
 
-def told_steps(order_ids: list[int]) -> list[Dispatch]:
+def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
     since their partner is paused (`is_paused`). One query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
-    told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
-    rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
+    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
+    rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
     rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
     return list(
         rows.only(
@@ -285,7 +285,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     return {row.order_id: row for row in worst_last}
 
 
-def tell_services(rows: Iterable[Order]) -> None:
+def set_service_now(rows: Iterable[Order]) -> None:
     """Sets `service_now`, the service type of `orders.queries.shapes.SERVICE_NOW`.
 
     A query only where a change moved one.

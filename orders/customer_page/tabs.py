@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.recipients import contacts_for
-from orders.customer_page.billed_now import billed_lines, lines_of, records_of, tell_theirs
+from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
 from orders.incident_causes import cause_of
 from orders.lists.personal import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
@@ -57,7 +57,7 @@ def billing(ask: Ask) -> dict:
         .defer("order__content", "dispatch__payload")
     )
     rows.object_list = list(rows.object_list)
-    tell_theirs(rows.object_list)
+    set_theirs(rows.object_list)
     told = billed_lines(lines, ask.orders, now=ask.now)
     mark_orders({line.order.pk: line.order for line in told}.values())
     return {"lines": lines, "billed": told, "rows": rows, "differences": _differences(ask)}

@@ -49,7 +49,7 @@ class OrderCommand(BaseCommand):
             raise CommandError(str(error)) from error
         for line in follows:
             self.stdout.write(f"{order}: {line}")
-        done = f"{order}: {self.told(options)} by {actor(by)}"
+        done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
     def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
@@ -60,7 +60,7 @@ class OrderCommand(BaseCommand):
         """Does it, by the one service; None where the number is no order of ours. Raises OrderError."""
         raise NotImplementedError
 
-    def told(self, options: dict) -> str:
+    def outcome(self, options: dict) -> str:
         """What was done, in a few words."""
         raise NotImplementedError
 

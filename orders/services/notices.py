@@ -35,7 +35,7 @@ KEPT, REMOVED_AT_ONCE = datetime.timedelta(days=180), 1000
 AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 
-def tell_staff(
+def notify_staff(
     people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
 ) -> list[Notice]:
     """Writes a notice to each of these accounts that may log in and has a mail address, in the caller's transaction."""

@@ -14,7 +14,7 @@ from orders.errors import OrderError
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from orders.people import name_of
-from orders.services.notices import tell_staff
+from orders.services.notices import notify_staff
 from orders.services.order_state import add_event
 
 MAX_FAILURES = 3  # in a row; then the desk switches it off
@@ -83,9 +83,9 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
             "next_step": advice(error.code),
         }
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
-        if not tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
+        if not notify_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
             people = schedule.recipients.order_by("pk")
-            tell_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
+            notify_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
 
 
 def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datetime) -> None:
@@ -96,7 +96,7 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
     }
     path = reverse("admin:orders_export_change", args=[row.pk])
     people = [schedule.owner] if row.slot is None else schedule.recipients.order_by("pk")
-    tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
+    notify_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
 
 
 def _facts(schedule: ScheduledExport) -> dict:

@@ -30,7 +30,7 @@ from orders.services.incidents import (
 )
 from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.reconciliation.differences import tell_differences
+from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.meant import end_beside
 from orders.services.reconciliation.take import (
     adopt,
@@ -144,7 +144,7 @@ def _after_accepting(
         mark_records_left(_records_of(owner_of_records, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
         if trial or order.kind == Kind.TRIAL:
-            tell_differences(owner_of_records, by=by, now=now)
+            update_incident(owner_of_records, by=by, now=now)
             end_beside(owner_of_records, now=now, by=by)
     left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
     if left or BILLED_NOT_ACTIVE in codes:

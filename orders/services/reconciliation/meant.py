@@ -18,7 +18,7 @@ from orders.queries.shapes import is_meant, meant_of
 from orders.services.incidents import DIFFERENCE, close_troubles, open_incident
 from orders.services.outbox.freeze import LEFT
 from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
-from orders.services.reconciliation.differences import close_differences, tell_differences
+from orders.services.reconciliation.differences import close_differences, update_incident
 from orders.shape import Shape
 
 Record, State, Kind = BillingRecord.State, Order.State, Order.Kind
@@ -150,7 +150,7 @@ def note_not_meant(
         )
         Reconciliation.objects.filter(pk=run.pk).update(differences=len(new))
     if new or over:
-        tell_differences(trial, by=by, now=now)
+        update_incident(trial, by=by, now=now)
     if beside and beside.pk != trial.pk and found:
         detail = f"the records of {trial.number} are not as its orders say"
         open_incident(beside, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now, mail=False)

@@ -15,7 +15,7 @@ from orders.books import HeldRecord
 from orders.content import canonical_json
 from orders.models import Difference, Order, Reconciliation
 from orders.services.order_state import lock_orders
-from orders.services.reconciliation.differences import close_differences, first_found, keep_age, tell_differences
+from orders.services.reconciliation.differences import close_differences, first_found, keep_age, update_incident
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
@@ -98,7 +98,7 @@ def _save_not_listed(
     keep_age([found], known, now)
     if lacking:
         found.save()
-    tell_differences(order, by=by, now=now)
+    update_incident(order, by=by, now=now)
     return [found] if lacking else []
 
 

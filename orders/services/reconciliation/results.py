@@ -25,7 +25,7 @@ from orders.services.reconciliation.differences import (
     keep_age,
     note_checked,
     of_order,
-    tell_differences,
+    update_incident,
     without_accepted,
 )
 from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
@@ -91,7 +91,7 @@ def keep_discrepancies(
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
     keep_age(rows, known, now)
     rows = Difference.objects.bulk_create(rows, batch_size=500)
-    tell_differences(order, by=by, now=now, mail=mail)
+    update_incident(order, by=by, now=now, mail=mail)
     end_what_is_over(order, by=by, now=now)
     if order.kind == Order.Kind.TRIAL:
         refresh_trial(order, by=by, now=now)

@@ -25,7 +25,7 @@ from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
-from orders.services.reconciliation.differences import tell_differences
+from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.held_records import (
     TAKEN,
     as_meant,
@@ -112,7 +112,7 @@ def take(
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
             close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
-            tell_differences(order, by=by, now=now)
+            update_incident(order, by=by, now=now)
             if order.kind == Kind.TRIAL:
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
