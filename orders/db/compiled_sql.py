@@ -101,7 +101,7 @@ class Prepared:
         return sql, tuple(places), read
 
 
-def ask_together(*questions: "Question") -> list:
+def ask_together(*questions: tuple[Prepared, dict]) -> list:
     """Asks several queries, each with its values, one after the other in one round trip. Gives their results.
 
     Each sees what was committed when its turn came. So a query behind one that takes a lock sees what the lock's last
@@ -148,8 +148,8 @@ def _plain(row: Sequence):
     return row[0] if len(row) == 1 else tuple(row)
 
 
-class FreeIds:
-    """A query for ids that new rows of these models may get. It can be asked together with Prepared queries.
+class FreeIds(Prepared):
+    """Asks for ids that new rows of these models may get.
 
     `counts` has the number of ids of each model. The answer is {model: ids}. Ids that nobody uses are lost.
     """
@@ -157,12 +157,8 @@ class FreeIds:
     def __init__(self, *models: type[Model]):
         self.models = models
 
-    def __call__(self, counts: Sequence[int]) -> dict[type[Model], list[int]]:
-        if connection.vendor != "postgresql":
-            return self._after_last(counts)
-        with connection.cursor() as cursor:
-            self.send(cursor, {"counts": counts})
-            return self.read(cursor)
+    def __call__(self, *, counts: Sequence[int]) -> dict[type[Model], list[int]]:
+        return super().__call__(counts=counts) if connection.vendor == "postgresql" else self._after_last(counts)
 
     def send(self, cursor, values: dict) -> None:
         each = ", ".join(["ARRAY(SELECT nextval(%s::regclass) FROM generate_series(1, %s))"] * len(self.models))
@@ -181,9 +177,6 @@ class FreeIds:
         return {model: [*range(at, at + count)] for model, (at, count) in zip(self.models, pairs, strict=True)}
 
 
-Question = tuple[Prepared | FreeIds, dict]  # what `ask_together` asks, and the values of its slots
-
-
 def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | None = None) -> None:
     """Gives unsaved rows the ids with which they will be saved, so that others can point to them already.
 
@@ -192,7 +185,7 @@ def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | N
     """
     by_model, ids = _by_model(rows), dict(free or {})
     if lacking := [model for model, unsaved in by_model.items() if len(ids.get(model, ())) < len(unsaved)]:
-        ids |= FreeIds(*lacking)([len(by_model[model]) for model in lacking])
+        ids |= FreeIds(*lacking)(counts=[len(by_model[model]) for model in lacking])
     for model, unsaved in by_model.items():
         for row, number in zip(unsaved, ids[model], strict=False):
             row.pk = number

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Model, Q
 
 from orders.content import OrderContent, domain_key
-from orders.db.compiled_sql import insert_rows, insert_together, reserve_ids
+from orders.db.compiled_sql import insert_together, reserve_ids
 from orders.intake.decide import Facts, Plan
 from orders.models import (
     AcceptedCall,
@@ -56,7 +56,7 @@ def new_order(
     content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
 ) -> Order:
     """The unsaved row of a new order, as its message says it. `write_plan` adds what was decided."""
-    order = Order(
+    return Order(
         number=content.number,
         kind=content.kind,
         trial=trial,
@@ -69,10 +69,8 @@ def new_order(
         trans_idh=trans_idh,
         received_at=now,
         state_since=now,
+        **{name: getattr(content, name) for name in COPIED},
     )
-    for name in COPIED:
-        setattr(order, name, getattr(content, name))
-    return order
 
 
 def write_plan(
@@ -192,7 +190,7 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
 
 def claim_trial(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
-    insert_rows([_claim_row(order, now)])
+    _claim_row(order, now).save(force_insert=True)
 
 
 def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:

@@ -36,7 +36,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
     plan = decide(content, facts, now=now)
-    if plan.held != was:
+    if plan.held != was:  # before the events of the plan, which waits for no lock
         close_troubles(order, code=was, now=now, by=by)
     write_plan(order, plan, facts, now=now, by=by)
     if plan.held:
