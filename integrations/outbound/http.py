@@ -18,7 +18,7 @@ from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from integrations.outbound.deadline import TimedCall, adapter
+from integrations.outbound.deadline import TimedCall, adapter, deadline
 
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
@@ -203,18 +203,15 @@ def _request(url: str, body: bytes, key: str, request_id: str) -> requests.Prepa
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
     """(status, headers, up to one byte more than `most`), or PartnerError."""
-    sender = adapter()
-    with sender.deadline(timeout) as call:
+    with deadline(timeout) as call:
         try:
-            response = sender.send(request, stream=True, timeout=timeout, **_network())
+            response = adapter().send(request, stream=True, timeout=timeout, **_network())
             try:
                 raw = response.raw.read(most + 1, decode_content=True)
             finally:
                 response.close()
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _broken(call, error) from error
-    if call.expired:  # the reaper's end of the stream looks like the end of an answer without a length
-        raise _broken(call, TimeoutError("time is up"))
     return response.status_code, response.headers, raw
 
 
@@ -233,7 +230,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
-    if call.expired or call.overdue or isinstance(error, requests.Timeout):
+    if call.overdue or isinstance(error, requests.Timeout):
         code, what = "timeout", "no complete answer in time"
     elif call.at_proxy:
         code, what = "proxy", "the proxy gives no connection"

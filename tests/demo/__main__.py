@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -31,10 +30,8 @@ def main() -> int:
                 return run_demo(desk)
             finally:
                 print("ending the processes")
-    except (NotYetError, ChildProcessError) as error:
+    except (NotYetError, RuntimeError) as error:
         print(f"demo: {error}", file=sys.stderr)
-    except subprocess.CalledProcessError as error:
-        print(f"demo: {error}\n{error.stderr[-TAIL:]}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nstopped before the end")
     return 1
@@ -117,11 +114,11 @@ def tell_trying(desk: ProcessDesk) -> None:
 
 
 def stay(desk: ProcessDesk) -> None:
-    """Waits for Ctrl-C. Raises ChildProcessError if a process of the desk ends."""
+    """Waits for Ctrl-C. Raises RuntimeError if a process of the desk ends."""
     while True:
         for name, process in desk.processes.items():
             if process.poll() is not None:
-                raise ChildProcessError(f"{name} ended with code {process.returncode}\n{desk.log(name)[-TAIL:]}")
+                raise RuntimeError(f"{name} ended with code {process.returncode}\n{desk.log(name)[-TAIL:]}")
         time.sleep(0.2)
 
 

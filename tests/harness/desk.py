@@ -10,7 +10,6 @@ import pathlib
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -155,18 +154,9 @@ class ProcessDesk(Children):
 
     # --- processes
 
-    def manage(
-        self, *words: str, check: bool = True, timeout: float = 120, root: pathlib.Path | None = None
-    ) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=root or self.root,
-            env=self.environment,
-            check=check,
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-        )
+    def manage(self, *words: str, **how) -> subprocess.CompletedProcess:
+        """One of our commands (`Children.run`)."""
+        return self.run("manage.py", *words, **how)
 
     def start_sandbox(self) -> None:
         self.start_sandbox_at(self.ports["sandbox"], "--state", str(self.folder / "partners.sqlite3"))

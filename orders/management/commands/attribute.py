@@ -13,5 +13,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return choose_attribution(number=number, letters=options["letters"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return f"attribution {options['letters']} chosen"
