@@ -23,7 +23,14 @@ from orders.services.refused_calls import INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
-from project.observability.readiness import MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations, why_unknown
+from project.observability.readiness import (
+    MIGRATIONS_MISSING,
+    NO_WORKER,
+    RESTORED,
+    missing_migrations,
+    why_unknown,
+    write_try,
+)
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
@@ -43,15 +50,16 @@ def desk_status(now: datetime.datetime) -> dict:
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
-        "oldest_retrying": None, "expiring": None,
+        "oldest_retrying": None, "expiring": None, "unwritable": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
+            found["unwritable"] = write_try.why_not(now)
             found |= _told(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
-        return found | {"reasons": [why_unknown(error)]}
+        return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
     found["reasons"] = reasons(found)
     return found
 
@@ -155,6 +163,7 @@ def reasons(found: dict) -> list[str]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
+        found["unwritable"],
         f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         _refused(found["refused_calls"]),
