@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import override
 from django_q.models import OrmQ
 
+from integrations.clocks import wrong_clocks
 from integrations.database_deadline import error_line
 from integrations.worker.broker import ALIKE
 from orders.error_messages import say_in_english
@@ -52,7 +53,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
-        "failed_tasks": None,
+        "failed_tasks": None, "clocks_ahead": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -84,6 +85,7 @@ def _told(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
+        "clocks_ahead": facts.clocks,
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
     }
@@ -171,6 +173,7 @@ def reasons(found: dict) -> list[str]:
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
         _said(INTAKE_REFUSED, found["refused_calls"]),
         _said(DELIVERY_FAILED, found["failed_tasks"]),
+        *(_said(code, params) for code, params in wrong_clocks(found["clocks_ahead"]).items()),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
