@@ -268,6 +268,8 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         payload=row.payload,
         lease_until=row.next_try_at,
         size=row.size,
+        order=row.order.number,
+        attempt=attempt.number,
         alone=row.lost > 0,
         after_loss=after_loss,
         ask_first=ask_first,
