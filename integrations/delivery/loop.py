@@ -22,6 +22,7 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
+from integrations.counting import count_call
 from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
 from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
@@ -29,6 +30,7 @@ from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe,
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.db.compiled_sql import Prepared, Slot
+from orders.log_facts import log_facts
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
@@ -195,6 +197,8 @@ class Drain:
         self.alone = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]
+            if item.after_loss and pool.partner in OUTSIDE:
+                count_call(pool.partner, item.step, "lost", None)
             call = ClaimedCall(pool, item, until)
             self.calls[pool.executor.submit(_call, call, self._ends_at)] = call
             pool.in_flight += 1
@@ -394,10 +398,32 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
         late = not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
     if late:
         return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
-    call.sent, began = True, time.monotonic()
-    outcome = send_step(call.work)
-    call.took = time.monotonic() - began
+    call.sent, began, work = True, time.monotonic(), call.work
+    facts = {"order": work.order, "partner": call.pool.partner, "step": work.step}
+    with log_facts(**facts, trace=work.trace, request=work.request_id, key=work.key, attempt=work.attempt):
+        outcome = send_step(work)
+        call.took = time.monotonic() - began
+        if call.pool.partner in OUTSIDE:
+            _note(call, outcome)
     return outcome
+
+
+def _note(call: ClaimedCall, outcome: Outcome) -> None:
+    """Counts the call and writes a line about it."""
+    word, partner, work = _word_of(outcome), call.pool.partner, call.work
+    count_call(partner, work.step, word, call.took)
+    logger.info(
+        "%s %s of %s: %s in %.3f s %s",
+        *(partner, work.step, work.order, word, call.took, outcome.code),
+        extra={"outcome": word, "seconds": round(call.took, 4), "code": outcome.code, "status": outcome.http_status},
+    )
+
+
+def _word_of(outcome: Outcome) -> str:
+    """An outcome's word in /metrics and in the log (contract 6)."""
+    if outcome.result == Attempt.Outcome.RETRY:
+        return "unknown" if outcome.unknown else "retried"
+    return "done" if outcome.result == Attempt.Outcome.OK else "refused"
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:
