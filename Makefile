@@ -88,7 +88,7 @@ first-start: $(VENV)/stamp
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py \
 		tests/processes/test_export_kills.py tests/processes/test_schedule_kills.py tests/processes/test_bulk_kills.py \
-		tests/database/test_frozen.py $(ARGS)
+		tests/processes/test_metrics.py tests/database/test_frozen.py $(ARGS)
 
 versions: $(VENV)/stamp
 	@$(PY) -m tests.run -m versions tests/versions $(ARGS)

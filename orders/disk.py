@@ -1,6 +1,10 @@
-"""What must be on the disk before anybody is told that it is kept."""
+"""Files that several processes write, and what must be on the disk before anybody is told that it is kept."""
 
+import contextlib
+import fcntl
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -11,3 +15,30 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Replaces a file completely or not at all, even if the power fails."""
+    handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "w") as part:
+            os.fchmod(part.fileno(), 0o644)
+            part.write(text)
+            part.flush()
+            os.fsync(part.fileno())
+        os.replace(path, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise

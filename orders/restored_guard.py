@@ -10,16 +10,12 @@ own, so that no order waits for it. The first number after a quiet second is wri
 """
 
 import atexit
-import contextlib
 import datetime
-import fcntl
 import logging
 import os
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +25,7 @@ from django.db.models import Subquery
 from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared
+from orders.disk import locked, replace_file
 from orders.models import OrderEvent, Timeline
 
 logger = logging.getLogger(__name__)
@@ -194,36 +191,9 @@ def raise_mark(name: str, number: int) -> None:
     """Writes the number if it is higher than the one in the file. Raises OSError."""
     file = _file(name)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(file.parent):
+    with locked(file.parent):
         if number > read_mark(name):
-            _replace(file, f"{number}\n")
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Replaces a file completely or not at all, even if the power fails."""
-    handle, path = tempfile.mkstemp(dir=file.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "w") as part:
-            os.fchmod(part.fileno(), 0o644)
-            part.write(text)
-            part.flush()
-            os.fsync(part.fileno())
-        os.replace(path, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        raise
+            replace_file(file, f"{number}\n")
 
 
 def unwritable(folder: Path) -> str:

@@ -1,36 +1,13 @@
-"""Request ids, the database's deadline, people's names, the size of uploads, and the content security policy."""
-
-import re
-import uuid
+"""The database's deadline, people's names, the size of uploads, and the content security policy."""
 
 from django.shortcuts import render
 
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
 from integrations.inbound.body import LARGEST
 from orders.people import names_read_once
-from project.observability.logs import request_id
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
 PARTNERS = ("/api/bboss/", "/api/bpm/")
-SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-
-
-class RequestIdMiddleware:
-    """Gives every request an id and sends it back. A harmless X-Request-Id is kept."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        given = request.headers.get("X-Request-Id", "")
-        number = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
-        token = request_id.set(number)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(token)
-        response["X-Request-Id"] = number
-        return response
 
 
 class DatabaseDeadlineMiddleware:

@@ -49,7 +49,7 @@ INSTALLED_APPS = [
     "project",
 ]
 MIDDLEWARE = [
-    "project.middleware.RequestIdMiddleware",
+    "project.observability.requests.RequestMiddleware",
     "project.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

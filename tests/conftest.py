@@ -39,6 +39,12 @@ def clock():
 
 
 @pytest.fixture
+def fresh_gauges(monkeypatch):
+    """/metrics reads its gauges each time, not every 15 s."""
+    monkeypatch.setattr("project.observability.metrics.KEPT_FOR", 0.0)
+
+
+@pytest.fixture
 def case():
     """`case(1)`: an acceptance case as a dict."""
     return lambda number: json.loads((HERE / "cases" / f"case{number}.json").read_text())

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from orders.models import Dispatch, Incident, Order
+from orders.models import Dispatch
 from tests import factories
 
 
@@ -102,7 +102,6 @@ def test_without_a_database_it_is_503_not_500(client, database_away):
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["the database does not answer"]
-    assert client.get("/metrics").status_code == 503
 
 
 @pytest.mark.django_db
@@ -149,66 +148,6 @@ def test_the_oldest_open_dispatch_that_is_due_counts(client, clock, beat):
 @pytest.mark.parametrize("page", ["/livez", "/readyz", "/metrics"])
 def test_only_reading(client, page):
     assert client.post(page).status_code == 405
-
-
-def test_metrics(client, clock, beat):
-    beat(5)
-    due = timezone.now() - datetime.timedelta(seconds=42)
-    factories.DispatchFactory(next_try_at=due)
-    factories.DispatchFactory(state=Dispatch.State.DONE)
-    factories.OrderFactory(state=Order.State.ACTIVE)
-    factories.IncidentFactory()
-    factories.IncidentFactory(state=Incident.State.RESOLVED)
-    answer = client.get("/metrics")
-    assert answer["Content-Type"].startswith("text/plain")
-    lines = answer.content.decode().splitlines()
-    assert 'desk_dispatches{channel="billing",state="due"} 1.0' in lines
-    assert 'desk_dispatches{channel="bpm",state="retrying"} 0.0' in lines
-    assert not [line for line in lines if line.startswith("desk_dispatches") and "done" in line]
-    assert "desk_oldest_due_seconds 42.0" in lines
-    assert "desk_heartbeat_age_seconds 5.0" in lines
-    assert 'desk_orders{state="in_progress"} 2.0' in lines
-    assert 'desk_orders{state="active"} 1.0' in lines
-    assert 'desk_open_incidents{state="open"} 1.0' in lines
-    assert "desk_notices_given_up 0.0" in lines
-    assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
-
-
-def test_metrics_of_what_is_retried(client, clock, db):
-    times = {"frozen_at": timezone.now() - datetime.timedelta(seconds=1801), "next_try_at": timezone.now()}
-    factories.BpmDispatchFactory(state="retrying", attempts=1, tries_left=1, **times)
-    lines = client.get("/metrics").content.decode().splitlines()
-    assert 'desk_oldest_retrying_seconds{partner="bpm"} 1801.0' in lines
-    assert 'desk_oldest_retrying_seconds{partner="mail"} 0.0' in lines
-
-
-@pytest.mark.django_db
-def test_metrics_before_the_first_worker(client):
-    assert "\ndesk_heartbeat_age_seconds " not in client.get("/metrics").content.decode()
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "allowed, peer, status",
-    [
-        (["127.0.0.1"], "127.0.0.1", 200),
-        (["127.0.0.1"], "::ffff:127.0.0.1", 200),
-        (["10.1.0.0/16", "fd00::/8"], "10.1.2.3", 200),
-        (["10.1.0.0/16", "fd00::/8"], "fd00::5", 200),
-        (["10.1.0.0/16"], "10.2.0.1", 403),
-        (["127.0.0.1"], "", 403),
-        (["127.0.0.1"], "unix:", 403),
-        ([], "127.0.0.1", 403),
-    ],
-)
-def test_who_may_read_metrics(client, settings, allowed, peer, status):
-    settings.METRICS_ALLOWED_IPS = allowed
-    assert client.get("/metrics", REMOTE_ADDR=peer).status_code == status
-
-
-def test_a_header_cannot_claim_an_address(client):
-    headers = {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"}
-    assert client.get("/metrics", REMOTE_ADDR="203.0.113.9", **headers).status_code == 403
 
 
 @pytest.mark.django_db

@@ -22,6 +22,7 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
+from integrations.counting import count_call
 from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
 from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
@@ -187,6 +188,8 @@ class Drain:
         self.alone = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]
+            if item.after_loss and pool.partner in OUTSIDE:
+                count_call(pool.partner, item.step, "lost", None)
             call = ClaimedCall(pool, item, until)
             self.calls[pool.executor.submit(_call, call, self._ends_at)] = call
             pool.in_flight += 1
@@ -370,7 +373,16 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
     call.sent, began = True, time.monotonic()
     outcome = send_step(call.work)
     call.took = time.monotonic() - began
+    if call.pool.partner in OUTSIDE:
+        count_call(call.pool.partner, call.work.step, _counted_as(outcome), call.took)
     return outcome
+
+
+def _counted_as(outcome: Outcome) -> str:
+    """An outcome's word in /metrics and in the log (contract 6)."""
+    if outcome.result == Attempt.Outcome.RETRY:
+        return "unknown" if outcome.unknown else "retried"
+    return "done" if outcome.result == Attempt.Outcome.OK else "refused"
 
 
 def drain(*, seconds: float | None = CLAIM_FOR, linger: bool = True, **options) -> DrainReport:

@@ -1,5 +1,32 @@
-"""Errors of backup and restore. Each text is one clear line."""
+"""Errors of backup and restore, each one clear line; and the database's, counted for /metrics."""
+
+from django.db import Error, IntegrityError
+from django.db.utils import DatabaseErrorWrapper
+
+from integrations.counting import count_database_error
+from integrations.database_deadline import is_away, time_left
 
 
 class BackupError(Exception):
     """Backup or restore failed. It left nothing that could be mistaken for a complete one."""
+
+
+class CountedErrors(DatabaseErrorWrapper):
+    """Counts what Django makes of the driver's errors. A constraint that holds is none: it decides who was first."""
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        if exc_type is None:
+            return
+        try:
+            super().__exit__(exc_type, exc_value, traceback)
+        except IntegrityError:
+            raise
+        except Error as error:
+            late = time_left() <= 0 or getattr(exc_value, "is_deadline", False) or _was_cancelled(exc_value)
+            count_database_error("deadline" if late else "away" if is_away(error) else "other")
+            raise
+
+
+def _was_cancelled(error: Exception) -> bool:
+    """Whether PostgreSQL ended a statement that took longer than it may."""
+    return getattr(error, "sqlstate", None) == "57014"

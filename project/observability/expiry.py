@@ -63,8 +63,12 @@ def _api_tokens(now: datetime.datetime) -> Iterator[Expiry]:
     today = timezone.localdate(now)
     rows = ApiToken.objects.filter(revoked_at=None, valid_until__range=(today - SOON, today + SOON))
     for system, day in rows.values_list("system", "valid_until"):
-        last_moment = datetime.datetime.combine(day, datetime.time.max, timezone.get_current_timezone())
-        yield Expiry(API_TOKEN, system, last_moment)
+        yield Expiry(API_TOKEN, system, last_moment(day))
+
+
+def last_moment(day: datetime.date) -> datetime.datetime:
+    """The last moment at which a token of the read API is valid."""
+    return datetime.datetime.combine(day, datetime.time.max, timezone.get_current_timezone())
 
 
 def client_certificate() -> Iterator[Expiry]:

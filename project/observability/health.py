@@ -3,7 +3,6 @@
 import logging
 
 from django.conf import settings
-from django.db import Error
 from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -14,7 +13,7 @@ from integrations.database_deadline import Outage, error_line
 from project import __version__
 from project.addresses import is_allowed
 from project.observability.metrics import exposition
-from project.observability.readiness import DATABASE_AWAY, readiness, why_unknown
+from project.observability.readiness import readiness, why_unknown
 
 log = logging.getLogger(__name__)
 outage = Outage(log, "/readyz")
@@ -51,8 +50,4 @@ def metrics(request):
     """Prometheus text for METRICS_ALLOWED_IPS. Checks the real peer's address, since a header can be forged."""
     if not is_allowed(request.META.get("REMOTE_ADDR", ""), settings.METRICS_ALLOWED_IPS):
         return HttpResponse("not for this address", status=403, content_type="text/plain")
-    try:
-        return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
-    except Error as error:
-        log.error("metrics: %s: %s", DATABASE_AWAY, error_line(error))
-        return HttpResponse(DATABASE_AWAY, status=503, content_type="text/plain")
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,71 +1,197 @@
-"""The metrics at /metrics. They are read from the database at each scrape, so that any web process can answer."""
+"""What /metrics shows (contract 6): what all processes of this machine counted, and gauges that the database gives.
 
+The gauges' text is kept in a file for 15 s, so that the database is asked no more often, however many processes are
+scraped. A database that is away is not asked more often either.
+"""
+
+import contextlib
+import datetime
 import itertools
-from collections.abc import Iterable
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from django.db.models import Count, QuerySet
 from django.utils import timezone
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    Metric,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from integrations.counting import FOLDER, OTHER, CountedCollector
+from integrations.database_deadline import LOOK, Outage, database_deadline
+from integrations.models import ApiToken
+from orders.disk import locked, replace_file
+from orders.incident_causes import CAUSES
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
-from orders.queries.doubts import open_differences
+from orders.queries.doubts import failed_steps, open_differences
+from orders.queries.paused_work import pauses_in_force
+from orders.queries.stuck import count_stuck
 from orders.restored_guard import read_restore_state
+from orders.steps import GUARDED, OUTSIDE, Channel
 from project import __version__
+from project.database.backup import last_backup
+from project.observability.expiry import API_TOKEN, bboss_tokens, client_certificate, last_moment
 from project.observability.facts import Facts
 
-
-def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> GaugeMetricFamily:
-    """The number of rows by these columns' values. Values without any are 0, so that a graph has no gaps."""
-    counts = rows.order_by().values_list(*labels).annotate(number=Count("pk"))
-    found = {tuple(values): number for *values, number in counts}
-    family = GaugeMetricFamily(name, text, labels=list(labels))
-    for values in itertools.product(*labels.values()):
-        family.add_metric(values, found.get(values, 0))
-    return family
+KEPT = FOLDER / "gauges.prom"
+KEPT_FOR = 15.0  # seconds
+PARTNERS_CODE = re.compile(r"(http|code)_[0-9]{3}")
+outage = Outage(logging.getLogger(__name__), "/metrics")
 
 
-class DeskCollector:
-    """Collects our gauges at each scrape."""
+def exposition() -> bytes:
+    """All figures as Prometheus text. Without a database those of the processes, and `desk_database_up` 0."""
+    here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), BuildCollector()]
+    return _text(*here) + _gauges()
 
-    def collect(self):
-        facts = Facts(timezone.now())
+
+def _text(*collectors: Collector) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    for collector in collectors:
+        registry.register(collector)
+    return generate_latest(registry)
+
+
+def _gauges() -> bytes:
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(FOLDER))  # whoever else is scraped waits for this one's answer
+            if 0 <= time.time() - KEPT.stat().st_mtime < KEPT_FOR:
+                return KEPT.read_bytes()
+        text = _read_gauges()
+        with contextlib.suppress(OSError):
+            replace_file(KEPT, text.decode())
+        return text
+
+
+def _read_gauges() -> bytes:
+    up = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=1)
+    try:
+        with database_deadline(LOOK):
+            text = _text(DeskCollector())
+        outage.over()
+    except Exception as error:  # whatever it is: the counters are shown
+        outage.began(error)
+        up, text = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=0), b""
+    return text + _text(Given([up]))
+
+
+class Given(Collector):
+    """Families that are there already."""
+
+    def __init__(self, families: Iterable[Metric]):
+        self.families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self.families
+
+
+class BuildCollector(Collector):
+    """The version."""
+
+    def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
+
+
+def _family(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[Iterable[str], float]]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=list(labels))
+    for given, value in values:
+        family.add_metric(list(given), value)
+    return family
+
+
+def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> Metric:
+    """The number of rows by these columns' values. Values without any are 0, so that a graph has no gaps."""
+    counts = rows.order_by().values_list(*labels).annotate(number=Count("pk"))
+    found = dict.fromkeys(itertools.product(*labels.values()), 0)
+    for *values, number in counts:
+        found[tuple(values)] = number
+    return _family(name, text, labels, found.items())
+
+
+class DeskCollector(Collector):
+    """Collects our gauges. Raises django.db.Error if the database is away."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        facts = Facts(now)
         text = "1 while the database counts as restored: nothing is taken in or sent"
         yield GaugeMetricFamily("desk_restored", text, value=int(read_restore_state().restored))
-        text, states = "Dispatches not finished yet", OPEN_STATES
-        yield _counted("desk_dispatches", text, Dispatch.objects.open(), channel=Dispatch.Channel.values, state=states)
-        text = "How long the oldest due dispatch has been waiting"
-        yield GaugeMetricFamily("desk_oldest_due_seconds", text, value=max(facts.oldest_due.values()))
-        text = "How long the longest retried step of a partner has been tried without success"
-        retrying = GaugeMetricFamily("desk_oldest_retrying_seconds", text, labels=["partner"])
-        for partner, age in facts.oldest_retrying.items():
-            retrying.add_metric([partner], age)
-        yield retrying
-        # No sample if no worker ever ran; an alert on absence notices that.
-        heartbeat = GaugeMetricFamily("desk_heartbeat_age_seconds", "Time since a worker's last sign of life")
-        if facts.heartbeat_age is not None:
-            heartbeat.add_metric([], facts.heartbeat_age)
-        yield heartbeat
         yield _counted("desk_orders", "Orders", Order.objects.all(), state=Order.State.values)
-        text = "Incidents not over yet"
-        yield _counted("desk_open_incidents", text, Incident.objects.unresolved(), state=UNRESOLVED)
+        text, channels = "Dispatches not finished yet", Dispatch.Channel.values
+        yield _counted("desk_dispatches", text, Dispatch.objects.open(), channel=channels, state=OPEN_STATES)
+        yield _incidents()
         text = "Differences with the big-data side, open"
         yield _counted("desk_open_differences", text, open_differences(), kind=Difference.Kind.values)
         text = "How long the oldest difference has been open"
         yield GaugeMetricFamily("desk_oldest_difference_seconds", text, value=facts.difference_age)
         text = "Orders that have service and no record at the big-data side"
         yield GaugeMetricFamily("desk_unbilled_orders", text, value=facts.differences.unbilled)
+        yield GaugeMetricFamily("desk_stuck_orders", "Orders that need somebody", value=count_stuck())
+        text = "How long the oldest due dispatch of a partner has been waiting"
+        ages = {(partner,): age for partner, age in facts.oldest_due.items()}
+        due = _family("desk_oldest_due_seconds", text, ["partner"], ages.items())
+        due.add_sample("desk_oldest_due_seconds", {}, max(ages.values()))  # as until 1.4.0: goes with 1.6.0
+        yield due
+        text = "How long the longest retried step of a partner has been tried without success"
+        ages = {(partner,): age for partner, age in facts.oldest_retrying.items()}
+        yield _family("desk_oldest_retrying_seconds", text, ["partner"], ages.items())
+        text, down = "1 while a partner's calls wait for its breaker", {row.partner for row in facts.breakers}
+        yield _family("desk_breaker_open", text, ["partner"], (([name], int(name in down)) for name in GUARDED))
+        text, held = (
+            "1 while people hold a partner's calls back",
+            {row.pause.partner for row in pauses_in_force(now=now)},
+        )
+        yield _family("desk_paused", text, ["partner"], (([name], int(name in held)) for name in OUTSIDE))
+        # No sample if no worker ever ran, or nothing was ever backed up; an alert on absence notices that.
+        text, age = "Time since a worker's last sign of life", facts.heartbeat_age
+        yield _family("desk_heartbeat_age_seconds", text, [], [([], age)] if age is not None else [])
+        yield _backup_age(now.timestamp())
+        yield _expiries(now.timestamp())
+        given_up = facts.notices_given_up
         text = "Notices to staff of the last 7 days that did not go out"
-        yield GaugeMetricFamily("desk_notices_given_up", text, value=facts.notices_given_up)
+        yield GaugeMetricFamily("desk_notices_given_up", text, value=given_up)
+        mails = failed_steps().filter(channel=Channel.MAIL).count()
+        text = "Mails that did not go out: about orders, and notices to staff of the last 7 days"
+        yield GaugeMetricFamily("desk_mails_given_up", text, value=given_up + mails)
 
 
-def exposition() -> bytes:
-    """The gauges as Prometheus text. Raises django.db.Error if the database is away."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(DeskCollector())
-    return generate_latest(registry)
+def _incidents() -> Metric:
+    """By code; by state too, as until 1.4.0: that goes with 1.6.0."""
+    rows, text = Incident.objects.unresolved(), "Incidents not over yet"
+    found: Counter[str] = Counter()
+    for code in rows.order_by().values_list("code", flat=True):
+        found[code if code in CAUSES or PARTNERS_CODE.fullmatch(code) else OTHER] += 1
+    family = _family("desk_open_incidents", text, ["code"], (([code], found[code]) for code in {*CAUSES, *found}))
+    family.samples += _counted("desk_open_incidents", text, rows, state=UNRESOLVED).samples
+    return family
+
+
+def _backup_age(now: float) -> Metric:
+    last = last_backup()
+    values = [([], now - datetime.datetime.fromisoformat(last["made_at"]).timestamp())] if last else []
+    return _family("desk_last_backup_age_seconds", "Time since the last backup that the database knows of", [], values)
+
+
+def _expiries(now: float) -> Metric:
+    """The nearest end of each: of our tokens for BBOSS and the certificate, and of the read API's valid tokens."""
+    ends = {(one.what, one.name): one.ends for one in (*bboss_tokens(), *client_certificate())}
+    for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
+        ends[API_TOKEN, system] = min(ends.get((API_TOKEN, system), last_moment(day)), last_moment(day))
+    text = "Time until a token or certificate ends; below 0 it has ended"
+    values = ((key, end.timestamp() - now) for key, end in ends.items())
+    return _family("desk_expires_seconds", text, ["what", "name"], values)

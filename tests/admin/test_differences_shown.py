@@ -151,7 +151,7 @@ def test_one_that_is_found_anew_is_one_thing(admin_client):
     assert len(admin_client.get(page(order, "?tab=billing")).context["differences"]) == 1
 
 
-def test_metrics_tell_them(db):
+def test_metrics_tell_them(db, fresh_gauges):
     now = timezone.now()
     unbilled(found_at=now - DAY)
     factories.DifferenceFactory(kind="fields", found_at=now)

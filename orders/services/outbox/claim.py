@@ -112,6 +112,7 @@ def claim(
             (fresh if row.frozen_at is None else again).append(row)
         _freeze(fresh, now)
         died = [row for row in again if row.state == State.SENDING]
+        lost_ids = {row.pk for row in died}
         note_losses(died, now)
         token, until = uuid.uuid4(), now + lease
         for row in rows:
@@ -122,7 +123,10 @@ def claim(
         attempts = [new_row(Attempt, dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)
-    return [_work(row, attempt, row.pk in before) for row, attempt in zip(rows, attempts, strict=True)]
+    return [
+        _work(row, attempt, after_loss=row.pk in lost_ids, ask_first=row.pk in before)
+        for row, attempt in zip(rows, attempts, strict=True)
+    ]
 
 
 def paused_partners(*, now: datetime.datetime) -> set[str]:
@@ -252,7 +256,7 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
             row.payload = payload
 
 
-def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
+def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool) -> Work:
     return Work(
         dispatch_id=row.pk,
         attempt_id=attempt.pk,
@@ -265,6 +269,7 @@ def _work(row: Dispatch, attempt: Attempt, ask_first: bool) -> Work:
         lease_until=row.next_try_at,
         size=row.size,
         alone=row.lost > 0,
+        after_loss=after_loss,
         ask_first=ask_first,
     )
 

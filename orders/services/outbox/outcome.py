@@ -26,6 +26,7 @@ class Work:
     lease_until: datetime.datetime
     size: int = 0
     alone: bool = False
+    after_loss: bool = False  # the worker that had claimed it before died
     ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
 
 

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 
 import psycopg
 from django.db.backends.postgresql import base
+from django.utils.functional import cached_property
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from psycopg.pq import ConnStatus
 
 from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
+from project.database.errors import CountedErrors
 from project.database.options import session_limits
 
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
@@ -30,6 +32,8 @@ HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; t
 
 class DeadlineError(psycopg.OperationalError):
     """The database did not answer in time. Its connection was closed, so that nothing is read from it any more."""
+
+    is_deadline = True
 
 
 class Gate:
@@ -140,6 +144,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(settings_dict, alias)
         if pool := self.settings_dict["OPTIONS"].get("pool"):
             self.settings_dict["OPTIONS"]["pool"] = {**pool, "connection_class": DeadlineConnection}
+
+    @cached_property
+    def wrap_database_errors(self):
+        return CountedErrors(self)
 
     def get_connection_params(self):
         params = super().get_connection_params()

@@ -1,8 +1,10 @@
 """Django's engine for SQLite. It waits for a lock no longer than the deadline allows."""
 
 from django.db.backends.sqlite3 import base
+from django.utils.functional import cached_property
 
 from integrations.database_deadline import time_left
+from project.database.errors import CountedErrors
 from project.database.options import SQLITE_PATIENCE
 
 
@@ -10,6 +12,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """SQLite runs inside our process. It waits only for locks of other processes, or for the disk."""
 
     _limit: tuple = ()  # (connection, its present time-out)
+
+    @cached_property
+    def wrap_database_errors(self):
+        return CountedErrors(self)
 
     def create_cursor(self, name=None):
         """Sets the time-out before each statement, since Django makes a cursor for each."""

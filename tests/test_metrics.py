@@ -1,0 +1,253 @@
+"""`/metrics`: what all processes of a machine counted, gauges of the database, and who may read them."""
+
+import contextlib
+import datetime
+import errno
+import os
+import signal
+import uuid
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from integrations import counting
+from orders.models import Dispatch, Incident, Order
+from project.observability import metrics
+from tests import factories
+from tests.bboss_messages import post_order
+
+pytestmark = pytest.mark.usefixtures("fresh_gauges")
+
+
+def figures() -> dict[str, float]:
+    """Each sample of /metrics, as it is written."""
+    text = metrics.exposition().decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#"]
+    return {name: float(value) for name, value in lines}
+
+
+@contextlib.contextmanager
+def counted():
+    """What is counted inside: {sample: by how much it rose}."""
+    before, rose = figures(), {}
+    yield rose
+    rose.update({name: value - before.get(name, 0) for name, value in figures().items()})
+
+
+@pytest.fixture
+def own_folder(monkeypatch, tmp_path):
+    """A machine of its own, where nobody has counted yet."""
+    for name, path in {"FOLDER": tmp_path, "DEAD": tmp_path / "dead.json"}.items():
+        monkeypatch.setattr(counting, name, path)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    return tmp_path
+
+
+def in_a_process(act, *, end=signal.SIGKILL) -> None:
+    """Does it in a child, and ends that without a farewell."""
+    if child := os.fork():
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == end
+        return
+    try:
+        act()
+    finally:
+        os.kill(os.getpid(), end)
+
+
+# --- What is counted
+
+
+def test_calls_of_others(client, clock, db, case):
+    """Accepted, refused and unreadable ones, by the code that BBOSS got; others by HTTP status."""
+    with counted() as rose:
+        post_order(client, case(1)["content"])
+        post_order(client, {"OrderNum": "100A1"})
+        client.post("/api/bboss/orders", b"{", content_type="application/json")
+        client.post("/api/bpm/approvals", b"{}", content_type="application/json")
+        client.get("/api/orders/")
+    assert rose['desk_inbound_total{code="00000",source="bboss"}'] == 1
+    assert rose['desk_inbound_total{code="20505",source="bboss"}'] == 1
+    assert rose['desk_inbound_total{code="20105",source="bboss"}'] == 1
+    assert rose['desk_inbound_total{code="401",source="bpm"}'] == 1
+    assert rose['desk_inbound_total{code="401",source="api"}'] == 1
+    assert rose['desk_inbound_seconds_count{source="bboss"}'] == 3
+    assert rose['desk_inbound_seconds_bucket{le="+Inf",source="bboss"}'] == 3
+    assert rose['desk_inbound_seconds_sum{source="bboss"}'] > 0
+
+
+def test_pages_by_their_views_and_log_ins(client, db, django_user_model):
+    django_user_model.objects.create_superuser("root", password="right-password-1")
+    with counted() as rose:
+        client.get("/admin/login/")
+        client.get(f"/{uuid.uuid4()}/")
+        client.get("/livez")
+        client.post("/admin/login/", {"username": "root", "password": "wrong"})
+        client.post("/admin/login/", {"username": "root", "password": "right-password-1"})
+    assert rose['desk_pages_seconds_count{page="admin:login"}'] == 3
+    assert rose['desk_pages_seconds_count{page="other"}'] == 1
+    assert not [name for name in rose if "livez" in name]
+    assert rose['desk_logins_total{outcome="refused",way="password"}'] == 1
+    assert rose['desk_logins_total{outcome="let_in",way="password"}'] == 1
+
+
+def test_errors_of_the_database_and_gauges_without_one(client, db, monkeypatch):
+    """200 with what the processes counted; a constraint that holds is no error."""
+
+    def refuse(*args, **kwargs):
+        raise connection.Database.OperationalError("connection refused")
+
+    with counted() as rose, monkeypatch.context() as patch:
+        patch.setattr(connection, "create_cursor", refuse)
+        answer = client.get("/metrics")
+    assert (answer.status_code, b"desk_database_up 0.0" in answer.content) == (200, True)
+    assert b"desk_build_info" in answer.content
+    assert b"desk_orders" not in answer.content
+    assert rose['desk_database_errors_total{kind="away"}'] >= 1
+    assert figures()["desk_database_up"] == 1
+
+
+def test_the_database_is_asked_every_15_seconds_however_many_scrape(db, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(metrics, "KEPT_FOR", 15.0)
+    metrics.KEPT.unlink(missing_ok=True)
+    factories.OrderFactory(state=Order.State.ACTIVE)
+    assert figures()['desk_orders{state="active"}'] == 1
+    with django_assert_num_queries(0):
+        assert [figures()['desk_orders{state="active"}'] for _ in range(3)] == [1, 1, 1]
+    metrics.KEPT.unlink()
+
+
+# --- Whatever becomes of the processes
+
+
+def test_what_a_killed_process_counted_stays(own_folder):
+    def count():
+        for _ in range(3):
+            counting.count_call("bpm", "start_bpm", "done", 0.2)
+
+    for _ in range(2):
+        in_a_process(count)
+    for _ in range(3):
+        found = figures()
+        assert found['desk_calls_total{outcome="done",partner="bpm",step="start_bpm"}'] == 6
+        assert found['desk_call_seconds_bucket{le="0.25",partner="bpm",step="start_bpm"}'] == 6
+        assert found['desk_call_seconds_bucket{le="0.1",partner="bpm",step="start_bpm"}'] == 0
+    assert not list(own_folder.glob("*.db"))  # all of it went into one file
+
+
+def test_a_living_process_is_not_taken_for_dead(own_folder):
+    """It goes on counting where it was read."""
+    begun, go_on = os.pipe(), os.pipe()
+    if (child := os.fork()) == 0:
+        counting.count_login("password", "let_in")
+        os.write(begun[1], b".")
+        os.read(go_on[0], 1)
+        counting.count_login("password", "let_in")
+        os._exit(0)
+    os.read(begun[0], 1)
+    name = 'desk_logins_total{outcome="let_in",way="password"}'
+    assert figures()[name] == 1
+    os.write(go_on[1], b".")
+    os.waitpid(child, 0)
+    assert [figures()[name] for _ in range(2)] == [2, 2]
+
+
+def test_whoever_was_killed_while_it_tidied_up_loses_nothing(own_folder, monkeypatch):
+    """The sums are written, the dead one's files are still there: they do not count twice."""
+    in_a_process(lambda: counting.count_login("password", "let_in"))
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", lambda path: None)
+        counting.sums()
+    assert list(own_folder.glob("counter_*.db"))
+    assert [figures()['desk_logins_total{outcome="let_in",way="password"}'] for _ in range(2)] == [1, 1]
+    assert not list(own_folder.glob("counter_*.db"))
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"x", b"\xff" * 64, b"\x40\0\0\0\0\0\0\0\x10\0\0\0" + b"a" * 90])
+def test_a_broken_file_stops_nothing(own_folder, rubbish):
+    (own_folder / "counter_1-1.db").write_bytes(rubbish)
+    in_a_process(lambda: counting.count_login("password", "let_in"))
+    assert figures()['desk_logins_total{outcome="let_in",way="password"}'] == 1
+
+
+def test_a_full_disk_refuses_nothing_and_is_one_line(client, clock, db, monkeypatch, caplog, own_folder):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(counting, "_own", counting._Own())
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for _ in range(3):
+        post_order(client, {"OrderNum": "100A1"})
+    said = [record.message for record in caplog.records if record.name == "integrations.counting"]
+    assert said == [
+        "STATE_DIR: this process can't count for /metrics; all else goes on: [Errno 28] No space left on device"
+    ]
+    assert not list(own_folder.glob("*.part"))
+
+
+# --- Gauges
+
+
+def test_gauges(client, clock, db):
+    factories.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(seconds=5))
+    due = timezone.now() - datetime.timedelta(seconds=42)
+    factories.DispatchFactory(next_try_at=due)
+    factories.DispatchFactory(state=Dispatch.State.DONE)
+    factories.OrderFactory(state=Order.State.ACTIVE)
+    factories.IncidentFactory(code="lost")
+    factories.IncidentFactory(code="what the partner likes to say")
+    factories.IncidentFactory(code="lost", partner="bigdata", state=Incident.State.RESOLVED)
+    answer = client.get("/metrics")
+    assert answer["Content-Type"].startswith("text/plain")
+    lines = answer.content.decode().splitlines()
+    assert 'desk_dispatches{channel="billing",state="due"} 1.0' in lines
+    assert 'desk_dispatches{channel="bpm",state="retrying"} 0.0' in lines
+    assert not [line for line in lines if line.startswith("desk_dispatches") and "done" in line]
+    assert 'desk_oldest_due_seconds{partner="bigdata"} 42.0' in lines
+    assert "desk_oldest_due_seconds 42.0" in lines  # as until 1.4.0
+    assert "desk_heartbeat_age_seconds 5.0" in lines
+    assert 'desk_orders{state="in_progress"} 2.0' in lines
+    assert 'desk_orders{state="active"} 1.0' in lines
+    assert 'desk_open_incidents{code="lost"} 1.0' in lines
+    assert 'desk_open_incidents{code="disk_low"} 0.0' in lines
+    assert 'desk_open_incidents{code="other"} 1.0' in lines
+    assert 'desk_open_incidents{state="open"} 2.0' in lines  # as until 1.4.0
+    assert "desk_notices_given_up 0.0" in lines
+    assert 'desk_open_incidents{state="acknowledged"} 0.0' in lines
+
+
+def test_metrics_of_what_is_retried(client, clock, db):
+    times = {"frozen_at": timezone.now() - datetime.timedelta(seconds=1801), "next_try_at": timezone.now()}
+    factories.BpmDispatchFactory(state="retrying", attempts=1, tries_left=1, **times)
+    lines = client.get("/metrics").content.decode().splitlines()
+    assert 'desk_oldest_retrying_seconds{partner="bpm"} 1801.0' in lines
+    assert 'desk_oldest_retrying_seconds{partner="mail"} 0.0' in lines
+
+
+@pytest.mark.django_db
+def test_metrics_before_the_first_worker(client):
+    assert "\ndesk_heartbeat_age_seconds " not in client.get("/metrics").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "allowed, peer, status",
+    [
+        (["127.0.0.1"], "127.0.0.1", 200),
+        (["127.0.0.1"], "::ffff:127.0.0.1", 200),
+        (["10.1.0.0/16", "fd00::/8"], "10.1.2.3", 200),
+        (["10.1.0.0/16", "fd00::/8"], "fd00::5", 200),
+        (["10.1.0.0/16"], "10.2.0.1", 403),
+        (["127.0.0.1"], "", 403),
+        (["127.0.0.1"], "unix:", 403),
+        ([], "127.0.0.1", 403),
+    ],
+)
+def test_who_may_read_metrics(client, settings, allowed, peer, status):
+    settings.METRICS_ALLOWED_IPS = allowed
+    assert client.get("/metrics", REMOTE_ADDR=peer).status_code == status
+
+
+def test_a_header_cannot_claim_an_address(client):
+    headers = {"HTTP_X_FORWARDED_FOR": "127.0.0.1", "HTTP_X_REAL_IP": "127.0.0.1"}
+    assert client.get("/metrics", REMOTE_ADDR="203.0.113.9", **headers).status_code == 403
