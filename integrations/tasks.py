@@ -29,6 +29,7 @@ from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.search.index import index_orders
 from orders.services.compensation.start import close_abandoned
+from orders.services.failed_tasks import watch_failed_tasks
 from orders.services.files import recheck_files
 from orders.services.free_space import watch_free_space
 from orders.services.holds import settle_arrived
@@ -71,7 +72,10 @@ def unless_away(task: Callable) -> Callable:
 
 @unless_away
 def drain(settle: bool = False) -> str:
-    """Delivers due steps. Queues itself again while steps are left or soon due."""
+    """Delivers due steps. Queues itself again while steps are left or soon due.
+
+    Fails in the end if an answer could not be recorded, so that `watch_failed_tasks` sees it.
+    """
     if ending.is_set():
         return "this cluster ends"
     _beat()
@@ -81,6 +85,8 @@ def drain(settle: bool = False) -> str:
     if report.again:
         wake()
     index_search(INDEX_SECONDS)
+    if report.fault:
+        raise report.fault
     return f"{report.tried} tried, {report.done} done"
 
 
@@ -117,8 +123,11 @@ def _do_alone(part: Callable[..., int], seconds: float, else_say: str) -> int:
 
 @unless_away
 def sweep() -> str:
-    """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers."""
-    now = timezone.now()
+    """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers.
+
+    Fails in the end if a part failed, so that `watch_failed_tasks` sees it.
+    """
+    now, fault = timezone.now(), None
     parts = (
         end_pauses,
         settle_arrived,
@@ -134,6 +143,7 @@ def sweep() -> str:
         resume_runs,
         watch_free_space,
         watch_refused_calls,
+        watch_failed_tasks,
     )
     for part in parts:
         try:
@@ -142,9 +152,12 @@ def sweep() -> str:
             if is_away(error):
                 raise
             logger.exception("the sweep's %s failed", part.__name__)
+            fault = error
     told = drain()
     index_search(INDEX_SWEEP_SECONDS)
     _do_alone(fill_state_since, FILL_SECONDS, "it can't be noted since when orders are in their state")
+    if fault:
+        raise fault
     return told
 
 

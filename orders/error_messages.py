@@ -37,6 +37,10 @@ MESSAGES = {
         "%(number)s of BBOSS's %(total)s calls of the last %(minutes)s minutes were refused with %(answer)s",
         _("%(number)s of BBOSS's %(total)s calls of the last %(minutes)s minutes were refused with %(answer)s."),
     ),
+    "delivery_failed": Message(
+        "%(number)s tasks that deliver failed within %(minutes)s minutes: %(error)s",
+        _("%(number)s tasks that deliver failed within %(minutes)s minutes by an error of ours."),
+    ),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),
     # withdraw, compensate

@@ -126,6 +126,13 @@ CAUSES = {
             "was wrong. The incident ends by itself when calls are accepted again."
         ),
     ),
+    "delivery_failed": Cause(
+        _("An error of ours keeps steps from going out, or from being noted as done."),
+        _(
+            "Call the engineer on duty: the failed tasks name the error, the log has the details. What was sent goes "
+            "out again under the same key. The incident ends by itself."
+        ),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

@@ -58,6 +58,10 @@ logger = logging.getLogger(__name__)
 outage = Outage(logger, "a drain")
 
 
+class UnrecordedError(Exception):
+    """Outcomes that can't be recorded, by an error of ours. Their steps go out again when their leases run out."""
+
+
 @dataclass
 class PartnerPool:
     """A partner's threads, and how quickly it answers. `look_at`: if nothing was due for it, when to look again."""
@@ -107,12 +111,16 @@ class ClaimedCall:
 
 @dataclass
 class DrainReport:
-    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results."""
+    """What a drain did. `done` counts accepted steps, `failed` those that failed for good, `tried` all results.
+
+    `fault`: what could not be recorded.
+    """
 
     tried: int = 0
     done: int = 0
     failed: int = 0
     again: bool = False  # something is left or due soon, so another drain is needed
+    fault: Exception | None = None
 
 
 @dataclass
@@ -227,7 +235,7 @@ class Drain:
                 self._forget_call(future)
                 handed.append(Outcome.of(call.work, Attempt.Outcome.HANDED_BACK))
         if handed:
-            record_safely(handed)
+            self._record(handed)
 
     def _forget_call(self, future: Future) -> ClaimedCall:
         call = self.calls.pop(future)
@@ -253,10 +261,18 @@ class Drain:
             call.pool.slowest = call.took if call.sent else call.pool.slowest
             outcomes.append(future.result())
         if outcomes:
-            if record_safely(patiently(lambda: self._guarded(outcomes))):
+            if self._record(patiently(lambda: self._guarded(outcomes))):
                 for pool in self.pools.values():
                     pool.look_at = 0.0
             self._count(outcomes)
+
+    def _record(self, outcomes: list[Outcome]) -> int:
+        """Records a batch. What can't be recorded does not end the run, but is reported."""
+        try:
+            return record_safely(outcomes)
+        except UnrecordedError as error:
+            self.report.fault = error
+            return 0
 
     def _guarded(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Tells the breakers of the outcomes. Failures of a partner whose breaker is now open cost no attempt."""
@@ -297,18 +313,29 @@ class Drain:
 
 
 def record_safely(outcomes: list[Outcome]) -> int:
-    """Records a batch, one by one if need be. Returns how many became due. Raises django.db.Error if it stays away."""
+    """Records a batch, one by one if need be. Returns how many became due.
+
+    Raises UnrecordedError, after it has tried all, and django.db.Error if the database stays away.
+    """
     try:
         return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
     except Exception as error:
         if _passes(error):
             raise
         logger.exception("%s outcomes can't be recorded together", len(outcomes))
-        return sum(_record_alone(outcome) for outcome in outcomes)
+        found = [_record_alone(outcome) for outcome in outcomes]
+        due = [number for number in found if number is not None]
+        if len(due) < len(found):
+            lost = len(found) - len(due)
+            raise UnrecordedError(f"{lost} answers can't be recorded: {error_line(error)}") from error
+        return sum(due)
 
 
-def _record_alone(outcome: Outcome) -> int:
-    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again."""
+def _record_alone(outcome: Outcome) -> int | None:
+    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again.
+
+    None if not even that can be written.
+    """
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
         outcome,
@@ -327,7 +354,7 @@ def _record_alone(outcome: Outcome) -> int:
             if _passes(error):
                 raise
             logger.exception("the outcome of dispatch %s can't be recorded", outcome.dispatch_id)
-    return 0
+    return None
 
 
 def patiently(act: Callable[[], Given]) -> Given:

@@ -9,6 +9,7 @@ from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
 from orders.queries.paused_work import oldest_due, oldest_retrying
+from orders.services.failed_tasks import failed_tasks
 from orders.services.refused_calls import refused_calls
 from project.observability.expiry import Expiry, expiring
 
@@ -43,6 +44,11 @@ class Facts:
     def refused_calls(self) -> dict | None:
         """The code by which most of BBOSS's calls are refused now, with figures. Two queries."""
         return refused_calls(now=self.now)
+
+    @cached_property
+    def failed_tasks(self) -> dict | None:
+        """The newest error of ours in delivery, with how many there were. Two queries where there is one."""
+        return failed_tasks(now=self.now)
 
     @cached_property
     def expiring(self) -> list[Expiry]:

@@ -19,11 +19,19 @@ from orders.queries.after_restore import lost_entries
 from orders.queries.paused_work import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
+from orders.services.failed_tasks import DELIVERY_FAILED
 from orders.services.refused_calls import INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
-from project.observability.readiness import MIGRATIONS_MISSING, NO_WORKER, RESTORED, missing_migrations, why_unknown
+from project.observability.readiness import (
+    MIGRATIONS_MISSING,
+    NO_WORKER,
+    RESTORED,
+    missing_migrations,
+    why_unknown,
+    write_try,
+)
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
@@ -43,15 +51,17 @@ def desk_status(now: datetime.datetime) -> dict:
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
-        "oldest_retrying": None, "expiring": None,
+        "oldest_retrying": None, "expiring": None, "unwritable": None,
+        "failed_tasks": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
+            found["unwritable"] = write_try.why_not(now)
             found |= _told(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
-        return found | {"reasons": [why_unknown(error)]}
+        return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
     found["reasons"] = reasons(found)
     return found
 
@@ -73,6 +83,7 @@ def _told(facts: Facts) -> dict:
         "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
+        "failed_tasks": facts.failed_tasks,
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
     }
@@ -155,9 +166,11 @@ def reasons(found: dict) -> list[str]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     told = [
         RESTORED if found["restored"] else "",
+        found["unwritable"],
         f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
         _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
-        _refused(found["refused_calls"]),
+        _said(INTAKE_REFUSED, found["refused_calls"]),
+        _said(DELIVERY_FAILED, found["failed_tasks"]),
         "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
         f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
         *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
@@ -175,11 +188,9 @@ def reasons(found: dict) -> list[str]:
     return [reason for reason in told if reason]
 
 
-def _refused(calls: dict | None) -> str:
-    """That BBOSS's calls are refused, and what to do. Empty if they are not."""
-    if not calls:
-        return ""
-    return f"{say_in_english(INTAKE_REFUSED, calls)}. {in_language('en', cause_of(INTAKE_REFUSED).next)}"
+def _said(code: str, params: dict | None) -> str:
+    """What an incident of the desk says, and what to do. Empty without `params`."""
+    return f"{say_in_english(code, params)}. {in_language('en', cause_of(code).next)}" if params else ""
 
 
 def _number(number: int, one: str, many: str) -> str:

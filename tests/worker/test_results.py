@@ -1,17 +1,23 @@
 """A worker never loses a result, whatever the database does (contract 3.5, 3.9 Leases)."""
 
 import uuid
+from unittest.mock import Mock
 
 import pytest
-from django.db import DataError, OperationalError
+from django.core.management import CommandError, call_command
+from django.db import DataError, OperationalError, ProgrammingError
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Failure
 
+from integrations import tasks
 from integrations.delivery import loop
-from integrations.delivery.loop import record_safely
+from integrations.delivery.loop import UnrecordedError, record_safely
 from integrations.worker.parent_link import ending
-from orders.models import Attempt, Dispatch
+from orders.models import Attempt, Dispatch, Incident
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.record import record_outcomes
-from tests.factories import NOW, AttemptFactory, DispatchFactory
+from tests.factories import NOW, AttemptFactory, DispatchFactory, HeartbeatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +57,34 @@ def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
     states = [Dispatch.objects.get(pk=outcome.dispatch_id).state for outcome in (good, bad, better)]
     assert states == ["done", "retrying", "done"]
     assert Dispatch.objects.get(pk=bad.dispatch_id).error_code == "internal"
+
+
+def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user, sandbox, clock):
+    """A right that was taken away: partners do their work, no step ever ends, and none is late."""
+
+    def no_right(outcomes, **more):
+        raise ProgrammingError("permission denied for table orders_dispatch\nCONTEXT: x")
+
+    HeartbeatFactory(seen_at=timezone.now())
+    DispatchFactory(payload="{}", frozen_at=NOW, size=1)
+    monkeypatch.setattr(loop, "Lease", lambda name: Mock(is_free=lambda: False))
+    with monkeypatch.context() as broken:
+        broken.setattr(loop, "record_outcomes", no_right)
+        with pytest.raises(UnrecordedError) as raised:
+            tasks.drain()
+    times = {"started": timezone.now(), "stopped": timezone.now()}
+    result = f"{raised.value} : Traceback (most recent call last):"  # as the queue keeps it
+    Failure.objects.create(id="1", name="x", func="integrations.tasks.drain", result=result, success=False, **times)
+    tasks.watch_failed_tasks(now=timezone.now())
+    with pytest.raises(CommandError):
+        call_command("status")
+    said = "failed within 10 minutes: 1 answers can't be recorded: permission denied for table orders_dispatch"
+    assert said in capsys.readouterr().out.splitlines()[0]
+    client.force_login(admin_user)
+    assert "我方的错误" in client.get(reverse("admin:index")).content.decode()
+    clock.shift(601)
+    tasks.watch_failed_tasks(now=timezone.now())
+    assert Incident.objects.get(code="delivery_failed").state == "resolved"
 
 
 def test_a_database_that_comes_back_is_waited_for(monkeypatch):
