@@ -13,9 +13,12 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
+        from integrations.worker.schedules import every_five_minutes
         from project import checks, deployment  # noqa: F401  registers them; their models need the apps to be ready
+        from project.observability.alarm_mails import watch_alarms
 
         checks.require_database_directory()
+        every_five_minutes.append(watch_alarms)
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):

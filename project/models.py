@@ -110,3 +110,19 @@ class FailedLogin(AccessAttempt):
 
     def __str__(self):
         return f"{self.username} {self.ip_address or '-'}"
+
+
+class OpenAlarm(models.Model):
+    """An alarm that stands (project/observability/alarms.py). The row goes when it is over."""
+
+    name = models.CharField(max_length=32)
+    about = models.CharField(max_length=128, blank=True)
+    opened_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [models.UniqueConstraint(fields=["name", "about"], name="one_open_alarm")]
+
+    def __str__(self):
+        return f"{self.name} {self.about}".strip()

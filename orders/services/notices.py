@@ -106,9 +106,10 @@ def remove_old_notices(*, now: datetime.datetime) -> int:
 
 
 def _still_staff(mails: list[str]) -> list[str]:
-    """The addresses of accounts that may log in: hours can pass since a notice was written."""
+    """The default contact, and accounts that may log in: hours can pass since a notice was written."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in=[mail.lower() for mail in mails]).values_list("mail", flat=True))
+    known.add(settings.DEFAULT_CONTACT_MAIL.lower())
     return [mail for mail in mails if mail.lower() in known]
 
 

@@ -1,6 +1,7 @@
 """The state of the whole installation, for `status`, and what is wrong with it (contract section 5)."""
 
 import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -63,7 +64,7 @@ def desk_status(now: datetime.datetime) -> dict:
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
         return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
-    found["reasons"] = reasons(found)
+    found["reasons"] = [reason.text for reason in reasons(found)]
     return found
 
 
@@ -155,10 +156,19 @@ def _open_incidents() -> dict:
     return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
-def reasons(found: dict) -> list[str]:
-    """What is wrong, in English for engineers, worst first."""
+class Reason(NamedTuple):
+    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), and `about` which partner,
+    token or certificate it is."""
+
+    alarm: str
+    text: str
+    about: str = ""
+
+
+def reasons(found: dict) -> list[Reason]:
+    """What is wrong, worst first."""
     if found["database"]["missing_migrations"]:
-        return [MIGRATIONS_MISSING]
+        return [Reason("", MIGRATIONS_MISSING)]
     down = {row["partner"] for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
@@ -166,29 +176,46 @@ def reasons(found: dict) -> list[str]:
     unbilled = found["differences"]["unbilled"]
     if found["restored"]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
-    told = [
-        RESTORED if found["restored"] else "",
-        found["unwritable"],
-        f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
-        _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
-        _said(INTAKE_REFUSED, found["refused_calls"]),
-        _said(DELIVERY_FAILED, found["failed_tasks"]),
-        *(_said(code, params) for code, params in wrong_clocks(found["clocks_ahead"]).items()),
-        "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER,
-        f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else "",
-        *(f"the breaker of {name} is open: its calls wait" for name in sorted(down)),
-        *(f"the oldest dispatch to {name} has been due for {age:.0f} s" for name, age in sorted(late.items())),
+    found_wrong = [
+        Reason("DatabaseRestored", RESTORED if found["restored"] else ""),
+        Reason("OrdersNotStored", found["unwritable"]),
+        Reason(
+            "StateFolderBroken",
+            f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
+        ),
+        Reason(
+            "UnbilledOrders",
+            _number(unbilled, "order has service and no billing record", "orders have service and no billing record"),
+        ),
+        Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
+        Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
+        *(Reason("ClockOff", _said(code, params)) for code, params in wrong_clocks(found["clocks_ahead"]).items()),
+        Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
+        Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
+        *(Reason("PartnerDown", f"the breaker of {name} is open: its calls wait", name) for name in sorted(down)),
         *(
-            f"a step to {name} has been tried for {age:.0f} s without success: look why, before its tries are used up"
+            Reason("StepsLate", f"the oldest dispatch to {name} has been due for {age:.0f} s", name)
+            for name, age in sorted(late.items())
+        ),
+        *(
+            Reason(
+                "StepsRetried",
+                f"a step to {name} has been tried for {age:.0f} s without success: look why, before its tries are "
+                "used up",
+                name,
+            )
             for name, age in sorted(tried.items())
         ),
-        *(row["words"].rstrip(".") for row in found["expiring"]),
-        _number(incidents["open"], "incident is open", "incidents are open"),
-        _number(found["differences"]["open"], "difference is open", "differences are open"),
-        _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)"),
-        _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
+        *(Reason("ExpiresSoon", row["words"].rstrip("."), f"{row['what']} {row['name']}") for row in found["expiring"]),
+        Reason("", _number(incidents["open"], "incident is open", "incidents are open")),
+        Reason("BooksDiffer", _number(found["differences"]["open"], "difference is open", "differences are open")),
+        Reason("OrdersStuck", _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)")),
+        Reason(
+            "MailGivenUp",
+            _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),
+        ),
     ]
-    return [reason for reason in told if reason]
+    return [reason for reason in found_wrong if reason.text]
 
 
 def _said(code: str, params: dict | None) -> str:

@@ -1,0 +1,156 @@
+"""The alarms, for Prometheus and for mails: how bad each is, what it says, what to do.
+
+deploy/prometheus-rules.yml says over which metrics each fires, `reasons` (status_report.py) which one belongs to what
+`status` finds wrong. docs/operations.md has a line for each, which begins with what to do.
+"""
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orders.incident_causes import CAUSES, Cause
+
+CRITICAL, WARNING = "critical", "warning"
+
+
+class Alarm(NamedTuple):
+    """CRITICAL: orders are lost to sight, not taken in, not sent or not billed now. WARNING: they will be, or one is.
+
+    `summary` and `next` (what to do) are translated when they are shown.
+    """
+
+    severity: str
+    summary: str | Promise
+    next: str | Promise
+
+
+def _as_incident(severity: str, code: str) -> Alarm:
+    cause: Cause = CAUSES[code]
+    return Alarm(severity, cause.what, cause.next)
+
+
+ALARMS = {
+    "DeskDown": Alarm(
+        CRITICAL,
+        _("The desk does not answer."),
+        _("Restart the web services of this machine; their logs say why they stopped."),
+    ),
+    "DatabaseAway": Alarm(
+        CRITICAL,
+        _("The database does not answer."),
+        _("Have the database started, or the network to it put right. Everything goes on by itself then."),
+    ),
+    "DatabaseRestored": Alarm(
+        CRITICAL,
+        _("The database was restored to an earlier state: nothing is taken in or sent."),
+        _("Follow the page about restoring. Do not say that it may send again before all its steps are done."),
+    ),
+    "OrdersNotStored": Alarm(
+        CRITICAL,
+        _("Orders can't be stored: BBOSS is told to send them again."),
+        _("Have the database's disk, locks and rights looked at; the web's log says which it is."),
+    ),
+    "StateFolderBroken": Alarm(
+        CRITICAL,
+        _("The desk can't write the folder of its state: a restored database would go unnoticed."),
+        _("Have the folder's disk and rights put right."),
+    ),
+    "DatabaseErrors": Alarm(
+        CRITICAL,
+        _("The database refuses what we ask, or takes too long."),
+        _("Call the engineer on duty: the log names the right, the lock or the table space."),
+    ),
+    "DeliveryFails": _as_incident(CRITICAL, "delivery_failed"),
+    "WorkerDead": Alarm(
+        CRITICAL,
+        _("No worker has given a sign of life for 2 minutes: nothing is sent."),
+        _("Restart the worker; its log says why it stopped."),
+    ),
+    "CallsRefused": _as_incident(CRITICAL, "intake_refused"),
+    "CallbacksRefused": Alarm(
+        WARNING,
+        _("BPM's callbacks are refused: its decisions do not arrive."),
+        _("Have the secret of the callbacks compared with BPM; the web's log says what was wrong."),
+    ),
+    "ClockOff": Alarm(
+        CRITICAL,
+        _("Our clock differs from BBOSS's, or is not kept right."),
+        _("Have the clock put right here, or at BBOSS."),
+    ),
+    "SlowIntake": Alarm(
+        WARNING,
+        _("One of a hundred calls of BBOSS waits for more than 2.5 seconds."),
+        _("Look what else runs there now (a backup, an export), and at the load of the machine and its database."),
+    ),
+    "SlowPartner": Alarm(
+        WARNING,
+        _("One of a hundred calls to a partner takes longer than 10 seconds."),
+        _("Call the partner, and have the network looked at."),
+    ),
+    "PartnerDown": _as_incident(WARNING, "breaker_open"),
+    "PartnerRefuses": Alarm(
+        WARNING,
+        _("A partner refuses more than half of our calls."),
+        _("Look at the open incidents, which show the partner's words; then call the partner."),
+    ),
+    "PausedTooLong": _as_incident(WARNING, "partner_paused"),
+    "StepsLate": Alarm(
+        CRITICAL,
+        _("What is due does not go out."),
+        _("Look at the worker: restart it if its log stands still, otherwise look at the load of its machine."),
+    ),
+    "StepsRetried": Alarm(
+        WARNING,
+        _("A step has been tried for 30 minutes without success."),
+        _("Find it among the attempts, do what its error says, then resend it."),
+    ),
+    "QueueGrowing": Alarm(
+        WARNING,
+        _("More steps become due than go out."),
+        _("Look how long the partners take to answer, and whether the rate of calls to them is bounded too low."),
+    ),
+    "OrdersStuck": Alarm(
+        WARNING,
+        _("Orders do not go on by themselves."),
+        _("Look at the open incidents, and do what each of them says."),
+    ),
+    "UnbilledOrders": Alarm(
+        CRITICAL,
+        _("Orders have service and no billing record."),
+        _("Look at the differences and have them put right: nobody pays for what is not billed."),
+    ),
+    "BooksDiffer": _as_incident(WARNING, "difference"),
+    "MailGivenUp": Alarm(
+        WARNING,
+        _("Mails did not go out and are not tried again."),
+        _("Look at the mail's error, have the mail server put right, then resend it."),
+    ),
+    "ExpiresSoon": Alarm(
+        WARNING,
+        _("A token or certificate ends within 14 days."),
+        _("Have a new one put in place; its name says which."),
+    ),
+    "Expired": Alarm(
+        CRITICAL,
+        _("A token of BBOSS or our certificate has ended: calls are refused."),
+        _("Have a new one put in place at once."),
+    ),
+    "BackupOld": Alarm(
+        WARNING,
+        _("The last backup is older than 30 hours, or none is known."),
+        _("Make a backup by hand, then find out why none was made by itself."),
+    ),
+    "DiskNearlyFull": Alarm(
+        WARNING,
+        _("A disk is nearly full."),
+        _("Have room made on it: old backups, logs and exports."),
+    ),
+    "DatabaseDiskNearlyFull": Alarm(
+        CRITICAL,
+        _("The disk of the database is nearly full: soon no order can be stored."),
+        _("Have the disk enlarged, or room made on it: old messages and attempts can be removed."),
+    ),
+}
+BY_INCIDENT = {"disk_low": "DiskNearlyFull", "partner_paused": "PausedTooLong"}
+"""Alarms for which `status` only names an incident. Other incidents are mailed to whom they concern."""

@@ -1,0 +1,95 @@
+"""Alarms by mail: each once when it stands, and once when it is over, to the default contact alone."""
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from integrations import tasks
+from integrations.delivery.notices import send_due_notices
+from integrations.models import Breaker
+from integrations.worker.heartbeat import beat
+from notifications.models import Notice
+from orders.services.incidents import open_desk_incident
+from project.models import OpenAlarm
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def site(settings):
+    settings.DEFAULT_CONTACT_MAIL = "ops@example.com"
+    settings.SITE_URL = "https://desk.example.com"
+
+
+def look() -> list[str]:
+    """What the worker does every five minutes. Gives the subjects of the mails that follow."""
+    beat("one")
+    told = Notice.objects.count()
+    tasks.look_at_files()
+    return list(Notice.objects.order_by("pk").values_list("subject", flat=True)[told:])
+
+
+def open_breaker(partner="bpm"):
+    return Breaker.objects.update_or_create(partner=partner, defaults={"opened_at": timezone.now(), "last_error": "x"})
+
+
+def test_a_quiet_desk_mails_nothing():
+    assert (look(), look(), OpenAlarm.objects.count()) == ([], [], 0)
+
+
+def test_an_alarm_is_mailed_once_and_once_when_it_is_over():
+    open_breaker()
+    assert look() == []  # it may be over at once
+    assert look() == ["【IBS 订单台】告警：对方已有一段时间没有应答，发往对方的调用暂时等待。"]
+    open_breaker("bigdata")
+    assert look() == []
+    assert len(look()) == 1  # of the other partner alone
+    Breaker.objects.all().delete()
+    assert [subject.partition("：")[0] for subject in look()] == ["【IBS 订单台】告警已解除"] * 2
+    assert (look(), OpenAlarm.objects.count()) == ([], 0)
+
+
+def test_what_was_over_before_it_was_mailed_is_not_told():
+    open_breaker()
+    assert look() == []
+    Breaker.objects.all().delete()
+    assert (look(), OpenAlarm.objects.count()) == ([], 0)
+
+
+def test_a_critical_one_is_mailed_at_once(settings, tmp_path):
+    (tmp_path / "file").touch()
+    settings.STATE_DIR = tmp_path / "file" / "state"
+    assert look() == ["【IBS 订单台】告警：订单台无法写入其状态目录：数据库被恢复时将不会被发现。"]
+
+
+def test_an_incident_of_the_desk_is_told():
+    open_desk_incident("disk_low", params={"free": 1, "least": 2}, now=timezone.now())
+    look()
+    assert look() == ["【IBS 订单台】告警：有磁盘即将写满。"]
+
+
+def test_the_default_contact_gets_it_though_it_has_no_account(settings):
+    settings.DEFAULT_CONTACT_MAIL = "Ops@example.com"
+    open_breaker()
+    look(), look()
+    send_due_notices()
+    (sent,) = mail.outbox
+    assert sent.to == ["Ops@example.com"]
+    for words in (
+        "关于: bpm",
+        "供工程师参考: PartnerDown: the breaker of bpm is open",
+        "https://desk.example.com/admin/",
+    ):
+        assert words in sent.body
+
+
+def test_without_a_contact_nothing_is_written(settings):
+    settings.DEFAULT_CONTACT_MAIL = ""
+    open_breaker()
+    assert (look(), look(), OpenAlarm.objects.count()) == ([], [], 0)
+
+
+def test_a_look_that_fails_stops_no_files(monkeypatch, caplog):
+    monkeypatch.setattr("integrations.tasks.every_five_minutes", [lambda now: 1 / 0])
+    assert tasks.look_at_files() == "0 orders looked at again"
+    assert "ZeroDivisionError" in caplog.text
