@@ -11,8 +11,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
-from notifications.services import LANGUAGE
 
+from notifications.mail_texts import LANGUAGE
 from notifications.notices import write_notices
 from orders.services.outbox.enqueue import wake_sender
 from project.models import OpenAlarm
