@@ -52,6 +52,7 @@ def test_answers_about_what_is_there_conform_to_the_schema(token, case):
     case.validate_response(case.call(headers=token), checks=CHECKS)
 
 
+@pytest.mark.whole  # tests/api/test_tokens.py asks each address without one
 @schema.parametrize()
 @BOUNDED
 def test_answers_without_a_token_conform_to_the_schema(token, case):
