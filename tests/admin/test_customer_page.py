@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from orders.admin.search import customer_address
 from orders.lists.plain_cells import plain
-from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
+from orders.models import BillingRecord, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.search.index import index_orders
 from tests import factories as make
 from tests.admin.walking import unrendered
@@ -389,11 +389,6 @@ def test_the_page_leads_to_the_lists_of_this_customer_alone(admin_client, family
 def test_the_orders_page_leads_to_the_customer(admin_client, family):
     text = admin_client.get(reverse("admin:orders_order_change", args=[family[0].pk])).content.decode()
     assert f'href="{customer_address("E-55")}"' in text
-
-
-def test_nobody_writes_a_customer(admin_client, family):
-    customer = Customer.objects.get()
-    assert admin_client.post(customer_address(customer.pk), {"name": "x"}).status_code == 403
 
 
 BEHIND = "较早的订单仍在建立索引"

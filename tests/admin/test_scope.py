@@ -8,10 +8,9 @@ from django_q.models import Schedule
 
 from orders.lists.registration import LISTS
 from orders.lists.scope import OwnRows, UnlimitedOnly
-from orders.models import Dispatch
 from tests import factories as make
-from tests.admin.rows import of_order
-from tests.admin.walking import name_of
+from tests.admin.rows import kept_for_a_module, of_order
+from tests.admin.walking import name_of, unrendered
 
 pytestmark = pytest.mark.django_db
 ROLE = "管理员"  # sees every list, so that only the limit hides anything
@@ -27,40 +26,38 @@ NAMES = [name_of(model) for model in LISTS if keeps_to_the_scope(model)]
 every_list = pytest.mark.parametrize("name", NAMES)
 
 
+@pytest.fixture(scope="module")
+def found(django_db_setup, django_db_blocker):
+    """The rows of an order of one attribution, of another and of none; single tests' rows have others."""
+    with kept_for_a_module(django_db_blocker):
+        yield {letters: of_order(make.OrderFactory(attribution_id=letters)) for letters in ("GD", "TJ", None)}
+
+
 def listed(client, name, **query):
     """The keys of the rows that a list shows, and its count."""
-    changelist = client.get(reverse(f"admin:{name}_changelist"), query).context["cl"]
+    changelist = unrendered(client.person, reverse(f"admin:{name}_changelist"), query).context_data["cl"]
     return {row.pk for row in changelist.result_list}, changelist.result_count
 
 
 @every_list
-def test_lists_and_counts_keep_to_the_scope(member, name):
-    own = of_order(make.OrderFactory(attribution_id="BJ"))[name]
-    of_order(make.OrderFactory(attribution_id="SH"))
-    of_order(make.OrderFactory(attribution_id=None))
-    rows, number = listed(member(ROLE, letters=["BJ"]), name)
-    assert own.pk in rows
+def test_lists_and_counts_keep_to_the_scope(member, found, name):
+    rows, number = listed(member(ROLE, letters=["GD"]), name)
+    assert found["GD"][name].pk in rows
     assert number == len(rows)
     everything, _number = listed(member(ROLE), name)
     assert everything > rows
+    assert listed(member(ROLE, letters=[]), name) == (set(), 0)
 
 
 @every_list
-def test_a_direct_address_leads_nowhere(member, name):
-    own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
-    staff = member(ROLE, letters=["BJ"])
+def test_a_direct_address_leads_nowhere(member, found, name):
+    own, other = found["GD"][name], found["TJ"][name]
+    staff = member(ROLE, letters=["GD"])
     for page in ("change", "history", "delete"):
         answer = staff.get(reverse(f"admin:{name}_{page}", args=[other.pk]))
         assert answer.status_code in (302, 403, 404), page
         assert str(other) not in answer.content.decode()
     assert staff.get(reverse(f"admin:{name}_change", args=[own.pk])).status_code == 200
-
-
-@every_list
-def test_a_scope_without_attributions_sees_nothing(member, name):
-    of_order(make.OrderFactory(attribution_id="BJ"))
-    of_order(make.OrderFactory(attribution_id=None))
-    assert listed(member(ROLE, letters=[]), name) == (set(), 0)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +71,10 @@ def test_a_scope_without_attributions_sees_nothing(member, name):
         "notifications_mail",
     ],
 )
-def test_search_keeps_to_the_scope(member, name):
-    other = make.OrderFactory(attribution_id="SH")
-    of_order(other)
-    assert listed(member(ROLE, letters=["BJ"]), name, q=other.number) == (set(), 0)
-    assert listed(member(ROLE, letters=["SH"]), name, q=other.number)[1] > 0
+def test_search_keeps_to_the_scope(member, found, name):
+    other = found["TJ"]["orders_order"]
+    assert listed(member(ROLE, letters=["GD"]), name, q=other.number) == (set(), 0)
+    assert listed(member(ROLE, letters=["TJ"]), name, q=other.number)[1] > 0
 
 
 def test_a_search_does_not_tell_whether_others_have_such_a_customer(member):
@@ -134,16 +130,6 @@ def test_a_limited_person_gives_contacts_only_to_their_own(member):
     assert contact.attribution_id == "BJ"
 
 
-def test_the_dashboard_counts_only_the_scope(member):
-    for letters in ("BJ", "SH"):
-        order = make.OrderFactory(attribution_id=letters, received_at=timezone.now(), state="failed")
-        make.DispatchFactory(order=order, state=Dispatch.State.DUE)
-    desk = member(ROLE, letters=["BJ"]).get(reverse("admin:index")).context["desk"]
-    assert sum(row.total.number for row in desk.kinds) == 1
-    assert [row.number for row in desk.needing] == [1]
-    assert sum(partner.number for partner in desk.partners) == 1
-
-
 ADDRESSED = [
     ("orders_affectedorder", "incident", lambda rows: rows["orders_affectedorder"].incident_id),
     ("orders_attempt", "dispatch", lambda rows: rows["orders_attempt"].dispatch_id),
@@ -152,11 +138,10 @@ ADDRESSED = [
 
 
 @pytest.mark.parametrize("name, parameter, key_of", ADDRESSED, ids=[row[0] for row in ADDRESSED])
-def test_a_filter_by_somebody_else_s_number_finds_nothing(member, name, parameter, key_of):
-    other = of_order(make.OrderFactory(attribution_id="SH"))
-    query = {parameter: key_of(other)}
+def test_a_filter_by_somebody_else_s_number_finds_nothing(member, found, name, parameter, key_of):
+    query = {parameter: key_of(found["TJ"])}
     assert listed(member(ROLE), name, **query)[1] > 0
-    assert listed(member(ROLE, letters=["BJ"]), name, **query) == (set(), 0)
+    assert listed(member(ROLE, letters=["GD"]), name, **query) == (set(), 0)
 
 
 def test_filters_offer_no_names_of_others(member):
@@ -178,16 +163,16 @@ def test_filters_offer_no_names_of_others(member):
         ("approvals", "approvalrecord", "order", "orders_order"),
     ],
 )
-def test_autocomplete_keeps_to_the_scope(member, app, model, field, name):
+def test_autocomplete_keeps_to_the_scope(member, found, app, model, field, name):
     """Django's autocomplete answers for every field whose list has a search, even if no form uses it."""
-    own, other = (of_order(make.OrderFactory(attribution_id=letters))[name] for letters in ("BJ", "SH"))
+    own, other = found["GD"][name], found["TJ"][name]
     query = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
 
-    def found(staff):
+    def offered(staff):
         return {row["id"] for row in staff.get(reverse("admin:autocomplete"), query).json()["results"]}
 
-    assert found(member(ROLE)) >= {str(own.pk), str(other.pk)}
-    limited = found(member(ROLE, letters=["BJ"]))
+    assert offered(member(ROLE)) >= {str(own.pk), str(other.pk)}
+    limited = offered(member(ROLE, letters=["GD"]))
     assert str(own.pk) in limited
     assert str(other.pk) not in limited
 

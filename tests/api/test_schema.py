@@ -14,6 +14,7 @@ from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
 from tests.hostile.desk import connection_stays_open
 from tests.hostile.test_schema import BOUNDED, CHECKS, documented
+from tests.sampling import WHOLE
 
 ADDRESSES = {
     "/api/orders/": {"200", "304", "400", "401", "405", "429", "503"},
@@ -51,6 +52,7 @@ def test_answers_about_what_is_there_conform_to_the_schema(token, case):
     case.validate_response(case.call(headers=token), checks=CHECKS)
 
 
+@pytest.mark.whole  # tests/api/test_tokens.py asks each address without one
 @schema.parametrize()
 @BOUNDED
 def test_answers_without_a_token_conform_to_the_schema(token, case):
@@ -82,7 +84,7 @@ def test_the_values_of_filters_are_documented_and_taken(paths, system):
     assert "awaiting_approval" in values["state"]
     caller = system()
     for name, offered in values.items():
-        for value in offered:
+        for value in offered[:: 1 if WHOLE else 4]:
             assert caller.get("/api/orders/", **{name: value}).status_code == 200, (name, value)
     assert {"today", "last_month", "2026-11-01..2026-11-25"} <= words(parameters["received"]["description"])
     assert {"overdue", "7d", "..2026-11-25"} <= words(parameters["start"]["description"])

@@ -19,6 +19,7 @@ from tests.api.conftest import System, another_writer
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/orders/"
+ADDRESSES = (ORDERS, f"{ORDERS}A1/", "/api/customers/A1/billing/")
 YEAR = datetime.timedelta(days=365)
 
 
@@ -44,9 +45,10 @@ def made(**token):
 )
 def test_without_a_token_nothing_is_told(client, header):
     make.ApiTokenFactory()
-    answer = client.get(ORDERS, headers={"Authorization": header} if header else {})
-    assert (answer.status_code, list(answer.json())) == (401, ["error"])
-    assert answer["WWW-Authenticate"].startswith("Bearer")
+    for address in ADDRESSES:
+        answer = client.get(address, headers={"Authorization": header} if header else {})
+        assert (answer.status_code, list(answer.json())) == (401, ["error"])
+        assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_token_that_was_made_reads_and_only_its_hash_is_kept(client):
@@ -233,7 +235,7 @@ def test_who_calls_too_often_is_told_when_to_come_back(system, clock, monkeypatc
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options", "trace"])
 def test_it_only_reads(client, method):
-    for address in (ORDERS, f"{ORDERS}A1/", "/api/customers/A1/billing/"):
+    for address in ADDRESSES:
         answer = getattr(client, method)(address)
         assert (answer.status_code, list(answer.json())) == (405, ["error"])
         assert set(answer["Allow"].split(", ")) == {"GET", "HEAD"}

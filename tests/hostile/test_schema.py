@@ -36,7 +36,7 @@ CHECKS = [
     checks.allow_header_conformance,
 ]
 BOUNDED = examples(
-    max_examples=100 if WHOLE else 12,
+    max_examples=100 if WHOLE else 8,
     deadline=None,
     database=None,
     derandomize=True,
