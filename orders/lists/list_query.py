@@ -115,11 +115,6 @@ def _count(changelist: ChangeList, request: HttpRequest) -> None:
         raise IncorrectLookupParameters(error) from error
 
 
-def filter_titles(model_admin: ModelAdmin) -> dict[str, str]:
-    """What each filter of the list is about, by the name that `read_query` takes."""
-    return {said: _title(model_admin, entry) for (said, _address), entry in _entries(model_admin)}
-
-
 class ReferenceRows(dict[type[Model], dict]):
     """Rows of small reference tables by key. A table is read once, when the first of its rows is asked for."""
 

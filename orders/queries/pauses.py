@@ -2,17 +2,16 @@
 
 import datetime
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from notifications.models import Notice
 from orders.models import Dispatch, Order, Pause
 from orders.people import spoken
-from orders.steps import OUTSIDE, PARTNERS, Partner, channels_of
+from orders.steps import OUTSIDE, PARTNERS, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
@@ -73,34 +72,13 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
     return [PauseInForce(pause, counts[pause.partner]) for pause in pauses]
 
 
-def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
-    """By partner: for how many seconds its longest waiting step could have been claimed, not counting pauses."""
-    rows = Dispatch.objects.due(now).order_by().values_list("channel")
-    since: dict[str, datetime.datetime] = {}
-    for channel, first in rows.annotate(first=Min("next_try_at")):
-        partner = PARTNERS[channel]
-        since[partner] = min(first, since.get(partner, first))
-    return dict.fromkeys(PARTNERS.values(), 0.0) | seconds_due(since, now=now)
+def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
+    """For how many seconds the oldest step of each partner could have been claimed, if it is due since then.
 
-
-def oldest_retrying(*, now: datetime.datetime) -> dict[str, float]:
-    """For each partner outside, for how many seconds its longest retried step has been tried without success, or 0.
-
-    It counts from the step's first attempt, also while the next one runs, and not during a pause. A notice to staff
-    counts as a step to the mail server, from when it was written.
+    Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause. One
+    query, or none if nothing is due.
     """
-    rows = Dispatch.objects.current().open().filter(tries_left__isnull=False, channel__in=channels_of(*OUTSIDE))
-    since: dict[str, datetime.datetime] = {}
-    for channel, first in rows.order_by().values_list("channel").annotate(first=Min("frozen_at")):
-        since[PARTNERS[channel]] = min(first, since.get(PARTNERS[channel], first))
-    notices = Notice.objects.filter(next_try_at__isnull=False, attempts__gt=0)
-    if first := notices.aggregate(first=Min("written_at"))["first"]:
-        since[Partner.MAIL] = min(first, since.get(Partner.MAIL, first))
-    return dict.fromkeys(OUTSIDE, 0.0) | seconds_due(since, now=now)
-
-
-def seconds_due(since: dict[str, datetime.datetime], *, now: datetime.datetime) -> dict[str, float]:
-    """The same for partners whose oldest steps are due since then. One query, or none if there are no partners."""
+    since = {partner: first for partner, first in since.items() if first}
     if not since:
         return {}
     pauses = list(Pause.objects.filter(Q(resumed_at__gt=min(since.values())) | Q(resumed_at=None)))

@@ -11,11 +11,12 @@ from django.utils.translation import ngettext
 
 from orders.admin.pauses_in_force import may_pause, slept_through_for
 from orders.incident_causes import cause_of, title_of
+from orders.lists.scope import is_unlimited
 from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.queries.pauses import PauseInForce, seconds_due
+from orders.queries.pauses import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN, DESK
 from project.dashboard import figures
@@ -25,12 +26,19 @@ from project.dashboard.chart import DAYS, Column, columns_of
 from project.dashboard.links import listing, orders_link
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
-from project.dashboard.waiting import NOTHING, Waiting, waiting_of
+from project.dashboard.waiting import Waiting, waiting_of
 from project.observability.expiry import Expiry, expiring_here
-from project.observability.status_report import LATE
+from project.observability.facts import Facts, Waits
+from project.observability.status_report import LATE, RETRIED_LATE
 
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8
+ASKS = {
+    "orders.view_order": (Waits.NEEDING, Waits.AWAITING, Waits.RETURNED),
+    "orders.view_difference": (Waits.DIFFERENCES, Waits.UNBILLED),
+    "orders.view_conflict": (Waits.CONFLICTS,),
+}
+"""What is counted for those who have the right."""
 
 
 @dataclass
@@ -54,6 +62,7 @@ class Dashboard:
     worker: Worker | None = None
     expiring: list[Expiry] = field(default_factory=list)
     late: dict[str, float] = field(default_factory=dict)
+    tried: dict[str, float] = field(default_factory=dict)
     may_pause: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
@@ -93,10 +102,16 @@ class Dashboard:
             if partner.shut:
                 text = _("%(partner)s does not answer; its calls wait") % {"partner": partner.name}
                 found.append(Number(text, 1, partner.breaker_url, "red"))
-            elif age := self.late.get(partner.key):
+                continue
+            late, tried = self.late.get(partner.key), self.tried.get(partner.key)
+            if late:
                 text = _("%(partner)s: the oldest step has been due for %(span)s")
-                words = {"partner": partner.name, "span": span(int(age))}
+                words = {"partner": partner.name, "span": span(int(late))}
                 found.append(Number(text % words, partner.number, partner.url, "red"))
+            if tried:
+                text = _("%(partner)s: a step has been tried for %(span)s without success")
+                words = {"partner": partner.name, "span": span(int(tried))}
+                found.append(Number(text % words, 1, partner.url, "red"))
         return found
 
     def _order_worries(self) -> list[Number | None]:
@@ -118,13 +133,6 @@ class Dashboard:
         ]
 
 
-def _late(partners: list[PartnerHealth], now: datetime.datetime) -> dict[str, float]:
-    """For how many seconds the oldest step of each partner is due, if that is too long. One query, and only if a step
-    looks late."""
-    due = {row.key: row.oldest for row in partners if row.oldest and (now - row.oldest).total_seconds() > LATE}
-    return {partner: age for partner, age in seconds_due(due, now=now).items() if age > LATE}
-
-
 def _number(text: str, number: int, url: str, tone: str) -> Number:
     return Number(text % {"n": number}, number, url, tone)
 
@@ -143,9 +151,10 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     """Makes the dashboard for a user.
 
     It takes at most seven queries, besides those for the user's rights and scope, one more for each paused partner, and
-    one where a step is late.
+    one where a step is due.
     """
     today = timezone.localdate(now)
+    facts = Facts(now, user=user, asks=_asks(user))
     page = Dashboard(now, today)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
@@ -155,47 +164,53 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
         page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
         page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)
-    _fill_waiting(page, user)
+    _fill_waiting(page, user, facts)
     if user.has_perm("orders.view_incident"):
-        page.incidents = figures.open_incidents(user)
+        page.incidents = facts.incidents
         for incident in page.incidents:
             incident.what = title_of(incident.code, incident.words)
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
     if user.has_perm("orders.view_dispatch"):
-        page.partners = partners_of(figures.backlog(user, now=now), {row.pause.partner for row in pauses})
-        page.late = {} if page.restored else _late(page.partners, now)
+        page.partners = partners_of(facts, {row.pause.partner for row in pauses})
+        if not page.restored:
+            page.late = {name: age for name, age in facts.oldest_due.items() if age > LATE}
+            page.tried = {name: age for name, age in facts.oldest_retrying.items() if age > RETRIED_LATE}
         page.may_pause = may_pause(user)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):
-        page.worker = worker_of(figures.heartbeats(), now)
+        page.worker = worker_of(facts)
         page.expiring = expiring_here(now=now)
     return page
 
 
-def _fill_waiting(page: Dashboard, user) -> None:
+def _asks(user) -> list[str]:
+    """What waits for people, as far as the user may see it."""
+    asks = [what for right, names in ASKS.items() if user.has_perm(right) for what in names]
+    return [*asks, Waits.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else asks
+
+
+def _fill_waiting(page: Dashboard, user, facts: Facts) -> None:
     """Fills in what waits for people, with two queries. They are skipped if the user may see none of it."""
-    rows = figures.attention(user)
-    told = {row[0]: (row[3], row[4]) for row in rows}
     named = figures.waiting_orders(user)
     if user.has_perm("orders.view_order"):
-        page.needing = needing_rows([row[1:4] for row in rows if row[0] == figures.NEEDING])
+        page.needing = needing_rows([row[1:4] for row in facts.waiting if row.what == Waits.NEEDING])
         page.approvals = waiting_of(
-            figures.AWAITING, told, named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
+            facts.group(Waits.AWAITING), named, orders_link(state__exact=Order.State.AWAITING_APPROVAL)
         )
-        number = told.get(figures.RETURNED, NOTHING)[0]
+        number = facts.group(Waits.RETURNED).number
         page.returned = Number(_("Returned by BPM"), number, orders_link(needs="returned", o="since"), "amber")
     if user.has_perm("orders.view_difference"):
         page.differences = waiting_of(
-            figures.DIFFERENCES, told, named, listing("orders_difference", state__exact="open")
+            facts.group(Waits.DIFFERENCES), named, listing("orders_difference", state__exact="open")
         )
-        page.unbilled = _unbilled(told.get(figures.UNBILLED_ORDERS, NOTHING)[0])
-    if figures.NOTICES in told:
-        page.notices = _notices(told[figures.NOTICES][0])
+        page.unbilled = _unbilled(facts.differences.unbilled)
+    if Waits.NOTICES in facts.asks:
+        page.notices = _notices(facts.notices_given_up)
     if user.has_perm("orders.view_conflict"):
-        page.conflicts = waiting_of(figures.CONFLICTS, told, [], listing("orders_conflict", seen="no"))
+        page.conflicts = waiting_of(facts.group(Waits.CONFLICTS), [], listing("orders_conflict", seen="no"))
 
 
 def _notices(number: int) -> Number:

@@ -12,7 +12,6 @@ from django.db.models import (
     Func,
     Min,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     Value,
@@ -20,34 +19,20 @@ from django.db.models import (
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from integrations.models import Breaker, Heartbeat
-from notifications.models import Notice
 from orders.admin.order_list import overdue
 from orders.lists.filters import DAY
-from orders.lists.scope import attributions_of, by_number, is_unlimited, limit
+from orders.lists.scope import limit
 from orders.local_time import midnight
-from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.models.proxies import open_conflicts
+from orders.models import AffectedOrder, Order
 from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
-from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import trials_ending
 from orders.services.incidents import PARTNER_PAUSED
+from project.observability.facts import ALL, Waits
 
 STOPPED = "stopped"
 OVERDUE, ENDING = "overdue", "ending"
-DUE, SHUT = "due", "shut"
-NEEDING, AWAITING, RETURNED, DIFFERENCES, UNBILLED_ORDERS, CONFLICTS, NOTICES = (
-    "needing",
-    "awaiting",
-    "returned",
-    "differences",
-    "unbilled",
-    "conflicts",
-    "notices",
-)
 SHOWN = 5
-ALL = Count("*")
 
 
 def per_day(user, *, first: datetime.date) -> list[tuple]:
@@ -77,40 +62,6 @@ def _day(field: str, first: datetime.date):
     return Func(Value(DAY), F(field), Value(midnight(first)), function="date_bin", output_field=DateTimeField())
 
 
-def attention(user) -> list[tuple]:
-    """(what, state, held because, number, time of the oldest) of everything that waits for people, in one query.
-
-    For `NEEDING` there is a row for each state and reason of stuck orders. Each other word has one row. What the user
-    may not see is left out.
-    """
-    nobody, never = Value(""), Value(None, DateTimeField())
-    parts = []
-    if user.has_perm("orders.view_order"):
-        orders = limit(Order.objects.all(), user, "attribution")
-        parts.append((NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never))
-        waiting = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
-        parts.append((AWAITING, waiting, nobody, nobody, ALL, Min("asked")))
-        parts.append((RETURNED, limit(returned(), user), nobody, nobody, ALL, Min("received_at")))
-    if user.has_perm("orders.view_difference"):
-        open_ones = limit(open_differences(), user)
-        parts.append((DIFFERENCES, open_ones, nobody, nobody, ALL, Min("found_at")))
-        served = open_ones.filter(UNBILLED)
-        parts.append((UNBILLED_ORDERS, served, nobody, nobody, Count("order", distinct=True), Min("found_at")))
-    if user.has_perm("orders.view_conflict"):
-        parts.append((CONFLICTS, by_number(open_conflicts(), user), nobody, nobody, ALL, Min("received_at")))
-    if user.has_perm("notifications.view_notice") and is_unlimited(user):
-        given_up = Notice.objects.given_up(timezone.now())
-        parts.append((NOTICES, given_up, nobody, nobody, ALL, Min("written_at")))
-    rows = [
-        part.order_by()
-        .annotate(what=Value(what), word=state, why=because)
-        .values_list("what", "word", "why")
-        .annotate(number=number, since=since)
-        for what, part, state, because, number, since in parts
-    ]
-    return list(rows[0].union(*rows[1:], all=True)) if rows else []
-
-
 def waiting_orders(user) -> list[tuple]:
     """(what, id, number, customer, urgent, since) of a few waiting orders, in one query.
 
@@ -123,11 +74,11 @@ def waiting_orders(user) -> list[tuple]:
         own = open_differences().filter(order=OuterRef("pk")).order_by()
         first = Subquery(own.values("order").annotate(first=Min("found_at")).values("first"))
         differing = orders.filter(differs()).annotate(urgent=Exists(own.filter(UNBILLED)), since=first)
-        parts.append((DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
+        parts.append((Waits.DIFFERENCES, differing.order_by("-urgent", "since", "pk")))
     if user.has_perm("orders.view_order"):
         waiting = orders.filter(state=Order.State.AWAITING_APPROVAL)
         waiting = waiting.annotate(urgent=Exists(returned().filter(order=OuterRef("pk"))), since=asked_at())
-        parts.append((AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
+        parts.append((Waits.AWAITING, waiting.order_by("-urgent", F("since").asc(nulls_last=True), "pk")))
     rows = [_first_rows(what, part) for what, part in parts]
     found = list(rows[0].union(*rows[1:], all=True)) if rows else []
     return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
@@ -137,33 +88,6 @@ def _first_rows(what: str, rows: QuerySet) -> QuerySet:
     """The first few rows. SQLite allows no LIMIT in a union, but it allows one in an IN."""
     rows = rows.filter(pk__in=rows.values("pk")[:SHOWN]).order_by().annotate(what=Value(what))
     return rows.values_list("what", "pk", "number", "enterprise_name", "urgent", "since")
-
-
-def open_incidents(user) -> list[Incident]:
-    """The incidents that are not over, with the number of orders that each still stops. The largest come first."""
-    letters = attributions_of(user)
-    still = Q(affected__closed_at=None)
-    if letters is not None:
-        still &= Q(affected__order__attribution__in=letters)
-    rows = Incident.objects.unresolved()
-    if letters is not None:  # as the list of incidents shows them
-        own = AffectedOrder.objects.filter(order__attribution__in=letters)
-        rows = rows.filter(pk__in=own.values("incident"))
-    return list(rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk"))
-
-
-def backlog(user, *, now: datetime.datetime) -> list[tuple]:
-    """What is due, and which partners are shut, in one query.
-
-    (`DUE`, channel, number, when the oldest became due) of steps to send or retry, and (`SHUT`, partner, 1, since) of
-    partners whose calls wait.
-    """
-    rows = limit(Dispatch.objects.open(), user).order_by().annotate(what=Value(DUE))
-    rows = rows.values_list("what", "channel")
-    due = rows.annotate(number=ALL, oldest=Min("next_try_at", filter=Q(next_try_at__lte=now)))
-    shut = Breaker.objects.filter(opened_at__isnull=False).order_by().annotate(what=Value(SHUT))
-    shut = shut.values_list("what", "partner").annotate(number=ALL, oldest=Min("opened_at"))
-    return list(due.union(shut, all=True))
 
 
 def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
@@ -178,7 +102,3 @@ def starts(user, *, first: datetime.date, last: datetime.date) -> list[tuple]:
     ending = ending.annotate(day=F("shape__ends_on"), word=Value(ENDING)).order_by().values_list("day", "word")
     parts = (rows.annotate(number=ALL) for rows in (late, ending))
     return list(ahead.annotate(number=ALL).union(*parts, all=True))
-
-
-def heartbeats() -> list[Heartbeat]:
-    return list(Heartbeat.objects.order_by("-seen_at"))

@@ -8,10 +8,10 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from integrations.models import HEARTBEAT_LIMIT, Heartbeat
-from orders.steps import OUTSIDE, PARTNERS, Partner
-from project.dashboard.figures import DUE, SHUT
+from integrations.models import HEARTBEAT_LIMIT
+from orders.steps import OUTSIDE, Partner
 from project.dashboard.links import listing
+from project.observability.facts import Facts, is_alive
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,15 @@ class PartnerHealth:
     act_url: str = ""
 
 
-def partners_of(rows: list[tuple], paused: Collection[str]) -> list[PartnerHealth]:
-    """Makes the list from the rows of `figures.backlog` and the names of paused partners."""
-    shut = {name for what, name, _number, _since in rows if what == SHUT}
-    due = [row for row in rows if row[0] == DUE]
-    return [
-        _partner(name, [row for row in due if PARTNERS[row[1]] == name], shut=name in shut, paused=name in paused)
-        for name in Partner.values
-    ]
+def partners_of(facts: Facts, paused: Collection[str]) -> list[PartnerHealth]:
+    shut = {row.partner for row in facts.breakers}
+    return [_partner(name, *facts.backlog(name), shut=name in shut, paused=name in paused) for name in Partner.values]
 
 
-def _partner(name: str, rows: list[tuple], *, shut: bool, paused: bool) -> PartnerHealth:
+def _partner(name: str, number: int, oldest: datetime.datetime | None, *, shut: bool, paused: bool) -> PartnerHealth:
     """Makes one partner. Steps for a paused partner are not late, so the age of the oldest one is left out."""
-    oldest = None if paused else min((row[3] for row in rows if row[3]), default=None)
+    oldest = None if paused else oldest
     url = listing("orders_dispatch", backlog="yes", partner=name)
-    number = sum(row[2] for row in rows)
     act = f"admin:orders_{'resume' if paused else 'pause'}_partner"
     act_url = reverse(act, args=[name]) if name in OUTSIDE else ""
     return PartnerHealth(
@@ -73,9 +67,8 @@ class Worker:
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")
 
 
-def worker_of(rows: list[Heartbeat], now: datetime.datetime) -> Worker:
-    """Makes it from all heartbeats, latest first."""
-    seen = rows[0].seen_at if rows else None
-    alive = seen is not None and now - seen < HEARTBEAT_LIMIT
-    fresh = sum(now - row.seen_at < HEARTBEAT_LIMIT for row in rows)
-    return Worker(seen, alive, rows[0].replaced if rows else 0, fresh, listing("integrations_heartbeat"))
+def worker_of(facts: Facts) -> Worker:
+    last = facts.heartbeats[0] if facts.heartbeats else None
+    fresh = sum(facts.now - row.seen_at < HEARTBEAT_LIMIT for row in facts.heartbeats)
+    url = listing("integrations_heartbeat")
+    return Worker(last and last.seen_at, is_alive(facts.heartbeat_age), last.replaced if last else 0, fresh, url)

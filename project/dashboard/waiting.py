@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.urls import reverse
 
-NOTHING = (0, None)
+from project.observability.facts import Group
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,11 @@ class WaitingOrder:
     url: str
 
 
-def waiting_of(
-    what: str, told: dict[str, tuple[int, datetime.datetime | None]], named: list[tuple], url: str
-) -> Waiting:
-    """From the rows of `figures.attention`, by their `what`, and of `figures.waiting_orders`."""
+def waiting_of(group: Group, named: list[tuple], url: str) -> Waiting:
+    """From a group of the facts and the rows of `figures.waiting_orders`."""
     rows = [
         WaitingOrder(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
         for kind, pk, number, customer, urgent, since in named
-        if kind == what
+        if kind == group.what
     ]
-    return Waiting(*told.get(what, NOTHING), url, rows)
+    return Waiting(group.number, group.since, url, rows)

@@ -1,45 +1,143 @@
-"""What is known about the whole desk at a moment. /readyz, /metrics and `status` say it, each in its own words."""
+"""What is known about the desk at a moment. /readyz, /metrics, `status` and the dashboard say it in their own words."""
 
 import datetime
+from collections.abc import Collection
+from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
-from django.db.models import Max
+from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value
 
 from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
-from orders.queries.doubts import Open, count_open
-from orders.queries.pauses import oldest_due, oldest_retrying
+from orders.lists.scope import attributions_of, by_number, is_unlimited, limit
+from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models.proxies import open_conflicts
+from orders.queries.awaiting_approval import asked_at, returned
+from orders.queries.doubts import UNBILLED, Open, open_differences
+from orders.queries.pauses import seconds_due
+from orders.queries.stuck import is_stuck
 from orders.services.failed_tasks import failed_tasks
 from orders.services.refused_calls import refused_calls
+from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring
+
+DUE, TRIED, SHUT = "due", "tried", "shut"
+ALL = Count("*")
+
+
+class Waits(StrEnum):
+    """What waits for people."""
+
+    NEEDING = "needing"
+    AWAITING = "awaiting"
+    RETURNED = "returned"
+    DIFFERENCES = "differences"
+    UNBILLED = "unbilled"
+    CONFLICTS = "conflicts"
+    NOTICES = "notices"
+
+
+class Group(NamedTuple):
+    """How many wait for people, and since when the oldest does. `state` and `held` are told of stuck orders only."""
+
+    what: str
+    state: str = ""
+    held: str = ""
+    number: int = 0
+    since: datetime.datetime | None = None
+
+
+class Calls(NamedTuple):
+    """Calls that wait: to a channel, or all to a partner; and since when the first one does."""
+
+    what: str
+    where: str
+    number: int
+    since: datetime.datetime | None
+    error: str
 
 
 class Facts:
-    """Each fact is one query, made when somebody first reads it. Raises django.db.Error if the database is away."""
+    """Each fact is one query, made when somebody first reads it. Raises django.db.Error if the database is away.
 
-    def __init__(self, now: datetime.datetime):
-        self.now = now
+    `user`: only what this person's attributions show; rights are for the caller to look at. `asks`: what is counted of
+    what waits for people, in one query.
+    """
+
+    def __init__(
+        self,
+        now: datetime.datetime,
+        *,
+        user=None,
+        asks: Collection[str] = (Waits.DIFFERENCES, Waits.UNBILLED, Waits.NOTICES),
+    ):
+        self.now, self.user, self.asks = now, user, asks
+
+    def _seen(self, rows: QuerySet, path: str = "order__attribution") -> QuerySet:
+        return limit(rows, self.user, path) if self.user else rows
 
     @cached_property
+    def heartbeats(self) -> list[Heartbeat]:
+        """Of all clusters, the latest first."""
+        return list(Heartbeat.objects.order_by("-seen_at"))
+
+    @property
     def heartbeat_age(self) -> float | None:
         """Seconds since any cluster was last seen. None if there was none ever."""
-        return self._seconds_since(Heartbeat.objects.aggregate(last=Max("seen_at"))["last"])
+        return self._seconds_since(self.heartbeats[0].seen_at) if self.heartbeats else None
+
+    @cached_property
+    def _calls(self) -> list[Calls]:
+        """What is to be sent (`DUE`) and what is tried in vain (`TRIED`), by channel; whose calls wait (`SHUT`)."""
+        fine, steps = Value("", TextField()), self._seen(Dispatch.objects.open())
+        due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
+        tried = steps.filter(superseded=False, tries_left__isnull=False)
+        shut = Breaker.objects.filter(opened_at__isnull=False)
+        notices = Notice.objects.filter(next_try_at__isnull=False, attempts__gt=0)
+        parts = [
+            (DUE, F("channel"), steps, due, fine),
+            (TRIED, F("channel"), tried, Min("frozen_at"), fine),
+            (SHUT, F("partner"), shut, Min("opened_at"), F("last_error")),
+        ]
+        if self.user is None or is_unlimited(self.user):
+            parts.append((TRIED, Value(Channel.MAIL), notices, Min("written_at"), fine))
+        rows = [
+            part.order_by()
+            .annotate(what=Value(what), where=where)
+            .values_list("what", "where")
+            .annotate(number=ALL, since=since, told=told)
+            for what, where, part, since, told in parts
+        ]
+        return [Calls(*row) for row in rows[0].union(*rows[1:], all=True)]
+
+    @property
+    def breakers(self) -> list[Breaker]:
+        """The partners whose calls wait."""
+        shut = sorted((row for row in self._calls if row.what == SHUT), key=lambda row: row.where)
+        return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
+
+    def backlog(self, partner: str, what: str = DUE) -> tuple[int, datetime.datetime | None]:
+        """How many steps are to be sent to a partner, and since when the oldest is due; None if none is due yet."""
+        rows = [row for row in self._calls if row.what == what and PARTNERS[row.where] == partner]
+        return sum(row.number for row in rows), min((row.since for row in rows if row.since), default=None)
 
     @cached_property
     def oldest_due(self) -> dict[str, float]:
         """For each partner, for how many seconds its longest waiting step could have been claimed, or 0."""
-        return oldest_due(now=self.now)
+        since = {partner: self.backlog(partner)[1] for partner in Partner.values}
+        return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def oldest_retrying(self) -> dict[str, float]:
-        """For each partner outside, for how many seconds its longest retried step has been tried, or 0."""
-        return oldest_retrying(now=self.now)
+        """For each partner outside, for how many seconds its longest retried step has been tried without success, or 0.
 
-    @cached_property
-    def breakers(self) -> list[Breaker]:
-        """The partners whose calls wait."""
-        return list(Breaker.objects.filter(opened_at__isnull=False).order_by("partner"))
+        It counts from the step's first attempt, also while the next one runs, and not during a pause. A notice to staff
+        counts as a step to the mail server, from when it was written.
+        """
+        since = {partner: self.backlog(partner, TRIED)[1] for partner in OUTSIDE}
+        return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
 
     @cached_property
     def refused_calls(self) -> dict | None:
@@ -62,19 +160,64 @@ class Facts:
         return expiring(now=self.now)
 
     @cached_property
+    def incidents(self) -> list[Incident]:
+        """The incidents that are not over, with the number of orders that each still stops. The largest come first."""
+        rows, still = Incident.objects.unresolved(), Q(affected__closed_at=None)
+        letters = attributions_of(self.user) if self.user else None
+        if letters is not None:  # as the list of incidents shows them
+            still &= Q(affected__order__attribution__in=letters)
+            rows = rows.filter(pk__in=self._seen(AffectedOrder.objects.all()).values("incident"))
+        return list(rows.annotate(still=Count("affected", filter=still)).order_by("-still", "-pk"))
+
+    @cached_property
+    def waiting(self) -> list[Group]:
+        """What waits for people, as far as `asks` names it. There is a group for each state and reason of stuck orders,
+        and one for each of the others; none where nothing waits."""
+        nobody, never = Value(""), Value(None, DateTimeField())
+        orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
+        approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
+        conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
+        notices, served = Notice.objects.given_up(self.now), differences.filter(UNBILLED)
+        parts = [
+            (Waits.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never),
+            (Waits.AWAITING, approval, nobody, nobody, ALL, Min("asked")),
+            (Waits.RETURNED, self._seen(returned()), nobody, nobody, ALL, Min("received_at")),
+            (Waits.DIFFERENCES, differences, nobody, nobody, ALL, Min("found_at")),
+            (Waits.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
+            (Waits.CONFLICTS, conflicts, nobody, nobody, ALL, Min("received_at")),
+            (Waits.NOTICES, notices, nobody, nobody, ALL, Min("written_at")),
+        ]
+        rows = [
+            part.order_by()
+            .annotate(what=Value(what), word=state, why=because)
+            .values_list("what", "word", "why")
+            .annotate(number=number, since=since)
+            for what, part, state, because, number, since in parts
+            if what in self.asks
+        ]
+        return [Group(*row) for row in rows[0].union(*rows[1:], all=True)] if rows else []
+
+    def group(self, what: str) -> Group:
+        """What waits of this kind. Raises LookupError if it was not asked: nobody takes that for none."""
+        if what not in self.asks:
+            raise LookupError(what)
+        return next((row for row in self.waiting if row.what == what), Group(what))
+
+    @property
     def differences(self) -> Open:
-        """The open differences with the big-data side."""
-        return count_open()
+        """The open differences with the big-data side, and the orders that have service and no record there."""
+        found = self.group(Waits.DIFFERENCES)
+        return Open(number=found.number, unbilled=self.group(Waits.UNBILLED).number, since=found.since)
+
+    @property
+    def notices_given_up(self) -> int:
+        """Notices to staff of the last 7 days that did not go out."""
+        return self.group(Waits.NOTICES).number
 
     @property
     def difference_age(self) -> float:
         """For how many seconds the oldest difference has been open. 0 if there is none."""
         return self._seconds_since(self.differences.since) or 0.0
-
-    @cached_property
-    def notices_given_up(self) -> int:
-        """Notices to staff of the last 7 days that did not go out."""
-        return Notice.objects.given_up(self.now).count()
 
     def _seconds_since(self, at: datetime.datetime | None) -> float | None:
         return None if at is None else (self.now - at).total_seconds()

@@ -16,7 +16,8 @@ from integrations.worker.broker import ALIKE
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
-from orders.models import AffectedOrder, Incident
+from orders.models import AffectedOrder
+from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
 from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
@@ -79,7 +80,7 @@ def _told(facts: Facts) -> dict:
         ],
         "pauses": pauses(facts.now),
         "oldest_due": facts.oldest_due,
-        "incidents": _open_incidents(),
+        "incidents": _incidents(facts),
         "differences": {"open": books.number, "oldest_seconds": facts.difference_age, "unbilled": books.unbilled},
         "stuck": count_stuck(),
         "notices": {"given_up": facts.notices_given_up},
@@ -147,13 +148,12 @@ def _moment(at: datetime.datetime) -> str:
     return timezone.localtime(at).isoformat(timespec="seconds")
 
 
-def _open_incidents() -> dict:
+def _incidents(facts: Facts) -> dict:
     """How many are not over, and for each code how many orders are stopped."""
-    rows = Incident.objects.unresolved()
-    stopped = AffectedOrder.objects.unresolved().filter(incident__in=rows, accepted_by="").order_by()
+    stopped = AffectedOrder.objects.unresolved().filter(incident__state__in=UNRESOLVED, accepted_by="").order_by()
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("order", distinct=True)))
-    codes = sorted(set(rows.values_list("code", flat=True)))
-    return {"open": rows.count(), "by_code": {code: counts.get(code, 0) for code in codes}}
+    codes = sorted({row.code for row in facts.incidents})
+    return {"open": len(facts.incidents), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
 class Reason(NamedTuple):

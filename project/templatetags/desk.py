@@ -17,8 +17,8 @@ from orders.office.views.tabs import views_over
 from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
-from project.dashboard.figures import heartbeats
 from project.dashboard.partners_and_worker import worker_of
+from project.observability.facts import Facts
 
 register = template.Library()
 
@@ -69,7 +69,7 @@ def bulk_acts(context, changelist) -> dict:
 @register.simple_tag
 def worker_silence() -> str:
     """That no worker lives, for the page of what waits for one; empty if one does."""
-    return worker_of(heartbeats(), timezone.now()).silence
+    return worker_of(Facts(timezone.now())).silence
 
 
 @register.simple_tag(takes_context=True)

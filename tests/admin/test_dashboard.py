@@ -12,6 +12,7 @@ from orders.models import Difference, Dispatch, Order
 from orders.queries.stuck import stuck
 from orders.services.shape import keep_shape
 from orders.shape import Shape
+from project.observability.status_report import LATE, desk_status
 from tests import factories as make
 from tests.admin.walking import unrendered
 from tests.sampling import WHOLE
@@ -194,6 +195,27 @@ def test_steps_that_are_late_keep_the_day_from_being_all_right(member):
         [worry] = member(role).get(reverse("admin:index")).context["desk"].worries
         assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
         assert (worry.number, worry.tone) == (1, "red")
+
+
+def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member):
+    make.HeartbeatFactory(seen_at=timezone.now())
+    first, later = timezone.now() - datetime.timedelta(hours=2), timezone.now() + datetime.timedelta(hours=1)
+    make.DispatchFactory(
+        order=make.TrialFactory(), state="retrying", frozen_at=first, next_try_at=later, tries_left=2, attempts=4
+    )
+    staff = member("业务人员")
+    [worry] = staff.get(reverse("admin:index")).context["desk"].worries
+    assert worry.label == "大数据侧：有步骤重试了 2 小时仍未成功"
+    assert staff.get(worry.url).context["cl"].result_count == 1
+
+
+def test_the_dashboard_says_what_status_finds_wrong(member, busy):
+    found, desk = desk_status(timezone.now()), member("工程师").get(reverse("admin:index")).context["desk"]
+    books = found["differences"]
+    assert (desk.differences.number, desk.unbilled.number) == (books["open"], books["unbilled"])
+    assert len(desk.incidents) == found["incidents"]["open"]
+    assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
+    assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
 
 
 def test_a_pause_that_is_over_makes_nothing_late(member):

@@ -10,10 +10,10 @@ from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.queries.pauses import oldest_due
 from orders.services.outbox.resend import Selection, judge_selection
 from orders.services.pausing import end_pauses, pause_partner, resume_partner
 from orders.services.reconciliation.take import take
+from project.observability.facts import Facts
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, trial
@@ -200,12 +200,12 @@ def test_what_waits_is_not_overdue(desk, client):
     pause()
     desk.post(trial("T1", "t1.example.com"))
     desk.clock.shift(7200)
-    assert oldest_due(now=timezone.now())["bigdata"] == 0
+    assert Facts(timezone.now()).oldest_due["bigdata"] == 0
     assert client.get("/readyz").json()["oldest_due_seconds"] == 0
     assert "desk_oldest_due_seconds 0.0" in client.get("/metrics").content.decode().splitlines()
     resume()
     desk.clock.shift(7)
-    assert oldest_due(now=timezone.now())["bigdata"] == 7
+    assert Facts(timezone.now()).oldest_due["bigdata"] == 7
 
 
 def test_the_one_that_goes_on_may_be_late_meanwhile(desk):
@@ -221,7 +221,7 @@ def test_the_one_that_goes_on_may_be_late_meanwhile(desk):
         created_at=timezone.now(),
     )
     desk.clock.shift(300)
-    assert oldest_due(now=timezone.now()) == {"bigdata": 0.0, "bpm": 300.0, "mail": 0.0, "files": 0.0}
+    assert Facts(timezone.now()).oldest_due == {"bigdata": 0.0, "bpm": 300.0, "mail": 0.0, "files": 0.0}
 
 
 def incident():
