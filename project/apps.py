@@ -13,8 +13,11 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
+        from orders.newest_server import is_behind
         from project import checks, deployment  # noqa: F401  registers them; their models need the apps to be ready
+        from project.database.postgresql.base import DatabaseWrapper
 
+        DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
 
 
