@@ -173,23 +173,23 @@ def remember(number: int) -> None:
         transaction.on_commit(lambda: mark_writer.note(name, number), robust=True)
 
 
-def read_mark(name: str) -> int:
+def read_mark(name: str, suffix: str = SUFFIX) -> int:
     """The newest event that this machine has seen of a database. 0 if it has seen none, or the file can't be read."""
     try:
-        return int(_file(name).read_text())
+        return int(_file(name, suffix).read_text())
     except FileNotFoundError:
         return 0
     except (OSError, ValueError) as error:
-        logger.error("STATE_DIR: %s can't be read: %s", _file(name), error)
+        logger.error("STATE_DIR: %s can't be read: %s", _file(name, suffix), error)
         return 0
 
 
-def raise_mark(name: str, number: int) -> None:
+def raise_mark(name: str, number: int, suffix: str = SUFFIX) -> None:
     """Writes the number if it is higher than the one in the file. Raises OSError."""
-    file = _file(name)
+    file = _file(name, suffix)
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file.parent):
-        if number > read_mark(name):
+        if number > read_mark(name, suffix):
             replace_file(file, f"{number}\n")
 
 
@@ -202,8 +202,8 @@ def unwritable(folder: Path) -> str:
     return "" if os.access(there, os.R_OK | os.W_OK | os.X_OK) else f"{there} is not writable for this account"
 
 
-def _file(name: str) -> Path:
-    return settings.STATE_DIR / f"{name}{SUFFIX}"
+def _file(name: str, suffix: str) -> Path:
+    return settings.STATE_DIR / f"{name}{suffix}"
 
 
 class MarkWriter:

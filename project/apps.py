@@ -14,9 +14,12 @@ class ProjectConfig(AppConfig):
 
     def ready(self):
         from integrations.worker.schedules import every_five_minutes
+        from orders.newest_server import is_behind
         from project import checks, deployment  # noqa: F401  registers them; their models need the apps to be ready
+        from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
 
+        DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
         every_five_minutes.append(watch_alarms)
 

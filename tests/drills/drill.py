@@ -160,7 +160,7 @@ def judge_recovery(found: Found, stage: Stage, ready: Readiness, mended: float) 
     while time.monotonic() - mended < RECOVERED + 3 * SLACK:
         good = [one.at + one.seconds - mended for one in stage.load.since(mended) if one.code == "00000"]
         served = min(good, default=None)
-        if delivered is None and stage.desk.rows(done)[0][0]:
+        if delivered is None and stage.primary.sql(done, name=stage.desk.name)[0][0]:
             delivered = time.monotonic() - mended
         if None not in (served, delivered, ready.first(200, mended)):
             break

@@ -10,6 +10,7 @@ import psycopg
 
 from tests.drills.stage import Stage
 from tests.harness.clusters import ROLE, PostgresCluster, follow, wait_for
+from tests.harness.waiting import until
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,20 @@ def lost_standby(stage: Stage) -> Iterator[None]:
     stage.primary.set("synchronous_standby_names", None)
 
 
+@outage("old-primary")
+def old_primary(stage: Stage) -> Iterator[None]:
+    """SIGKILL to the primary; the standby is promoted and takes the desk's calls. Then the old one comes back beside
+    it, as a primary whose commits wait for its standby, and the desk must connect anew."""
+    stage.primary.kill()
+    yield
+    stage.standby.promote()
+    stage.primary, stage.standby = stage.standby, stage.primary
+    ours = f"FROM pg_stat_activity WHERE usename = '{ROLE}' AND pid <> pg_backend_pid()"
+    until(lambda: stage.primary.sql(f"SELECT 1 {ours}"), what="the desk uses the promoted one")
+    stage.standby.start()
+    stage.primary.sql(f"SELECT pg_terminate_backend(pid) {ours}")
+
+
 @outage("killed-primary")
 def killed_primary(stage: Stage) -> Iterator[None]:
     """SIGKILL to the primary; the synchronous standby is promoted, and the old primary follows it from then on."""
@@ -121,6 +136,7 @@ def killed_primary(stage: Stage) -> Iterator[None]:
 
 def rejoin(stage: Stage) -> None:
     """What is left to do after one of the two was lost: a standby, made anew."""
+    stage.standby.kill()
     follow(stage.standby, stage.primary)
     stage.standby.start()
     wait_for(stage.primary, stage.standby)

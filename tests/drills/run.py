@@ -94,7 +94,7 @@ def _play(stage: Stage, name: str, *, short: bool, seconds: float) -> Found:
     outage = OUTAGES[name]
     before = time.monotonic()
     found = play(stage, outage, seconds=outage.least if short else outage.long)
-    if not stage.standby.pids():
+    if not stage.standby.pids() or stage.standby.sql("SELECT 1 WHERE NOT pg_is_in_recovery()"):
         rejoin(stage)
     if not short:
         wait_for_it(lambda: False, seconds - (time.monotonic() - before))

@@ -15,8 +15,11 @@ from django.utils import timezone
 
 from orders import restored_guard
 from orders.models import OrderEvent, Timeline
+from orders.newest_server import WAL_TIMELINE, is_behind
+from orders.restored_guard import raise_mark
 from orders.services.order_state import add_event
 from orders.services.restores import open_restore
+from project.database.postgresql.base import DatabaseWrapper
 from tests.bboss_messages import accepted, post_order
 from tests.flows.contents import trial
 
@@ -213,3 +216,39 @@ def test_a_state_dir_that_cant_be_written_is_named_at_the_start(settings, state_
 def test_one_that_is_still_to_be_made_is_fine(settings, state_dir):
     assert restored_guard.unwritable(state_dir) == ""
     assert not state_dir.exists()
+
+
+@pytest.fixture
+def two_servers(named):
+    """One server by two names; the connection goes to the first."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server")
+    given = connection.settings_dict
+    connection.close()
+    connection.settings_dict = given | {"HOST": "127.0.0.1,localhost", "PORT": f"{given['PORT'] or 5432}"}
+    yield named
+    connection.close()
+    connection.settings_dict = given
+
+
+@pytest.mark.parametrize("old, used", [({"127.0.0.1"}, "localhost"), ({"127.0.0.1", "localhost"}, "127.0.0.1")])
+def test_an_old_primary_beside_the_new_one_is_not_used(two_servers, monkeypatch, old, used):
+    """If all are behind, the database was restored: the first one is used, and says so."""
+    monkeypatch.setattr(DatabaseWrapper, "is_behind", staticmethod(lambda server: server.info.host in old))
+    connection.ensure_connection()
+    assert connection.connection.info.host == used
+
+
+def test_a_server_is_behind_by_its_events_or_its_timeline(two_servers):
+    newest = say()
+    server = connection.connection
+    connection.set_autocommit(False)
+    assert not is_behind(server)
+    raise_mark(two_servers, newest + 1)
+    assert is_behind(server)
+    OrderEvent.objects.create(pk=newest + 1, kind="note", actor="x", at=timezone.now())
+    connection.commit()
+    assert not is_behind(server)
+    raise_mark(two_servers, 99, WAL_TIMELINE)
+    assert is_behind(server)
+    connection.set_autocommit(True)

@@ -7,11 +7,12 @@ open and acknowledges what it gets, so no time-out of the server or of TCP would
 """
 
 import contextlib
+import logging
 import math
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 from django.db.backends.postgresql import base
@@ -23,6 +24,7 @@ from integrations.database_deadline import NEVER, database_deadline, statement_l
 from project.database.errors import CountedErrors
 from project.database.options import session_limits
 
+logger = logging.getLogger(__name__)
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
 AWAY_TIMEOUT = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
 GATE_TIMEOUT = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
@@ -136,6 +138,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Replaces a connection that was closed at its deadline, once the statement's transaction is over."""
 
     Database = _Driver()
+    is_behind: Callable[[psycopg.Connection], bool] | None = None
+    """Whether a server is older than another one that was seen. `project.apps` gives it, since it needs the core."""
 
     def __init__(self, settings_dict, alias=base.NO_DB_ALIAS):
         super().__init__(settings_dict, alias)
@@ -155,7 +159,33 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params):
         with gate.passed():
-            return super().get_new_connection(conn_params)
+            found = super().get_new_connection(conn_params)
+            if "," in str(conn_params.get("host", "")) and not self.pool and self._seems_old(found):
+                return self._newer(found, conn_params)
+            return found
+
+    def _newer(self, found: psycopg.Connection, conn_params: dict) -> psycopg.Connection:
+        """A connection to another of the servers that is not behind. The given one if there is none."""
+        hosts = conn_params["host"].split(",")
+        ports = str(conn_params.get("port", "")).split(",")
+        for host, port in zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True):
+            if host == found.info.host and port in {"", str(found.info.port)}:
+                continue
+            with contextlib.suppress(psycopg.Error):
+                other = super().get_new_connection(conn_params | {"host": host, "port": port})
+                if not self._seems_old(other):
+                    logger.warning("%s:%s is behind %s: an old primary?", found.info.host, found.info.port, host)
+                    found.close()
+                    return other
+                other.close()
+        return found
+
+    def _seems_old(self, server: psycopg.Connection) -> bool:
+        try:
+            return DatabaseWrapper.is_behind is not None and DatabaseWrapper.is_behind(server)
+        except psycopg.Error:  # a standby; or a database without our tables
+            server.rollback()
+            return True
 
     def ensure_connection(self):
         self._drop_closed()
