@@ -11,7 +11,7 @@ from django.db.models import Q, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Attempt, Dispatch, Order, Pause
-from orders.steps import PARTNERS
+from orders.steps import PARTNERS, Step
 
 MOST = 500  # attempts that are looked at
 Moment = datetime.datetime
@@ -43,7 +43,7 @@ class Stretch:
     begins: Moment
     ends: Moment
     why: Why
-    step: Dispatch.Step
+    step: Step
     attempt: Attempt | None = None
 
     @property
@@ -66,7 +66,7 @@ def times_of(order: Order, *, now: Moment) -> list[Stretch]:
         ends = attempt.finished_at or now
         if ends > at:
             why = Why.LEASE if attempt.outcome == Attempt.Outcome.LOST else Why.PARTNER
-            found.append(Stretch(max(at, attempt.started_at), ends, why, Dispatch.Step(step.step), attempt))
+            found.append(Stretch(max(at, attempt.started_at), ends, why, Step(step.step), attempt))
         at = max(at, ends)
     left = order.dispatches.current().filter(blocking=True, state__in=LEFT).order_by("position", "pk")
     if step := left.defer("payload").first():
@@ -104,8 +104,8 @@ def _wait(
         since, until = max(since, at), min(until, ends)
         if until - since >= SHORT:
             if since - at >= SHORT:
-                yield Stretch(at, since, usual, Dispatch.Step(step.step))
-            yield Stretch(since, until, why, Dispatch.Step(step.step))
+                yield Stretch(at, since, usual, Step(step.step))
+            yield Stretch(since, until, why, Step(step.step))
             at = until
     if ends - at >= SHORT:
-        yield Stretch(at, ends, usual, Dispatch.Step(step.step))
+        yield Stretch(at, ends, usual, Step(step.step))

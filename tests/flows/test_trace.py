@@ -11,6 +11,7 @@ from integrations.outbound import http
 from orders.models import Attempt, Order
 from tests.flows.conftest import BILLING
 from tests.processes.orders import trial
+from tests.test_metrics import counted
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -72,3 +73,19 @@ def test_a_call_to_a_partner_is_one_line(desk, lines):
 def test_an_order_that_nobody_traces_gets_a_trace_of_its_own(desk):
     post(desk, trial(1), traceparent="rubbish")
     assert len(Order.objects.get().trace) == 32
+
+
+def test_calls_are_counted_by_what_became_of_them(desk, fresh_gauges):
+    with counted() as rose:
+        desk.sandbox.fault(path=BILLING, kind="503", count=1)
+        desk.post(trial(1))
+        desk.deliver()
+        desk.clock.shift(40)
+        desk.claim(lease=60)  # by a worker that dies
+        desk.clock.shift(70)
+        desk.deliver()
+    outcomes = {"done": 1, "unknown": 1, "lost": 1}
+    for word, number in outcomes.items():
+        name = f'desk_calls_total{{outcome="{word}",partner="bigdata",step="create_trial_billing"}}'
+        assert rose[name] == number, word
+    assert rose['desk_call_seconds_count{partner="bigdata",step="create_trial_billing"}'] == 2
