@@ -17,7 +17,7 @@ from gunicorn.config import Config
 from integrations.bboss.sample_envelope import signed_envelope
 from integrations.outbound.traceparent import trace_of
 from orders.log_facts import log_facts
-from project.observability.logs import AwayFilter, JsonFormatter, LineFormatter, MaskFilter
+from project.observability.logs import LineFormatter, MaskFilter
 from tests.bboss_messages import post_order
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,26 +46,6 @@ def test_a_line_break_from_outside_begins_no_line(mark):
 def test_every_handler_of_ours_writes_one_line_an_event():
     handlers = settings.LOGGING["handlers"].values()
     assert all("mask" in handler["filters"] and handler["formatter"] == "line" for handler in handlers)
-
-
-@pytest.fixture
-def lines(caplog):
-    """`lines()`: what a console with LOG_FORMAT=json writes of all that was logged, read again."""
-    caplog.set_level(logging.INFO)
-
-    def read() -> list[dict]:
-        return [json.loads(line) for line in written_lines]
-
-    written_lines: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: written_lines.append(handler.format(record))
-    handler.setFormatter(JsonFormatter())
-    for one in (AwayFilter(), MaskFilter()):
-        handler.addFilter(one)
-    logging.getLogger().addHandler(handler)
-    yield read
-    logging.getLogger().removeHandler(handler)
-    assert all(len(line.splitlines()) == 1 for line in written_lines)
 
 
 def test_a_request_is_one_line_with_what_it_was_about(client, clock, db, case, settings, lines):

@@ -9,10 +9,12 @@ import uuid
 
 import pytest
 from django.db import connection
+from django.urls import get_resolver
 from django.utils import timezone
 
 from integrations import counting
 from orders.models import Dispatch, Incident, Order
+from orders.steps import Step
 from project.observability import metrics
 from tests import factories
 from tests.bboss_messages import post_order
@@ -115,6 +117,27 @@ def test_the_database_is_asked_every_15_seconds_however_many_scrape(db, monkeypa
     with django_assert_num_queries(0):
         assert [figures()['desk_orders{state="active"}'] for _ in range(3)] == [1, 1, 1]
     metrics.KEPT.unlink()
+
+
+def test_the_files_have_room_for_every_page(own_folder):
+    """A file that grows gets holes, and a write into a hole kills the process when the disk is full."""
+
+    def names(resolver, space=""):
+        for one in resolver.url_patterns:
+            if hasattr(one, "url_patterns"):
+                yield from names(one, f"{space}{one.namespace}:" if one.namespace else space)
+            else:
+                yield f"{space}{one.name}"
+
+    def count():
+        for name in {*names(get_resolver())}:
+            counting.count_page(name, 0.1)
+        for step in Step:
+            counting.count_call("bigdata", step, "unknown", 0.1)
+
+    in_a_process(count)
+    assert {file.name.split("_")[0]: file.stat().st_size for file in own_folder.glob("*.db")} == counting.SIZES
+    assert len([name for name in counting.sums() if '"desk_pages_seconds_sum"' in name]) > 200
 
 
 # --- Whatever becomes of the processes

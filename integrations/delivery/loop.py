@@ -413,8 +413,8 @@ def _note(call: ClaimedCall, outcome: Outcome) -> None:
     word, partner, work = _word_of(outcome), call.pool.partner, call.work
     count_call(partner, work.step, word, call.took)
     logger.info(
-        "%s %s of %s: %s in %.3f s %s",
-        *(partner, work.step, work.order, word, call.took, outcome.code),
+        "%s %s of %s: %s in %.3f s%s",
+        *(partner, work.step, work.order, word, call.took, f", {outcome.code}" if outcome.code else ""),
         extra={"outcome": word, "seconds": round(call.took, 4), "code": outcome.code, "status": outcome.http_status},
     )
 

@@ -26,6 +26,7 @@ from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
+from orders.queries.times import times_of
 from orders.services.files import why_not_waive
 from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
@@ -207,7 +208,8 @@ def events(ask: Ask) -> dict:
     page = ask.page(events_of(ask.order, who))
     told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
-    return {"rows": page, "told": told, "filters": filters}
+    times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
+    return {"rows": page, "told": told, "filters": filters, "times": times}
 
 
 def raw(ask: Ask) -> dict:

@@ -20,6 +20,7 @@ OF_A_LINE = (
     *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
     *("order", "partner", "step", "key", "attempt", "outcome"),
 )
+FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
 callers_outage = Outage(logging.getLogger(__name__), "callers")
 BREAKS = str.maketrans({mark: ascii(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"})
 """Whatever a reader or program may take for the end of a line, and how it is written."""
@@ -120,5 +121,5 @@ class JsonFormatter(LineFormatter):
         for name in OF_A_LINE:
             value = getattr(record, name, None) or facts.get(name)
             if value not in (None, ""):
-                told[name] = one_line(redact(cut(value))) if isinstance(value, str) else value
+                told[name] = one_line(redact(cut(value))) if name in FOREIGN else value
         return json.dumps(told, ensure_ascii=False, default=str)

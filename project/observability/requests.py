@@ -59,11 +59,10 @@ def write_line(request: HttpRequest, response: HttpResponse, facts: dict, second
         callers_outage.refuse()
     elif status == 200 and request.path.startswith(ASK_THE_DATABASE):
         callers_outage.over()
-    why = facts.get("why")
+    why, said = facts.get("why"), f" {code}" if code not in {"", str(status)} else ""
     log.info(
-        "%s %s %s %s %s%s",
-        *(facts["caller"] or "-", request.method, facts["path"], status, f"{code} " * (code != str(status))),
-        f"{seconds:.3f} s{f': {why}' if why else ''}",
+        "%s %s %s %s%s %.3f s%s",
+        *(facts["caller"] or "-", request.method, facts["path"], status, said, seconds, f": {why}" if why else ""),
         extra={"status": status, "seconds": seconds, "code": code},
     )
 

@@ -58,6 +58,7 @@ def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case): 
     monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
     desk.post(trial("T1"))
+    capsys.readouterr()  # the line of that call
     with pytest.raises(SystemExit) as ended:  # anything else would be a traceback
         run(["manage.py", *WRONG[case]])
     [told] = capsys.readouterr().err.splitlines()

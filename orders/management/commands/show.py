@@ -1,4 +1,4 @@
-"""`show ORDER [--json]`: where an order stands (contract section 5). ORDER may be the end of a number."""
+"""`show ORDER [--json | --times]`: where an order stands (contract section 5). ORDER may be the end of a number."""
 
 import json
 
@@ -13,6 +13,7 @@ from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
 from orders.queries.shapes import shape_of
 from orders.queries.status_report import order_status
+from orders.queries.times import times_of
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
@@ -27,14 +28,32 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("order", help="the order's number, or an end of it that no other order's number has")
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        parser.add_argument("--times", action="store_true", help="where its time went: each wait and each call")
 
     def handle(self, *args, order, **options):
         found = named(order)
+        if options["times"]:
+            self.stdout.write("\n".join(self.times(found)))
+            return
         facts = order_status(found)
         if options["json"]:
             self.stdout.write(json.dumps(facts, ensure_ascii=False, indent=2))
             return
         self.stdout.write("\n".join(self.lines(found, facts)))
+
+    def times(self, order: Order) -> list[str]:
+        """A line for each wait and each call, and their sum."""
+        stretches = times_of(order, now=timezone.now())
+        lines = []
+        for one in stretches:
+            call = f", attempt {one.attempt.number} {one.attempt.outcome or 'open'}" if one.attempt else ""
+            began, why = (
+                f"{timezone.localtime(one.begins):%Y-%m-%d %H:%M:%S}",
+                padded(with_code(one.why.label, one.why), 40),
+            )
+            lines.append(f"  {began} {one.seconds:10.1f} s  {why} {one.step}{call}")
+        total = sum(one.seconds for one in stretches)
+        return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]
 
     def lines(self, order: Order, facts: dict) -> list[str]:
         """The same for a person at a terminal, in the words of the pages and mails and with the codes."""
@@ -54,7 +73,7 @@ class Command(BaseCommand):
             lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
-        return lines
+        return [*lines, f"  trace {facts['trace'] or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
         """What a trial is meant to be now (contract 3.9, 19)."""
