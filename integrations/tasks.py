@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
+from integrations.clocks import watch_clocks
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.notices import send_due_notices
@@ -145,6 +146,7 @@ def sweep() -> str:
         watch_free_space,
         watch_refused_calls,
         watch_failed_tasks,
+        watch_clocks,
     )
     for part in parts:
         try:

@@ -41,6 +41,14 @@ MESSAGES = {
         "%(number)s tasks that deliver failed within %(minutes)s minutes: %(error)s",
         _("%(number)s tasks that deliver failed within %(minutes)s minutes by an error of ours."),
     ),
+    "database_clock": Message(
+        "the clock of %(machine)s is ahead of the database's by %(seconds)s s",
+        _("The clock of %(machine)s is ahead of the database's by %(seconds)s s (below 0: behind it)."),
+    ),
+    "bboss_clock": Message(
+        "the clock of %(machine)s is ahead of the times in BBOSS's calls by %(seconds)s s",
+        _("Our clock is ahead of the times in BBOSS's calls by %(seconds)s s (below 0: behind them)."),
+    ),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),
     # withdraw, compensate

@@ -133,6 +133,14 @@ CAUSES = {
             "out again under the same key. The incident ends by itself."
         ),
     ),
+    "database_clock": Cause(
+        _("A machine's clock differs from the database's: steps go out too early or too late."),
+        _("Have the technicians put the clocks right (NTP). The incident ends by itself."),
+    ),
+    "bboss_clock": Cause(
+        _("Our clock and BBOSS's differ: if they move further apart, every call is refused (20210)."),
+        _("Have the technicians put our clock right (NTP), or BBOSS's. The incident ends by itself."),
+    ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
         _("Call the partner. Everything goes out by itself when it is back."),

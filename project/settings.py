@@ -106,6 +106,7 @@ AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
 # --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
 DATABASE_POOLER = value("DATABASE_POOLER")
+CLOCK_SKEW_SECONDS = value("CLOCK_SKEW_SECONDS")
 DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=DATABASE_POOLER)}
 
 # --- Language and time: staff read Chinese; all times in messages are in Asia/Shanghai

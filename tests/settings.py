@@ -22,6 +22,7 @@ os.environ.update(
     DEFAULT_CONTACT_TEL="13700000000",
     EMAIL_URL="memorymail://",
     EXPORT_MIN_FREE_MB="0",
+    CLOCK_SKEW_SECONDS="0",  # tests have clocks of their own
     STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
 atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)

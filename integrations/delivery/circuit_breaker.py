@@ -1,8 +1,9 @@
 """The circuit breaker of each partner, in the database, shared by all workers (contract 3.5).
 
-It opens after BREAKER_FAILURES transport failures in a row over at least three dispatches. While it is open, only one
-probe is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt. So an open breaker slows
-calls down, and never drops them. The first answer that is not a transport failure closes it.
+It opens after BREAKER_FAILURES transport failures in a row, or as soon as such failures in a row span five minutes,
+over at least three dispatches: a single one may itself be what the partner can't cope with, and keeps its schedule.
+While it is open, only one probe is claimed for the partner every BREAKER_PROBE_SECONDS, and a failure costs no attempt.
+So an open breaker slows calls down, and never drops them. The first answer that is not a transport failure closes it.
 The settings' defaults stand in `project/environment.py`.
 """
 
@@ -24,6 +25,7 @@ from orders.steps import GUARDED, PARTNERS
 
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
+SILENT_FOR = datetime.timedelta(minutes=5)  # without an answer, in which calls were tried
 READ_EVERY = 1.0
 OPEN = Prepared(lambda: Breaker.objects.filter(opened_at__isnull=False).values_list("partner"))
 TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"), failures__gt=0).values_list("partner"))
@@ -128,8 +130,16 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
     row.failures += len(tally.failed)
     row.dispatches = sorted({*row.dispatches, *tally.failed})[-KEPT_DISPATCHES:]
     row.last_error = tally.error
-    enough = row.failures >= settings.BREAKER_FAILURES and len(row.dispatches) >= LEAST_DISPATCHES
-    if enough and row.opened_at is None:
+    if row.opened_at is not None:
+        return
+    enough = row.failures >= settings.BREAKER_FAILURES or _silent_since(row, now) <= now - SILENT_FOR
+    if enough and len(row.dispatches) >= LEAST_DISPATCHES:
         row.opened_at = now
         row.probe_at = now + datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
         note_partner_down(row.partner, row.last_error, dispatch_id=tally.failed[-1], now=now)
+
+
+def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
+    """When the first of the failures in a row was tried. Each is an attempt of a dispatch that the row names."""
+    tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
+    return min(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures], default=now)

@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
@@ -14,12 +14,14 @@ from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.entered import ENTERED, differences, note_difference
 from orders.services.holds import note_hold, settle_followers
 
+DEADLOCK = "40P01"  # PostgreSQL's code
+
 
 def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
     """Stores a new order with its plan, in one transaction with `message`. For a known order gives its first answer.
 
     The database's constraints decide who was first, so the same order sent fifty times at once becomes one order. Only
-    when a constraint fails, the existing order is looked up.
+    when a constraint fails, the existing order is looked up. What PostgreSQL ended to break a deadlock is done again.
 
     Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). Nothing is stored then.
     """
@@ -34,6 +36,10 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
             if receipt:
                 return receipt
             if isinstance(error, ContentError):
+                raise
+            last = error
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != DEADLOCK:
                 raise
             last = error
     raise last

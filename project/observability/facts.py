@@ -5,6 +5,7 @@ from functools import cached_property
 
 from django.db.models import Max
 
+from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
@@ -49,6 +50,11 @@ class Facts:
     def failed_tasks(self) -> dict | None:
         """The newest error of ours in delivery, with how many there were. Two queries where there is one."""
         return failed_tasks(now=self.now)
+
+    @cached_property
+    def clocks(self) -> dict[str, float | None]:
+        """By how many seconds this machine's clock is ahead of the database's and of BBOSS's. Two queries."""
+        return clock_differences(now=self.now)
 
     @cached_property
     def expiring(self) -> list[Expiry]:

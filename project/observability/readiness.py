@@ -120,8 +120,8 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
 
     `intake`: checks only whether orders can be stored.
 
-    The age of the oldest due dispatch and open breakers are reported but are never reasons. A partner that is down is
-    no reason to refuse BBOSS's orders.
+    The age of the oldest due dispatch, clocks and open breakers are reported but are never reasons. A partner that is
+    down is no reason to refuse BBOSS's orders.
     """
     if is_read_only():
         return {"database": "read only", "reasons": [READ_ONLY]}
@@ -139,6 +139,7 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
         **database,
         "heartbeat_age_seconds": facts.heartbeat_age,
         "oldest_due_seconds": max(facts.oldest_due.values()),
+        "clocks_ahead_seconds": facts.clocks,
         "open_breakers": [row.partner for row in facts.breakers],
         "reasons": reasons if is_alive(facts.heartbeat_age) else [*reasons, NO_WORKER],
     }

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import override
 from django_q.models import OrmQ
 
+from integrations.clocks import wrong_clocks
 from integrations.database_deadline import error_line
 from integrations.worker.broker import ALIKE
 from orders.error_messages import say_in_english
@@ -53,7 +54,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
-        "failed_tasks": None,
+        "failed_tasks": None, "clocks_ahead": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -85,6 +86,7 @@ def _told(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
+        "clocks_ahead": facts.clocks,
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
     }
@@ -187,6 +189,7 @@ def reasons(found: dict) -> list[Reason]:
         ),
         Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
+        *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(Reason("PartnerDown", f"the breaker of {name} is open: its calls wait", name) for name in sorted(down)),

@@ -5,9 +5,11 @@ import json
 
 import pytest
 from django.db import OperationalError, transaction
+from psycopg.errors import DeadlockDetected
 
 from integrations.bboss import views
 from orders.errors import OrderConflictError
+from orders.intake import receive
 from tests.bboss.conftest import ACTIVATION, MEMBERS, TRIAL, envelope
 
 
@@ -24,6 +26,22 @@ def test_accepted(post, kept):
     assert (message.rsp_code, message.biz_code, message.order_number) == ("00000", "0000", "100T1")
     assert message.trans_idh == got.body["transIDH"]
     assert message.hint == ""
+
+
+@pytest.mark.parametrize("times, code, status", [(2, "00000", 200), (3, "20000", 503)])
+def test_the_victim_of_a_deadlock_is_tried_again(post, kept, monkeypatch, times, code, status):
+    """If it stays one, BBOSS is asked to send again."""
+    accept, left = receive._accept, [DeadlockDetected()] * times
+
+    def victim(*args, **more):
+        order = accept(*args, **more)
+        if left:
+            raise OperationalError("deadlock detected") from left.pop()
+        return order
+
+    monkeypatch.setattr(receive, "_accept", victim)
+    got = post(envelope())
+    assert (got.code, got.status, len(kept())) == (code, status, 1 if code == "00000" else 0)
 
 
 def test_content_as_a_string_is_the_same_order(post):

@@ -1,8 +1,13 @@
 """Calls that are all refused for one reason stop the desk: an incident and `status` say so (contract 6)."""
 
+import datetime
+
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations import tasks
 from orders.models import Incident
@@ -44,7 +49,7 @@ def test_a_stop_that_the_desk_answers_is_told_with_what_to_do(post, look, client
     assert f"5 of BBOSS's 5 calls of the last 2 minutes were refused with {code}" in told
     assert to_do in told
     tasks.sweep()
-    incident = Incident.objects.get()
+    incident = Incident.objects.get(code="intake_refused")
     assert (incident.partner, incident.code, incident.detail_params["answer"]) == ("desk", "intake_refused", code)
     client.force_login(admin_user)
     page = client.get(reverse("admin:index")).content.decode()
@@ -82,3 +87,38 @@ def test_what_does_not_stand_out_is_no_alarm(db, clock):
     clock.shift(601)
     tasks.sweep()
     assert not Incident.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has this machine's clock")
+@pytest.mark.parametrize("ahead, told", [(59, False), (75, True), (-75, True)])
+@pytest.mark.django_db
+def test_a_clock_that_differs_from_the_databases_is_told(look, client, admin_user, settings, ahead, told):
+    settings.CLOCK_SKEW_SECONDS = 60
+    now = datetime.datetime.now(datetime.UTC)
+    with time_machine.travel(now + datetime.timedelta(seconds=ahead)):
+        make.HeartbeatFactory(seen_at=timezone.now())
+        assert client.get("/readyz").json()["clocks_ahead_seconds"]["database_clock"] == pytest.approx(ahead, abs=5)
+        tasks.sweep()
+        client.force_login(admin_user)
+        assert ("与数据库的时钟不同" in client.get(reverse("admin:index")).content.decode()) is told
+        assert Incident.objects.filter(code="database_clock").exists() is told
+        if told:
+            assert "ahead of the database's by" in look()
+    tasks.sweep()
+    assert not Incident.objects.unresolved().exists()
+
+
+def test_a_clock_that_differs_from_bbosss_is_told_before_calls_are_refused(post, look, clock):
+    """By the median: one call that lay somewhere for long says nothing."""
+    for number in range(4):
+        assert post(envelope(trans_ido=f"t{number}", timeStamp="20230920184836")).code == "00000"
+    tasks.sweep()
+    assert not Incident.objects.exists()
+    assert post(envelope(trans_ido="t5", timeStamp="20230920184936")).code == "00000"
+    tasks.sweep()
+    assert Incident.objects.get().detail_params["seconds"] == 360
+    assert "ahead of the times in BBOSS's calls by 360 s" in look()
+    for number in range(6, 15):
+        assert post(envelope(trans_ido=f"t{number}")).code == "00000"
+    tasks.sweep()
+    assert Incident.objects.get().state == "resolved"

@@ -19,7 +19,7 @@ from tests.test_deployment import token
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
     "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
-    "expiring", "unwritable", "failed_tasks",
+    "expiring", "unwritable", "failed_tasks", "clocks_ahead",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 

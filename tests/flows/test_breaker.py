@@ -1,6 +1,9 @@
 """A partner that is down: its calls wait and cost no attempt, and the other partner is not slowed (contract 3.5)."""
 
+import datetime
+
 import pytest
+from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import Breaker
@@ -52,6 +55,30 @@ def test_one_dispatch_alone_never_opens_it(desk, quick_breaker):
         desk.deliver()
         desk.clock.shift(2)
     assert open_partners() == set()
+
+
+@pytest.mark.parametrize("answered, opened", [(False, {"bigdata"}), (True, set())])
+def test_it_opens_once_nothing_was_answered_for_5_minutes(desk, settings, answered, opened):
+    """Few orders make few failures: by the schedule they would be tried for hours, and nobody told."""
+    settings.DISPATCH_RETRY_SECONDS = [150, 160, 1800]
+    desk.sandbox.fault(path=BILLING, kind="503", count=1000)
+    for number in range(3):
+        desk.post(trial(f"T{number}"))
+    desk.deliver()
+    desk.clock.shift(180)
+    if answered:
+        desk.sandbox.reset()
+        desk.post(trial("T9"))
+        Dispatch.objects.filter(state="retrying").update(next_try_at=timezone.now() + datetime.timedelta(seconds=1))
+        desk.deliver()
+        desk.sandbox.fault(path=BILLING, kind="503", count=1000)
+        desk.clock.shift(2)
+    desk.deliver()
+    assert open_partners() == set()
+    desk.clock.shift(180)
+    desk.deliver()
+    assert open_partners() == opened
+    assert set(Incident.objects.filter(code="breaker_open").values_list("partner", flat=True)) == opened
 
 
 def test_an_answer_in_between_starts_the_count_anew(desk, quick_breaker):

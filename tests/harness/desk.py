@@ -122,6 +122,7 @@ class ProcessDesk(Children):
         }
         if self.clock_file:
             mine |= {"TEST_CLOCK_FILE": str(self.clock_file), "PYTHONPATH": str(ROOT / "tests" / "clock_site")}
+            mine |= {"CLOCK_SKEW_SECONDS": "0"}
         return os.environ | SECRETS | mine | self.settings
 
     @property

@@ -1,0 +1,84 @@
+"""This machine's clock beside the database's and BBOSS's. A wrong one makes every call of BBOSS 20210 (contract 2.3).
+
+The sweep compares them on the worker's machine; `status` and /readyz do on the machine that is asked.
+"""
+
+import datetime
+import json
+import socket
+from statistics import median
+
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from integrations.bboss.envelope import parse_time
+from orders.models import InboundMessage, Incident
+from orders.services.incidents import DESK, close_desk_incident, open_desk_incident
+
+DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
+RECENT = datetime.timedelta(minutes=10)
+LEAST, MOST = 5, 20  # messages of BBOSS of which the median is taken
+LONGEST = 16_384  # characters of a message that is worth reading for its time
+
+
+def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
+    """By how many seconds our clock is ahead of each other one. None if that is not known, or not looked at."""
+    return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
+
+
+def wrong_clocks(differences: dict[str, float | None]) -> dict[str, dict]:
+    """What to say, by code, of the clocks that differ by too much."""
+    most = {DATABASE_CLOCK: settings.CLOCK_SKEW_SECONDS, BBOSS_CLOCK: settings.BBOSS_TIMESTAMP_SKEW_SECONDS / 2}
+    return {
+        code: {"machine": socket.gethostname()[:64], "seconds": round(seconds)}
+        for code, seconds in differences.items()
+        if seconds is not None and abs(seconds) > most[code] > 0
+    }
+
+
+def watch_clocks(*, now: datetime.datetime) -> None:
+    """Opens or closes the incidents. The sweep calls it each minute, on any machine that has a worker."""
+    differences = clock_differences(now=now)
+    wrong = wrong_clocks(differences)
+    for code in differences:
+        if code in wrong:
+            open_desk_incident(code, params=wrong[code], now=now)
+        elif differences[code] is not None and not _is_anothers(code):
+            close_desk_incident(code, now=now)
+
+
+def _is_anothers(code: str) -> bool:
+    """Whether another machine's clock is meant. Only that machine can say that it is right again."""
+    told = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
+    return any(params["machine"] != socket.gethostname()[:64] for params in told)
+
+
+def _ahead_of_database() -> float | None:
+    if connection.vendor != "postgresql" or not settings.CLOCK_SKEW_SECONDS:
+        return None
+    began = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+    return (began + (timezone.now() - began) / 2 - theirs).total_seconds()
+
+
+def _ahead_of_bboss(now: datetime.datetime) -> float | None:
+    """By the times in its newest messages that were signed, refused ones too."""
+    rows = InboundMessage.objects.annotate(size=Length("body"))
+    rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
+    found = [
+        (received - sent).total_seconds()
+        for received, body in rows.order_by("-pk").values_list("received_at", "body")[:MOST]
+        if (sent := _sent_at(body))
+    ]
+    return median(found) if len(found) >= LEAST else None
+
+
+def _sent_at(body: str) -> datetime.datetime | None:
+    try:
+        return parse_time(json.loads(body)["timeStamp"])
+    except (ValueError, KeyError, TypeError):
+        return None
