@@ -4,25 +4,43 @@ nginx in front hands over whole requests, so nothing here bounds how slowly a ca
 nothing of ours: workers would keep what the master has loaded, even after a reload.
 """
 
+import datetime
+import json
+import logging
 import os
 import subprocess
 import sys
-from urllib.parse import quote
 
 from gunicorn.glogging import Logger
 
 
-class PathLogger(Logger):
-    """Logs of an address only its path, percent-encoded: what people search for stands behind it, or in a referer."""
+class OwnLines(logging.Formatter):
+    """gunicorn's own lines in the desk's form (LOG_FORMAT)."""
 
-    def atoms(self, resp, req, environ, request_time):
-        path = quote(environ.get("PATH_INFO") or "", encoding="latin-1")
-        return super().atoms(resp, req, environ, request_time) | {"U": path}
+    def format(self, record):
+        moment = datetime.datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+        message = record.getMessage()
+        if record.exc_info:
+            message = f"{message}\n{self.formatException(record.exc_info)}"
+        told = {"time": moment, "level": record.levelname, "logger": record.name, "message": message, "request": "-"}
+        if os.environ.get("LOG_FORMAT", "").strip() == "json":
+            return json.dumps(told, ensure_ascii=False)
+        return "{time} {level} {logger} [{request}] {message}".format(**told)
 
 
-logger_class = PathLogger
-# Nothing else here comes from the caller as it is: neither query, referer and browser, nor the name of a basic log-in.
-access_log_format = '%(h)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms'
+class DeskLogger(Logger):
+    """Leaves the line of each request to the desk, which knows the caller and what became of it."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(OwnLines())
+
+    def access(self, *args):
+        pass
+
+
+logger_class = DeskLogger
 
 # The folder as the command line names it: in production it is the link to the current release. Without this line
 # gunicorn would stay in the folder that the link named at its start, and a reload would load the old code again.

@@ -96,11 +96,19 @@ def error_line(error: BaseException | str) -> str:
 
 
 class Outage:
-    """Writes one line when the database goes away and one when it is back, however often a loop asks."""
+    """Writes one line when the database goes away and one when it is back, however often a loop asks.
+
+    The second line says how many calls were refused meanwhile (`refuse`).
+    """
 
     def __init__(self, logger: logging.Logger, who: str):
         self._logger, self._who = logger, who
         self._since: float | None = None
+        self._refused = 0
+
+    def refuse(self) -> None:
+        if self._since is not None:
+            self._refused += 1
 
     def began(self, error: BaseException) -> None:
         if self._since is None:
@@ -109,6 +117,7 @@ class Outage:
 
     def over(self) -> None:
         if self._since is not None:
-            took = time.monotonic() - self._since
-            self._since = None
-            self._logger.warning("the database answers %s again after %.0f s", self._who, took)
+            took, refused = time.monotonic() - self._since, self._refused
+            self._since, self._refused = None, 0
+            said = f"; {refused} calls were refused meanwhile" if refused else ""
+            self._logger.warning("the database answers %s again after %.0f s%s", self._who, took, said)

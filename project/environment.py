@@ -118,6 +118,13 @@ def log_level(name: str, given: str) -> str:
     return level
 
 
+def log_format(name: str, given: str) -> str:
+    """`line` or `json`."""
+    if given.strip() not in {"line", "json"}:
+        raise WrongError(f"{name} must be line or json, not {given.strip()!r}")
+    return given.strip()
+
+
 def database(name: str, given: str) -> str:
     """The URL of a database, `sqlite:///PATH` or `postgres://...`, that `database_entry` can read."""
     if not given.startswith(("sqlite://", "postgres://", "postgresql://", "psql://", "pgsql://")):
@@ -217,6 +224,7 @@ SETTINGS = (
     Setting("DEFAULT_CONTACT_MAIL", plain, "", "their address"),
     Setting("DEFAULT_CONTACT_TEL", plain, "", "their phone"),
     Setting("LOG_LEVEL", log_level, "INFO", "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    Setting("LOG_FORMAT", log_format, "line", "or json: one object a line"),
 )
 TABLE = {setting.name: setting for setting in SETTINGS}
 SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")}  # each partner's address there

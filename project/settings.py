@@ -234,6 +234,7 @@ DEFAULT_CONTACT_TEL = value("DEFAULT_CONTACT_TEL")
 # --- Logs: one event on each line, with the request's id; secrets and personal data are masked
 
 LOG_LEVEL = value("LOG_LEVEL")
+LOG_FORMAT = value("LOG_FORMAT")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -241,12 +242,17 @@ LOGGING = {
         "away": {"()": "project.observability.logs.AwayFilter"},
         "mask": {"()": "project.observability.logs.MaskFilter"},
     },
-    "formatters": {"line": {"()": "project.observability.logs.LineFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["away", "mask"], "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "project.observability.logs.LineFormatter"},
+        "json": {"()": "project.observability.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["away", "mask"], "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "django": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},  # our own line of the request has its status
+        "gunicorn.error": {"handlers": ["console"], "propagate": False},
         "axes.apps": {"level": "WARNING"},  # it logs a greeting at the start of every command
     },
 }

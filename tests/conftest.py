@@ -3,6 +3,7 @@
 import datetime
 import gc
 import json
+import logging
 import os
 import pathlib
 
@@ -10,6 +11,7 @@ import pytest
 import time_machine
 
 from project.demo.environment import partner_addresses
+from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
 from tests.template import fresh_database
@@ -42,6 +44,26 @@ def clock():
 def fresh_gauges(monkeypatch):
     """/metrics reads its gauges each time, not every 15 s."""
     monkeypatch.setattr("project.observability.metrics.KEPT_FOR", 0.0)
+
+
+@pytest.fixture
+def lines(caplog):
+    """`lines()`: what a console with LOG_FORMAT=json writes of all that was logged, read again."""
+    caplog.set_level(logging.INFO)
+
+    def read() -> list[dict]:
+        return [json.loads(line) for line in written_lines]
+
+    written_lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: written_lines.append(handler.format(record))
+    handler.setFormatter(JsonFormatter())
+    for one in (AwayFilter(), MaskFilter()):
+        handler.addFilter(one)
+    logging.getLogger().addHandler(handler)
+    yield read
+    logging.getLogger().removeHandler(handler)
+    assert all(len(line.splitlines()) == 1 for line in written_lines)
 
 
 @pytest.fixture

@@ -238,6 +238,7 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
             ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
             ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
             ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
+            ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
         ],
         every=4,
     ),

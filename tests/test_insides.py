@@ -27,6 +27,8 @@ UNDOCUMENTED = (
     "gunicorn.workers.",
     "openpyxl.reader.",
     "openpyxl.xml.",
+    "prometheus_client.mmap_dict.",
+    "prometheus_client.values.",
     "psycopg.Connection",
 )  # what these modules hold may change with any release
 BASES = {  # they are described, or named as what to inherit from; their methods are not

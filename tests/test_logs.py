@@ -1,19 +1,27 @@
-"""Log lines: one event on each, and nothing of a search in the access log."""
+"""Log lines: one event on each, one of each request, the members of LOG_FORMAT=json, and nothing of a search."""
 
 import datetime
+import json
 import logging
 import logging.config
+import re
 import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
 from gunicorn.config import Config
 
+from integrations.bboss.sign import signed_envelope
+from integrations.outbound.traceparent import trace_of
+from orders.log_facts import log_facts
 from project.observability.logs import LineFormatter, MaskFilter
+from tests.bboss_messages import post_order
 
 ROOT = Path(__file__).resolve().parents[1]
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FORGED = "2026-11-28 02:00:00,000 INFO orders.audit [-] export 4711 deleted by staff:root"
 BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 
@@ -40,41 +48,117 @@ def test_every_handler_of_ours_writes_one_line_an_event():
     assert all("mask" in handler["filters"] and handler["formatter"] == "line" for handler in handlers)
 
 
-@pytest.fixture
-def access_line():
-    """`access_line(**environ)`: the line that gunicorn writes of a call, as gunicorn.conf.py says."""
-    given = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
-    config = Config()
-    config.set("access_log_format", given["access_log_format"])
-    logger = given["logger_class"](config)
-
-    def line(**environ) -> str:
-        call = {"REQUEST_METHOD": "GET", "RAW_URI": "/", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "10.0.0.1"}
-        response = SimpleNamespace(status="200 OK", sent=10, headers=[])
-        headers = SimpleNamespace(headers=[("REFERER", environ.get("HTTP_REFERER", ""))])
-        atoms = logger.atoms(response, headers, call | environ, datetime.timedelta(seconds=0.5))
-        return config.access_log_format % logger.atoms_wrapper_class(atoms)
-
-    return line
-
-
-def test_the_access_log_holds_no_query_and_no_referer(access_line):
-    told = access_line(
-        RAW_URI="/admin/find/?q=13712345678",
-        PATH_INFO="/admin/find/",
-        QUERY_STRING="q=13712345678",
-        HTTP_REFERER="https://ibs.example.com/admin/find/?q=13712345678",
-        HTTP_USER_AGENT="13712345678",
+def test_a_request_is_one_line_with_what_it_was_about(client, clock, db, case, settings, lines):
+    settings.TRUSTED_PROXY_COUNT = 1
+    envelope = signed_envelope(case(1)["content"], now=timezone.now(), trans_ido="a1b2")
+    answer = client.post(
+        "/api/bboss/orders",
+        json.dumps(envelope),
+        content_type="application/json",
+        headers={"X-Forwarded-For": "203.0.113.7, 198.51.100.9", "X-Request-Id": "r-1", "traceparent": TRACEPARENT},
     )
-    assert '"GET /admin/find/ HTTP/1.1" 200 10 500ms' in told
-    assert "137" not in told
+    assert answer.json()["response"]["rspCode"] == "00000"
+    [line] = lines()
+    assert list(line)[:5] == ["time", "level", "logger", "message", "request"]
+    assert datetime.datetime.fromisoformat(line["time"]).utcoffset() == datetime.timedelta(hours=8)
+    assert line["seconds"] >= 0
+    told = {name: line[name] for name in line if name not in {"time", "logger", "message", "seconds"}}
+    assert told == {
+        "level": "INFO",
+        "request": "r-1",
+        "trace": "0af7651916cd43dd8448eb211c80319c",
+        "caller": "198.51.100.9",
+        "path": "/api/bboss/orders",
+        "status": 200,
+        "code": "00000",
+        "trans_ido": "a1b2",
+        "order": case(1)["content"]["OrderNum"],
+    }
 
 
-def test_a_path_forges_no_line(access_line):
-    told = access_line(PATH_INFO=f"/a\r\n{FORGED}\x85\xe5\x8d\x95", HTTP_AUTHORIZATION="Basic YQpiOmM=")
-    assert len(told.splitlines()) == 1
-    assert "/a%0D%0A2026" in told
-    assert "%E5%8D%95" in told
+@pytest.mark.parametrize(
+    "header",
+    ["", "rubbish", f"00-{'0' * 32}-b7ad6b7169203331-01", f"ff{TRACEPARENT[2:]}", "x" * 9000, TRACEPARENT[:-3]],
+)
+def test_rubbish_in_place_of_a_trace_is_ignored(header):
+    made = trace_of(header)
+    assert re.fullmatch("[0-9a-f]{32}", made)
+    assert made != trace_of(header)
+
+
+def test_what_is_not_kept_says_why(client, db, lines):
+    client.post("/api/bboss/orders", b"{", content_type="application/json")
+    [line] = lines()
+    assert (line["status"], line["code"]) == (400, "20105")
+    assert "20105" in line["message"]
+    assert line["message"].partition(" s: ")[2]
+
+
+def test_a_line_of_a_request_holds_no_query_and_no_referer(client, db, lines):
+    client.get("/admin/find/?q=13712345678", headers={"referer": "https://ibs.example.com/admin/find/?q=13712345678"})
+    client.get(f"/a%0D%0A{FORGED.replace(' ', '%20')}\x85%E5%8D%95")
+    [first, second] = lines()
+    assert "/admin/find/" in first["message"]
+    assert "137" not in str([first, second])
+    assert "/a%0D%0A2026" in second["path"]
+
+
+def test_people_and_secrets_are_masked_and_a_long_line_is_cut(lines):
+    log = logging.getLogger("desk")
+    with log_facts(trans_ido="13712345678\n", order="张三 zhangsan@example.com"):
+        log.warning("%s %s", "13712345678", "x" * 1024 * 1024)
+    [line] = lines()
+    assert "13712345678" not in str(line)
+    assert "zhangsan@" not in str(line)
+    assert len(json.dumps(line)) < 20_000
+    assert "bytes more" in line["message"]
+
+
+def test_a_fault_of_ours_has_its_traceback_in_the_same_line_and_nonsense_has_none(lines):
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        logging.getLogger("desk").exception("it failed")
+        logging.getLogger("django.security.DisallowedHost").exception("a host of nonsense")
+    first, second = lines()
+    assert "ValueError: wrong" in first["message"]
+    assert "Traceback" not in second["message"]
+
+
+def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(client, clock, db, lines, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    def post():
+        return post_order(client, {"OrderNum": "100A1"})["response"]["rspCode"]
+
+    post()  # another test may have left the outage on
+    before = len(lines())
+    with monkeypatch.context() as patch:
+        patch.setattr("integrations.bboss.views.is_signed", refuse)
+        patch.setattr("integrations.bboss.views.check_envelope", refuse)
+        assert [post() for _ in range(3)] == ["20000"] * 3
+    post()
+    told = [line["message"] for line in lines()[before:] if not line["logger"].endswith("requests")]
+    assert told == [
+        "the database does not answer callers: connection refused",
+        "the database answers callers again after 0 s; 3 calls were refused meanwhile",
+    ]
+
+
+@pytest.mark.parametrize("form", ["line", "json"])
+def test_gunicorns_own_lines_have_the_same_form(monkeypatch, form, capsys):
+    monkeypatch.setenv("LOG_FORMAT", form)
+    config = Config()
+    config.set("accesslog", "-")
+    logger = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["logger_class"](config)
+    logger.info("Booting worker with pid: %s", 7)
+    logger.access(None, None, {}, datetime.timedelta())  # the desk's own line says more
+    [line] = capsys.readouterr().err.splitlines()
+    told = json.loads(line) if form == "json" else dict(zip(("time", "level", "logger"), line.split(), strict=False))
+    assert datetime.datetime.fromisoformat(told["time"]).tzinfo
+    assert (told["level"], told["logger"]) == ("INFO", "gunicorn.error")
+    assert "Booting worker with pid: 7" in line
 
 
 def test_nginx_logs_no_query_and_no_referer():

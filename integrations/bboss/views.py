@@ -65,6 +65,7 @@ from orders.errors import (
     TrialClaimedError,
 )
 from orders.intake.receive import keep_message, receive_order
+from orders.log_facts import note
 from orders.models import InboundMessage
 from orders.restored_guard import is_restored
 from orders.services.withdrawal import withdraw_order
@@ -226,10 +227,11 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     A database that counts as restored accepts nothing, since it may have lost the order that the message is about.
     """
     if is_restored():
-        logger.warning("nothing was stored of call %s: the database counts as restored", call.trans_idh)
+        note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
     content = content_of(call.members)
     message.order_number = order_number_of(content)
+    note(order=message.order_number)
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
         receipt = _to_core(content, trans_ido=stored_trans_ido(call.members["transIDO"]), message=message)
@@ -259,14 +261,18 @@ def _refusal(error: OrderError) -> Refused:
 def _message(call: InboundCall, body: str) -> InboundMessage:
     """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
+    named = {
+        "trans_ido": stored_trans_ido(given) if isinstance(given, str) else "",
+        "order_number": order_number_of(call.members.get("content")),
+    }
+    note(trans_ido=named["trans_ido"], order=named["order_number"])
     return new_row(
         InboundMessage,
         received_at=call.now,
         remote_address=call.address,
-        trans_ido=stored_trans_ido(given) if isinstance(given, str) else "",
         trans_idh=call.trans_idh,
-        order_number=order_number_of(call.members.get("content")),
         body=body,
+        **named,
     )
 
 
@@ -277,7 +283,7 @@ def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | 
 
 def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a call without storing it: it has no readable message, or there are too many unsigned ones."""
-    logger.warning("refused %s from %s: %s", refusal.code.value.number, call.address or "-", refusal.hint)
+    note(why=refusal.hint)
     return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
 
 

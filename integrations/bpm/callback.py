@@ -27,6 +27,7 @@ from integrations.inbound.body import (
 )
 from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
+from orders.log_facts import note
 from orders.restored_guard import is_restored
 from orders.services.approvals import receive_approval
 
@@ -62,6 +63,7 @@ class ApprovalsView(APIView):
     def handle_exception(self, exc):
         """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, RefusedError):
+            note(why=str(exc)[:LONGEST_MESSAGE])
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):
             return _answer(405, MEANINGS[405], {"Allow": "POST"})
@@ -76,9 +78,9 @@ def receive(request: HttpRequest) -> None:
         raise RefusedError(401)
     members = _members(body)
     record = _record(members)
+    note(order=members["code"])
     if is_restored():  # the database may have lost the order that this is about, or what was decided before
-        logger.warning("a callback was not stored: the database counts as restored")
-        raise RefusedError(503)
+        raise RefusedError(503, "nothing was stored: the database counts as restored")
     try:
         receive_approval(**record, body_hash=content_hash(members))
     except OrderUnknownError as error:

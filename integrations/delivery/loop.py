@@ -31,6 +31,7 @@ from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.activation import activate
 from orders.db.compiled_sql import Prepared, Slot
+from orders.log_facts import log_facts
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
@@ -397,15 +398,28 @@ def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:
         late = not rate.wait_for_slot(call.pool.partner, latest=min(call.latest, ends_at()))
     if late:
         return Outcome.of(call.work, Attempt.Outcome.HANDED_BACK)
-    call.sent, began = True, time.monotonic()
-    outcome = send_step(call.work)
-    call.took = time.monotonic() - began
-    if call.pool.partner in OUTSIDE:
-        count_call(call.pool.partner, call.work.step, _counted_as(outcome), call.took)
+    call.sent, began, work = True, time.monotonic(), call.work
+    facts = {"order": work.order, "partner": call.pool.partner, "step": work.step}
+    with log_facts(**facts, trace=work.trace, request=work.request_id, key=work.key, attempt=work.attempt):
+        outcome = send_step(work)
+        call.took = time.monotonic() - began
+        if call.pool.partner in OUTSIDE:
+            _note(call, outcome)
     return outcome
 
 
-def _counted_as(outcome: Outcome) -> str:
+def _note(call: ClaimedCall, outcome: Outcome) -> None:
+    """Counts the call and writes a line about it."""
+    word, partner, work = _word_of(outcome), call.pool.partner, call.work
+    count_call(partner, work.step, word, call.took)
+    logger.info(
+        "%s %s of %s: %s in %.3f s%s",
+        *(partner, work.step, work.order, word, call.took, f", {outcome.code}" if outcome.code else ""),
+        extra={"outcome": word, "seconds": round(call.took, 4), "code": outcome.code, "status": outcome.http_status},
+    )
+
+
+def _word_of(outcome: Outcome) -> str:
     """An outcome's word in /metrics and in the log (contract 6)."""
     if outcome.result == Attempt.Outcome.RETRY:
         return "unknown" if outcome.unknown else "retried"

@@ -11,6 +11,7 @@ import email.utils
 import json
 import re
 import ssl
+import uuid
 from dataclasses import dataclass
 
 import requests
@@ -19,6 +20,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter
+from integrations.outbound.traceparent import traceparent
+from orders.log_facts import known_facts
 
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
@@ -97,9 +100,9 @@ def post(
 ) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
-    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id. Raises PartnerError for everything that tells
-    nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, and a body that is not a JSON
-    object; and for HTTP 409, whatever its body is.
+    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
+    PartnerError for everything that tells nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429,
+    5xx, and a body that is not a JSON object; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(url, body, key, request_id), timeout, most)
     text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
@@ -199,6 +202,7 @@ def _request(url: str, body: bytes, key: str, request_id: str) -> requests.Prepa
             "User-Agent": "ibs-order-desk",
             "Idempotency-Key": key,
             "X-Request-Id": request_id,
+            "traceparent": traceparent(known_facts().get("trace") or uuid.uuid4().hex, request_id),
         }
     )
     return prepared

@@ -11,6 +11,7 @@ from django.db.models import Model, Q
 from orders.content import OrderContent, domain_key
 from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids
 from orders.intake.decide import Facts, Plan, PlannedRecord
+from orders.log_facts import known_facts
 from orders.models import AcceptedCall, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlannedStep
@@ -50,6 +51,7 @@ def new_order(
         content=raw,
         content_hash=digest,
         trans_idh=trans_idh,
+        trace=known_facts().get("trace", ""),
         received_at=now,
         state_since=now,
     )

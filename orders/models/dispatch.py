@@ -149,6 +149,7 @@ class Attempt(models.Model):
     dispatch = models.ForeignKey("Dispatch", models.PROTECT, related_name="tries", verbose_name=_("dispatch"))
     number = models.PositiveIntegerField(_("number"))
     request_id = models.UUIDField(_("request id"), default=uuid.uuid4, editable=False)
+    trace = models.CharField(_("trace"), max_length=32, blank=True, default="", db_default="", editable=False)
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, blank=True, default="")

@@ -97,6 +97,7 @@ class Order(models.Model):
     content = models.JSONField(_("content as received"))
     content_hash = models.CharField(_("content hash"), max_length=64)
     trans_idh = models.CharField(_("our transaction number"), max_length=32)
+    trace = models.CharField(_("trace"), max_length=32, blank=True, default="", db_default="", editable=False)
     received_at = models.DateTimeField(_("received at"))
     planned_at = models.DateTimeField(_("planned at"), null=True, blank=True)
     plans = models.PositiveSmallIntegerField(_("times planned"), default=0)

@@ -1,17 +1,26 @@
 """Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
 
 import contextvars
+import datetime
+import json
 import logging
 import re
 
-from integrations.database_deadline import away_error, error_line
-from notifications.masks import mask_text
+from integrations.database_deadline import Outage, away_error, error_line
+from notifications.masks import head, mask_text
+from orders.log_facts import known_facts
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
 
 
+LONGEST = 16 * 1024  # bytes of a message, and of a traceback
+OF_A_LINE = (
+    *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
+    *("order", "partner", "step", "key", "attempt", "outcome"),
+)
+callers_outage = Outage(logging.getLogger(__name__), "callers")
 BREAKS = str.maketrans({mark: ascii(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"})
 """Whatever a reader or program may take for the end of a line, and how it is written."""
 INSIDE = "    "  # before each line of a traceback, so that none looks like an event
@@ -22,6 +31,12 @@ def redact(text: str) -> str:
     return mask_text(SECRET.sub(r"\1***", text))
 
 
+def cut(text: str) -> str:
+    """The beginning of a long text, and how much is left out."""
+    shown, left = head(text, LONGEST)
+    return f"{shown} ({left} bytes more)" if left else text
+
+
 def one_line(text: str) -> str:
     """The text without line breaks, which its author could use to forge an event."""
     return text.translate(BREAKS)
@@ -30,15 +45,21 @@ def one_line(text: str) -> str:
 class AwayFilter(logging.Filter):
     """Logs a database that is away as one line with the error's text, without a traceback.
 
-    The code is not at fault then. Other libraries' repeated messages about it are dropped, since the queue or the call
-    logs a line of ours.
+    The code is not at fault then. Of requests only the first that meets it is told, and how many were refused once it
+    is back. Other libraries' repeated messages about it are dropped, since the queue or the call logs a line of ours.
+    A caller's nonsense has no traceback either.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name == "django.request" and getattr(record, "status_code", 0) == 503 and not record.exc_info:
             return False
+        if record.name.startswith("django.security"):
+            record.exc_info = record.exc_text = None
         if record.exc_info and (error := away_error(record.exc_info[1])):
             if record.name == "django-q":
+                return False
+            if "path" in known_facts():
+                callers_outage.began(error)
                 return False
             record.msg, record.args = f"{record.getMessage()}: {error_line(error)}", None
             record.exc_info = record.exc_text = None
@@ -49,8 +70,18 @@ class MaskFilter(logging.Filter):
     """Masks the finished message, so that no argument is missed, and writes it as one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = one_line(redact(record.getMessage())), None
+        record.msg, record.args = one_line(redact(cut(record.getMessage()))), None
         return True
+
+
+def moment_of(record: logging.LogRecord) -> str:
+    """ISO 8601 with zone, milliseconds."""
+    return datetime.datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+
+
+def present_id() -> str:
+    """The id of the request, or of the call to a partner, that is under way."""
+    return known_facts().get("request") or request_id.get()
 
 
 class LineFormatter(logging.Formatter):
@@ -60,9 +91,34 @@ class LineFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        record.request_id = request_id.get()
+        record.request_id = present_id()
         return super().format(record)
 
-    def formatException(self, exc_info) -> str:  # noqa: N802  the standard library's name
-        lines = redact(super().formatException(exc_info)).split("\n")
+    def formatTime(self, record, datefmt=None) -> str:  # noqa: N802  the standard library's name
+        return moment_of(record)
+
+    def formatException(self, exc_info) -> str:  # noqa: N802
+        lines = redact(cut(super().formatException(exc_info))).split("\n")
         return "\n".join(INSIDE + one_line(line) for line in lines)
+
+
+class JsonFormatter(LineFormatter):
+    """An object a line (contract 4, LOG_FORMAT). A traceback is the rest of its message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.exc_info:
+            message = f"{message}\n{self.formatException(record.exc_info)}"
+        told: dict[str, object] = {
+            "time": moment_of(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+            "request": present_id(),
+        }
+        facts = known_facts()
+        for name in OF_A_LINE:
+            value = getattr(record, name, None) or facts.get(name)
+            if value not in (None, ""):
+                told[name] = one_line(redact(cut(value))) if isinstance(value, str) else value
+        return json.dumps(told, ensure_ascii=False, default=str)

@@ -1,23 +1,32 @@
-"""What is noted of each request: an id, and a figure for /metrics."""
+"""What is noted of each request: an id and a trace, a figure for /metrics, and a line in the log."""
 
+import logging
 import re
 import time
 import uuid
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from integrations.bboss.rate_limit import caller_address
 from integrations.counting import OTHER, count_inbound, count_login, count_page
-from project.observability.logs import request_id
+from integrations.outbound.traceparent import trace_of
+from orders.log_facts import log_facts
+from project.observability.logs import callers_outage, request_id
+
+log = logging.getLogger(__name__)
+LONGEST_PATH = 500
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SOURCES = {"/api/bboss/": "bboss", "/api/bpm/": "bpm", "/api/orders/": "api", "/api/customers/": "api"}
 MACHINES = ("/livez", "/readyz", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
 LOGIN = "admin:login"
+ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 from there says that the database answers
 
 
 class RequestMiddleware:
-    """Gives every request an id and sends it back. A harmless X-Request-Id is kept. Counts it."""
+    """Gives every request an id and sends it back. A harmless X-Request-Id is kept. Counts it, and writes a line."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -26,13 +35,37 @@ class RequestMiddleware:
         given = request.headers.get("X-Request-Id", "")
         number = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
         token, began = request_id.set(number), time.monotonic()
+        about = {
+            "trace": trace_of(request.headers.get("traceparent", "")),
+            "caller": caller_address(request.META),
+            "path": quote(request.path)[:LONGEST_PATH],  # without what people search for, which stands behind it
+        }
         try:
-            response = self.get_response(request)
+            with log_facts(**about) as facts:
+                response = self.get_response(request)
+                seconds = round(time.monotonic() - began, 4)
+                count_request(request, response, seconds)
+                write_line(request, response, facts, seconds)
         finally:
             request_id.reset(token)
         response["X-Request-Id"] = number
-        count_request(request, response, time.monotonic() - began)
         return response
+
+
+def write_line(request: HttpRequest, response: HttpResponse, facts: dict, seconds: float) -> None:
+    """One line, accepted or not. `why`: what a refusal says to our own people."""
+    status, code = response.status_code, code_of(response) if request.path.startswith("/api/") else ""
+    if status == 503:
+        callers_outage.refuse()
+    elif status == 200 and request.path.startswith(ASK_THE_DATABASE):
+        callers_outage.over()
+    why = facts.get("why")
+    log.info(
+        "%s %s %s %s %s%s",
+        *(facts["caller"] or "-", request.method, facts["path"], status, f"{code} " * (code != str(status))),
+        f"{seconds:.3f} s{f': {why}' if why else ''}",
+        extra={"status": status, "seconds": seconds, "code": code},
+    )
 
 
 def count_request(request: HttpRequest, response: HttpResponse, seconds: float) -> None:

@@ -54,7 +54,7 @@ class Command(BaseCommand):
             lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
-        return lines
+        return [*lines, f"  trace {facts['trace'] or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
         """What a trial is meant to be now (contract 3.9, 19)."""

@@ -120,7 +120,7 @@ def claim(
         update_rows(fresh, [*CLAIMED, *FROZEN])
         update_rows(again, CLAIMED)
         update_rows(died, LOSSES)
-        attempts = [new_row(Attempt, dispatch=row, number=row.attempts, started_at=now, worker=worker) for row in rows]
+        attempts = [_attempt(row, now, worker) for row in rows]
         insert_rows(attempts)
         before = _attempted_before(again, restore)
     return [
@@ -256,6 +256,12 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
             row.payload = payload
 
 
+def _attempt(row: Dispatch, now: datetime.datetime, worker: str) -> Attempt:
+    """The unsaved attempt, in its order's trace. An order of before 1.5.0 has none."""
+    trace = row.order.trace or uuid.uuid4().hex
+    return new_row(Attempt, dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
+
+
 def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool) -> Work:
     return Work(
         dispatch_id=row.pk,
@@ -268,6 +274,9 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         payload=row.payload,
         lease_until=row.next_try_at,
         size=row.size,
+        order=row.order.number,
+        attempt=attempt.number,
+        trace=attempt.trace,
         alone=row.lost > 0,
         after_loss=after_loss,
         ask_first=ask_first,

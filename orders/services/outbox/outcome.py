@@ -26,6 +26,9 @@ class Work:
     lease_until: datetime.datetime
     size: int = 0
     alone: bool = False
+    order: str = ""
+    attempt: int = 0  # its number
+    trace: str = ""  # the id by which the call is found again at the partner (contract 6)
     after_loss: bool = False  # the worker that had claimed it before died
     ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
 
