@@ -51,7 +51,7 @@ $(VENV)/stamp: requirements.txt requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/stamp
-	@$(PY) -m project.demo
+	@$(PY) -m tests.demo
 
 test: $(VENV)/stamp
 	@$(if $(WHOLE),DESK_TEST_WHOLE=1 )$(PY) -m tests.run $(ARGS)

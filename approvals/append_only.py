@@ -40,7 +40,6 @@ def create_statements(vendor: str) -> list[str]:
 
 
 def drop_statements(vendor: str) -> list[str]:
-    """The SQL that removes the guard. It does nothing where there is none."""
     return _DROP[vendor]
 
 
@@ -52,6 +51,5 @@ def install(apps, schema_editor) -> None:
 
 
 def remove(apps, schema_editor) -> None:
-    """Removes the guard. For migrations that are undone."""
     for statement in drop_statements(schema_editor.connection.vendor):
         schema_editor.execute(statement)

@@ -13,11 +13,11 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
-from orders.activation import activate
 from orders.models import Dispatch, Order, OrderDomain
 from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim, next_due
 from orders.services.outbox.release import release
+from orders.services.start_day import activate
 from orders.services.trials import end_trials
 
 STEPS = 5  # dispatches of an order

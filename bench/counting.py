@@ -24,7 +24,7 @@ def main(pairs: int) -> None:
     from django.utils import timezone
 
     from integrations import counting
-    from integrations.bboss.sign import signed_envelope
+    from integrations.bboss.sample_envelope import signed_envelope
     from integrations.delivery.loop import drain
     from tests.conftest import point_at
     from tests.fakes import reached_directly

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -59,6 +61,25 @@ class Desk(Children):
     def start_sandbox(self, *words: str) -> str:
         """The partners' sandbox with these arguments; gives its address."""
         return self.start_sandbox_at(free_port(), *words)
+
+    def command(self, *words: str, fails: bool = False, **environment: str) -> tuple[float, float, str]:
+        """(seconds, MiB, output) of one of our commands. Raises RuntimeError if it fails, unless it is to."""
+        name, began, most = words[0], time.monotonic(), 0.0
+        (self.folder / f"{name}.log").unlink(missing_ok=True)
+        process = self.start(name, "manage.py", *words, **environment)
+        while process.poll() is None:
+            most = max(most, _largest_size(process.pid))
+            time.sleep(0.05)
+        seconds, code, told = time.monotonic() - began, self.stop(name), self.log(name)
+        if bool(code) != fails:
+            raise RuntimeError(f"{' '.join(words)} ended with {code}: {told[-1000:]}")
+        return seconds, most, told
+
+
+def _largest_size(pid: int) -> float:
+    """MiB so far; 0 if the process has just ended. `ru_maxrss` would count the parent's size before exec."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import activation, make_trials
 from bench.results import append, spread
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from integrations.models import Heartbeat
 from orders.models import Dispatch, Order
 

@@ -6,8 +6,6 @@ against the sandbox in another.
 
 import argparse
 import os
-import subprocess
-import sys
 import time
 
 import requests
@@ -16,11 +14,9 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.orders import activation
-from bench.reconcile import largest_size
 from bench.results import append
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Order
-from tests.harness.children import ROOT
 
 MOST_SECONDS, MOST_MIB = 20, 200
 
@@ -37,9 +33,9 @@ def main() -> None:
         parts = {}
         for name, content in (("trial", _trial(count)), ("activation", activation(0))):
             parts[f"POST of the {name}"] = _post(f"{web}/api/bboss/orders", content), None
-            parts[f"deliver the {name}"] = _run("deliver", "--until-idle")
-        parts["show --json"] = _run("show", "A0", "--json")
-        parts["reconcile"] = _run("reconcile")
+            parts[f"deliver the {name}"] = desk.command("deliver", "--until-idle")[:2]
+        parts["show --json"] = desk.command("show", "A0", "--json")[:2]
+        parts["reconcile"] = desk.command("reconcile")[:2]
         _check(count)
         append("large", _report(parts, count))
 
@@ -57,18 +53,6 @@ def _post(url: str, content: dict) -> float:
     if answer["response"]["rspCode"] != "00000":
         raise RuntimeError(f"not accepted: {answer}")
     return time.monotonic() - began
-
-
-def _run(*words: str) -> tuple[float, float]:
-    """Seconds and MiB of one command."""
-    began, most = time.monotonic(), 0.0
-    with subprocess.Popen([sys.executable, "manage.py", *words], cwd=ROOT, stdout=subprocess.DEVNULL) as command:
-        while command.poll() is None:
-            most = max(most, largest_size(command.pid))
-            time.sleep(0.05)
-    if command.returncode:
-        raise RuntimeError(f"{' '.join(words)} ended with {command.returncode}")
-    return time.monotonic() - began, most
 
 
 def _check(count: int) -> None:

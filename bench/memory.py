@@ -1,8 +1,8 @@
 """The memory of web and worker processes after 10,000 orders: `python -m bench.memory [--orders 10000]`."""
 
 import argparse
-import os
 import pathlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -12,6 +12,7 @@ from bench.desk import Desk
 from bench.orders import make_trials, write_bodies
 from bench.results import append
 from orders.models import Dispatch, Order
+from tests.harness.proc import descendants
 
 CLIENTS = 8
 MOST_MIB = 150
@@ -31,7 +32,7 @@ def main() -> None:
         write_bodies(desk.folder / "bodies", 0, count)
         _post_all(desk.folder / "bodies", f"{web}/api/bboss/orders")
         desk.until(_all_done, what="all steps done", seconds=DELIVER_WITHIN, every=1.0)
-        found = _processes(desk.processes["web"].pid, "web") + _processes(worker.pid, "worker")
+        found = _sizes(desk.processes["web"].pid, "web") + _sizes(worker.pid, "worker")
         append("memory", _report(found))
 
 
@@ -51,24 +52,10 @@ def _all_done() -> bool:
     return not Dispatch.objects.exclude(state=Dispatch.State.DONE).exists()
 
 
-def _processes(pid: int, name: str) -> list[tuple[str, float]]:
+def _sizes(pid: int, name: str) -> list[tuple[str, float]]:
     """(name, MiB) of a process and all its descendants."""
-    below = [_processes(child, name) for child in _children().get(pid, [])]
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return [(name, resident / 1024), *(one for group in below for one in group)]
-
-
-def _children() -> dict[int, list[int]]:
-    """{parent: children} of all processes."""
-    found: dict[int, list[int]] = {}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            stat = pathlib.Path(f"/proc/{entry}/stat").read_text()
-        except OSError:  # it ended meanwhile
-            continue
-        found.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry))
-    return found
+    texts = [pathlib.Path(f"/proc/{one}/status").read_text() for one in (pid, *descendants(pid))]
+    return [(name, int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024) for text in texts]
 
 
 def _report(found: list[tuple[str, float]]) -> list[str]:

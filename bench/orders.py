@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShape
 from orders.services.outbox.enqueue import build_step
 

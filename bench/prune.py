@@ -6,10 +6,7 @@ tenth of the attempts belongs to unfinished orders and must stay.
 
 import argparse
 import pathlib
-import subprocess
-import sys
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connection
 
@@ -17,10 +14,8 @@ from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.ingest import WARM_UP, post_all
 from bench.orders import make_trials, write_bodies
-from bench.reconcile import largest_size
 from bench.results import append
 from orders.models import Attempt, InboundMessage
-from tests.harness.children import ROOT
 
 OLD = "now() - interval '200 days'"
 UNFINISHED = 10  # of so many attempts one stays
@@ -44,20 +39,19 @@ PASTS = 30_000  # orders that the attempts belong to
 def main() -> None:
     """Posts orders without and with a prune running, and appends the results of both."""
     options = _options()
-    with Desk() as desk:
+    with Desk() as desk, ThreadPoolExecutor(1) as beside_us:
         messages, attempts = _fill(options.rows)
         url = desk.start_web("desk", "project.wsgi")
         count = options.seconds * MOST_PER_SECOND
         bodies = _prepare(desk.folder, {"warm": WARM_UP, "alone": count, "beside": count})
         post_all(bodies["warm"], url, seconds=30)
         alone = post_all(bodies["alone"], url, seconds=options.seconds)
-        pruning = Prune()
+        pruning = beside_us.submit(desk.command, "prune", "--older-than", "90")
         beside = post_all(bodies["beside"], url, seconds=options.seconds)
-        still = pruning.process.poll() is None
-        pruning.wait()
+        still, pruned = pruning.running(), pruning.result()
         left = InboundMessage.objects.filter(remote_address="10.0.0.1").count(), Attempt.objects.count()
         _check(left, attempts, still)
-        append("prune", _report(messages, attempts, left, pruning, [alone, beside]))
+        append("prune", _report(messages, attempts, left, pruned, [alone, beside]))
 
 
 def _options() -> argparse.Namespace:
@@ -89,30 +83,6 @@ def _prepare(folder: pathlib.Path, counts: dict[str, int]) -> dict[str, pathlib.
     return files
 
 
-class Prune:
-    """The command in a process of its own, which starts at once."""
-
-    def __init__(self):
-        self.began, self.seconds, self.most = time.monotonic(), 0.0, 0.0
-        words = [sys.executable, "manage.py", "prune", "--older-than", "90"]
-        self.process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        self.watch = threading.Thread(target=self._look)
-        self.watch.start()
-
-    def _look(self) -> None:
-        while self.process.poll() is None:
-            self.most = max(self.most, largest_size(self.process.pid))
-            time.sleep(0.05)
-        self.seconds = time.monotonic() - self.began
-
-    def wait(self) -> None:
-        """Waits until it has ended. Raises if it failed."""
-        self.watch.join()
-        print(self.process.stdout.read(), flush=True)
-        if self.process.returncode:
-            raise RuntimeError(f"prune ended with {self.process.returncode}")
-
-
 def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
     """Checks that no old message is left, and only the attempts of unfinished orders."""
     if not still:
@@ -121,13 +91,14 @@ def _check(left: tuple[int, int], attempts: int, still: bool) -> None:
         raise RuntimeError(f"{left[0]} messages and {left[1]} attempts are left")
 
 
-def _report(messages: int, attempts: int, left: tuple[int, int], pruning: Prune, rounds: list[dict]) -> list[str]:
+def _report(messages: int, attempts: int, left: tuple[int, int], pruned: tuple, rounds: list[dict]) -> list[str]:
+    seconds, most, _ = pruned
     removed = messages + attempts - sum(left)
     lines = [
         f"{messages} messages and {attempts} attempts, all old; {left[1]} attempts of unfinished orders stayed.",
         "",
-        f"{removed} rows removed in {pruning.seconds:.1f} s ({removed / pruning.seconds:.0f} rows/s), "
-        f"largest resident size {pruning.most:.0f} MiB. Orders posted by 8 clients meanwhile, all accepted:",
+        f"{removed} rows removed in {seconds:.1f} s ({removed / seconds:.0f} rows/s), "
+        f"largest resident size {most:.0f} MiB. Orders posted by 8 clients meanwhile, all accepted:",
         "",
         "| orders | orders/s | p50 ms | p99 ms |",
         "| --- | --- | --- | --- |",

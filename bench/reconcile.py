@@ -4,12 +4,7 @@ The command runs in a process of its own against the sandbox in another; a few r
 """
 
 import argparse
-import os
 import pathlib
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterable
 
 from django.utils import timezone
@@ -21,7 +16,6 @@ from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
 from orders.models import BillingRecord, Order
-from tests.harness.children import ROOT
 
 BATCH = 2000
 MISSING_EVERY = 10_000
@@ -36,7 +30,7 @@ def main() -> None:
         state = desk.folder / "sandbox.sqlite3"
         missing = _fill(orders, options.domains, state)
         url = desk.start_sandbox("--state", str(state))
-        runs = [_run(f"{url}/bigdata", missing) for _ in range(options.rounds)]
+        runs = [_run(desk, f"{url}/bigdata", missing) for _ in range(options.rounds)]
         append("reconcile", _report(orders, options, missing, runs))
 
 
@@ -111,26 +105,13 @@ def _record(order: Order, domain: int) -> BillingRecord:
     )
 
 
-def _run(url: str, missing: int) -> tuple[float, float]:
-    """Seconds and MiB (the largest resident size of the command's process). Raises if it found anything else."""
-    began, most = time.monotonic(), 0.0
-    words = [sys.executable, "manage.py", "reconcile"]
-    environ = os.environ | {"BIGDATA_BASE_URL": url}
-    with subprocess.Popen(words, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as command:
-        while command.poll() is None:
-            most = max(most, largest_size(command.pid))
-            time.sleep(0.05)
-        seconds, out = time.monotonic() - began, command.stdout.read().decode()
+def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
+    """Seconds and MiB. Raises if it found anything else."""
+    seconds, most, out = desk.command("reconcile", fails=bool(missing), BIGDATA_BASE_URL=url)
     print(f"{out.splitlines()[-1]} in {seconds:.1f} s", flush=True)
     if f": {missing} differences" not in out:
         raise RuntimeError(f"not {missing} differences: {out[-1000:]}")
     return seconds, most
-
-
-def largest_size(pid: int) -> float:
-    """MiB so far; 0 if the process has just ended. `ru_maxrss` would count the parent's size before exec."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def _report(orders: int, options: argparse.Namespace, missing: int, runs: list[tuple[float, float]]) -> list[str]:

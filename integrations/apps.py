@@ -5,8 +5,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IntegrationsConfig(AppConfig):
-    """What speaks HTTP, and the work queue."""
-
     name = "integrations"
     verbose_name = _("Integrations")
 

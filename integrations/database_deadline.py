@@ -57,7 +57,6 @@ def limit_statements(seconds: float) -> None:
 
 
 def statement_limit() -> float:
-    """What `limit_statements` said; NEVER for no limit."""
     return _limit
 
 

@@ -8,6 +8,7 @@ import datetime
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,10 +25,10 @@ from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
-from orders.content import MOST_DOMAINS
+from orders.content import MAX_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.meant import not_meant
@@ -46,7 +47,6 @@ THREADS = 12
 BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
 SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
-COUNTED = ("orders", "records", "differences", "fixed")
 NEEDED = [
     "number",
     "kind",
@@ -70,7 +70,6 @@ class Scope:
 
     @property
     def is_whole(self) -> bool:
-        """Whether these are all orders."""
         return not self.numbers and self.since is None
 
     def orders(self) -> QuerySet[Order]:
@@ -79,7 +78,6 @@ class Scope:
         return rows.only(*NEEDED, "attribution__code").order_by("pk")
 
     def all_orders(self) -> QuerySet[Order]:
-        """All orders in scope, changes included."""
         rows = Order.objects.all()
         if self.numbers:
             rows = rows.filter(number__in=self.numbers)
@@ -103,13 +101,25 @@ class Asked:
 
 
 @dataclass
-class Comparison:
-    """A reconciliation run, or a part of one.
+class Tally:
+    """How far a run is. `skipped`: orders with steps under way; `silent`: without an answer, `in_a_row` at the end.
 
-    `seconds` bounds how long it runs; `after` then says where the next part begins. For `fix` with a `reason`, see
-    `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_difference` is called with each
-    difference as it is saved. `on_left` is called with each order that is not compared, or is compared and not fixed,
-    and with the reason. `on_compared` is called with the number of orders that were compared just now.
+    `error` is the last one. `counts` are still to be added to the run's row.
+    """
+
+    skipped: int = 0
+    silent: int = 0
+    in_a_row: int = 0
+    error: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Comparison:
+    """A reconciliation run, or a part of one, which lasts `seconds`; `after` says where the next part begins.
+
+    For `fix` with a `reason`, see `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_left`
+    gets each order that is not compared, or not fixed, with the reason; `on_compared` the number of orders each time.
     """
 
     scope: Scope
@@ -123,55 +133,48 @@ class Comparison:
     on_difference: Callable[[Difference], None] = lambda difference: None
     on_left: Callable[[str, Left, bool], None] = lambda number, left, compared: None
     on_compared: Callable[[int], None] = lambda number: None
-    skipped: int = 0
-    silent: int = 0
-    newest: int | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally, init=False)
 
     def run(self) -> Reconciliation:
-        """Compares until all orders are done, time is up, or the big-data side is paused or stays silent.
-
-        `after` is None at the end.
-        """
+        """Compares until time is up, or to the end (`after` is None): all is done, or the partner paused or silent."""
         self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
-        self.error, self.in_a_row, self.began = "", 0, time.monotonic()
-        self.counts = dict.fromkeys(COUNTED, 0)
+        until = None if self.seconds is None else time.monotonic() + self.seconds
         if not self._is_paused():
-            self._compare_all()
+            self._compare_all(until)
         if self.after is None:
             self._end()
         self.row.refresh_from_db()
         return self.row
 
-    def _compare_all(self) -> None:
+    def _compare_all(self, until: float | None) -> None:
         with ThreadPoolExecutor(THREADS, "to-bigdata") as pool:
             for asked, last in self._ask_ahead(pool):
                 self._compare(asked, last)
                 self.on_compared(len(asked))
-                if self._must_stop():
+                if self._must_stop(until):
                     pool.shutdown(cancel_futures=True)
                     return
             self.after = None
             self._compare_list(pool)
 
-    def _must_stop(self) -> bool:
-        if self.in_a_row >= GIVE_UP_AFTER:
-            self.error, self.after = f"gave up: {self.error}", None
-            return True
-        return self._is_paused() or (self.seconds is not None and time.monotonic() - self.began >= self.seconds)
+    def _must_stop(self, until: float | None) -> bool:
+        if self.tally.in_a_row >= GIVE_UP_AFTER:
+            return self._give_up(self.tally.error)
+        return self._is_paused() or (until is not None and time.monotonic() >= until)
 
     def _is_paused(self) -> bool:
-        """Whether the big-data side is paused. Then the run reports that, and asks nothing more."""
         why = why_paused("bigdata", now=timezone.now())
-        if why:
-            self.error, self.after = f"gave up: {why}", None
-        return bool(why)
+        return bool(why) and self._give_up(why)
+
+    def _give_up(self, why: str) -> bool:
+        self.tally.error, self.after = f"gave up: {why}", None
+        return True
 
     def _end(self) -> None:
-        error = f"{self.silent} orders not answered; {self.error}" if self.silent else self.error
+        silent, error = self.tally.silent, self.tally.error
+        error = f"{silent} orders not answered; {error}" if silent else error
         listed = None if self.listed is None else len(self.listed)
-        about = {"error": error, "newest": self.newest, "listed": listed, "mail": not self.scope.numbers}
-        end_reconciliation(self.row, now=timezone.now(), **about)
+        end_reconciliation(self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers)
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
         """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
@@ -218,16 +221,15 @@ class Comparison:
         return [order for order in orders if order.pk not in found or not found[order.pk].moving]
 
     def _report_left(self, order: Order, left: Left, *, compared: bool = False) -> None:
-        self.skipped += not compared
+        self.tally.skipped += not compared
         self.on_left(order.number, left, compared)
 
     def _compare(self, batch: list[Asked], last: int) -> None:
-        """Compares a batch and adds it to the row's counts."""
         for asked in batch:
             answer = asked.answer.result()
             if isinstance(answer, PartnerError) and answer.code != "bad_result":
                 self._note_no_answer(asked.order.number, answer)
-                if self.in_a_row >= GIVE_UP_AFTER:
+                if self.tally.in_a_row >= GIVE_UP_AFTER:
                     break
             else:
                 self._compare_safely(asked, answer)
@@ -235,13 +237,13 @@ class Comparison:
         self.after = last
 
     def _add_counts(self) -> None:
-        add_counts(self.row, **self.counts)
-        self.counts = dict.fromkeys(COUNTED, 0)
+        add_counts(self.row, **self.tally.counts)
+        self.tally.counts.clear()
 
     def _note_no_answer(self, number: str, error: PartnerError) -> None:
-        self.silent += 1
-        self.in_a_row += 1
-        self.error = f"{number}: {error.code}: {error.message}"
+        self.tally.silent += 1
+        self.tally.in_a_row += 1
+        self.tally.error = f"{number}: {error.code}: {error.message}"
 
     def _compare_safely(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         """Compares an order. An error counts as a missing answer, so that the other orders are still compared."""
@@ -251,26 +253,22 @@ class Comparison:
             raise
         except Exception as error:
             logger.exception("order %s can't be compared", asked.order.number)
-            self.silent += 1
-            self.error = f"{asked.order.number}: internal: {error!r}"
+            self.tally.silent += 1
+            self.tally.error = f"{asked.order.number}: internal: {error!r}"
 
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
-        self.in_a_row = 0
+        self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
         kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
         if kept is None:
             self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
-        self.newest = asked.order.pk
-        self.counts["orders"] += 1
-        self.counts["records"] += max(len(asked.ours), len(theirs))
+        self.tally.counts["orders"] += 1
+        self.tally.counts["records"] += max(len(asked.ours), len(theirs))
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Compares BBOSS's list with our orders.
-
-        It finds numbers that we do not know, with the partner's records for them, and orders that the list lacks.
-        """
+        """Finds numbers on BBOSS's list that we do not know, with the partner's records, and orders that it lacks."""
         if self.listed is None:
             return
         now = timezone.now()
@@ -292,9 +290,9 @@ class Comparison:
         self._add_counts()
 
     def _report_differences(self, kept: list[Difference]) -> None:
-        self.counts["differences"] += len(kept)
+        self.tally.counts["differences"] += len(kept)
         for difference in kept:
-            self.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
+            self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
     def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
@@ -367,5 +365,5 @@ def _query(number: str, expected: int = 0) -> list[dict] | PartnerError:
             return query_product_infos(number, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=expected)
         except PartnerError as trouble:
             error = trouble
-            expected = MOST_DOMAINS if trouble.code == "answer_too_large" else expected
+            expected = MAX_DOMAINS if trouble.code == "answer_too_large" else expected
     return error

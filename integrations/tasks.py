@@ -20,7 +20,6 @@ from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from integrations.worker.schedules import every_five_minutes
-from orders.activation import activate
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
 from orders.office.bulk.run import note_draft, run_part
@@ -38,10 +37,11 @@ from orders.services.holds import settle_arrived
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, remind_of_pauses
+from orders.services.pausing import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.refused_calls import watch_refused_calls
 from orders.services.shape import fold_after_upgrade
+from orders.services.start_day import activate
 from orders.services.state_since import fill_state_since
 from orders.services.trials import end_trials
 from orders.services.usage import ask_for_usage
@@ -103,7 +103,6 @@ def _beat() -> None:
 
 
 def index_search(seconds: float) -> int:
-    """Indexes orders for the search. Returns how many."""
     return _do_alone(index_orders, seconds, "orders can't be indexed for the search")
 
 
@@ -165,7 +164,6 @@ def sweep() -> str:
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:
-    """Starts all orders whose start day has come."""
     return activate(numbers=None, by="sweep", now=now)
 
 
@@ -194,10 +192,7 @@ def nightly_usage() -> str:
 
 
 def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
-    """Runs each night: compares all billing records with the big-data side's.
-
-    A task may not take long, so it compares a part and queues the next part.
-    """
+    """Runs each night: compares a part of all billing records with the big-data side's, and queues the next part."""
     row = Reconciliation.objects.get(pk=reconciliation) if reconciliation else None
     run = Comparison(Scope(), by="schedule", seconds=PART_SECONDS, row=row, after=after)
     row = run.run()
@@ -207,10 +202,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 
 def compare_after_upgrade(after: int = 0) -> str:
-    """Runs once after an upgrade that folds trials' shapes: folds them, then compares everything, with one mail.
-
-    What differs from the shapes is named. Nothing is put right.
-    """
+    """Runs once after an upgrade: folds trials' shapes, then compares everything. Nothing is put right."""
     until = time.monotonic() + PART_SECONDS
     left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
     if left is None:
@@ -244,7 +236,6 @@ def export(pk: int) -> str:
 
 @unless_away
 def send_notices() -> str:
-    """Sends the notices to staff that are due."""
     return f"{send_due_notices()} tried"
 
 

@@ -146,15 +146,11 @@ def mask_mail(mail: str) -> str:
 
 
 def mask_mails(text: str) -> str:
-    """Masks mail addresses in running text."""
     return _replaced(_AT, text, _mail) if "@" in folded(text) else text
 
 
 def mask_text(text: str) -> str:
-    """Masks mail addresses, Chinese phones (mobiles, landlines, 400 numbers) and identity numbers in running text.
-
-    It never masks a part of a word of letters and digits. What stays is as it was written.
-    """
+    """Masks mail addresses, Chinese phones and identity numbers, but no part of a word of letters and digits."""
     return _replaced(NUMBER, mask_mails(text), _number)
 
 
@@ -169,10 +165,7 @@ def _replaced(pattern: re.Pattern, text: str, mask: Callable[[re.Match], str | N
 
 
 def head(text: str, most: int = BYTES_SHOWN) -> tuple[str, int]:
-    """The first `most` bytes of a text in UTF-8, and how many bytes are left out.
-
-    A word or a phone in groups is never cut: half of a phone or mail address would not be recognised and masked.
-    """
+    """The first `most` bytes and how many are left out. Cuts no word or phone: half of one would not be masked."""
     if len(text) * 4 <= most:
         return text, 0
     raw = text.encode("utf-8", "replace")

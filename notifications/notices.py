@@ -5,17 +5,14 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from notifications.mail_facts import one_line
+from notifications.mail_texts import render
 from notifications.models import Notice
-from notifications.services import render
 
 
 def write_notices(
     *, kind: str, mails: Iterable[str], facts: Mapping[str, object], path: str, now: datetime.datetime
 ) -> list[Notice]:
-    """Writes each address a notice of its own, due at once, in the caller's transaction: what it tells is then true.
-
-    `kind` names the template, `facts` what it says; `path` is the page where the reader goes on.
-    """
+    """Writes each address a notice, in the caller's transaction. `kind` names the template, `path` a page of ours."""
     subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
     return [
         Notice.objects.create(

@@ -2,6 +2,7 @@
 
 import smtplib
 from contextlib import closing
+from ssl import SSLSocket
 
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError
@@ -38,7 +39,7 @@ class MailError(Exception):
         return self.code in OUTAGES
 
 
-def send(payload: dict, *, connect: Connect | None = None) -> dict:
+def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] = SSLSocket) -> dict:
     """Sends a mail to each of its recipients alone, all over one connection. `payload` comes from `mail_payload`.
 
     `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. All
@@ -57,7 +58,7 @@ def send(payload: dict, *, connect: Connect | None = None) -> dict:
         )
     got, refused = list(payload.get("got", ())), list(payload.get("refused", ()))
     to, errors, outage = [], [], None
-    with closing(_backend(connect)) as backend:
+    with closing(_backend(connect, tls)) as backend:
         for address in payload["to"]:
             error = outage or _send_alone(payload, address, backend)
             fate = got if error is None else refused if error.permanent else to
@@ -92,10 +93,10 @@ def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailE
     return None
 
 
-def _backend(connect: Connect | None) -> BaseEmailBackend:
+def _backend(connect: Connect | None, tls: type[SSLSocket]) -> BaseEmailBackend:
     """The backend of the settings. A provider's backend, or the site's own, opens its connections itself."""
     usual = get_connection()
-    return WatchedBackend(connect=connect) if connect and type(usual) is EmailBackend else usual
+    return WatchedBackend(connect=connect, tls=tls) if connect and type(usual) is EmailBackend else usual
 
 
 def _message(payload: dict, address: str, backend: BaseEmailBackend) -> EmailMessage:
@@ -110,7 +111,6 @@ def _message(payload: dict, address: str, backend: BaseEmailBackend) -> EmailMes
 
 
 def _from(whom: str, error: Exception, *, permanent: bool, code: str) -> MailError:
-    """An error that tells a server's own words."""
     params = {"code": "partner_words", "words": _clean_text(error)}
     return MailError(f"{whom}: {_clean_text(error)}", permanent=permanent, code=code, params=params)
 
@@ -126,7 +126,6 @@ def _smtp_error(error: smtplib.SMTPResponseException) -> MailError:
 
 
 def _provider_error(error: AnymailError) -> MailError:
-    """An error of a mail provider behind anymail: an HTTP answer, or a mail that it can't take."""
     status = getattr(error, "status_code", None)
     if isinstance(error, AnymailAPIError):
         permanent = status is not None and 400 <= status < 500 and status not in FOR_NOW_STATUSES
@@ -141,6 +140,5 @@ def _trouble(error: Exception) -> str:
 
 
 def _clean_text(error: Exception) -> str:
-    """The error's text in a form that every database keeps: without U+0000 and halves of surrogate pairs."""
     said = f"{type(error).__name__} {error}"[:300]
     return said.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -6,8 +6,9 @@ lease (contract 3.9, Leases). Another worker would then send it a second time.
 
 import smtplib
 import socket
+import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 
 from django.core.mail.backends.smtp import EmailBackend
 
@@ -15,11 +16,17 @@ Connect = Callable[[str, int], socket.socket]
 
 
 class WatchedBackend(EmailBackend):
-    """Opens every connection with `connect(host, port)`. All other options are those of the settings."""
+    """Opens every connection with `connect(host, port)`; TLS over it is a `tls`. All else is as the settings say."""
 
-    def __init__(self, *args, connect: Connect, **kwargs):
+    def __init__(self, *args, connect: Connect, tls: type[ssl.SSLSocket], **kwargs):
         super().__init__(*args, **kwargs)
-        self._connect = connect
+        self._connect, self._tls = connect, tls
+
+    @cached_property
+    def ssl_context(self):
+        context = super().ssl_context
+        context.sslsocket_class = self._tls
+        return context
 
     @property
     def connection_class(self):

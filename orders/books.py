@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from orders.content import domain_key
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 from orders.services.incidents import PARTNER_PAUSED
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
@@ -72,7 +72,6 @@ class Discrepancy:
 
     @property
     def detail(self) -> dict:
-        """What is stored of it for readers."""
         sides = {"ours": self.ours, "theirs": self.theirs}
         return sides | ({"fields": self.fields} if self.fields else {})
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import idna
 
-MOST_DOMAINS = 20_000  # of one order
+MAX_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # The common case in one step: ASCII, at least two labels, the last one not only digits. xn-- is checked in full.
@@ -26,10 +26,7 @@ _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 @dataclass(frozen=True, kw_only=True)
 class OrderContent:
-    """The members of BBOSS's `content` under our names (contract 2.4). `None` or empty means not given.
-
-    `domains` keeps the message's order and spelling. `kind` is one of `Order.Kind`.
-    """
+    """The members of BBOSS's `content` under our names (contract 2.4). None or empty: not given."""
 
     kind: str
     number: str

@@ -381,7 +381,6 @@ def say_in_english(code: str, params: Mapping[str, object]) -> str:
 
 
 def say_why_in_english(why: Mapping[str, object]) -> str:
-    """The same for commands, logs and BBOSS."""
     return say_in_english(str(why["code"]), why)
 
 
@@ -402,7 +401,6 @@ def _label(name: str, value: object) -> object:
 
 
 def _say_differences(differences: Iterable[Mapping[str, str]]) -> str:
-    """What BBOSS's message says otherwise than the order that staff entered (orders/services/entered.py)."""
     return gettext("; ").join(map(_say_difference, differences))
 
 

@@ -18,7 +18,6 @@ class OrderError(Exception):
         return say_in_english(self.code, self.params)
 
     def words(self) -> str:
-        """The sentence in the reader's language."""
         return say(self.code, {name: _words_of(value) for name, value in self.params.items()})
 
 

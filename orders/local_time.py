@@ -7,7 +7,6 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def midnight(day: datetime.date) -> datetime.datetime:
-    """The day's first moment."""
     return datetime.datetime.combine(day, datetime.time(), SHANGHAI)
 
 

@@ -33,7 +33,7 @@ ACTORS = {
     "watchdog": gettext_lazy("watchdog"),
     "sweep": gettext_lazy("sweep"),
 }
-CLOSE = datetime.timedelta(days=30)  # so long one person counts for both accounts
+SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 
 class Actor(str):
@@ -48,7 +48,6 @@ class Actor(str):
 
 
 def staff_actor(user) -> Actor:
-    """The actor of an account."""
     return Actor(f"{STAFF}:{user.get_username()}", user.pk)
 
 
@@ -70,10 +69,7 @@ def is_of(user, actor: str, account_id: int | None, at: datetime.datetime) -> bo
 
 
 def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
-    """The conditions for the user's rows in a table with these columns: those with an id, and those without.
-
-    In a large table each is found by an index of its own; an OR of both would read the whole.
-    """
+    """Two conditions for the user's rows, with an id and without. Each has its index; an OR would read the table."""
     named = {account_id: None, actor: str(staff_actor(user)), f"{at}__gte": user.date_joined}
     return Q(**{account_id: user.pk}), Q(**named)
 
@@ -117,10 +113,7 @@ def names_read_once() -> Iterator[None]:
 
 
 def name_of(account: str, account_id: int | None = None, at: datetime.datetime | None = None) -> str:
-    """The display name of an account. An account without one, or that is gone, goes by its user name.
-
-    `account_id` and `at` are those of the row that names it. An account that was made after the row is somebody else.
-    """
+    """The display name of an account, else its user name. `account_id`, `at`: those of the row that names it."""
     known = _accounts.get()()
     if account_id is not None:
         return known.words(known.ids[account_id]) if account_id in known.ids else account
@@ -180,7 +173,7 @@ def why_not_second(first, second, *, now: datetime.datetime) -> NotAllowedError 
 
 def _given(account, by, now: datetime.datetime) -> bool:
     at = parse_datetime(account.given_by.get(str(by.pk), "")) if account.given_by else None
-    return at is not None and at > now - CLOSE
+    return at is not None and at > now - SAME_PERSON_PERIOD
 
 
 def actors_named(term: str) -> list[str]:

@@ -31,15 +31,11 @@ class Lookup(NamedTuple):
 
 
 def folded(text: str) -> str:
-    """The text without its case."""
     return text.strip().casefold()
 
 
 def is_long_enough(term: str, every: int) -> bool:
-    """Whether a term can be looked up in texts that are stored at every third, fourth ... character. It is folded.
-
-    Each lookup has two characters at least, so that it reads a small part of the index.
-    """
+    """Whether a (folded) term can be looked up in texts that are stored at every third, fourth ... character."""
     return len(term) > (every if term.isascii() else LEAST - 1)
 
 

@@ -6,10 +6,10 @@
 import re
 from collections.abc import Mapping
 
-MOST_CHARACTERS = 120
+MAX_CHARACTERS = 120
 OTHERS = "*"
-"""The words of the incident that takes all further refusals once there are MOST_GROUPS incidents."""
-MOST_GROUPS = 20
+"""The words of the incident that takes all further refusals once there are MAX_GROUPS incidents."""
+MAX_GROUPS = 20
 LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
 SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
 QUOTED = re.compile(
@@ -28,21 +28,18 @@ SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
 
 
 def words_of(code: str, params: Mapping, number: str) -> str:
-    """What the words of an error have in common with those of others; empty if the code is our own and says all.
-
-    `params`: the error as a code, with the partner's own words in `words` (`orders/error_messages.py`).
-    """
+    """What an error's words have in common with those of others; empty if the code is our own and says all."""
     if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
         return ""
     return common_words(params["words"].replace(number, "#"))
 
 
 def common_words(text: str) -> str:
-    """A partner's words with `#` for quotes, domains, addresses, numbers and times. At most MOST_CHARACTERS."""
+    """A partner's words with `#` for quotes, domains, addresses, numbers and times. At most MAX_CHARACTERS."""
     text = text[:LONGEST_TEXT].replace("\0", " ")
     text = RUN.sub(_run, ADDRESS.sub("#", QUOTED.sub("#", text)))
     text = NUMBER.sub("#", LABELS.sub("#", text).replace("\0", "#"))
-    return " ".join(SEVERAL.sub("#", text).split())[:MOST_CHARACTERS]
+    return " ".join(SEVERAL.sub("#", text).split())[:MAX_CHARACTERS]
 
 
 def _run(found: re.Match) -> str:

@@ -144,10 +144,7 @@ def note_restored(*, name: str, about: dict, by: str, now: datetime.datetime) ->
 
 
 def look_at_new_connection(*, connection, **kwargs) -> None:
-    """Looks at a new connection, for Django's signal `connection_created`. Skips a database without our tables.
-
-    If the look fails, the connection is closed again, so that nobody uses it unchecked.
-    """
+    """For the signal `connection_created`. If the look fails, the connection is closed: nobody uses it unchecked."""
     if connection.alias != DEFAULT_DB_ALIAS:
         return
     try:
@@ -197,10 +194,7 @@ def raise_mark(name: str, number: int) -> None:
 
 
 def unwritable(folder: Path) -> str:
-    """Why nothing can be stored in a folder, such as STATE_DIR; empty if it can.
-
-    A missing folder is not made here, since the caller may run under another account.
-    """
+    """Why nothing can be stored in a folder; empty if it can. Makes none: the caller may be another account."""
     folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():

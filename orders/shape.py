@@ -7,6 +7,7 @@ took. What is live at the big-data side does not decide it.
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orders.content import domain_key
 from orders.local_time import SHANGHAI, in_ten_years
@@ -72,6 +73,16 @@ class Shape:
         """When its records end: the last day at 23:59:59. None without an end."""
         return last_moment(self.end)
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of a TrialShape."""
+        return {
+            "domains": list(self.domains.values()),
+            "service": self.service,
+            "ends_on": self.end,
+            "closed": self.closed,
+        }
+
     def fits(self, created: datetime.datetime | None, ends: datetime.datetime | None) -> bool:
         """Whether a record with these times ends as it is meant to: without an end, after ten years or more."""
         if created is None or ends is None:
@@ -80,7 +91,6 @@ class Shape:
 
 
 def fold(entries: Iterable[Entry]) -> Shape:
-    """The shape that follows from these entries."""
     shape = Shape()
     for entry in sorted(entries, key=lambda entry: entry.number):
         shape = after(shape, entry)
@@ -139,5 +149,4 @@ def what_it_did(before: Shape, said: Said, held: Mapping[tuple[str, str], dateti
 
 
 def is_same(one: Shape, other: Shape) -> bool:
-    """Whether two shapes mean the same, however their domains are written."""
     return one.domains.keys() == other.domains.keys() and replace(one, domains={}) == replace(other, domains={})

@@ -83,15 +83,11 @@ class StepFacts:
 
 
 def may_move(kind: str, old: str, new: str) -> bool:
-    """Whether an order of this kind may move from one state to the other."""
     return new in MOVES[kind].get(old, set())
 
 
 def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
-    """Gives an order a state, and since when. Returns its former state, which may be the same.
-
-    Whoever saves the state saves `state_since` with it. Raises ForbiddenMoveError.
-    """
+    """Gives an order a state, and since when; save `state_since` too. Returns the former. Raises ForbiddenMoveError."""
     old = order.state
     if new != old:
         _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")

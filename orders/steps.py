@@ -47,7 +47,6 @@ OTHER_CHANNELS = tuple(
 
 
 def channels_of(*partners: str) -> list[str]:
-    """The channels over which these partners are called."""
     return [channel for channel, partner in PARTNERS.items() if partner in partners]
 
 

@@ -8,17 +8,17 @@ from django.utils.translation import gettext as _
 from notifications.masks import BYTES_SHOWN, head
 
 DEEPEST = 64
-MOST_VALUES = 250_000
+MAX_VALUES = 250_000
 """More than two megabytes of the shortest domains have. Walking through more would take too long."""
 
 
 def load(text: str) -> object:
     """The value of a JSON text. Lone halves of surrogate pairs become question marks.
 
-    Raises ValueError if it is not JSON, has more than MOST_VALUES or is nested deeper than DEEPEST. Such a text is
+    Raises ValueError if it is not JSON, has more than MAX_VALUES or is nested deeper than DEEPEST. Such a text is
     shown as it is.
     """
-    if sum(map(text.count, "[{,")) > MOST_VALUES:  # counted without parsing
+    if sum(map(text.count, "[{,")) > MAX_VALUES:  # counted without parsing
         raise ValueError("too many values")
     try:
         value = json.loads(text)
@@ -32,10 +32,7 @@ def load(text: str) -> object:
 
 
 def pretty(value) -> str:
-    """Lays out a value, or a text that may hold JSON, over lines. A text that is not JSON stays as it is.
-
-    Gives at most BYTES_SHOWN, with a line below that says how many more there are.
-    """
+    """Lays out a value, or a text of JSON, over lines; at most BYTES_SHOWN, and a line that says how many more."""
     if isinstance(value, str):
         if not value.lstrip().startswith(("{", "[")):
             return bounded(value)
@@ -57,7 +54,6 @@ def with_rest(shown: str, more: int) -> str:
 
 
 def _laid_out(value: object) -> str:
-    """Lays out a value piece by piece, since deep JSON grows to many times its length."""
     pieces, size = [], 0
     written = iter(json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value))
     for piece in written:

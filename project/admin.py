@@ -14,10 +14,7 @@ __all__ = ["audit", "failed_logins", "staff"]  # importing them registers the ac
 
 
 class SuperuserWrites(UnlimitedOnly):
-    """Lets users with the right to view look, whatever other rights they have.
-
-    Users limited to attributions can't even look, since names and arguments contain order numbers.
-    """
+    """Lets users with the right to view look, unless they are limited: names and arguments contain order numbers."""
 
     def has_add_permission(self, request):
         return request.user.is_superuser and super().has_add_permission(request)

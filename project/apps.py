@@ -35,7 +35,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from orders.lists.scope import why_blind
         from orders.search.page import find_page
         from project.admin_site.site import Parts
-        from project.dashboard.page_context import dashboard
+        from project.dashboard.all_is_well import dashboard
         from project.restored_page import restored_page
 
         site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page)

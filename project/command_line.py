@@ -51,10 +51,7 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word is valid text.
-
-    Bytes that are not UTF-8 arrive as halves of surrogate pairs, which no database or terminal takes.
-    """
+    """Whether a word is text: bytes that are not UTF-8 arrive as halves of surrogate pairs, which nothing takes."""
     try:
         word.encode()
     except UnicodeEncodeError:

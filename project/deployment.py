@@ -44,7 +44,6 @@ JUDGED = {
 
 @register(TAG, deploy=True)
 def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
-    """All doubts, each with the name of its setting."""
     parts = (
         mail,
         weak_secrets,
@@ -149,7 +148,6 @@ def _is_made() -> bool:
 
 
 def names() -> Iterator[str]:
-    """Names that look like ours. With a typing error, the default would apply without notice."""
     yield from strange_names(settings.ENVIRONMENT.own, settings.ENVIRONMENT.file)
 
 

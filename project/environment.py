@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from project.database.options import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-MOST = 10**8  # three years in seconds; with much more, dates could not be calculated
+MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be calculated
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
@@ -92,8 +92,8 @@ def wholes(name: str, given: str) -> list[int]:
 def _within(name: str, value: int, least: int) -> int:
     if value < least:
         raise WrongError(f"{name} must be at least {least}, not {value}")
-    if value > MOST:
-        raise WrongError(f"{name} must be at most {MOST}, not {value}")
+    if value > MAX_NUMBER:
+        raise WrongError(f"{name} must be at most {MAX_NUMBER}, not {value}")
     return value
 
 
@@ -111,7 +111,6 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
 
 
 def log_level(name: str, given: str) -> str:
-    """The name of a level, in upper or lower case."""
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
         raise WrongError(f"{name} must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not {level!r}")
@@ -247,7 +246,6 @@ class Environment:
             os.environ.setdefault(name, value)  # for child processes and libraries
 
     def given(self, name: str) -> str | None:
-        """The text that was set for a name. None if there is none."""
         return self.own.get(name, self.file.get(name))
 
     def origin(self, name: str) -> str:

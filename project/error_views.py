@@ -37,10 +37,7 @@ def not_found(request, exception):
 
 
 def server_error(request):
-    """HTTP 500, with the id under which the log has it. 503 if the database is away, since then no code is wrong.
-
-    It uses no database, since that may be the cause.
-    """
+    """HTTP 500 with the log's id; 503 if the database is away: no code is wrong. Uses no database."""
     if is_away(sys.exception()):
         if request.path.startswith(READ_API):
             return JsonResponse({"error": AWAY}, status=503, headers=LATER)

@@ -3,7 +3,7 @@
 from django.shortcuts import render
 
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
-from integrations.inbound.body import LARGEST
+from integrations.inbound.body import MAX_BODY_BYTES
 from orders.people import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
@@ -11,10 +11,7 @@ PARTNERS = ("/api/bboss/", "/api/bpm/")
 
 
 class DatabaseDeadlineMiddleware:
-    """Bounds the database's time for a whole request, connecting included.
-
-    An order with twenty thousand domains gets more time. A database that does not answer is noticed just as soon.
-    """
+    """Bounds the database's time for a whole request, connecting included; large orders get more."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -31,7 +28,7 @@ class DatabaseDeadlineMiddleware:
 def _size(meta: dict) -> int:
     """The announced length of the body. If there is none or it makes no sense, the largest length that we read."""
     length = _length(meta)
-    return LARGEST if length is None else min(length, LARGEST)
+    return MAX_BODY_BYTES if length is None else min(length, MAX_BODY_BYTES)
 
 
 def _length(meta: dict) -> int | None:

@@ -35,7 +35,6 @@ def _sends_mail() -> bool:
 
 
 def main() -> int:
-    """Returns the exit code."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         lines = missing_settings()

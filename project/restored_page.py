@@ -51,10 +51,7 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
 
 
 def _may_release(request: HttpRequest) -> bool:
-    """Whether the user may release. Users who see only some attributions can't judge the whole.
-
-    The same users are shown the machine and the missing numbers, which belong to no attribution that we know.
-    """
+    """Users limited to attributions can't judge the whole, so they neither release nor see machine and numbers."""
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
@@ -77,7 +74,6 @@ def _history(request: HttpRequest) -> dict:
 
 
 def _missing() -> dict:
-    """BBOSS's numbers that we do not know."""
     rows = Difference.objects.filter(kind=Difference.Kind.UNKNOWN_ORDER, state=Difference.State.OPEN).order_by()
     records = Count("pk", filter=~Q(product_id=""))  # a number without any record has one row that says so
     numbers = rows.values("job_id").annotate(records=records, first=Min("pk")).order_by("first")
@@ -95,7 +91,6 @@ def _entered() -> dict:
 
 
 def _books(request: HttpRequest) -> dict:
-    """What the comparison with the big-data side found, by kind."""
     rows = limit(Difference.objects.filter(state=Difference.State.OPEN), request.user).order_by()
     rows = rows.exclude(kind=Difference.Kind.UNKNOWN_ORDER)
     counts = dict(rows.values_list("kind").annotate(number=Count("pk")))

@@ -6,10 +6,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class DeskStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Always writes the manifest. Uses it for names only in a process that serves collected files.
-
-    So the first `collectstatic` in a checkout works like every later one, and tests and the demo need none.
-    """
+    """Always writes the manifest, and uses it only in a process that serves collected files: tests need none."""
 
     def url(self, name: str, force: bool = False) -> str:
         """A file's address. A process that started without a manifest uses no hashed names until it restarts."""

@@ -5,7 +5,7 @@ import uuid
 
 from django.utils import timezone
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 
 URL = "/api/bboss/orders"
 

@@ -6,11 +6,12 @@ import json
 import logging
 import os
 import pathlib
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 
-from project.demo.environment import partner_addresses
+from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
@@ -89,8 +90,8 @@ def sandbox_over_http(settings):
 
 
 def point_at(settings, sandbox):
-    for name, address in partner_addresses(sandbox.url).items():
-        setattr(settings, name, address)
+    for name, address in SANDBOX.items():
+        setattr(settings, name, sandbox.url + urlsplit(address).path)
 
 
 # Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).

@@ -13,13 +13,13 @@ import tempfile
 import threading
 import time
 import uuid
-from pathlib import Path
 from typing import IO, NamedTuple
 
 import psycopg
 from psycopg import sql
 
 from tests import databases
+from tests.harness.proc import processes_of
 
 LOCAL = "127.0.0.1:5432"
 USERS = ("root", "postgres")
@@ -98,9 +98,9 @@ class Run:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_WITHIN)
-        for number in marked(self.mark):
+        for one in processes_of(self.mark):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(number, signal.SIGKILL)
+                os.kill(one.pid, signal.SIGKILL)
         self.process.wait()
         self._drop_database()
 
@@ -114,16 +114,6 @@ class Run:
                 named = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
                 for (name,) in connection.execute(named, [beginning]).fetchall():
                     connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def marked(mark: str) -> list[int]:
-    """The processes with this in their environment, whoever their parent is by now."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
 
 
 def connect(url: str) -> psycopg.Connection:

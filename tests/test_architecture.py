@@ -258,7 +258,7 @@ def made_dispatches(source):
 
 def makes_dispatch(call):
     func = call.func
-    if last_name(func) in ROWS or (last_name(func) == "new_row" and {last_name(word) for word in call.args} & ROWS):
+    if last_name(func) in ROWS:
         return True
     if not (isinstance(func, ast.Attribute) and func.attr in MAKERS):
         return False
@@ -275,8 +275,7 @@ def test_only_enqueue_makes_outbox_rows():
     [
         ("Dispatch(order=order)", 1),
         ("models.Dispatch(order=order)", 1),
-        ("new_row(Dispatch, order=order)", 1),
-        ("new_row(Order, number=number)", 0),
+        ("Order(number=number)", 0),
         ("Dispatch.objects.create(order=order)", 1),
         ("models.Dispatch.objects.bulk_create(rows)", 1),
         ("order.dispatches.create(step='x')", 1),
@@ -305,7 +304,7 @@ def is_impure(node):
         return node.attr in {"objects", "now", "today"}
     if isinstance(node, ast.Call):
         named = last_name(node.func)
-        return named in {"setattr", "new_row", "save"} or (named[:1].isupper() and named in all_models())
+        return named in {"setattr", "save"} or (named[:1].isupper() and named in all_models())
     names = imported(node)
     if isinstance(node, ast.ImportFrom):
         names += [f"{node.module}.{name.name}" for name in node.names]
@@ -330,8 +329,6 @@ def is_plan_write(node):
     if not isinstance(node, ast.Call):
         return False
     named, func = last_name(node.func), node.func
-    if named == "new_row":
-        return bool({last_name(word) for word in node.args} & ROWS_OF_A_PLAN)
     if named in ROWS_OF_A_PLAN:  # one that names no order or trial is made for a page only
         return bool({keyword.arg for keyword in node.keywords} & {"number", "order", "order_id", "trial", "trial_id"})
     if named in {"update", "aupdate"}:
@@ -372,8 +369,8 @@ def test_the_guard_sees_what_is_not_pure(code, number):
 @pytest.mark.parametrize(
     "code, number",
     [
-        ("new_row(Order, number=number)", 1),
-        ("new_row(TrialClaim, trial=trial)", 1),
+        ("Order(number=number)", 1),
+        ("TrialClaim(trial=trial, activation=order)", 1),
         ("OrderDomain.objects.bulk_create(OrderDomain(order=order) for name in names)", 2),
         ("order.domains.create(name=name)", 1),
         ("TrialClaim.objects.get_or_create(trial=trial)", 1),
@@ -381,7 +378,7 @@ def test_the_guard_sees_what_is_not_pure(code, number):
         ("Order.objects.update(plans=1)", 1),
         ("keep_shape(Order(pk=pk), shape)", 0),
         ("OrderDomain.objects.filter(order=order)", 0),
-        ("new_row(Dispatch, order=order)", 0),
+        ("Dispatch(order=order)", 0),
     ],
 )
 def test_the_guard_sees_who_writes_a_plan(code, number):

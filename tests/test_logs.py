@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from gunicorn.config import Config
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from integrations.outbound.traceparent import trace_of
 from orders.log_facts import log_facts
 from project.observability.logs import LineFormatter, MaskFilter

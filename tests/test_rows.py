@@ -6,10 +6,10 @@ import re
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import NOT_PROVIDED
-from django_q.models import OrmQ, Schedule
+from django.db.models import NOT_PROVIDED, Model
 
-from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids, update_rows
+from orders.db.compiled_sql import insert_rows, insert_together, reserve_ids, update_rows
+from orders.db.row import Row
 from orders.models import Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, OrderEvent, TrialUsage
 from tests import factories
 
@@ -48,9 +48,13 @@ def test_inserts_what_django_would(factory):
     wanted.save(force_update=True)  # it knows that it is there
 
 
-@pytest.mark.parametrize("model", [*apps.get_app_config("orders").get_models(), OrmQ, Schedule])
+ROWS = [model for model in apps.get_models() if issubclass(model, Row) and not model._meta.proxy]
+
+
+@pytest.mark.parametrize("model", ROWS)
 def test_a_new_row_has_the_models_defaults(model):
-    ours, djangos = new_row(model), model()
+    ours, djangos = model(), model.__new__(model)
+    Model.__init__(djangos)
     made = {field.attname for field in model._meta.concrete_fields if field.default not in {list, dict, NOT_PROVIDED}}
     made = {name for name in made if callable(model._meta.get_field(name).default)}
     names = [field.attname for field in model._meta.concrete_fields if field.attname not in made]
@@ -60,10 +64,19 @@ def test_a_new_row_has_the_models_defaults(model):
 
 
 def test_new_rows_share_nothing():
-    one, other = new_row(Dispatch, step="create_billing"), new_row(Dispatch)
+    one, other = Dispatch(step="create_billing"), Dispatch()
     one.about["a"] = 1
     assert (other.about, other.step) == ({}, "")
     assert one.key != other.key
+
+
+def test_a_new_row_takes_and_refuses_what_django_does():
+    order = Order(pk=7, number="T1")
+    assert (Dispatch(order=order).order_id, OrderDomain(order=order, pk=3).pk) == (7, 3)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        OrderDomain(order=order, domain="a.cn")
+    with pytest.raises(ValueError, match="must be a"):
+        OrderDomain(order=Dispatch())
 
 
 def test_gives_each_row_its_own_id_over_many_statements():

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from tests import conftest, databases, run
+from tests.harness.proc import processes_of
 from tests.harness.waiting import until
 
 ALONE = {"DESK_TEST_SHARED": "1"}
@@ -67,11 +68,11 @@ def test_a_run_that_is_ended_leaves_no_process_and_no_database(monkeypatch, tmp_
     one = run.Run("SQLite", [str(started)])
     try:
         until(lambda: started.exists() and started.read_text())
-        assert set(run.marked(one.mark)) == {one.process.pid, int(started.read_text())}
+        assert {row.pid for row in processes_of(one.mark)} == {one.process.pid, int(started.read_text())}
         assert left_in_memory(one) != []
     finally:
         one.end()
-    until(lambda: not run.marked(one.mark))
+    until(lambda: not processes_of(one.mark))
     assert left_in_memory(one) == []
     assert one.verdict() == "SQLite: stopped before its end"
 

@@ -26,7 +26,7 @@ from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
 from orders.queries.shapes import SERVICE_NOW
 
-MOST_NAMED = 40  # values that an error names
+MAX_NAMED = 40  # values that an error names
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 EMPTY = {"True": True, "False": False, "1": True, "0": False}
 
@@ -107,7 +107,6 @@ ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
 
 
 def documented() -> list[OpenApiParameter]:
-    """The filters with the values that they take, or with examples."""
     search = OpenApiParameter(SEARCH_VAR, description="a number or its beginning, a customer, a domain, a product id")
     return [*(_documented(name, one) for name, one in FILTERS.items()), search]
 
@@ -157,8 +156,8 @@ class OrderFilters(BaseFilterBackend):
 
 
 def _wrong(given: str, value: str, values: list[str]) -> BadParameterError:
-    more = f" (+{len(values) - MOST_NAMED})" if len(values) > MOST_NAMED else ""
-    known = ", ".join(values[:MOST_NAMED]) + more or "-"
+    more = f" (+{len(values) - MAX_NAMED})" if len(values) > MAX_NAMED else ""
+    known = ", ".join(values[:MAX_NAMED]) + more or "-"
     return BadParameterError(_cut(given), f"filter {_cut(given)} has no value {_cut(value)}; there are: {known}")
 
 

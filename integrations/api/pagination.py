@@ -11,7 +11,7 @@ from rest_framework.pagination import BasePagination
 from integrations.api.answers import BadParameterError
 from orders.db.odd_values import NONSENSE
 
-MOST, USUAL = 200, 50  # rows of a page
+MAX, USUAL = 200, 50  # rows of a page
 LIMIT, CURSOR = "limit", "cursor"
 
 
@@ -21,8 +21,8 @@ class KeysetPagination(BasePagination):
     def read(self, request, ordering: list[str]) -> None:
         """Reads which page is asked for. Raises BadParameterError."""
         limit, cursor = request.GET.get(LIMIT) or str(USUAL), request.GET.get(CURSOR)
-        if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= MOST:
-            raise BadParameterError(LIMIT, f"must be a number from 1 to {MOST}")
+        if not re.fullmatch("[0-9]{1,3}", limit) or not 1 <= int(limit) <= MAX:
+            raise BadParameterError(LIMIT, f"must be a number from 1 to {MAX}")
         if cursor is not None and not re.fullmatch("-".join(["[0-9]{1,18}"] * len(ordering)), cursor):
             raise BadParameterError(CURSOR, "must be the cursor of a `next` that this address gave")
         self.limit, self.keys = int(limit), [int(key) for key in cursor.split("-")] if cursor else []

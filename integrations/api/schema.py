@@ -5,11 +5,11 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
 from integrations.api.answers import AWAY, WORDS
-from integrations.api.pagination import CURSOR, LIMIT, MOST, USUAL
+from integrations.api.pagination import CURSOR, LIMIT, MAX, USUAL
 from integrations.api.serializers import ErrorSerializer
 
 ERRORS = {
-    400: ("a parameter is wrong; `field` names it", {"error": f"must be a number from 1 to {MOST}", "field": LIMIT}),
+    400: ("a parameter is wrong; `field` names it", {"error": f"must be a number from 1 to {MAX}", "field": LIMIT}),
     401: ("no token, or one that is not in force", {"error": "the token is unknown"}),
     404: ("no such order or customer, or none that the token may see", {"error": "no order of this number"}),
     **{status: (words, {"error": words}) for status, words in WORDS.items()},
@@ -17,7 +17,7 @@ ERRORS = {
 }
 PAGING = [
     OpenApiParameter(
-        LIMIT, {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, description="rows of a page"
+        LIMIT, {"type": "integer", "minimum": 1, "maximum": MAX, "default": USUAL}, description="rows of a page"
     ),
     OpenApiParameter(CURSOR, str, description="as in the `next` of the page before"),
 ]

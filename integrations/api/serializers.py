@@ -15,12 +15,13 @@ from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin.order_list import mark_words
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
+from orders.lists.personal import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
 from orders.order_page.error_details import code_in
-from orders.order_page.page_context import mask_for
 from orders.queries.shapes import shape_row
-from orders.queries.status_report import MOST_APPROVALS, iso_time
+from orders.queries.status_report import MAX_APPROVALS, iso_time
 from orders.services.incidents import SAID_BY_STAFF
+from orders.untrusted_text import bounded
 
 OPINION, BYTES = 2000, 4  # characters of an approval's opinion that are told; bytes that one may take
 TIME = "ISO 8601, Asia/Shanghai"
@@ -57,15 +58,12 @@ class Time(Text):
 class Masked(Text):
     """People's data, or words of others that may hold some. The serializer's context says whether they are `shown`."""
 
-    def __init__(self, about: str = "", *, mask: Callable[[str], str] | None = None, **more):
+    def __init__(self, about: str = "", *, mask: Callable[[str], str] = mask_text_or_json, **more):
         super().__init__(about, **more)
         self.mask = mask
 
     def to_representation(self, value):
-        shown, text = self.context["shown"], str(value)
-        if self.mask is None:
-            return mask_for(shown)(text)
-        return text if shown else self.mask(text)
+        return (bounded if self.context["shown"] else self.mask)(str(value))
 
 
 class Opinion(Masked):
@@ -231,7 +229,7 @@ class OrderFactsSerializer(SummarySerializer):
     stands = StandsSerializer()
     steps = StepSerializer(many=True, source="facts.steps")
     approvals = ApprovalRecordSerializer(
-        many=True, source="facts.approvals", help_text=f"the newest {MOST_APPROVALS}, the oldest of them first"
+        many=True, source="facts.approvals", help_text=f"the newest {MAX_APPROVALS}, the oldest of them first"
     )
     incidents = IncidentSerializer(many=True, source="facts.incidents")
     records = serializers.DictField(

@@ -20,7 +20,7 @@ from integrations.api.tokens import agree_to_token, last_day, make_token, revoke
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError
 from orders.lists.chips import personal_chip, toned_chip
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.times import ago_field
@@ -155,8 +155,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     def get_fields(self, request, obj=None):
         if obj is not None:
             return self.fields
-        may_see = request.user.has_perm(SEE_PERSONAL_DATA)
-        return [name for name in TokenForm.Meta.fields if name != "personal" or may_see]
+        return [name for name in TokenForm.Meta.fields if name != "personal" or may_open(request.user)]
 
     def get_readonly_fields(self, request, obj=None):
         return self.readonly_fields if obj is not None else []
@@ -203,7 +202,6 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return self.has_view_permission(request) and request.user.has_perm(JUDGE)
 
     def agree_view(self, request, pk: int):
-        """A POST by a second person."""
         if not self.may_judge(request):
             raise PermissionDenied
         token = get_object_or_404(self.get_queryset(request), pk=pk)
@@ -227,7 +225,6 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def revoke_view(self, request, pk: int):
-        """GET says what will happen, POST does it."""
         if not self.may_revoke(request):
             raise PermissionDenied
         token = get_object_or_404(self.get_queryset(request), pk=pk)

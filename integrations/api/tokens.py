@@ -22,10 +22,10 @@ from orders.readable import why_not_a_name
 from orders.services.order_state import add_event
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
-SHOWN = len(PREFIX) + 4
+BEGINS_LENGTH = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
-PATIENCE = 0.2  # seconds that a reading call waits for another writer to note that it was made
+WRITE_TIMEOUT_SECONDS = 0.2  # seconds that a reading call waits for another writer to note that it was made
 _failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
@@ -56,7 +56,7 @@ def make_token(
     row = ApiToken(
         system=system,
         digest=_digest(text),
-        begins=text[:SHOWN],
+        begins=text[:BEGINS_LENGTH],
         limited=letters is not None,
         personal=personal,
         valid_until=valid_until,
@@ -94,7 +94,6 @@ def last_day(today: datetime.date) -> datetime.date:
 
 
 def why_not_named(system: str, today: datetime.date) -> NotAllowedError | None:
-    """Why no token can be made for a system of this name; None if one can."""
     if error := why_not_a_name(system):
         return error
     if _unrevoked(system).filter(valid_until__gte=today).exists():
@@ -107,10 +106,7 @@ def _unrevoked(system: str) -> QuerySet[ApiToken]:
 
 
 def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
-    """A second person, an account, agrees that a token reads people's data. Whoever does not agree revokes it.
-
-    Raises NotAllowedError: it waits for nobody, or the two may be one person.
-    """
+    """A second person agrees that a token reads people's data, or revokes it. Raises NotAllowedError."""
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if why := why_not_agree(row, judge, now=now):
@@ -123,7 +119,6 @@ def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
 
 
 def why_not_agree(row: ApiToken, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Why this account can't agree to the token; None if it can."""
     if not row.waits or not row.is_valid(timezone.localdate(now)):
         return NotAllowedError("token_judged")
     return why_not_second(find_account(row.made_by, row.maker_id, row.made_at), judge, now=now)
@@ -152,10 +147,7 @@ def find_token(text: str) -> ApiToken | None:
 
 
 def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
-    """Notes that it was used, at most once a minute.
-
-    A database that takes no writes is no reason not to read: then it is tried again a minute later.
-    """
+    """Notes the use, at most once a minute. A database that takes no writes is no reason not to read."""
     global _failed_at
     before = now - NOTED_EVERY
     if token.used_at is not None and token.used_at > before:
@@ -164,7 +156,7 @@ def note_used(token: ApiToken, *, now: datetime.datetime) -> None:
         return
     try:
         stale = Q(used_at=None) | Q(used_at__lte=before)
-        with database_deadline(PATIENCE):
+        with database_deadline(WRITE_TIMEOUT_SECONDS):
             ApiToken.objects.filter(stale, pk=token.pk).update(used_at=now)
     except Error as error:
         if not is_away(error):

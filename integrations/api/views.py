@@ -15,10 +15,10 @@ from integrations.api.pagination import CURSOR, LIMIT, KeysetPagination
 from integrations.api.schema import ReadSchema
 from integrations.api.serializers import BillingPageSerializer, OrderFactsSerializer, OrdersPageSerializer
 from integrations.database_deadline import database_deadline, is_away
-from orders.admin.order_list import tell_services
-from orders.customer_page.billed_now import count_by_type, records_of, tell_theirs
+from orders.admin.order_list import set_service_now
+from orders.customer_page.billed_now import count_by_type, records_of, set_theirs
 from orders.lists import scope
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import may_open
 from orders.models import Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
@@ -31,7 +31,7 @@ ORDERS = Order.objects.select_related("attribution", "service_type", "shape").de
     "content", "given", "shape__domains"
 )
 PERSONAL = "personal"  # as on the pages: people's data are shown to who asks for them
-NOTING = 1.0  # seconds that a call waits for another writer to note that it reads people's data
+WRITE_TIMEOUT_SECONDS = 1.0  # seconds that a call waits for another writer to note that it reads people's data
 
 
 class OrdersView(ReadView):
@@ -52,7 +52,7 @@ class OrdersView(ReadView):
         seen = scope.limit(self.get_queryset(), request.user, "attribution")
         page = self.paginate_queryset(self.filter_queryset(seen))
         mark_orders(page)
-        tell_services(page)
+        set_service_now(page)
         return Response(self.get_serializer({"results": page, "next": self.paginator.next}).data)
 
 
@@ -71,7 +71,7 @@ class OrderView(ReadView):
 
     def get(self, request, number):
         order = self._order(number)
-        tell_services([order])
+        set_service_now([order])
         order.facts = order_status(order, whole=False)
         order.facts["records"] = dict(
             order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))
@@ -99,10 +99,10 @@ class OrderView(ReadView):
         asked, reader = self.request.GET.get(PERSONAL), self.request.user
         if asked not in {None, "1"}:
             raise BadParameterError(PERSONAL, "must be 1, or left out")
-        if asked is None or not reader.has_perm(SEE_PERSONAL_DATA):
+        if asked is None or not may_open(reader):
             return False
         try:
-            with database_deadline(NOTING):
+            with database_deadline(WRITE_TIMEOUT_SECONDS):
                 note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
         except Error as error:
             if not is_away(error):
@@ -132,7 +132,7 @@ class BillingView(ReadView):
         records = records_of(orders, now=now)
         rows = records.select_related("order", "dispatch").defer("order__content", "dispatch__payload")
         page = self.paginate_queryset(rows)
-        tell_theirs(page)
+        set_theirs(page)
         told = {
             "customer": {"enterprise_id": enterprise_id, "enterprise_name": name_of(orders) or ""},
             "billed": None if self.paginator.keys else count_by_type(records, now=now),

@@ -67,7 +67,6 @@ class StringField(Coded, serializers.Field):
         return self.read(data)
 
     def when_empty(self):
-        """The value of an optional member that is blank."""
         return ""
 
     def read(self, text: str):
@@ -305,10 +304,7 @@ def read_order(content: dict) -> OrderContent:
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
-    """A trial that people enter, and what is wrong with it, member by member: the same rules, but every fault.
-
-    The content is None if there is a fault. A code is that of a field's messages above, or `control`.
-    """
+    """A trial that people enter, and all its faults by the same rules: codes of the messages above, or `control`."""
     controls = ((path[0], CONTROL.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
@@ -326,7 +322,6 @@ def trial_members() -> list[TrialMember]:
 
 
 def bad(name: str, why: str, *, hint: str = "") -> Refused:
-    """Makes the refusal 20505. It names a member and says what is wrong with it."""
     return Refused(Code.CONTENT, f"{name}: {why}", hint=hint)
 
 

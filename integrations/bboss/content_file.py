@@ -5,12 +5,11 @@ import pathlib
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from integrations.bboss.sign import SigningError, signed_envelope
+from integrations.bboss.sample_envelope import SigningError, signed_envelope
 from integrations.inbound.body import BadJsonError, parse_bytes
 
 
 def add_arguments(parser) -> None:
-    """The arguments that both commands share."""
     parser.add_argument("file", metavar="FILE", help="a JSON file that holds the message's content")
     parser.add_argument("--trans-ido", help="the caller's transaction number; a new one unless given")
     parser.add_argument("--cut-off-day", help="YYYYMMDD; today unless given")

@@ -34,7 +34,7 @@ REQUIRED = (
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
-MOST_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
+MAX_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
 FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
 MASK = "***"
@@ -234,29 +234,23 @@ def masked_body(members: dict[str, Any]) -> str:
 
 
 def masked_head(members: dict[str, Any]) -> str:
-    """The beginning of a stranger's `masked_body`, at most MOST_OF_A_STRANGER bytes.
-
-    What lies behind it is not even looked at, so that a stranger's 2 MiB cost no more than their parsing.
-    """
-    return _masked_tokens_of_head(encode(_Beginning(MOST_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
+    """The beginning of a stranger's `masked_body`. The rest is not looked at: 2 MiB cost no more than their parsing."""
+    return _masked_tokens_of_head(encode(_Beginning(MAX_OF_A_STRANGER + LONGEST_TOKEN).of(members)))
 
 
 def storable_hint(hint: str, *, signed: bool) -> str:
     """The hint without U+0000 and with tokens masked. The hint of an unsigned message is cut."""
     masked = TOKEN.sub(MASK, hint) if signed else _masked_tokens_of_head(hint)
     masked = masked.replace("\0", "\\u0000")
-    return masked if signed else head(masked, MOST_OF_A_STRANGER)[0]
+    return masked if signed else head(masked, MAX_OF_A_STRANGER)[0]
 
 
 def _masked_tokens_of_head(text: str) -> str:
-    """The first MOST_OF_A_STRANGER bytes of a text, tokens masked.
-
-    It is cut before, so that a long text costs nothing, and again afterwards, so that no half of a token is left.
-    """
-    masked = TOKEN.sub(MASK, text[: MOST_OF_A_STRANGER + LONGEST_TOKEN])
-    if len(text) > MOST_OF_A_STRANGER + LONGEST_TOKEN:
+    """Cuts a text before masking, so that a long one costs nothing, and after, so that no half of a token is left."""
+    masked = TOKEN.sub(MASK, text[: MAX_OF_A_STRANGER + LONGEST_TOKEN])
+    if len(text) > MAX_OF_A_STRANGER + LONGEST_TOKEN:
         masked = masked[:-LONGEST_TOKEN]
-    return head(masked, MOST_OF_A_STRANGER)[0]
+    return head(masked, MAX_OF_A_STRANGER)[0]
 
 
 class _Beginning:

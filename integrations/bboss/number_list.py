@@ -10,10 +10,7 @@ class NumberListError(Exception):
 
 
 def read_numbers(path: str) -> list[str]:
-    """The order numbers of a UTF-8 file, each once, in the file's order.
-
-    Ignores blank lines, and spaces around a number. Raises NumberListError.
-    """
+    """The order numbers of a UTF-8 file, each once, in its sequence, blanks ignored. Raises NumberListError."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError, ValueError) as error:

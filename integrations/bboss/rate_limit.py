@@ -22,7 +22,7 @@ from django.conf import settings
 from integrations.bboss.responses import Code, Refused
 
 logger = logging.getLogger(__name__)
-MOST_CALLERS = 10_000
+MAX_CALLERS = 10_000
 NEARLY_ONE = 1 - 1e-6  # a token that came back in parts may lack a rounding error
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
@@ -98,10 +98,7 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts a message without a right token and signature. Raises Refused 20308 beyond BBOSS_UNSIGNED_RATE.
-
-    All strangers share this rate, so they can't fill the disk, however many they are.
-    """
+    """Counts an unsigned message. All strangers share a rate, so they can't fill the disk. Raises Refused 20308."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not _counted(strangers, "strangers", rate):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
@@ -114,7 +111,6 @@ def count_refused(address: str) -> None:
 
 
 def too_often(hint: str, rate: tuple[int, int]) -> Refused:
-    """Makes the refusal 20308, with the seconds after which the caller may come back."""
     return Refused(Code.TOO_OFTEN, hint=hint, retry_after=rate[1])
 
 
@@ -137,7 +133,7 @@ class Buckets:
     """Token buckets by caller, for threads. A caller without one has all tokens.
 
     A rate's bucket lets through whoever keeps to the rate in each of its periods, and at most twice the rate in one.
-    Of more than MOST_CALLERS, the one that has not called for longest is forgotten.
+    Of more than MAX_CALLERS, the one that has not called for longest is forgotten.
     """
 
     def __init__(self) -> None:
@@ -150,7 +146,7 @@ class Buckets:
             now = monotonic()
             bucket = self._buckets.setdefault(caller, _Bucket(calls, now))
             self._buckets.move_to_end(caller)
-            if len(self._buckets) > MOST_CALLERS:
+            if len(self._buckets) > MAX_CALLERS:
                 self._buckets.popitem(last=False)
             bucket.tokens = min(calls, bucket.tokens + (now - bucket.at) * calls / seconds)
             bucket.at = now

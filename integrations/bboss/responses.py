@@ -48,8 +48,6 @@ class Code(Enum):
 
 
 class BizCode(Enum):
-    """The codes that `result` may hold: number and text."""
-
     DONE = ("0000", "Success")
     CONFLICT = ("3001", "this OrderNum exists with other content")
     UNKNOWN = ("3004", "no order of this OrderNum")
@@ -93,8 +91,6 @@ class InboundCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """The answer to send: HTTP status, body, and the seconds after which the caller may come back."""
-
     status: int
     body: dict
     retry_after: int | None = None

@@ -43,7 +43,7 @@ from integrations.bboss.rate_limit import (
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
 from integrations.inbound.body import (
-    LARGEST,
+    MAX_BODY_BYTES,
     OF_STRANGERS,
     OF_UNSIGNED,
     BadJsonError,
@@ -55,7 +55,6 @@ from integrations.inbound.body import (
     read_body,
 )
 from orders.content import Receipt
-from orders.db.compiled_sql import new_row
 from orders.errors import (
     ContentError,
     OrderConflictError,
@@ -101,7 +100,6 @@ class OrdersView(APIView):
         return _response(answer(request))
 
     def handle_exception(self, exc):
-        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, MethodNotAllowed):
             return _response(refuse(Code.NOT_POST, self.request.META))
         logger.error("a call failed before it was looked at", exc_info=exc)
@@ -197,7 +195,7 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > LARGEST:
+    if length > MAX_BODY_BYTES:
         discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
@@ -211,7 +209,7 @@ def _is_chunked(request: HttpRequest) -> bool:
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, LARGEST, endless=length is None)
+        body = read_body(request, MAX_BODY_BYTES, endless=length is None)
     except BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
     except BodyTooLargeError:
@@ -222,10 +220,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order of a message with a right envelope to the core. Raises Refused.
-
-    A database that counts as restored accepts nothing, since it may have lost the order that the message is about.
-    """
+    """Hands the order to the core. Raises Refused, also while restored: the database may have lost the order."""
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
@@ -266,8 +261,7 @@ def _message(call: InboundCall, body: str) -> InboundMessage:
         "order_number": order_number_of(call.members.get("content")),
     }
     note(trans_ido=named["trans_ido"], order=named["order_number"])
-    return new_row(
-        InboundMessage,
+    return InboundMessage(
         received_at=call.now,
         remote_address=call.address,
         trans_idh=call.trans_idh,

@@ -38,7 +38,6 @@ def is_name(value: object) -> bool:
 
 
 def is_clean(value: object) -> bool:
-    """Whether `clean_text` leaves it as it is."""
     text = "" if value is None else str(value)
     return "\0" not in text if text.isascii() else clean_text(value) == text
 

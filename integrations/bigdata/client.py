@@ -31,7 +31,7 @@ LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
 RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
-RECORDS_A_SECOND, MOST_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
+RECORDS_A_SECOND, MAX_MORE_SECONDS = 1000, 60.0  # how much longer a look-up may take than other calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,10 +122,7 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """The billing records that the big-data side holds for an order, with its field names.
-
-    The time-out and the largest answer grow with the number of records that are `expected`.
-    """
+    """The records that the big-data side holds for an order. Time-out and size limit grow with those `expected`."""
     body = formats.encode({"jobId": job_id}).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
@@ -133,15 +130,11 @@ def query_product_infos(
 
 
 def look_up_seconds(expected: int) -> float:
-    """The total time-out of a look-up that is expected to give this number of records."""
-    return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MOST_MORE_SECONDS)
+    return float(settings.PARTNER_TIMEOUT_SECONDS) + min(expected / RECORDS_A_SECOND, MAX_MORE_SECONDS)
 
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
-    """The traffic of trials: objects with enterpriseId, productId, jobId (texts) and dataflow.
-
-    `body` is made by `trial_flow_query`. Other members of the answer are left out.
-    """
+    """The traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body`: from `trial_flow_query`."""
     return [_flow(row) for row in _rows(_call(QUERY_TRIAL_FLOW, body, key, request_id))]
 
 

@@ -21,15 +21,12 @@ MEMBERS = (
     "enterpriseName",
     "province",
 )
-CUT = 300  # characters of a value that are kept
+MAX_VALUE_LENGTH = 300  # characters of a value that are kept
 
 
 @dataclass(frozen=True)
 class Ours:
-    """A record of ours. `state` is to_send, live, cancelled, deleted or unknown. `facts` say what it must be there.
-
-    `accepted` are their values that staff accepted, by field.
-    """
+    """A record of ours: `facts` say what it must be there, `accepted` which values of theirs staff accepted."""
 
     pk: int
     state: str
@@ -68,7 +65,6 @@ def unreadable_answer(text: str) -> Discrepancy:
 
 
 def _by_key(theirs: Iterable[object]) -> tuple[dict, list[object]]:
-    """Their rows by productId and domain, and the rows without them."""
     there: dict[tuple[str, str], list[dict]] = {}
     nameless = []
     for row in theirs:
@@ -149,7 +145,6 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
 
 
 def _stranger(theirs: dict) -> Discrepancy:
-    """The difference for a row of theirs that we have no record of."""
     return _difference(NOT_OURS, DELETE, None, theirs) if _is_readable(theirs) else _unreadable(None, theirs, DELETE)
 
 
@@ -161,7 +156,7 @@ def _unreadable(ours: Ours | None, theirs: object, remedy: str = NOTHING) -> Dis
 
 
 def _cut(value: object) -> str:
-    return clean_text(value)[:CUT]
+    return clean_text(value)[:MAX_VALUE_LENGTH]
 
 
 def _difference(

@@ -42,10 +42,7 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
-    """The records that a reconciliation's fix still has to send or delete. There may be none left.
-
-    Records that are live or cancelled here are sent again and never deleted. All others are never sent.
-    """
+    """What a fix still has to send or delete. What is live or cancelled here is never deleted, all else never sent."""
     stand = {BillingRecord.State.LIVE, BillingRecord.State.CANCELLED}
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
@@ -79,7 +76,6 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 
 
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
-    """The question for the traffic of an order's trial."""
     trial = row.order.trial or row.order
     service = shape_of(trial).service
     return encode(bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
@@ -135,10 +131,7 @@ def _left(until: float) -> float:
 
 
 def _acted_before(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Asks what the partner holds, which then decides the step (contract 3.5; 3.9, 17).
-
-    The partner acted on this key before with other bytes, or may have done so in a period that a restore lost.
-    """
+    """Asks what is there: the partner acted on this key with other bytes, or may have (contract 3.5; 3.9, 17)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -155,10 +148,7 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
-    """Asks what the partner holds before anything follows from its refusal (contract 3.9, 19).
-
-    A partner may refuse to cancel a record that it does not have, and then none of the others is cancelled either.
-    """
+    """Asks what is there after a refused cancel: one missing record lets none be cancelled (contract 3.9, 19)."""
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
@@ -175,7 +165,6 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
 
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
-    """What the partner holds for the jobIds of these records."""
     rows = []
     for job_id in dict.fromkeys(record["jobId"] for record in named):
         _one_more_call(until)
@@ -184,7 +173,6 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _with(params: dict, more: str) -> dict:
-    """The partner's words, with ours added."""
     return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
@@ -204,10 +192,7 @@ def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerEr
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
-    """Asks what the big-data side holds for the order, and deletes what is still there (contract 3.9, Unknown).
-
-    The deletion repeats the bytes of an earlier one, so it gets a new key each time.
-    """
+    """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
     rows = _query(asked["jobId"], work, key=work.key, until=until)
     if rows:
         _one_more_call(until)
@@ -222,7 +207,6 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
 
 
 def send_usage(work: Work, until: float) -> dict:
-    """Asks for a trial's traffic."""
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
     return _ended(Result.OK, answer=kept, data={"usage": rows})

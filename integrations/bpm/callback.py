@@ -17,7 +17,7 @@ from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.bpm.signature import is_signed
 from integrations.inbound.body import (
-    LARGEST,
+    MAX_BODY_BYTES,
     BadJsonError,
     BodyBrokenError,
     BodyTooLargeError,
@@ -61,7 +61,6 @@ class ApprovalsView(APIView):
         return _answer(200, RECEIVED)
 
     def handle_exception(self, exc):
-        """Answers with our own bodies instead of DRF's."""
         if isinstance(exc, RefusedError):
             note(why=str(exc)[:LONGEST_MESSAGE])
             return _answer(exc.status, str(exc))
@@ -101,7 +100,7 @@ def _body(request: HttpRequest) -> bytes:
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return read_body(request, LARGEST, endless=endless)
+        return read_body(request, MAX_BODY_BYTES, endless=endless)
     except BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
     except BodyTooLargeError:
@@ -111,7 +110,7 @@ def _body(request: HttpRequest) -> bytes:
 def _is_too_long(announced: str) -> bool:
     """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
     try:
-        return int(announced or 0) > LARGEST
+        return int(announced or 0) > MAX_BODY_BYTES
     except ValueError:
         return False
 

@@ -46,8 +46,6 @@ class TextField(serializers.Field):
 
 
 class ResultField(TextField):
-    """pass, reject or return."""
-
     default_error_messages = {"choice": f"must be one of {', '.join(RESULTS)}"}
 
     def to_internal_value(self, data) -> str:
@@ -87,7 +85,6 @@ class TrueOrFalseField(serializers.Field):
 
 
 def _size(column: str) -> int:
-    """The length of a column in the approval history, which bounds the member."""
     return ApprovalRecord._meta.get_field(column).max_length
 
 

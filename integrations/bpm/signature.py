@@ -10,8 +10,5 @@ def sign(body: bytes, secret: str) -> str:
 
 
 def is_signed(body: bytes, given: str, secret: str) -> bool:
-    """Whether `given` is this body's signature, in any letter case. Compares in constant time.
-
-    Without a secret the result is False, since an empty key would let anybody sign.
-    """
+    """Whether `given` is the signature, in any case, in constant time. False without a secret: anybody could sign."""
     return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())

@@ -29,7 +29,6 @@ from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from orders.activation import activate
 from orders.db.compiled_sql import Prepared, Slot
 from orders.log_facts import log_facts
 from orders.models import Attempt, Dispatch
@@ -37,7 +36,8 @@ from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, next_end
+from orders.services.pausing import end_pauses, next_end
+from orders.services.start_day import activate
 from orders.steps import OUTSIDE, PARTNERS, Partner
 
 CALLS_AT_A_TIME = 8

@@ -3,16 +3,15 @@
 import datetime
 import json
 from collections.abc import Iterable
-from functools import partial
 
 from django.conf import settings
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
-from integrations.outbound.deadline import adapter, connected
+from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.formats import encode
 from notifications.mail_facts import MailFacts
+from notifications.mail_texts import MailRequest, mail_payload, write_mails
 from notifications.sending import MailError, send
-from notifications.services import MailRequest, mail_payload, write_mails
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.error_details import detail_text
@@ -141,9 +140,9 @@ def send_mail(work: Work, until: float) -> dict:
 def send_in_time(payload: dict) -> dict:
     """As `send`, within the partners' total time-out: a mail that outlasts its lease would be sent twice."""
     seconds = settings.PARTNER_TIMEOUT_SECONDS
-    with adapter().deadline(seconds) as call:
+    with deadline(seconds) as call:
         try:
-            return send(payload, connect=partial(connected, call=call))
+            return send(payload, connect=connected, tls=TLSSocket)
         except MailError as error:
             if call.overdue and not error.permanent:
                 late = MailError(f"the mail server took longer than {seconds} s", permanent=False, code="timeout")

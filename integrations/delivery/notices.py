@@ -15,9 +15,9 @@ from integrations.delivery.rate import wait_for_slot
 from integrations.outbound.http import clean
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
+from notifications.mail_texts import mail_payload
 from notifications.models import Notice
 from notifications.sending import MailError
-from notifications.services import mail_payload
 from orders.services.notices import claim_notice, record_notice, resume_notices
 from orders.steps import Partner
 

@@ -12,10 +12,10 @@ from itertools import chain
 
 from django.http import HttpRequest
 
-from orders.untrusted_text import MOST_VALUES
+from orders.untrusted_text import MAX_VALUES
 
-LARGEST = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
-MOST_DISCARDED = 16 * 1024 * 1024
+MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
+MAX_DISCARDED = 16 * 1024 * 1024
 AT_ONCE = 64 * 1024
 DEEPEST = 32
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
@@ -40,10 +40,7 @@ class OutOfBoundsError(BadJsonError):
 
 
 def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
-    """The body, of at most `most` bytes. `endless`: it comes without a length, the server says where it ends.
-
-    Raises BodyBrokenError, and BodyTooLargeError once the rest has been discarded.
-    """
+    """The body. `endless`: it has no length. Raises BodyBrokenError, or BodyTooLargeError with the rest discarded."""
     try:
         body = _stream(request, endless=endless).read(most + 1)
     except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
@@ -55,11 +52,8 @@ def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:
-    """Takes in what is left of a body that is refused, up to MOST_DISCARDED.
-
-    A connection closed while its caller still writes is a broken pipe to it, and our answer is never read.
-    """
-    left = MOST_DISCARDED
+    """Takes in a refused body: a caller that still writes would see a broken pipe instead of our answer."""
+    left = MAX_DISCARDED
     with suppress(Exception):  # refused already: nothing to report
         while left > 0 and (taken := _stream(request, endless=endless).read(AT_ONCE)):
             left -= len(taken)
@@ -74,7 +68,7 @@ def _stream(request: HttpRequest, *, endless: bool):
 class Bounds:
     """What a message may hold at most: values (brackets and commas), and digits of a number."""
 
-    values: int = MOST_VALUES
+    values: int = MAX_VALUES
     digits: int | None = None  # None: as many as Python reads
 
 
@@ -128,8 +122,6 @@ def _parse(text: str, digits: int | None):
 
 
 def _short(read: Callable, digits: int) -> Callable:
-    """Reads numbers of at most so many digits."""
-
     def read_short(text: str):
         if len(text) > digits and (len(text) > digits + SIGNS or sum(map(str.isdigit, text)) > digits):
             raise OutOfBoundsError(f"a number has more than {digits} digits")

@@ -19,7 +19,7 @@ from django.conf import settings
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from integrations.outbound.deadline import TimedCall, adapter
+from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.traceparent import traceparent
 from orders.log_facts import known_facts
 
@@ -127,10 +127,7 @@ def post(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Returns if the answer says success: HTTP 2xx with `code` 200 (a number or a string). Else raises PartnerError.
-
-    `code` 500 and above, or none: to be tried again. 409: see PartnerError. Any other `code`, or HTTP 4xx: permanent.
-    """
+    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent: 4xx, or another `code` below 500."""
     code = answer.data.get("code")
     number = _number(code)
     if number is None and not isinstance(code, str):
@@ -210,18 +207,15 @@ def _request(url: str, body: bytes, key: str, request_id: str) -> requests.Prepa
 
 def _exchange(request: requests.PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
     """(status, headers, up to one byte more than `most`), or PartnerError."""
-    sender = adapter()
-    with sender.deadline(timeout) as call:
+    with deadline(timeout) as call:
         try:
-            response = sender.send(request, stream=True, timeout=timeout, **_network())
+            response = adapter().send(request, stream=True, timeout=timeout, **_network())
             try:
                 raw = response.raw.read(most + 1, decode_content=True)
             finally:
                 response.close()
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _broken(call, error) from error
-    if call.expired:  # the reaper's end of the stream looks like the end of an answer without a length
-        raise _broken(call, TimeoutError("time is up"))
     return response.status_code, response.headers, raw
 
 
@@ -240,7 +234,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
-    if call.expired or call.overdue or isinstance(error, requests.Timeout):
+    if call.overdue or isinstance(error, requests.Timeout):
         code, what = "timeout", "no complete answer in time"
     elif call.at_proxy:
         code, what = "proxy", "the proxy gives no connection"
@@ -280,7 +274,6 @@ def _said(answer: PartnerResponse) -> str:
 
 
 def _words(answer: PartnerResponse) -> dict:
-    """The partner's own words."""
     return {"code": "partner_words", "words": storable_text(answer.data.get("message") or "")[:300]}
 
 

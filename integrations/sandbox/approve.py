@@ -26,7 +26,7 @@ def approve(store: Store, asked: dict, url: str) -> dict:
     """
     filled_string("code", asked.get("code"))
     choice_of("pass", "reject", "return")("result", asked.get("result"))
-    check_loopback(url)
+    _check_loopback(url)
     sent = _callback(store, asked)
     body = compact(sent).encode()
     signature = hmac.new(settings.BPM_CALLBACK_SECRET.encode(), body, hashlib.sha256).hexdigest()
@@ -51,7 +51,7 @@ def _callback(store: Store, asked: dict) -> dict:
     }
 
 
-def check_loopback(url: object) -> None:
+def _check_loopback(url: object) -> None:
     """Raises Refusal unless it is an http or https address of this machine."""
     filled_string("url", url)
     try:

@@ -64,7 +64,6 @@ check_subsequent = members(
 
 
 def start(store: Store, call: SandboxRequest, body: dict) -> dict:
-    """`POST /flows/start`: checks the form, starts a process and answers its processId."""
     code = _order_of(body)
     process = store.start_process(code, call.key, body)
     return {"code": 200, "message": "成功", "result": {"processId": process}}

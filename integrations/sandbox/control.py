@@ -1,17 +1,18 @@
 """The sandbox's own addresses, which no partner has. They show the state, set faults and empty the sandbox."""
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import requests
 
-from integrations.sandbox.approve import approve, check_loopback
-from integrations.sandbox.faults import FaultError, check_seconds, parse_fault
-from integrations.sandbox.http_messages import SandboxResponse, json_response
-from integrations.sandbox.page import RESULT_NAMES, fault_name, render
+from integrations.sandbox.approve import approve
+from integrations.sandbox.faults import FaultError, parse_fault
+from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
+from integrations.sandbox.page import render
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.store import KEPT_CALLS
-from integrations.sandbox.validation import Refusal, filled_string, parse_body
+from integrations.sandbox.validation import Refusal, parse_body
 
 STYLE = (Path(__file__).parent / "style.css").read_bytes()
 PAGE_HEADERS = {
@@ -29,10 +30,9 @@ def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 
 def show_state(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, delay, strict."""
+    """`GET /state[?calls=N]`: records, processes, flows, calls, counts, violations, faults, strict."""
     state = partners.store.state(calls=_limit(query))
-    now = {"faults": partners.faults.left(), "delay": partners.delay, "strict": partners.strict}
-    return json_response({**state, **now})
+    return json_response({**state, "faults": partners.faults.left(), "strict": partners.strict})
 
 
 def show_calls(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
@@ -63,12 +63,6 @@ def clear_faults(partners: Partners, query: dict, body: bytes) -> SandboxRespons
     return show_faults(partners, query, body)
 
 
-def set_delay(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /delay` with `{"seconds": 0.005}`: every answer of a partner takes that long."""
-    partners.delay = check_seconds(parse_body(body).get("seconds"))
-    return json_response({"delay": partners.delay})
-
-
 def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not hold."""
     strict = parse_body(body).get("strict")
@@ -76,19 +70,6 @@ def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
         raise FaultError("strict: must be true or false")
     partners.strict = strict
     return json_response({"strict": strict})
-
-
-def set_flow(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /flows` with `{"jobId": "...", "dataflow": 1.5, "plain": false}`: sets a trial's traffic."""
-    asked = parse_body(body)
-    filled_string("jobId", asked.get("jobId"))
-    dataflow, plain = asked.get("dataflow"), asked.get("plain", False)
-    if isinstance(dataflow, bool) or not isinstance(dataflow, (int, float)) or not abs(dataflow) < 1e300:
-        raise FaultError("dataflow: must be a number")
-    if not isinstance(plain, bool):
-        raise FaultError("plain: must be true or false")
-    partners.store.set_flow(asked["jobId"], float(dataflow), plain=plain)
-    return json_response({"jobId": asked["jobId"], "dataflow": float(dataflow), "plain": plain})
 
 
 def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
@@ -105,55 +86,24 @@ def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxRespon
         return json_response({"code": 502, "message": f"url: {error}"}, status=502)
 
 
-def set_callback(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    """`POST /callback` with `{"url": "http://127.0.0.1:8000/api/bpm/approvals"}`: sets where approvals go."""
-    url = parse_body(body).get("url")
-    check_loopback(url)
-    partners.callback = url
-    return json_response({"url": url})
+# --- the page's forms: they work without scripts and lead back to the page, which shows the notice
 
-
-# --- the page's forms: they work without scripts and lead back to the page, which shows the result
-
-
-def page_fault(partners: Partners, form: dict) -> str:
-    asked = {"path": form.get("path"), "kind": form.get("kind"), "count": _number(form.get("count", "1"))}
-    if form.get("seconds"):
-        asked["seconds"] = _number(form["seconds"])
-    fault = parse_fault(asked, PATHS)
-    partners.faults.add(fault)
-    return f"已设置故障：{fault_name(fault.kind)}，{fault.path}，{fault.count} 次"
-
-
-def _number(text: str) -> object:
-    """A whole number. Any other text is returned as it is, so that the check can name it."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
-
-
-def page_clear(partners: Partners, form: dict) -> str:
-    partners.faults.clear()
-    return "已清除全部故障"
-
-
-def page_approve(partners: Partners, form: dict) -> str:
-    """`POST /page/approve`: has BPM approve or reject. Raises Refusal if the desk does not take the approval."""
-    try:
-        came = approve(partners.store, form, partners.callback)
-    except requests.RequestException as error:
-        raise Refusal("订单台", f"{partners.callback} 没有应答（{type(error).__name__}）") from error
-    if came["status"] != 200:
-        raise Refusal("订单台", f"{partners.callback} 应答 HTTP {came['status']}")
-    return f"{form['code']}：已回调“{RESULT_NAMES[form['result']]}”，订单台应答 HTTP 200"
-
-
-FORMS = {"/page/faults": page_fault, "/page/clear": page_clear, "/page/approve": page_approve}
+FORMS = {
+    "/page/faults": (add_fault, "已设置故障"),
+    "/page/clear": (clear_faults, "已清除全部故障"),
+    "/page/approve": (send_approval, ""),  # the desk's answer says more
+}
+NUMBERS = ("count", "seconds")
 
 
 def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
     """Does what a form of the page asks for, then leads back to the page (303) with a notice."""
+    act, done = FORMS[path]
     form = {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
+    form |= {name: int(form[name]) for name in NUMBERS if re.fullmatch(r"\d{1,9}", form.get(name, ""), re.ASCII)}
     try:
-        partners.notice = (True, FORMS[path](partners, form))
+        answer = act(partners, {}, compact(form).encode())
+        partners.notice = (answer.status == 200, done or answer.body.decode())
     except (FaultError, Refusal) as error:
         partners.notice = (False, str(error))
     return SandboxResponse(303, b"", {"Location": "/"})
@@ -167,17 +117,13 @@ ROUTES = {
     ("GET", "/faults"): show_faults,
     ("POST", "/faults"): add_fault,
     ("DELETE", "/faults"): clear_faults,
-    ("POST", "/delay"): set_delay,
     ("POST", "/strict"): set_strict,
-    ("POST", "/flows"): set_flow,
     ("POST", "/reset"): reset,
     ("POST", "/approve"): send_approval,
-    ("POST", "/callback"): set_callback,
 }
 
 
 def control(partners: Partners, method: str, path: str, query: str, body: bytes) -> SandboxResponse:
-    """Answers one of the addresses above: 400 with the reason for a bad request, 404 for an unknown address."""
     if method == "POST" and path in FORMS:
         return submit(partners, path, body)
     route = ROUTES.get((method, path))

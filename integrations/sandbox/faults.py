@@ -58,7 +58,6 @@ class Faults:
         return None
 
     def left(self) -> list[dict]:
-        """The remaining faults. `count` says how many answers each still affects."""
         with self._lock:
             return [asdict(fault) for fault in self._left]
 
@@ -82,7 +81,7 @@ def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
     if asked.get("retry_after") is not None:
         _check_whole(asked, "retry_after", 0, 86_400)
     if "seconds" in asked:
-        check_seconds(asked["seconds"])
+        _check_seconds(asked["seconds"])
     if not isinstance(asked.get("message", ""), str):
         raise FaultError("message: must be a string")
     return Fault(**asked)
@@ -94,9 +93,7 @@ def _check_whole(asked: dict, name: str, least: int, most: int) -> None:
         raise FaultError(f"{name}: must be a whole number from {least} to {most}")
 
 
-def check_seconds(value: object) -> float:
-    """The number of seconds, if somebody could wait that long. Raises FaultError otherwise."""
+def _check_seconds(value: object) -> None:
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
     if not real or not 0 <= value <= LONGEST_SECONDS:
         raise FaultError(f"seconds: must be a number from 0 to {LONGEST_SECONDS}")
-    return float(value)

@@ -37,7 +37,6 @@ class SandboxResponse:
 
 
 def compact(value: object) -> str:
-    """JSON as partners write it: without spaces, characters unescaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

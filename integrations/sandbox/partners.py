@@ -44,7 +44,6 @@ class Partners:
         self._given_up = threading.Event()
 
     def answer(self, call: SandboxRequest) -> SandboxResponse:
-        """Carries the call out as far as the faults let it, and notes it."""
         began = time.perf_counter()
         number = self.store.arrive(call)
         if call.key:
@@ -75,10 +74,7 @@ class Partners:
         return json_response(answer, status=409 if answer is OTHER_BYTES else 200)
 
     def _act_once(self, call: SandboxRequest) -> dict:
-        """Carries the call out the first time. Later it returns the stored answer.
-
-        If nothing was carried out under a key, other bytes may use it. If something was, other bytes get 409.
-        """
+        """Carries the call out once, then repeats the answer; other bytes get 409 if anything was carried out."""
         effect = self._effect(call)
         if known := self.store.answer_under(call.key):
             digest, answer = known
@@ -100,7 +96,6 @@ class Partners:
         return STRICT.get(effect, effect) if self.strict else effect
 
     def _carry_out(self, effect: Effect, call: SandboxRequest) -> dict:
-        """Carries the call out and keeps the answer under its key."""
         try:
             answer = effect(self.store, call, parse_body(call.body))
         except Refusal as refusal:
@@ -118,13 +113,11 @@ class Partners:
         self.store.reset()
 
     def close(self) -> None:
-        """Ends the waiting calls and closes the store."""
         self._given_up.set()
         self.store.close()
 
 
 def _fault_answer(fault: Fault) -> SandboxResponse:
-    """The answer for a fault that keeps the call from being carried out."""
     if fault.kind in HTTP_ERRORS:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return json_response({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)

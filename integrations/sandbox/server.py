@@ -72,7 +72,6 @@ class Handler(BaseHTTPRequestHandler):
             self._send(control(self.server.partners, self.command, path, query, body))
 
     def do_GET(self) -> None:
-        """Answers the control addresses. A partner's address gets 405."""
         path, _, query = self.path.partition("?")
         if path in ROUTES:
             self._send(json_response({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))

@@ -61,7 +61,6 @@ class Store:
     # --- calls and keys
 
     def arrive(self, call: SandboxRequest) -> int:
-        """Notes a call before it is carried out. Returns its number."""
         values = (now(), call.path, call.key, call.request_id, call.digest, call.body.decode(errors="replace"))
         with self.transaction():
             number = self._run(
@@ -96,11 +95,9 @@ class Store:
         return (kept["digest"], json.loads(kept["answer"])) if kept else None
 
     def keep_answer(self, call: SandboxRequest, answer: dict) -> None:
-        """Binds the key to these bytes and their answer."""
         self._run("INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", call.key, call.digest, compact(answer))
 
     def violate(self, kind: str, detail: str) -> None:
-        """Notes a broken rule of contract section 3.5."""
         self._run("INSERT INTO violations (at, kind, detail) VALUES (?, ?, ?)", now(), kind, detail)
 
     def count(self, name: str, by: int = 1) -> None:
@@ -117,17 +114,14 @@ class Store:
         self._run("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", *_identity(record), compact(record))
 
     def delete_record(self, named: dict) -> None:
-        """Removes a billing record. Does nothing if there is none."""
         gone = self._run("DELETE FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named)).rowcount
         self.count("deleted", gone)
 
     def holds_record(self, named: dict) -> bool:
-        """Whether there is a billing record of this identity, live or cancelled."""
         found = self._run("SELECT 1 FROM records WHERE job = ? AND product = ? AND domain = ?", *_identity(named))
         return found.fetchone() is not None
 
     def records(self, job: str | None = None) -> list[dict]:
-        """The billing records of one jobId, or all of them."""
         # Two statements: "? IS NULL OR job = ?" would read every record for each question.
         if job is None:
             rows = self._all("SELECT body FROM records ORDER BY rowid")
@@ -136,12 +130,10 @@ class Store:
         return [json.loads(row["body"]) for row in rows]
 
     def set_flow(self, job: str, dataflow: float, *, plain: bool) -> None:
-        """Sets a trial's traffic, and whether it is answered in plain form instead of encoded twice."""
         with self.transaction():
             self._run("INSERT OR REPLACE INTO flows VALUES (?, ?, ?)", job, dataflow, plain)
 
     def flow(self, job: str) -> tuple[float, bool]:
-        """A trial's traffic, and whether it is answered in plain form. Without a setting: 0.0 and False."""
         row = self._run("SELECT dataflow, plain FROM flows WHERE job = ?", job).fetchone()
         return (row["dataflow"], bool(row["plain"])) if row else (0.0, False)
 
@@ -157,7 +149,6 @@ class Store:
         return f"bpm-{number}"
 
     def process_number(self, code: str) -> int:
-        """The number of an order's latest process, or 0."""
         return self._run("SELECT COALESCE(MAX(n), 0) AS n FROM processes WHERE code = ?", code).fetchone()["n"]
 
     def next_approval(self, code: str) -> str:
@@ -171,7 +162,6 @@ class Store:
     # --- reading the state
 
     def calls(self, *, path: str | None = None, order: str | None = None, limit: int = KEPT_CALLS) -> list[dict]:
-        """The last calls, oldest first. Filters by address, and by an order number that is a value in the body."""
         rows = self._all(
             "SELECT * FROM calls WHERE (?1 IS NULL OR path = ?1)"
             " AND (?2 IS NULL OR instr(body, '\"' || ?2 || '\"') > 0) ORDER BY id DESC LIMIT ?3",
@@ -182,7 +172,6 @@ class Store:
         return [_call(row) for row in reversed(rows)]
 
     def processes(self) -> list[dict]:
-        """The BPM processes: processId, code (OrderNum), key, at, body."""
         rows = self._all("SELECT * FROM processes ORDER BY n")
         return [{"processId": f"bpm-{row.pop('n')}", **row, "body": json.loads(row["body"])} for row in rows]
 
@@ -191,14 +180,12 @@ class Store:
         return self._all("SELECT at, kind, detail FROM violations ORDER BY id")
 
     def counts(self) -> dict[str, int]:
-        """The count of each: calls ever, repeats, violations, records, cancelled, deleted, processes."""
         with self._lock:
             found = dict(self._run(COUNTS).fetchone())
             counters = {row["name"]: row["value"] for row in self._run("SELECT * FROM counters")}
         return {**found, "repeats": counters.get("repeats", 0), "deleted": counters.get("deleted", 0)}
 
     def state(self, *, calls: int = KEPT_CALLS) -> dict:
-        """Everything at one moment, with up to `calls` of the last calls."""
         with self._lock:
             return {
                 "records": self.records(),

@@ -53,7 +53,6 @@ def filled_string(path: str, value: object) -> None:
 
 
 def whole_number(path: str, value: object) -> None:
-    """A whole number, written as a number."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise Refusal(path, "应为整数")
 
@@ -84,8 +83,6 @@ bpm_time = _moment(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)", "YYYY-MM-DD HH
 
 
 def list_of(check_one: Check, *, least: int = 0) -> Check:
-    """A list with at least `least` entries, each of which passes the check."""
-
     def check(path: str, value: object) -> None:
         if not isinstance(value, list):
             raise Refusal(path, "应为列表")
@@ -98,10 +95,7 @@ def list_of(check_one: Check, *, least: int = 0) -> Check:
 
 
 def members(shape: dict[str, Check]) -> Check:
-    """An object with exactly these members, each of which passes its check.
-
-    A key with a space at either end gets a message of its own.
-    """
+    """An object with exactly these members, each of which passes its check. Blanks around keys have a message."""
 
     def check(path: str, value: object) -> None:
         if not isinstance(value, dict):

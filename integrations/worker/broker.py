@@ -80,10 +80,7 @@ class DeskBroker(ORM):
         return CANDIDATES(own=own, queues=[key for key in (own, *ALIKE, self.list_key) if key], now=timezone.now())
 
     def _drop_older(self, key: str) -> None:
-        """Removes all tasks of a key but the newest.
-
-        What they are about is committed, so the task that follows sees it. The newest stays for another worker.
-        """
+        """Removes all but the newest task of a key, whose effects are committed: one run does the work of all."""
         free = self.get_connection().filter(key=key, lock__lt=timezone.now())
         if free.count() < 2:
             return

@@ -15,10 +15,7 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
-    """Notes that a cluster has just carried out a task.
-
-    Writes at most every five seconds, since every drain calls it.
-    """
+    """Notes that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
     now = timezone.now()
     name = cluster or cluster_id() or PLAIN
     seen = last_seen(name)
@@ -29,15 +26,11 @@ def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) 
 
 
 def last_seen(cluster: str) -> datetime.datetime | None:
-    """When this cluster last carried out a task."""
     return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
 
 
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
-    """Removes the heartbeats of clusters that were killed together with their watchdog, and pings that nobody answers.
-
-    A cluster that was killed before it answered once leaves only a ping. Returns the number of heartbeats removed.
-    """
+    """Removes heartbeats of clusters killed with their watchdog, and unanswered pings. Returns how many heartbeats."""
     dead, _ = Heartbeat.objects.filter(seen_at__lt=now - after).delete()
     ours = [settings.Q_CLUSTER["name"], *ALIKE, *Heartbeat.objects.values_list("cluster", flat=True)]
     OrmQ.objects.filter(lock__lt=now - after).exclude(key__in=ours).delete()

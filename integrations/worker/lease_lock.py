@@ -41,7 +41,6 @@ class Lease:
         return self.mine
 
     def _create_row(self, now: datetime.datetime) -> bool:
-        """Makes the row. Only the very first holder does this."""
         if LeaseLock.objects.filter(name=self.name).exists():
             return False
         try:
@@ -51,6 +50,5 @@ class Lease:
         return True
 
     def give_back(self) -> None:
-        """Releases the lease. Does nothing if it is not ours."""
         if self.mine:
             LeaseLock.objects.filter(name=self.name, holder=self.me).update(holder=None, until=None)

@@ -21,10 +21,7 @@ _held: socket.socket | None = None
 
 
 def hold(tie: int) -> None:
-    """Watches the socket in this process and in all its children.
-
-    Call it in the cluster's main process, before that has children.
-    """
+    """Watches the socket in this process and its children. Call it in the cluster's main process, before it has any."""
     global _held
     _held = socket.socket(fileno=tie)
     _watch(_held)

@@ -33,7 +33,6 @@ def _make(name: str, wanted: dict) -> bool:
 
 
 def _first_run(name: str) -> datetime.datetime:
-    """When a schedule first runs: now, or in the next night if it runs nightly."""
     now = timezone.localtime()
     if name not in NIGHTLY_AT:
         return now

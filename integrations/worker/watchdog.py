@@ -41,8 +41,8 @@ PING_EVERY = 15.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.5
 LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
-FAREWELL = 2.0  # seconds that the database may take at the end
-UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
+STOP_DATABASE_SECONDS = 2.0  # seconds that the database may take at the end
+MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
 
 
 class Watchdog:
@@ -84,7 +84,6 @@ class Watchdog:
             wake()  # for steps that were left
 
     def look(self) -> None:
-        """Pings when it is time. Replaces a cluster that ended or does not answer."""
         self.note_guard()
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
@@ -120,7 +119,6 @@ class Watchdog:
         return self.ping()
 
     def note_guard(self) -> None:
-        """Notes that the guard is alive. It reports twice a second."""
         if heard(self.tie):
             self.unguarded = 0
 
@@ -131,12 +129,9 @@ class Watchdog:
             self.seen, self.unanswered, self.failed_starts = seen, 0, 0
 
     def ping(self) -> str:
-        """Puts a ping under the cluster's own key, unless one still waits there.
-
-        A taken ping stays until its result is noted. If pings pile up, the cluster no longer notes results.
-        """
+        """Puts a ping under the cluster's own key, unless one waits. They pile up if it notes no more results."""
         pings = OrmQ.objects.filter(key=self.name)
-        if pings.count() * self.ping_every >= UNACKNOWLEDGED * self.patience:
+        if pings.count() * self.ping_every >= MAX_UNACKNOWLEDGED * self.patience:
             return "it carries out tasks, but notes no results"
         if not pings.filter(lock__lte=timezone.now()).exists():
             async_task("integrations.tasks.ping", self.name, broker=DeskBroker(list_key=self.name))
@@ -144,10 +139,7 @@ class Watchdog:
         return ""
 
     def replace(self, why: str) -> None:
-        """Kills the cluster with all its processes, starts another one and writes an event.
-
-        While no cluster answers, each start waits longer than the one before.
-        """
+        """Kills the cluster, starts another and writes an event. While none answers, each start waits longer."""
         logger.error("cluster %s is replaced: %s", self.name, why)
         self.end(orderly=False)
         with contextlib.suppress(Error), database_deadline(LOOK):
@@ -158,7 +150,6 @@ class Watchdog:
             self.start()
 
     def note_replaced(self, why: str) -> None:
-        """Writes the event and the count, and removes the dead cluster's pings."""
         close_old_connections()
         with transaction.atomic():
             OrmQ.objects.filter(key=self.name).delete()
@@ -166,10 +157,9 @@ class Watchdog:
             add_event(None, "cluster_replaced", by="watchdog", now=timezone.now(), cluster=self.name, why=why)
 
     def stop(self) -> None:
-        """Lets the cluster finish, kills what is left after a while, and removes its heartbeat and pings."""
         if self.process:
             self.end(orderly=True)
-        with contextlib.suppress(Error), database_deadline(FAREWELL):
+        with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
             Heartbeat.objects.filter(cluster=self.name).delete()

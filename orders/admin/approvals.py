@@ -10,7 +10,7 @@ from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PersonalData, invitation, mask_text_or_json
+from orders.lists.personal import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
@@ -21,10 +21,7 @@ LATEST = 2000
 
 
 class SeenLately(admin.SimpleListFilter):
-    """Offers the values of `field` among the latest records, since searching all of a million is slow.
-
-    Other values can be given in the address. What holds somebody's phone or mail is not offered.
-    """
+    """Offers the values of `field` among the latest records (a million take long), but no phone and no mail."""
 
     field = ""
     word_of = staticmethod(str)
@@ -105,7 +102,6 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     @admin.display(description=_("node"))
     def node_words(self, obj):
-        """BPM's name of the node, and its own id of it."""
         return " · ".join(dict.fromkeys(filter(None, [node_of(obj), mask_text(obj.node)])))
 
     @admin.display(description=_("operator"))
@@ -125,5 +121,4 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
         """Masked unless the page was opened with personal data."""
         if not obj.opinion:
             return "-"
-        shown = obj.opinion if getattr(obj, "personal_shown", False) else mask_text_or_json(obj.opinion)
-        return format_html("{}{}", linebreaksbr(shown), invitation(obj))
+        return format_html("{}{}", linebreaksbr(obj.personal.text(obj.opinion)), obj.personal.hint)

@@ -30,8 +30,6 @@ def begins_later(row: BillingRecord) -> bool:
 
 
 class BillingChangeList(FactsChangeList):
-    """Looks up which records differ from the big-data side's, in one query for all."""
-
     def add_facts(self, rows):
         mark_records(rows)
 

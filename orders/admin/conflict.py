@@ -23,7 +23,7 @@ from orders.order_page.glossary import WORDS
 from orders.people import actor_of
 
 ABSENT = "—"
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ class Sender:
 
 
 def compare_contents(ours: dict, theirs: dict) -> list[ComparedMember]:
-    """The members, different ones first. There are as many as a page can hold."""
     names = [*ours, *(name for name in theirs if name not in ours)]
     rows = [ComparedMember(name, WORDS.get(name, ""), text_of(ours, name), text_of(theirs, name)) for name in names]
-    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MOST_ROWS]))
+    return list(_rows_that_fit(sorted(rows, key=lambda row: not row.differs)[:MAX_ROWS]))
 
 
 def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:
@@ -72,7 +71,6 @@ def _cut(text: str, most: int) -> str:
 
 
 def text_of(content: dict, name: str) -> str:
-    """A member as people read it. Lists of domains have a domain on each line."""
     if name not in content:
         return ABSENT
     value = content[name]
@@ -96,7 +94,6 @@ def first_sender(order: Order) -> Sender:
 
 
 def acknowledgement_of(obj: Conflict) -> dict | None:
-    """Who has dealt with it, when and why."""
     if obj.seen is None:
         return None
     why = mask_text_or_json(str(obj.seen.data.get("reason", "")))
@@ -134,10 +131,9 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def facts(self, obj: Conflict) -> dict:
-        """What the page shows. Personal data are masked unless somebody opened them."""
         order = order_named(obj)
         ours, theirs = (order.content if order else {}), members_of(members_of(obj.body).get("content", {}))
-        if not obj.personal_shown:
+        if not obj.personal.shown:
             ours, theirs = mask_members(ours), mask_members(theirs)
         return {
             "order": order,

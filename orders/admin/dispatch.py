@@ -13,7 +13,7 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, cut
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, mask_text_or_json, personal_block, raw_field
+from orders.lists.personal import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
@@ -51,8 +51,6 @@ def _step_chip(row: Dispatch) -> str:
 
 
 class OutcomeChip:
-    """An `outcome_chip` column."""
-
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_chip(self, obj):
         return chip(Attempt.Outcome(obj.outcome))
@@ -115,14 +113,13 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
 
     @admin.display(description=_("payload"))
     def payload_block(self, obj):
-        return personal_block(obj.payload, obj)
+        return obj.personal.block(obj.payload)
 
     @admin.display(description=_("what it is about"))
     def about_block(self, obj):
-        return personal_block(obj.about, obj)
+        return obj.personal.block(obj.about)
 
     def get_queryset(self, request):
-        """Leaves out payloads in lists, since they are long."""
         return super().get_queryset(request).defer("payload")
 
     @admin.display(description=_("next try"))
@@ -243,7 +240,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
 
     @admin.display(description=_("answer"))
     def answer_block(self, obj):
-        return personal_block(obj.answer, obj)
+        return obj.personal.block(obj.answer)
 
     def order_of(self, obj):
         return obj.dispatch.order

@@ -11,7 +11,7 @@ from orders.admin.search import OrderSearch
 from orders.db.expressions import IsOfStaff
 from orders.lists.cells import cut
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, mask_text_or_json, personal_block
+from orders.lists.personal import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all
@@ -108,4 +108,4 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
 
     @admin.display(description=_("details"))
     def data_block(self, obj):
-        return personal_block(obj.data, obj)
+        return obj.personal.block(obj.data)

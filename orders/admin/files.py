@@ -25,8 +25,6 @@ from orders.queries.doubts import mark_orders
 
 
 class FilesChangeList(FactsChangeList):
-    """Looks up the result of each order's check, in one query for all."""
-
     def add_facts(self, rows):
         ids = [order.pk for order in rows]
         steps = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")

@@ -13,7 +13,7 @@ from orders.admin.search import OrderSearch, order_anchor
 from orders.lists.cells import cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, mask_text_or_json, personal_block, raw_field
+from orders.lists.personal import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
@@ -41,13 +41,10 @@ def tone(rsp_code: str) -> str:
 
 
 def order_named(message: InboundMessage) -> Order | None:
-    """The order that the message names, if we have it."""
     return Order.objects.filter(number=message.order_number).first() if message.order_number else None
 
 
 class InboundList:
-    """What all lists of messages share: search, scope and columns."""
-
     sortable_by = []
     list_per_page = 50
     search_fields = ["order_number__startswith", "trans_ido__startswith"]
@@ -79,7 +76,7 @@ class InboundList:
 
     @admin.display(description=_("message"))
     def body_block(self, obj):
-        return personal_block(obj.body, obj)
+        return obj.personal.block(obj.body)
 
 
 @register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
@@ -113,7 +110,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):
         """The hint. For a wrong signature it holds the text that we signed, which contains the whole content."""
-        return personal_block(obj.hint, obj)
+        return obj.personal.block(obj.hint)
 
 
 @register_list(AcceptedCall, menu=(Section.TRACE, 120), empty=_("No request has been accepted yet."))

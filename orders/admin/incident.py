@@ -132,7 +132,6 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         ]
 
     def get_queryset(self, request):
-        """Adds the number of orders that are still stopped and that the user may see."""
         still, letters = Q(affected__closed_at=None), attributions_of(request.user)
         if letters is not None:
             still &= Q(affected__order__attribution__in=letters)

@@ -123,14 +123,12 @@ class IncidentReasonForm(IncidentNoteForm):
 
 
 def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
-    """Whether the user may see every order that the incident stops."""
     letters = attributions_of(request.user)
     still = incident.affected.unresolved()
     return letters is None or not still.exclude(order__attribution__in=letters).exists()
 
 
 def offered_actions(request: HttpRequest, incident: Incident) -> list[Act]:
-    """The actions that the user's rights and the incident's state allow."""
     if not request.user.has_perm(PERMISSION):
         return []
     may_end = incident.code not in BOOKS_ONLY and sees_all_of(request, incident)
@@ -163,8 +161,6 @@ def stopped_by(request: HttpRequest, incident: Incident) -> dict:
 
 
 class IncidentActs:
-    """The part of the incidents' ModelAdmin that handles actions."""
-
     change_form_template = "admin/orders/incident.html"
 
     def get_urls(self):
@@ -183,10 +179,7 @@ class IncidentActs:
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def act_view(self, request, pk: int, key: str):
-        """Carries out the action, then leads back to the page. Refuses users without the right, whatever they saw.
-
-        GET asks first where the action does; else it comes here after a new log-in, and leads to the page.
-        """
+        """Refuses whoever lacks the right. GET asks first where the action does, else leads to the page."""
         incident = self.get_object(request, str(pk))
         act = incident and next((act for act in ACTS if act.key == key), None)
         if act is None or not may(request, incident, act) or not self.has_view_permission(request, incident):
@@ -204,7 +197,6 @@ class IncidentActs:
         return redirect("admin:orders_incident_change", incident.pk)
 
     def ask(self, request, incident: Incident, act: Act, form: forms.Form) -> TemplateResponse:
-        """The form of an action. One that ends the incident names the orders that still stand."""
         found, why = {}, None
         if act.will:
             rows = still_standing(incident)
@@ -240,7 +232,6 @@ class IncidentActs:
             messages.warning(request, _("%(name)s had taken it before.") % {"name": name_of(before.username)})
 
     def carry_out(self, request, incident: Incident, act: Act, note: str) -> None:
-        """Calls the service, and says what came of it."""
         about = {"incident_id": incident.pk, "by": staff_actor(request.user), "now": timezone.now()}
         match act.key:
             case "acknowledge":

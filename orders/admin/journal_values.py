@@ -24,7 +24,7 @@ from orders.lists.personal import mask_text_or_json
 
 MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
 SECRET = ("password", "usable_password", "password1", "password2")
-MOST_NAMED = 30
+MAX_NAMED = 30
 
 
 class NotesValues:
@@ -67,8 +67,8 @@ def _is_many(value: object) -> bool:
 
 
 def _some(names: set[str]) -> list[str]:
-    more = len(names) - MOST_NAMED
-    return [*sorted(names)[:MOST_NAMED], *([f"(+{more})"] if more > 0 else [])]
+    more = len(names) - MAX_NAMED
+    return [*sorted(names)[:MAX_NAMED], *([f"(+{more})"] if more > 0 else [])]
 
 
 def _value(value: Any, mask: Callable[[str], str] | None) -> Any:

@@ -1,49 +1,26 @@
 """Contacts, which staff maintain, and mails, which nobody changes.
 
-Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Opening them on a page is
-logged.
+Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Opening them is noted.
 """
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
+from notifications.mail_texts import recipients_in_words
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
-from notifications.services import recipients_in_words
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PERMISSION
+from orders.lists.personal import PersonalData, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, limit
-from orders.local_time import midnight
 from orders.models import Dispatch, Province
-
-MASKED = _("Phones, mails and names of people are masked.")
-
-
-def may_see(request) -> bool:
-    return request.user.has_perm(PERMISSION)
-
-
-def log_opened(request, obj) -> None:
-    """Notes in the object's history that its personal data were opened.
-
-    It writes one entry for each user, object and day.
-    """
-    today = midnight(timezone.localdate())
-    kind, message = ContentType.objects.get_for_model(obj), gettext("personal data shown")
-    seen = LogEntry.objects.filter(user=request.user, content_type=kind, object_id=obj.pk, action_time__gte=today)
-    if not seen.filter(change_message=message).exists():
-        LogEntry.objects.log_actions(request.user.pk, [obj], CHANGE, message, single_object=True)
 
 
 @register_list(Contact, menu=(Section.SETUP, 10), empty=_("No contacts yet: all mail goes to the default contact."))
@@ -59,22 +36,22 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
 
     def get_search_fields(self, request):
         """Searches only in fields that the user may read."""
-        return self.search_fields if may_see(request) else []
+        return self.search_fields if may_open(request.user) else []
 
     def has_add_permission(self, request):
-        return super().has_add_permission(request) and may_see(request)
+        return super().has_add_permission(request) and may_open(request.user)
 
     def has_change_permission(self, request, obj=None):
-        return super().has_change_permission(request, obj) and may_see(request)
+        return super().has_change_permission(request, obj) and may_open(request.user)
 
     def has_delete_permission(self, request, obj=None):
-        return super().has_delete_permission(request, obj) and may_see(request)
+        return super().has_delete_permission(request, obj) and may_open(request.user)
 
     def get_fields(self, request, obj=None):
-        return super().get_fields(request, obj) if may_see(request) else self.masked_fields
+        return super().get_fields(request, obj) if may_open(request.user) else self.masked_fields
 
     def get_readonly_fields(self, request, obj=None):
-        return [] if may_see(request) else self.masked_fields
+        return [] if may_open(request.user) else self.masked_fields
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """Offers users with limited scope only their own attributions."""
@@ -83,8 +60,9 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None and may_see(request):
-            log_opened(request, obj)
+        """Who may edit a contact sees it."""
+        if obj is not None and may_open(request.user):
+            note_seen(request, None, f"contact {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description=pgettext_lazy("person", "name"))
@@ -101,8 +79,6 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Filters mails by kind. The kinds are the steps that write mails."""
-
     title, parameter_name = _("kind"), "kind"
 
     def lookups(self, request, model_admin):
@@ -126,7 +102,7 @@ class SubjectCut:
     empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
     name="mails",
 )
-class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
+class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
     list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
@@ -137,19 +113,6 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
     readonly_fields = ["subject_cut", "body_block", "to", "kind_word", "state_chip"]
     fields = ["order", "kind_word", "state_chip", "to", "subject_cut", "body_block", "written_at", "message_id"]
-
-    def get_object(self, request, object_id, from_field=None):
-        """Notes on the mail whether this request opens personal data and may do so."""
-        obj = super().get_object(request, object_id, from_field)
-        if obj is not None:
-            obj.personal_allowed = may_see(request)
-            obj.personal_shown = obj.personal_allowed and "personal" in request.GET
-        return obj
-
-    def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None and obj.personal_shown:
-            log_opened(request, obj)
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description=_("order"), empty_value="-")
     def order_link(self, obj):
@@ -168,12 +131,8 @@ class MailAdmin(Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("text"))
     def body_block(self, obj):
-        if getattr(obj, "personal_shown", False):
-            return format_html('<pre class="payload">{}</pre>', obj.body)
-        link = format_html(' <a href="?personal=1">{}</a>', _("Show them (it is noted)"))
-        hint = format_html("{}{}", MASKED, link if getattr(obj, "personal_allowed", False) else "")
-        return format_html('<pre class="payload">{}</pre><p class="quiet">{}</p>', mask_text(obj.body), hint)
+        return format_html('<pre class="payload">{}</pre>{}', obj.personal.text(obj.body), obj.personal.hint)
 
     @admin.display(description=_("recipients"))
     def to(self, obj):
-        return ", ".join(recipients_in_words(obj, str if getattr(obj, "personal_shown", False) else mask_mail))
+        return ", ".join(recipients_in_words(obj, str if obj.personal.shown else mask_mail))

@@ -14,7 +14,7 @@ from orders.models import Order
 from orders.models.notes import StaffNote
 from orders.people import actor_of
 
-SHOWN, MOST = 5, 200
+SHOWN, MAX_NOTES = 5, 200
 LONGEST = 1000  # characters of a note on top of a page
 
 
@@ -52,7 +52,7 @@ def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool
     Where there are orders of `others`, a note may be about one of them: only those are shown whose authors saw no more
     than the reader does.
     """
-    newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MOST])
+    newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
     told = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
     return Notes(told[:SHOWN], told[SHOWN:], hidden=len(seen) < len(newest), write=write)

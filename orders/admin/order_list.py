@@ -35,7 +35,7 @@ from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomai
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
-from orders.queries.paused_work import to_paused, waits_for_paused
+from orders.queries.pauses import to_paused, waits_for_paused
 from orders.queries.shapes import shape_row
 from orders.queries.stuck import is_stuck
 from orders.queries.trial_ends import is_ending
@@ -185,7 +185,6 @@ class EmptyLast(OrderBy):
 
 
 def _of_step(name: str, order: str, **more) -> EmptyLast:
-    """A column of the order's stopped steps to sort by."""
     return EmptyLast(Subquery(_stopped_steps(order=OuterRef("pk"), **more).order_by(order).values(name)[:1]))
 
 
@@ -196,17 +195,15 @@ WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
 """No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
 MOST_OVERDUE = ["biz_start", "pk"]
-MOST_NAMED = 2000  # domains; a cell of a file has room for fewer
+MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
-"""Columns of steps that sort the list, and which steps they are about. Sorted by one of them, the page has only the few
-orders with such a step: an order of a million rows without a value would be slow and say nothing."""
+"""Columns that sort the list by a stopped step of each order, and which one. Orders without such a step are left out:
+to sort a million empty values is slow, and tells nothing."""
 LAST_DAY = "trial_end"
 """The column that sorts trials by their last day; the page has only trials that have one."""
 
 
 class OrderChangeList(FactsChangeList):
-    """Looks up the step at which each order is stuck, in one query for all."""
-
     all_rows = False  # a file has also those that the page leaves out for its order's sake
 
     def get_queryset(self, request, exclude_parameters=None):
@@ -228,7 +225,6 @@ class OrderChangeList(FactsChangeList):
         )
 
     def _sorted_steps(self) -> list[dict]:
-        """Those of SORTED_STEPS that sort the list."""
         return [SORTED_STEPS[column] for _sign, column in self.sorted_by() if column in SORTED_STEPS]
 
     def _is_by_last_day(self) -> bool:
@@ -253,7 +249,7 @@ class OrderChangeList(FactsChangeList):
         mark_orders(rows)
         if {"domain_names", "domain_count"}.intersection(self.list_display):
             add_domains(rows)
-        steps = told_steps([order.pk for order in rows])
+        steps = explaining_steps([order.pk for order in rows])
         stopped = [row for row in steps if row.state in STOPPED]
         stuck = worst_steps(stopped)
         tried, again = defaultdict(list), defaultdict(list)
@@ -266,15 +262,15 @@ class OrderChangeList(FactsChangeList):
             order.is_late = is_past(order) and order.pk not in paused
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
             order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
-        tell_services(rows)
+        set_service_now(rows)
 
 
-def told_steps(order_ids: list[int]) -> list[Dispatch]:
+def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
     """The orders' steps that failed or are being retried, their finished BPM steps, and those that hold the order up
     since their partner is paused (`is_paused`). One query."""
     is_paused = Q(state__in=OPEN_STATES, blocking=True) & to_paused(timezone.now())
-    told = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
-    rows = Dispatch.objects.current().filter(told, order__in=order_ids).order_by("pk")
+    explains = Q(state__in=STOPPED) | Q(step=Dispatch.Step.START_BPM, state=State.DONE) | is_paused
+    rows = Dispatch.objects.current().filter(explains, order__in=order_ids).order_by("pk")
     rows = rows.annotate(is_paused=ExpressionWrapper(is_paused, BooleanField()))
     return list(
         rows.only(
@@ -289,7 +285,7 @@ def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
     return {row.order_id: row for row in worst_last}
 
 
-def tell_services(rows: Iterable[Order]) -> None:
+def set_service_now(rows: Iterable[Order]) -> None:
     """Sets `service_now`, the service type of `orders.queries.shapes.SERVICE_NOW`.
 
     A query only where a change moved one.
@@ -307,11 +303,11 @@ def add_domains(orders: list) -> None:
     ids = [order.pk for order in orders]
     shapes = dict(TrialShape.objects.filter(trial__in=ids).values_list("trial_id", "domains"))
     others = OrderDomain.objects.filter(order__in=[pk for pk in ids if pk not in shapes])
-    found: dict[int, list[str]] = {pk: names[:MOST_NAMED] for pk, names in shapes.items()}
+    found: dict[int, list[str]] = {pk: names[:MAX_NAMED] for pk, names in shapes.items()}
     numbers = {pk: len(names) for pk, names in shapes.items()}
     for pk, name in others.order_by("pk").values_list("order_id", "name").iterator(2000):
         numbers[pk] = numbers.get(pk, 0) + 1
-        if numbers[pk] <= MOST_NAMED:
+        if numbers[pk] <= MAX_NAMED:
             found.setdefault(pk, []).append(name)
     for order in orders:
         order.named, order.domains_in_all = found.get(order.pk, []), numbers.get(order.pk, 0)
@@ -325,8 +321,6 @@ def mark_words(marks: Marks) -> str:
 
 
 class OrderList:
-    """The part of the orders' ModelAdmin that makes the list."""
-
     list_display = [
         "number",
         "kind",

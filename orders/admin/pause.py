@@ -24,8 +24,8 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.page_context import request_actor
 from orders.order_page.pauses import slept_words, will_pause, will_resume
 from orders.people import actor_of
-from orders.queries.paused_work import waiting_steps
-from orders.services.pauses import pause_partner, resume_partner
+from orders.queries.pauses import waiting_steps
+from orders.services.pausing import pause_partner, resume_partner
 from orders.steps import OUTSIDE
 
 
@@ -129,7 +129,6 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return self.show(request, partner, title, form=form, will=will_pause(partner, steps))
 
     def resume_view(self, request, partner: str):
-        """GET says what will happen, POST does it."""
         check_permission(request, partner)
         if request.method == "POST":
             return self.resume(request, partner)
@@ -140,7 +139,6 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 
     def resume(self, request, partner: str):
-        """Resumes the partner. The message names the orders whose start day passed meanwhile."""
         try:
             found = resume_partner(partner=partner, by=request_actor(request), now=timezone.now())
         except NotAllowedError as error:
@@ -164,7 +162,6 @@ def version_of(stands: Pause | None) -> str:
 
 
 def check_permission(request: HttpRequest, partner: str) -> None:
-    """Refuses users without the right, and partners that can't be paused."""
     if not may_pause(request.user):
         raise PermissionDenied
     if partner not in OUTSIDE:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Pause
-from orders.queries.paused_work import PauseInForce, pauses_in_force, slept_through
+from orders.queries.pauses import PauseInForce, pauses_in_force, slept_through
 
 PERMISSION = "orders.pause_partner"
 
@@ -26,13 +26,9 @@ def pauses_for(request: HttpRequest) -> list[PauseInForce]:
 
 
 def paused_for(request: HttpRequest) -> dict[str, Pause]:
-    """The pauses in force, by partner."""
     return {row.pause.partner: row.pause for row in pauses_for(request)}
 
 
 def slept_through_for(user, pause: Pause, *, now: datetime.datetime) -> list[str]:
-    """The numbers of activations whose start day came during a pause in force and that wait for its end.
-
-    Only orders that the user may see.
-    """
+    """Numbers of the user's activations whose start day came during a pause in force, and that wait for its end."""
     return list(limit(slept_through(pause, now=now), user, "attribution").values_list("number", flat=True))

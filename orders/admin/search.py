@@ -71,10 +71,7 @@ def _by_id(term: str) -> Q:
 
 
 def _with_domain(term: str):
-    """The orders with a domain that begins so, in any spelling (`orders.content.domain_meant`).
-
-    Few orders are listed by number, since every index understands that in an OR. Many are a subquery.
-    """
+    """The orders with a domain that begins so: few by number, which every index takes in an OR; many by a subquery."""
     rows = (
         OrderDomain.objects.filter(key__startswith=domain_key(domain_meant(term)))
         .order_by()
@@ -85,10 +82,7 @@ def _with_domain(term: str):
 
 
 def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
-    """Rows of the orders of a customer (by id or Chinese name), or whose number begins with the term.
-
-    `domain` names a field that holds keys of domains. `seen` is as in `search_orders`.
-    """
+    """Rows of a customer's orders, or whose number begins so. `domain`: a field with keys of domains."""
     term = term_meant(term)
     if not term:
         return rows
@@ -113,7 +107,6 @@ def order_anchor(order: Order | None) -> str | None:
 
 
 def customer_address(enterprise_id: str) -> str:
-    """The address of a customer's page."""
     return reverse("admin:orders_customer_change", args=[quote(enterprise_id)])
 
 
@@ -126,10 +119,7 @@ def customer_anchor(order: Order) -> str | None:
 
 
 def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
-    """The customers with an order that the user may see.
-
-    Each has `shown_name` and `shown_at`: its name and the newest time, as such orders say.
-    """
+    """The customers with an order that the user may see. `shown_name`, `shown_at`: by the newest such order."""
     letters, seen = attributions_of(user), seen_orders(user)
     if letters is None or seen is None:
         return rows.annotate(shown_name=F("name"), shown_at=F("last_seen"))

@@ -20,10 +20,7 @@ def service_name(service: ServiceType | None) -> str:
 
 
 class ServicesInWords(RelatedFieldListFilter):
-    """Offers the service types by the names that rows show, not by BPM's word, and goes by the service that they show.
-
-    The list reads the shapes of its rows anyway, so the newest fifty of a service are soon there.
-    """
+    """Offers the service types by the names that rows show, and goes by the service that they show."""
 
     name_of = staticmethod(service_name)
 

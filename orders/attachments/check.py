@@ -54,8 +54,6 @@ class FileProblem:
 
 
 class _WrongError(Exception):
-    """Carries a finding's code, and why, out of the checks."""
-
     def __init__(self, code: str, why: str, /, **params: object):
         super().__init__(code)
         self.code, self.why = code, {"code": why, **params}

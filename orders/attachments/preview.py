@@ -52,7 +52,6 @@ def files_of(order: Order, check: Dispatch | None, *, waived: bool) -> list[Name
 
 
 def is_there(order: Order, field: str) -> bool:
-    """Whether the order's own file of this kind exists in the folder."""
     try:
         with own_file(order, field):
             return True

@@ -38,11 +38,11 @@ METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
 FIRST_ROWS, FIRST_COLUMNS, FIRST_CHARACTERS = 20, 20, 200
-MOST_LINES = 10_000  # of the sheet, empty ones too
-MOST_COLUMNS = 100
-MOST_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
-MOST_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
-MOST_MERGED = 20  # as many as anybody wants to read
+MAX_LINES = 10_000  # of the sheet, empty ones too
+MAX_COLUMNS = 100
+MAX_CHARACTERS = 10_000_000  # of all cells: whoever asked holds them in memory
+MAX_STYLES = 4000  # of a kind: openpyxl makes an object of each, whether a cell has it or not
+MAX_MERGED = 20  # as many as anybody wants to read
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
 EMPTY = ["s", ""]
@@ -69,10 +69,7 @@ class VerdictError(Exception):
 
 
 def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
-    """What the program answers about an open file: `probe`, `first_rows` or `cells`. Raises ProbeError.
-
-    A file that can't be read has {"verdict": WORD}. It is too_large if reading takes longer than `seconds`.
-    """
+    """The program's answer; {"verdict": WORD} if the file can't be read or takes longer. Raises ProbeError."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
@@ -105,10 +102,7 @@ def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
 
 
 def probe(file: BinaryIO) -> dict[str, str]:
-    """The verdict: right, too_large, not_xlsx, encrypted, or empty if fewer than two rows of the first sheet hold data.
-
-    Reading ends at the second such row.
-    """
+    """The verdict: right, too_large, not_xlsx, encrypted, or empty (less than two rows of the first sheet)."""
     check_package(file)
     reader = _opened(file, macros="not_xlsx")
     reader.read_workbook()
@@ -169,28 +163,27 @@ def cells(file: BinaryIO, most: int) -> dict[str, list]:
     sheet.reset_dimensions()  # some programs write wrong ones
     rows, characters = [], 0
     for number, row in enumerate(sheet.iter_rows(), start=1):
-        if number > MOST_LINES:
+        if number > MAX_LINES:
             raise VerdictError("rows")
         found = _without_end([_cell(cell) for cell in row])
-        if len(found) > MOST_COLUMNS:
+        if len(found) > MAX_COLUMNS:
             raise VerdictError("columns")
         if found:
             rows.append([number, found])
         if len(rows) > most:
             raise VerdictError("rows")
         characters += sum(len(text) for _kind, text in found)
-        if characters > MOST_CHARACTERS:
+        if characters > MAX_CHARACTERS:
             raise VerdictError("too_large")
     if not rows:
         raise VerdictError("empty")
     part = next(part for part in _sheets_of(reader) if part in reader.valid_files)
     elements = _elements(reader.archive, part)  # openpyxl does not tell merged cells when it only reads
     merged = (attributes.get("ref", "") for name, attributes, _text in elements if name == MERGED)
-    return {"rows": rows, "merged": list(itertools.islice(merged, MOST_MERGED))}
+    return {"rows": rows, "merged": list(itertools.islice(merged, MAX_MERGED))}
 
 
 def _sheets_of(reader: ExcelReader) -> list[str]:
-    """The parts of the package that hold tables, as the workbook lists them."""
     return [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
 
 
@@ -205,10 +198,7 @@ def check_package(file: BinaryIO) -> None:
 
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
-    """Checks the zip's directory without unpacking anything.
-
-    No rule limits how well an entry is packed: a million empty rows pack 500:1 and do no harm.
-    """
+    """Looks at the zip's directory alone. How well an entry is packed says nothing: empty rows pack 500:1."""
     names = [entry.filename for entry in entries]
     if len(entries) > ENTRIES:
         raise VerdictError("too_large")
@@ -227,10 +217,7 @@ def _has_macro_part(names: list[str]) -> bool:
 
 
 def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Unpacks every entry once and keeps nothing.
-
-    The directory may lie about sizes, and the checksums must be right.
-    """
+    """Unpacks every entry and keeps nothing: the directory may lie about sizes, and checksums must be right."""
     total = 0
     for entry in archive.infolist():
         size = _true_size(archive, entry, UNPACKED - total)
@@ -296,7 +283,7 @@ def _check_styles(archive: zipfile.ZipFile) -> None:
     for name, _attributes, _text in _elements(archive, STYLES_PART):
         if name in STYLES:
             counts[name] += 1
-            if counts[name] > MOST_STYLES:
+            if counts[name] > MAX_STYLES:
                 raise VerdictError("styles")
 
 
@@ -330,7 +317,6 @@ def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
 
 
 def _limit_resources() -> None:
-    """Sets the limits of this process. They can't be lifted again."""
     for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_SECONDS),

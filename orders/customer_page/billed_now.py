@@ -119,7 +119,7 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime
     ]
 
 
-def tell_theirs(records: Iterable[BillingRecord]) -> None:
+def set_theirs(records: Iterable[BillingRecord]) -> None:
     """Sets `theirs` and `doubt` on the records of a page, whose `dispatch` is loaded. Three queries."""
     records = list(records)
     orders, last = {row.order_id for row in records}, last_comparison()

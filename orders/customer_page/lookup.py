@@ -11,7 +11,7 @@ from orders.queries.customer_names import name_of
 from orders.search.find import find_customers
 from orders.search.page import why_not
 
-MOST = 8
+MAX_CHOICES = 8
 PERMISSION = "orders.view_customer"
 
 
@@ -36,7 +36,7 @@ def look_up(user, typed: Mapping[str, str]) -> LookedUp:
     if facts := _facts_of(user, term):
         return LookedUp(facts)
     customers = limit_customers(Customer.objects.all(), user)
-    found = find_customers(term, customers, MOST, seen_orders(user))
+    found = find_customers(term, customers, MAX_CHOICES, seen_orders(user))
     if len(found.rows) == 1 and not found.more:
         return LookedUp(_facts_of(user, found.rows[0].pk))
     return LookedUp(choices=[(row.pk, row.shown_name) for row in found.rows], more=found.more)

@@ -34,7 +34,6 @@ class CustomerNotes:
         return [path("<path:object_id>/note/", note, name="orders_customer_note"), *super().get_urls()]
 
     def note_view(self, request, object_id: str):
-        """GET asks for a note, POST keeps it."""
         if not self.has_view_permission(request) or not request.user.has_perm(WRITE):
             raise PermissionDenied
         customer = self.get_object(request, unquote(object_id))

@@ -10,9 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.recipients import contacts_for
-from orders.customer_page.billed_now import billed_lines, lines_of, records_of, tell_theirs
+from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
 from orders.incident_causes import cause_of
-from orders.lists.personal import person
+from orders.lists.personal import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_page.differences import lines_of as difference_lines
 from orders.order_page.family import Family, Member
@@ -20,15 +20,15 @@ from orders.order_page.history import FILTERS, describe
 from orders.queries.doubts import mark_orders
 
 PAGE, TREES, LINES = 50, 10, 20
-MOST_MEMBERS, MOST_DIFFERENCES = 60, 20
-PEOPLE_OF = 200  # newest orders whose operators are shown
+MAX_MEMBERS, MAX_DIFFERENCES = 60, 20
+MAX_ORDERS_READ = 200  # newest orders whose operators are shown
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: the customer's that they may see.
+    """What a reader asks for. `orders`: the customer's that they may see. `personal`: what they may of people's data.
 
-    `places`: the customer's attributions that they may see, `{letters: name}`. `personal`: they opened people's data.
+    `places`: the customer's attributions that they may see, `{letters: name}`.
     """
 
     customer: Customer
@@ -36,8 +36,7 @@ class Ask:
     now: datetime.datetime
     places: dict[str, str]
     params: Mapping[str, str]
-    mask: Callable[[str], str]
-    personal: bool
+    personal: PersonalAccess
 
     def page(self, rows: QuerySet, size: int = PAGE, parameter: str = "page") -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
@@ -58,7 +57,7 @@ def billing(ask: Ask) -> dict:
         .defer("order__content", "dispatch__payload")
     )
     rows.object_list = list(rows.object_list)
-    tell_theirs(rows.object_list)
+    set_theirs(rows.object_list)
     told = billed_lines(lines, ask.orders, now=ask.now)
     mark_orders({line.order.pk: line.order for line in told}.values())
     return {"lines": lines, "billed": told, "rows": rows, "differences": _differences(ask)}
@@ -68,11 +67,10 @@ def _differences(ask: Ask) -> list:
     """Open differences of the customer's orders, the newest first."""
     rows = Difference.objects.filter(order__in=ask.ids, state=Difference.State.OPEN).order_by("-pk")
     rows = rows.select_related("fix", "reconciliation", "order").defer("fix__payload", "order__content")
-    return [line for row in rows[:MOST_DIFFERENCES] for line in difference_lines([row], row.order)]
+    return [line for row in rows[:MAX_DIFFERENCES] for line in difference_lines([row], row.order)]
 
 
 def orders(ask: Ask) -> dict:
-    """The orders as trees: each trial with its changes and activations, the newest trial first."""
     trial = ask.orders.order_by().filter(number=OuterRef("trial_number"))
     roots = ask.orders.filter(Q(trial_number="") | ~Exists(trial)).order_by("-pk")
     roots = roots.select_related("shape").defer("content", "shape__domains")
@@ -88,21 +86,19 @@ def orders(ask: Ask) -> dict:
 
 def _tree(root: Order, behind: list[Order]) -> Family:
     members = [Member(root, False, not root.trial_number), *(Member(row, False, False) for row in behind)]
-    return Family(members[:MOST_MEMBERS], root.trial_number, len(members) > MOST_MEMBERS)
+    return Family(members[:MAX_MEMBERS], root.trial_number, len(members) > MAX_MEMBERS)
 
 
 def contacts(ask: Ask) -> dict:
     """The customer's people, as the newest orders name them, and the SAs who answer for its attributions."""
     rows = ask.orders.order_by("-pk").values_list("oper_user", "oper_tel", "oper_mail", "number", "pk")
     people: dict[tuple, tuple] = {}
-    for user, tel, mail, number, pk in rows[:PEOPLE_OF]:
+    for user, tel, mail, number, pk in rows[:MAX_ORDERS_READ]:
         if user or tel or mail:
             people.setdefault((user, tel, mail), (number, pk))
-    shown = [
-        {"number": number, "pk": pk, **person(*names, shown=ask.personal)} for names, (number, pk) in people.items()
-    ]
+    shown = [{"number": number, "pk": pk, **ask.personal.person(*names)} for names, (number, pk) in people.items()]
     ours = [
-        {"name": name, **person(one.name, one.tel, one.mail, shown=ask.personal)}
+        {"name": name, **ask.personal.person(one.name, one.tel, one.mail)}
         for letters, name in ask.places.items()
         for one in contacts_for(letters)
     ]
@@ -124,11 +120,10 @@ def incidents(ask: Ask) -> dict:
 
 
 def events(ask: Ask) -> dict:
-    """What happened to the customer's orders, the newest first."""
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
     page = ask.page(rows.select_related("order").defer("order__content"))
-    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
+    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     return {"rows": page, "told": told, "filters": [(key, label, key == who) for key, (label, _q) in FILTERS.items()]}
 
 

@@ -11,10 +11,9 @@ from django.utils import timezone
 from orders.admin.notes import Notes, notes_within
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
-from orders.lists.personal import PERMISSION, asks_to_see, note_seen
+from orders.lists.personal import open_personal_data
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import Customer, CustomerNote, Difference, Order
-from orders.order_page.page_context import mask_for
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open, open_troubles
 
@@ -45,13 +44,11 @@ def page_context(request, customer: Customer) -> dict:
     user = request.user
     tabs = tabs_for(user)
     tab = open_tab(tabs, request.GET.get("tab"))
-    personal = tab is not None and tab.personal
-    shown = asks_to_see(request) and personal
-    if tab and shown:
-        note_seen(request, None, f"customer {customer.pk} {tab.key}")
+    where = f"customer {customer.pk} {tab.key if tab else ''}"
+    personal = open_personal_data(request, None, where, there=tab is not None and tab.personal)
     orders = limit(Order.objects.filter(enterprise_id=customer.pk), user, "attribution")
     now = timezone.now()
-    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, mask_for(shown), shown)
+    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, personal)
     return {
         "title": customer.shown_name or customer.pk,
         "customer": customer,
@@ -60,7 +57,7 @@ def page_context(request, customer: Customer) -> dict:
         **_figures(ask, user),
         "tab": tab,
         "tabs": tabs,
-        "personal": {"shown": shown, "allowed": user.has_perm(PERMISSION), "there": personal},
+        "personal": personal,
         **(tab.load(ask) if tab else {}),
     }
 
@@ -103,7 +100,6 @@ def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | 
 
 
 def _places(customer: Customer, orders: QuerySet[Order]) -> dict[str, str]:
-    """The customer's attributions that the reader may see: `{letters: name}`."""
     if customer.last_seen is None:  # no row of its own yet
         named = orders.exclude(attribution=None).order_by().values_list("attribution", "attribution__name")
         return dict(named.distinct())

@@ -23,13 +23,12 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, JSONField, Model, QuerySet, Value
-from django.db.models.base import ModelState
 
-M = TypeVar("M", bound=Model)
+from orders.db.row import bare
+
 ROWS_A_STATEMENT = {"postgresql": 1000, "sqlite": 100}
 PLAIN = {str, int, bool, type(None)}
 
@@ -102,7 +101,7 @@ class Prepared:
         return sql, tuple(places), read
 
 
-def ask_together(*questions: "Question") -> list:
+def ask_together(*questions: tuple[Prepared, dict]) -> list:
     """Asks several queries, each with its values, one after the other in one round trip. Gives their results.
 
     Each sees what was committed when its turn came. So a query behind one that takes a lock sees what the lock's last
@@ -132,8 +131,9 @@ def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]
     def make(row: Sequence) -> Model | None:
         if row[key] is None:
             return None
-        instance = _instance(model, zip(names, map(row.__getitem__, places), strict=True))
+        instance = bare(model)
         instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
+        instance.__dict__.update(zip(names, map(row.__getitem__, places), strict=True))
         for make_other, set_here, set_there in related:
             other = make_other(row)
             set_here(instance, other)
@@ -144,45 +144,12 @@ def _model_maker(info: dict, select: list) -> Callable[[Sequence], Model | None]
     return make
 
 
-def _instance(model: type[M], columns: Iterable[tuple[str, object]]) -> M:
-    """An unsaved row. The model's constructor, which sends signals, takes ten times as long."""
-    row = model.__new__(model)
-    row._state = ModelState()
-    row.__dict__.update(columns)
-    return row
-
-
 def _plain(row: Sequence):
     return row[0] if len(row) == 1 else tuple(row)
 
 
-def new_row(model: type[M], **values) -> M:
-    """An unsaved row with these values and the model's defaults."""
-    defaults, made = _defaults(model)
-    row = _instance(model, defaults.items())
-    columns = row.__dict__
-    for name, make in made:
-        if name not in values:
-            columns[name] = make()
-    for name, value in values.items():
-        if name in columns:
-            columns[name] = value
-        else:  # another row, to which this one points
-            setattr(row, name, value)
-    return row
-
-
-@functools.cache
-def _defaults(model: type[Model]) -> tuple[dict, list[tuple[str, Callable]]]:
-    """The defaults of a model's columns, and how those are made that are made anew for each row."""
-    fields = model._meta.concrete_fields
-    made = [(field.attname, field.default) for field in fields if field.has_default() and callable(field.default)]
-    anew = {name for name, _ in made}
-    return {field.attname: None if field.attname in anew else field.get_default() for field in fields}, made
-
-
-class FreeIds:
-    """A query for ids that new rows of these models may get. It can be asked together with Prepared queries.
+class FreeIds(Prepared):
+    """Asks for ids that new rows of these models may get.
 
     `counts` has the number of ids of each model. The answer is {model: ids}. Ids that nobody uses are lost.
     """
@@ -190,12 +157,8 @@ class FreeIds:
     def __init__(self, *models: type[Model]):
         self.models = models
 
-    def __call__(self, counts: Sequence[int]) -> dict[type[Model], list[int]]:
-        if connection.vendor != "postgresql":
-            return self._after_last(counts)
-        with connection.cursor() as cursor:
-            self.send(cursor, {"counts": counts})
-            return self.read(cursor)
+    def __call__(self, *, counts: Sequence[int]) -> dict[type[Model], list[int]]:
+        return super().__call__(counts=counts) if connection.vendor == "postgresql" else self._after_last(counts)
 
     def send(self, cursor, values: dict) -> None:
         each = ", ".join(["ARRAY(SELECT nextval(%s::regclass) FROM generate_series(1, %s))"] * len(self.models))
@@ -214,9 +177,6 @@ class FreeIds:
         return {model: [*range(at, at + count)] for model, (at, count) in zip(self.models, pairs, strict=True)}
 
 
-Question = tuple[Prepared | FreeIds, dict]  # what `ask_together` asks, and the values of its slots
-
-
 def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | None = None) -> None:
     """Gives unsaved rows the ids with which they will be saved, so that others can point to them already.
 
@@ -225,7 +185,7 @@ def reserve_ids(rows: Iterable[Model], free: Mapping[type[Model], list[int]] | N
     """
     by_model, ids = _by_model(rows), dict(free or {})
     if lacking := [model for model, unsaved in by_model.items() if len(ids.get(model, ())) < len(unsaved)]:
-        ids |= FreeIds(*lacking)([len(by_model[model]) for model in lacking])
+        ids |= FreeIds(*lacking)(counts=[len(by_model[model]) for model in lacking])
     for model, unsaved in by_model.items():
         for row, number in zip(unsaved, ids[model], strict=False):
             row.pk = number

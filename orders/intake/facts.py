@@ -84,7 +84,7 @@ def read_again(order: Order, content: OrderContent) -> Facts:
 
 
 def _ask(
-    content: OrderContent, trial_number: str, asked: dict[Prepared | FreeIds, dict], *, order: Order | None = None
+    content: OrderContent, trial_number: str, asked: dict[Prepared, dict], *, order: Order | None = None
 ) -> tuple[Facts, dict]:
     """The facts about a trial, which is locked first, and the answers to `asked`. No number: no facts about a trial."""
     number, own = {"number": trial_number}, order.change_number if order else None

@@ -5,14 +5,15 @@ import uuid
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from orders.content import MOST_DOMAINS, OrderContent, Receipt, content_hash
+from orders.content import MAX_DOMAINS, OrderContent, Receipt, content_hash
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.intake.decide import decide
 from orders.intake.facts import read_facts
 from orders.intake.write import new_order, write_plan
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.entered import ENTERED, differences, note_difference
-from orders.services.holds import note_hold, settle_followers
+from orders.services.holds import settle_followers
+from orders.services.order_state import lock_order
 
 DEADLOCK = "40P01"  # PostgreSQL's code
 
@@ -74,9 +75,9 @@ def keep_message(message: InboundMessage) -> None:
 
 def _check_size(content: OrderContent) -> None:
     """Refuses too many domains. The form's check does not, since an order from before the limit may be repeated."""
-    if content.domains and len(content.domains) > MOST_DOMAINS:
+    if content.domains and len(content.domains) > MAX_DOMAINS:
         raise ContentError(
-            "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MOST_DOMAINS
+            "content_too_many_domains", field="ProvContent", count=len(content.domains), most=MAX_DOMAINS
         )
 
 
@@ -97,8 +98,6 @@ def _accept(
     trans_idh = message.trans_idh if message else uuid.uuid4().hex
     order = new_order(content, trial=facts.trial, raw=raw, digest=digest, trans_idh=trans_idh, now=now)
     write_plan(order, plan, facts, now=now, by=by, trans_ido=trans_ido, message=message)
-    if plan.held:
-        note_hold(order, now=now, by=by)
     if facts.followers:
         settle_followers(order, now=now, by=by)
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
@@ -120,7 +119,8 @@ def _answer_known(content: OrderContent, digest: str, trans_ido: str, message: I
     if not order.events.filter(kind=ENTERED).exists():
         raise OrderConflictError("order_conflict", number=content.number)
     with transaction.atomic():
-        note_difference(content, digest, now=timezone.now())
+        order = lock_order(content.number)
+        note_difference(order, content, digest, now=timezone.now())
         return answer_again(order, digest, trans_ido, message, known=call is not None)
 
 

@@ -9,19 +9,37 @@ from collections.abc import Iterable, Mapping
 from django.db.models import Model, Q
 
 from orders.content import OrderContent, domain_key
-from orders.db.compiled_sql import insert_rows, insert_together, new_row, reserve_ids
-from orders.intake.decide import Facts, Plan, PlannedRecord
+from orders.db.compiled_sql import insert_together, reserve_ids
+from orders.intake.decide import Facts, Plan
 from orders.log_facts import known_facts
-from orders.models import AcceptedCall, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, TrialClaim
+from orders.models import (
+    AcceptedCall,
+    BillingRecord,
+    Dispatch,
+    InboundMessage,
+    Order,
+    OrderDomain,
+    OrderEvent,
+    TrialClaim,
+    TrialShape,
+)
 from orders.models.dispatch import OPEN_STATES
 from orders.plan import PlannedStep
 from orders.restored_guard import remember
 from orders.services.entered import ENTERED
+from orders.services.incidents import open_incident
 from orders.services.order_state import event, refresh_states
-from orders.services.outbox.enqueue import build_step, give_keys, start_plan, wake_up
+from orders.services.outbox.enqueue import (
+    build_mail,
+    build_schedule,
+    build_step,
+    find_schedule,
+    give_keys,
+    start_plan,
+    wake_up,
+)
 from orders.services.outbox.release import release
-from orders.services.shape import keep_shape, kept_shape, refresh_trial, reshape, trial_record
-from orders.services.start_day_schedule import build_schedule, find_schedule
+from orders.services.shape import keep_change
 from orders.states import set_held, set_state
 from orders.steps import STEPS, Effect, Phase, Step
 
@@ -39,8 +57,7 @@ def new_order(
     content: OrderContent, *, trial: Order | None, raw: dict, digest: str, trans_idh: str, now: datetime.datetime
 ) -> Order:
     """The unsaved row of a new order, as its message says it. `write_plan` adds what was decided."""
-    order = new_row(
-        Order,
+    return Order(
         number=content.number,
         kind=content.kind,
         trial=trial,
@@ -54,10 +71,8 @@ def new_order(
         trace=known_facts().get("trace", ""),
         received_at=now,
         state_since=now,
+        **{name: getattr(content, name) for name in COPIED},
     )
-    for name in COPIED:
-        setattr(order, name, getattr(content, name))
-    return order
 
 
 def write_plan(
@@ -74,22 +89,22 @@ def write_plan(
     """Writes what was decided about an order, and the order. Its first steps become due.
 
     A new order is one statement, with its `message`, the transIDO of that, and what wakes a worker up. Without a
-    message, `by` entered it by hand. `kept`: dispatches of an earlier plan, by step, that the new one keeps.
+    message, `by` entered it by hand. One that is held for another reason than before gets event, mail and incident.
+    `kept`: dispatches of an earlier plan, by step, that the new one keeps.
     """
-    is_new, kept, rows = order.pk is None, kept or {}, []
+    is_new, was, kept = order.pk is None, order.held_because, kept or {}
     _take_over(order, plan, kept, now)
-    planned = plan.new if is_new else _make_ready(order, plan, now, by)
-    records = [one.pk or _record(order, one.name) for one in planned]
+    known = {} if is_new else _save(order, plan)
+    records = [one.pk or known.get(domain_key(one.name)) or _record(order, one.name) for one in plan.new]
     made = [record for record in records if isinstance(record, BillingRecord)]
+    is_held_anew = bool(plan.held) and plan.held != was
+    events = [_received(order, trans_ido, message, now, by)] if is_new else []
+    if is_held_anew:
+        events.append(event(order, "held", by=by, now=now, because=plan.held, detail=""))
+    rows: list[Model] = [order, *events, *made] if is_new else [*events, *made]
+    reserve_ids(rows, facts.ids)
     if is_new:
-        received, *came = _arrival(order, message, trans_ido, now, by)
-        reserve_ids([order, received, *made], facts.ids)
-        rows = [order, received, *came, *_domain_rows(order, plan.domains)]
-        if order.kind == Kind.TRIAL:
-            rows.append(kept_shape(order, plan.shape))
-    elif made:
-        reserve_ids(made)
-    rows += made
+        rows += _rows_of_new(order, plan, trans_ido, message)
     if plan.claim:
         rows.append(_claim_row(order, now))
     if not plan.held:
@@ -101,14 +116,24 @@ def write_plan(
         rows += steps
         if order.start_at and (is_new or not find_schedule(order)):
             rows.append(build_schedule(order))
+    if is_held_anew:
+        about = {"because": plan.held, "detail": ""}
+        rows.append(build_mail(order, Step.MAIL_HELD, now=now, size=len(plan.domains), about=about))
     if is_new:
         rows.append(wake_up(settle=order.kind == Kind.TRIAL or bool(plan.held)))
     insert_together(rows)
-    if is_new:
-        remember(received.pk)
-        _end_first(order, plan, now, by)
-    elif not plan.held:
+    if events:
+        remember(events[-1].pk)
+    if is_held_anew:
+        open_incident(order, partner="order", step="", code=plan.held, detail="", now=now, mail=False)
+    if plan.held:
+        return
+    if order.kind == Kind.CHANGE:
+        keep_change(order.trial, plan.shape, is_new=is_new, now=now, by=by)
+    if not is_new:
         release(now=now, order_ids=[order.pk])
+    elif not plan.steps:
+        refresh_states([order], now=now, by=by)
 
 
 def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: datetime.datetime) -> None:
@@ -126,80 +151,66 @@ def _take_over(order: Order, plan: Plan, kept: Mapping[str, Dispatch], now: date
         set_state(order, State.HELD if because else State.IN_PROGRESS, at=since)
 
 
-def _make_ready(order: Order, plan: Plan, now: datetime.datetime, by: str) -> list[PlannedRecord]:
-    """Saves an order that we have, with its domains in the given order, and makes its records ready for the plan.
+def _save(order: Order, plan: Plan) -> dict[str, int]:
+    """Saves an order that we have, with its domains in the given order. Domains that only an earlier plan had go.
 
-    Domains that only an earlier plan had are removed. If an activation had a domain before, its record is used again
-    and begins anew. A trial's records are made with its shape. Returns the records to make, with the ids of
-    those that are there.
+    If an activation had a domain before, its record is used again and begins anew. Returns the ids of such, by domain.
     """
     order.save()
     if list(order.domains.values_list("name", flat=True)) != plan.domains:
         order.domains.all().delete()
-        insert_rows(_domain_rows(order, plan.domains))
-    if plan.held:
-        return []
-    if order.kind == Kind.ACTIVATION:
-        rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
-        planned = Q(domain_key__in=order.domains.values("key"))
-        rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)
-        rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
-            state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
-        )
-    else:
-        trial = order.trial or order
-        reshape(trial, now=now, by=by)
-        rows = trial.billing_records.filter(product_id=order.service_type_id)
-    known = dict(rows.values_list("domain_key", "pk"))
-    return [PlannedRecord(one.name, known.get(domain_key(one.name))) for one in plan.new]
+        OrderDomain.objects.bulk_create(_domain_rows(order, plan.domains))
+    if plan.held or order.kind != Kind.ACTIVATION:
+        return {}
+    rows, state = order.billing_records.filter(product_id=order.product_id), BillingRecord.State
+    planned = Q(domain_key__in=order.domains.values("key"))
+    rows.filter(~planned, state=state.TO_SEND).update(state=state.DELETED)
+    rows.filter(planned).exclude(state__in=BillingRecord.THERE).update(
+        state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
+    )
+    return dict(rows.values_list("domain_key", "pk"))
 
 
-def _arrival(
-    order: Order, message: InboundMessage | None, trans_ido: str, now: datetime.datetime, by: str
-) -> list[Model]:
-    """The unsaved rows that say how a new order came, the event first."""
+def _received(
+    order: Order, trans_ido: str, message: InboundMessage | None, now: datetime.datetime, by: str
+) -> OrderEvent:
+    """The unsaved event that says how a new order came."""
     if message is None:
-        return [event(order, ENTERED, by=by, now=now, state=order.state)]
-    received = event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
-    call = new_row(AcceptedCall, trans_ido=trans_ido, content_hash=order.content_hash, order=order)
-    return [received, call, message]
+        return event(order, ENTERED, by=by, now=now, state=order.state)
+    return event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
 
 
-def _end_first(order: Order, plan: Plan, now: datetime.datetime, by: str) -> None:
-    """Keeps what a new change makes of its trial. One that sends nothing is carried out."""
-    if plan.held:
-        return
-    if order.kind == Kind.CHANGE:
-        keep_shape(order.trial, plan.shape)
-        if order.trial.state == State.ENDED:
-            refresh_trial(order.trial, plan.shape, now=now, by=by)
-    if not plan.steps:
-        refresh_states([order], now=now, by=by)
+def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessage | None) -> list[Model]:
+    """The unsaved rows that only a new order has, besides its event."""
+    rows: list[Model] = [*_domain_rows(order, plan.domains)]
+    if message:
+        rows += [AcceptedCall(trans_ido=trans_ido, content_hash=order.content_hash, order=order), message]
+    if order.kind == Kind.TRIAL:
+        rows.append(TrialShape(trial=order, **plan.shape.columns))
+    return rows
 
 
 def claim_trial(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
-    insert_rows([_claim_row(order, now)])
+    _claim_row(order, now).save(force_insert=True)
 
 
 def _claim_row(order: Order, now: datetime.datetime) -> TrialClaim:
-    return new_row(TrialClaim, trial=order.trial, activation=order, taken_at=now)
+    return TrialClaim(trial=order.trial, activation=order, taken_at=now)
 
 
 def _domain_rows(order: Order, names: Iterable[str]) -> list[OrderDomain]:
-    return [new_row(OrderDomain, order_id=order.pk, name=name, key=domain_key(name)) for name in names]
+    return [OrderDomain(order_id=order.pk, name=name, key=domain_key(name)) for name in names]
 
 
 def _record(order: Order, name: str) -> BillingRecord:
     """The unsaved record of one of the order's domains; a trial and its changes make those of the trial."""
-    if order.kind != Kind.ACTIVATION:
-        return trial_record(order.trial or order, order.service_type_id, name)
-    return new_row(
-        BillingRecord,
-        order=order,
-        info_type=BillingRecord.Type.COMMERCIAL,
-        product_id=order.product_id,
-        business_type=order.service_type_id,
+    own, service = order.kind == Kind.ACTIVATION, order.service_type_id
+    return BillingRecord(
+        order=order if own else order.trial or order,
+        info_type=BillingRecord.Type.COMMERCIAL if own else BillingRecord.Type.TRIAL,
+        product_id=order.product_id if own else service,
+        business_type=service,
         domain=name,
         domain_key=domain_key(name),
     )

@@ -11,15 +11,15 @@ from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
 LONGEST_PLACE = 3  # digits
-MOST = 10_000
+MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts at most MOST + 1 rows, since nobody pages through more. A count of MOST + 1 means: more than MOST."""
+    """Counts at most MAX_COUNTED + 1 rows, since nobody pages through more."""
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[: MOST + 1].count()
+        return self.object_list.order_by()[: MAX_COUNTED + 1].count()
 
 
 class FactsChangeList(ChangeList):
@@ -36,8 +36,6 @@ class FactsChangeList(ChangeList):
 
 
 class NamedOrder:
-    """The part of a ChangeList that orders it."""
-
     def get_ordering_field(self, field_name):
         """Sorts only by columns whose headings sort the list."""
         if self.sortable_by is not None and field_name not in self.sortable_by:
@@ -45,10 +43,7 @@ class NamedOrder:
         return super().get_ordering_field(field_name)
 
     def get_ordering(self, request, queryset):
-        """Rows that are equal otherwise follow by id, in the direction of the first column, as an index has them.
-
-        If nobody sorts them, they come as a filter finds them, or else as the list has them.
-        """
+        """Equal rows follow by id, in the direction of the first column, as an index has them."""
         parts = [(sign, self.get_ordering_field(column)) for sign, column in self.sorted_by()]
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
@@ -89,7 +84,6 @@ class NamedOrder:
 
 
 def _directed(field, sign: str):
-    """A column's field or expression in the direction of the address."""
     if isinstance(field, OrderBy):
         if sign:
             field = field.copy()

@@ -28,15 +28,11 @@ def toned_chip(tone: str, words) -> str:
 
 
 def chip(state: TextChoices) -> str:
-    """A chip with the state's name in its tone."""
     return toned_chip(TONES[state], state.label)
 
 
 def is_doubtful(row) -> bool:
-    """Whether `orders.queries.doubts.mark_orders` or `mark_records` found a doubt about this order or record.
-
-    One that waits behind a failed order is doubtful too, unless its state says that it waits.
-    """
+    """Whether `mark_orders` or `mark_records` found a doubt, or it waits behind a failed order."""
     marks = getattr(row, "marks", None)
     if marks and marks.behind and TONES[row.State(row.state)] in {"green", "grey"}:
         return True

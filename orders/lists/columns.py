@@ -50,8 +50,6 @@ class Column:
 
 @dataclass(frozen=True)
 class Choice:
-    """A column in the form of the list."""
-
     name: str
     label: str
     shown: bool
@@ -83,7 +81,6 @@ def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
 
 
 def label_of(model_admin: ModelAdmin, name: str) -> str:
-    """What the list calls a column."""
     return str(capfirst(label_for_field(name, model_admin.model, model_admin)))
 
 

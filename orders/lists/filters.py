@@ -206,7 +206,6 @@ class OwnAttributions(RelatedFieldListFilter):
 
 
 def names_of(letters: Iterable[str]) -> str:
-    """The attributions of these letters, as far as there are such."""
     rows = Province.objects.filter(letters__in=letters).order_by("letters")
     return ", ".join(rows.values_list("name", flat=True))
 
@@ -245,10 +244,7 @@ class PlacesFilter(SimpleListFilter):
 
 
 class WordFilter(SimpleListFilter):
-    """Offers a few words, each of which stands for a condition.
-
-    `conditions` maps a word to its label and a Q, or to its label and a function that returns a Q.
-    """
+    """Words that stand for conditions: {word: (label, Q, or a function that returns one)}."""
 
     conditions: dict = {}
 
@@ -266,6 +262,5 @@ class WordFilter(SimpleListFilter):
 
 
 def word_filter(parameter: str, label, conditions: dict) -> type[WordFilter]:
-    """Makes a WordFilter."""
     facts = {"title": label, "parameter_name": parameter, "conditions": conditions}
     return type(f"{parameter.title()}Filter", (WordFilter,), facts)

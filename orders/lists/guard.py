@@ -19,7 +19,7 @@ from orders.lists.columns import can_choose, tidy_columns
 from orders.lists.list_query import COLUMNS, VIEW, said_as, unoffered
 from orders.lists.read_only import ReadOnlyAdmin
 
-LONGEST_NAME, MOST_NAMES = 40, 5  # bounds on the names in the message
+LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
 
 
 class GuardedList(NamedOrder):
@@ -73,7 +73,6 @@ def _is_accepted(accepted: set[str], name: str) -> bool:
 
 @functools.cache
 def guarded(found: type[ChangeList]) -> type[ChangeList]:
-    """The same list class with the guard."""
     return type(found.__name__, (GuardedList, found), {})
 
 
@@ -137,7 +136,7 @@ def _without_wrong(request: HttpRequest) -> QueryDict | None:
 
 
 def _names(names) -> str:
-    return ", ".join(name[:LONGEST_NAME].replace("\0", "\ufffd") for name in names[:MOST_NAMES])
+    return ", ".join(name[:LONGEST_NAME].replace("\0", "\ufffd") for name in names[:MAX_NAMES])
 
 
 def _list_under(request: HttpRequest, query: QueryDict) -> HttpResponseRedirect:

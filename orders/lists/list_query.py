@@ -26,8 +26,8 @@ from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.lists.filters import DayFilter
 
-MOST_PAIRS = 50
-MOST_NAMED = 40  # values that an error names
+MAX_PAIRS = 50
+MAX_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
@@ -60,7 +60,6 @@ def read_query(model_admin: ModelAdmin, query: str) -> list[Condition]:
 
 
 def columns_in(query: str) -> list[str]:
-    """The columns that an address names."""
     return names_in(",".join(value for name, value in _pairs(query) if name == COLUMNS))
 
 
@@ -70,7 +69,6 @@ def names_in(text: str) -> list[str]:
 
 
 def address_query(conditions: Sequence[Condition]) -> str:
-    """The filter as the list's address has it."""
     return urlencode([(one.name, one.value) for one in conditions])
 
 
@@ -99,10 +97,7 @@ def unread_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) 
 
 
 def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -> ChangeList:
-    """The list under this filter as a file has it: none of its rows is left out for the order's sake.
-
-    They are counted as far as the list counts, but none is read. Raises ExportError as `changelist_for` does.
-    """
+    """The list as a file has it: no row is left out for its order's sake, none is read. Raises ExportError."""
     return changelist_for(_with(copy.copy(model_admin), all_rows=True, get_results=_count), conditions, user)
 
 
@@ -148,12 +143,10 @@ def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None 
 
 
 def in_a_line(pairs: Iterable[tuple[str, str]]) -> str:
-    """What `query_words` says, as one line."""
     return gettext("; ").join(f"{title}{gettext(': ')}{value}" for title, value in pairs)
 
 
 def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, rows: ReferenceRows) -> tuple[str, str]:
-    """One part of a filter in words."""
     if name == SEARCH_VAR:
         return gettext("search"), value
     path, _to, lookup = name.rpartition("__")
@@ -186,7 +179,6 @@ def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: 
 
 
 def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
-    """Each filter of the list with its names (as people say it, as the address has it)."""
     return zip(_own_names(model_admin), model_admin.list_filter, strict=True)
 
 
@@ -197,7 +189,7 @@ def _title(model_admin: ModelAdmin, entry) -> str:
 def _pairs(query: str) -> list[tuple[str, str]]:
     query = query.removeprefix("?")
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_PAIRS)
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_PAIRS)
     except ValueError as error:
         if not query:
             return []
@@ -209,7 +201,6 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 
 def _own_names(model_admin: ModelAdmin) -> Iterator[tuple[str, str]]:
-    """(as people say it, as the address has it) of each filter of the list."""
     for entry in model_admin.list_filter:
         said = said_as(entry)
         if not _is_simple(entry):
@@ -229,7 +220,6 @@ def _is_simple(entry) -> bool:
 
 
 def _linked_by(model_admin: ModelAdmin) -> Sequence[str]:
-    """Names that only links to the list have."""
     return getattr(model_admin, "linked_by", ())
 
 
@@ -292,8 +282,8 @@ def _values_of(spec, full: str) -> list[str] | None:
 
 
 def _some(values: list[str]) -> str:
-    more = len(values) - MOST_NAMED
-    return ", ".join(values[:MOST_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
+    more = len(values) - MAX_NAMED
+    return ", ".join(values[:MAX_NAMED]) + (f" (+{more})" if more > 0 else "") or "-"
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Masks phones, mail addresses and names. Users with the right can open them; each opening is noted in the history.
+"""Masks phones, mail addresses and names; the one way to open them, which is noted in the history.
 
 A page shows them with `?personal=1`, which needs `orders.see_personal_data`. Lists always mask them.
 """
@@ -6,6 +6,7 @@ A page shows them with `?personal=1`, which needs `orders.see_personal_data`. Li
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.contrib import admin
 from django.utils import timezone
@@ -18,9 +19,9 @@ from orders.lists.cells import json_block
 from orders.models import Order
 from orders.people import staff_actor
 from orders.services.audit import note_personal_data_seen
-from orders.untrusted_text import with_rest
+from orders.untrusted_text import bounded, with_rest
 
-PERMISSION = "orders.see_personal_data"
+SEE_PERSONAL_DATA = "orders.see_personal_data"
 MASKS = {
     "operuser": mask_name,
     "username": mask_name,
@@ -144,16 +145,62 @@ def raw_field(name: str, label) -> Callable:
     return shown
 
 
-def person(user: str, tel: str, mail: str, *, shown: bool) -> dict[str, str]:
-    """A customer's person, by the names of BBOSS's members; masked unless `shown`."""
-    if not shown:
-        user, tel, mail = mask_name(user), mask_phone(tel), mask_mail(mail)
-    return {"operUser": user, "operTel": tel, "operMail": mail}
+def may_open(user) -> bool:
+    """Whether the user may see people's data."""
+    return user.has_perm(SEE_PERSONAL_DATA)
 
 
-def asks_to_see(request) -> bool:
-    """Whether this request opens personal data and may do so."""
-    return "personal" in request.GET and request.user.has_perm(PERMISSION)
+@dataclass(frozen=True)
+class PersonalAccess:
+    """What a request may see of people's data. `there`: the page has any. `link` opens them."""
+
+    there: bool
+    allowed: bool
+    shown: bool
+    link: str
+
+    def text(self, text: str) -> str:
+        """A text, masked unless they are shown. One that is too long is cut for everybody."""
+        return bounded(text) if self.shown else mask_text_or_json(text)
+
+    def person(self, user: str, tel: str, mail: str) -> dict[str, str]:
+        """A customer's person, by the names of BBOSS's members; masked unless they are shown."""
+        if not self.shown:
+            user, tel, mail = mask_name(user), mask_phone(tel), mask_mail(mail)
+        return {"operUser": user, "operTel": tel, "operMail": mail}
+
+    def block(self, value) -> str:
+        """A JSON block with the hint, masked unless they are shown."""
+        shown = value if self.shown else mask_json(value)
+        return format_html("{}{}", json_block(shown), self.hint) if value else "-"
+
+    @property
+    def hint(self) -> str:
+        """Says that they are masked, with a link that opens them, or that they are shown."""
+        if not self.there:
+            return ""
+        said = _("Phones, mails and names of people are masked.")
+        if self.shown:
+            said = _("People's data are shown; that you opened them was noted.")
+        elif self.allowed:
+            said = format_html('{} <a href="{}">{}</a>', said, self.link, _("Show them (it is noted)"))
+        return format_html('<p class="quiet personal">{}</p>', said)
+
+
+def access_of(request, *, there: bool = True) -> PersonalAccess:
+    """What the request may see. They are shown where it asks for them with `?personal=1`."""
+    allowed, query = may_open(request.user), request.GET.copy()
+    query["personal"] = "1"
+    shown = there and allowed and "personal" in request.GET
+    return PersonalAccess(there, allowed, shown, f"?{query.urlencode()}#tabs")
+
+
+def open_personal_data(request, order: Order | None, where: str, *, there: bool = True) -> PersonalAccess:
+    """The same, for a page that is about to show them: that is noted."""
+    access = access_of(request, there=there)
+    if access.shown:
+        note_seen(request, order, where)
+    return access
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
@@ -165,26 +212,9 @@ def note_seen(request, order: Order | None, where: str) -> None:
     note_personal_data_seen(order, by=staff_actor(request.user), where=where, now=timezone.now())
 
 
-def invitation(row) -> str:
-    """The note that something is masked, with a link that opens it."""
-    if getattr(row, "personal_shown", False):
-        return format_html('<p class="quiet">{}</p>', _("People's data are shown; that you opened them was noted."))
-    if not getattr(row, "personal_allowed", False):
-        return format_html('<p class="quiet">{}</p>', _("Phones, mails and names of people are masked."))
-    text, link = _("Phones, mails and names of people are masked."), _("Show them (it is noted)")
-    return format_html('<p class="quiet">{} <a href="?personal=1">{}</a></p>', text, link)
-
-
-def personal_block(value, row) -> str:
-    """A JSON block. It is masked unless the page was opened with personal data."""
-    if not value:
-        return "-"
-    shown = value if getattr(row, "personal_shown", False) else mask_json(value)
-    return format_html("{}{}", json_block(shown), invitation(row))
-
-
 class PersonalData:
-    """A ModelAdmin whose page may show personal data. `order_of` gives the order whose history notes it."""
+    """A ModelAdmin whose page may show personal data: its rows have `personal`, a PersonalAccess. `order_of` gives the
+    order whose history notes it."""
 
     def order_of(self, obj) -> Order | None:
         return obj.order
@@ -192,11 +222,10 @@ class PersonalData:
     def get_object(self, request, object_id, from_field=None):
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
-            obj.personal_allowed = request.user.has_perm(PERMISSION)
-            obj.personal_shown = asks_to_see(request)
+            obj.personal = access_of(request)
         return obj
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None and getattr(obj, "personal_shown", False):
-            note_seen(request, self.order_of(obj), f"{obj._meta.model_name} {obj.pk}")
+        if obj is not None:
+            open_personal_data(request, self.order_of(obj), f"{obj._meta.model_name} {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)

@@ -73,10 +73,7 @@ def register_list(
     same_for_all: bool = False,
     tones: Mapping[str, Tones] | None = None,
 ) -> Callable[[Admin], Admin]:
-    """Registers a ModelAdmin as the list of this model.
-
-    `menu`: its section, and its place there. `tones`: of the states that its chips show. The others are as in DeskList.
-    """
+    """Registers a ModelAdmin as the list. `menu`: section and place; `tones`: of its chips. The rest as in DeskList."""
 
     def register(admin_class: Admin) -> Admin:
         admin.site.register(model, admin_class)
@@ -89,7 +86,6 @@ def register_list(
 
 
 def lists_in_order() -> dict[type[Model], DeskList]:
-    """All lists in the order of the menu."""
     sections = list(Section)
     return dict(sorted(LISTS.items(), key=lambda item: (sections.index(item[1].section), item[1].place)))
 
@@ -116,5 +112,4 @@ def right_to_view(model: type[Model]) -> str:
 
 
 def list_of(model: type[Model]) -> str | None:
-    """The name under which a model's list is exported."""
     return (LISTS[model].name or None) if model in LISTS else None

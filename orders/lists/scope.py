@@ -49,7 +49,6 @@ def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
 
 
 def sees(user, order: Order) -> bool:
-    """Whether the user may see this order."""
     letters = attributions_of(user)
     return letters is None or order.attribution_id in letters
 

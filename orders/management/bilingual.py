@@ -13,7 +13,6 @@ def in_language(tongue: str, text: str | Promise) -> str:
 
 
 def both(text: str | Promise) -> str:
-    """In Chinese, as pages and mails have it, and in English."""
     return f"{in_language('zh-hans', text)} {in_language('en', text)}"
 
 

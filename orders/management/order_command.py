@@ -1,20 +1,25 @@
-"""What the commands have in common by which somebody decides about one order."""
+"""What commands have in common that take the numbers of orders, most of all those that decide about one order."""
 
 import datetime
 from collections.abc import Iterable
+from contextlib import nullcontext
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.models import Order
 from orders.queries.foreseen import Foreseen
-from orders.services.order_state import find_order
+from orders.services.order_state import lock_order
 
 
 class OrderCommand(BaseCommand):
-    """Asks for the order, a reason and who it is. A refusal is one line. `DRY_RUN`: it has `--dry-run`."""
+    """Asks for the order, a reason and who it is. A refusal is one line.
+
+    `DRY_RUN`: it has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
+    """
 
     DRY_RUN = False
 
@@ -29,33 +34,43 @@ class OrderCommand(BaseCommand):
     def add_more(self, parser) -> None:
         """The arguments of this act alone."""
 
-    def handle(self, *args, order, reason, by, **options):
+    def handle(self, *args, order, reason, by, dry_run=False, **options):
         if not reason.strip():
             raise CommandError("a reason is needed")
-        now = timezone.now()
+        now, follows = timezone.now(), []
         try:
-            if self.DRY_RUN:
-                for row in self.foresee(find_order(order), options, now=now):
-                    self.stdout.write(f"{order}: {row.english()}")
-                if options["dry_run"]:
-                    self.stdout.write("dry run: nothing was changed")
-                    return
-            found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
+            with transaction.atomic() if self.DRY_RUN else nullcontext():
+                if self.DRY_RUN:  # read under the lock, so that nothing comes between the words and the act
+                    follows = [row.english() for row in self.foresee(lock_order(order), options, now=now)]
+                found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
+                if dry_run:
+                    transaction.set_rollback(True)
         except OrderError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{order}: {self.told(options)} by {actor(by)}{state_suffix(found)}")
+        for line in follows:
+            self.stdout.write(f"{order}: {line}")
+        done = f"{order}: {self.outcome(options)} by {actor(by)}"
+        self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
     def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
-        """What will follow. Raises NotAllowedError."""
+        """What will follow, in words. What is not allowed is refused by `act`."""
         raise NotImplementedError
 
     def act(self, number: str, options: dict, *, reason: str, by: str, now: datetime.datetime) -> Order | None:
         """Does it, by the one service; None where the number is no order of ours. Raises OrderError."""
         raise NotImplementedError
 
-    def told(self, options: dict) -> str:
+    def outcome(self, options: dict) -> str:
         """What was done, in a few words."""
         raise NotImplementedError
+
+
+def known_orders(numbers: list[str]) -> dict[str, Order]:
+    """The orders by number. Raises CommandError, one line, if a number is none of ours."""
+    found = {order.number: order for order in Order.objects.filter(number__in=numbers)}
+    if unknown := [number for number in numbers if number not in found]:
+        raise CommandError(f"unknown: {', '.join(unknown)}")
+    return found
 
 
 def state_suffix(order: Order | None) -> str:

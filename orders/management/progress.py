@@ -27,10 +27,7 @@ class Plain:
 
 
 class Progress(tqdm):
-    """`with Progress(self.stderr, "orders", total) as bar:`, which counts by `bar.update()` or `bar.reach(done)`.
-
-    It disappears at the end. Where stderr is no terminal it does nothing: a `total` that counts rows is not called.
-    """
+    """`with Progress(self.stderr, "orders", total) as bar:`, then `bar.update()`. Does nothing without a terminal."""
 
     monitor_interval = 0  # no thread
 
@@ -49,7 +46,6 @@ class Progress(tqdm):
         )
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """Shows how far it is: `done` in all."""
         if self.disable:
             return
         self.total = total or self.total

@@ -4,10 +4,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from orders.db.row import Row
 from orders.models.querysets import BillingRecordQuerySet
 
 
-class BillingRecord(models.Model):
+class BillingRecord(Row):
     """One record at the big-data side, for one order (jobId), product and domain. Our row is never deleted."""
 
     class State(models.TextChoices):

@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from orders import steps
+from orders.db.row import Row
 from orders.models.querysets import OPEN_STATES, DispatchQuerySet
 
 
-class Dispatch(models.Model):
+class Dispatch(Row):
     """One step of an order: something to send or to check, exactly once, with its frozen payload.
 
     A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
@@ -132,7 +133,7 @@ class Dispatch(models.Model):
         return f"{self.order_id} {self.step}"
 
 
-class Attempt(models.Model):
+class Attempt(Row):
     """One call. It is saved before it goes out, and its outcome is written once."""
 
     class Outcome(models.TextChoices):

@@ -3,8 +3,10 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.db.row import Row
 
-class OrderEvent(models.Model):
+
+class OrderEvent(Row):
     """One event. `actor`: `bboss`, `bpm`, `worker`, `command:NAME` or `staff:NAME`, the last with its account's id."""
 
     order = models.ForeignKey("Order", models.PROTECT, null=True, related_name="events", verbose_name=_("order"))

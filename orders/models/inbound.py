@@ -3,10 +3,12 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.db.row import Row
+
 ACCEPTED = "00000"  # the code by which a message was taken (contract 2.3)
 
 
-class InboundMessage(models.Model):
+class InboundMessage(Row):
     """A request that could be read as JSON, with our answer.
 
     Token and signature are masked. The row is append-only, except that staff can mark a conflict as seen.
@@ -57,7 +59,7 @@ class InboundMessage(models.Model):
         return f"{self.trans_ido} {self.rsp_code}"
 
 
-class AcceptedCall(models.Model):
+class AcceptedCall(Row):
     """A transIDO that was answered 00000, and its content's hash. Kept for good: repeats need it (contract 2.3)."""
 
     trans_ido = models.CharField(_("caller's transaction number"), max_length=64, unique=True)

@@ -3,8 +3,10 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.db.row import Row
 
-class Order(models.Model):
+
+class Order(Row):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
     Only `orders.services` writes `state`, `state_since`, `held_because`, `decision` and `undo_since`. `plans` counts
@@ -203,7 +205,7 @@ class Order(models.Model):
         return [name for name in (self.info_security, self.info_security_table, self.busi_info) if name]
 
 
-class OrderDomain(models.Model):
+class OrderDomain(Row):
     """A domain of an order, as sent. `key` is its `domain_key`. A change holds the full list that results from it."""
 
     order = models.ForeignKey(
@@ -222,7 +224,7 @@ class OrderDomain(models.Model):
         return self.name
 
 
-class TrialShape(models.Model):
+class TrialShape(Row):
     """What a trial is meant to be (contract 3.9, 19): the fold of orders.shape, kept since lists and intake read it.
 
     Only `orders.services.shape` writes it. A trial of a version before has none until it is folded.
@@ -273,7 +275,7 @@ class TrialEnd(models.Model):
         return f"{self.trial_id} {self.kind}"
 
 
-class TrialClaim(models.Model):
+class TrialClaim(Row):
     """An activation's claim on its trial. The first activation has it (contract 3.9, First claim)."""
 
     trial = models.ForeignKey("Order", models.PROTECT, related_name="claims", verbose_name=_("trial"))

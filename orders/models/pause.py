@@ -51,5 +51,4 @@ class Pause(models.Model):
         return f"{self.partner} {self.since}"
 
     def stands(self, now: datetime.datetime) -> bool:
-        """Whether the pause is in force at this moment."""
         return self.resumed_at is None and (self.until is None or self.until > now)

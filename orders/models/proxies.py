@@ -59,7 +59,6 @@ class Conflict(InboundMessage):
 
 
 def open_conflicts() -> models.QuerySet[Conflict]:
-    """The conflicts that nobody has dealt with."""
     return Conflict.objects.filter(seen=None)
 
 

@@ -18,7 +18,6 @@ class DispatchQuerySet(models.QuerySet):
         return self.filter(state__in=OPEN_STATES)
 
     def due(self, now: datetime.datetime):
-        """The dispatches that may be claimed now."""
         return self.open().filter(next_try_at__lte=now)
 
 

@@ -19,7 +19,7 @@ from orders.errors import NotAllowedError
 
 LEASE = datetime.timedelta(seconds=60)
 WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 WAITING, RUNNING = "waiting", "running"
 
 
@@ -41,7 +41,7 @@ class Job(models.Model):
     WAITS_SINCE: ClassVar[str]
     IN_BACKGROUND: ClassVar[dict] = {"state": RUNNING}
     UNFINISHED: ClassVar[list[str]]
-    MOST_UNFINISHED: ClassVar[int]  # of a person
+    MAX_UNFINISHED: ClassVar[int]  # of a person
     TOO_MANY: ClassVar[str]  # the code that refuses one more
 
     maker_id = models.BigIntegerField(null=True, editable=False)
@@ -60,27 +60,23 @@ def check_quota(model: type[Job], maker_id: int | None) -> None:
     """Raises NotAllowedError for a person who has as many unfinished jobs as one may have."""
     if maker_id is None:
         return
-    if model._default_manager.filter(maker_id=maker_id, state__in=model.UNFINISHED).count() >= model.MOST_UNFINISHED:
-        raise NotAllowedError(model.TOO_MANY, most=model.MOST_UNFINISHED)
+    if model._default_manager.filter(maker_id=maker_id, state__in=model.UNFINISHED).count() >= model.MAX_UNFINISHED:
+        raise NotAllowedError(model.TOO_MANY, most=model.MAX_UNFINISHED)
 
 
 def queue(job: Job) -> None:
-    """Hands a job to the workers."""
     async_task(job.TASK, job.pk, **job.TASK_OPTIONS)
 
 
 def claim(
     model: type[AnyJob], pk: int, *, now: datetime.datetime, give_up: Callable[[AnyJob], None], **more: object
 ) -> AnyJob | None:
-    """Takes a waiting job, or one whose process has died. None if it is over, or while another one runs.
-
-    One that was begun MOST_ATTEMPTS times is given up.
-    """
+    """Takes a waiting job, or one whose process has died. None if it is over, begun too often, or another runs."""
     _release_dead(model, now)
     job = model._default_manager.filter(pk=pk, state=WAITING).first()
     if job is None:
         return None
-    if job.attempts >= MOST_ATTEMPTS:
+    if job.attempts >= MAX_ATTEMPTS:
         give_up(job)
         return None
     taken = {"state": RUNNING, "attempts": F("attempts") + 1, "leased_until": now + LEASE, **more}

@@ -8,12 +8,12 @@ from django.db.models.functions import Left, Length
 
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
-from orders.order_page.payloads import MOST_CHARACTERS, PayloadLine, explain
+from orders.order_page.payloads import MAX_CHARACTERS, PayloadLine, explain
 from orders.partner_paths import path_of
 from orders.steps import STEPS, Effect
 from orders.untrusted_text import pretty
 
-MOST_CALLS = 20
+MAX_CALLS = 20
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,15 @@ class ShownDispatch:
 
 
 def calls_of(order: Order, channel: str, *, mask: Callable[[str], str]) -> list[ShownDispatch]:
-    """The newest dispatches of a channel, newest first. A long payload is cut in the database already.
-
-    `mask` makes a text readable for this reader only as far as they may read it.
-    """
+    """The newest dispatches of a channel, newest first, a long payload cut. `mask` leaves what the reader may read."""
     rows = order.dispatches.filter(channel=channel).order_by("-pk").defer("payload")
-    rows = rows.annotate(head=Left("payload", MOST_CHARACTERS), length=Length("payload"))[:MOST_CALLS]
+    rows = rows.annotate(head=Left("payload", MAX_CHARACTERS), length=Length("payload"))[:MAX_CALLS]
     return [_call(row, mask) for row in rows]
 
 
 def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
     text = mask(row.head)
-    cut = row.length > MOST_CHARACTERS or head(row.head)[1] > 0
+    cut = row.length > MAX_CHARACTERS or head(row.head)[1] > 0
     return ShownDispatch(row, explain(text), pretty(text), "" if cut or not text else curl(row, text), cut)
 
 
@@ -66,7 +63,6 @@ def curl(row: Dispatch, payload: str) -> str:
 
 
 def attempts_of(order: Order, channel: str):
-    """All attempts on a channel, newest first."""
     rows = Attempt.objects.filter(dispatch__order=order, dispatch__channel=channel)
     return rows.select_related("dispatch").defer("dispatch__payload").order_by("-pk")
 

@@ -106,7 +106,6 @@ def tone_of(row: Difference, order: Order | None) -> str:
 
 
 def life_of(row: Difference) -> list[str]:
-    """Found, and then what was done about it, by whom."""
     told = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
     if row.fix:
         told.append(_fixing(row))

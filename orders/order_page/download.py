@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from orders.attachments.preview import open_attachment, own_name
-from orders.lists.personal import PERMISSION
+from orders.lists.personal import may_open
 from orders.models import Order
 from orders.order_page.page_context import request_actor
 from orders.services.audit import note_download
@@ -20,7 +20,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 def answer_file(request: HttpRequest, order: Order, field: str) -> FileResponse:
     """`field` is one of the three that name files; only a file named as the order's own is handed out. It may hold
     people's data, so it asks their permission."""
-    if not request.user.has_perm(PERMISSION):
+    if not may_open(request.user):
         raise PermissionDenied
     try:
         name = own_name(order, field)

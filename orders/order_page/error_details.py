@@ -49,10 +49,7 @@ def of_finding(finding: Mapping) -> str:
 
 
 def detail_text(text: str, params: Mapping) -> str:
-    """`params`: `{"code": ..., ...}`, or several of them as `parts`; `file` names the file that a part is about.
-
-    Phones and mails are masked: partners quote what they were sent, and sentences quote partners.
-    """
+    """`params`: a code with its parameters, or several as `parts`. Phones and mails in it are masked."""
     parts = params.get("parts") or ([params] if "code" in params else [])
     return _("; ").join(map(_say_part, parts)) if parts else mask_text(text)
 
@@ -63,7 +60,6 @@ def machine_text(text: str, params: Mapping) -> str:
 
 
 def _words_in(answer: str) -> str:
-    """The partner's own words in an answer."""
     try:
         data = load(answer)
     except ValueError:

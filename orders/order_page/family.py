@@ -6,8 +6,8 @@ from django.db.models import Q, QuerySet
 
 from orders.models import Order
 
-MOST = 60
-SHOWN = ["number", "kind", "state", "first", "received_at", "held_because", "trial_number", "shape__ends_on"]
+MAX_MEMBERS = 60
+COLUMNS = ["number", "kind", "state", "first", "received_at", "held_because", "trial_number", "shape__ends_on"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Family:
 
 
 def family_of(order: Order, orders: QuerySet[Order]) -> Family:
-    """One query, among the orders that the reader may see. At most MOST members; `more`: there are others."""
+    """One query, among the orders that the reader may see. At most MAX_MEMBERS members; `more`: there are others."""
     root = order.number if order.kind == Order.Kind.TRIAL else order.trial_number
     same = Q(number=root) | Q(trial_number=root) if root else Q(pk=order.pk)
     rows = orders.filter(same).order_by("pk").select_related(None).select_related("shape")
-    rows = list(rows.only(*SHOWN)[: MOST + 1])
+    rows = list(rows.only(*COLUMNS)[: MAX_MEMBERS + 1])
     rows.sort(key=lambda row: (row.number != root, row.pk))
-    members = [Member(row, row.pk == order.pk, row.number == root) for row in rows[:MOST]]
+    members = [Member(row, row.pk == order.pk, row.number == root) for row in rows[:MAX_MEMBERS]]
     known = any(member.root for member in members)
-    return Family(members, "" if known else root, len(rows) > MOST)
+    return Family(members, "" if known else root, len(rows) > MAX_MEMBERS)

@@ -31,9 +31,9 @@ FILTERS = {
 MANY_RESENT = gettext_lazy("Steps of several orders sent again: %(sent)s")
 TROUBLES = {"step_failed", "step_retrying", "late_answer"}
 MORE = ["reason", "text", "detail", "message", "note"]
-MOST_NAMES = 5
+MAX_NAMES = 5
 # Looking changes nothing, so nobody needs to be told.
-QUIET = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
+NOT_NEWS = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
 START_MOVED = "start_moved"  # its `old` and `new` are moments, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
@@ -165,7 +165,7 @@ def events_of(order: Order, who: str) -> QuerySet[OrderEvent]:
 
 def news_since(order: Order, seen: int) -> list[OrderEvent]:
     """What happened to the order after this event, without mere looking."""
-    return list(order.events.filter(pk__gt=seen).exclude(kind__in=QUIET).order_by("pk")[:20])
+    return list(order.events.filter(pk__gt=seen).exclude(kind__in=NOT_NEWS).order_by("pk")[:20])
 
 
 def describe(row: OrderEvent) -> Told:
@@ -199,7 +199,7 @@ class _Facts(dict):
         if key == "codes":
             return _(", ").join(str(cause_of(str(code)).what) for code in self.get("codes", []))
         if key == "domains":
-            return _(", ").join(self.get("domains", [])[:MOST_NAMES]) + ("…" if self._more_domains() else "")
+            return _(", ").join(self.get("domains", [])[:MAX_NAMES]) + ("…" if self._more_domains() else "")
         if key == "why":
             return _why(str(self.get("why", "")))
         if key == "end":
@@ -207,11 +207,10 @@ class _Facts(dict):
         return _label(key, super().__getitem__(key))
 
     def _more_domains(self) -> bool:
-        return len(self.get("domains", [])) > MOST_NAMES
+        return len(self.get("domains", [])) > MAX_NAMES
 
 
 def _moment(text: str | None) -> str:
-    """A stored time as clocks in Shanghai show it."""
     return f"{datetime.datetime.fromisoformat(text).astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if text else ""
 
 

@@ -23,7 +23,7 @@ from orders.services.incidents import BOOKS_ONLY
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.steps import Phase
 
-MOST_STEPS, MOST = 200, 20
+MAX_STEPS, MAX_SEEN = 200, 20
 State = Dispatch.State
 STOPPED = [State.FAILED, State.RETRYING]
 
@@ -49,7 +49,7 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         opinion=opinion_of(record),
         returned=record is not None and record.result == ApprovalRecord.Result.RETURN,
         waiver=waiver_of(order),
-        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MOST]),
+        conflicts=list(open_conflicts().filter(order_number=order.number).values_list("pk", "received_at")[:MAX_SEEN]),
         late=accepted and is_late(order, now),
         open=opened,
         behind=blocker_of(order) if any(row.state == State.WAITING and row.lane for row in steps) else None,
@@ -77,7 +77,6 @@ def _is_moving(order: Order, steps: list[Dispatch]) -> bool:
 
 
 def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
-    """The order that an incident stops which names its trial beside it."""
     incidents = [row.incident_id for row in troubles if row.beside and not row.ignored]
     stopped = AffectedOrder.objects.unresolved().filter(incident__in=incidents, order__trial=trial)
     row = stopped.order_by("pk").select_related("order").defer("order__content").first()
@@ -87,11 +86,10 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
 def shown_steps(order: Order) -> list[Dispatch]:
     """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
     rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
-    return list(rows.order_by("position", "pk").defer("payload")[:MOST_STEPS])
+    return list(rows.order_by("position", "pk").defer("payload")[:MAX_STEPS])
 
 
 def troubles_of(order: Order) -> list[Trouble]:
-    """The open incidents that stop the order, newest first."""
     rows = order.troubles.unresolved().select_related("incident")[:20]
     return [
         Trouble(
@@ -131,10 +129,8 @@ def opinion_of(row: ApprovalRecord | None) -> str:
 
 
 def last_event(order: Order) -> int:
-    """The number of the newest event: what a form has seen."""
     return order.events.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def content_text(order: Order) -> str:
-    """The content as it came, as a text."""
     return json.dumps(order.content, ensure_ascii=False)

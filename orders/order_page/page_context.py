@@ -1,7 +1,6 @@
 """What the order's page shows, gathered in at most 22 queries."""
 
 import datetime
-from collections.abc import Callable
 from dataclasses import replace
 
 from django.contrib.messages import get_messages
@@ -12,7 +11,7 @@ from django.utils import timezone
 
 from orders.admin.notes import Notes, notes_of_order
 from orders.admin.pauses_in_force import paused_for
-from orders.lists.personal import PERMISSION, asks_to_see, mask_text_or_json, note_seen
+from orders.lists.personal import open_personal_data
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision
@@ -25,14 +24,13 @@ from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.files import can_be_cured
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
-from orders.services.start_day_schedule import find_schedule
+from orders.services.outbox.enqueue import find_schedule
 from orders.steps import PARTNERS
-from orders.untrusted_text import bounded
 
 SHOWN = 5
 UPLOAD = "orders.upload_file"
 INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
-MOST_PRINTED = 1000  # rows of each kind on paper
+MAX_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
 """How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
@@ -49,11 +47,10 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         facts = replace(facts, opinion="")
     tabs = tabs_of(facts, request.user.has_perms)
     tab = open_tab(tabs, request.GET.get("tab") if not whole else None)
-    shown = asks_to_see(request) and tab.personal
-    if shown:
-        note_seen(request, order, "order print" if whole else f"order {tab.key}")
-    params, most = ({}, MOST_PRINTED) if whole else (request.GET, None)
-    ask = Ask(facts=facts, params=params, mask=mask_for(shown), orders=orders, personal=shown, most=most)
+    where = "order print" if whole else f"order {tab.key}"
+    personal = open_personal_data(request, order, where, there=tab.personal)
+    params, most = ({}, MAX_PRINTED) if whole else (request.GET, None)
+    ask = Ask(facts=facts, params=params, orders=orders, personal=personal, most=most)
     differs = request.user.has_perm(DIFFERENCES)
     ladder = build_ladder(facts)
     loaded = tab.load(ask)
@@ -75,7 +72,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "task_url": task_url(order),
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
-        "personal": {"shown": shown, "allowed": request.user.has_perm(PERMISSION), "there": tab.personal},
+        "personal": personal,
         **_buttons(request, facts, current(ladder), tabs),
         "open": facts.open,
         "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
@@ -100,10 +97,7 @@ def under_way(facts: Facts) -> list[str]:
 
 
 def looks_left(request: HttpRequest) -> int | None:
-    """How often the page is still to load itself again; None if nobody waits for a result.
-
-    The first page after an act has its message. Later ones have the number in their address (`watch`).
-    """
+    """How often the page is still to load itself again; None if nobody waits for a result. `watch` holds the number."""
     given = request.GET.get("watch", "")
     if given.isascii() and given.isdigit():
         return min(int(given[:3]), LOOKS)
@@ -117,11 +111,6 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
     may = request.user.has_perm("orders.add_note")
     write = reverse("admin:orders_order_decide", args=[order.pk, "note"]) if may else ""
     return notes_of_order(order, more="?tab=events&who=notes#tabs", write=write)
-
-
-def mask_for(shown: bool) -> Callable[[str], str]:
-    """Those who opened people's data see them; a text that is too long is cut for everybody."""
-    return bounded if shown else mask_text_or_json
 
 
 def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) -> dict:

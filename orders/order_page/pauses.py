@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from orders.lists.times import span
 from orders.order_page.history import PARTNER_NAMES
-from orders.queries.paused_work import PauseInForce, work_off_seconds
+from orders.queries.pauses import PauseInForce, work_off_seconds
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 
 def work_off(steps: int) -> str:
@@ -39,7 +39,6 @@ def until(row: PauseInForce) -> str:
 
 
 def short_time(at: datetime.datetime) -> str:
-    """`11-25 14:02`."""
     return f"{timezone.localtime(at):%m-%d %H:%M}"
 
 
@@ -72,7 +71,7 @@ def slept_words(numbers: Collection[str]) -> str:
     """The start days slept through, by their orders; empty for none."""
     if not numbers:
         return ""
-    names = _(", ").join([*numbers][:MOST_NAMED]) + ("…" if len(numbers) > MOST_NAMED else "")
+    names = _(", ").join([*numbers][:MAX_NAMED]) + ("…" if len(numbers) > MAX_NAMED else "")
     told = ngettext(
         "%(n)d start day slept through: %(names)s", "%(n)d start days slept through: %(names)s", len(numbers)
     )

@@ -7,8 +7,8 @@ from django.utils.functional import Promise
 from orders import untrusted_text
 from orders.order_page.glossary import WORDS
 
-MOST_ROWS = 200
-MOST_CHARACTERS = 40_000
+MAX_ROWS = 200
+MAX_CHARACTERS = 40_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def explain(text: str) -> list[PayloadLine]:
         value = untrusted_text.load(text)
     except ValueError:
         return []
-    return _lines(value, 0)[:MOST_ROWS] if isinstance(value, dict | list) else []
+    return _lines(value, 0)[:MAX_ROWS] if isinstance(value, dict | list) else []
 
 
 def _lines(value: dict | list, depth: int) -> list[PayloadLine]:

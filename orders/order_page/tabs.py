@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail
-from notifications.services import recipients_in_words
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.lists.personal import person
+from orders.lists.personal import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import attempts_of, calls_of, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
@@ -22,7 +22,7 @@ from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
-from orders.order_page.payloads import MOST_ROWS, explain
+from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
@@ -32,7 +32,7 @@ from orders.untrusted_text import pretty
 
 Kind, Step = Order.Kind, Dispatch.Step
 TONES = ("red", "amber", "grey")
-PAGE, CALLS_PAGE, MESSAGES_PAGE, MOST_DIFFERENCES = 50, 10, 5, 50
+PAGE, CALLS_PAGE, MESSAGES_PAGE, MAX_DIFFERENCES = 50, 10, 5, 50
 Record = BillingRecord.State
 MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
@@ -45,17 +45,15 @@ MEANS = {
 
 @dataclass(frozen=True)
 class Ask:
-    """What a reader asks for. `mask` leaves of a text what they may read; `orders`: those that they may see.
+    """What a reader asks for. `orders`: those that they may see. `personal`: what they may of people's data.
 
-    `personal`: they opened people's data, and that is noted. `most`: so many rows of each kind in place of a page, for
-    print.
+    `most`: so many rows of each kind in place of a page, for print.
     """
 
     facts: Facts
     params: Mapping[str, str]
-    mask: Callable[[str], str]
     orders: QuerySet[Order]
-    personal: bool
+    personal: PersonalAccess
     most: int | None = None
 
     @property
@@ -74,7 +72,7 @@ def overview(ask: Ask) -> dict:
     order = ask.order
     shown = {
         "family": family_of(order, ask.orders),
-        "operator": person(order.oper_user, order.oper_tel, order.oper_mail, shown=ask.personal),
+        "operator": ask.personal.person(order.oper_user, order.oper_tel, order.oper_mail),
     }
     if order.kind == Kind.TRIAL:
         return shown | {"shape": shape_lines(order, sees=partial(_seen, ask.orders))}
@@ -83,7 +81,6 @@ def overview(ask: Ask) -> dict:
 
 
 def _seen(orders: QuerySet[Order], ids: list[int]) -> set[int]:
-    """Those of these orders that the reader sees."""
     return set(orders.filter(pk__in=ids).order_by().values_list("pk", flat=True)) if ids else set()
 
 
@@ -138,7 +135,7 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
     """The newest differences of an order with the big-data side's books; `still`: only the open ones. One query."""
     rows = order.differences.select_related("fix", "reconciliation").defer("fix__payload").order_by("-pk")
     rows = rows.filter(state=Difference.State.OPEN) if still else rows
-    lines = lines_of(rows[:MOST_DIFFERENCES], order)
+    lines = lines_of(rows[:MAX_DIFFERENCES], order)
     return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
@@ -164,14 +161,14 @@ def usage(ask: Ask) -> dict:
 
 def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
     attempts = ask.paginate(attempts_of(ask.order, channel), CALLS_PAGE, parameter)
-    show_answers(attempts.object_list, mask=ask.mask)
-    return {"calls": calls_of(ask.order, channel, mask=ask.mask), "attempts": attempts}
+    show_answers(attempts.object_list, mask=ask.personal.text)
+    return {"calls": calls_of(ask.order, channel, mask=ask.personal.text), "attempts": attempts}
 
 
 def approvals(ask: Ask) -> dict:
     page = ask.page(ask.order.approvals.order_by("-time", "-pk"))
     for row in page:
-        row.opinion = ask.mask(row.opinion)
+        row.opinion = ask.personal.text(row.opinion)
     return {"rows": page}
 
 
@@ -185,7 +182,7 @@ def files(ask: Ask) -> dict:
     named = files_of(ask.order, check, waived=ask.facts.waiver is not None)
     right = [row for row in named if row.check == RIGHT]
     wanted = next((row for row in right if row.field == ask.params.get("file")), right[0] if right else None)
-    rows = first_rows(wanted.name) if wanted and ask.personal else None
+    rows = first_rows(wanted.name) if wanted and ask.personal.shown else None
     return {
         "files": named,
         "opened": wanted,
@@ -200,32 +197,32 @@ def files(ask: Ask) -> dict:
 def mails(ask: Ask) -> dict:
     page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch"))
     for row in page:
-        row.to = recipients_in_words(row, ask.mask)
-        row.heading, row.text = ask.mask(row.subject), ask.mask(row.body)
+        row.to = recipients_in_words(row, ask.personal.text)
+        row.heading, row.text = ask.personal.text(row.subject), ask.personal.text(row.body)
     return {"rows": page}
 
 
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [replace(one, more=ask.mask(one.more)) for one in map(describe, page)]
+    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     return {"rows": page, "told": told, "filters": filters}
 
 
 def raw(ask: Ask) -> dict:
     """The content as it came, and every message that named this number."""
-    content = ask.mask(content_text(ask.order))
-    beginning = ask.mask(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
+    content = ask.personal.text(content_text(ask.order))
+    beginning = ask.personal.text(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
-        row.shown, row.rsp_desc = pretty(ask.mask(row.body)), ask.mask(row.rsp_desc)
+        row.shown, row.rsp_desc = pretty(ask.personal.text(row.body)), ask.personal.text(row.rsp_desc)
     return {"lines": explain(beginning), "content": pretty(content), "rows": page}
 
 
 def _beginning(content: dict) -> dict:
     """As much of its lists as is explained."""
-    return {name: value[:MOST_ROWS] if isinstance(value, list) else value for name, value in content.items()}
+    return {name: value[:MAX_ROWS] if isinstance(value, list) else value for name, value in content.items()}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from orders.steps import FIXES, named
 
 Channel, State, Step = Dispatch.Channel, Dispatch.State, Dispatch.Step
 SAMPLE = 8
-NUMBERS = 500  # that are looked up at once
+BATCH_SIZE = 500  # that are looked up at once
 DERIVED_KEYS = named(derived_key=True)
 
 
@@ -61,7 +61,6 @@ KINDS = [
 
 
 def steps_of_kind(kind: Kind) -> QuerySet[Dispatch]:
-    """The steps of a kind, oldest first."""
     return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")
 
 
@@ -80,7 +79,7 @@ def lost_entries() -> LostEntries:
     except OSError as error:
         return LostEntries(error=str(error))
     numbers, known = list(entered), set()
-    for start in range(0, len(numbers), NUMBERS):
-        some = Order.objects.filter(number__in=numbers[start : start + NUMBERS])
+    for start in range(0, len(numbers), BATCH_SIZE):
+        some = Order.objects.filter(number__in=numbers[start : start + BATCH_SIZE])
         known.update(some.values_list("number", flat=True))
     return LostEntries([one for number, one in entered.items() if number not in known])

@@ -22,5 +22,4 @@ def returned() -> QuerySet[ApprovalRecord]:
 
 
 def is_returned() -> Q:
-    """Orders that BPM returned."""
     return Q(pk__in=returned().values("order"))

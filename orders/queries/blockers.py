@@ -5,7 +5,7 @@ from django.utils import timezone
 from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, Pause
-from orders.queries.paused_work import say_when
+from orders.queries.pauses import say_when
 from orders.services.outbox.release import in_front_of
 from orders.steps import PARTNERS
 

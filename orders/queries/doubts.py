@@ -94,7 +94,6 @@ def is_unbilled() -> Q:
 
 
 def differs() -> Q:
-    """Orders with an open difference."""
     return Q(pk__in=open_differences().filter(order__isnull=False).values("order"))
 
 
@@ -112,7 +111,6 @@ class Marks:
 
     @property
     def fine(self) -> bool:
-        """Whether the order is as its state says."""
         return not self.doubt and not self.behind
 
 

@@ -71,10 +71,7 @@ def _sources_of(trial: Order, entries: Iterable[Entry]) -> dict[int, Source]:
 
 
 def why_over(trial: Order, shape: Shape, today: datetime.date) -> str:
-    """Why a trial has ended; "" if nothing of its shape says so. A query only if an ending stands.
-
-    UNDONE_LATE and NOT_RESTORED are endings. ENDED is one of a version before, which did not note why.
-    """
+    """Why a trial has ended; "" if it has not. ENDED is of a version before, which did not note why."""
     if shape.closed:
         event = trial.events.filter(kind="trial_ending").order_by("-pk").first()
         why = event.data.get("why", "") if event else ""

@@ -74,7 +74,6 @@ def shape_row(order: Order) -> TrialShape | None:
 
 
 def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, closed: bool) -> Shape:
-    """A shape from the columns of its row."""
     listed = fold([Said(number=0, domains=tuple(domains))]).domains
     return Shape(domains=listed, service=service, end=end, closed=bool(closed))
 
@@ -131,10 +130,7 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """By trial: what is meant by all that has begun; None if no record of it is meant to be live.
-
-    Five queries, and some more for each trial in whose line something waits.
-    """
+    """By trial: what all that has begun means; None: nothing is to be live. Five queries, more where a line waits."""
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
     waiting = Dispatch.objects.current().filter(NOTHING_SENT, lane__in=ids, undo=False)

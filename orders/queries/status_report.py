@@ -6,17 +6,14 @@ from approvals.models import ApprovalRecord
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
 from orders.people import operator_of
-from orders.services.start_day_schedule import find_schedule
+from orders.services.outbox.enqueue import find_schedule
 
-MOST_APPROVALS = 50  # unless all are asked for
+MAX_APPROVALS = 50  # unless all are asked for
 RECORD = ("product_id", "domain", "info_type", "state")
 
 
 def order_status(order: Order, *, whole: bool = True) -> dict:
-    """An order's whole status, JSON-able. Times are ISO 8601 in Asia/Shanghai (contract section 5).
-
-    `whole`: its billing records too, of which there may be twenty thousand, and all approvals, not the newest alone.
-    """
+    """An order's status, JSON-able, times in ISO 8601 of Asia/Shanghai. `whole`: all its records and approvals."""
     return {
         "order": order.number,
         "kind": order.kind,
@@ -36,7 +33,6 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
 
 
 def current_steps(order: Order) -> list[Dispatch]:
-    """The order's current steps, in the order in which they are carried out."""
     return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
 
 
@@ -77,9 +73,8 @@ def _trouble(row: AffectedOrder) -> dict:
 
 
 def _approvals(order: Order, whole: bool) -> list[ApprovalRecord]:
-    """Its approvals, the oldest first."""
     rows = order.approvals.order_by("-pk")
-    return list(rows if whole else rows[:MOST_APPROVALS])[::-1]
+    return list(rows if whole else rows[:MAX_APPROVALS])[::-1]
 
 
 def _approval(row: ApprovalRecord) -> dict:

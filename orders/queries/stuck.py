@@ -80,7 +80,6 @@ def count_stuck() -> int:
 
 
 def is_stuck() -> Q:
-    """The condition of `needs_somebody`."""
     troubled = [
         open_troubles(),
         failed_steps(),
@@ -102,10 +101,7 @@ def _undone_late() -> Q:
 
 
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
-    """All stuck orders, longest stuck first. Includes unknown numbers with something open.
-
-    With `since`, only orders that have been stuck since that day (Asia/Shanghai) or later.
-    """
+    """All stuck orders and unknown numbers, or those since that day (Asia/Shanghai), the longest stuck first."""
     reasons, unknown = _reasons()
     rows = needs_somebody().order_by().values(
         "pk", "number", "kind", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at",
@@ -175,7 +171,6 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
 
 
 def _steps_by_order() -> dict[int, dict[str, Reason]]:
-    """`{order: {step: why it failed, and since when}}`."""
     found: dict[int, dict[str, Reason]] = defaultdict(dict)
     rows = _with_since(failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
@@ -184,7 +179,6 @@ def _steps_by_order() -> dict[int, dict[str, Reason]]:
 
 
 def _with_since(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:
-    """Adds `since`, the end of the last attempt."""
     ended = Attempt.objects.filter(dispatch=OuterRef("pk")).order_by("-pk").values("finished_at")[:1]
     return rows.annotate(since=Coalesce(Subquery(ended), "frozen_at", "created_at"))
 

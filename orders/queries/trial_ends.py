@@ -8,7 +8,6 @@ from orders.models import Order, TrialClaim
 
 
 def running_trials() -> QuerySet[Order]:
-    """Trials that run, whether somebody is about to activate them or not."""
     return Order.objects.filter(kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
 
 
@@ -20,5 +19,4 @@ def trials_ending(**days: datetime.date) -> QuerySet[Order]:
 
 
 def is_ending(**days: datetime.date) -> Q:
-    """The condition of `trials_ending`."""
     return Q(pk__in=trials_ending(**days).order_by().values("pk"))

@@ -36,9 +36,9 @@ from orders.search.index import EVERY
 Kind = SearchPiece.Kind
 CANDIDATES, PLACES = 250, 5000
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
-KEYS = 200  # domains that are asked for at once
-TARGETS = 500  # of which is asked at once whether a limited reader may see them
-LARGE = ["content", "given"]
+KEY_BATCH_SIZE = 200  # domains that are asked for at once
+TARGET_BATCH_SIZE = 500  # of which is asked at once whether a limited reader may see them
+LARGE_COLUMNS = ["content", "given"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def _targets(kind: Kind, lookups: Iterable[Lookup], visible: Visible = None) -> 
 def _seen(targets: list[int], visible: Callable[[list[int]], set[int]], more: bool) -> tuple[list[int], bool]:
     """The first CANDIDATES of these targets that a limited reader may see, and whether there may be more."""
     own: list[int] = []
-    for start in range(0, len(targets), TARGETS):
-        part = targets[start : start + TARGETS]
+    for start in range(0, len(targets), TARGET_BATCH_SIZE):
+        part = targets[start : start + TARGET_BATCH_SIZE]
         allowed = visible(part)
         own += [one for one in part if one in allowed]
         if len(own) > CANDIDATES:
@@ -94,7 +94,6 @@ def _parts(kind: Kind, term: str, visible: Visible = None) -> tuple[list[int], b
 
 
 def _among(seen: QuerySet[Order] | None) -> Visible:
-    """Of targets that are orders."""
     return None if seen is None else lambda ids: set(seen.filter(pk__in=ids).order_by().values_list("pk", flat=True))
 
 
@@ -110,7 +109,7 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
     fits = orders.filter(Q(pk__in=ids) | Q(number=term) | Q(trial_number=term))
     numbers = list(fits.order_by().values_list("number", "pk"))
     best = sorted(numbers, key=lambda row: (_rank(row[0], term), -row[1]))[: most + 1]
-    rows = orders.defer(*LARGE).in_bulk([pk for _number, pk in best])
+    rows = orders.defer(*LARGE_COLUMNS).in_bulk([pk for _number, pk in best])
     return _cut((rows[pk] for _number, pk in best if pk in rows), most, more)
 
 
@@ -123,10 +122,7 @@ def _rank(text: str, term: str) -> int:
 
 
 def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Customers with the term in their enterprise id, or in a name that an order gave them.
-
-    Each has a `shown_name`, as `orders.admin.search.limit_customers` gives it.
-    """
+    """Customers with the term in their enterprise id, or in a name that an order gave them, with `shown_name`."""
     ids, more = _parts(Kind.CUSTOMER, folded(term), _customers_among(seen))
     fits = customers.filter(pk__in={*_customers_of(ids, term, seen), term.strip()})
     named = fits.values_list("pk", "shown_name", "last_order_id")
@@ -173,8 +169,8 @@ def find_domains(term: str, domains: QuerySet[OrderDomain], most: int, seen: Que
 
     ranked = sorted(keys.union(begins if is_short else ()), key=best)
     found: list[list[OrderDomain]] = []
-    for start in range(0, len(ranked), KEYS):
-        rows, left_out = _rows_of(ranked[start : start + KEYS], domains, seen)
+    for start in range(0, len(ranked), KEY_BATCH_SIZE):
+        rows, left_out = _rows_of(ranked[start : start + KEY_BATCH_SIZE], domains, seen)
         found += rows
         more = more or left_out
         if len(found) > most:
@@ -205,7 +201,7 @@ def _rows_of(
         records = records.filter(order__in=seen.order_by().values("pk"))
     told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
     types = {(order, key): info_type for order, key, info_type in reversed(list(told))}  # a commercial one counts
-    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE))
+    rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE_COLUMNS))
     found = list(rows.filter(key__in=keys)[: CANDIDATES + 1])
     if left_out := len(found) > CANDIDATES:
         missing = domains.filter(key__in=set(keys).difference(row.key for row in found)).order_by()
@@ -227,12 +223,10 @@ def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
 
 
 def find_by_product(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders whose productId begins with the term."""
     return _by_beginning(Kind.PRODUCT, term, orders, most, seen)
 
 
 def find_by_process(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders whose process at BPM begins with the term."""
     return _by_beginning(Kind.PROCESS, term, orders, most, seen)
 
 
@@ -240,7 +234,7 @@ def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, see
     if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))], _among(seen))
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, more)
+    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
@@ -249,13 +243,13 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
     rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
     targets, visible = rows.values_list("target", flat=True), _among(seen)
     ids = list(targets[:CANDIDATES]) if visible is None else _seen(list(targets[:PLACES]), visible, False)[0]
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE)[: most + 1], most, False)
+    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, False)
 
 
 def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
     """The order of an accepted call with this transIDO."""
     ids = AcceptedCall.objects.filter(trans_ido=term.strip()).values_list("order_id", flat=True)
-    return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE), most, False)
+    return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE_COLUMNS), most, False)
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
@@ -265,10 +259,7 @@ def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> F
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
-    """Refused messages that name exactly this order number, of which we have no order; the rightly signed ones first.
-
-    An order's own messages stand on its page.
-    """
+    """Refused messages that name this number, of which we have no order; the rightly signed ones first."""
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")

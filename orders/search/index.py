@@ -21,7 +21,7 @@ from orders.services.entered import ENTERED
 Kind = SearchPiece.Kind
 EVERY = {Kind.NUMBER: 3, Kind.CUSTOMER: 3, Kind.DOMAIN: 4}  # the others are found by their beginning
 BATCH = 100  # orders of a transaction
-DOMAINS, MOST_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
+DOMAINS, MAX_DOMAINS = 500, 5000  # domains of a transaction, and of a batch
 # Ids are given before a transaction commits. A moment that lies further back than this has nothing more to come.
 ORDERS_SETTLED, EVENTS_SETTLED = datetime.timedelta(minutes=2), datetime.timedelta(seconds=30)
 # bulk_create takes four times as long for so many small rows.
@@ -45,10 +45,7 @@ READ = [
 
 
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Indexes for about `seconds`: new orders, then changed ones, then those from before there was an index.
-
-    Only one process at a time may do it. `may_go_on` is asked before each batch. Returns how many orders were indexed.
-    """
+    """Indexes for about `seconds`, in one process at a time: new orders, changed, then old ones. Returns how many."""
     until = time.monotonic() + seconds
     progress = SearchProgress.objects.first() or _begin(now)
     count = 0
@@ -100,7 +97,6 @@ def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
 
 
 def _note(progress: SearchProgress, **place: int | None) -> None:
-    """Moves one of the places on; None leaves it."""
     [(name, value)] = place.items()
     if value is not None and value != getattr(progress, name):
         setattr(progress, name, value)
@@ -112,10 +108,7 @@ def _not_indexed() -> QuerySet[Order]:
 
 
 def _index(rows: QuerySet[Order]) -> list[Order]:
-    """Indexes the first rows: at most BATCH, and not many more domains than MOST_DOMAINS. Returns them.
-
-    The row that says so is the last one of each.
-    """
+    """Indexes the first rows, at most BATCH, and returns them. The row that says so is the last one of each."""
     orders = _first_few(list(rows.only(*READ)[:BATCH]))
     _index_domains(orders)
     pieces = {(kind, piece, order.pk) for order in orders for kind, piece in _texts(order)}
@@ -130,12 +123,12 @@ def _index(rows: QuerySet[Order]) -> list[Order]:
 
 
 def _first_few(orders: list[Order]) -> list[Order]:
-    """As many of the orders as have MOST_DOMAINS together, but one at least: a batch must end within a task's time."""
+    """As many of the orders as have MAX_DOMAINS together, but one at least: a batch must end within a task's time."""
     counted = OrderDomain.objects.filter(order__in=orders).order_by().values_list("order").annotate(number=Count("pk"))
     numbers, total = dict(counted), 0
     for place, order in enumerate(orders):
         total += numbers.get(order.pk, 0)
-        if total > MOST_DOMAINS and place:
+        if total > MAX_DOMAINS and place:
             return orders[:place]
     return orders
 

@@ -21,7 +21,7 @@ from orders.admin.refusal_hints import why_refused
 from orders.admin.search import RECORDS, customer_address, limit_customers, term_meant
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.personal import PERMISSION, note_seen
+from orders.lists.personal import SEE_PERSONAL_DATA, note_seen
 from orders.lists.scope import by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
 from orders.pieces import folded, is_long_enough
@@ -153,16 +153,13 @@ KINDS = [
     Kind(gettext_lazy("Refused messages of this order number"), ("orders.view_inboundmessage",),
          lambda term, user, most: find.find_refused(term, by_number(InboundMessage.objects.all(), user), most),
          _refused_hits),
-    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, PERMISSION), _in_orders(find.find_by_phone),
+    Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, SEE_PERSONAL_DATA), _in_orders(find.find_by_phone),
          _order_hits, by_people=True),
 ]  # fmt: skip
 
 
 def find_groups(term: str, request: HttpRequest, most: int) -> list[Group]:
-    """What the user may see and the term finds, by kind; kinds without a hit are left out. Hits by a phone are noted.
-
-    If nothing has the full-width letters and digits that Chinese keyboards write easily, the ordinary ones are tried.
-    """
+    """What the user may see and the term finds, by kind; full-width letters are tried as ordinary ones too."""
     groups = _find(term, request, most)
     ordinary = unicodedata.normalize("NFKC", term)
     return groups if groups or ordinary == term or why_not(ordinary) else _find(ordinary, request, most)
@@ -213,10 +210,7 @@ def why_nothing(term: str) -> str:
 
 
 def find_page(request: HttpRequest) -> HttpResponse:
-    """GET with `q`: the page of results; with `part` too only the results themselves, for the box.
-
-    The page leads on to the only thing that was found, unless there may be others.
-    """
+    """GET with `q`: the page, or the only thing found; with `part` only the results, for the box at the top."""
     term = term_of(request.GET.get("q", ""))
     in_box = "part" in request.GET
     problem = why_not(term)

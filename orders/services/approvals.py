@@ -49,10 +49,7 @@ def receive_approval(
     finished: bool,
     body_hash: str,
 ) -> bool:
-    """Stores a record of BPM and acts on a finished pass or reject. Returns whether the record was new.
-
-    Raises OrderUnknownError (404) and RecordConflictError (409). Nothing is stored then.
-    """
+    """Stores a record of BPM and acts on it; whether it was new. Raises OrderUnknownError and RecordConflictError."""
     now = timezone.now()
     with transaction.atomic():
         order = lock_order(number)
@@ -109,10 +106,7 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
 
 
 def _attempted(order: Order) -> QuerySet[Dispatch]:
-    """The BPM steps of an order that were ever attempted. The one that was attempted last is first.
-
-    Attempts are compared by their ids, since a clock may step back. Where they were pruned, the steps' ids decide.
-    """
+    """The BPM steps that were ever attempted, the last one first: by attempts' ids, since a clock may step back."""
     rows = order.dispatches.filter(step=Step.START_BPM, attempts__gt=0, repeat=False)
     return rows.order_by(Coalesce(Subquery(NEWEST_ATTEMPT.values("pk")[:1]), 0).desc(), "-pk")
 
@@ -135,10 +129,7 @@ def _note_another(order: Order, record: ApprovalRecord, now: datetime.datetime) 
 
 
 def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) -> None:
-    """Completes the BPM step, since BPM has the process, whatever our call returned.
-
-    A later time-out or refusal is only logged. A step that was to replace this one and was not sent yet is closed.
-    """
+    """Completes the BPM step, since BPM has the process, whatever our call returned. A replacement is closed."""
     waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
     if other:
@@ -192,7 +183,6 @@ def decision_in_force(order: Order) -> str:
 
 
 def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
-    """The order's decision. A pass lets billing go out; a reject stops the order."""
     set_decision(order, record.result, at=now)
     order.save(update_fields=["decision", "decided_at"])
     if order.decision == Decision.REJECT:

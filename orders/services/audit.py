@@ -16,10 +16,7 @@ from orders.services.order_state import add_event, lock_order
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:
-    """Notes a view once for each person, order and day (Asia/Shanghai). Returns whether this call noted it.
-
-    Without an order (a message that names no order of ours) it is once for each person, `where` and day.
-    """
+    """Notes a view once for each person, order (or `where`) and day; returns whether this call noted it."""
     today = midnight(timezone.localdate(now))
     seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today)
     if (seen if order else seen.filter(data__where=where)).exists():
@@ -29,12 +26,10 @@ def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: da
 
 
 def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -> None:
-    """Notes a download of an info-security file. Every download is noted."""
     add_event(order, "attachment_downloaded", by=by, now=now, file=file)
 
 
 def note_evidence(order: Order, *, personal: bool, reason: str, by: str, now: datetime.datetime) -> None:
-    """Notes that somebody takes all that is known of an order out of the desk."""
     kind = "evidence_personal" if personal else "evidence_taken"
     add_event(order, kind, by=by, now=now, **({"reason": reason} if reason else {}))
 

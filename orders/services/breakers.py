@@ -8,7 +8,6 @@ from orders.services.order_state import add_event
 
 
 def partners_down() -> set[str]:
-    """The partners whose breaker is open, by their incidents."""
     return set(Incident.objects.unresolved().filter(code=BREAKER_OPEN).values_list("partner", flat=True))
 
 

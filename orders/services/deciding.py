@@ -75,7 +75,6 @@ def why_not_decide(order: Order) -> NotAllowedError | None:
 
 
 def why_not_count(order: Order, result: str) -> NotAllowedError | None:
-    """Why staff can't make this result the one that counts; None if they can."""
     if order.decision == result:
         return NotAllowedError(COUNTS[result], number=order.number)
     if result == Decision.PASS and order.state == State.REJECTED:

@@ -3,14 +3,10 @@
 import datetime
 import os.path
 
-from django.db import transaction
-
 from notifications.masks import mask_mail, mask_name, mask_phone
 from orders.content import OrderContent, domain_key
-from orders.error_messages import say_why_in_english
 from orders.models import AcceptedCall, Order
 from orders.services.incidents import ENTERED_DIFFERS, open_incident
-from orders.services.order_state import lock_order
 
 ENTERED = "entered"  # the event that marks such a trial; its actor entered it
 COMPARED = [
@@ -65,16 +61,12 @@ def _shown(name: str, text: str, other: str) -> str:
     return text[start : start + LONGEST]
 
 
-def note_difference(content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
-    """Opens an incident if BBOSS's message says something else than what staff entered for its number.
+def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
+    """Opens an incident if BBOSS's message says something else than what staff entered for this (locked) order.
 
     The same content again opens none, since staff may have accepted the difference.
     """
-    with transaction.atomic():
-        order = lock_order(content.number)
-        found = differences(order, content)
-        if not found or AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
-            return
+    found = differences(order, content)
+    if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
         params = {"code": "entered_differs_in", "differences": found}
-        detail = say_why_in_english(params)
-        open_incident(order, partner="order", step="", code=ENTERED_DIFFERS, detail=detail, now=now, params=params)
+        open_incident(order, partner="order", step="", code=ENTERED_DIFFERS, now=now, params=params)

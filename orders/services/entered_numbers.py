@@ -43,10 +43,7 @@ def numbers_file() -> Path:
 
 
 def note_numbers(numbers: Iterable[str], *, by: str, now: datetime.datetime) -> None:
-    """Writes the numbers of trials that `by` enters, for good, in one piece. Nothing is written without numbers.
-
-    It is the last thing that the entering transaction does before its commit. Raises OSError.
-    """
+    """Writes the numbers for good, in one piece, as the last thing before the commit. Raises OSError."""
     actor = " ".join(by.split())
     _append([EnteredNumber(number, now, actor) for number in numbers])
 

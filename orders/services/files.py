@@ -21,10 +21,7 @@ Step, State = Dispatch.Step, Dispatch.State
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order. Its SA is mailed once for each finding, however often the files are checked.
-
-    While the order is held, other findings change what its incident says. Only right files, or a waiver, end it.
-    """
+    """Holds the order. Its SA is mailed once for each finding. Only right files, or a waiver, end the hold."""
     order = row.order
     if order.undo_since:
         return
@@ -107,7 +104,6 @@ def _held_check(order: Order) -> Dispatch:
 
 
 def why_not_waive(order: Order) -> NotAllowedError | None:
-    """Why nothing can be waived; None if it can."""
     if order.held_because == Order.Held.FILES and not order.undo_since:
         return None
     return NotAllowedError("not_held_for_files", number=order.number, state=order.state)
@@ -183,10 +179,7 @@ def look_again(*, number: str, by: str, now: datetime.datetime) -> Order:
 
 
 def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) -> list[str]:
-    """Has the files of held orders checked now instead of in five minutes. Returns the orders' numbers.
-
-    `numbers=None` means all. Orders that are not held for their files, or whose files are being checked, are skipped.
-    """
+    """Has the files of held orders (None: of all) checked now. Returns the numbers of those that can be."""
     held = Dispatch.objects.current().filter(
         step=Step.CHECK_FILES, state=State.RETRYING, order__held_because=Order.Held.FILES, order__undo_since=None
     )

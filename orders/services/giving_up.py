@@ -146,10 +146,7 @@ def settle_given_up_step(row: Dispatch, held: list[HeldRecord] | None, *, now: d
 
 
 def settle_given_up_orders(rows: Iterable[Dispatch], *, now: datetime.datetime, by: str) -> None:
-    """Settles the trials and changes of these given-up steps, once the last of their steps has ended.
-
-    They and their trials are locked. From then on such an order says only what it did (contract 3.9, 13 and 19).
-    """
+    """Settles the (locked) orders of given-up steps once the last has ended: they say only what they did."""
     for order in {row.order_id: row.order for row in rows}.values():
         steps = order.dispatches.current().filter(plan=order.plans, channel=Dispatch.Channel.BILLING, undo=False)
         if order.undo_since or order.kind == Kind.ACTIVATION or steps.exclude(state__in=ENDED).exists():
@@ -228,10 +225,7 @@ def _records_of_neither_shape(change: Order, before: Shape, whole: Shape) -> lis
 
 
 def _note_replaced_service(change: Order, now: datetime.datetime) -> list[int]:
-    """Opens an incident if records of the service that a change replaced are still live beside the new ones.
-
-    Returns them. Nothing is sent for them, since staff gave their cancel up.
-    """
+    """Opens an incident if records of a replaced service are still live beside the new ones. Returns them."""
     cancel = change.dispatches.current().filter(step=Step.CANCEL_TRIAL, state=State.GIVEN_UP, undo=False).first()
     if cancel is None:
         return []

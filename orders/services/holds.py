@@ -1,11 +1,11 @@
-"""Held orders: notes them, and lets them go on when what they waited for has arrived (contract 2.4, 3.10)."""
+"""Held orders: lets them go on when what they waited for has arrived, or staff decide (contract 2.4, 3.10)."""
 
 import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.content import MOST_DOMAINS, domain_fault, domain_key
+from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why_in_english
 from orders.errors import NotAllowedError, check_reason
 from orders.intake.decide import decide, is_withdrawn
@@ -13,22 +13,14 @@ from orders.intake.facts import WAITS_FOR_TRIAL, content_of, given_domains, read
 from orders.intake.write import write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Order, Province
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import close_troubles
 from orders.services.order_state import add_event, lock_order, refresh_states
-from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.outbox.enqueue import wake
 
 Held, State = Order.Held, Order.State
 
 
-def note_hold(order: Order, *, now: datetime.datetime, by: str, detail: str = "") -> None:
-    """Notes why the order is held: event, incident, mail."""
-    add_event(order, "held", by=by, now=now, because=order.held_because, detail=detail)
-    open_incident(order, partner="order", step="", code=order.held_because, detail=detail, now=now, mail=False)
-    queue_mail(order, "mail_held", now=now, because=order.held_because, detail=detail)
-
-
 def settle_followers(trial: Order, *, now: datetime.datetime, by: str, held: list[str] | None = None) -> None:
-    """Decides anew about the orders that wait for this (locked) trial, in order of arrival."""
     _settle(trial, waiting_for(trial.number, held or WAITS_FOR_TRIAL), now, by)
 
 
@@ -44,12 +36,10 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
     content = content_of(order, domains=given_domains(order) if domains is None else domains)
     facts = read_again(order, content)
     plan = decide(content, facts, now=now)
+    if plan.held != was:  # before the events of the plan, which waits for no lock
+        close_troubles(order, code=was, now=now, by=by)
     write_plan(order, plan, facts, now=now, by=by)
-    if plan.held == was:
-        return False
-    close_troubles(order, code=was, now=now, by=by)
     if plan.held:
-        note_hold(order, now=now, by=by)
         return False
     add_event(order, "went_on", by=by, now=now, was=was)
     add_event(order, "state", by=by, now=now, old=State.HELD, new=order.state)
@@ -60,10 +50,7 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Lets go on held orders whose trial has arrived, and changes whose trial runs again.
-
-    The trial may have come at the same moment as they did. Returns the number of trials.
-    """
+    """Lets go on held orders whose trial has arrived, and changes whose trial runs again. Counts the trials."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -144,8 +131,8 @@ def why_not_name_domains(order: Order) -> NotAllowedError | None:
 def _check_domains(domains: list[str]) -> None:
     if not domains:
         raise NotAllowedError("no_domain")
-    if len(domains) > MOST_DOMAINS:
-        raise NotAllowedError("too_many_domains", most=MOST_DOMAINS)
+    if len(domains) > MAX_DOMAINS:
+        raise NotAllowedError("too_many_domains", most=MAX_DOMAINS)
     seen = set()
     for name in domains:
         if wrong := domain_fault(name):

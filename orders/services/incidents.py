@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from orders.error_messages import say_in_english
+from orders.error_messages import say_in_english, say_why_in_english
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.refusal_causes import MOST_GROUPS, OTHERS, SPEAKS, words_of
+from orders.refusal_causes import MAX_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import queue_mail
 
@@ -59,8 +59,8 @@ def open_incident(
     partner: str,
     step: str,
     code: str,
-    detail: str,
     now: datetime.datetime,
+    detail: str | None = None,
     mail: bool = True,
     params: dict | None = None,
     beside: Order | None = None,
@@ -69,13 +69,14 @@ def open_incident(
 
     `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
 
-    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). With
-    `mail=False` no mail is sent, not even about the end, until the cause is noted again with mail. Held orders use it,
-    since they have a mail of their own, and comparisons that somebody looks at. Failed mails cause no mail. Raises
-    OperationalError if the lock is not free within LONGEST_WAIT.
+    `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). Without
+    a detail, it is those words. With `mail=False` no mail is sent, not even about the end, until the cause is noted
+    again with mail. Held orders use it, since they have a mail of their own, and comparisons that somebody looks at.
+    Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
+    detail = say_why_in_english(params) if detail is None else detail
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
     if beside is not None and beside.pk != order.pk:
@@ -148,7 +149,6 @@ def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
 
 
 def reference_of(incident: Incident) -> dict:
-    """The fields that name the incident in mails and events."""
     return {"incident": incident.pk, "partner": incident.partner, "step": incident.step, "code": incident.code}
 
 
@@ -159,7 +159,7 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
     ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
     known = ignored.order_by("-pk").first()
     known = known or same.unresolved().filter(words=words).first()
-    if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MOST_GROUPS:
+    if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MAX_GROUPS:
         words = OTHERS
         known = same.unresolved().filter(words=words).first()
     if known is None:
@@ -170,10 +170,7 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
 
 
 def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datetime.datetime) -> None:
-    """Takes an order's open trouble of a step, if any, to the incident of another code: the same failure goes on.
-
-    The trouble keeps its time. An incident of this order alone takes the code itself, unless another has it already.
-    """
+    """Takes an order's open trouble of a step to the incident of another code: the same failure goes on."""
     lock_incidents([(partner, code)])
     rows = AffectedOrder.objects.unresolved().filter(order=order, incident__partner=partner, incident__step=step)
     row = rows.select_related("incident").first()
@@ -210,10 +207,7 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
 
 
 def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:
-    """Ends the incident that names an activation and the changes with which it was begun, for all orders of a trial.
-
-    `accepted`: by whom (`accepted_by`) and why (`reason`), if staff live with it.
-    """
+    """Ends the incident of what was built upon, for all orders of a trial. `accepted`: by whom and why."""
     family = Q(order__trial=order.trial_id) | Q(order=order.trial_id)
     rows = AffectedOrder.objects.unresolved().filter(family, incident__code=BUILT_UPON)
     if order.trial_id and rows.exists():
@@ -224,7 +218,6 @@ def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> 
 
 
 def stopping_nobody(incidents: Iterable[int]) -> QuerySet[Incident]:
-    """The open ones among these incidents that stop no order any more."""
     still = AffectedOrder.objects.unresolved().filter(incident__in=incidents).values("incident")
     return Incident.objects.unresolved().filter(pk__in=incidents).exclude(pk__in=still)
 
@@ -261,10 +254,7 @@ def close_troubles(
 
 
 def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:
-    """Closes an order's part of these incidents. A trial stays named beside its orders as long as they are stopped.
-
-    `accepted`: by whom (`accepted_by`) and why (`reason`), if staff live with it.
-    """
+    """Closes an order's part of these incidents; a trial stays named beside others. `accepted`: by whom, and why."""
     trial = order.trial_id or order.pk
     rows = AffectedOrder.objects.unresolved().filter(incident__in=list(incidents))
     rows.filter(order=order).exclude(order=trial).update(closed_at=now)

@@ -23,10 +23,7 @@ ONLY_LOOK = {Step.ASK_BILLING, Step.VERIFY_DELETED}
 
 
 def lock_line(trial: Order) -> None:
-    """Locks the unfinished steps of a (locked) trial's line, so that none is claimed before the transaction ends.
-
-    A step that is being claimed is waited for, and has begun then.
-    """
+    """Locks the unfinished steps of a (locked) trial's line. One that is being claimed is waited for, and has begun."""
     rows = Dispatch.objects.current().filter(lane=trial.pk, state__in=NOT_FINISHED).order_by("pk")
     list(rows.select_for_update(no_key=True).values_list("pk", flat=True))
 
@@ -93,10 +90,7 @@ def work_out_anew(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
-    """Replaces a start day's cancel that was given up. Its order and trial are locked.
-
-    It comes behind all that has begun. The order is active, whatever becomes of it; incidents name what is left.
-    """
+    """Replaces a given-up cancel of a start day (all locked), behind all that has begun. The order stays active."""
     lock_line(row.order.trial)
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now, behind=True)

@@ -30,12 +30,12 @@ from orders.steps import Partner
 State = Notice.State
 RESENDABLE = [State.FAILED, State.RETRYING, State.DUE]
 LOOKED_AT = 20
-PATIENCE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
+OUTAGE_GRACE = datetime.timedelta(days=1)  # for so long an outage of the mail server uses up no try
 KEPT, REMOVED_AT_ONCE = datetime.timedelta(days=180), 1000
 AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 
-def tell_staff(
+def notify_staff(
     people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
 ) -> list[Notice]:
     """Writes a notice to each of these accounts that may log in and has a mail address, in the caller's transaction."""
@@ -71,17 +71,14 @@ def claim_notice(*, now: datetime.datetime) -> Notice | None:
 
 
 def record_notice(row: Notice, error: MailError | None, *, now: datetime.datetime) -> None:
-    """Notes how the sending of a claimed notice ended, unless its lease is somebody else's by now.
-
-    An outage uses up no try while the notice is young: it is the same for all, and lasts longer than their retries.
-    """
+    """Notes how a sending ended, if the lease is still ours. An outage uses up no try while the notice is young."""
     ours = Notice.objects.filter(pk=row.pk, state=State.SENDING, lease_token=row.lease_token)
     wait = wait_before(row.attempts)
     if error is None:
         ours.update(**_over(State.SENT), sent_at=now, error_code="", error="", error_params={})
         return
     why = {"error_code": error.code[:32], "error": str(error), "error_params": error.params}
-    if error.is_outage and now < row.written_at + PATIENCE:
+    if error.is_outage and now < row.written_at + OUTAGE_GRACE:
         again = now + AFTER_OUTAGE
         ours.update(state=State.RETRYING, lease_token=None, next_try_at=again, attempts=row.attempts - 1, **why)
     elif error.permanent or wait is None:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from django.db.models import Case, When
 
-from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.errors import OrderUnknownError
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
@@ -75,7 +75,6 @@ def lock_order(number: str) -> Order:
 
 
 def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
-    """The records of these ids, by id. Without ids there is no query."""
     keys = list(keys)
     return {row.pk: row for row in RECORDS(keys=keys)} if keys else {}
 
@@ -93,11 +92,10 @@ def noted_in_events(**facts) -> Iterator[None]:
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
     """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
     facts = data | _noted.get()
-    return new_row(OrderEvent, order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
+    return OrderEvent(order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
 
 
 def add_event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """Saves one event."""
     row = event(order, kind, by=by, now=now, **data)
     row.save()
     remember(row.pk)

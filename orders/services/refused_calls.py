@@ -13,8 +13,8 @@ from orders.models.inbound import ACCEPTED
 from orders.services.incidents import close_desk_incident, open_desk_incident
 
 INTAKE_REFUSED = "intake_refused"
-LEAST = 5  # calls; fewer say nothing yet (assumed)
-MOST = 20_000  # of the newest calls that are looked at
+MIN_CALLS = 5  # calls; fewer say nothing yet (assumed)
+MAX_CALLS = 20_000  # of the newest calls that are looked at
 ALL_WITHIN, HALF_WITHIN = datetime.timedelta(minutes=2), datetime.timedelta(minutes=10)
 
 
@@ -38,7 +38,7 @@ def _counts(now: datetime.datetime) -> list[tuple[str, int, int]]:
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
-    rows = InboundMessage.objects.filter(pk__gt=newest - MOST, received_at__gt=now - HALF_WITHIN)
+    rows = InboundMessage.objects.filter(pk__gt=newest - MAX_CALLS, received_at__gt=now - HALF_WITHIN)
     short = Count("pk", filter=Q(received_at__gt=now - ALL_WITHIN))
     return list(rows.order_by().values_list("rsp_code").annotate(long=Count("pk"), short=short))
 
@@ -48,6 +48,6 @@ def _worst(counts: list[tuple[str, int, int]]) -> dict | None:
         total = sum(row[column] for row in counts)
         code, number = max(((row[0], row[column]) for row in counts), key=lambda one: one[1], default=(ACCEPTED, 0))
         refused = code != ACCEPTED and (number == total or number > share * total)
-        if total >= LEAST and refused:
+        if total >= MIN_CALLS and refused:
             return {"answer": code, "number": number, "total": total, "minutes": within.seconds // 60}
     return None

@@ -18,10 +18,10 @@ from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
-from orders.services.holds import note_hold
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_state import add_event, refresh_states
 from orders.services.outbox.effects import bpm_acts
+from orders.services.shape import reshape
 from orders.states import set_decision, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
 
@@ -38,10 +38,7 @@ def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be planned anew; None if it can. `claims` come from `claims_against`.
-
-    `rejected`: staff have just taken the rejection back by their decision.
-    """
+    """Why an undone order can't be planned anew. `claims`: see above. `rejected`: staff took the rejection back."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
@@ -98,13 +95,10 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the order's plan by a new one, which also sets the state. The caller writes the state's event.
-
-    Its steps are locked first: one that is being claimed would be in the air, and no plan would know it.
-    """
+    """Replaces the plan and sets the state; the caller writes the event. Locks the steps: none is claimed meanwhile."""
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
-    held_before, content = order.held_because, content_of(order, domains=given_domains(order))
+    content = content_of(order, domains=given_domains(order))
     facts = read_again(order, content)
     plan = decide(content, facts, now=now)
     kept = _kept(order, old, held=bool(plan.held))
@@ -112,10 +106,11 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     not_sent = [State.WAITING, State.DUE, State.RETRYING]
     gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
-    write_plan(order, plan, facts, now=now, by=by, kept=kept)
-    if plan.held and plan.held != held_before:
+    if plan.held and plan.held != order.held_because:
         close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # they are looked at when it goes on
-        note_hold(order, now=now, by=by)
+    write_plan(order, plan, facts, now=now, by=by, kept=kept)
+    if order.kind == Order.Kind.CHANGE and not plan.held:
+        reshape(order.trial, now=now, by=by)  # ends that staff took may have later places
 
 
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:

@@ -28,10 +28,7 @@ def open_restore() -> Timeline | None:
 
 
 def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timeline:
-    """Lets a restored desk send again. Raises NotAllowedError if it does not count as restored, or without a reason.
-
-    The database gets a new name, so that the marks which machines keep about the lost period do not count against it.
-    """
+    """Lets a restored desk send again, under a new name, so that old marks don't count. Raises NotAllowedError."""
     check_reason(reason, "to send again after a restore")
     with transaction.atomic():
         row = Timeline.objects.select_for_update().order_by("-pk").first()

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from orders.content import domain_key
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
@@ -41,19 +40,6 @@ LAST_NUMBERS = Prepared(
     )
 )
 FOLDED_AT_ONCE = 200
-KEPT = ["domains", "service", "ends_on", "closed"]
-
-
-def kept_shape(trial: Order, shape: Shape) -> TrialShape:
-    """The unsaved row of a trial's shape."""
-    return new_row(
-        TrialShape,
-        trial=trial,
-        domains=list(shape.domains.values()),
-        service=shape.service,
-        ends_on=shape.end,
-        closed=shape.closed,
-    )
 
 
 def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
@@ -68,9 +54,18 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 def keep_shape(trial: Order, shape: Shape) -> None:
     """Saves a trial's shape."""
-    TrialShape.objects.bulk_create(
-        [kept_shape(trial, shape)], update_conflicts=True, unique_fields=["trial"], update_fields=KEPT
-    )
+    row = TrialShape(trial=trial, **shape.columns)
+    TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
+
+
+def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
+    """Keeps what a change that is planned last makes of its (locked) trial. Its records were made with the plan.
+
+    Only an ended trial may be another state's by a change that is new.
+    """
+    keep_shape(trial, shape)
+    if not is_new or trial.state == Order.State.ENDED:
+        refresh_trial(trial, shape, now=now, by=by)
 
 
 def _make_rows(trial: Order, shape: Shape) -> None:
@@ -86,21 +81,12 @@ def _make_rows(trial: Order, shape: Shape) -> None:
         if new != record.state:
             record.state = new
             moved.append(record)
-    insert_rows(trial_record(trial, shape.service, name) for key, name in shape.domains.items() if key not in known)
-    update_rows(moved, ["state"])
-
-
-def trial_record(trial: Order, service_type: str, name: str) -> BillingRecord:
-    """An unsaved record of a trial."""
-    return new_row(
-        BillingRecord,
-        order=trial,
-        info_type=BillingRecord.Type.TRIAL,
-        product_id=service_type,
-        business_type=service_type,
-        domain=name,
-        domain_key=domain_key(name),
+    same = {"order": trial, "info_type": BillingRecord.Type.TRIAL, "product_id": shape.service}
+    missing = [(key, name) for key, name in shape.domains.items() if key not in known]
+    insert_rows(
+        BillingRecord(domain=name, domain_key=key, business_type=shape.service, **same) for key, name in missing
     )
+    update_rows(moved, ["state"])
 
 
 def refresh_trial(trial: Order, shape: Shape | None = None, *, now: datetime.datetime, by: str) -> None:

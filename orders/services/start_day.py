@@ -1,19 +1,39 @@
-"""What staff do about a start day: run it once it has come, or call it off before (contract 3.9, One trigger)."""
+"""Starts activations on their start day, and what staff do about it (contract 3.9, One trigger)."""
 
 import datetime
+from collections.abc import Collection
 
 from django.db import transaction
 from django_q.models import Schedule
 
-from orders.activation import activate
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
-from orders.services.order_state import add_event, lock_order
-from orders.services.start_day_schedule import build_schedule, schedule_name
+from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
+from orders.services.outbox.enqueue import build_schedule, schedule_name, wake
+from orders.services.outbox.release import release
 from orders.services.withdrawal import withdraw_by_staff
 
 State = Order.State
+
+
+def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime) -> list[str]:
+    """Starts the orders whose day has come, of these numbers or all: their steps become due. Returns the numbers."""
+    due = Order.objects.filter(state=State.SCHEDULED, start_at__lte=now, undo_since=None)
+    if numbers is not None:
+        due = due.filter(number__in=numbers)
+    ids = list(due.values_list("pk", flat=True)[:500])
+    if not ids:
+        return []
+    with transaction.atomic():
+        orders = lock_orders(ids)
+        waited = _waiting_for_start(ids)
+        release(now=now, order_ids=ids)
+        begun = waited - _waiting_for_start(ids)
+        changed = refresh_states(orders.values(), now=now, by=by)
+        if begun:
+            wake()
+    return sorted({orders[pk].number for pk in begun} | {order.number for order in changed})
 
 
 def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -28,17 +48,13 @@ def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) 
 
 
 def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why its start day can't be run; None if it can."""
     if not _waits_for_its_day(order):
         return NotAllowedError("no_start_day")
     return None if order.start_at <= now else NotAllowedError("start_not_come")
 
 
 def move_start_to(order: Order, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Moves the start of a (locked) scheduled order: its day, its schedule and its waiting steps (contract 3.9, 18).
-
-    The big-data side's records have this createTime already.
-    """
+    """Moves the start of a (locked) scheduled order to where the partner's records have it (contract 3.9, 18)."""
     Schedule.objects.filter(name=schedule_name(order)).delete()
     before, order.start_at = order.start_at, start
     order.biz_start = start.astimezone(SHANGHAI).date()
@@ -60,7 +76,6 @@ def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datet
 
 
 def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why its start day can't be called off; None if it can."""
     if not _waits_for_its_day(order):
         return NotAllowedError("no_start_day")
     return NotAllowedError("start_has_come") if order.start_at <= now else None
@@ -68,3 +83,8 @@ def why_not_call_off(order: Order, now: datetime.datetime) -> NotAllowedError | 
 
 def _waits_for_its_day(order: Order) -> bool:
     return order.state == State.SCHEDULED and order.start_at is not None and order.undo_since is None
+
+
+def _waiting_for_start(ids: Collection[int]) -> set[int]:
+    rows = Dispatch.objects.filter(order__in=ids, state=Dispatch.State.WAITING, gate=Dispatch.Gate.START, undo=False)
+    return set(rows.values_list("order_id", flat=True))

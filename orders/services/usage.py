@@ -32,15 +32,11 @@ def _is_number(value: object) -> bool:
 
 
 def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> list[TrialUsage]:
-    """Stores the big-data side's answer about a trial. Returns the stored rows."""
     return TrialUsage.objects.bulk_create(usage_rows(trial.pk, rows, now))
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues the question for the traffic of these trials, or of all running ones. Returns how many are asked about.
-
-    The question comes after the plan and blocks nothing. Trials with an open question are skipped.
-    """
+    """Queues the question for the traffic of these trials, or of all running ones. Returns how many are asked."""
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
     step = Dispatch.Step.FETCH_USAGE

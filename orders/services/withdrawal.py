@@ -26,10 +26,7 @@ Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
 def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
-    """Withdraws an order of any kind, and undoes what it sent. A repeat gets the first answer again.
-
-    Raises OrderUnknownError (3004), TrialClaimedError (3005) and RepeatCallError (20002). Nothing is stored then.
-    """
+    """Withdraws; repeats get the first answer. Raises OrderUnknownError, TrialClaimedError, RepeatCallError."""
     digest = content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
@@ -139,17 +136,13 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
 
 
 def why_not_withdraw(order: Order) -> NotAllowedError | None:
-    """Why the order's state does not let staff withdraw it; None if it does.
-
-    Staff may withdraw an activation whose late withdrawal they accepted before: nothing of it was undone.
-    """
+    """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
     if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
         return NotAllowedError("withdrawn_already", number=order.number)
     return None
 
 
 def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedError | None:
-    """Why it can't be withdrawn with this choice, or without one; None if it can."""
     late = is_late(order, now)
     if late and how not in {CANCEL, DELETE}:
         return NotAllowedError("choice_missing", number=order.number)

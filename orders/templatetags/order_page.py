@@ -36,43 +36,36 @@ def thousands(number: int) -> str:
 
 @register.filter
 def state_chip(row) -> str:
-    """The row's state as a chip."""
     return chip_of(row)
 
 
 @register.filter
 def cause(row) -> str:
-    """What a step's error code means."""
     return cause_of(row.error_code).what
 
 
 @register.filter
 def service(service_type) -> str:
-    """A service type in words."""
     return service_name(service_type)
 
 
 @register.filter
 def answer_what(message) -> str:
-    """What became of BBOSS's message."""
     return why_refused(message).what
 
 
 @register.filter
 def answer_next(message) -> str:
-    """What to do about it."""
     return why_refused(message).next
 
 
 @register.filter
 def outcome_chip(attempt) -> str:
-    """An attempt's outcome as a chip."""
     return chip(Attempt.Outcome(attempt.outcome))
 
 
 @register.filter
 def result_tone(record) -> str:
-    """The tone of an approval record's result."""
     return TONES[record.result]
 
 

@@ -27,5 +27,4 @@ def verdict_chip(row: RowResult, imported) -> SafeString:
 
 @register.filter
 def held_words(held: str) -> str:
-    """Why an order is held."""
     return str(Order.Held(held).label)

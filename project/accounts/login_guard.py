@@ -24,10 +24,7 @@ def login_name(request: HttpRequest, credentials: dict | None) -> str:
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:
-    """Answers 429 in words.
-
-    Unknown accounts get the same answer, so nobody learns which accounts exist.
-    """
+    """Answers 429 in words, the same for unknown accounts, so that nobody learns which exist."""
     minutes = settings.AXES_COOLOFF_TIME.total_seconds() // 60
     context = {**admin.site.each_context(request), "minutes": int(minutes)}
     answer = render(request, "admin/login_locked.html", context, status=settings.AXES_HTTP_RESPONSE_CODE)

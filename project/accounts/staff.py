@@ -213,10 +213,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return answer
 
     def get_fieldsets(self, request, obj=None):
-        """Hides the password from users who may only look, and masks phone and mail address.
-
-        The password's hash tells them nothing, and they can't set a new one.
-        """
+        """Hides the password from users who may only look, and masks phone and mail address."""
         parts = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return parts

@@ -111,10 +111,7 @@ def _value(copy: sqlite3.Connection, sql: str):
 
 
 def _copy_postgres(folder: Path) -> dict:
-    """Dumps the database with pg_dump.
-
-    The rows are counted in the same snapshot. Then the dump is read through and its rows are counted too.
-    """
+    """Dumps with pg_dump. The rows are counted in the same snapshot, and again in the dump."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):

@@ -26,7 +26,6 @@ def copy_file(source: Path, target: Path) -> dict:
 
 
 def measure(file: Path) -> dict:
-    """`{"bytes", "sha256"}` of a file."""
     with open(file, "rb") as read:
         return {"bytes": file.stat().st_size, "sha256": hashlib.file_digest(read, "sha256").hexdigest()}
 

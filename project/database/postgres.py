@@ -13,7 +13,7 @@ from django.db import connection
 from integrations.database_deadline import error_line
 from project.database.errors import BackupError
 
-MOST_SAID = 500  # characters of a program's output
+MAX_SAID = 500  # characters of a program's output
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {
     "dbname": "PGDATABASE",
@@ -54,7 +54,7 @@ def count_rows(file: Path) -> dict[str, int]:
     counts = _count(process.stdout)
     error = process.stderr.read().decode(errors="replace")
     if process.wait():
-        raise BackupError(f"the dump can't be read: {error_line(error)[:MOST_SAID]}")
+        raise BackupError(f"the dump can't be read: {error_line(error)[:MAX_SAID]}")
     return counts
 
 
@@ -79,10 +79,7 @@ def server_major() -> int:
 
 
 def _program(name: str) -> str:
-    """The path of a program in the server's version.
-
-    An older program refuses the server. The dump of a newer one may not go back.
-    """
+    """The path of a program in the server's version: an older one refuses it, the dump of a newer may not go back."""
     major = server_major()
     for path in (DEBIAN.format(major=major, name=name), shutil.which(name)):
         if path and os.access(path, os.X_OK) and _major_of(path) == major:
@@ -108,4 +105,4 @@ def _run(name: str, *options: str) -> None:
         [_program(name), "--no-password", *options], env=os.environ | named, capture_output=True, text=True, check=False
     )
     if ended.returncode:
-        raise BackupError(f"{name}: {error_line(ended.stderr)[:MOST_SAID]}")
+        raise BackupError(f"{name}: {error_line(ended.stderr)[:MAX_SAID]}")

@@ -9,7 +9,7 @@ from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
 from notifications.models import Notice
 from orders.queries.doubts import Open, count_open
-from orders.queries.paused_work import oldest_due, oldest_retrying
+from orders.queries.pauses import oldest_due, oldest_retrying
 from orders.services.failed_tasks import failed_tasks
 from orders.services.refused_calls import refused_calls
 from project.observability.expiry import Expiry, expiring

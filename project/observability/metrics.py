@@ -35,7 +35,7 @@ from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import failed_steps, open_differences
-from orders.queries.paused_work import pauses_in_force
+from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import read_restore_state
 from orders.steps import GUARDED, OUTSIDE, Channel

@@ -18,7 +18,7 @@ from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, Incident
 from orders.queries.after_restore import lost_entries
-from orders.queries.paused_work import pauses_in_force
+from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
 from orders.services.failed_tasks import DELIVERY_FAILED

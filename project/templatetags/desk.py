@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.change_list import MOST
+from orders.lists.change_list import MAX_COUNTED
 from orders.lists.registration import LISTS, list_of
 from orders.lists.scope import UnlimitedOnly, is_unlimited, why_blind
 from orders.lists.times import ago
@@ -18,7 +18,7 @@ from orders.order_page import pauses
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.dashboard.figures import heartbeats
-from project.dashboard.health import worker_of
+from project.dashboard.partners_and_worker import worker_of
 
 register = template.Library()
 
@@ -27,8 +27,8 @@ register = template.Library()
 def rows_of(changelist) -> str:
     """`12 orders`, or `More than 10,000 orders` beyond the limit of counting."""
     number, opts = changelist.result_count, changelist.opts
-    if number > MOST:
-        return _("More than %(number)s %(name)s") % {"number": f"{MOST:,}", "name": opts.verbose_name_plural}
+    if number > MAX_COUNTED:
+        return _("More than %(number)s %(name)s") % {"number": f"{MAX_COUNTED:,}", "name": opts.verbose_name_plural}
     name = opts.verbose_name if number == 1 else opts.verbose_name_plural
     return _("%(number)s %(name)s") % {"number": f"{number:,}", "name": name}
 
@@ -36,8 +36,8 @@ def rows_of(changelist) -> str:
 @register.simple_tag
 def exported_rows(count: int) -> str:
     """How many rows an export will have; a list counts up to a limit."""
-    if count > MOST:
-        return _("More than %(number)s rows") % {"number": f"{MOST:,}"}
+    if count > MAX_COUNTED:
+        return _("More than %(number)s rows") % {"number": f"{MAX_COUNTED:,}"}
     return ngettext("%(number)s row", "%(number)s rows", count) % {"number": f"{count:,}"}
 
 
@@ -52,7 +52,6 @@ def export_address(context, changelist) -> str:
 
 @register.simple_tag(takes_context=True)
 def list_views(context, changelist) -> dict | None:
-    """The views over a list, its columns, and the forms for both."""
     return views_over(context["request"], changelist)
 
 
@@ -92,19 +91,16 @@ def chosen(choices) -> dict | None:
 
 @register.simple_tag(name="ago")
 def ago_tag(moment) -> str:
-    """A time as people say it, with the exact time on hover."""
     return ago(moment)
 
 
 @register.filter
 def partner_paused(row) -> str:
-    """The partner's name, for a pause in force."""
     return str(PARTNER_NAMES[row.pause.partner])
 
 
 @register.filter
 def person(actor: str) -> str:
-    """Who did something, from what a row stores."""
     return str(actor_of(actor)[0])
 
 

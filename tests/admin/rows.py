@@ -1,7 +1,10 @@
 """A row behind every page of the desk, by its admin's name: `orders_order`, `project_user`, ..."""
 
+import contextlib
+
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.signing import SignedPackage
@@ -10,6 +13,14 @@ from integrations.models import Breaker, Heartbeat, LeaseLock
 from orders.models import BillingRecord, Province, ServiceType, Timeline
 from project.models import FailedLogin
 from tests import factories as make
+
+
+@contextlib.contextmanager
+def kept_for_a_module(blocker):
+    """What is written inside stays until a module's end: what its tests write is rolled back to it."""
+    with blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def of_order(order):

@@ -1,6 +1,7 @@
 """A customer's page: orders as trees, what is billed now, people masked, in scope; paged where there is much."""
 
 import datetime
+import itertools
 import re
 
 import pytest
@@ -13,6 +14,8 @@ from orders.lists.plain_cells import plain
 from orders.models import BillingRecord, Customer, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.search.index import index_orders
 from tests import factories as make
+from tests.admin.walking import unrendered
+from tests.sampling import WHOLE, sampled
 
 pytestmark = pytest.mark.django_db
 ROLE = "管理员"
@@ -299,7 +302,10 @@ def test_only_orders_in_scope_are_shown(member, family):
     assert member(ROLE, letters=["GD"]).get(customer_address("E-55")).status_code == 404
 
 
-def test_twenty_thousand_domains_are_paged(admin_client, family):
+MANY = 20_000 if WHOLE else 2_000
+
+
+def test_many_domains_are_paged(admin_client, family):
     live = family[-1]
     BillingRecord.objects.bulk_create(
         BillingRecord(
@@ -311,18 +317,26 @@ def test_twenty_thousand_domains_are_paged(admin_client, family):
             domain=f"d{place}.example.com",
             domain_key=f"d{place}.example.com",
         )
-        for place in range(20_000)
+        for place in range(MANY)
     )
-    page = admin_client.get(customer_address("E-55"), {"page": "401"})
-    assert page.context["billed"][0].domains + page.context["billed"][1].domains == 20_001
+    page = admin_client.get(customer_address("E-55"), {"page": str(MANY // 50 + 1)})
+    assert page.context["billed"][0].domains + page.context["billed"][1].domains == MANY + 1
     assert len(page.context["rows"]) == 1
     assert len(page.content) < 60_000
 
 
-@pytest.mark.parametrize("query", [{"page": "x"}, {"page": "-1"}, {"lines": "9" * 30}, {"tab": "%"}, {"who": "\0"}])
-def test_nonsense_in_the_address_shows_the_page(admin_client, family, query):
-    for tab in ("billing", "orders", "contacts", "files", "incidents", "events"):
-        assert admin_client.get(customer_address("E-55"), {"tab": tab} | query).status_code == 200
+@pytest.mark.parametrize(
+    "tab, query",
+    sampled(
+        itertools.product(
+            ["billing", "orders", "contacts", "files", "incidents", "events"],
+            [{"page": "x"}, {"page": "-1"}, {"lines": "9" * 30}, {"tab": "%"}, {"who": "\0"}],
+        ),
+        every=4,
+    ),
+)
+def test_nonsense_in_the_address_shows_the_page(admin_client, family, tab, query):
+    shown(admin_client, **{"tab": tab} | query)
 
 
 def test_an_enterprise_id_of_odd_characters_has_a_page(admin_client):
@@ -334,7 +348,7 @@ def test_an_enterprise_id_of_odd_characters_has_a_page(admin_client):
     assert customer_address(odd) in admin_client.get(LIST).content.decode()
 
 
-def test_the_list_is_searched_by_any_part(admin_client, family):
+def test_the_list_is_searched_by_any_part(admin_user, family):
     make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息")
     index()
     both = ["F-66", "E-55"]
@@ -346,8 +360,9 @@ def test_the_list_is_searched_by_any_part(admin_client, family):
         ("北明", []),
         ("", both),
     ]:
-        rows = admin_client.get(LIST, {"q": term}).context["cl"].result_list
-        assert [row.pk for row in rows] == found, term
+        assert [row.pk for row in unrendered(admin_user, LIST, {"q": term}).context_data["cl"].result_list] == found, (
+            term
+        )
 
 
 @pytest.mark.parametrize("name", ["orders_order", "orders_billingrecord"])
@@ -454,11 +469,14 @@ def renamed(family):
         (["SH"], "上海启明信息", "北京云帆网络科技"),
     ],
 )
-def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member, renamed, letters, name, other):
+def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(
+    member, renamed, letters, name, other, settings, tmp_path
+):
     client = member(ROLE, letters=letters)
     newest = Order.objects.filter(attribution_id=letters[0]).latest("pk")
     [row] = client.get(LIST).context["cl"].result_list
     assert (row.shown_name, row.shown_at) == (name, newest.received_at)
+    settings.EXPORT_DIR = tmp_path
     export = reverse("admin:orders_export_new", args=["customers"])
     file = client.post(export, {"format": "csv", "columns": ["customer_name", "newest_order"]})
     answers = {
@@ -485,11 +503,11 @@ def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(member
 )
 def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, term, letters, found):
     client = member(ROLE, letters=letters)
-    assert len(client.get(LIST, {"q": term}).context["cl"].result_list) == found
+    assert len(unrendered(client.person, LIST, {"q": term}).context_data["cl"].result_list) == found
     groups = client.get("/admin/find/", {"q": term, "part": ""}).context["groups"]
     assert [len(group.hits) for group in groups if str(group.title) == gettext("Customers")] == [found][:found]
-    orders = client.get(reverse("admin:orders_order_changelist"), {"q": term}).context["cl"].result_count
-    assert bool(orders) == bool(found)
+    orders = unrendered(client.person, reverse("admin:orders_order_changelist"), {"q": term}).context_data["cl"]
+    assert bool(orders.result_count) == bool(found)
 
 
 @pytest.mark.parametrize("page, status", [("change", 404), ("history", 404), ("delete", 403)])

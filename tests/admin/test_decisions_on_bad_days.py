@@ -8,12 +8,12 @@ from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, acted_before, changes, deciding, failed, filled, staff
+from tests.sampling import sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-every_decision = pytest.mark.parametrize("key", list(DECISIONS))
 
 
-@pytest.mark.parametrize("key", [key for key, row in DECISIONS.items() if row.guarded])
+@pytest.mark.parametrize("key", sampled([key for key, row in DECISIONS.items() if row.guarded], every=5))
 def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
     order = ALLOWED[key]()
     form = filled(order, key)
@@ -25,7 +25,7 @@ def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
     assert (order.events.count(), changes(order)) == (events, state)
 
 
-@every_decision
+@pytest.mark.parametrize("key", sampled(DECISIONS, every=4))
 def test_it_calls_one_service_once_and_none_where_it_is_refused(boss, key, monkeypatch):
     order, calls = ALLOWED[key](), []
     monkeypatch.setattr(DECISIONS[key], "act", lambda *_args, **more: calls.append(more["reason"]))
@@ -42,7 +42,7 @@ NONSENSE = [{"reason": "a\0b"}, {"reason": "x" * 501}, {"seen": "abc"}, {"seen":
 @pytest.mark.parametrize(
     "key, form",
     [
-        *((key, form) for key in DECISIONS for form in NONSENSE),
+        *sampled(((key, form) for key in DECISIONS for form in NONSENSE), every=9),
         ("attribute", {"letters": "\0"}),
         ("decide", {"record": "\0"}),
         ("name_domains", {"domains": "a\0b.cn"}),

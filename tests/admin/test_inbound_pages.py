@@ -120,6 +120,8 @@ def test_a_contact_is_called_by_the_word_of_its_province(member):
         text = staff.get(url).content.decode()
         assert f"北京 SA {contact.pk}" in text
         assert "BJ SA" not in text
+    given = {"attribution": "BJ", "role": contact.role, "name": contact.name, "mail": contact.mail, "tel": "1"}
+    staff.post(urls[0], given)
     assert LogEntry.objects.get().object_repr == f"北京 SA {contact.pk}"
 
 
@@ -128,4 +130,5 @@ def test_opening_a_mail_or_a_contact_is_logged(member):
     mail, contact = make.MailFactory(body="13700001234"), make.ContactFactory(tel="13700001234")
     assert "13700001234" in page(staff, mail, personal="1")
     assert "13700001234" in page(staff, contact)
-    assert LogEntry.objects.filter(user=staff.person).count() == 2
+    seen = OrderEvent.objects.filter(kind="personal_data_seen").order_by("pk").values_list("order", "data__where")
+    assert list(seen) == [(mail.order_id, f"mail {mail.pk}"), (None, f"contact {contact.pk}")]

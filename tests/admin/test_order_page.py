@@ -1,6 +1,8 @@
 """The page of one order: where it stands, its tabs, its database queries, what it hides."""
 
 import datetime
+import functools
+import itertools
 
 import pytest
 from django.urls import reverse
@@ -9,14 +11,14 @@ from django_q.models import Schedule
 
 from orders.models import Attempt, Order, OrderDomain, OrderEvent
 from orders.order_page.tabs import TABS
-from orders.services.start_day_schedule import schedule_name
+from orders.services.outbox.enqueue import schedule_name
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW
+from tests.sampling import WHOLE, sampled
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 22
-every_tab = pytest.mark.parametrize("tab", [tab.key for tab in TABS])
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -28,19 +30,19 @@ def text_of(client, order, query=""):
 
 @pytest.fixture
 def busy(db):
-    """An order with a long history: 5,000 attempts, 5,000 events, hundreds of everything else."""
+    """An order with a long history: 500 attempts, 500 events, dozens of everything else."""
     order = failed()
     bpm = order.dispatches.get()
     billing = step(order, position=2, payload='{"productInfos": []}')
     for row in (bpm, billing):
         Attempt.objects.bulk_create(
             Attempt(dispatch=row, number=n, started_at=NOW, outcome="retry", answer="{}", error="503")
-            for n in range(1, 2501)
+            for n in range(1, 251)
         )
     OrderEvent.objects.bulk_create(
-        OrderEvent(order=order, at=NOW, actor="worker", kind="step_retrying", data={}) for _ in range(5000)
+        OrderEvent(order=order, at=NOW, actor="worker", kind="step_retrying", data={}) for _ in range(500)
     )
-    for _ in range(120):
+    for _ in range(30):
         factories.ApprovalRecordFactory(order=order)
         factories.OrderDomainFactory(order=order)
         factories.BillingRecordFactory(order=order, dispatch=billing)
@@ -54,7 +56,8 @@ def busy(db):
 
 def test_no_tab_asks_more_than_its_queries(client, busy, django_assert_max_num_queries):
     client.force_login(staff("see_personal_data", "resend_order"))
-    for query in [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]:
+    queries = [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]
+    for query in queries[:: 1 if WHOLE else 3]:
         with django_assert_max_num_queries(MOST_QUERIES):
             text_of(client, busy, query)
 
@@ -82,13 +85,21 @@ def test_a_page_shows_a_part_of_a_long_history(admin_client, busy):
     answer = admin_client.get(page(busy, "?tab=events&page=2"))
     assert len(answer.context["told"]) == 50
     answer = admin_client.get(page(busy, "?tab=bpm&calls=3"))
-    assert [row.number for row in answer.context["attempts"]] == list(range(2480, 2470, -1))
+    assert [row.number for row in answer.context["attempts"]] == list(range(230, 220, -1))
 
 
-@every_tab
-def test_every_tab_opens_empty_and_full(admin_client, tab):
-    for order in (factories.OrderFactory(), failed(), billed(), held_for_files(), scheduled(days=2)):
-        text_of(admin_client, order, f"?tab={tab}")
+@pytest.mark.parametrize(
+    "tab, new",
+    sampled(
+        itertools.product(
+            [tab.key for tab in TABS],
+            [factories.OrderFactory, failed, billed, held_for_files, functools.partial(scheduled, days=2)],
+        ),
+        every=3,
+    ),
+)
+def test_every_tab_opens_empty_and_full(admin_client, tab, new):
+    text_of(admin_client, new(), f"?tab={tab}")
 
 
 @pytest.mark.parametrize("query", ["?tab=nonsense", "?tab=events&page=zz&who=zz", "?tab=bpm&calls=-1", "?page=99"])
@@ -172,43 +183,6 @@ def test_events_can_be_filtered(admin_client):
     assert len(kinds("")) == 4
 
 
-@every_tab
-def test_names_with_html_in_them_stay_text(admin_client, tab):
-    trial = factories.TrialFactory(enterprise_name=HOSTILE)
-    order = factories.OrderFactory(
-        trial=trial,
-        trial_number=trial.number,
-        enterprise_name=HOSTILE,
-        oper_user=HOSTILE,
-        content={"a": HOSTILE},
-        bpm_process=HOSTILE,
-        first=False,
-        info_security=HOSTILE,
-        enterprise_id=HOSTILE[:20],
-    )
-    row = step(order, "start_bpm", "failed", error_code="code_400", error=HOSTILE, payload=f'{{"a": "{HOSTILE}"}}')
-    factories.AttemptFactory(dispatch=row, answer=HOSTILE, error=HOSTILE)
-    factories.OrderDomainFactory(order=order, name=HOSTILE)
-    factories.BillingRecordFactory(order=order, domain=HOSTILE)
-    factories.ApprovalRecordFactory(order=order, opinion=HOSTILE, operator=HOSTILE, node_name=HOSTILE)
-    factories.MailFactory(dispatch__order=order, subject=HOSTILE, body=HOSTILE, recipients=[HOSTILE])
-    factories.OrderEventFactory(order=order, actor=f"staff:{HOSTILE}", kind=HOSTILE[:32], data={"reason": HOSTILE})
-    factories.InboundMessageFactory(order_number=order.number, body=HOSTILE, rsp_desc=HOSTILE, trans_ido=HOSTILE)
-    assert "<script>alert" not in text_of(admin_client, order, f"?tab={tab}")
-
-
-@every_tab
-def test_no_page_carries_inline_code(admin_client, tab):
-    order = failed()
-    row = order.dispatches.get()
-    factories.AttemptFactory(dispatch=row)
-    answer = admin_client.get(page(order, f"?tab={tab}"))
-    text = answer.content.decode()
-    for wrong in ("<style", " style=", " onclick=", " onload=", "javascript:", "<script>"):
-        assert wrong not in text
-    assert "default-src 'self'" in answer["Content-Security-Policy"]
-
-
 def test_curl_carries_key_and_payload_but_no_secret(admin_client, settings):
     order = failed()
     row = order.dispatches.get()
@@ -267,10 +241,10 @@ def test_what_is_out_of_scope_can_t_be_reached(client):
 
 
 def test_an_order_in_every_state_has_a_page(admin_client):
-    for state in Order.State:
+    for place, state in enumerate(Order.State):
         held = Order.Held.CLAIM_HELD if state == Order.State.HELD else ""
         undo = timezone.now() if state in {"compensating", "withdrawn", "rejected"} else None
-        for kind in Order.Kind:
+        for kind in list(Order.Kind) if WHOLE else [list(Order.Kind)[place % len(Order.Kind)]]:
             text_of(admin_client, factories.OrderFactory(kind=kind, state=state, held_because=held, undo_since=undo))
 
 

@@ -15,6 +15,7 @@ from tests import factories as make
 from tests.admin.latin import english, fill_with_digits_and_chinese
 from tests.admin.rows import of_order
 from tests.admin.walking import ask, rows, sign_in
+from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 LABEL = re.compile(r"<label[^>]*>([^<]+)[:：]</label>")
@@ -30,7 +31,7 @@ def twice(pattern, text):
 
 def test_no_page_names_two_lines_alike_or_leaves_one_without_a_value(admin_client):
     wrong = {}
-    for name, row in rows().items():
+    for name, row in list(rows().items())[:: 1 if WHOLE else 3]:
         text = admin_client.get(reverse(f"admin:{name}_change", args=[row.pk])).content.decode()
         wrong[name] = twice(LABEL, text) + twice(MARK, text)
         wrong[name] += EMPTY.findall(text) if name != "django_q_ormq" else []  # the row made here holds no task
@@ -40,7 +41,7 @@ def test_no_page_names_two_lines_alike_or_leaves_one_without_a_value(admin_clien
 def test_no_part_of_an_order_marks_two_places_alike_or_is_in_english(admin_client):
     url = reverse("admin:orders_order_change", args=[rows()["orders_order"].pk])
     fill_with_digits_and_chinese()
-    pages = {tab.key: ask(admin_client, f"{url}?tab={tab.key}") for tab in TABS}
+    pages = {tab.key: ask(admin_client, f"{url}?tab={tab.key}") for tab in TABS[:: 1 if WHOLE else 2]}
     assert {key: found for key, answer in pages.items() if (found := twice(MARK, answer.page))} == {}
     assert english(pages) == {}
 

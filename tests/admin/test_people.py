@@ -15,7 +15,7 @@ from django.urls import reverse
 from orders.models import Order, OrderEvent
 from orders.people import actor_of
 from orders.services.incident_desk import note_incident
-from orders.services.pauses import pause_partner
+from orders.services.pausing import pause_partner
 from project.models import User
 from tests import factories
 from tests.factories import NOW

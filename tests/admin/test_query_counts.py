@@ -16,6 +16,7 @@ from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, new_row, of_none, of_order
 from tests.admin.walking import models
+from tests.sampling import WHOLE, sampled
 
 pytestmark = pytest.mark.django_db
 FEW, MANY = 2, 5
@@ -41,13 +42,6 @@ def queries(client, url):
     return len(captured)
 
 
-def warm_queries(client, url):
-    """The same without those that are made once per process."""
-    first, again = queries(client, url), queries(client, url)
-    assert again <= first
-    return again
-
-
 def too_many(client, urls, most):
     """{name: queries} of the pages with more; what a page asks once per process counts only if it stays below."""
     found = {name: url for name, url in urls.items() if queries(client, url) > most}
@@ -58,14 +52,22 @@ def grows_not(client, url, grow, most):
     """Opens the page with FEW and with MANY rows."""
     for _ in range(FEW):
         grow()
-    few = warm_queries(client, url)
-    for _ in range(MANY - FEW):
-        grow()
-    assert queries(client, url) == few
+    few = queries(client, url)
+    many = grown(client, url, grow)
+    if many < few:  # the first page asked what is asked once per process
+        few, many = many, grown(client, url, grow)
+    assert many == few
     assert few <= most, few
 
 
-@pytest.mark.parametrize("name", sorted(models()))
+def grown(client, url, grow):
+    """The queries of the page with MANY - FEW rows more."""
+    for _ in range(MANY - FEW):
+        grow()
+    return queries(client, url)
+
+
+@pytest.mark.parametrize("name", sampled(sorted(models()), every=3))
 def test_a_list_asks_the_same_however_long(unlimited, name):
     grows_not(unlimited, reverse(f"admin:{name}_changelist"), lambda: new_row(name), LIST)
 
@@ -81,13 +83,13 @@ def test_every_page_and_its_history(unlimited):
     urls = {
         (name, page): reverse(f"admin:{name}_{page}", args=[row.pk])
         for name, row in rows.items()
-        for page in ("change", "history")
+        for page in ("change", "history")[: 2 if WHOLE else 1]
         if (name, page) not in {("orders_order", "change"), ("orders_customer", "change")}
     }
     assert too_many(unlimited, urls, PAGE) == {}
 
 
-@pytest.mark.parametrize("tab", [tab.key for tab in CUSTOMER_TABS])
+@pytest.mark.parametrize("tab", sampled([tab.key for tab in CUSTOMER_TABS], every=2))
 def test_a_customer_with_many_orders(staff, tab):
     row = make.CustomerFactory(last_order__attribution_id="BJ")
 
@@ -217,14 +219,16 @@ def busy(order):
     make.AffectedOrderFactory(order=order)
 
 
-@pytest.mark.parametrize("key", ["resend", "compensate", "withdraw", "note"])
+@pytest.mark.parametrize("key", sampled(["resend", "compensate", "withdraw", "note"], every=2))
 def test_the_form_of_a_decision(unlimited, key):
     order = failed()
     url = reverse("admin:orders_order_decide", args=[order.pk, key])
     grows_not(unlimited, url, lambda: busy(order), ORDER_PAGE)
 
 
-@pytest.mark.parametrize("tab", ["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"])
+@pytest.mark.parametrize(
+    "tab", sampled(["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"], every=2)
+)
 def test_an_order_s_page(unlimited, tab):
     order = failed()
     url = reverse("admin:orders_order_change", args=[order.pk]) + f"?tab={tab}"
@@ -256,7 +260,7 @@ def test_the_result_of_resending_many(unlimited):
     grows_not(unlimited, url, sent, ORDER_PAGE)
 
 
-@pytest.mark.parametrize("key", ["note", "attribute", "conflicts", "incidents"])
+@pytest.mark.parametrize("key", sampled(["note", "attribute", "conflicts", "incidents"], every=2))
 def test_an_act_on_many(unlimited, key):
     url = reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1"
     grows_not(unlimited, url, lambda: of_order(make.OrderFactory(attribution_id="BJ")), PAGE)

@@ -152,8 +152,9 @@ def kinds_written() -> set[str]:
 
 
 def test_every_kind_of_event_has_its_words():
-    assert len(kinds_written()) > 20
-    assert kinds_written() - set(WORDS) == set()
+    written = kinds_written()
+    assert len(written) > 20
+    assert written - set(WORDS) == set()
 
 
 @pytest.mark.django_db

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.urls import reverse
+from django.test import RequestFactory
+from django.urls import resolve, reverse
 
 from orders.lists.registration import LISTS
 from project.models import User
@@ -72,18 +73,35 @@ def standard(found):
     }
 
 
+class Messages(list):
+    """What a view tells the person, where no middleware keeps it."""
+
+    def add(self, level, message, extra_tags=""):
+        self.append(message)
+
+
+def unrendered(user, url, query=None):
+    """What the view of an address gives before its template is rendered, which takes most of a page's time."""
+    request = RequestFactory().get(url, query)
+    request.user, request._messages = user, Messages()
+    view, *given = resolve(request.path)
+    answer = view(request, *given[0], **given[1])
+    answer.messages = request._messages
+    return answer
+
+
 def in_turn(letter, place, size):
     """Whether this person asks for what has this place: everybody for one of `size`, the next one for the next."""
     return WHOLE or (place + PEOPLE.index(letter)) % size == 0
 
 
 def one_page_a_model(asked, letter):
-    """Another one for each person."""
+    """Of every second model; another one for each person."""
     place = {name: place for place, name in enumerate(dict.fromkeys(name for name, _ in asked))}
     return {
         (name, page): url
         for (name, page), url in asked.items()
-        if in_turn(letter, place[name] + PAGES.index(page), len(PAGES))
+        if in_turn(letter, place[name] + PAGES.index(page), 2 * len(PAGES))
     }
 
 

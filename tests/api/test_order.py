@@ -12,7 +12,7 @@ from orders.models import OrderEvent
 from orders.queries.status_report import order_status
 from orders.restored_guard import is_restored
 from orders.services.incidents import open_incident
-from orders.services.pauses import remind_of_pauses
+from orders.services.pausing import remind_of_pauses
 from tests import factories as make
 from tests.admin.orders import failed, failed_trial, held_for_files, planned, step
 from tests.admin.test_query_counts import busy

@@ -170,7 +170,7 @@ def test_a_rate_is_exact_and_comes_back_evenly(settings, clock):
 
 
 def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotten(monkeypatch, clock):
-    monkeypatch.setattr(rate_limit, "MOST_CALLERS", 3)
+    monkeypatch.setattr(rate_limit, "MAX_CALLERS", 3)
     buckets = Buckets()
     assert [buckets.take(name, 1, 60) for name in "abc"] == [True] * 3
     assert not buckets.take("a", 1, 60)  # a has just called, so b is the oldest
@@ -180,7 +180,7 @@ def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotte
 
 
 def test_strangers_from_everywhere_do_not_get_a_new_rate(settings, monkeypatch, clock):
-    monkeypatch.setattr(rate_limit, "MOST_CALLERS", 3)
+    monkeypatch.setattr(rate_limit, "MAX_CALLERS", 3)
     settings.BBOSS_RATE, settings.BBOSS_UNSIGNED_RATE = "1/min", "1/min"
     rate_limit.check_unsigned_rate()
     assert [passes(1, f"10.0.0.{number}") for number in range(9)] == [1] * 9

@@ -1,7 +1,5 @@
 """A desk of its own for browsers: a database with varied orders, and a web process on a free port."""
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Self
@@ -21,7 +19,7 @@ class Desk(Children):
     def __enter__(self) -> Self:
         try:
             self.run("manage.py", "migrate", "--verbosity", "0")
-            self.run("-m", self.filling)
+            self.run("-m", self.filling, timeout=600)
             self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
         except BaseException:
             self.__exit__()
@@ -42,6 +40,3 @@ class Desk(Children):
             "LOG_LEVEL": "WARNING",
             "BPM_TASK_URL": "https://bpm.example.com/tasks/{process}?order={order}",
         }
-
-    def run(self, *arguments: str) -> None:
-        subprocess.run([sys.executable, *arguments], cwd=self.root, env=self.environment, check=True)

@@ -130,7 +130,7 @@ class BundledDesk(Children):
     def environment(self) -> dict[str, str]:
         return environment()
 
-    def run(self, *words: str) -> str:
+    def manage(self, *words: str) -> str:
         """What one of its commands prints. Raises DrillError where it fails."""
         return type_line(shlex.join([self.python, "manage.py", *words]), cwd=self.root)
 
@@ -159,15 +159,15 @@ def take_order_in(desk: BundledDesk) -> None:
     for content, state in ((trial(1, BizStart=today), "trialing"), (activation(1, BizStart=today), "active")):
         file, number = folder / "order.json", content["OrderNum"]
         file.write_text(json.dumps(content))
-        desk.run("send_order", str(file))
+        desk.manage("send_order", str(file))
         until(
-            lambda number=number, state=state: json.loads(desk.run("show", number, "--json"))["state"] == state,
+            lambda number=number, state=state: json.loads(desk.manage("show", number, "--json"))["state"] == state,
             seconds=CARRIED_OUT_WITHIN,
             every=1,
             what=f"{number} is {state}",
         )
         print(f"{number} is {state}", flush=True)
-    print(desk.run("version"), end="")
+    print(desk.manage("version"), end="")
 
 
 def ask(folder: Path, port: int, path: str) -> str:

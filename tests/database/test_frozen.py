@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import requests
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.bboss_messages import accepted
 from tests.harness.desk import ProcessDesk
 from tests.harness.relay import Relay

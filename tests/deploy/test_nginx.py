@@ -15,7 +15,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.first_start.lines import ROOT, Place
 from tests.harness.desk import ProcessDesk
 from tests.harness.nginx import NGINX, nginx_command, write_nginx_conf

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import requests
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.harness.desk import ProcessDesk
 from tests.tools.chaos.aftermath import Aftermath
 from tests.tools.chaos.world import SHANGHAI, World

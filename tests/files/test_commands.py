@@ -59,7 +59,7 @@ def test_check_without_held_orders(db, capsys):
 def test_check_refuses_before_it_does_anything(held):
     order, other = held(), OrderFactory()
     before = check_of(order).next_try_at
-    with pytest.raises(CommandError, match="order nobody is unknown"):
+    with pytest.raises(CommandError, match="unknown: nobody"):
         call_command("check_attachments", order.number, "nobody")
     with pytest.raises(CommandError, match=f"order {other.number} is not held for its files"):
         call_command("check_attachments", order.number, other.number)
@@ -81,7 +81,7 @@ def test_waive(held, capsys):
     order = held()
     call_command("waive", order.number, "--reason", "已线下审核")
     who = f"command:{getpass.getuser()}"
-    assert said(capsys) == [f"{order.number}: finding waived by {who}, the order goes on (state in_progress)"]
+    assert said(capsys) == [f"{order.number}: finding waived by {who} (state in_progress)"]
     assert ApprovalRecord.objects.get().operator == who
 
 
@@ -106,7 +106,7 @@ def test_waive_where_the_machine_knows_no_name(held, monkeypatch):
     [
         (["nobody", "--reason", "x"], "order nobody is unknown"),
         (["{order}", "--reason", "x"], "is not held for its files"),
-        (["{order}", "--reason", " "], "a waiver needs a reason"),
+        (["{order}", "--reason", " "], "a reason is needed"),
         (["{order}"], "--reason"),
         ([], "order"),
     ],
@@ -122,7 +122,7 @@ def test_attribute(db, capsys, letters):
     order = receive(LOST)
     assert order.held_because == "attribution_unknown"
     call_command("attribute", order.number, letters, "--reason", "客户在北京", "--by", "lisi")
-    assert said(capsys) == ["100T1: attribution BJ chosen by command:lisi, the order goes on (state in_progress)"]
+    assert said(capsys) == ["100T1: attribution BJ chosen by command:lisi (state in_progress)"]
     order.refresh_from_db()
     assert (order.state, order.attribution_id) == ("in_progress", "BJ")
     event = order.events.get(kind="attribution_chosen")
@@ -137,7 +137,7 @@ def test_attribute(db, capsys, letters):
             ["100T1", "XX", "--reason", "x"],
             "attribution 'XX' is unknown; choose one of AH, BJ, .*, GJ, .*, JT, .*, ZJ$",
         ),
-        (["100T1", "BJ", "--reason", " "], "a choice needs a reason"),
+        (["100T1", "BJ", "--reason", " "], "a reason is needed"),
         (["100T1", "BJ"], "--reason"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 from django.conf import settings
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from project import __version__
 from tests.bboss_messages import accepted
 from tests.first_start.lines import ROOT, Place, WalkError, upgrade_lines, way_back_lines

@@ -10,7 +10,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.delivery.loop import drain
-from orders.activation import activate
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.status_report import order_status
@@ -20,6 +19,7 @@ from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
+from orders.services.start_day import activate
 from orders.services.trials import end_trials
 from orders.states import may_move
 from tests.bboss_messages import accepted, post_order

@@ -2,11 +2,11 @@
 
 import json
 
-import openpyxl
 import pytest
 
 from notifications.models import Contact
 from orders.models import TrialUsage
+from tests.files.books import book, write
 
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
 
@@ -18,14 +18,6 @@ def sandbox(sandbox_over_http):
 
 def billing(desk) -> list[list[dict]]:
     return [body["productInfos"] for body in desk.sent(BILLING)]
-
-
-def add_files(folder, names):
-    for name in names:
-        book = openpyxl.Workbook()
-        book.active.append(["项目", "内容"])
-        book.active.append(["域名", "a.example.com"])
-        book.save(folder / name)
 
 
 def test_case_1_first_activation_starting_today(desk, case):
@@ -42,7 +34,8 @@ def test_case_2_subsequent_activation_billed_after_approval(desk, case, settings
     one, two = case(1), case(2)
     contact = two["contacts"][0]
     Contact.objects.create(attribution_id=contact.pop("attribution"), **contact)
-    add_files(settings.ATTACHMENT_DIR, two["files"])
+    for name in two["files"]:
+        write(settings.ATTACHMENT_DIR, name, book())
     desk.play_case(one)
     before = len(billing(desk))
     desk.play_case(two)

@@ -45,7 +45,7 @@ def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
         (["A2", "--reason", "x"], "nothing of order A2 was sent to the big-data side (state awaiting_approval)"),
         (["A3", "--reason", "x"], "nothing of order A3 was sent to the big-data side (state held)"),
         (["A4", "--reason", "x"], "order A4 is undone already (state withdrawn)"),
-        (["A1", "--reason", "  "], "a compensation needs a reason"),
+        (["A1", "--reason", "  "], "a reason is needed"),
         (["A1"], "--reason"),
     ],
 )

@@ -64,10 +64,10 @@ def test_more_domains_than_allowed_are_refused(desk, make):
 
 def test_an_order_that_was_taken_before_the_limit_is_still_known(desk, monkeypatch):
     """The same order again answers the first transIDH, for good."""
-    monkeypatch.setattr("orders.intake.receive.MOST_DOMAINS", 3)
+    monkeypatch.setattr("orders.intake.receive.MAX_DOMAINS", 3)
     content = trial("T1", *named(3))
     first = desk.post(content)["transIDH"]
-    monkeypatch.setattr("orders.intake.receive.MOST_DOMAINS", 2)
+    monkeypatch.setattr("orders.intake.receive.MAX_DOMAINS", 2)
     assert desk.post(content)["transIDH"] == first
     assert desk.refused(trial("T2", *named(3))) == ("20505", "")
 

@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from integrations.bpm.signature import sign
 from notifications import sending
 from orders.models import Attempt, Difference, InboundMessage, TrialUsage

@@ -7,9 +7,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from orders.activation import activate, run_job
+from orders.activation import run_job
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.release import release
+from orders.services.start_day import activate
 from tests.flows.contents import activation, trial, withdrawal
 
 A, X = "a.example.com", "x.example.com"

@@ -10,9 +10,9 @@ from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
-from orders.queries.paused_work import oldest_due
+from orders.queries.pauses import oldest_due
 from orders.services.outbox.resend import Selection, judge_selection
-from orders.services.pauses import end_pauses, pause_partner, resume_partner
+from orders.services.pausing import end_pauses, pause_partner, resume_partner
 from orders.services.reconciliation.take import take
 from tests.conftest import shanghai
 from tests.flows.conftest import BILLING, BPM

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
-from orders.models import Dispatch, OrderEvent, TrialClaim
+from orders.models import OrderEvent, TrialClaim
 from orders.services.outbox.resend import Selection, judge_selection, resend
 from tests.flows.test_breaker import trial
 
@@ -91,16 +91,6 @@ def test_what_succeeded_is_refused_unless_forced(desk, capsys):
     desk.deliver()
     assert len(set(keys(desk, BILLING))) == 2
     assert desk.order("T1").state == "trialing"
-
-
-def test_a_dry_run_says_what_would_happen_and_does_nothing(desk, settings, capsys):
-    exhaust(desk, settings)
-    events = OrderEvent.objects.count()
-    code, out = run(capsys, "T1", "--dry-run")
-    assert code == 0
-    assert "will send (the same key and bytes)" in out
-    assert OrderEvent.objects.count() == events
-    assert Dispatch.objects.get(step="create_trial_billing").state == "failed"
 
 
 def test_by_filter(desk, capsys):

@@ -159,7 +159,7 @@ def test_domains_that_are_named_later_are_found():
 
 @pytest.mark.django_db
 def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(search_index, "MOST_DOMAINS", 3)
+    monkeypatch.setattr(search_index, "MAX_DOMAINS", 3)
     monkeypatch.setattr(search_index, "DOMAINS", 2)
     rows = [make.OrderFactory() for _ in range(3)]
     for place in range(12):

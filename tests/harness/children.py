@@ -63,6 +63,23 @@ class Children:
             )
         return self.processes[name]
 
+    def run(
+        self, *words: str, check: bool = True, timeout: float = 120, root: Path | None = None
+    ) -> subprocess.CompletedProcess:
+        """Python with these arguments, to its end. Raises RuntimeError with its last words if it fails and `check`."""
+        ended = subprocess.run(
+            [sys.executable, *words],
+            cwd=root or self.root,
+            env=self.environment,
+            check=False,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+        )
+        if check and ended.returncode:
+            raise RuntimeError(f"{' '.join(words)} ended with {ended.returncode}: {ended.stderr[-TAIL:]}")
+        return ended
+
     def start_gunicorn(
         self, name: str, port: int, *, application: str = "project.wsgi", workers: str = WORKERS, **environment: str
     ) -> str:

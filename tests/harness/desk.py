@@ -10,7 +10,6 @@ import pathlib
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from urllib.parse import urlsplit
 import psycopg
 import requests
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
+from tests.files.books import book, write
 from tests.harness.children import ROOT, Children
 from tests.harness.clusters import PostgresCluster
 from tests.harness.ports import free_port, free_ports
@@ -155,18 +155,9 @@ class ProcessDesk(Children):
 
     # --- processes
 
-    def manage(
-        self, *words: str, check: bool = True, timeout: float = 120, root: pathlib.Path | None = None
-    ) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=root or self.root,
-            env=self.environment,
-            check=check,
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-        )
+    def manage(self, *words: str, **how) -> subprocess.CompletedProcess:
+        """One of our commands (`Children.run`)."""
+        return self.run("manage.py", *words, **how)
 
     def start_sandbox(self) -> None:
         self.start_sandbox_at(self.ports["sandbox"], "--state", str(self.folder / "partners.sqlite3"))
@@ -222,13 +213,27 @@ class ProcessDesk(Children):
 
     def until_state(self, number: str, *states: str, seconds: float = 60) -> dict:
         """Waits until the order is in one of these states and none of its steps is under way."""
+        busy = "SELECT order_id FROM orders_dispatch WHERE state IN ('due', 'sending', 'retrying')"
+        at_rest = f"SELECT state FROM orders_order WHERE number = '{number}' AND id NOT IN ({busy})"
+        what = f"{number} is {' or '.join(states)}"
+        self.until(lambda: {*states} & {state for (state,) in self.rows(at_rest)}, seconds=seconds, what=what)
+        return self.show(number)
 
-        def there():
-            found = self.show(number)
-            busy = [step for step in found["steps"] if step["status"] in {"due", "sending", "retrying"}]
-            return found if found["state"] in states and not busy else None
+    def add_contact(self, contact: dict) -> None:
+        """A case's contact: who is responsible for an attribution."""
+        fields = {"attribution_id" if name == "attribution" else name: value for name, value in contact.items()}
+        create = f"from notifications.models import Contact; Contact.objects.create(**{fields!r})"
+        self.manage("shell", "-v0", "-c", create)
 
-        return self.until(there, seconds=seconds, every=0.2)
+    def add_files(self, names: list[str]) -> None:
+        """Info-security files that can be read."""
+        for name in names:
+            write(self.folder / "attachments", name, book())
+
+    def approve(self, number: str) -> None:
+        """Has the sandbox's BPM approve an order."""
+        body = {"code": number, "result": "pass"}
+        requests.post(f"{self.sandbox_url}/approve", json=body, timeout=30).raise_for_status()
 
     def partners(self) -> dict:
         return requests.get(f"{self.sandbox_url}/state", timeout=10).json()

@@ -12,7 +12,7 @@ import random
 from django.conf import settings
 
 from integrations.bboss.envelope import sign
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.hostile import shapes, valid, wire
 from tests.hostile.wire import Request
 

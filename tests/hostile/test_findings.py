@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from approvals.models import ApprovalRecord
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import InboundMessage, Order
 from tests.hostile import valid
 from tests.hostile.mutations import BBOSS, BPM

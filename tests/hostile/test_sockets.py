@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from integrations.bboss.sign import signed_envelope
+from integrations.bboss.sample_envelope import signed_envelope
 from tests.harness.desk import ProcessDesk
 from tests.hostile.mutations import BBOSS, BPM
 

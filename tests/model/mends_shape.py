@@ -115,7 +115,7 @@ def _of_the_fold() -> dict[str, Mend]:
 
 def _of_endings() -> dict[str, Mend]:
     from orders import shape as folding
-    from orders.intake import decide, write
+    from orders.intake import decide
     from orders.models import TrialEnd
     from orders.queries import shapes
     from orders.services import giving_up
@@ -151,7 +151,7 @@ def _of_endings() -> dict[str, Mend]:
         # Any change with a higher number ends an ending.
         "19 a later end after an ending": Mend(put("after", any_change_ends_it, folding, decide)),
         # A revival removes the ending.
-        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping, write)),
+        "19 an ending stands when its revival goes": Mend(put("keep_shape", forgets_endings, keeping)),
         # The fold leaves taken ends out.
         "19 a taken end counts": Mend(put("after", without(TakenEnd), folding)),
         # A taken end comes last in the fold.
@@ -210,7 +210,6 @@ def _of_given_up() -> dict[str, Mend]:
 
 
 def _of_the_state() -> dict[str, Mend]:
-    from orders.intake import write
     from orders.services import giving_up, trials
     from orders.services import shape as keeping
     from orders.services.order_state import move_trial
@@ -227,11 +226,9 @@ def _of_the_state() -> dict[str, Mend]:
 
     return {
         # The state is not moved when the shape changes.
-        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping, write)),
+        "19 ended where its end has passed": Mend(put("refresh_trial", stays, keeping)),
         # A trial without live records is ended.
-        "19 what is live does not decide": Mend(
-            put("refresh_trial", ends_without_records, keeping, write, giving_up, trials)
-        ),
+        "19 what is live does not decide": Mend(put("refresh_trial", ends_without_records, keeping, giving_up, trials)),
     }
 
 

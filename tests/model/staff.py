@@ -23,7 +23,7 @@ from orders.services.files import waive_files
 from orders.services.holds import choose_attribution
 from orders.services.incident_desk import resolve_incident
 from orders.services.outbox.resend import Selection, judge_selection, resend
-from orders.services.pauses import pause_partner, resume_partner
+from orders.services.pausing import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
@@ -72,20 +72,17 @@ class Staff:
     """The commands, given at the clock's time."""
 
     @act
-    def resend(self, *numbers: str, force=False, dry=False, **selection):
+    def resend(self, *numbers: str, force=False, **selection):
         """By number, or by a filter: channel, failed, partner, since, reopen."""
         if "reopen" in selection and not REOPENS:
             del selection["reopen"]
         if any(map(self.bpm_has, numbers or self.contents)):
             selection["channel"] = "billing"  # BPM was asked, and has a process under a key that we lost
-        chosen = Selection(numbers=numbers, **selection)
-        before = judge_selection(chosen, force=force, open_partners=open_partners())
-        if dry:
-            judged = before
-        else:
-            judged = resend(chosen, now=timezone.now(), force=force, open_partners=open_partners(), **WHY).judgements
+        chosen, how = Selection(numbers=numbers, **selection), {"force": force, "open_partners": open_partners()}
+        before = judge_selection(chosen, **how)
+        judged = resend(chosen, now=timezone.now(), **how, **WHY).judgements
         if [(row.order, row.step, row.verdict) for row in judged] != [(r.order, r.step, r.verdict) for r in before]:
-            raise WrongError("the dry run says what happens", before, judged)
+            raise WrongError("the page says what happens", before, judged)
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
 
     @act

@@ -1,11 +1,31 @@
 """What dry runs say about trials and changes, held against what follows (contract 3.9, 13 and 19)."""
 
-from django.utils import timezone
+import re
+from collections import Counter
+from functools import partial
+from pathlib import Path
 
-from orders.models import Order
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import override
+
+from orders.models import BillingRecord, Order
+from orders.order_page.decisions.registry import DECISIONS
+from orders.order_page.decisions.withdraw import HOW
+from orders.order_page.order_facts import facts_of
 from orders.queries import dry_run
 
 DAY = 86400
+CODES = {
+    (BillingRecord.Type.COMMERCIAL, "deleted"): "deletes",
+    (BillingRecord.Type.COMMERCIAL, "cancelled"): "cancels",
+    (BillingRecord.Type.TRIAL, "cancelled"): "cancels_trial",
+    (BillingRecord.Type.TRIAL, "live"): "restores",
+}  # by what a record is, and becomes
 
 
 def foreseen(what, number: str) -> dict[str, object]:
@@ -39,18 +59,6 @@ def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
     desk.withdraw("C0")
     desk.check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230929"})
-
-
-def test_withdrawing_a_change_counts_what_moves_and_what_comes_back(desk):
-    desk.trial("T0", "ab", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", "ac", end=9)
-    desk.deliver()
-    told = foreseen(dry_run.withdraw, "C0")
-    assert (told["cancels_trial"], told["restores"], told["moves_ends"]) == (1, 1, 1)
-    desk.withdraw("C0")
-    desk.check()
-    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
 
 
 def test_giving_up_says_what_becomes_of_a_change(desk):
@@ -102,3 +110,126 @@ def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
     desk.check()
     assert desk.ends_there("T0") == {"a": ""}
     assert not desk.stuck()
+
+
+def active(desk) -> str:
+    desk.trial("T0", "ab")
+    desk.deliver()
+    desk.activation("A0", "T0")
+    desk.deliver()
+    return "A0"
+
+
+def live_for_long(desk) -> str:
+    number = active(desk)
+    desk.wait(3 * DAY)
+    return number
+
+
+def changed(desk) -> str:
+    desk.trial("T0", "ab", end=3)
+    desk.deliver()
+    desk.change("C0", "T0", "ac", end=9)
+    desk.deliver()
+    return "C0"
+
+
+def refused(desk) -> str:
+    desk.refuses("live", "a")
+    desk.trial("T0", "ab", end=3)
+    desk.change("C0", "T0", end=9)
+    desk.deliver()
+    return "T0"
+
+
+def not_taken_back(desk) -> str:
+    number = changed(desk)
+    desk.refuses("cancel", "c")
+    desk.withdraw(number)
+    desk.play_out()
+    desk.refuses()
+    return number
+
+
+def compensated(desk) -> str:
+    number = active(desk)
+    desk.compensate(number)
+    desk.play_out()
+    return number
+
+
+def everything() -> dict:
+    """All rows, what a commit would set off, and the files of this machine and of the orders."""
+    folders = [Path(settings.STATE_DIR), Path(settings.ATTACHMENT_DIR)]
+    files = {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+    rows = {model: sorted(map(str, model.objects.values())) for model in apps.get_models()}
+    return rows | {"files": files, "on commit": list(connection.run_on_commit)}
+
+
+def records() -> dict[int, tuple]:
+    rows = BillingRecord.objects.values_list("pk", "info_type", "state", "cancel_time")
+    return {pk: what for pk, *what in rows}
+
+
+def taken_back(before: dict, after: dict) -> Counter:
+    """What became of the records, by the codes of the sentences that foretell it."""
+    found = Counter()
+    for pk, (kind, state, end) in before.items():
+        now_state, now_end = after[pk][1:]
+        if state == "to_send":
+            continue  # it was never there
+        if state != now_state:
+            found[CODES[kind, now_state]] += 1
+        elif end != now_end:
+            found["moves_ends"] += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("situation", "act", "how"),
+    [
+        (active, "withdraw", ""),
+        (live_for_long, "withdraw", "cancel"),
+        (live_for_long, "withdraw", "delete"),
+        (changed, "withdraw", ""),
+        (refused, "give_up", ""),
+        (not_taken_back, "give_up", ""),
+        (refused, "resend", ""),
+        (not_taken_back, "resend", ""),
+        (compensated, "resend", ""),
+    ],
+)
+def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how):
+    number = situation(desk)
+    options = [act, number, "--reason=x", *([f"--{how}"] if how else [])]
+    order = Order.objects.select_related("trial").get(number=number)
+    with override("en"):
+        page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now())), how)
+    if act == "withdraw":
+        counted = {code: n for code, n in foreseen(partial(dry_run.withdraw, how=how), number).items() if n}
+    kept, before = everything(), records()
+    call_command(*options, "--dry-run")
+    *reported, end = capsys.readouterr().out.splitlines()
+    assert everything() == kept, "what is rolled back leaves nothing"
+    call_command(*options)
+    *said, _end = capsys.readouterr().out.splitlines()
+    assert reported == said, "the act does what its dry run reports"
+    if act == "resend":
+        assert (len(page), end) == (len(set(reported)), f"{len(reported)} would be queued, 0 declined")
+        return
+    assert end == "dry run: nothing was changed"
+    assert page == {re.sub(r" \(\w+\)$", "", line.removeprefix(f"{number}: ")) for line in reported}
+    if act == "withdraw":
+        desk.play_out()
+        assert taken_back(before, records()) == counted
+
+
+def chosen_of(sentences: list[str], how: str) -> set[str]:
+    """What a page foretells of one choice; it names what differs between them."""
+    found = set()
+    for sentence in sentences:
+        choice, _, rest = sentence.partition(": ")
+        other = {str(word) for key, word in HOW.items() if key != how}
+        if choice not in other:
+            found.add(rest if how and choice == str(HOW[how]) else sentence)
+    return found

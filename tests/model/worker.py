@@ -12,7 +12,6 @@ from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
-from orders.activation import activate
 from orders.attachments.check import FileProblem
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
@@ -23,8 +22,9 @@ from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses, remind_of_pauses, resume_partner
+from orders.services.pausing import end_pauses, remind_of_pauses, resume_partner
 from orders.services.reconciliation.number_list import close_known
+from orders.services.start_day import activate
 from orders.services.trials import end_trials
 from orders.steps import PARTNERS
 from tests.model.acts import WrongError, act

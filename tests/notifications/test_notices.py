@@ -18,7 +18,7 @@ from integrations.worker.lease_lock import Lease
 from notifications.models import Notice
 from notifications.sending import MailError
 from orders.models import OrderEvent, Timeline
-from orders.services.notices import claim_notice, record_notice, resume_notices, tell_staff
+from orders.services.notices import claim_notice, notify_staff, record_notice, resume_notices
 from project.models import User
 from tests import factories as make
 from tests.admin.conftest import member  # noqa: F401  a fixture
@@ -45,7 +45,7 @@ def tell(*mails, **facts):
         "missed": "",
         "until": "2023-09-27 08:00",
     } | facts
-    rows = tell_staff(people, "notice_export_ready", facts=facts, path="/admin/x/", now=timezone.now())
+    rows = notify_staff(people, "notice_export_ready", facts=facts, path="/admin/x/", now=timezone.now())
     return rows[0] if rows else None
 
 
@@ -181,7 +181,7 @@ def test_nobody_to_tell_makes_no_notice():
 
 def test_an_account_that_may_not_log_in_is_not_told():
     people = [make.UserFactory(email="a@example.com", is_staff=False), make.UserFactory(email="b@example.com")]
-    [row] = tell_staff(people, "notice_export_ready", facts={"name": "x"}, path="/", now=timezone.now())
+    [row] = notify_staff(people, "notice_export_ready", facts={"name": "x"}, path="/", now=timezone.now())
     assert row.recipients == ["b@example.com"]
 
 

@@ -8,8 +8,8 @@ from django.template import TemplateDoesNotExist
 from django.utils import translation
 
 from notifications.mail_facts import MailFacts
+from notifications.mail_texts import MailRequest, mail_payload, write_mails
 from notifications.models import Mail
-from notifications.services import MailRequest, mail_payload, write_mails
 from orders.models import Dispatch, Province
 from tests.conftest import shanghai
 from tests.factories import DispatchFactory

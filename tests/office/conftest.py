@@ -35,7 +35,7 @@ def owner(member):  # noqa: F811
 @pytest.fixture
 def slow(monkeypatch):
     """No bulk run is so short that a request carries it out."""
-    monkeypatch.setattr(bulk_page, "AT_ONCE", 0)
+    monkeypatch.setattr(bulk_page, "MAX_ROWS_AT_ONCE", 0)
 
 
 def read_xlsx(file):

@@ -18,7 +18,7 @@ from orders.office.bulk import page as bulk_page
 from orders.office.bulk import run as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import LEASE, MOST_ATTEMPTS, LeftError
+from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError
 from orders.restored_guard import note_restored, read_restore_state
 from orders.services.restores import release_restored
 from tests import factories as make
@@ -40,7 +40,7 @@ def staff(member):
 
 
 def test_many_rows_wait_for_a_worker(staff, monkeypatch):
-    monkeypatch.setattr(bulk_page, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_page, "MAX_ROWS_AT_ONCE", 2)
     orders = [make.OrderFactory() for _ in range(3)]
     run = begin(staff, new("note", picked(*orders)))
     assert (outcomes(run), OrmQ.objects.count()) == (("waiting", 0, 0), 1)
@@ -76,7 +76,7 @@ def test_a_part_ends_in_time_and_runs_take_turns(staff, slow, monkeypatch, clock
 def test_a_worker_that_ends_leaves_the_run_to_the_next(staff, slow):
     orders = [make.OrderFactory() for _ in range(3)]
     run = begin(staff, new("note", picked(*orders)))
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
         run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, True]).__next__)
     assert outcomes(run) == ("waiting", 0, 0)
@@ -114,7 +114,7 @@ def _note(client, pk, run):
 
 def test_one_that_kills_its_workers_is_stopped(staff, slow, clock):
     run = begin(staff, new("note", picked(make.OrderFactory())))
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         assert bulk_runs.claim_run(run.pk, now=timezone.now())
         clock.shift(DEAD)
     tasks.bulk(run.pk)
@@ -177,7 +177,7 @@ def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fail
     orders = [make.OrderFactory() for _ in range(3)]
     run = begin(staff, new("note", picked(*orders)))
     fails(orders[:2], 1000)
-    for _ in range(2 * bulk_runs.MOST_FAILED_PARTS):
+    for _ in range(2 * bulk_runs.MAX_FAILED_PARTS):
         tasks.bulk(run.pk)
     assert (outcomes(run), notes(*orders)) == (("done", 1, 2), [0, 0, 1])
     assert run.items.get(target=orders[0].pk).why == {"code": "bulk_broken"}
@@ -313,7 +313,7 @@ def test_a_run_from_the_copy_waits_for_a_person_after_the_release(staff, slow, r
 
 
 def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
-    monkeypatch.setattr(bulk_runs, "NOTED_AT_ONCE", 2)
+    monkeypatch.setattr(bulk_runs, "NOTE_BATCH_SIZE", 2)
     orders = [make.OrderFactory() for _ in range(5)]
     run = begin(staff, new("note", picked(*orders)))
     assert list(run.items.order_by("target").values_list("target", flat=True)) == [order.pk for order in orders]

@@ -15,6 +15,8 @@ from orders.lists.registration import admin_of, exported_lists
 from orders.models import Dispatch, Order
 from tests import factories as make
 from tests.admin.rows import of_order
+from tests.admin.walking import unrendered
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -67,15 +69,18 @@ def test_the_boxes_of_the_form_become_one_value_and_the_usual_ones_none(admin_cl
 
 @pytest.mark.parametrize(
     "columns, kept, told",
-    [
-        ("number,gone", "number", "gone"),
-        ("gone", "", "gone"),
-        ("number,kind,\0", "number%2Ckind", "\ufffd"),
-        ("number,content,password", "number", "content, password"),
-        ("x" * 10_000, "", "x" * 40),
-        ("number," + "é," * 5000, "number", "é"),
-        ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
-    ],
+    sampled(
+        [
+            ("number,gone", "number", "gone"),
+            ("gone", "", "gone"),
+            ("number,kind,\0", "number%2Ckind", "\ufffd"),
+            ("number,content,password", "number", "content, password"),
+            ("x" * 10_000, "", "x" * 40),
+            ("number," + "é," * 5000, "number", "é"),
+            ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
+        ],
+        every=3,
+    ),
 )
 def test_what_is_gone_is_left_out_with_a_line(admin_client, columns, kept, told):
     answer = admin_client.get(ORDERS, {"columns": columns, "state__exact": "active"}, follow=True)
@@ -107,7 +112,7 @@ def test_every_column_of_every_list_can_be_shown_and_people_stay_masked(admin_cl
     assert [word for word in ("13712345678", "ops@example.com", "欧阳三") if word in text] == []
 
 
-@pytest.mark.parametrize("name", exported_lists())
+@pytest.mark.parametrize("name", sampled(exported_lists(), every=3))
 def test_more_columns_ask_no_more_however_long_the_list(admin_client, name):
     columns = ",".join(columns_of(admin_of(name)))
 
@@ -151,11 +156,14 @@ def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
 
 
 @pytest.mark.parametrize(
-    "order", ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0", "--attempts"]
+    "order",
+    sampled(
+        ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0", "--attempts"], every=4
+    ),
 )
-def test_an_order_of_nonsense_is_no_error(admin_client, order):
+def test_an_order_of_nonsense_is_no_error(admin_user, order):
     make.OrderFactory()
-    assert admin_client.get(ORDERS, {"o": order}).status_code == 200
+    assert unrendered(admin_user, ORDERS, {"o": order}).status_code == 200
 
 
 def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
@@ -247,14 +255,14 @@ def test_the_same_in_the_lists_of_steps_and_notices(admin_client, rows):
     assert "小时前" not in row
 
 
-@pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])
-def test_rubbish_is_no_order(admin_client, order):
+@pytest.mark.parametrize("order", sampled(["--attempts", "x-attempts", "attempts-", "-.--next_try"], every=3))
+def test_rubbish_is_no_order(admin_user, order):
     make.OrderFactory(number="fine")
     stopped("failed", 9)
-    answer = admin_client.get(ORDERS, {"o": order})
-    assert [row.number for row in answer.context["cl"].result_list] == ["failed", "fine"]
-    assert answer.context["cl"].queryset.query.order_by == ("-pk",)
-    assert answer.context["cl"].notice == ""
+    shown = unrendered(admin_user, ORDERS, {"o": order}).context_data["cl"]
+    assert [row.number for row in shown.result_list] == ["failed", "fine"]
+    assert shown.queryset.query.order_by == ("-pk",)
+    assert shown.notice == ""
 
 
 def test_a_column_sorts_once(admin_client):

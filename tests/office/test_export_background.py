@@ -194,7 +194,7 @@ def test_progress_is_noted_while_it_is_written(staff, waiting, monkeypatch):
 
 def test_one_that_kills_its_workers_is_given_up(waiting, clock):
     row = waiting()
-    for _ in range(jobs.MOST_ATTEMPTS):
+    for _ in range(jobs.MAX_ATTEMPTS):
         assert claim_export(row.pk, now=timezone.now())
         clock.shift(DEAD)
     tasks.export(row.pk)

@@ -44,7 +44,7 @@ def test_one_that_can_not_be_begun_keeps_no_other_waiting(owner, clock, monkeypa
 
 
 def test_a_crowd_of_slots_is_begun_in_parts_and_queued_once(owner, clock, monkeypatch):
-    monkeypatch.setattr(schedules, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(schedules, "MAX_AT_ONCE", 2)
     view = make.SavedViewFactory(owner=owner.person, query="state__exact=held", columns=["number"])
     for _ in range(3):
         make.ScheduledExportFactory(owner=owner.person, view=view)

@@ -20,7 +20,7 @@ def uncounted(monkeypatch):
 
 
 def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
-    monkeypatch.setattr(view_tabs, "MOST_COUNTED", 2)
+    monkeypatch.setattr(view_tabs, "MAX_COUNTED", 2)
     staff = member(BUSINESS)
     view = make.SavedViewFactory(owner=staff.person)
     make.OrderFactory.create_batch(2, state="failed")
@@ -124,10 +124,10 @@ def test_a_few_tabs_are_drawn_and_counted_and_the_rest_are_behind_a_word(member)
     for number in range(30):
         make.SavedViewFactory(owner=colleague(), role=role, name=f"shared {number}", query=f"q={number}")
     last = make.SavedViewFactory(owner=colleague(), role=role, name="last", query="q=last")
-    assert len(staff.get(f"{VIEWS}counts/orders/").json()) == view_tabs.MOST_DRAWN
+    assert len(staff.get(f"{VIEWS}counts/orders/").json()) == view_tabs.MAX_DRAWN
     page = staff.get(ORDERS)
     views = page.context["views"]
-    assert len(views["tabs"]) == view_tabs.MOST_DRAWN
+    assert len(views["tabs"]) == view_tabs.MAX_DRAWN
     assert not views["uncounted"]
     assert views["more"][-1].tab.name == "last"
     text = page.content.decode()

@@ -1,31 +1,18 @@
 """The three acceptance cases through real processes: web, worker and sandbox, the clock at the cases' times."""
 
-import hashlib
-import hmac
-import json
-
 import pytest
-import requests
 
-from tests.flows.test_cases import add_files
 from tests.harness.desk import ProcessDesk
 
 pytestmark = pytest.mark.processes
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
 
 
-def approve(desk: ProcessDesk, record: dict) -> requests.Response:
-    body = json.dumps(record, ensure_ascii=False).encode()
-    signature = hmac.new(b"test-callback-secret", body, hashlib.sha256).hexdigest()
-    headers = {"Content-Type": "application/json", "X-Signature": signature}
-    return requests.post(f"{desk.web_url}/api/bpm/approvals", body, headers=headers, timeout=30)
-
-
 def test_the_cases_come_out_letter_by_letter(tmp_path, postgres, case):
     one, two, three = case(1), case(2), case(3)
     with ProcessDesk(tmp_path, postgres=postgres, clock=one["clock_setup"]) as desk:
-        add_files(tmp_path / "attachments", two["files"])
-        add_contact(desk, two["contacts"][0])
+        desk.add_files(two["files"])
+        desk.add_contact(two["contacts"][0])
         desk.start_worker()
         assert desk.post(one["setup"][0])["response"]["rspCode"] == "00000"
         desk.until_state(one["content"]["BizRequest"], "trialing")
@@ -40,7 +27,7 @@ def test_the_cases_come_out_letter_by_letter(tmp_path, postgres, case):
         desk.until_state(two["content"]["OrderNum"], "awaiting_approval")
         assert desk.sent(BPM)[1:] == two["expect"]["bpm"]
         desk.at(two["expect"]["approval_clock"])
-        assert approve(desk, two["expect"]["approval"]).json()["code"] == 200
+        assert desk.callback(two["expect"]["approval"]).json()["code"] == 200
         desk.until_state(two["content"]["OrderNum"], "active")
         assert billing(desk)[3:] == two["expect"]["billing_after_approval"]
 
@@ -73,9 +60,3 @@ def test_the_cases_come_out_letter_by_letter(tmp_path, postgres, case):
 
 def billing(desk: ProcessDesk) -> list[list[dict]]:
     return [body["productInfos"] for body in desk.sent(BILLING)]
-
-
-def add_contact(desk: ProcessDesk, contact: dict) -> None:
-    fields = {**contact}
-    create = f"Contact.objects.create(attribution_id={fields.pop('attribution')!r}, **{fields!r})"
-    desk.manage("shell", "-c", f"from notifications.models import Contact; {create}")

@@ -2,13 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
-import sys
 
 import pytest
 
-from tests.harness.children import ROOT
+from tests.harness.children import ROOT, Children
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -21,22 +19,12 @@ def printed(postgres, tmp_path_factory):
     """What a demo that stays has printed; it is ended afterwards."""
     if postgres:
         pytest.skip("the demo has an embedded database")
-    output = tmp_path_factory.mktemp("demo") / "printed"
-    with output.open("wb") as file:
-        command = [sys.executable, "-m", "project.demo"]
-        demo = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file, env=os.environ | {"DEMO_EXIT": ""})
-    try:
-        until(
-            lambda: "Ctrl-C ends it" in output.read_text() or demo.poll() is not None,
-            seconds=600,
-            every=0.5,
-            report=output.read_text,
-        )
-        assert demo.poll() is None, output.read_text()
-        yield output.read_text()
-    finally:
-        demo.send_signal(signal.SIGTERM)
-        demo.wait(60)
+    with Children(tmp_path_factory.mktemp("demo")) as children:
+        demo = children.start("demo", "-m", "tests.demo", DEMO_EXIT="")
+        children.until(lambda: "Ctrl-C ends it" in children.log("demo") or demo.poll() is not None, seconds=600)
+        assert demo.poll() is None, children.log("demo")
+        yield children.log("demo")
+        assert children.stop("demo") == 0
 
 
 def shell(*lines: str) -> str:

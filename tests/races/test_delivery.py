@@ -7,9 +7,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from orders.activation import activate, run_job
+from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
 from orders.services.outbox.release import release
+from orders.services.start_day import activate
 from tests.harness.waiting import until
 from tests.processes.orders import activation, trial
 from tests.races.conftest import LIMIT, at_once

@@ -127,8 +127,7 @@ def test_traffic_comes_encoded_twice(sandbox):
 
 
 def test_traffic_can_be_set_and_be_plain(sandbox):
-    flow = {"jobId": "T", "dataflow": 12.5, "plain": True}
-    assert requests.post(f"{sandbox.url}/flows", json=flow, timeout=5).json() == flow
+    sandbox.flow("T", 12.5, plain=True)
     trial = {"enterpriseId": "E", "productId": "1", "jobId": "T"}
     assert post(sandbox, FLOW, {"productInfos": [trial]}).json() == {**DONE, "result": [{**trial, "dataflow": 12.5}]}
 

@@ -155,11 +155,3 @@ def test_a_bad_fault_is_told(sandbox, change, member):
     assert answer.status_code == 400
     assert answer.json()["message"].startswith(f"{member}: ")
     assert sandbox.partners.faults.left() == []
-
-
-def test_the_delay_holds_each_answer_up(sandbox):
-    assert requests.post(f"{sandbox.url}/delay", json={"seconds": 0.05}, timeout=5).json() == {"delay": 0.05}
-    began = time.perf_counter()
-    post(sandbox, PUT, records())
-    assert time.perf_counter() - began >= 0.05
-    assert requests.post(f"{sandbox.url}/delay", json={"seconds": "x"}, timeout=5).status_code == 400

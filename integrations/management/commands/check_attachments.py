@@ -7,16 +7,14 @@ from django.utils import timezone
 
 from orders.attachments.check import check_files
 from orders.attachments.xlsx import ProbeError
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, Order
 from orders.services.files import recheck_files
 
 
 class Command(BaseCommand):
-    """Reports what is wrong with the files, and has a worker check them too, so that orders with correct files go on.
-
-    Exits with 1 if a file is wrong.
-    """
+    """Reports what is wrong (exit 1), and has a worker check too, so that orders with correct files go on."""
 
     help = "Looks now, not only in five minutes, at the files of orders that are held for them (all, or those named)."
 
@@ -43,15 +41,11 @@ class Command(BaseCommand):
 
     def check_held(self, numbers: list[str]) -> None:
         """Reports a wrong number in one line before anything is done."""
-        known = Order.objects.in_bulk(numbers, field_name="number")
-        for number in numbers:
-            if number not in known:
-                raise CommandError(f"order {number} is unknown")
-            if known[number].held_because != Order.Held.FILES:
-                raise CommandError(f"order {number} is not held for its files (state {known[number].state})")
+        for number, order in known_orders(numbers).items():
+            if order.held_because != Order.Held.FILES:
+                raise CommandError(f"order {number} is not held for its files (state {order.state})")
 
     def held_checks(self, numbers: list[str]) -> list[Dispatch]:
-        """The checks that hold orders. The order that has been held longest comes first."""
         rows = Dispatch.objects.current().filter(step=Dispatch.Step.CHECK_FILES, order__held_because=Order.Held.FILES)
         rows = rows.filter(order__number__in=numbers) if numbers else rows
         return list(rows.select_related("order").order_by("pk"))

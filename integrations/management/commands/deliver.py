@@ -7,21 +7,19 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
-from orders.activation import activate
 from orders.management.progress import Progress
 from orders.models import Dispatch
-from orders.queries.paused_work import pauses_in_force, say_paused, steps
+from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import next_due
 from orders.services.outbox.release import release
-from orders.services.pauses import end_pauses
+from orders.services.pausing import end_pauses
+from orders.services.start_day import activate
 
 ABOUT_TO_BE = datetime.timedelta(seconds=5)
 
 
 class Command(BaseCommand):
-    """Does the worker's work once."""
-
     help = "Delivers all that is due now; --until-idle also waits for what is due within the next seconds."
 
     def add_arguments(self, parser):
@@ -45,12 +43,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}")
 
     def next_due(self) -> datetime.datetime | None:
-        """When the next step is due, if it is due within a few seconds."""
         now = timezone.now()
         return next_due(after=now, until=now + ABOUT_TO_BE)
 
     def deliver(self, workers: int) -> None:
-        """Runs one drain, after doing what the sweep would do."""
         now = timezone.now()
         end_pauses(now=now)
         settle_arrived(now=now)

@@ -11,7 +11,7 @@ from integrations.delivery import rate
 from integrations.outbound.http import PartnerError
 from orders.management.progress import Progress
 from orders.models import Order
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 from orders.queries.shapes import shape_of
 from orders.services.usage import store_usage
 
@@ -50,7 +50,6 @@ class Command(BaseCommand):
             raise CommandError(f"{failed} not answered")
 
     def ask(self, trial: Order) -> tuple[bool, str]:
-        """Asks about one trial. Returns whether the partner answered, and what."""
         body = trial_flow_query(
             enterprise_id=trial.enterprise_id, product_id=shape_of(trial).service, job_id=trial.number
         )

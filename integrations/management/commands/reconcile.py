@@ -9,9 +9,10 @@ from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Difference, Order
-from orders.queries.paused_work import why_paused
+from orders.queries.pauses import why_paused
 
 
 class Command(BaseCommand):
@@ -58,7 +59,7 @@ class Command(BaseCommand):
             row = run.run()
         self.stdout.write(
             f"{row.orders} orders, {row.records} records: {row.differences} differences, {row.fixed} put right, "
-            f"{run.skipped} orders left out with steps under way"
+            f"{run.tally.skipped} orders left out with steps under way"
         )
         if row.error:
             raise CommandError(row.error)
@@ -66,18 +67,16 @@ class Command(BaseCommand):
             raise CommandError(f"{row.differences} differences")
 
     def show(self, difference: Difference) -> None:
-        """Prints one line for a difference."""
         with override("en"):
             what = difference.get_kind_display()
         name = " ".join(filter(None, [difference.job_id, difference.product_id, difference.domain]))
         detail = difference.detail
-        told = f"{name}: {what}: ours {detail['ours']}, theirs {detail['theirs']}"
+        line = f"{name}: {what}: ours {detail['ours']}, theirs {detail['theirs']}"
         fields = "".join(f"; {field}: {_compared(*pair)}" for field, pair in detail.get("fields", {}).items())
         held = "".join(f"; {field} {value}" for field, value in detail.get("held", {}).items())
-        self.say(told + fields + held + self.done(difference))
+        self.say(line + fields + held + self.done(difference))
 
     def done(self, difference: Difference) -> str:
-        """What was done about it, or why nothing was."""
         if difference.fix_id:
             return f" -> queued: {difference.fix.step}"
         if difference.state == Difference.State.OVER:
@@ -86,12 +85,10 @@ class Command(BaseCommand):
         return f" -> left: {say_why_in_english(left)}" if left and self.fix else ""
 
     def show_left(self, number: str, left: dict, compared: bool) -> None:
-        """Prints one line for an order that was not compared or not fixed."""
         what = "compared, but nothing of it is put right" if compared else "left out"
         self.say(f"{number}: {what}: {say_why_in_english(left)}")
 
     def say(self, line: str) -> None:
-        """Prints a line beside the bar."""
         with self.bar.aside():
             self.stdout.write(line)
 
@@ -102,12 +99,8 @@ def _compared(ours: str | None, theirs: str | None) -> str:
 
 def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
     """Reports in one line what can't be done, before anything is asked."""
-    kinds = dict(Order.objects.filter(number__in=numbers).values_list("number", "kind"))
-    unknown = [number for number in numbers if number not in kinds]
-    if unknown:
-        raise CommandError(f"unknown: {', '.join(unknown)}")
-    changes = [number for number in numbers if kinds[number] == Order.Kind.CHANGE]
-    if changes:
+    known = known_orders(numbers)
+    if changes := [number for number in numbers if known[number].kind == Order.Kind.CHANGE]:
         raise CommandError(f"a trial change has no records of its own, name its trial: {', '.join(changes)}")
     if reason and not (fix and numbers):
         raise CommandError("--reason goes with --fix and with the numbers of the orders that it is about")

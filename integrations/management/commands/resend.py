@@ -8,9 +8,10 @@ from django.utils import timezone
 from integrations.delivery.circuit_breaker import open_partners
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import day
+from orders.management.order_command import known_orders
 from orders.management.progress import Progress
-from orders.models import Dispatch, Order
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
+from orders.models import Dispatch
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, resend
 from orders.steps import Channel, Partner
 
 WORDS = {
@@ -28,8 +29,6 @@ WAIT_AT_MOST = 120.0
 
 
 class Command(BaseCommand):
-    """Runs orders.services.outbox.resend from the terminal."""
-
     help = "Queues failed steps again; refuses what already succeeded unless --force."
 
     def add_arguments(self, parser):
@@ -47,21 +46,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, order, dry_run, force, wait, by, reason, **options):
         selection = self.selection(order, options)
-        shut = open_partners()
-        if dry_run:
-            judged = judge_selection(selection, force=force, open_partners=shut)
-        else:
-            now = timezone.now()
-            with Progress(self.stderr, "orders") as bar:
-                judged = resend(
-                    selection,
-                    by=actor(by),
-                    reason=reason,
-                    now=now,
-                    force=force,
-                    open_partners=shut,
-                    on_progress=bar.reach,
-                ).judgements
+        how = {"by": actor(by), "reason": reason, "now": timezone.now(), "force": force, "dry_run": dry_run}
+        with Progress(self.stderr, "orders") as bar:
+            judged = resend(selection, **how, open_partners=open_partners(), on_progress=bar.reach).judgements
         for row in judged:
             self.stdout.write(f"{row.order}{f' {row.step}' if row.step != '-' else ''}: {self.said(row)}")
         if not judged:
@@ -85,14 +72,10 @@ class Command(BaseCommand):
         return f"{WORDS[row.verdict]} ({row.why})" if row.why else WORDS[row.verdict]
 
     def selection(self, numbers: list[str], options: dict) -> Selection:
-        """The selection that the options describe. Reports in one line if they don't describe one."""
         filters = {name: options[name] for name in ("channel", "failed", "since", "partner")}
         if not numbers and not any(filters.values()):
             raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")
-        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
-        unknown = [number for number in numbers if number not in known]
-        if unknown:
-            raise CommandError(f"unknown: {', '.join(unknown)}")
+        known_orders(numbers)
         return Selection(numbers=tuple(numbers), reopen=options["reopen"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:

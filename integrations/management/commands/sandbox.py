@@ -32,10 +32,10 @@ class Command(BaseCommand):
         tls = _tls(options["tls"], options["client_ca"])
         partners = _open(state, callback)
         server = _listen(host, port, partners, tls)
-        told = _hear_signals()
+        stop = _hear_signals()
         self.stdout.write(f"sandbox listens on {server.url}")
         self.stdout.flush()
-        _serve_until(told, server)
+        _serve_until(stop, server)
 
 
 def _open(state: str | None, callback: str) -> Partners:
@@ -69,17 +69,15 @@ def _listen(host: str, port: int, partners: Partners, tls: ssl.SSLContext | None
 
 
 def _hear_signals() -> threading.Event:
-    """An event that SIGTERM and Ctrl-C set."""
-    told = threading.Event()
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    return told
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
-def _serve_until(told: threading.Event, server: SandboxServer) -> None:
-    """Serves in a thread while the main thread waits for the event."""
+def _serve_until(stop: threading.Event, server: SandboxServer) -> None:
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    told.wait()
+    stop.wait()
     server.shutdown()
     server.server_close()
     server.partners.close()

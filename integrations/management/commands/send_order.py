@@ -32,10 +32,7 @@ class Command(BaseCommand):
 
 
 def _post(url: str, body: bytes) -> requests.Response:
-    """Posts the body and returns the reply.
-
-    Follows no redirect: most turn a POST into a GET, and a signed message must not go to another address.
-    """
+    """Posts the body. Follows no redirect: a signed message must not go to another address, nor become a GET."""
     headers = {"Content-Type": "application/json; charset=utf-8"}
     try:
         response = requests.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)

@@ -13,5 +13,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return accept(number=number, incident=options["incident"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return f"{options['incident'] or 'what differs'} accepted"

@@ -3,8 +3,9 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.activation import activate
+from orders.management.order_command import known_orders
 from orders.models import Order
+from orders.services.start_day import activate
 
 
 class Command(BaseCommand):
@@ -17,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args, order, due, **options):
         if bool(order) == due:
             raise CommandError("name orders, or give --due for all whose start has passed")
-        self.check_known(order)
+        known_orders(order)
         now = timezone.now()
         started = activate(numbers=None if due else order, by="command:activate", now=now)
         for number in started:
@@ -30,15 +31,7 @@ class Command(BaseCommand):
         if refused:
             raise CommandError(f"{len(refused)} not started")
 
-    def check_known(self, numbers: list[str]) -> None:
-        """One clear line for a wrong number, before anything is done."""
-        known = set(Order.objects.filter(number__in=numbers).values_list("number", flat=True))
-        unknown = [number for number in numbers if number not in known]
-        if unknown:
-            raise CommandError(f"unknown: {', '.join(unknown)}")
-
     def why_not(self, number: str, now) -> str:
-        """What keeps this order from starting."""
         found = Order.objects.get(number=number)
         if found.start_at is None:
             return f"not started: it has no later start (state {found.state})"

@@ -15,5 +15,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return decide(number=number, record=options["record"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return f"{options['record']} made the decision that counts"

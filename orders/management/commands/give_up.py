@@ -18,5 +18,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return give_up(number=number, step=options["step"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return f"{options['step'] or 'what had failed'} given up"

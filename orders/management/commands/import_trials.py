@@ -13,7 +13,7 @@ from orders.office.trials.annotated import write_annotated
 from orders.office.trials.form import services_in_words
 from orders.office.trials.service import KNOWN, NEW, WRONG, Report, import_trials
 from orders.office.trials.sheet import read_entries
-from orders.office.trials.workbook import MOST_BYTES, read_workbook
+from orders.office.trials.workbook import MAX_BYTES, read_workbook
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         path, who, now = Path(file), actor(by), timezone.now()
         try:
             with path.open("rb") as book:
-                sheet = read_workbook(book.read(MOST_BYTES + 1))  # a huge one is not read into memory
+                sheet = read_workbook(book.read(MAX_BYTES + 1))  # a huge one is not read into memory
             entries = read_entries(sheet)
             if annotated:
                 Path(annotated).open("ab").close()  # a copy that can't be written is told before anything is entered

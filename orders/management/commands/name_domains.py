@@ -13,5 +13,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return name_domains(number=number, domains=options["domain"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return f"{len(options['domain'])} domains named"

@@ -6,8 +6,8 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
 from orders.management.date_arguments import moment
-from orders.queries.paused_work import pauses_in_force, say_paused, steps
-from orders.services.pauses import pause_partner
+from orders.queries.pauses import pauses_in_force, say_paused, steps
+from orders.services.pausing import pause_partner
 from orders.steps import OUTSIDE
 
 

@@ -10,5 +10,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return proceed(number=number, reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return "let go on"

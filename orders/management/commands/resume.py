@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from orders.errors import OrderError
 from orders.management.actor import actor, add_by
-from orders.queries.paused_work import steps
-from orders.services.pauses import resume_partner
+from orders.queries.pauses import steps
+from orders.services.pausing import resume_partner
 from orders.steps import OUTSIDE
 
 

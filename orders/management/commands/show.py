@@ -16,9 +16,9 @@ from orders.queries.status_report import order_status
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
-MOST_RECORDS = 20
-MOST_CANDIDATES = 10
-MOST_DOMAINS = 10
+MAX_RECORDS = 20
+MAX_CANDIDATES = 10
+MAX_DOMAINS = 10
 
 
 class Command(BaseCommand):
@@ -63,14 +63,13 @@ class Command(BaseCommand):
         shape = shape_of(order)
         over = ", ended until a change names a later end" if shape.closed else ""
         names = list(shape.domains.values())
-        more = " ..." if len(names) > MOST_DOMAINS else ""
+        more = " ..." if len(names) > MAX_DOMAINS else ""
         return [
             f"  meant   last day {shape.end or '-'}, service {shape.service or '-'}{over}, {len(names)} domain"
-            f"{'' if len(names) == 1 else 's'} {' '.join(names[:MOST_DOMAINS])}{more}".rstrip()
+            f"{'' if len(names) == 1 else 's'} {' '.join(names[:MAX_DOMAINS])}{more}".rstrip()
         ]
 
     def why(self, order: Order, facts: dict) -> list[str]:
-        """What it stands upon, what stops it and what it waits for."""
         lines = []
         if order.trial:
             lines.append(f"  trial {order.trial.number}  {word(Order.State(order.trial.state))}")
@@ -84,20 +83,18 @@ class Command(BaseCommand):
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
 
     def differences(self, order: Order) -> list[str]:
-        """What the big-data side's books hold otherwise, since when, and what is done about it."""
         rows = list(open_differences(order.differences).select_related("fix").order_by("found_at", "pk"))
         lines = []
-        for row in rows[:MOST_RECORDS]:
+        for row in rows[:MAX_RECORDS]:
             since = timezone.localtime(row.found_at).isoformat(timespec="minutes")
             sides = _sides(row)
             fixed = f", being put right: {row.fix.step} {row.fix.state}" if row.fix else ""
             name = row.domain or row.product_id or row.job_id
             what = with_code(Difference.Kind(row.kind).label, row.kind)
             lines.append(f"  difference {what} {name}: {sides}{fixed}, since {since}")
-        return lines + ([f"  difference ... {len(rows) - MOST_RECORDS} more"] if len(rows) > MOST_RECORDS else [])
+        return lines + ([f"  difference ... {len(rows) - MAX_RECORDS} more"] if len(rows) > MAX_RECORDS else [])
 
     def incident(self, row: dict) -> list[str]:
-        """Its partner, step and code with the partner's own words; under it what that means and what to do."""
         name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
         detail = f": {row['detail']}" if row["detail"] else ""
         cause = cause_of(row["code"])
@@ -105,7 +102,6 @@ class Command(BaseCommand):
         return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
 
     def step(self, row: dict, waiver: str) -> str:
-        """One step on one line: state, attempts, next try, last error."""
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
         tried = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
         more = f", next try {row['next_try']}" if row["next_try"] and row["status"] != "done" else ""
@@ -116,13 +112,12 @@ class Command(BaseCommand):
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
     def records(self, rows: list[dict]) -> list[str]:
-        """A line for each billing record, not more than fit on a screen."""
         lines = [
             f"  record  {row['infoType']} {row['domain']:40} {word(BillingRecord.State(row['state']))}"
-            for row in rows[:MOST_RECORDS]
+            for row in rows[:MAX_RECORDS]
         ]
-        if len(rows) > MOST_RECORDS:
-            lines.append(f"  record  ... {len(rows) - MOST_RECORDS} more (--json lists all)")
+        if len(rows) > MAX_RECORDS:
+            lines.append(f"  record  ... {len(rows) - MAX_RECORDS} more (--json lists all)")
         return lines
 
 
@@ -142,16 +137,15 @@ def named(text: str) -> Order:
     if found := orders.filter(number=text).first():
         return found
     ends = Order.objects.filter(number__endswith=text).order_by("number").values_list("number", flat=True)
-    numbers = list(ends[: MOST_CANDIDATES + 1]) if text else []
+    numbers = list(ends[: MAX_CANDIDATES + 1]) if text else []
     if not numbers:
         raise CommandError(f"order {text} is unknown")
     if len(numbers) > 1:
-        more = " and more" if len(numbers) > MOST_CANDIDATES else ""
-        raise CommandError(f"several orders end in {text}: {', '.join(numbers[:MOST_CANDIDATES])}{more}")
+        more = " and more" if len(numbers) > MAX_CANDIDATES else ""
+        raise CommandError(f"several orders end in {text}: {', '.join(numbers[:MAX_CANDIDATES])}{more}")
     return orders.get(number=numbers[0])
 
 
 def waiver_line(facts: dict) -> str:
-    """Who waived what was wrong with the files, and why."""
     rows = [row for row in facts["approvals"] if row["result"] == ApprovalRecord.Result.WAIVE]
     return f"{word(ApprovalRecord.Result.WAIVE)} by {rows[-1]['operator']}: {rows[-1]['opinion']}" if rows else ""

@@ -10,10 +10,10 @@ from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language, with_code
 from orders.management.date_arguments import day
 from orders.models import Difference, Dispatch, Order
-from orders.queries.paused_work import pauses_in_force, say_paused, steps
+from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
-MOST_REASONS = 3
+MAX_REASONS = 3
 NOT_BILLED = gettext_lazy("the customer has service, and the big-data side has no record")
 WAITS_BEHIND = gettext_lazy("waits behind the failed step of %(order)s: %(step)s")
 
@@ -64,13 +64,12 @@ def iso_time(row: StuckOrder) -> str:
 
 def why(row: StuckOrder) -> str:
     """The most urgent reasons in a sentence: words in Chinese, each with its code."""
-    more = len(row.reasons) - MOST_REASONS
-    told = [reason_words(reason) for reason in row.reasons[:MOST_REASONS]]
+    more = len(row.reasons) - MAX_REASONS
+    told = [reason_words(reason) for reason in row.reasons[:MAX_REASONS]]
     return "; ".join([*told, *([f"+{more}"] if more > 0 else [])])
 
 
 def reason_words(reason: Reason) -> str:
-    """One reason, with the step or the order that it is about."""
     if reason.kind == HELD:
         return with_code(Order.Held(reason.code).label, reason.code)
     if reason.kind == UNBILLED:

@@ -13,5 +13,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return take(number=number, step=options["step"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return "the big-data side's books taken as ours"

@@ -33,5 +33,5 @@ class Command(OrderCommand):
     def act(self, number, options, *, reason, by, now):
         return withdraw_by_staff(number=number, how=options["how"], reason=reason, by=by, now=now)
 
-    def told(self, options):
+    def outcome(self, options):
         return "withdrawn"

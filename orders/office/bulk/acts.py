@@ -214,12 +214,10 @@ class Resend(BulkAct):
 
 
 def _maker(run: BulkRun) -> str:
-    """Who acts, for the events of the rows."""
     return actor_kept(run.by, run.maker_id)
 
 
 def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
-    """The engine's words for the filter."""
     filters = {key: asked.get(key) or "" for key in ("channel", "partner", "code")}
     return Selection(numbers=numbers, filtered=True, failed=True, since=asked.get("since"), **filters)
 
@@ -310,7 +308,6 @@ ACTS: dict[str, BulkAct] = {act.key: act for act in (Resend(), Attribute(), Note
 
 
 def acts_on(model: type[Model], user) -> list[BulkAct]:
-    """What the user may do to many rows of the list of this model."""
     return [act for act in ACTS.values() if act.model is model and act.is_allowed(user)]
 
 

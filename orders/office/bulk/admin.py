@@ -157,7 +157,6 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
     @admin.display(description=_("details"))
     def detail_words(self, obj):
-        """What the act was told besides its reason."""
         chooser = ACTS[obj.act].chooser
         fields = chooser.base_fields if chooser else {}
         words = [
@@ -212,7 +211,6 @@ def said(run: BulkRun) -> str:
 
 
 def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
-    """The first rows that were not carried out: name, address and why."""
     items = list(run.items.filter(state=ItemState.FAILED).order_by("target")[:SHOWN])
     act = ACTS[run.act]
     found = act.rows_for(user).in_bulk([item.target for item in items]) if items and act.may_see(user) else {}
@@ -243,8 +241,6 @@ class RunFilter(SimpleListFilter):
 
 
 class ItemChangeList(FactsChangeList):
-    """Looks up the rows that the items are about: one query for each kind."""
-
     def add_facts(self, rows):
         for act in ACTS.values():
             items = [item for item in rows if item.run.act == act.key]

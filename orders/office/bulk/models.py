@@ -40,7 +40,7 @@ class BulkRun(Job):
     WAITS_SINCE = "worked_at"
     IN_BACKGROUND: ClassVar[dict] = {"state": State.RUNNING, "at_once": False}
     UNFINISHED: ClassVar[list[str]] = [State.WAITING, State.RUNNING]
-    MOST_UNFINISHED, TOO_MANY = 3, "bulk_too_many"
+    MAX_UNFINISHED, TOO_MANY = 3, "bulk_too_many"
 
     by = models.CharField(_("begun by"), max_length=160)
     created_at = models.DateTimeField(_("begun at"))

@@ -15,7 +15,7 @@ from orders.queries.doubts import mark_orders
 State = Dispatch.State
 BUSY = [State.DUE, State.SENDING, State.RETRYING]
 SHOWN = 50
-MOST = 10_000  # orders that are looked at, the first that the run has carried out
+MAX_ORDERS = 10_000  # orders that are looked at, the first that the run has carried out
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Outcome:
 
 def outcome_of_resend(run: BulkRun, user) -> Outcome:
     """The outcome so far, in the orders that the user may see. It costs the same however long the run is."""
-    sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MOST]
+    sent = BulkItem.objects.filter(run=run, state=BulkItem.State.DONE).order_by("target").values("target")[:MAX_ORDERS]
     steps = Dispatch.objects.current().filter(order__in=sent)
     failed = _orders(steps.filter(state=State.FAILED), user)
     again = Dispatch.objects.current().filter(order=OuterRef("order_id"), state=State.FAILED)
     waiting = _orders(steps.filter(~Exists(again), state__in=BUSY), user)
-    bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MOST)
+    bad, busy, all_of_them = failed.count(), waiting.count(), min(run.done, MAX_ORDERS)
     shown = list(failed[:SHOWN])
     shown += list(waiting[: SHOWN - len(shown)])
-    looked_at = MOST if run.done > MOST else 0
+    looked_at = MAX_ORDERS if run.done > MAX_ORDERS else 0
     return Outcome(max(0, all_of_them - bad - busy), bad, busy, _described(shown), looked_at)
 
 

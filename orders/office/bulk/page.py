@@ -15,12 +15,12 @@ from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.run import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, Selected, is_id
-from orders.office.bulk.service import MOST_ROWS, begin_draft, confirm_draft, find_draft
+from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft
 from orders.office.jobs import queue
 from orders.order_page.page_context import request_actor
 from orders.people import is_of
 
-AT_ONCE = 20  # rows on which a request acts itself
+MAX_ROWS_AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
 SAMPLE = 10
 
@@ -74,10 +74,10 @@ def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
         return draft
     first, total, upto = selected.first()
-    if total > MOST_ROWS:
-        most = {"count": f"{total:,}", "most": f"{MOST_ROWS:,}"}
+    if total > MAX_ROWS:
+        most = {"count": f"{total:,}", "most": f"{MAX_ROWS:,}"}
         messages.error(request, _("These are %(count)s rows; at most %(most)s at once. Narrow the filter.") % most)
-    if not first or total > MOST_ROWS:
+    if not first or total > MAX_ROWS:
         return None
     return begin_draft(
         by=by,
@@ -93,7 +93,6 @@ def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun
 
 
 def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
-    """This page for the draft, or for a new one."""
     query = request.GET.copy()
     query.pop(DRAFT, None)
     if draft:
@@ -117,7 +116,6 @@ def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) ->
 
 
 def _kept(request: HttpRequest, selected: Selected) -> list[tuple[str, str]]:
-    """What of the address the chooser takes along."""
     own = selected.act.chooser.base_fields if selected.act.chooser else ()
     return [(name, value) for name, values in request.GET.lists() if name not in {DRAFT, *own} for value in values]
 
@@ -133,15 +131,12 @@ def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
         "verdicts": count_kinds(judged),
         "acts": estimated or any(row.acts for row in judged),
         "sample": [(address_of(one.row), act.name_of(one.row), one.words) for one in sample],
-        "at_once": draft.total <= AT_ONCE,
+        "at_once": draft.total <= MAX_ROWS_AT_ONCE,
     }
 
 
 def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonForm) -> BulkRun:
-    """Confirms the draft, and carries out a short run. A second click on the same form gives the run of the first.
-
-    Raises OrderError if it may not begin now.
-    """
+    """Confirms the draft, and carries out a short run. A second click gives the run of the first. Raises OrderError."""
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
     run = confirm_draft(
@@ -152,7 +147,7 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
         reason=given["reason"],
         now=timezone.now(),
     )
-    if run.total <= AT_ONCE:
+    if run.total <= MAX_ROWS_AT_ONCE:
         run_part(run.pk, now=timezone.now(), seconds=AT_ONCE_SECONDS, at_once=True)
         run.refresh_from_db()
     if run.state == BulkRun.State.WAITING:

@@ -13,7 +13,7 @@ from orders.lists.filters import days_as_of
 from orders.office.bulk.acts import ACTS
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import Selected
-from orders.office.bulk.service import NOTED_AT_ONCE, carry_out, claim_run, end_run, note_rows
+from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows
 from orders.office.jobs import queue_next
 from orders.people import account_of
 
@@ -58,10 +58,7 @@ def run_part(
 
 
 def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
-    """Notes the rows of a large draft, up to the newest that there was when its maker looked.
-
-    Running it twice, or while another process notes them, does no harm.
-    """
+    """Notes the rows of a large draft, up to the newest when its maker looked. Running it twice does no harm."""
     draft = BulkRun.objects.filter(pk=pk, state=BulkRun.State.DRAFT, upto__isnull=False).first()
     maker = draft and account_of(draft.by, draft.maker_id, draft.created_at)
     if draft is None or maker is None or not ACTS[draft.act].is_allowed(maker):
@@ -70,7 +67,7 @@ def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
     request.user, request.GET = maker, QueryDict(draft.details["address"])
     with days_as_of(draft.created_at):
         selected, upto = Selected(ACTS[draft.act], request), draft.upto
-        note_rows(draft, lambda last: selected.after(last, upto, NOTED_AT_ONCE), stop=stop)
+        note_rows(draft, lambda last: selected.after(last, upto, NOTE_BATCH_SIZE), stop=stop)
     return f"bulk run {pk}: {draft.items.count()} rows noted"
 
 

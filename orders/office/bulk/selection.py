@@ -19,17 +19,14 @@ from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
-MOST_PICKED = 1000
-LARGEST = 2**63  # an id is smaller
+MAX_PICKED = 1000
+ID_LIMIT = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
 class Selected:
-    """The rows that an address names, as far as the person may see them.
-
-    `named`: the address says which rows it means.
-    """
+    """The rows that an address names, as far as the person sees them. `named`: the address says which rows it means."""
 
     def __init__(self, act: BulkAct, request: HttpRequest):
         self.act, self.request = act, request
@@ -37,7 +34,7 @@ class Selected:
         own = {PICK, EVERY, AGAIN, DRAFT, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
         self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
-        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MOST_PICKED]
+        self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MAX_PICKED]
         self.again = self._run_of(request.GET.get(AGAIN, ""))
         self.every = EVERY in request.GET
 
@@ -85,7 +82,6 @@ class Selected:
 
     @cached_property
     def rows(self) -> QuerySet:
-        """The rows, the oldest first."""
         if self.asked is None:
             return self.act.model._base_manager.none()
         rows = self.act.model_admin.get_queryset(self.request)
@@ -112,12 +108,10 @@ class Selected:
 
     @property
     def filter_query(self) -> str:
-        """The list's filter as its address has it."""
         return urlencode(self.params)
 
     @property
     def without(self) -> str:
-        """The same page for all rows."""
         query = self.request.GET.copy()
         for name in {PICK, AGAIN, DRAFT, *(name for name, _value in self.params)}:
             query.pop(name, None)
@@ -147,4 +141,4 @@ def _known_values() -> Iterator[None]:
 
 
 def is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < LARGEST
+    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < ID_LIMIT

@@ -26,15 +26,15 @@ from orders.services.order_state import add_event, noted_in_events
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
-MOST_ROWS = 200_000  # of a run
+MAX_ROWS = 200_000  # of a run
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
-NOTED_AT_ONCE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
+NOTE_BATCH_SIZE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 RETRY_DELAYS = (0.1, 0.5)  # seconds
-MOST_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
+MAX_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 INSERT = {
@@ -57,10 +57,7 @@ def begin_draft(
     total: int | None = None,
     upto: int | None = None,
 ) -> BulkRun:
-    """Notes which rows an act is about to be confirmed for, and drops the person's earlier drafts.
-
-    With `upto` there are `total` rows up to this id, of which `targets` are the first; a worker notes the others.
-    """
+    """A draft, in place of the person's earlier ones. `targets`: the first of `total` rows up to the id `upto`."""
     maker = account_id_of(by)
     _drafts(maker, by).update(finished_at=now)
     with transaction.atomic():
@@ -88,10 +85,7 @@ def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun
 
 
 def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, stop: Callable[[], bool]) -> None:
-    """Notes the rows of a large draft that are not noted yet. `targets_after` gives the next ids up to `upto`.
-
-    A process that dies leaves the rest to the sweep's next.
-    """
+    """Notes the rows of a large draft that are not noted yet. `targets_after` gives the next ids up to `upto`."""
     if not own(row).filter(upto__isnull=False).update(turn=F("turn") + 1, worked_at=timezone.now()):
         return
     row.refresh_from_db()
@@ -116,8 +110,8 @@ def _note_progress(row: BulkRun, **more: object) -> None:
 
 
 def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
-    for start in range(0, len(targets), NOTED_AT_ONCE):
-        some = list(targets[start : start + NOTED_AT_ONCE])
+    for start in range(0, len(targets), NOTE_BATCH_SIZE):
+        some = list(targets[start : start + NOTE_BATCH_SIZE])
         given = some if connection.vendor == "postgresql" else str(some)
         with connection.cursor() as cursor:
             cursor.execute(INSERT[connection.vendor], [row.pk, given])
@@ -158,10 +152,7 @@ def _drafts(maker_id: int | None, by: str) -> QuerySet[BulkRun]:
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
-    """Takes up a waiting run. None if it is over, if another one is carried out, or in a restored database.
-
-    `at_once`: in the request of whoever asked, beside a run in the background.
-    """
+    """Takes up a waiting run. None if it is over, or another is carried out (but `at_once`), or while restored."""
     if _stop_where_restored(now):
         return None
     return claim(BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now)
@@ -199,10 +190,7 @@ def carry_out(
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
-    """Carries a row out, again where the database failed. False: it failed each time, and is tried in the next part.
-
-    A row at which it failed in several parts is set aside, so that it does not keep all others waiting.
-    """
+    """Whether a row was carried out. One at which the database failed in several parts is set aside."""
     for delay in (*RETRY_DELAYS, None):
         try:
             _carry_out_one(row, act, target)
@@ -213,7 +201,7 @@ def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, 
             time.sleep(delay)
         else:
             return True
-    if row.attempts < MOST_FAILED_PARTS:
+    if row.attempts < MAX_FAILED_PARTS:
         return False
     logger.error("bulk run %s: row %s is set aside, since the database failed at it in each part", row.pk, target)
     _carry_out_one(row, _set_aside, target)
@@ -276,10 +264,7 @@ def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person lets a stopped run go on with what is still to do.
-
-    Raises NotAllowedError: it does not stand still, its rows are gone or incomplete, or the database is restored.
-    """
+    """A person lets a stopped run go on. Raises NotAllowedError: it runs, is incomplete, or the desk is restored."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
     again = {"state": State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
@@ -314,10 +299,7 @@ def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named
 
 
 def remove_old_items(*, now: datetime.datetime) -> int:
-    """Removes rows of runs that ended long ago, and drafts that are gone. Returns how many rows.
-
-    A call takes seconds, and the next one goes on. Runs that were confirmed stay, without their rows.
-    """
+    """Removes rows of old runs, and drafts that are gone, for some seconds. Returns how many. Runs stay."""
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
     old.update(items_kept=False)  # so that none goes on

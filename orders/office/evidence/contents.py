@@ -19,8 +19,7 @@ from notifications.models import Mail
 from orders.attachments.check import KINDS
 from orders.attachments.preview import own_file
 from orders.errors import ExportError
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
-from orders.lists.personal import mask_members, mask_text_or_json
+from orders.lists.personal import mask_members, mask_text_or_json, may_open
 from orders.lists.scope import seen_orders
 from orders.models import Attempt, InboundMessage, Order
 from orders.office.evidence.archive import Entry
@@ -47,7 +46,7 @@ def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> T
     seen = seen_orders(user)
     orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
     order = orders.filter(number=number).first()
-    if order is None or not user.has_perm(EXPORT) or (personal and not user.has_perm(SEE_PERSONAL_DATA)):
+    if order is None or not user.has_perm(EXPORT) or (personal and not may_open(user)):
         raise ExportError("export_not_allowed")
     now = timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
@@ -143,7 +142,6 @@ def _moment(at: datetime.datetime) -> str:
 
 
 def _report(order: Order, user, *, by: str, personal: bool, now: datetime.datetime) -> str:
-    """Where the order stands and what happened, in words."""
     mask = str if personal else mask_text_or_json
     shape = shape_of(order) if order.kind == Order.Kind.TRIAL else None
     rungs = build_ladder(facts_of(order, now=now))
@@ -173,7 +171,6 @@ def _event(row, mask: Callable[[str], str]) -> str:
 
 
 def _files(order: Order) -> Iterator[Entry]:
-    """The files that the order names and that lie in the folder."""
     for field in KINDS:
         name = getattr(order, field)
         try:

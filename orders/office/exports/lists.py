@@ -20,7 +20,7 @@ from orders.lists.list_query import (
     read_query,
     whole_list,
 )
-from orders.lists.personal import PERMISSION as SEE_PERSONAL_DATA
+from orders.lists.personal import may_open
 from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of
@@ -37,10 +37,7 @@ LARGE = {"content", "body", "hint", "answer", "payload"}
 
 
 class ExportedList:
-    """A list as `user` sees it under a filter: its admin's own filters, search, order and scope.
-
-    Raises ExportError if the list, a filter or a value is unknown, or the user may not export it.
-    """
+    """A list as `user` sees it under a filter. Raises ExportError: a part is unknown, or not for this user."""
 
     def __init__(self, name: str, query: str, user) -> None:
         if name not in exported_lists():
@@ -60,12 +57,10 @@ class ExportedList:
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """The filter in words: title and value."""
         return query_words(self.model_admin, self.query)
 
     @property
     def has_personal(self) -> bool:
-        """Whether the list has columns with people's data."""
         return any(column.personal for column in self.columns.values())
 
     def usual_columns(self, *, personal: bool) -> list[str]:
@@ -83,7 +78,7 @@ class ExportedList:
 
     def check(self, names: Sequence[str], *, personal: bool) -> None:
         """Raises ExportError if a column is unknown, or personal data are not for this user."""
-        if personal and not self.user.has_perm(SEE_PERSONAL_DATA):
+        if personal and not may_open(self.user):
             raise ExportError("export_not_personal")
         unknown = [name for name in names if name not in self.columns]
         if unknown or not names:
@@ -147,5 +142,4 @@ def rights_for(model_admin: ModelAdmin) -> list[str]:
 
 
 def may_export(user, model_admin: ModelAdmin) -> bool:
-    """Whether the user may see the list and export lists."""
     return user.has_perms(rights_for(model_admin))

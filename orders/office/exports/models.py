@@ -37,7 +37,7 @@ class Export(Job):
     TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
     WAITS_SINCE = "created_at"
     UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]
-    MOST_UNFINISHED, TOO_MANY = 5, "export_too_many"
+    MAX_UNFINISHED, TOO_MANY = 5, "export_too_many"
 
     by = models.CharField(_("exported by"), max_length=160)
     created_at = models.DateTimeField(_("exported at"))

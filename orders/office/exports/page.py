@@ -1,5 +1,8 @@
 """The page that asks how a list is exported, and what happens then: a file at once, or one that a worker writes."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -8,18 +11,20 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import ExportError, OrderError
 from orders.lists.list_query import VIEW
+from orders.lists.personal import may_open
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
-from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList, may_export, title_of_export
+from orders.office.exports.lists import ExportedList, may_export, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.service import (
-    AT_ONCE,
+    MAX_ROWS_AT_ONCE,
     Table,
     begin_export,
     fail_export,
@@ -35,21 +40,10 @@ NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_change
 LONGEST_REASON = 500
 
 
-class ExportForm(forms.Form):
-    """Format, columns, and personal data with the reason for them, where the user may export these."""
+class PersonalDataForm(forms.Form):
+    """Asks for personal data and the reason for them, if they are `offered`. `personal_help` says what follows."""
 
-    format = forms.ChoiceField(
-        label=gettext_lazy("File format"),
-        choices=Export.Format.choices,
-        widget=forms.RadioSelect,
-        initial=Export.Format.XLSX,
-    )
-    columns = forms.MultipleChoiceField(label=gettext_lazy("Columns"), widget=forms.CheckboxSelectMultiple)
-    personal = forms.BooleanField(
-        label=gettext_lazy("With people's names, phones and mails unmasked"),
-        required=False,
-        help_text=gettext_lazy("Auditors see who exported them, and why. If none of their columns is ticked, all are."),
-    )
+    personal = forms.BooleanField(label=gettext_lazy("With people's names, phones and mails unmasked"), required=False)
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
@@ -57,21 +51,45 @@ class ExportForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("Needed for personal data."),
     )
+    personal_help: str | Promise = ""
 
-    def __init__(self, *args, found: ExportedList, **kwargs):
+    def __init__(self, *args, offered: bool, **kwargs):
         super().__init__(*args, **kwargs)
-        self.found = found
-        ticked = found.usual_columns(personal=False)
-        names = [*ticked, *(name for name in found.columns if name not in ticked)]
-        self.fields["columns"].choices = [(name, found.columns[name].label) for name in names]
-        self.fields["columns"].initial = ticked
-        if not (found.has_personal and found.user.has_perm(SEE_PERSONAL_DATA)):
+        self.fields["personal"].help_text = self.personal_help
+        if not offered:
             del self.fields["personal"], self.fields["reason"]
 
     def clean(self):
         given = super().clean()
         if given.get("personal") and not given.get("reason", "").strip():
             self.add_error("reason", _("Say what the personal data are needed for."))
+        return given
+
+
+class ExportForm(PersonalDataForm):
+    """Format and columns."""
+
+    personal_help = gettext_lazy(
+        "Auditors see who exported them, and why. If none of their columns is ticked, all are."
+    )
+    format = forms.ChoiceField(
+        label=gettext_lazy("File format"),
+        choices=Export.Format.choices,
+        widget=forms.RadioSelect,
+        initial=Export.Format.XLSX,
+    )
+    columns = forms.MultipleChoiceField(label=gettext_lazy("Columns"), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args, found: ExportedList, **kwargs):
+        super().__init__(*args, offered=found.has_personal and may_open(found.user), **kwargs)
+        self.found = found
+        ticked = found.usual_columns(personal=False)
+        names = [*ticked, *(name for name in found.columns if name not in ticked)]
+        self.fields["columns"].choices = [(name, found.columns[name].label) for name in names]
+        self.fields["columns"].initial = ticked
+
+    def clean(self):
+        given = super().clean()
         if given.get("columns"):
             given["columns"] = self.found.chosen_columns(given["columns"], personal=bool(given.get("personal")))
         return given
@@ -103,7 +121,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
         "list": {"title": found.title, "address": f"{address}?{query.urlencode()}"},
         "filters": found.filters,
         "count": found.changelist.result_count,
-        "at_once": found.changelist.result_count <= AT_ONCE,
+        "at_once": found.changelist.result_count <= MAX_ROWS_AT_ONCE,
         "form": form,
         "columns": [(box, found.columns[box.data["value"]]) for box in form["columns"]],
     }
@@ -111,40 +129,39 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
 
 
 def _export(
-    request: HttpRequest,
-    found: ExportedList,
-    *,
-    format: str,
-    columns: list[str],
-    personal: bool = False,
-    reason: str = "",
+    request: HttpRequest, found: ExportedList, *, columns: list[str], personal: bool = False, **more: str
 ) -> HttpResponseBase:
-    by, few = request_actor(request), found.count(AT_ONCE + 1) <= AT_ONCE
-    table = found.table(columns, personal=personal, by=by) if few else None
-    row = begin_export(
-        by=by,
-        list_name=found.name,
-        query=found.query,
-        columns=columns,
-        format=format,
-        personal=personal,
-        reason=reason,
-        scope=attributions_of(request.user),
-        now=timezone.now(),
-    )
-    if row.state == Export.State.ASKED:
-        return redirect("admin:orders_export_change", row.pk)
-    if table is None:
-        queue(row)
-    elif _written(row, table):
-        return send_file(row, by=by)
+    few = found.count(MAX_ROWS_AT_ONCE + 1) <= MAX_ROWS_AT_ONCE
+    table = found.table(columns, personal=personal, by=request_actor(request)) if few else None
+    asked = {"list_name": found.name, "query": found.query, "columns": columns, "personal": personal}
+    return answer_export(request, (lambda: table) if table else None, **asked, **more)
+
+
+def answer_export(
+    request: HttpRequest, read: Callable[[], Table] | None, *, reason: str = "", **asked: Any
+) -> HttpResponseBase:
+    """Begins an export, of which `asked` says what: the file, or the page of the export.
+
+    `read` gives what stands in the file, if it is written in the request. The page says who has to agree first, how far
+    the worker is, or why there is no file.
+    """
+    by = request_actor(request)
+    row = begin_export(by=by, scope=attributions_of(request.user), now=timezone.now(), reason=reason, **asked)
+    if row.state != Export.State.ASKED:
+        if read is None:
+            queue(row)
+        elif _is_written(row, read):
+            return send_file(row, by=by)
     return redirect("admin:orders_export_change", row.pk)
 
 
-def _written(row: Export, table: Table) -> bool:
-    """Writes the file in the request. Its page says why there is none."""
+def _is_written(row: Export, read: Callable[[], Table]) -> bool:
+    """Writes the file in the request."""
     try:
-        done = write_export(row, table)
+        done = write_export(row, read())
+    except OrderError as error:
+        fail_export(row, error)
+        return False
     except Exception:
         fail_export(row, ExportError("export_broken"))
         raise

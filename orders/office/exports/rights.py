@@ -3,10 +3,11 @@
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from orders.lists.personal import SEE_PERSONAL_DATA
 from orders.lists.registration import admin_of, exported_lists
 from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
-from orders.office.exports.lists import SEE_PERSONAL_DATA, rights_for
+from orders.office.exports.lists import rights_for
 from orders.office.exports.models import Export
 from orders.office.exports.service import is_made_by
 from orders.office.schedules.models import ScheduledExport
@@ -18,10 +19,7 @@ STOP_SCHEDULES = "orders.stop_scheduledexport"
 
 
 def own_or_received(user, rows: QuerySet[Export]) -> QuerySet[Export]:
-    """The exports among these that the user made, or is a recipient of.
-
-    Each of these is found by its index; with an OR, both databases would read all exports to the oldest.
-    """
+    """The exports that the user made, or is a recipient of. Each has its index; an OR would read all exports."""
     exports = Export.objects.order_by().values("pk")
     with_id, without = rows_of(user, actor="by", account_id="maker_id", at="created_at")
     found = exports.filter(with_id).union(exports.filter(without), all=True)

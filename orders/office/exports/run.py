@@ -120,7 +120,7 @@ def export_to(
     part = path.with_name(f".{path.name}{PART}")
     written = 0
 
-    def told() -> Iterator[Sequence[Cell]]:
+    def counted() -> Iterator[Sequence[Cell]]:
         nonlocal written
         for cells in table.rows:
             yield cells
@@ -130,7 +130,7 @@ def export_to(
     with _held(part), names_read_once():
         for left in path.parent.glob(glob.escape(f".{path.name}") + f".sheet*{PART}"):
             left.unlink(missing_ok=True)  # by a run that was killed
-        write_file(part, table, format=format, rows=told())
+        write_file(part, table, format=format, rows=counted())
         row = begin_export(
             by=by,
             list_name=list_name,

@@ -32,13 +32,13 @@ from orders.services.free_space import check_free_space
 
 logger = logging.getLogger(__name__)
 State = Export.State
-AT_ONCE = 2000  # rows that a request writes itself
+MAX_ROWS_AT_ONCE = 2000  # rows that a request writes itself
 KEPT = datetime.timedelta(days=7)
-CLOSING = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
+PACKING_LEASE = datetime.timedelta(minutes=10)  # packing a workbook of a million rows tells nothing about its progress
 PARTS_KEPT = datetime.timedelta(days=1)
 RENEW_SECONDS = 3.0
 LOOK_EVERY = 500  # rows
-MOST_KEPT = 2 * 1024**3  # bytes of files of a person
+MAX_KEPT = 2 * 1024**3  # bytes of files of a person
 PART = ".part"
 FILE_ERRORS = {
     errno.ENOSPC: "export_disk_full",
@@ -118,8 +118,8 @@ def _check_quota(maker_id: int | None) -> None:
     check_free_space()
     check_quota(Export, maker_id)
     kept = Export.objects.filter(maker_id=maker_id).exclude(file="").aggregate(Sum("size"))["size__sum"] or 0
-    if maker_id is not None and kept >= MOST_KEPT:
-        raise NotAllowedError("export_kept_too_large", size=f"{kept / 1024**3:.1f}", most=MOST_KEPT // 1024**3)
+    if maker_id is not None and kept >= MAX_KEPT:
+        raise NotAllowedError("export_kept_too_large", size=f"{kept / 1024**3:.1f}", most=MAX_KEPT // 1024**3)
 
 
 def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.datetime) -> Export:
@@ -149,10 +149,7 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
 
 
 def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
-    """Its maker gives an export up. A worker that writes it notices within seconds, and goes on with the next one.
-
-    Raises NotAllowedError if it is over, or somebody else's.
-    """
+    """Its maker gives an export up. A worker that writes it notices within seconds. Raises NotAllowedError."""
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
@@ -168,7 +165,6 @@ def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedEr
 
 
 def is_made_by(row: Export, user) -> bool:
-    """Whether the user asked for the export."""
     return is_of(user, row.by, row.maker_id, row.created_at)
 
 
@@ -267,7 +263,6 @@ def remove_old_files(*, now: datetime.datetime) -> int:
 
 
 def file_of(row: Export) -> Path:
-    """Where the file of a finished export lies."""
     return settings.EXPORT_DIR / row.file
 
 
@@ -293,7 +288,7 @@ def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[S
             renew(row, written=number)
             if stop():
                 raise LeftError
-    renew(row, CLOSING, written=number)
+    renew(row, PACKING_LEASE, written=number)
 
 
 def _end(row: Export, why: OrderError | None, **facts) -> bool:

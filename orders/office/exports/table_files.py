@@ -102,7 +102,6 @@ def _write_notes(book: Workbook, path: Path, rows: Sequence[Sequence[Cell]]) -> 
 
 
 def _widths(rows: Sequence[Sequence[Cell]]) -> list[int]:
-    """The widths of columns, in characters, at which these rows can be read."""
     columns = itertools.zip_longest(*rows)
     return [min(max(map(_width, column)) + 3, WIDEST) if any(column) else NARROWEST for column in columns]
 

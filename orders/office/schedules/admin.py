@@ -87,7 +87,6 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return self._is_own(request, obj) if obj else ScheduledExport.objects.filter(owner=request.user).exists()
 
     def has_delete_permission(self, request, obj=None):
-        """Only its owner's."""
         return obj is not None and self._is_own(request, obj)
 
     def may_stop(self, request, obj) -> bool:

@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import OrderError
+from orders.lists.personal import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
 from orders.lists.times import short_moment
-from orders.office.exports.lists import SEE_PERSONAL_DATA, ExportedList
+from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
-from orders.office.exports.page import LONGEST_REASON
+from orders.office.exports.page import PersonalDataForm
 from orders.office.exports.rights import lacking
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import Plan, save_schedule
@@ -53,9 +54,10 @@ class Preview:
     unreachable: list[str]
 
 
-class ScheduleForm(forms.Form):
-    """A view, when, which format and for whom; personal data with the reason, where they may be exported so."""
+class ScheduleForm(PersonalDataForm):
+    """A view, when, which format and for whom; personal data, where they may be exported so."""
 
+    personal_help = gettext_lazy("Auditors see it. If the view has none of their columns, all are added.")
     name = forms.CharField(label=gettext_lazy("name"), max_length=40)
     view = forms.ChoiceField(
         label=gettext_lazy("Saved view"),
@@ -78,27 +80,13 @@ class ScheduleForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("They get a mail with a link. The file opens for those whose own rights suffice."),
     )
-    personal = forms.BooleanField(
-        label=gettext_lazy("With people's names, phones and mails unmasked"),
-        required=False,
-        help_text=gettext_lazy("Auditors see it. If the view has none of their columns, all are added."),
-    )
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        required=False,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=gettext_lazy("Needed for personal data."),
-    )
 
     def __init__(self, *args, owner, **kwargs):
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, offered=may_open(owner) and not settings.EXPORT_SECOND_PERSON, **kwargs)
         self.owner, self.found = owner, None
         self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
         self.fields["view"].choices = [(pk, f"{title_of(row.list_name)} · {row}") for pk, row in self.views.items()]
         self.fields["recipients"].choices = _colleagues()
-        if not owner.has_perm(SEE_PERSONAL_DATA) or settings.EXPORT_SECOND_PERSON:
-            del self.fields["personal"], self.fields["reason"]
 
     def clean_name(self):
         """Refuses a name that nobody could see or click."""
@@ -110,11 +98,9 @@ class ScheduleForm(forms.Form):
         return name
 
     def clean(self):
-        """Refuses personal data without a reason, and a view that does not work; keeps the list under the view."""
+        """Refuses a view that does not work; keeps the list under the view."""
         given = super().clean()
         personal = bool(given.get("personal"))
-        if personal and not given.get("reason", "").strip():
-            self.add_error("reason", _("Say what the personal data are needed for."))
         if view := self.views.get(given.get("view", "")):
             try:
                 self.found = ExportedList(view.list_name, view.query, self.owner)
@@ -124,7 +110,6 @@ class ScheduleForm(forms.Form):
         return given
 
     def plan(self) -> Plan:
-        """What a valid form asks for."""
         given = self.cleaned_data
         return Plan(
             **given
@@ -136,7 +121,6 @@ class ScheduleForm(forms.Form):
         )
 
     def preview(self) -> Preview:
-        """What a valid form would lead to, if it were saved now."""
         plan, moment, slots = self.plan(), timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(plan.weekdays, plan.at, after=moment)
@@ -152,7 +136,6 @@ class ScheduleForm(forms.Form):
 
 
 def scope_of(user) -> list[str] | None:
-    """The attributions that a file of the user's would be read with."""
     letters = attributions_of(user)
     return None if letters is None else sorted(letters)
 
@@ -176,7 +159,7 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
         "form": form,
         "preview": preview,
         "row": row,
-        "refused": settings.EXPORT_SECOND_PERSON and request.user.has_perm(SEE_PERSONAL_DATA),
+        "refused": settings.EXPORT_SECOND_PERSON and may_open(request.user),
     }
     return TemplateResponse(request, "schedules/form.html", context)
 

@@ -8,16 +8,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
+from notifications.mail_texts import LANGUAGE
 from notifications.masks import mask_text
-from notifications.services import LANGUAGE
 from orders.errors import OrderError
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from orders.people import name_of
-from orders.services.notices import tell_staff
+from orders.services.notices import notify_staff
 from orders.services.order_state import add_event
 
-MOST_FAILURES = 3  # in a row; then the desk switches it off
+MAX_FAILURES = 3  # in a row; then the desk switches it off
 BY_ITSELF = "system"
 SAVE_VIEW_ANEW = _("Open the view's list, take out what is gone, and save the view anew.")
 RIGHTS_AGAIN = _("Ask an administrator for the right, or delete the scheduled export.")
@@ -36,7 +36,6 @@ RUN_AGAIN = _("Run it by hand once the cause is gone; else it runs at its next t
 
 
 def advice(code: str) -> str | Promise:
-    """What its owner can do about a failure."""
     return ADVICE.get(code, RUN_AGAIN)
 
 
@@ -59,7 +58,7 @@ def note_end(schedule: ScheduledExport, row: Export, error: OrderError | None, *
         _tell_recipients(schedule, Export.objects.get(pk=row.pk), now)
     elif row.slot is not None and schedule.is_on:
         schedule.failures += 1
-        if schedule.failures >= MOST_FAILURES:
+        if schedule.failures >= MAX_FAILURES:
             _switch_off(schedule, error, now)
         schedule.save(update_fields=["failures", "next_run_at", "off_at", "off_why"])
 
@@ -84,9 +83,9 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
             "next_step": advice(error.code),
         }
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
-        if not tell_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
+        if not notify_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
             people = schedule.recipients.order_by("pk")
-            tell_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
+            notify_staff(people, "notice_export_off_received", facts=facts, path="", now=now)
 
 
 def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datetime) -> None:
@@ -97,7 +96,7 @@ def _tell_recipients(schedule: ScheduledExport, row: Export, now: datetime.datet
     }
     path = reverse("admin:orders_export_change", args=[row.pk])
     people = [schedule.owner] if row.slot is None else schedule.recipients.order_by("pk")
-    tell_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
+    notify_staff(people, "notice_export_ready", facts=facts, path=path, now=now)
 
 
 def _facts(schedule: ScheduledExport) -> dict:

@@ -26,9 +26,9 @@ from orders.services.order_state import add_event
 from orders.weekly_slots import next_slot, slots_between
 
 logger = logging.getLogger(__name__)
-MOST_SCHEDULES = 30  # of a person
-MOST_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minute
-TOO_FAR = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
+MAX_SCHEDULES = 30  # of a person
+MAX_AT_ONCE = 200  # slots that a sweep begins; the next one comes within a minute
+MAX_AHEAD = datetime.timedelta(days=8)  # no slot is further away, so the machine's clock was ahead when it was set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +46,15 @@ class Plan:
 
 
 def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.datetime) -> ScheduledExport:
-    """Makes a scheduled export, switched on, or changes one of the owner's. The caller has judged whether they may.
-
-    A slot that is due already stays due, unless the times are changed. Raises NotAllowedError.
-    """
+    """Makes or changes a schedule. A slot that is due stays due unless the times change. Raises NotAllowedError."""
     if plan.personal:
         check_reason(plan.reason, "an export of personal data")
         if settings.EXPORT_SECOND_PERSON:
             raise NotAllowedError("schedule_not_personal")
     with transaction.atomic():
         _check_parts(owner, plan)
-        if pk is None and ScheduledExport.objects.filter(owner=owner).count() >= MOST_SCHEDULES:
-            raise NotAllowedError("schedule_too_many", most=MOST_SCHEDULES)
+        if pk is None and ScheduledExport.objects.filter(owner=owner).count() >= MAX_SCHEDULES:
+            raise NotAllowedError("schedule_too_many", most=MAX_SCHEDULES)
         row = _locked(pk, owner) if pk else ScheduledExport(owner=owner, created_at=now)
         moved = (row.weekdays, row.at) != (plan.weekdays, plan.at)
         row.name, row.view, row.format = plan.name.strip(), plan.view, plan.format
@@ -131,13 +128,10 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins what is due, each once. The sweep calls it each minute, in any number of workers at once.
-
-    One is queued, and each that is over queues the next. One that fails here keeps none of the others waiting.
-    """
-    due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + TOO_FAR))
+    """Begins what is due, each once, however many workers ask. One that fails here keeps none of the others waiting."""
+    due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
     begun = []
-    for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MOST_AT_ONCE]:
+    for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE]:
         try:
             begun.append(_begin_slot(pk, slot, now))
         except (OperationalError, InterfaceError):

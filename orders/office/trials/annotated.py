@@ -28,7 +28,7 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.service import Report
 from orders.office.trials.sheet import REMARKS, Fault, cell_name, column_of, is_remarks
-from orders.office.trials.workbook import MOST_ROWS, Cell, Sheet
+from orders.office.trials.workbook import MAX_ROWS, Cell, Sheet
 
 BOLD, WRAPPED = Font(bold=True), Alignment(wrap_text=True, vertical="top")
 RED, GREY = PatternFill("solid", fgColor="FFC7CE"), PatternFill("solid", fgColor="E7E6E6")
@@ -45,10 +45,7 @@ LONGEST_COMMENT = 2000
 
 
 def write_template(letters: frozenset[str] | None, services: list[tuple[str, str]]) -> bytes:
-    """The workbook to fill in. Its first sheet has the header, its second one explains each column.
-
-    `letters` are the attributions of a limited person; None for all. `services`: the service types, code and name.
-    """
+    """The workbook to fill in, with a sheet that explains each column. `letters`: a limited person's; None for all."""
     book, columns, choices = Workbook(), list(trial_columns().values()), _choices(letters, services)
     for place, column in enumerate(columns):
         _head(book.active.cell(1, place + 1, column.title))
@@ -71,7 +68,7 @@ def _form(
         width.width, width.number_format = (40 if column and column.member == DOMAINS else 18), TEXT
         if column and (known := choices.get(column.member)):
             rule = DataValidation("list", formula1=f'"{",".join(code for code, _name in known)}"', allow_blank=True)
-            rule.add(f"{cell_name(place, top + 1)}:{cell_name(place, top + MOST_ROWS)}")
+            rule.add(f"{cell_name(place, top + 1)}:{cell_name(place, top + MAX_ROWS)}")
             sheet.add_data_validation(rule)
     sheet.freeze_panes = f"A{top + 1}"
     _explain(book.create_sheet(_("How to fill it in")), list(trial_columns().values()), choices)

@@ -42,7 +42,7 @@ ABOUT: dict[str, tuple[str, str | Promise]] = {
 """{member: (example, hint)}"""
 CODED = {PRODUCT: {"1": _("CDN")}, METHOD: {"1": _("by traffic")}}
 """{member: {code: name}} of those whose codes we know; BBOSS may send others (contract 2.4)."""
-RECENT = 1000  # newest orders
+MAX_RECENT_ORDERS = 1000  # newest orders
 CODE = re.compile(r"[0-9]{1,8}")
 
 
@@ -100,16 +100,12 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
 
 
 def service_types() -> list[str]:
-    """The codes of the service types that may be given."""
     return list(ServiceType.objects.order_by("code").values_list("code", flat=True))
 
 
 def coded_choices() -> dict[str, list[tuple[str, str]]]:
-    """{member: [(code, name)]} of what a person may choose: codes that we know, and those that BBOSS sent lately.
-
-    One query.
-    """
-    newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:RECENT]
+    """{member: [(code, name)]} of what may be chosen: known codes, and those that BBOSS sent lately. One query."""
+    newest = Order.objects.order_by("-pk").values_list("prod_type", "billing_method")[:MAX_RECENT_ORDERS]
     sent = zip(*newest, strict=True) if newest else [(), ()]
     return {
         member: [

@@ -19,7 +19,6 @@ from orders.office.trials.sheet import Entry
 
 
 def services_in_words() -> list[tuple[str, str]]:
-    """The service types that may be given: code and name."""
     return [(row.code, service_name(row)) for row in ServiceType.objects.order_by("code")]
 
 
@@ -52,7 +51,6 @@ class TrialForm(forms.Form):
 
 
 def _choices(letters: frozenset[str] | None) -> dict[str, list[tuple[str, str]]]:
-    """{member: its choices} of the members that have some."""
     coded = {**coded_choices(), SERVICE: services_in_words()}
     in_words = {
         member: [("", "-"), *((code, f"{code} {name}") for code, name in known)] for member, known in coded.items()

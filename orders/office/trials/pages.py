@@ -23,24 +23,22 @@ from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.sheet import TrialSheet
 from orders.office.trials.uploads import confirm_upload, correct_upload, keep_upload, sheet_of
-from orders.office.trials.workbook import MOST_BYTES, MOST_ROWS
+from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
 from orders.order_page.page_context import request_actor
 
 PERMISSION = "orders.enter_trial"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
-MOST_INPUTS = 300  # a form with more than a thousand fields is refused
+MAX_INPUTS = 300  # a form with more than a thousand fields is refused
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class UploadForm(forms.Form):
-    """A workbook of trials."""
-
     file = forms.FileField(label=gettext_lazy("workbook"), widget=forms.FileInput(attrs={"accept": ".xlsx"}))
 
     def clean_file(self):
         file = self.cleaned_data["file"]
-        too_large = file.size > MOST_BYTES  # then it is not read into memory
-        return (file.name, file.read(MOST_BYTES + 1 if too_large else file.size))
+        too_large = file.size > MAX_BYTES  # then it is not read into memory
+        return (file.name, file.read(MAX_BYTES + 1 if too_large else file.size))
 
 
 class TrialPages:
@@ -81,8 +79,8 @@ class TrialPages:
             title=_("Import trials"),
             form=form,
             last=last,
-            most=MOST_ROWS,
-            megabytes=MOST_BYTES // 1024 // 1024,
+            most=MAX_ROWS,
+            megabytes=MAX_BYTES // 1024 // 1024,
         )
 
     def template_view(self, request: HttpRequest):
@@ -177,9 +175,9 @@ class TrialPages:
 
 
 def _offered(report: Report) -> set[str]:
-    """The wrong cells that can be put right in the page, the first MOST_INPUTS."""
+    """The wrong cells that can be put right in the page, the first MAX_INPUTS."""
     cells = [fault.cell for row in report.rows for fault in row.faults if fault.is_editable]
-    return set(list(dict.fromkeys(cells))[:MOST_INPUTS])
+    return set(list(dict.fromkeys(cells))[:MAX_INPUTS])
 
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:

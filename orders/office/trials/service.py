@@ -179,10 +179,7 @@ def _name_same_numbers(entries: list[Entry]) -> None:
 
 
 class Scope:
-    """A limited person's attributions. What is outside them is refused before anything of ours is looked at.
-
-    So the answer is the same whether we have such an order, and whatever is in it.
-    """
+    """A limited person's attributions. All else is refused unseen, so that the answer tells nothing of our orders."""
 
     def __init__(self, letters: frozenset[str]):
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
@@ -239,10 +236,7 @@ def _compare_days(entry: Entry) -> None:
 
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
-    """Reads what became of the orders.
-
-    A number that an order outside a limited person's attributions has is taken, also if it says the same.
-    """
+    """Reads what became of the orders. A number of somebody else's order is taken, also if it says the same."""
     rows = {row.number: row for row in report.rows if row.verdict != WRONG}
     fields = ("number", "held_because", "attribution_id", "attribution__name")
     found = Order.objects.filter(number__in=rows).values_list(*fields)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, override
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.datetime import from_excel
 
-from orders.content import MOST_DOMAINS
+from orders.content import MAX_DOMAINS
 from orders.error_messages import say, say_in_english
 from orders.errors import WorkbookError
 from orders.models import Province
@@ -62,7 +62,6 @@ class Fault:
 
     @property
     def title(self) -> str:
-        """What people call the member; a header that we don't know is quoted."""
         known = trial_columns().get(self.member)
         return known.title if known else self.member
 
@@ -89,7 +88,6 @@ class Entry:
         return Fault(self.cells.get(member) or self.cells.get(CUSTOMER, ""), member, code, params)
 
     def sort_faults(self) -> None:
-        """Puts the faults into the order of the columns."""
         places = {member: place for place, member in enumerate(self.cells or trial_columns())}
         self.faults.sort(key=lambda fault: places.get(fault.member, len(places)))
 
@@ -131,8 +129,8 @@ def read_entries(sheet: Sheet) -> TrialSheet:
     words = {member: {str(name): code for code, name in names.items()} for member, names in CODED.items()}
     words[ATTRIBUTION] = dict(Province.objects.values_list("name", "letters"))
     entries = [_read_row(number, cells, columns, words) for number, cells in rows]
-    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MOST_DOMAINS:
-        raise WorkbookError("book_domains", most=MOST_DOMAINS)
+    if sum(len(entry.content.get(DOMAINS, ())) for entry in entries) > MAX_DOMAINS:
+        raise WorkbookError("book_domains", most=MAX_DOMAINS)
     return TrialSheet(entries)
 
 
@@ -175,7 +173,6 @@ def _read_row(number: int, cells: list[Cell], columns: Iterable[Column | None], 
 
 
 def column_of(header: str) -> Column | None:
-    """The column that a header names."""
     return next((one for one in trial_columns().values() if header.lower() in one.names), None)
 
 

@@ -18,11 +18,11 @@ from orders.office.trials.workbook import Sheet, put_right, read_workbook
 from orders.services.free_space import check_free_space
 
 KEPT = datetime.timedelta(days=1)
-MOST_A_DAY = 20
+MAX_A_DAY = 20
 """Workbooks that a person uploads within KEPT. Each is opened and checked."""
 WAITING = Q(imported_at=None) & ~Q(data=b"")
 """Uploads that may be imported. One that its maker's next has replaced is only counted, and holds nothing any more."""
-MOST_AT_ONCE = 2
+MAX_AT_ONCE = 2
 """Workbooks that a machine checks at a time. Each holds a thread of the web."""
 
 
@@ -31,14 +31,14 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, after MOST_A_DAY, and
+    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, after MAX_A_DAY, and
     while the disk is nearly full. Nothing is kept then.
     """
     check_free_space()
     mine = TrialUpload.objects.filter(made_by=maker_id)
     with _turn(maker_id):
-        if mine.filter(made_at__gt=now - KEPT).count() >= MOST_A_DAY:
-            raise NotAllowedError("book_too_many", most=MOST_A_DAY)
+        if mine.filter(made_at__gt=now - KEPT).count() >= MAX_A_DAY:
+            raise NotAllowedError("book_too_many", most=MAX_A_DAY)
         report = import_trials(read_entries(read_workbook(data)), by=by, letters=letters, now=now, dry_run=True)
     mine.filter(imported_at=None).update(data=b"", report={}, corrections=None)
     return TrialUpload.objects.create(
@@ -53,20 +53,17 @@ def keep_upload(
 
 @contextlib.contextmanager
 def _turn(maker_id: int) -> Iterator[None]:
-    """Lets one check of a person and MOST_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
+    """Lets one check of a person and MAX_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
     with contextlib.ExitStack() as held:
         if not _lock(held, f"of-{maker_id}"):
             raise NotAllowedError("book_own_check")
-        if not any(_lock(held, str(number)) for number in range(MOST_AT_ONCE)):
+        if not any(_lock(held, str(number)) for number in range(MAX_AT_ONCE)):
             raise NotAllowedError("book_checks")
         yield
 
 
 def _lock(held: contextlib.ExitStack, name: str) -> bool:
-    """Whether a lock was free. The kernel gives it back with the file, also after a kill.
-
-    A folder that can't be written has its own warning (`check --deploy`) and stops nobody here.
-    """
+    """Whether a lock was free. The kernel frees it after a kill. A folder that can't be written stops nobody here."""
     try:
         settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
         file = held.enter_context((settings.STATE_DIR / f"workbook-check-{name}.lock").open("wb"))

@@ -16,7 +16,7 @@ from orders.queries.customer_names import name_of
 State, Type = BillingRecord.State, BillingRecord.Type
 MEANT = [State.TO_SEND, *BillingRecord.THERE]
 OVER = [Order.State.WITHDRAWN, Order.State.REJECTED]
-ASKED_AT_ONCE, MOST_ORDERS, MOST_NAMES = 1000, 10, 3
+BATCH_SIZE, MAX_ORDERS, MAX_NAMES = 1000, 10, 3
 CODES = {Type.COMMERCIAL: "warn_billed", Type.TRIAL: "warn_on_trial"}
 
 
@@ -48,15 +48,15 @@ def _used_domains(
     meant = BillingRecord.objects.not_run_out(now).filter(state__in=MEANT)
     meant = meant.exclude(order__state__in=OVER).order_by()
     meant = meant if letters is None else meant.filter(order__attribution__in=letters)
-    for start in range(0, len(keys), ASKED_AT_ONCE):
-        rows = meant.filter(domain_key__in=keys[start : start + ASKED_AT_ONCE])
+    for start in range(0, len(keys), BATCH_SIZE):
+        rows = meant.filter(domain_key__in=keys[start : start + BATCH_SIZE])
         for key, *order in rows.values_list("domain_key", "info_type", "order__number"):
             used[key].add(tuple(order))
     return used
 
 
 def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
-    """A warning for each order that has some of the domains; the first MOST_ORDERS, those that bill before trials."""
+    """A warning for each order that has some of the domains; the first MAX_ORDERS, those that bill before trials."""
     names = defaultdict(list)
     for one in entry.content[DOMAINS]:
         for order in used.get(domain_key(one["ProvReq"]), ()):
@@ -68,7 +68,7 @@ def _about_domains(entry: Entry, used: dict[str, set[tuple]]) -> list[Fault]:
             CODES[Type(kind)],
             order=number,
             count=len(names[kind, number]),
-            domains=", ".join(names[kind, number][:MOST_NAMES]),
+            domains=", ".join(names[kind, number][:MAX_NAMES]),
         )
-        for kind, number in sorted(names, key=lambda order: (-int(order[0]), order[1]))[:MOST_ORDERS]
+        for kind, number in sorted(names, key=lambda order: (-int(order[0]), order[1]))[:MAX_ORDERS]
     ]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from openpyxl.utils.cell import coordinate_to_tuple
 
-from orders.attachments.xlsx import MOST_COLUMNS, MOST_LINES, MOST_STYLES, ProbeError, ask
+from orders.attachments.xlsx import MAX_COLUMNS, MAX_LINES, MAX_STYLES, ProbeError, ask
 from orders.errors import WorkbookError
 
-MOST_BYTES = 5 * 1024 * 1024
-MOST_ROWS = 500
+MAX_BYTES = 5 * 1024 * 1024
+MAX_ROWS = 500
 """Rows with data below the header. One transaction takes them all, and BBOSS's messages wait for it on SQLite."""
 SECONDS = 5  # a thread of the web waits so long at most
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -44,8 +44,8 @@ def put_right(sheet: Sheet, texts: dict[str, str]) -> Sheet:
 
 def read_workbook(data: bytes) -> Sheet:
     """The first sheet of an xlsx file. Raises WorkbookError, whose code says why it can't be taken as a whole."""
-    if len(data) > MOST_BYTES:
-        raise WorkbookError("book_size", most=MOST_BYTES // 1024 // 1024)
+    if len(data) > MAX_BYTES:
+        raise WorkbookError("book_size", most=MAX_BYTES // 1024 // 1024)
     if data.startswith(CFB):
         raise WorkbookError("book_encrypted")
     if not data.startswith(ZIP):
@@ -54,11 +54,11 @@ def read_workbook(data: bytes) -> Sheet:
         file.write(data)
         file.seek(0)
         try:
-            found = ask("cells", file, MOST_ROWS + 1, seconds=SECONDS)
+            found = ask("cells", file, MAX_ROWS + 1, seconds=SECONDS)
         except ProbeError:
             found = {"verdict": "not_xlsx"}
     if "verdict" in found:
-        most = {"rows": MOST_ROWS, "lines": MOST_LINES, "columns": MOST_COLUMNS, "styles": MOST_STYLES}
+        most = {"rows": MAX_ROWS, "lines": MAX_LINES, "columns": MAX_COLUMNS, "styles": MAX_STYLES}
         raise WorkbookError(f"book_{found['verdict']}", **most)
     rows = [(number, [Cell(*cell) for cell in cells]) for number, cells in found["rows"]]
     if len(rows) == 1:

@@ -116,7 +116,6 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         ]
 
     def counts_view(self, request: HttpRequest, name: str) -> JsonResponse:
-        """How many rows each view of a list shows this person."""
         self._check_may_see(request, name)
         return JsonResponse(count_views(name, request.user))
 
@@ -200,7 +199,6 @@ def list_address(name: str) -> str:
 
 
 def view_address(view: SavedView) -> str:
-    """The list under the view."""
     return list_address(view.list_name) + tab_of(view).address
 
 

@@ -19,8 +19,8 @@ from orders.services.order_state import add_event
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
 LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy
-MOST_COLUMNS = 60
-MOST_VIEWS = 30  # of a person on a list
+MAX_COLUMNS = 60
+MAX_VIEWS = 30  # of a person on a list
 
 
 def save_view(
@@ -30,8 +30,8 @@ def save_view(
     name = _good_name(name)
     _check_size(query, columns)
     with transaction.atomic():
-        if SavedView.objects.filter(owner=owner, list_name=list_name).count() >= MOST_VIEWS:
-            raise NotAllowedError("view_too_many", most=MOST_VIEWS)
+        if SavedView.objects.filter(owner=owner, list_name=list_name).count() >= MAX_VIEWS:
+            raise NotAllowedError("view_too_many", most=MAX_VIEWS)
         with _unique(name):
             view = SavedView.objects.create(
                 owner=owner, list_name=list_name, name=name, query=query, columns=list(columns), created_at=now
@@ -91,7 +91,7 @@ def _good_name(name: str) -> str:
 
 
 def _check_size(query: str, columns: Sequence[str]) -> None:
-    if len(query) > LONGEST_QUERY or len(columns) > MOST_COLUMNS or "\0" in query:
+    if len(query) > LONGEST_QUERY or len(columns) > MAX_COLUMNS or "\0" in query:
         raise NotAllowedError("view_too_large")
 
 
@@ -106,7 +106,6 @@ def _unique(name: str) -> Iterator[None]:
 
 
 def _keep(view: SavedView, *names: str) -> None:
-    """Saves these fields, unless the view was deleted meanwhile."""
     values = {name: getattr(view, name) for name in names}
     if not SavedView.objects.filter(pk=view.pk).update(**values):
         raise NotAllowedError("view_gone")

@@ -29,8 +29,8 @@ from orders.office.views.ready_views import READY
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"
 NOT_OF_A_VIEW = {PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, COLUMNS, VIEW, "_popup", "_to_field"}
-MOST_DRAWN = 12  # tabs; the others are behind a word, without a count
-MOST_COUNTED = 999
+MAX_DRAWN = 12  # tabs; the others are behind a word, without a count
+MAX_COUNTED = 999
 KEPT_SECONDS = 60
 SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
 
@@ -48,7 +48,6 @@ class Tab:
 
     @property
     def address(self) -> str:
-        """What stands behind the list's address."""
         return "?" + "&".join(filter(None, [self.query, urlencode(self._rest)]))
 
     @property
@@ -108,7 +107,7 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
     named = next((tab for tab in tabs if tab.key == changelist.params.get(VIEW)), None)
     same = [tab for tab in tabs if (_sorted_pairs(tab.query), tab.columns) == here]
     active = named if named and (named in same or named.row) else next(iter(same), None)
-    drawn, keys = tabs[:MOST_DRAWN], _keys(user, name, tabs[:MOST_DRAWN])
+    drawn, keys = tabs[:MAX_DRAWN], _keys(user, name, tabs[:MAX_DRAWN])
     counts = cache.get_many(keys.values())
     shown = [ShownTab(tab, tab is active, counts.get(keys.get(tab.key), "")) for tab in tabs]
     return {
@@ -146,12 +145,9 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """{key of a view: how many rows it shows the user, up to MOST_COUNTED}, for the tabs that are drawn.
-
-    One that takes too long has no count.
-    """
+    """{key of a view: how many rows it shows, up to MAX_COUNTED}, of tabs that are drawn. A slow one has no count."""
     began, found = time.monotonic(), {}
-    tabs = tabs_of(name, user)[:MOST_DRAWN]
+    tabs = tabs_of(name, user)[:MAX_DRAWN]
     keys = _keys(user, name, tabs)
     for tab in tabs:
         if (count := cache.get(key := keys[tab.key])) is None:
@@ -168,10 +164,10 @@ def _count(name: str, tab: Tab, user) -> str:
     try:
         with _bounded_time():
             rows = unread_list(model_admin, read_query(model_admin, tab.query), user).queryset
-            count = len(rows.order_by().values_list("pk")[: MOST_COUNTED + 1])
+            count = len(rows.order_by().values_list("pk")[: MAX_COUNTED + 1])
     except (OrderError, DatabaseError, *NONSENSE):
         return ""
-    return f"{MOST_COUNTED}+" if count > MOST_COUNTED else str(count)
+    return f"{MAX_COUNTED}+" if count > MAX_COUNTED else str(count)
 
 
 @contextlib.contextmanager

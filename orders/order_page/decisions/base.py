@@ -48,7 +48,6 @@ class StepForm(ReasonForm):
         offer(self, "step", ((row.step, row.get_step_display()) for row in self.rows()))
 
     def rows(self) -> list[Dispatch]:
-        """The steps that the act may be about."""
         raise NotImplementedError
 
 

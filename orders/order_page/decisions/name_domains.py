@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.content import MOST_DOMAINS, domain_fault, domain_key
+from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
@@ -33,8 +33,8 @@ class DomainsForm(ReasonForm):
         names = [name for name in re.split(r"[\s,;，；、]+", self.cleaned_data["domains"]) if name]
         if not names:
             raise forms.ValidationError(self.fields["domains"].error_messages["required"])
-        if len(names) > MOST_DOMAINS:
-            raise forms.ValidationError(NotAllowedError("too_many_domains", most=MOST_DOMAINS).words())
+        if len(names) > MAX_DOMAINS:
+            raise forms.ValidationError(NotAllowedError("too_many_domains", most=MAX_DOMAINS).words())
         for name in names:
             if wrong := domain_fault(name):
                 text = _("%(name)s can't be ordered: %(why)s")

@@ -29,5 +29,4 @@ DECISIONS = find_decisions()
 
 
 def offered_decisions(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:
-    """The decisions that the state and the person's permissions allow, in the menu's order."""
     return [row for row in DECISIONS.values() if has_perm(row.permission) and not row.why_not(facts)]

@@ -86,7 +86,6 @@ def _selection(facts: Facts) -> Selection:
 
 
 def say_judgement(row: Judgement) -> str:
-    """One line of a dry run."""
     word = str(VERDICTS[row.verdict])
     if row.verdict == "again":
         passed = row.decision == Order.Decision.PASS

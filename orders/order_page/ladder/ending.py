@@ -306,7 +306,6 @@ def _differing(base: dict, facts: Facts) -> Rung:
 
 
 def undone_rung(facts: Facts) -> Rung:
-    """What took the order back."""
     order = facts.order
     title = _("Withdrawal") if State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
     rows = facts.of(lambda row: row.undo)
@@ -349,7 +348,6 @@ def what_was_undone(rows: list[Dispatch]) -> str:
 
 
 def _given_up(row: Dispatch) -> Text:
-    """What became of a step that staff gave up."""
     if row.state == Dispatch.State.DONE:
         return _("given up, and nothing of it is left to do: %(step)s")
     return _("given up, left as it is: %(step)s") if "accepted" in row.about else _("given up, not done: %(step)s")

@@ -31,10 +31,7 @@ NOT_FINE = {"red", "amber"}
 
 
 def build_ladder(facts: Facts) -> list[Rung]:
-    """The order's rungs, one of them `current`. Trials and changes have fewer; an undone order has one more.
-
-    An order that is not fine (orders.queries.doubts) has a red or amber one, unless what differs is being put right.
-    """
+    """The order's rungs, one of them `current`. An order that is not fine has a red or amber one."""
     makers = [*_makers(facts), *([undone_rung] if facts.order.undo_since else [])]
     rungs = [make(facts) for make in makers]
     if facts.open.number:  # done as they are, nothing of the order is shown as fine until the books agree
@@ -48,7 +45,6 @@ def build_ladder(facts: Facts) -> list[Rung]:
 
 
 def current(rungs: list[Rung]) -> Rung:
-    """Where the order stands."""
     return next(rung for rung in rungs if rung.current)
 
 

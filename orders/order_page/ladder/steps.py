@@ -30,10 +30,7 @@ BEHIND = Cause(
 
 @dataclass(frozen=True)
 class Trouble:
-    """An open incident that stops the order.
-
-    `beside`: it stops another order of the trial, on the trial's records. `ignored`: staff put it aside.
-    """
+    """An open incident that stops the order, or (`beside`) another of its trial. `ignored`: staff put it aside."""
 
     code: str
     step: str = ""
@@ -187,7 +184,6 @@ def _lets_go(order: Order) -> str:
 
 
 def files_rung(facts: Facts) -> Rung:
-    """The info-security check."""
     rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
     title = _("Files")
     if not facts.order.file_names:
@@ -249,7 +245,6 @@ def _files_rung(trouble: Trouble, code: str, *, detail: str, **more) -> Rung:
 
 
 def _points(row: Dispatch) -> tuple[str, ...]:
-    """Each wrong file with its reason."""
     return tuple(
         _("%(file)s: %(what)s") % {"file": one["file"], "what": f"{cause_of(one['code']).what} {of_finding(one)}"}
         for one in row.about.get("findings") or []

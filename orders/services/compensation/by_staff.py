@@ -34,10 +34,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
 
 
 def why_not_compensate(order: Order, *, late: bool, acted: bool) -> NotAllowedError | None:
-    """Why staff can't compensate the order; None if they can.
-
-    `late` is the result of `is_late`. `acted`: something of the order has reached the big-data side, or may have.
-    """
+    """Why staff can't compensate the order. `acted`: something has reached the big-data side, or may have."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

@@ -18,7 +18,6 @@ State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 
 
 def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
-    """Saves the records' states after undo steps that are done."""
     for row in rows:
         if row.repeat:
             continue
@@ -51,15 +50,11 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def set_records_state(row: Dispatch, state: str) -> None:
-    """Gives a dispatch's records this state, and notes the dispatch as the cause."""
     update_rows((BillingRecord(pk=pk, state=state, dispatch=row) for pk in row.records), ["state", "dispatch"])
 
 
 def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
-    """Gives a (locked) order its ending once nothing is left to undo but what staff gave up. True if it did.
-
-    Its claim stays until that is settled too (contract 3.9, A way out of everything).
-    """
+    """Gives a (locked) order its ending once all is undone but what staff gave up (the claim stays). True if so."""
     if not order.undo_since or _left(order).exists():
         return False
     ending = order.state == Order.State.COMPENSATING
@@ -96,10 +91,7 @@ def _left(order: Order) -> QuerySet[Dispatch]:
 
 
 def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
-    """Frees the trial, which gets the state that it is meant to have. The orders that waited for it are decided on.
-
-    After the late undoing of any activation the trial has ended, since the customer has used the service for real.
-    """
+    """Frees the trial and decides on the orders that waited. After a late undoing the trial has ended."""
     late = order.undo_asked_at is not None and order.kind == Order.Kind.ACTIVATION
     if late:
         unmark_undo_asked(order)

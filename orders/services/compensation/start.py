@@ -22,10 +22,9 @@ from orders.services.incidents import (
     end_built_upon,
 )
 from orders.services.order_state import add_event
-from orders.services.outbox.enqueue import enqueue, wake
+from orders.services.outbox.enqueue import enqueue, schedule_name, wake
 from orders.services.outbox.release import release
 from orders.services.shape import reshape
-from orders.services.start_day_schedule import schedule_name
 from orders.states import set_held, set_state, set_undo_mark
 from orders.steps import FIXES, Phase
 
@@ -37,10 +36,7 @@ STILL_WRONG = [BILLED_NOT_ACTIVE, DIFFERENCE, BUILT_UPON]  # a withdrawal does n
 def begin_undo(
     order: Order, *, ending: str, why: str, by: str, now: datetime.datetime, how: str = "", but: Collection[int] = ()
 ) -> bool:
-    """Sets the undo mark on an order (locked, its trial too) and plans its undo steps. True if there are any.
-
-    `ending` is the state that it gets afterwards. A second call only changes the ending. `how`, `but`: see plan_undo.
-    """
+    """Sets the undo mark (order, trial locked), plans the undoing. True if any. Again: only changes `ending`."""
     if order.undo_since:
         return _change_ending(order, ending, now=now, by=by, how=how)
     old = set_state(order, Order.State.COMPENSATING, at=now)
@@ -65,10 +61,7 @@ def begin_undo(
 
 
 def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str, how: str) -> bool:
-    """Gives another ending to an order that is being undone, or was, such as a withdrawal after a failure.
-
-    What an earlier undoing left, since staff gave it up or accepted it, is taken back now (contract 3.10).
-    """
+    """Gives an undone order another ending. What an earlier undoing left is taken back now (contract 3.10)."""
     left = _left_there(order) if ending == Order.State.WITHDRAWN else False
     if order.state == Order.State.COMPENSATING or left:
         old, order.undo_to = set_state(order, Order.State.COMPENSATING, at=now), ending
@@ -123,10 +116,7 @@ def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by:
 
 
 def close_never_begun(order: Order, *, but: str = "") -> int:
-    """Closes steps that were never attempted, and those whose outcome need not be known. Only billing's must be.
-
-    The step `but` is not closed. Returns how many were. The caller must call `release` to move the trial's line on.
-    """
+    """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards."""
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
@@ -142,10 +132,7 @@ def close_refused(order: Order) -> int:
 
 
 def close_abandoned(*, now: datetime.datetime) -> int:
-    """Closes calls that nobody claims again: their worker died, and their order is undone or planned anew.
-
-    Returns how many. Billing calls are repeated until their outcome is known (contract 3.9, Compensation's order).
-    """
+    """Closes calls whose worker died and whose order is undone or planned anew, except billing's. Returns how many."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
     dead = Dispatch.objects.filter(
         left, state=State.SENDING, next_try_at__lte=now, undo=False, position__lt=Phase.AFTER

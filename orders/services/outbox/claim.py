@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
-from orders.db.compiled_sql import Prepared, Slot, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
@@ -130,7 +130,6 @@ def claim(
 
 
 def paused_partners(*, now: datetime.datetime) -> set[str]:
-    """The partners that are paused now."""
     return set(PAUSED(now=now))
 
 
@@ -154,10 +153,7 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
 
 
 def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
-    """Fails the due steps whose worker died too often, with an incident and without compensation.
-
-    Returns whether other steps are due that lost their worker. It locks orders, so no transaction may be open.
-    """
+    """Fails due steps whose worker died too often. True if others lost theirs. No transaction may be open."""
     rows = LOST(now=now)
     used_up = [
         _lost_for_good(pk, token, channel)
@@ -185,10 +181,7 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
 
 
 def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState) -> list[Dispatch]:
-    """The longest due steps of each partner, as many as it has room for, locked, with all that building needs.
-
-    They are found in the first of these `ways` in which something is due.
-    """
+    """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
     ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored) for alone in ways)), [])
     if not ids:
         return []
@@ -259,7 +252,7 @@ def _freeze(fresh: list[Dispatch], now: datetime.datetime) -> None:
 def _attempt(row: Dispatch, now: datetime.datetime, worker: str) -> Attempt:
     """The unsaved attempt, in its order's trace. An order of before 1.5.0 has none."""
     trace = row.order.trace or uuid.uuid4().hex
-    return new_row(Attempt, dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
+    return Attempt(dispatch=row, number=row.attempts, trace=trace, started_at=now, worker=worker)
 
 
 def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool) -> Work:

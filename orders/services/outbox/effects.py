@@ -47,20 +47,14 @@ def touched_since(row: Dispatch) -> set[int]:
 
 
 def unanswered_since(row: Dispatch, moment: datetime.datetime) -> datetime.datetime | None:
-    """When the last call of another step about the same records ended without an answer, if that was after this moment.
-
-    Such a call may still act, whatever its repeat was answered (contract 3.9, Unknown).
-    """
+    """When the last unanswered call of another step about these records ended, if after `moment`: it may still act."""
     same = Q(order=row.order_id, lane=None) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, unanswered_at__gt=moment).exclude(pk=row.pk)
     return rows.aggregate(last=Max("unanswered_at"))["last"]
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
-    """The billing steps behind a dispatch in its trial's line, or, if it has no line, in its order.
-
-    A step that replaced another has that one's place, so the older step is not always in front.
-    """
+    """The billing steps behind a dispatch in its line, or its order. A replacement has its predecessor's place."""
     turn = Coalesce("place", "pk", output_field=BigIntegerField())
     same = Q(order=row.order_id) if row.lane is None else Q(lane=row.lane)
     rows = Dispatch.objects.filter(same, channel=Channel.BILLING, repeat=False).exclude(pk=row.pk)
@@ -68,10 +62,7 @@ def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:
 
 
 def denied_by_books() -> Q:
-    """The condition of failed steps of unknown outcome whose records a query has found otherwise since.
-
-    If the partner acted on the key before, it would answer a repeat under it without an act.
-    """
+    """Failed steps of unknown outcome whose records a query found otherwise. A repeat might do nothing."""
     record, denied = BillingRecord.State, Q()
     for state in (record.LIVE, record.CANCELLED, record.DELETED):
         other = BillingRecord.objects.filter(dispatch=OuterRef("pk")).exclude(state__in=[record.UNKNOWN, state])

@@ -1,4 +1,4 @@
-"""Puts steps into the outbox, and tells the workers. Only this module makes a Dispatch.
+"""Puts steps into the outbox, and tells the workers, now or on a start day. Only this module makes a Dispatch.
 
 A step is built first. `enqueue` saves it and gives it its idempotency key (contract 3.5). The key of a step that
 creates, cancels or starts a process can be derived again. Any other key is random.
@@ -12,10 +12,10 @@ from itertools import count
 
 from django.conf import settings
 from django.utils import timezone
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
-from orders.db.compiled_sql import insert_rows, new_row
+from orders.db.compiled_sql import insert_rows
 from orders.models import Dispatch, Order
 from orders.steps import STEPS, Channel, Phase, Step
 
@@ -23,6 +23,7 @@ State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
 OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
+START_DAY_JOB = "orders.activation.run_job"
 SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
 
 
@@ -45,7 +46,7 @@ def build_step(
     }
     if due:
         usual |= {"state": State.DUE, "next_try_at": now}
-    return new_row(Dispatch, order=order, step=step, records=records, created_at=now, **(usual | fields))
+    return Dispatch(order=order, step=step, records=records, created_at=now, **(usual | fields))
 
 
 def build_questions(
@@ -96,14 +97,17 @@ def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
     return build_step(row.order, row.step, now=now, records=row.records, **place, **fields)
 
 
-def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
-    """Adds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
+def build_mail(order: Order, mail: str, /, *, now: datetime.datetime, size: int, about: dict) -> Dispatch:
+    """Builds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
 
-    `mail` is one of Dispatch.Step's MAIL_*. `about` goes into its text.
+    `mail` is one of Dispatch.Step's MAIL_*, `size` the number of the order's domains. `about` goes into the text.
     """
-    row = build_step(
-        order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=order.domains.count()
-    )
+    return build_step(order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=size)
+
+
+def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
+    """Adds such a mail."""
+    row = build_mail(order, mail, now=now, size=order.domains.count(), about=about)
     enqueue([row])
     return row
 
@@ -175,13 +179,34 @@ def wake_up(*, settle: bool = False) -> OrmQ:
     """
     now = timezone.now()
     key = SETTLE_KEY if settle else WAKE_KEY
-    return new_row(OrmQ, key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
+    return OrmQ(key=key, payload=_packed_drain(settle, now.replace(second=0, microsecond=0)), lock=now)
+
+
+def schedule_name(order: Order) -> str:
+    """`BBossOrderJob_<OrderNum>_<start in UTC, YYYYMMDDHHMMSS>` (contract 3.2). The order must have a later start."""
+    return f"BBossOrderJob_{order.number}_{order.start_at.astimezone(datetime.UTC):%Y%m%d%H%M%S}"
+
+
+def build_schedule(order: Order) -> Schedule:
+    """The unsaved schedule that wakes the order on its start day. If it is lost, the sweep finds the order later."""
+    return Schedule(
+        name=schedule_name(order),
+        func=START_DAY_JOB,
+        args=repr((order.number,)),
+        schedule_type=Schedule.ONCE,
+        next_run=order.start_at.astimezone(datetime.UTC),
+    )
+
+
+def find_schedule(order: Order) -> Schedule | None:
+    """The order's pending schedule, if there is one."""
+    return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None
 
 
 def wake_sender() -> None:
     """Queues the sending of notices to staff, which is a hint like a drain."""
     now = timezone.now()
-    insert_rows([new_row(OrmQ, key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
+    insert_rows([OrmQ(key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
 
 
 @lru_cache(maxsize=2)

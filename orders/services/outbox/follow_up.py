@@ -62,10 +62,7 @@ NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # with these codes the partn
 
 
 def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:
-    """Acts on steps that ended (their orders and trials are locked). Returns how many steps became due by it.
-
-    What happens depends on the step's kind, as `orders.steps` describes it, and on its order.
-    """
+    """Acts on steps that ended (orders and trials locked), by the step's kind. Returns how many became due by it."""
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
     troubled = _troubled(rows, done)
@@ -137,10 +134,7 @@ def _settle_books(rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now:
 
 
 def _note_failure(row: Dispatch, now: datetime.datetime, by: str) -> None:
-    """Opens an incident, and compensates if the contract names the step (3.9, Compensation's reach).
-
-    For an order that is being undone, only a failed billing call opens an incident, since money depends on it.
-    """
+    """Opens an incident, and compensates if the contract says so; of an order being undone, only for billing calls."""
     if row.order.undo_since and STEPS[row.step].moot:
         return
     _open_incident_of(row, row.error_code, now, names_trial=_names_trial(row))

@@ -65,6 +65,5 @@ class Outcome:
 
     @classmethod
     def of(cls, work: Work, result: str, **more) -> "Outcome":
-        """How the attempt of this work ended."""
         attempt: dict = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
         return cls(**attempt, channel=work.channel, result=result, **more)

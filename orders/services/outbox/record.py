@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from orders.db.compiled_sql import Prepared, insert_rows, new_row, update_rows
+from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.compensation.plan import may_still_act
@@ -51,10 +51,7 @@ ROW = [
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
-    """Saves a batch of outcomes in one transaction. Returns how many steps became due by it.
-
-    If an outcome's lease is no longer ours (fencing), its attempt is marked late, and nothing else changes.
-    """
+    """Saves outcomes in one transaction; returns how many steps became due. One without our lease is late (fencing)."""
     outcomes = {outcome.dispatch_id: outcome for outcome in outcomes}
     with transaction.atomic():
         rows = _locked_rows(outcomes)
@@ -82,7 +79,7 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 
 def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
-    rows = [new_row(Attempt, id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
+    rows = [Attempt(id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
     update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
 
 
@@ -123,10 +120,7 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
-    """Sets the dispatch's state: done, to be tried again, failed, or as it was before the claim if handed back.
-
-    `fits`: the partner acted on it before, and its records are as the step means them (see `fitting`).
-    """
+    """Sets the dispatch's state. `fits`: the partner acted on it before, and its records are as the step means them."""
     row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
     row.error_params = outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}

@@ -48,10 +48,7 @@ def release(
 
 
 def _parts_of_all() -> Iterator[list[int]]:
-    """The ids of all waiting steps, in parts. Of too many, those from a random one on: the others' turn comes.
-
-    A query about a part finds by indexes what is in front of its steps. One about all of them reads whole tables.
-    """
+    """The ids of all waiting steps, in parts that indexes serve; of too many, those from a random one on."""
     ids = list(_waiting().order_by("pk").values_list("pk", flat=True))
     first = random.randrange(len(ids)) if len(ids) > STEPS_AT_ONCE else 0
     ids = (ids[first:] + ids[:first])[:STEPS_AT_ONCE]
@@ -134,7 +131,6 @@ def _before_in_order() -> QuerySet[Dispatch]:
 
 
 def _before_in_line() -> QuerySet[Dispatch]:
-    """Unfinished steps in front of the row in its trial's line."""
     return _line(OuterRef("lane"), Coalesce(OuterRef("place"), OuterRef("pk"), output_field=BigIntegerField()))
 
 

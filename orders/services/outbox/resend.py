@@ -1,7 +1,7 @@
 """Resends steps, for commands and pages (contract 3.9, Resend; section 5).
 
-First it judges, step by step, what would happen. That is the dry run. Then it acts on the same judgement, order by
-order, each in its own transaction. There is an event for each order and one for the whole resend.
+First it judges, step by step, what would happen. Then it acts on the same judgement, order by order, each in its own
+transaction. There is an event for each order and one for the whole resend.
 """
 
 import datetime
@@ -49,7 +49,7 @@ SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
     "refused",
     "left_out",
 )
-AT_ONCE = 500  # orders whose steps are looked at together
+BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
 WAITS = {BLOCKED, PAUSED}
@@ -119,10 +119,10 @@ class ResendReport:
 def judge_selection(
     selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """The dry run: what would happen to each selected step. Reads only."""
+    """What a page foretells: what would happen to each selected step. Reads only."""
     waits, judged, orders = _waits(open_partners), [], list(_orders(selection).select_related("trial").defer("content"))
-    for start in range(0, len(orders), AT_ONCE):
-        part = orders[start : start + AT_ONCE]
+    for start in range(0, len(orders), BATCH_SIZE):
+        part = orders[start : start + BATCH_SIZE]
         steps, claims = _steps(part, selection), claims_against(filter(_compensated, part))
         for order in part:
             rows = steps[order.pk]
@@ -133,7 +133,7 @@ def judge_selection(
 def judge_order(
     order: Order, selection: Selection, *, force: bool = False, open_partners: Collection[str] = ()
 ) -> list[Judgement]:
-    """The dry run for one order."""
+    """What would happen to each selected step of one order."""
     claims = claims_against(filter(_compensated, [order]))
     rows, waits = _steps([order], selection)[order.pk], _waits(open_partners)
     return _judge(order, rows, claims, selection, force, waits) or [_nothing(order, selection)]
@@ -177,7 +177,6 @@ def _held_before_its_plan(order: Order) -> bool:
 
 
 def _nothing(order: Order, selection: Selection) -> Judgement:
-    """Why no step of the order is selected."""
     why = "nothing of it has failed" if selection.failed else "it has no steps to send"
     if _held_before_its_plan(order):
         why = f"it is held ({order.held_because}) and has no steps yet"
@@ -245,10 +244,7 @@ def _goes_anew(row: Dispatch) -> bool:
 
 
 def is_left(row: Dispatch) -> bool:
-    """Whether staff gave up a start day's cancel, or a step that takes something back, and nothing settled it since.
-
-    An activation's given-up restore does not count. Its trial has ended, and another activation may have taken it over.
-    """
+    """Whether staff gave up a start day's cancel, or what takes back. An activation's restore does not count."""
     ended = row.step == Step.RESTORE_TRIAL and row.order.kind == Order.Kind.ACTIVATION
     given_up = row.state == State.GIVEN_UP and (takes_back(row) or cancels_on_start(row)) and not ended
     return given_up and "settled" in row.about and "accepted" not in row.about
@@ -333,18 +329,22 @@ def resend(
     now: datetime.datetime,
     force: bool = False,
     open_partners: Collection[str] = (),
+    dry_run: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:
     """Queues the selected steps again, order by order. Returns what was done and what was refused.
 
-    Each order is judged anew under its lock, since it may have changed since a dry run.
+    Each order is judged anew under its lock, since it may have changed meanwhile. `dry_run` rolls back what was done
+    for an order before it locks the next one, so that it holds up nobody.
     """
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
         report.judgements += resend_order(
-            number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners
+            number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners, dry_run=dry_run
         )
         on_progress(done, len(numbers))
+    if dry_run:
+        return report
     data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
     add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
     return report
@@ -359,12 +359,15 @@ def resend_order(
     now: datetime.datetime,
     force: bool = False,
     open_partners: Collection[str] = (),
+    dry_run: bool = False,
 ) -> list[Judgement]:
     """Queues the selected steps of one order again, as they are judged under its lock. Raises OrderUnknownError."""
     with transaction.atomic():
         order = lock_order(number)
         judged = judge_order(order, selection, force=force, open_partners=open_partners)
         _act(order, judged, by=by, reason=reason, now=now)
+        if dry_run:
+            transaction.set_rollback(True)
     return judged
 
 

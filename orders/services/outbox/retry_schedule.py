@@ -15,10 +15,7 @@ FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 
 
 def try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
-    """Sets the next try by the schedule, with jitter of a tenth, and not before the partner's Retry-After; unsaved.
-
-    While the partner's breaker is open, a failure uses up no try. Returns False if the tries are used up.
-    """
+    """Sets the next try, unsaved; False if none is left. While the breaker is open, a failure uses up none."""
     waits = settings.DISPATCH_RETRY_SECONDS
     left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
     if outcome.free:

@@ -30,7 +30,7 @@ from orders.services.incidents import (
 )
 from orders.services.order_state import add_event, lock_order
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.reconciliation.differences import tell_differences
+from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.meant import end_beside
 from orders.services.reconciliation.take import (
     adopt,
@@ -102,7 +102,6 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
 
 
 def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
-    """Whether `accept` ends an incident. `unknown`: the failed billing steps whose outcome nobody knows."""
     return code in BOOKS_ONLY or step in unknown
 
 
@@ -145,7 +144,7 @@ def _after_accepting(
         mark_records_left(_records_of(owner_of_records, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
         if trial or order.kind == Kind.TRIAL:
-            tell_differences(owner_of_records, by=by, now=now)
+            update_incident(owner_of_records, by=by, now=now)
             end_beside(owner_of_records, now=now, by=by)
     left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
     if left or BILLED_NOT_ACTIVE in codes:
@@ -159,7 +158,6 @@ def _after_accepting(
 
 
 def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
-    """The records that these differences are about."""
     names = {(row.product_id, domain_key(row.domain)) for row in rows}
     records = order.billing_records.values_list("pk", "product_id", "domain_key")
     return [pk for pk, product, key in records if (product, key) in names]

@@ -86,7 +86,7 @@ def of_order(order: Order) -> QuerySet[Difference]:
     return Difference.objects.filter(job_id=order.number).exclude(kind=Kind.NOT_LISTED)
 
 
-def tell_differences(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
+def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool = True) -> None:
     """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
@@ -97,10 +97,7 @@ def tell_differences(order: Order, *, by: str, now: datetime.datetime, mail: boo
 
 
 def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
-    """Ends what a comparison of the (locked) order settles besides its differences.
-
-    That is the trouble of failed fixes, and, for the order and its changes, of unknown records once none is left.
-    """
+    """Ends what a comparison of the (locked) order settles: failed fixes, and unknown records once none is left."""
     failed = order.dispatches.current().filter(step__in=FIXES, state=Dispatch.State.FAILED)
     for step in set(failed.values_list("step", flat=True)):
         failed.filter(step=step).update(superseded=True)
@@ -125,4 +122,4 @@ def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> 
     done = {row.pk: row.order for row in rows if row.step in FIXES}
     for pk, order in done.items():
         if close_differences(Difference.objects.filter(fix=pk), by=by, now=now):
-            tell_differences(order, by=by, now=now)
+            update_incident(order, by=by, now=now)

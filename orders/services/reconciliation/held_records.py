@@ -47,7 +47,6 @@ def identity(record: BillingRecord, order: Order) -> tuple[str, str, str, str]:
 
 
 def by_identity(held: Iterable[HeldRecord]) -> dict[tuple[str, str, str, str], HeldRecord]:
-    """The partner's records by their `identity`."""
     return {(one.product_id, one.key, one.info_type, one.enterprise_id): one for one in held}
 
 

@@ -18,7 +18,7 @@ from orders.queries.shapes import is_meant, meant_of
 from orders.services.incidents import DIFFERENCE, close_troubles, open_incident
 from orders.services.outbox.freeze import LEFT
 from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
-from orders.services.reconciliation.differences import close_differences, tell_differences
+from orders.services.reconciliation.differences import close_differences, update_incident
 from orders.shape import Shape
 
 Record, State, Kind = BillingRecord.State, Order.State, Order.Kind
@@ -32,10 +32,7 @@ SEEN = {Record.LIVE: LIVE, Record.CANCELLED: "cancelled"}
 def not_meant(
     orders: Collection[Order], records: Mapping[int, Collection[BillingRecord]], *, now: datetime.datetime
 ) -> dict[int, list[Discrepancy]]:
-    """By order: what our records are, and the orders say otherwise. `records`: all of an order's, by its id.
-
-    Records of unknown state say nothing, nor those of a trial with a step of its line under way or stopped.
-    """
+    """By order: what our records are and the orders say otherwise. Unknown records, and moving trials, say nothing."""
     trials = [order for order in orders if order.kind == Kind.TRIAL and order.state in MADE]
     moving = _moving([trial.pk for trial in trials])
     trials = [trial for trial in trials if trial.pk not in moving]
@@ -125,10 +122,7 @@ def _day(moment: datetime.datetime | None) -> str | None:
 def note_not_meant(
     trial: Order, *, now: datetime.datetime, by: str, beside: Order | None = None, opens: bool = True
 ) -> None:
-    """Keeps the differences between a (locked) trial's records and its shape up to date, without asking the partner.
-
-    `beside`: an order that the incident names too. With `opens=False` differences are only closed.
-    """
+    """Keeps a (locked) trial's differences from its shape up to date. With `opens=False` they are only closed."""
     if _moving([trial.pk]):
         return
     rows = not_meant([trial], {trial.pk: list(trial.billing_records.all())}, now=now).get(trial.pk, [])
@@ -156,7 +150,7 @@ def note_not_meant(
         )
         Reconciliation.objects.filter(pk=run.pk).update(differences=len(new))
     if new or over:
-        tell_differences(trial, by=by, now=now)
+        update_incident(trial, by=by, now=now)
     if beside and beside.pk != trial.pk and found:
         detail = f"the records of {trial.number} are not as its orders say"
         open_incident(beside, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now, mail=False)

@@ -15,7 +15,7 @@ from orders.books import HeldRecord
 from orders.content import canonical_json
 from orders.models import Difference, Order, Reconciliation
 from orders.services.order_state import lock_orders
-from orders.services.reconciliation.differences import close_differences, first_found, keep_age, tell_differences
+from orders.services.reconciliation.differences import close_differences, first_found, keep_age, update_incident
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
@@ -42,10 +42,7 @@ def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
 def keep_unknown(
     row: Reconciliation, number: str, held: Collection[HeldRecord], *, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Stores what the big-data side holds for a number that we do not know, and closes earlier rows.
-
-    There is one row for each record, or one that says that there is none. Accepted rows are not stored again.
-    """
+    """Stores what the big-data side holds for an unknown number, a row each, in place of earlier rows not accepted."""
     rows = Difference.objects.filter(kind=Kind.UNKNOWN_ORDER, job_id=number)
     known = first_found(rows)
     close_differences(rows, by=by, now=now)
@@ -101,7 +98,7 @@ def _save_not_listed(
     keep_age([found], known, now)
     if lacking:
         found.save()
-    tell_differences(order, by=by, now=now)
+    update_incident(order, by=by, now=now)
     return [found] if lacking else []
 
 

@@ -25,7 +25,7 @@ from orders.services.reconciliation.differences import (
     keep_age,
     note_checked,
     of_order,
-    tell_differences,
+    update_incident,
     without_accepted,
 )
 from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
@@ -91,7 +91,7 @@ def keep_discrepancies(
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
     keep_age(rows, known, now)
     rows = Difference.objects.bulk_create(rows, batch_size=500)
-    tell_differences(order, by=by, now=now, mail=mail)
+    update_incident(order, by=by, now=now, mail=mail)
     end_what_is_over(order, by=by, now=now)
     if order.kind == Order.Kind.TRIAL:
         refresh_trial(order, by=by, now=now)
@@ -103,10 +103,7 @@ def keep_discrepancies(
 def compare_order(
     *, number: str, held: OrderComparison, fix: bool, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """Does `reconcile ORDER [--fix --reason TEXT]` for staff on the order's page. Returns the differences.
-
-    `held` is the comparison, made outside the transaction. Raises OrderUnknownError and NotAllowedError.
-    """
+    """`reconcile ORDER [--fix]` for staff, by a comparison made before. Raises OrderUnknownError, NotAllowedError."""
     check_reason(reason, "putting the books right" if fix else "a comparison")
     with transaction.atomic():
         order = lock_order(number)
@@ -185,7 +182,6 @@ def _drop_given_up(
 
 
 def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
-    """A trial's live records that are not meant to be live."""
     if order.kind != Order.Kind.TRIAL or order.state not in MADE:
         return set()
     meant = meant_of([order], now=now)[order.pk]
@@ -259,14 +255,10 @@ def _note(
         wake()
 
 
-def add_counts(row: Reconciliation, *, orders: int, records: int, differences: int, fixed: int) -> None:
-    """Adds these counts to the comparison's row."""
-    Reconciliation.objects.filter(pk=row.pk).update(
-        orders=F("orders") + orders,
-        records=F("records") + records,
-        differences=F("differences") + differences,
-        fixed=F("fixed") + fixed,
-    )
+def add_counts(row: Reconciliation, **counts: int) -> None:
+    """`counts`: orders, records, differences, fixed."""
+    if counts:
+        Reconciliation.objects.filter(pk=row.pk).update(**{name: F(name) + number for name, number in counts.items()})
 
 
 @transaction.atomic
@@ -275,16 +267,13 @@ def end_reconciliation(
     *,
     error: str,
     now: datetime.datetime,
-    newest: int | None,
     listed: int | None = None,
     mail: bool = True,
 ) -> None:
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
-    `mail=False`: somebody named the orders and sees what is found, so nobody is mailed.
-
-    `listed` is how many numbers BBOSS's list held, if there was one. A mail step needs an order: it gets the newest one
-    that was compared (`newest`), or else the newest of all. Where there is no order, nobody is mailed.
+    `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
+    the orders, and sees what is found. The mail is a step of the newest order, since the outbox has only orders' steps.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()
@@ -293,7 +282,6 @@ def end_reconciliation(
     add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
     if not mail:
         return
-    order = Order.objects.filter(pk=newest).first() if newest else Order.objects.order_by("-pk").first()
-    if order:
+    if order := Order.objects.order_by("-pk").first():
         queue_mail(order, Step.MAIL_RECONCILED, now=now, reconciliation=row.pk, **counts)
         wake()

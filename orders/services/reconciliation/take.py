@@ -25,7 +25,7 @@ from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
-from orders.services.reconciliation.differences import tell_differences
+from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.held_records import (
     TAKEN,
     as_meant,
@@ -112,7 +112,7 @@ def take(
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
             close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
-            tell_differences(order, by=by, now=now)
+            update_incident(order, by=by, now=now)
             if order.kind == Kind.TRIAL:
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
@@ -188,10 +188,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Gives our records the partner's state, if the books are right afterwards. Raises NotAllowedError.
-
-    The last day that a trial's records have there becomes the trial's, and the createTime of an order's its start.
-    """
+    """Gives records, last day and start the partner's values, if the books are right then. Raises NotAllowedError."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
@@ -231,10 +228,7 @@ def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
 
 
 def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
-    """Makes the last day of a trial's live records its own (contract 3.9, 19).
-
-    Raises NotAllowedError if they differ, or end within a day.
-    """
+    """Makes the last day of a trial's live records its own (contract 3.9, 19). Raises NotAllowedError."""
     shape, endless = shape_of(trial), Shape()
     if trial.state != Order.State.TRIALING or all(shape.fits(one.create_time, one.cancel_time) for one in live):
         return

@@ -24,8 +24,8 @@ from project.database.errors import CountedErrors
 from project.database.options import session_limits
 
 CHECK_EVERY = 0.1  # seconds between two looks for Ctrl-C while waiting, as in psycopg
-WHILE_AWAY = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
-FOR_THE_OTHER = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
+AWAY_TIMEOUT = 1.5  # seconds for each address, once the database has not answered; psycopg's own minimum is 2
+GATE_TIMEOUT = 0.2  # seconds that a thread waits for the one that connects, which normally takes less
 FRESH = 1.0  # seconds after an answer in which a connection is not asked anew whether it is alive
 HEALTH_CHECK = 2.0  # seconds after which an idle connection counts as broken; that leaves time for a new one
 
@@ -57,7 +57,7 @@ class Gate:
                 self.shut = True
                 raise
             return
-        if not self._trying.acquire(timeout=FOR_THE_OTHER):
+        if not self._trying.acquire(timeout=GATE_TIMEOUT):
             raise psycopg.OperationalError("the database does not answer; another connection is being tried")
         try:
             yield
@@ -77,7 +77,7 @@ class DeadlineConnection(psycopg.Connection):
     @classmethod
     def _connect_gen(cls, conninfo: str = ""):
         """Connects to one address. psycopg bounds each of them (connect_timeout). This bounds all of them together."""
-        until = time.monotonic() + WHILE_AWAY if gate.shut else NEVER
+        until = time.monotonic() + AWAY_TIMEOUT if gate.shut else NEVER
         steps = super()._connect_gen(conninfo)
         try:
             _check_time(until)
@@ -133,10 +133,7 @@ class _Driver:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Replaces a connection that was closed at its deadline.
-
-    The next statement that is not in its transaction opens a new one.
-    """
+    """Replaces a connection that was closed at its deadline, once the statement's transaction is over."""
 
     Database = _Driver()
 

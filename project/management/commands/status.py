@@ -8,7 +8,7 @@ from django.utils import timezone
 from integrations.database_deadline import LOOK, database_deadline
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.people import spoken
-from orders.queries.paused_work import steps
+from orders.queries.pauses import steps
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
 

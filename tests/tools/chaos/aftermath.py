@@ -89,7 +89,7 @@ from orders.models import Dispatch
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.release import release
 from orders.services.holds import settle_arrived
-from orders.activation import activate
+from orders.services.start_day import activate
 now = timezone.now()
 print(settle_arrived(now=now) + len(activate(numbers=None, by="chaos", now=now)) + release(now=now)
       + Dispatch.objects.filter(state__in=OPEN_STATES).count())

@@ -106,10 +106,7 @@ def mail_payload(mail: Mail | Notice) -> dict:
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
-    """Each recipient as `show` shows the address, and behind it whether the mail was refused or has yet to reach it.
-
-    Nothing stands there while all fare alike: then the state of the mail tells it. Reads `mail.dispatch`.
-    """
+    """Each recipient by `show`, and whether the mail was refused or has yet to come, unless all fare alike."""
     sent = json.loads(mail.dispatch.payload or "{}")
     if "got" not in sent:
         return list(map(show, mail.recipients))

@@ -16,7 +16,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Incident, Order, Pause
 from orders.people import spoken
-from orders.queries.paused_work import slept_through, waiting_steps
+from orders.queries.pauses import slept_through, waiting_steps
 from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
 from orders.services.order_state import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
@@ -24,7 +24,7 @@ from orders.services.outbox.enqueue import queue_mail, wake
 from orders.steps import OUTSIDE, Partner
 
 REMIND_AFTER = datetime.timedelta(hours=4)
-MOST_NAMED = 500  # orders that an event names whose start day passed during a pause
+MAX_NAMED = 500  # orders that an event names whose start day passed during a pause
 BY_ITSELF = "system"
 
 NEXT_END = Prepared(
@@ -126,8 +126,8 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
         partner=row.partner,
         since=timezone.localtime(row.since).isoformat(),
         waiting=waiting,
-        slept=numbers[:MOST_NAMED],
-        more=max(0, len(numbers) - MOST_NAMED),
+        slept=numbers[:MAX_NAMED],
+        more=max(0, len(numbers) - MAX_NAMED),
     )
     add_events([event(order, "start_slept_through", by=by, now=now, partner=row.partner) for order in slept])
     _end_reminder(row.partner, now)
@@ -180,7 +180,6 @@ def _about(partner: str) -> dict:
 
 
 def _reminders(partner: str) -> QuerySet[Incident]:
-    """The incidents about the partner's pause that are not over."""
     return Incident.objects.unresolved().filter(**_about(partner))
 
 

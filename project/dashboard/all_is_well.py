@@ -15,22 +15,22 @@ from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pauses import slept_words
-from orders.queries.paused_work import PauseInForce, seconds_due
+from orders.queries.pauses import PauseInForce, seconds_due
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN, DESK
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
-from project.dashboard.health import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.links import listing, orders_link
+from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
 from project.dashboard.waiting import NOTHING, Waiting, waiting_of
 from project.observability.expiry import Expiry, expiring_here
 from project.observability.status_report import LATE
 
 DAY = datetime.timedelta(days=1)
-MOST_INCIDENTS = 8
+MAX_INCIDENTS = 8
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Dashboard:
 
     @property
     def shown_incidents(self) -> list[Incident]:
-        return (self.incidents or [])[:MOST_INCIDENTS]
+        return (self.incidents or [])[:MAX_INCIDENTS]
 
     @property
     def incidents_url(self) -> str:

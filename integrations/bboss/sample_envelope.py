@@ -21,10 +21,7 @@ def signed_envelope(
     trans_ido: str | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Makes an envelope around `content`, signed with this deployment's settings.
-
-    `overrides` replace or add members before signing. A `sign` among them is kept as it is. Raises SigningError.
-    """
+    """A signed envelope around `content`. `overrides` replace members, `sign` as well. Raises SigningError."""
     number = trans_ido or uuid.uuid4().hex
     members = {
         "accessToken": current_token(now),

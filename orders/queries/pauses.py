@@ -74,10 +74,7 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def oldest_due(*, now: datetime.datetime) -> dict[str, float]:
-    """For each partner, for how many seconds its longest waiting step could have been claimed. 0 if nothing is due.
-
-    Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause.
-    """
+    """By partner: for how many seconds its longest waiting step could have been claimed, not counting pauses."""
     rows = Dispatch.objects.due(now).order_by().values_list("channel")
     since: dict[str, datetime.datetime] = {}
     for channel, first in rows.annotate(first=Min("next_try_at")):

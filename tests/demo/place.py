@@ -1,0 +1,75 @@
+"""The demo's folder, settings and desk, all made for one run."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shlex
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from project.environment import SETTINGS
+from tests.harness.children import ROOT
+from tests.harness.desk import SECRETS, ProcessDesk
+
+USER, PASSWORD = "demo", secrets.token_urlsafe(12)
+# Every setting of the table. Neither a .env nor the caller's environment may change what the demo shows.
+DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
+    "DJANGO_SETTINGS_MODULE": "project.settings",
+    "EMAIL_URL": "consolemail://",  # into the worker's log
+    "EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend",
+    "DEFAULT_FROM_EMAIL": "ibs-order-desk@example.com",
+    "DEFAULT_CONTACT_NAME": "demo-sa",
+    "DEFAULT_CONTACT_MAIL": "sa@example.com",
+    "DEFAULT_CONTACT_TEL": "13700000000",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@contextlib.contextmanager
+def demo_desk() -> Iterator[ProcessDesk]:
+    """A desk that runs, but for its worker. This process has its settings too, as BBOSS's side signs by them."""
+    os.environ |= DEFAULTS
+    own = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "BBOSS_APP_SECRET": secrets.token_hex(16),
+        "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-1700000000",
+        "BPM_CALLBACK_SECRET": secrets.token_hex(32),
+    }
+    with take_folder() as folder:
+        desk = ProcessDesk(folder, **{name: DEFAULTS[name] for name in SECRETS} | own)
+        desk.settings["SITE_URL"] = desk.web_url  # for links in mails, and where the sandbox sends BPM's approvals
+        print("starting")
+        with desk:
+            os.environ |= desk.environment
+            yield desk
+
+
+@contextlib.contextmanager
+def take_folder() -> Iterator[Path]:
+    """An empty folder for one run: the first of .demo/1, .demo/2, ... that no other running demo uses."""
+    (ROOT / ".demo").mkdir(exist_ok=True)
+    for number in count(1):
+        folder = ROOT / ".demo" / str(number)
+        with open(f"{folder}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder
+            return
+
+
+def write_file(desk: ProcessDesk) -> Path:
+    """Writes `.demo/env`. A shell needs it to run manage.py beside the demo that was started last."""
+    file = ROOT / ".demo" / "env"
+    file.unlink(missing_ok=True)
+    with open(file, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
+        lines.writelines(f"{name}={shlex.quote(desk.environment[name])}\n" for name in DEFAULTS)
+    return file
