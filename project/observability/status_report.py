@@ -189,7 +189,7 @@ def reasons(found: dict) -> list[Reason]:
         ),
         Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
-        *(Reason("ClockOff", _said(code, params)) for code, params in wrong_clocks(found["clocks_ahead"]).items()),
+        *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(Reason("PartnerDown", f"the breaker of {name} is open: its calls wait", name) for name in sorted(down)),

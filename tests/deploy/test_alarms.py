@@ -1,0 +1,213 @@
+"""The alarms of deploy/: over the contract's metrics, worded as the table and the page, played by Debian's promtool."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from django.utils.translation import override
+
+from project.observability.alarms import ALARMS, BY_INCIDENT
+from tests.deploy.quiet_week import quiet_week
+from tests.first_start.lines import ROOT
+from tests.test_contract import PAGES_SECTION, SECTIONS
+from tests.test_documents import OPERATIONS
+
+PROMTOOL = "/usr/bin/promtool"
+needs_promtool = pytest.mark.skipif(not os.path.exists(PROMTOOL), reason="Debian's prometheus is not installed")
+RULES_FILE = ROOT / "deploy" / "prometheus-rules.yml"
+RULES = {rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]}
+PANELS = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())["panels"]
+STATUS_ONLY = {"StateFolderBroken"}
+OTHERS = {"up": {"job", "instance"}, "ALERTS": {"alertstate"}}  # Prometheus' own; node_* are node_exporter's
+LIST = re.compile(r"\w+(, \w+)+")
+ROW = re.compile(r"^\| (`desk_.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+SELECTOR = re.compile(r'(\b(?:desk_\w+|node_\w+|up|ALERTS)\b)(?:\{((?:[^"}]|"[^"]*")*)\})?')
+BY = re.compile(r"\b(?:by|on) \(([^)]*)\)")
+MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
+
+
+def metrics() -> dict[str, dict[str, set[str]]]:
+    """The contract's series: their labels, and the values of those whose values the contract names."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for first, second, cell in ROW.findall(SECTIONS[PAGES_SECTION]):
+        said = dict(re.findall(r"`(\w+)` \(([^)]*)\)", cell))
+        names, kinds = re.findall(r"`(\w+)`", first), second.split(", ")
+        cells = re.sub(r"\([^)]*\)", "", cell).split(";")
+        for place, name in enumerate(names):
+            labels = re.findall(r"[a-z]+", cells[place % len(cells)])
+            if kinds[place % len(kinds)] == "histogram":
+                labels = ["le", *(label for label in labels if "histogram" not in said.get(label, ""))]
+            values = {label: said.get(label, "").partition(";")[0] for label in labels}
+            known = {label: set(text.split(", ")) if LIST.fullmatch(text) else set() for label, text in values.items()}
+            found |= {f"{name}{end}": known for end in (("_bucket", "_count") if "le" in known else ("",))}
+    return found
+
+
+METRICS = metrics()
+
+
+def what_is_wrong(expr: str) -> list[str]:
+    """The names, labels and values of an expression that the contract does not have."""
+    wrong, labels = [], set()
+    for name, inside in SELECTOR.findall(expr):
+        if name.startswith("node_"):
+            labels |= {"mountpoint", "instance"}
+            continue
+        known = METRICS.get(name, dict.fromkeys(OTHERS.get(name, ()), set()))
+        if name not in METRICS and name not in OTHERS:
+            wrong.append(name)
+        labels |= known.keys()
+        for label, compared, value in MATCHER.findall(inside):
+            values = set(value.split("|")) if "~" in compared else {value}
+            if label not in known:
+                wrong.append(f"{name}: {label}")
+            elif known[label] and "" not in values:
+                wrong += sorted(values - known[label])
+    asked = {label.strip() for found in BY.findall(expr) for label in found.split(",") if label.strip()}
+    return wrong + sorted(asked - labels)
+
+
+def test_the_contract_is_read():
+    assert METRICS["desk_inbound_total"]["source"] == {"bboss", "bpm", "api"}
+    assert METRICS["desk_inbound_seconds_bucket"].keys() == {"source", "le"}
+    assert METRICS["desk_dispatches"].keys() == {"channel", "state"}
+    assert METRICS["desk_restored"] == {}
+    wrong = what_is_wrong('sum by (step) (desk_inbound_total{source="big", colour="red"}) > desk_lost')
+    assert wrong == ["big", "desk_inbound_total: colour", "desk_lost", "step"]
+
+
+def test_rules_and_panels_use_what_the_contract_has():
+    exprs = [rule["expr"] for rule in RULES.values()]
+    exprs += [target["expr"] for panel in PANELS for target in panel["targets"]]
+    assert len(exprs) > 40
+    assert {expr: wrong for expr in exprs if (wrong := what_is_wrong(expr))} == {}
+    assert [series for series in quiet_week() if what_is_wrong(series) and not series.startswith("node_")] == []
+
+
+def test_rules_table_and_page_say_the_same():
+    assert RULES.keys() == ALARMS.keys() - STATUS_ONLY
+    assert set(BY_INCIDENT.values()) <= ALARMS.keys()
+    with override("zh-hans"):
+        for name, rule in RULES.items():
+            alarm, said = ALARMS[name], rule["annotations"]
+            assert (rule["labels"], said["description"]) == ({"severity": alarm.severity}, alarm.next)
+            assert said["summary"].partition("（{{")[0] == alarm.summary
+            assert said["runbook"] == f"docs/operations.md#alarms, {name}"
+    with override("en"):
+        missing = [
+            name for name, alarm in ALARMS.items() if f"| `{name}` ({alarm.severity}) | {alarm.next} " not in OPERATIONS
+        ]
+    assert missing == []
+
+
+def test_what_status_says_has_an_alarm():
+    source = (ROOT / "project" / "observability" / "status_report.py").read_text()
+    named = set(re.findall(r'Reason\(\s*"(\w+)"', source))
+    assert len(named) > 10
+    assert named - ALARMS.keys() == set()
+
+
+DONE = 'desk_inbound_total{source="bboss",code="00000"}'
+QUIET = {
+    'up{job="ibs-desk",instance="a"}': "1",
+    "desk_database_up": "1",
+    "desk_restored": "0",
+    "desk_heartbeat_age_seconds": "4",
+    "desk_last_backup_age_seconds": "600",
+    DONE: "0+6",
+}
+POSTGRESQL = "/var/lib/postgresql"
+INBOUND, CALLS = 'desk_inbound_total{source="%s",code="%s"}', 'desk_calls_total{partner="bpm",outcome="%s"}'
+DUE, BPM_WAITS = 'desk_dispatches{channel="bpm",state="due"}', 'desk_oldest_due_seconds{partner="bpm"}'
+TOKEN, DISK = 'desk_expires_seconds{what="bboss_token",name="1"}', 'node_filesystem_%s_bytes{mountpoint="%s"}'
+
+
+def slow(name: str, label: str, *limits: str) -> dict[str, str]:
+    """20 calls a minute, of which one takes longer than the first of these limits."""
+    buckets = {f'{name}_bucket{{{label},le="{le}"}}': f"0+{19 if le == limits[0] else 20}" for le in limits}
+    return buckets | {f"{name}_count{{{label}}}": "0+20"}
+
+
+DRILLS: dict[str, tuple[int, dict[str, str]]] = {
+    # the minute at which it fires, and the series that differ ("0+6": from 0, 6 more each minute)
+    "DeskDown": (5, {'up{job="ibs-desk",instance="a"}': "0"}),
+    "DatabaseAway": (5, {"desk_database_up": "0"}),
+    "DatabaseRestored": (1, {"desk_restored": "1", BPM_WAITS: "0+60"}),
+    "OrdersNotStored": (5, {INBOUND % ("bboss", "20000"): "0+30"}),
+    "DatabaseErrors": (10, {'desk_database_errors_total{kind="other"}': "0+5"}),
+    "DeliveryFails": (1, {'desk_open_incidents{code="delivery_failed"}': "1"}),
+    "WorkerDead": (5, {"desk_heartbeat_age_seconds": "0+60"}),
+    "CallsRefused": (3, {DONE: "7", INBOUND % ("bboss", "20311"): "0+6"}),
+    "CallbacksRefused": (10, {INBOUND % ("bpm", "401"): "0+1"}),
+    "ClockOff": (10, {'desk_open_incidents{code="database_clock"}': "1"}),
+    "SlowIntake": (20, slow("desk_inbound_seconds", 'source="bboss"', "2.5", "5.0", "+Inf")),
+    "SlowPartner": (40, slow("desk_call_seconds", 'partner="bpm"', "10.0", "20.0", "+Inf")),
+    "PartnerDown": (2, {'desk_breaker_open{partner="bpm"}': "1", BPM_WAITS: "0+60"}),
+    "PartnerRefuses": (60, {CALLS % "refused": "0+2", CALLS % "done": "0+1"}),
+    "PausedTooLong": (250, {'desk_paused{partner="bpm"}': "1", DUE: "0+9"}),
+    "StepsLate": (5, {BPM_WAITS: "0+60"}),
+    "StepsRetried": (31, {'desk_dispatches{channel="mail",state="retrying"}': "1"}),
+    "QueueGrowing": (60, {DUE: "0+9"}),
+    "OrdersStuck": (31, {"desk_stuck_orders": "1"}),
+    "UnbilledOrders": (11, {"desk_unbilled_orders": "1"}),
+    "BooksDiffer": (11, {'desk_open_differences{kind="missing"}': "1"}),
+    "MailGivenUp": (1, {"desk_mails_given_up": "1"}),
+    "ExpiresSoon": (1, {TOKEN: "864000"}),
+    "Expired": (1, {TOKEN: "-60"}),
+    "BackupOld": (65, {"desk_last_backup_age_seconds": "108060"}),
+    "DiskNearlyFull": (6, {DISK % ("avail", "/"): "9", DISK % ("size", "/"): "100"}),
+    "DatabaseDiskNearlyFull": (16, {DISK % ("avail", POSTGRESQL): "14", DISK % ("size", POSTGRESQL): "100"}),
+}
+FIRING = 'group by (alertname) (ALERTS{alertstate="firing"})'
+
+
+def play(folder: Path, groups: list[dict]) -> subprocess.CompletedProcess:
+    """Runs promtool over these groups of series."""
+    file = folder / "test.yml"
+    content = {"rule_files": [str(RULES_FILE)], "evaluation_interval": "1m", "tests": groups}
+    file.write_text(json.dumps(content))  # JSON is YAML
+    return subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
+
+
+def group(name: str, series: dict[str, str], minute: int, expr: str, firing: set[str]) -> dict:
+    samples = [{"labels": f'{{alertname="{one}"}}', "value": 1} for one in sorted(firing)]
+    return {
+        "name": name,
+        "interval": "1m",
+        "input_series": [{"series": one, "values": values} for one, values in series.items()],
+        "promql_expr_test": [{"expr": expr, "eval_time": f"{minute}m", "exp_samples": samples}],
+    }
+
+
+OTHER_WAYS: dict[str, tuple[dict[str, str], set[str]]] = {
+    "BBOSS's clock": ({INBOUND % ("bboss", "20210"): "0+6", DONE: "7"}, {"CallsRefused", "ClockOff"}),
+    "a wrong secret for long": ({INBOUND % ("bboss", "20308"): "0+60"}, {"CallsRefused"}),
+    "no worker ever": ({"desk_heartbeat_age_seconds": "_"}, {"WorkerDead"}),
+    "no backup ever": ({"desk_last_backup_age_seconds": "_"}, {"BackupOld"}),
+    "no disk for exports": ({'desk_open_incidents{code="disk_low"}': "1"}, {"DiskNearlyFull"}),
+}
+
+
+@needs_promtool
+def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
+    assert DRILLS.keys() == RULES.keys()
+    plays = {name: (differ, {name}, minute) for name, (minute, differ) in DRILLS.items()}
+    plays |= {name: (differ, firing, 70) for name, (differ, firing) in OTHER_WAYS.items()} | {"quiet": ({}, set(), 70)}
+    groups = []
+    for name, (differ, firing, minute) in plays.items():
+        series = {one: f"{value}x{minute}" for one, value in (QUIET | differ).items()}
+        groups.append(group(name, series, minute, FIRING, firing))
+    done = play(tmp_path, groups)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.whole
+def test_none_fires_over_a_quiet_week(tmp_path):
+    expr = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[8d]))'
+    done = play(tmp_path, [group("quiet week", quiet_week(), 7 * 1440, expr, set())])
+    assert done.returncode == 0, done.stdout + done.stderr
