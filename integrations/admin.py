@@ -1,4 +1,4 @@
-"""Heartbeats of the clusters, what we know about the partners' health, and tokens (integrations/api/token_pages.py)."""
+"""Admin pages for worker heartbeats, lease locks, circuit breakers and tokens (integrations/api/token_pages.py)."""
 
 from django.contrib import admin
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""The queue's tasks. Each may be lost, run twice or run late, since our own tables say what is to be done."""
+"""The queue's tasks. A task may be lost, run twice or run late, since our own tables store what is to be done."""
 
 import datetime
 import functools
@@ -49,13 +49,13 @@ from orders.services.usage import ask_for_usage
 logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
-INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # of indexing behind a drain, and behind the sweep's
-FILL_SECONDS = 5.0  # of noting since when orders are in their state, behind the sweep's
+INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
+FILL_SECONDS = 5.0  # for filling `state_since` after the sweep
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
 def unless_away(task: Callable) -> Callable:
-    """For tasks that run again by themselves: a database that is away ends them with one line, not with a failure."""
+    """For tasks that run again anyway: if the database is away, they log one line and do not fail."""
 
     @functools.wraps(task)
     def run(*args, **kwargs):
@@ -76,7 +76,7 @@ def unless_away(task: Callable) -> Callable:
 def drain(settle: bool = False) -> str:
     """Delivers due steps. Queues itself again while steps are left or soon due.
 
-    Fails in the end if an answer could not be recorded, so that `watch_failed_tasks` sees it.
+    If an answer could not be stored, it raises at the end, so that `watch_failed_tasks` sees it.
     """
     if ending.is_set():
         return "this cluster ends"
@@ -93,7 +93,7 @@ def drain(settle: bool = False) -> str:
 
 
 def _beat() -> None:
-    """Notes that this cluster lives. If only that fails, delivery goes on, and the watchdog sees what it sees."""
+    """Stores this cluster's heartbeat. If that fails although the database answers, delivery continues."""
     try:
         beat()
     except Exception as error:
@@ -107,7 +107,7 @@ def index_search(seconds: float) -> int:
 
 
 def _do_alone(part: Callable[..., int], seconds: float, else_say: str) -> int:
-    """Does a part of what the lists need, where no other process does. Delivery does not depend on it."""
+    """Runs work that the lists need, unless another process runs it. If it fails, delivery continues."""
     lease = Lease("search")
     if not lease.is_free() or not lease.take():
         return 0
@@ -126,7 +126,7 @@ def _do_alone(part: Callable[..., int], seconds: float, else_say: str) -> int:
 def sweep() -> str:
     """Runs each minute: finds what a lost wake-up, schedule or worker left behind, then delivers.
 
-    Fails in the end if a part failed, so that `watch_failed_tasks` sees it.
+    If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
     now, fault = timezone.now(), None
     parts = (
@@ -150,17 +150,17 @@ def sweep() -> str:
     for part in parts:
         try:
             part(now=now)
-        except Exception as error:  # one order that fails here must not keep all others waiting
+        except Exception as error:  # a part that fails must not stop the others
             if is_away(error):
                 raise
             logger.exception("the sweep's %s failed", part.__name__)
             fault = error
-    told = drain()
+    report = drain()
     index_search(INDEX_SWEEP_SECONDS)
     _do_alone(fill_state_since, FILL_SECONDS, "it can't be noted since when orders are in their state")
     if fault:
         raise fault
-    return told
+    return report
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:
@@ -175,7 +175,7 @@ def ping(cluster: str) -> None:
 
 @unless_away
 def look_at_files() -> str:
-    """Runs every five minutes: checks held info-security files again (contract 3.7), after what `project` adds."""
+    """Runs every five minutes: first what `project` adds, then checks held info-security files again (contract 3.7)."""
     for part in every_five_minutes:
         try:
             part(now=timezone.now())
@@ -187,7 +187,7 @@ def look_at_files() -> str:
 
 
 def nightly_usage() -> str:
-    """Runs each night: asks for the traffic of all running trials (contract section 5)."""
+    """Runs each night: asks the big-data side for the traffic of all running trials (contract section 5)."""
     return f"{ask_for_usage(by='schedule', now=timezone.now())} trials asked for"
 
 
@@ -202,7 +202,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 
 def compare_after_upgrade(after: int = 0) -> str:
-    """Runs once after an upgrade: folds trials' shapes, then compares everything. Nothing is put right."""
+    """Runs once after an upgrade: folds trials' shapes, then compares all records. It fixes nothing."""
     until = time.monotonic() + PART_SECONDS
     left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
     if left is None:
@@ -214,8 +214,8 @@ def compare_after_upgrade(after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters and what is old: notes about failed tasks, open imports, parts of uploads,
-    exports, rows of bulk runs, notices."""
+    """Runs each hour: removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
+    rows of bulk runs, notices."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
@@ -241,11 +241,11 @@ def send_notices() -> str:
 
 @unless_away
 def bulk(pk: int) -> str:
-    """Carries out a part of a bulk run, and queues the next part, perhaps of another run."""
+    """Carries out a part of a bulk run, then queues the next part, which may be of another run."""
     return run_part(pk, now=timezone.now(), stop=ending.is_set)
 
 
 @unless_away
 def note_bulk_rows(pk: int) -> str:
-    """Notes which rows a bulk run is about, while its maker looks at the first of them."""
+    """Stores the remaining rows of a large draft while its maker looks at the first ones."""
     return note_draft(pk, stop=ending.is_set)

@@ -1,4 +1,4 @@
-"""The error dictionary: for every known code, what happened and what to do, in words for staff (gettext)."""
+"""The error dictionary: for each known code, what happened and what staff can do, as translated texts."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from orders.refusal_causes import OTHERS
 
 @dataclass(frozen=True)
 class Cause:
-    """`what` happened, and what to do `next`. Both are translated when they are shown."""
+    """`what` happened, and what to do `next`. Both are translated when shown."""
 
     what: str | Promise
     next: str | Promise
@@ -214,7 +214,7 @@ CAUSES = {
     "provider_trouble": Cause(
         _("The mail provider could not be reached, or its answer could not be read."), MAIL_SERVER
     ),
-    # partners' answers that need their own words, not those of their class
+    # answers of partners that need their own text, not that of CLASSES
     "code_400": Cause(
         _("The partner finds something in the order wrong; its words are in the details."),
         _("Do what the partner's words ask for (a domain without ICP filing, for instance), then resend the order."),
@@ -245,7 +245,7 @@ CLASSES = [
     (r"provider_(401|403|408|429|5\d\d)", Cause(_("The mail provider does not take the mail for now."), TRIED)),
     (r"provider_\d+", Cause(_("The mail provider refuses this mail."), MAIL_SERVER)),
 ]
-"""The meaning of codes that a partner or a mail server chose. The first rule that fits the whole code counts."""
+"""Causes of codes that a partner or a mail server chose. The first pattern that matches the whole code is used."""
 
 UNKNOWN = Cause(
     _("An error that the dictionary does not know."), _("Call the engineer on duty; the log has the details.")
@@ -253,7 +253,7 @@ UNKNOWN = Cause(
 
 
 def title_of(code: str, words: str) -> str:
-    """The title of an incident: what its code means, and the partner's words, masked, if it has any."""
+    """The title of an incident: the cause of its code, and the partner's words (masked) if there are any."""
     what = str(cause_of(code).what)
     if not words:
         return what
@@ -262,7 +262,7 @@ def title_of(code: str, words: str) -> str:
 
 
 def cause_of(code: str) -> Cause:
-    """The meaning of a code. HTTP statuses and partners' own codes are explained by their class."""
+    """The cause of a code. HTTP statuses and partners' own codes without an entry in CAUSES are found in CLASSES."""
     if code in CAUSES:
         return CAUSES[code]
     return next((cause for rule, cause in CLASSES if re.fullmatch(rule, code, re.DOTALL)), UNKNOWN)

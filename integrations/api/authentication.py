@@ -1,4 +1,4 @@
-"""Who calls: `Authorization: Bearer TOKEN`. A token has rights as a person has, so that pages' code serves both."""
+"""Authenticates API calls: `Authorization: Bearer TOKEN`. Tokens have permissions like users, so both share code."""
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
@@ -13,12 +13,12 @@ from orders.lists.personal import SEE_PERSONAL_DATA
 
 READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
 RATE = "600/min"
-GUESSES = (60, 60)  # calls with unknown tokens of one address, in so many seconds
-guesses = Buckets()  # a right token is never refused for others' guesses
+GUESSES = (60, 60)  # an IP address may make 60 calls with unknown tokens in 60 seconds
+guesses = Buckets()  # they never throttle a valid token
 
 
 class Reader(AnonymousUser):
-    """A token in place of a user: which attributions it may see (orders/lists/scope.py), and its rights."""
+    """A token in place of a user, with its permissions and its attributions (orders/lists/scope.py)."""
 
     def __init__(self, token: ApiToken):
         self.token = token
@@ -35,7 +35,7 @@ class Reader(AnonymousUser):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Takes a token that is in force. All else is 401, which says what is wrong."""
+    """Accepts a valid token. Otherwise answers 401 with the reason, or 429 after too many unknown tokens."""
 
     def authenticate(self, request) -> tuple[Reader, ApiToken]:
         scheme, _space, text = get_authorization_header(request).decode("latin-1").partition(" ")
@@ -58,7 +58,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class TokenThrottle(SimpleRateThrottle):
-    """So many calls of a token to each web process. They are counted in its memory, so counting writes nothing."""
+    """Limits the calls of a token to each web process. They are counted in memory, without database writes."""
 
     rate = RATE
     scope = "api"

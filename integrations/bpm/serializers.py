@@ -1,4 +1,4 @@
-"""The members of an approval from BPM, taken as they are: no coercion, no trimming (contract 3.6)."""
+"""The fields of an approval from BPM. Values are not coerced or trimmed (contract 3.6)."""
 
 import datetime
 import re
@@ -17,7 +17,7 @@ _EARLIEST_YEAR = 1970
 
 @extend_schema_field(OpenApiTypes.STR)
 class TextField(serializers.Field):
-    """A string of at most `most` characters. A required one must not be blank; null counts as not given."""
+    """A string of at most `most` characters. A required one must not be blank; an optional one may be null."""
 
     default_error_messages = {
         "required": "is missing",
@@ -54,7 +54,7 @@ class ResultField(TextField):
 
 
 class TimeField(TextField):
-    """A time `YYYY-MM-DD HH:MM:SS` in Asia/Shanghai. Gives an aware datetime."""
+    """A time `YYYY-MM-DD HH:MM:SS` in Asia/Shanghai, read as an aware datetime."""
 
     default_error_messages = {"time": "is not a time YYYY-MM-DD HH:MM:SS"}
 
@@ -69,7 +69,7 @@ class TimeField(TextField):
 
 @extend_schema_field(OpenApiTypes.BOOL)
 class TrueOrFalseField(serializers.Field):
-    """true or false; neither "true" nor 1."""
+    """Only true or false. "true" and 1 are errors."""
 
     default_error_messages = {
         "required": "is missing",

@@ -1,6 +1,6 @@
-"""Carries out each channel's steps: their payloads, built at the first attempt, and their calls.
+"""Carries out each channel's steps: builds their payloads at the first attempt, and makes their calls.
 
-Both are in the partner's folder. The table here says which channel uses which.
+CHANNELS says which functions a channel uses. Most are in the partner's folder.
 """
 
 import datetime
@@ -30,16 +30,16 @@ from orders.steps import Channel
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
-LEASE_RESERVE = 5.0  # seconds that a lease must last beyond the longest possible call
-LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and ends within 20 (contract 3.9, Alive)
+LEASE_RESERVE = 5.0  # seconds that must be left of a lease after the longest possible call
+LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within 20 s (contract 3.9, Alive)
 
 
 def build_payloads(
     rows: list[Dispatch], now: datetime.datetime, records: dict[int, BillingRecord]
 ) -> dict[int, str | Exception]:
-    """Builds {dispatch id: JSON text}. A payload that can't be built is its exception, so that the others go on.
+    """Builds {dispatch id: JSON text}. If a payload can't be built, its value is the exception; others are still built.
 
-    `records` are those of the rows, by id, with the values to send.
+    `records` are the billing records of the rows, by id, with the values to send.
     """
     _give_orders(rows, records)
     domains = _domains_of(rows)
@@ -57,13 +57,13 @@ def _one_by_one(build: Callable, rows: list[Dispatch], *facts) -> dict[int, str 
     for row in rows:
         try:
             built[row.pk] = build(row, *facts)
-        except Exception as error:  # no error may stop the other payloads
+        except Exception as error:  # an error must not stop the other payloads
             built[row.pk] = error
     return built
 
 
 def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> None:
-    """Gives each record its order. Mostly that is the row's own order or its trial, which are loaded already."""
+    """Sets `order` on each record. Usually it is the row's order or that order's trial, which are loaded already."""
     orders = {order.pk: order for row in rows for order in (row.order, row.order.trial) if order}
     for record in records.values():
         if record.order_id in orders:
@@ -73,7 +73,7 @@ def _give_orders(rows: list[Dispatch], records: dict[int, BillingRecord]) -> Non
 
 
 def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
-    """The domains of the orders whose payloads name them."""
+    """{order id: domains} for the channels that need them (`names_domains`)."""
     wanted = {row.order_id for row in rows if CHANNELS[row.channel].names_domains}
     found: dict[int, list[str]] = {pk: [] for pk in wanted}
     if wanted:
@@ -84,7 +84,7 @@ def _domains_of(rows: list[Dispatch]) -> dict[int, list[str]]:
 
 
 def send_step(work: Work) -> Outcome:
-    """Makes the call. Whatever goes wrong becomes an outcome, never an exception."""
+    """Makes the call. Every failure becomes an outcome, never an exception."""
     if not work.payload:
         return Outcome.of(
             work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
@@ -115,13 +115,13 @@ def send_step(work: Work) -> Outcome:
             unknown=not error.permanent,
             data={"payload": encode(error.left)} if error.left else {},
         )
-    except Exception as error:  # a fault of ours must not stop the other calls
+    except Exception as error:  # a bug must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
         return Outcome.of(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
 
 
 def longest(work: Work) -> float:
-    """The seconds that `send` may take. For a look-up they grow with its records, as far as drain and lease allow."""
+    """The most seconds that `send` may take. A look-up of many records gets more, as far as drain and lease allow."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
         return usual
@@ -138,7 +138,7 @@ def _send_files(work: Work, until: float) -> dict:
     found = check_files(**json.loads(work.payload))
     if not found:
         return {"result": Result.OK}
-    found.sort(key=lambda one: not one.never_cured)  # it comes first: better files at their places don't help
+    found.sort(key=lambda one: not one.never_cured)  # first the findings that no new file can fix
     wrong = [one for one in found if one.code]
     return {
         "result": Result.HELD,
@@ -153,10 +153,10 @@ def _send_files(work: Work, until: float) -> dict:
 class Carrier:
     """How a channel's steps are carried out.
 
-    `build` makes a dispatch's payload from T, its records by id, and the domains of orders by id. They are read only if
-    `names_domains`. With `together` it takes a batch of dispatches instead, and gives their payloads or exceptions by
-    id. `send` makes the call in a thread, until a moment of time.monotonic. It returns the fields of an Outcome, or
-    raises PartnerError.
+    `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
+    loaded only if `names_domains`. If `together`, it gets a list of dispatches and returns {id: payload or exception}.
+    `send` makes the call in a thread, until a value of time.monotonic(). It returns the fields of an Outcome, or raises
+    PartnerError or MailError.
     """
 
     build: Callable

@@ -1,4 +1,4 @@
-"""The faults: which of the next answers go wrong, and how."""
+"""Faults: which of the next answers fail, and how."""
 
 import threading
 from dataclasses import asdict, dataclass
@@ -8,17 +8,17 @@ HTTP_ERRORS = ("500", "503", "429", "409")
 WAITING = ("slow", "slow_drip")
 KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
 ACTED = ("slow", "slow_drip", "reset_after")
-"""With these kinds the call is carried out all the same. With the others nothing happens."""
+"""A call with a fault of these kinds is still carried out. With other kinds it is not."""
 LONGEST_SECONDS = 3600
 
 
 class FaultError(ValueError):
-    """A fault that makes no sense. The text names the member and the reason."""
+    """An invalid fault. The text names the field and the reason."""
 
 
 @dataclass
 class Fault:
-    """The next `count` answers of `path` (or `*`) have the fault `kind`."""
+    """The next `count` answers of `path` (`*`: any path) have the fault `kind`."""
 
     path: str
     kind: str
@@ -45,7 +45,7 @@ class Faults:
             self._left.append(fault)
 
     def take(self, path: str) -> Fault | None:
-        """The oldest fault for this address. Lowers its count by one."""
+        """Returns the oldest fault for this path and lowers its count by one."""
         if not self._left:
             return None
         with self._lock:
@@ -67,7 +67,7 @@ class Faults:
 
 
 def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
-    """The fault in the body of `POST /faults`. Raises FaultError, which names the member."""
+    """Reads the body of `POST /faults`. Raises FaultError, which names the field."""
     unknown = sorted(set(asked) - set(Fault.__dataclass_fields__))
     if unknown:
         raise FaultError(f"{unknown[0]}: unknown; known are {', '.join(Fault.__dataclass_fields__)}")

@@ -48,7 +48,7 @@ StoppedFilter = word_filter(
 
 
 class ScopedByAffected:
-    """Limits incidents to those that stopped an order of the user's attributions."""
+    """Shows only incidents that stopped at least one order the user may see."""
 
     def get_queryset(self, request):
         rows, letters = super().get_queryset(request), attributions_of(request.user)
@@ -115,7 +115,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         return title_of(obj.code, obj.words)
 
     def get_object(self, request, object_id, from_field=None):
-        """Notes on the incident which of its notes the user may read."""
+        """Sets `letters` (the user's attributions) and `others` (the incident also stopped orders outside them)."""
         obj = super().get_object(request, object_id, from_field)
         if obj is not None:
             letters = attributions_of(request.user)
@@ -124,7 +124,7 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         return obj
 
     def get_fieldsets(self, request, obj=None):
-        """Hides the number of orders and the last detail: they may be about orders that the user may not see."""
+        """Hides `count` and the last detail if the incident also stopped orders that the user may not see."""
         hidden = {"count", "last_detail"} if obj and obj.others else set()
         return [
             (title, more | {"fields": [name for name in more["fields"] if name not in hidden]})

@@ -1,4 +1,4 @@
-"""What staff wrote about an order, an incident or a customer, as it stands on top of the page."""
+"""Notes of staff about an order, an incident or a customer, as the top of its page shows them."""
 
 import datetime
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ LONGEST = 1000  # characters of a note on top of a page
 
 @dataclass(frozen=True)
 class Note:
-    """A note, masked. `author` is a name."""
+    """A note. `text` is masked, `author` is a display name."""
 
     at: datetime.datetime
     author: str | Promise
@@ -29,9 +29,9 @@ class Note:
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of a page, the newest first; `older` ones are folded.
+    """The notes of a page, newest first. `older` ones are collapsed.
 
-    `hidden`: there are some that the reader may not see. `more`: the address of all; `write`: where one is written.
+    `hidden`: the reader may not see some notes. `more`: the URL of all notes. `write`: the URL for writing one.
     """
 
     shown: list[Note]
@@ -47,19 +47,19 @@ def _note(at: datetime.datetime, by: str, account_id: int | None, text: str) -> 
 
 
 def notes_within(rows: QuerySet, letters: frozenset[str] | None, *, others: bool, write: str = "") -> Notes:
-    """The notes that a reader limited to these attributions may see.
+    """The notes that a reader limited to the attributions `letters` may see.
 
-    Where there are orders of `others`, a note may be about one of them: only those are shown whose authors saw no more
-    than the reader does.
+    If `others` is true, a note may be about an order outside them. Then only notes are shown whose authors could see no
+    more than the reader.
     """
     newest: Iterable[StaffNote] = list(rows.order_by("-pk")[:MAX_NOTES])
     seen = [row for row in newest if not others or (row.scope is not None and letters >= {*row.scope})]
-    told = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
-    return Notes(told[:SHOWN], told[SHOWN:], hidden=len(seen) < len(newest), write=write)
+    notes = [_note(row.at, row.by, row.account_id, row.text) for row in seen]
+    return Notes(notes[:SHOWN], notes[SHOWN:], hidden=len(seen) < len(newest), write=write)
 
 
 def notes_of_order(order: Order, *, more: str, write: str) -> Notes:
-    """The order's notes, which its history keeps. Whoever sees the order's events sees them."""
+    """The order's notes, stored as its events. Without notes, `write` is empty: the page's menu has that link."""
     rows = order.events.filter(kind="note").order_by("-pk")[: SHOWN + 1]
-    told = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
-    return Notes(told[:SHOWN], more=more if len(told) > SHOWN else "", write=write if told else "")  # else in the menu
+    notes = [_note(row.at, row.actor, row.account_id, str(row.data.get("reason", ""))) for row in rows]
+    return Notes(notes[:SHOWN], more=more if len(notes) > SHOWN else "", write=write if notes else "")

@@ -1,4 +1,4 @@
-"""Notices to staff: what was told to whom, whether it went out, and sending one at once that has not gone out."""
+"""Admin pages of notices to staff: text, recipients and state. An unsent notice can be sent at once."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -65,7 +65,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
     ]
 
     def may_resend(self, request) -> bool:
-        """Who may resend failed steps may resend notices, which belong to no attribution."""
+        """The user needs the right to resend steps and sees all attributions, since a notice belongs to none."""
         return self.has_view_permission(request) and request.user.has_perm(RESEND) and is_unlimited(request.user)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):

@@ -30,7 +30,7 @@ from orders.steps import OUTSIDE
 
 
 class PauseForm(forms.Form):
-    """`known`: the pause that the page showed when it was opened."""
+    """`known`: the version of the pause that the page showed when it was opened."""
 
     reason = forms.CharField(
         label=_("Reason"),
@@ -53,7 +53,7 @@ class PauseForm(forms.Form):
         super().__init__(data, initial=shown | {"known": self.version})
 
     def clean(self):
-        """Whoever was slower learns what stands now, before it is replaced."""
+        """If a colleague changed the pause meanwhile, it is shown before it can be replaced."""
         if self.cleaned_data.get("known", "") != self.version:
             self.data = self.data.copy()
             self.data["known"] = self.version
@@ -111,7 +111,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         ]
 
     def pause_view(self, request, partner: str):
-        """GET says what will happen, POST does it. For a partner that is paused already, it changes reason and end."""
+        """GET shows what will happen, POST does it. If the partner is paused already, POST changes reason and end."""
         check_permission(request, partner)
         stands = paused_for(request).get(partner)
         form = PauseForm(request.POST or None, stands=stands)
@@ -119,7 +119,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             given = {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
                 pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **given)
-            except NotAllowedError as error:  # the moment has passed since it was looked at
+            except NotAllowedError as error:  # `until` has passed since it was validated
                 form.add_error("until", error.words())
             else:
                 messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})
@@ -156,9 +156,9 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
 
 def version_of(stands: Pause | None) -> str:
-    """A text that changes with each pause and with what is said of it. Empty if there is none."""
-    told = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
-    return hashlib.sha256(told.encode()).hexdigest()[:16] if told else ""
+    """A hash that changes with each pause, its end and its reason. Empty without a pause."""
+    text = f"{stands.pk} {stands.until} {stands.reason}" if stands else ""
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else ""
 
 
 def check_permission(request: HttpRequest, partner: str) -> None:

@@ -1,8 +1,8 @@
-"""What every list of the desk adds to Django's ChangeList: an order by the names of columns, a count up to a limit, and
-facts from other tables.
+"""What every list of the desk adds to Django's ChangeList: sorting by column names, a count up to a limit, and facts
+from other tables.
 
-`o=-received` means the same whichever columns are shown. Django counts those that are shown (`o=-9`). Such an address
-is still understood; links have names.
+`o=-received` does not depend on which columns are shown. Django's `o=-9` does: it is a position. URLs with positions
+still work; links use names.
 """
 
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
@@ -10,7 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
 
-LONGEST_PLACE = 3  # digits
+LONGEST_PLACE = 3  # digits of a position
 MAX_COUNTED = 10_000
 
 
@@ -23,10 +23,10 @@ class CappedPaginator(Paginator):
 
 
 class FactsChangeList(ChangeList):
-    """A list whose rows get facts from other tables: a few queries for all rows of a page."""
+    """A list whose rows get facts from other tables, with a few queries for the whole page."""
 
     def add_facts(self, rows: list) -> None:
-        """Sets attributes of the rows, which columns read."""
+        """Sets attributes on the rows, which the columns read."""
         raise NotImplementedError
 
     def get_results(self, request):
@@ -37,13 +37,13 @@ class FactsChangeList(ChangeList):
 
 class NamedOrder:
     def get_ordering_field(self, field_name):
-        """Sorts only by columns whose headings sort the list."""
+        """Only columns in `sortable_by` can sort the list."""
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)
 
     def get_ordering(self, request, queryset):
-        """Equal rows follow by id, in the direction of the first column, as an index has them."""
+        """Sorts equal rows by id, in the direction of the first column, so that an index can be used."""
         parts = [(sign, self.get_ordering_field(column)) for sign, column in self.sorted_by()]
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
@@ -53,24 +53,24 @@ class NamedOrder:
         return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
 
     def get_ordering_field_columns(self):
-        """{place of a column that is shown: its direction}."""
+        """{position of a shown column: its direction}."""
         if not self.params.get(ORDER_VAR):
             return super().get_ordering_field_columns()
         places = {column: place for place, column in enumerate(self.list_display)}
         return {places[column]: "desc" if sign else "asc" for sign, column in self.sorted_by() if column in places}
 
     def get_query_string(self, new_params=None, remove=None):
-        """Names the columns of the order: headings give their places."""
+        """Replaces positions in the order, which Django's headings use, by column names."""
         if new_params and new_params.get(ORDER_VAR):
             new_params = new_params | {ORDER_VAR: self.named_order(new_params[ORDER_VAR])}
         return super().get_query_string(new_params, remove)
 
     def named_order(self, order: str) -> str:
-        """An order with the names of its columns. Parts that mean nothing are left out."""
+        """The order with column names instead of positions. Invalid parts are left out."""
         return ".".join(f"{sign}{column}" for sign, column in self.sorted_by(order) if isinstance(column, str))
 
     def sorted_by(self, order: str | None = None) -> list[tuple]:
-        """(`-` or nothing, column) of each part of the order that means a column, each column once."""
+        """[(`-` or empty, column)] for the valid parts of the order, each column once."""
         found: dict = {}
         for part in (self.params.get(ORDER_VAR, "") if order is None else order).split("."):
             name = part.removeprefix("-")

@@ -1,8 +1,7 @@
-"""The columns of a list, and which of them it shows: those that its address names (`columns=number,state_chip`), else
-the usual ones.
+"""Which columns a list shows: those named in its URL (`columns=number,state_chip`), otherwise the defaults.
 
-Only lists that can be exported let people choose, from the same columns. The one that leads
-to a row's page always stays.
+Users can choose columns only in exportable lists; the choices are the export's columns. The column that links to the
+row's page can't be removed.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,14 +24,14 @@ from orders.lists.registration import list_of
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a list. `personal` columns are masked unless personal data are asked for."""
+    """A column of a list. `personal` columns are masked unless personal data is requested."""
 
     name: str
     label: str
     read: Callable[[Any], Any]
     mask: Callable[[str], str] | None = None
-    shown: bool = True  # the page shows it; others can be added
-    number: bool = False  # its texts are numbers to a file
+    shown: bool = True  # shown by default; users can add other columns
+    number: bool = False  # its text is written as a number in files
 
     @property
     def personal(self) -> bool:
@@ -53,15 +52,14 @@ class Choice:
     name: str
     label: str
     shown: bool
-    fixed: bool  # it can't be left out
+    fixed: bool  # it can't be removed
 
 
 def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
-    """All columns that can be chosen, the page's first.
+    """All columns that can be chosen; the default ones come first.
 
-    An admin may name further fields: `export_fields`, and `personal_columns` with a mask for each. `in_files` names the
-    method that makes a column's cell in files, where that is not the page's. `number_columns` are numbers that a
-    message or a page has as texts.
+    A ModelAdmin may set `export_fields` (more columns), `personal_columns` ({more column: its mask}), `in_files`
+    ({column: the method used in files instead}) and `number_columns` (columns whose text files have as a number).
     """
     in_files: dict = getattr(model_admin, "in_files", {})
     shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
@@ -85,7 +83,7 @@ def label_of(model_admin: ModelAdmin, name: str) -> str:
 
 
 def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
-    """How a column reads a row: a field of the model, or a method of its admin."""
+    """The function that reads a column of a row: a field of the model, or a method of its ModelAdmin."""
     try:
         model_admin.opts.get_field(name)
     except FieldDoesNotExist:
@@ -98,12 +96,12 @@ def can_choose(model_admin: ModelAdmin) -> bool:
 
 
 def leading(model_admin: ModelAdmin) -> str:
-    """The column that leads to a row's page."""
+    """The column that links to the row's page."""
     return [*(model_admin.list_display_links or ()), *model_admin.list_display][0]
 
 
 def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
-    """The columns among those that are named, without what the list does not have. Empty means the usual ones."""
+    """The named columns that the list has; the link column is added if missing. [] if these are the defaults."""
     known = _all(model_admin)
     found = [name for name in dict.fromkeys(named) if name in known]
     lead = leading(model_admin)
@@ -112,7 +110,7 @@ def chosen(model_admin: ModelAdmin, named: Sequence[str]) -> list[str]:
 
 
 def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
-    """Says the columns in an address's query in one way. Returns those that the list does not have."""
+    """Normalises `columns` in the query. Returns the names that the list does not have."""
     if COLUMNS not in query:
         return []
     named, known = names_in(",".join(query.getlist(COLUMNS))), _all(model_admin)
@@ -124,7 +122,7 @@ def tidy_columns(model_admin: ModelAdmin, query: QueryDict) -> list[str]:
 
 
 def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callable]:
-    """What the page's `list_display` is. People's data are masked, whoever looks."""
+    """The page's `list_display`. Personal data is always masked."""
     columns = columns_of(model_admin)
     names = chosen(model_admin, named) or list(model_admin.list_display)
     return [_masked(columns[name]) if name in columns and columns[name].personal else name for name in names]
@@ -139,7 +137,7 @@ def choices_of(model_admin: ModelAdmin, named: Sequence[str]) -> list[Choice]:
 
 
 def _all(model_admin: ModelAdmin) -> dict[str, str]:
-    """{name: label} of the columns that a page can show: those of an export, and those that only pages have."""
+    """{name: label} of the columns that a page can show: the export's, and those that only pages have."""
     labels = {name: column.label for name, column in columns_of(model_admin).items()}
     usual = {name: labels.get(name) or label_of(model_admin, name) for name in model_admin.list_display}
     return usual | labels

@@ -1,8 +1,7 @@
 """Holds BPM steps of orders from before a restore. Only a person's `resend` sends them (contract 3.9, 17).
 
-The database does not know what happened to them after the copy was made, and BPM can't be asked. BPM may have refused
-one key and taken a later one, and both are forgotten. So a step that we sent automatically might start a second
-process.
+The database does not know what happened to them after the backup, and BPM can't be asked. BPM may have refused one key
+and accepted a later one, and both are lost. So sending the step automatically might start a second process.
 """
 
 import datetime
@@ -19,7 +18,7 @@ from orders.services.outbox.outcome import RESTORED, Outcome
 from orders.services.outbox.record import note_losses
 
 State, Result = Dispatch.State, Attempt.Outcome
-RESENT = "resent"  # the key, in `about`, of the id of the event with which a person sent the step
+RESENT = "resent"  # key in `about`: the id of the event of a person's resend
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 WRITTEN = [
     "state",
@@ -35,15 +34,15 @@ WRITTEN = [
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
-    """Whether a step must wait for a person: no `resend` has named it since the database was restored."""
+    """Whether a step must wait for a person: it is from before the restore and was not resent since."""
     return row.step == Dispatch.Step.START_BPM and row.order_id <= last_order and row.about.get(RESENT, 0) <= last_event
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Stops such steps that would go out, each with an incident and without compensation. Returns how many.
+    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many.
 
-    `last_order` and `last_event` are those of the present timeline, 0 for a database that was never restored. It locks
-    orders, so no transaction may be open.
+    `last_order` and `last_event` are those of the current timeline, 0 if the database was never restored. The function
+    locks orders, so the caller must not be in a transaction.
     """
     if not last_order:
         return 0
@@ -80,7 +79,7 @@ def _stop(ids: list[int], now: datetime.datetime, by: str, marks: dict[str, int]
 
 
 def let_go(order: Order, *, event: int) -> None:
-    """Lets the (locked) order's BPM step go out, since a person has resent it. `event` is that event's id."""
+    """Lets the BPM step of a (locked) order be sent. `event` is the id of the event of a person's resend."""
     rows: Iterable[Dispatch] = order.dispatches.current().filter(step=Dispatch.Step.START_BPM)
     for row in rows.exclude(state__in=[State.DONE, State.UNDONE, State.CLOSED]).only("pk", "about"):
         Dispatch.objects.filter(pk=row.pk).update(about=row.about | {RESENT: event})

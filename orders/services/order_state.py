@@ -1,8 +1,9 @@
 """Locks orders, derives their states from steps, and writes events.
 
-Rows are always locked in the same sequence, so that transactions don't wait for each other in a ring: trials, then the
-other orders, each by id, then their dispatches, then incidents. A trial's lock is also the lock of its line. Whoever
-plans, undoes or finishes a step of one of its orders holds it.
+To avoid deadlocks, always lock rows in this order: trials by id, other orders by id, their dispatches, incidents.
+
+Locking a trial also locks its line (the steps of all its orders). Code that plans, undoes or finishes such a step must
+hold the trial's lock.
 """
 
 import contextlib
@@ -48,8 +49,8 @@ _noted: ContextVar[dict] = ContextVar("noted in events", default={})  # noqa: B0
 def lock_orders(ids: Iterable[int]) -> dict[int, Order]:
     """Locks the orders of these ids until the transaction ends. Returns them by id.
 
-    If a trial is among them, it is the `trial` of its other orders. NO KEY: rows that only point at an order (attempts,
-    events) may still be inserted meanwhile. SQLite has no row locks, but its IMMEDIATE transactions exclude each other.
+    A trial among them is set as `trial` of its other orders. The lock is FOR NO KEY UPDATE, so that rows with a foreign
+    key to an order can still be inserted. SQLite has no row locks, but its IMMEDIATE transactions exclude each other.
     """
     orders = {order.pk: order for order in LOCKED(ids=set(ids))}
     for order in orders.values():
@@ -81,7 +82,7 @@ def load_records(keys: Iterable[int]) -> dict[int, BillingRecord]:
 
 @contextlib.contextmanager
 def noted_in_events(**facts) -> Iterator[None]:
-    """Within the block each event names these facts too, such as the bulk run that it is part of."""
+    """Within the block, each event also stores these facts, such as the bulk run that it belongs to."""
     token = _noted.set(facts)
     try:
         yield
@@ -90,7 +91,7 @@ def noted_in_events(**facts) -> Iterator[None]:
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """Makes an event without saving it, so that a batch is one INSERT. `data` must be JSON-able."""
+    """Builds an unsaved event; save many with add_events() in one INSERT. `data` must be JSON-able."""
     facts = data | _noted.get()
     return OrderEvent(order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
 
@@ -111,7 +112,7 @@ def add_events(rows: Iterable[OrderEvent]) -> None:
 
 
 def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> list[Order]:
-    """Derives the state of each (locked) order from its steps. Saves changed ones with an event, and returns them."""
+    """Recomputes the state of each (locked) planned or held order. Saves changed ones with an event; returns them."""
     orders = [order for order in orders if order.planned_at or order.held_because]
     steps: dict[int, list[StepFacts]] = defaultdict(list)
     moved = []
@@ -127,7 +128,7 @@ def refresh_states(orders: Iterable[Order], *, now: datetime.datetime, by: str) 
 
 
 def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, by: str) -> None:
-    """Gives (locked) orders their new states (order, old, new), with an event each."""
+    """Saves the new states of (locked) orders, with an event each. `moved`: (order, old state, new state)."""
     for order, _, new in moved:
         set_state(order, new, at=now)
         if new == State.ACTIVE and not order.live_at:
@@ -137,6 +138,7 @@ def save_moves(moved: list[tuple[Order, str, str]], *, now: datetime.datetime, b
 
 
 def move_trial(trial: Order, new: str, *, now: datetime.datetime, by: str) -> None:
-    """Gives a (locked) trial another state, with its event."""
-    add_event(trial, "state", by=by, now=now, old=set_state(trial, new, at=now), new=new)
+    """Sets the state of a (locked) trial and saves it, with an event."""
+    old = set_state(trial, new, at=now)
+    add_event(trial, "state", by=by, now=now, old=old, new=new)
     trial.save(update_fields=["state", "state_since"])

@@ -1,7 +1,7 @@
 """Plans an order anew (contract 3.9, Resend and The shape).
 
-A compensated order is opened again. An order that has sent nothing is planned anew behind what takes something back
-(line.py).
+A compensated order is opened again. An order that has sent nothing is planned anew after the steps that undo another
+order of its line (line.py).
 """
 
 import datetime
@@ -27,18 +27,18 @@ from orders.steps import FIXES, STEPS, Phase
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 DIFFERS = {"domains": "bpm_domains", "service": "bpm_service", "start": "bpm_start"}
-SENT_WITH = "sent_with"  # the key, in a BPM dispatch's `about`, of the facts with which its process was started
+SENT_WITH = "sent_with"  # key in a BPM dispatch's `about`: the facts with which its process was started
 
 
 def claims_against(orders: Iterable[Order]) -> dict[int, TrialClaim]:
-    """By trial: the open claims on the trials of those orders that were first. At most one query."""
+    """{trial id: its open claim} for the first activations among the orders. At most one query."""
     trials = {order.trial_id for order in orders if order.first}
     rows = TrialClaim.objects.filter(trial__in=trials, released_at=None).select_related("activation") if trials else ()
     return {claim.trial_id: claim for claim in rows}
 
 
 def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bool = False) -> NotAllowedError | None:
-    """Why an undone order can't be planned anew. `claims`: see above. `rejected`: staff took the rejection back."""
+    """Why an undone order can't be opened again. `claims`: of `claims_against`. `rejected`: staff undo a rejection."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("open_no_activation")
     if order.state == Order.State.REJECTED and not rejected:
@@ -68,8 +68,8 @@ def _is_being_fixed(order: Order) -> bool:
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     """Plans an undone order anew, as if it arrived now with its number, kind and day. A first activation stays first.
 
-    The order and its trial are locked, and `why_not_open` was None. A process that BPM may have started is not started
-    a second time: its step keeps key and bytes, and a decision about that process still counts.
+    The caller has locked the order and its trial, and `why_not_open` returned None. A process that BPM may have started
+    is not started again: its step keeps key and bytes, and a decision about that process still counts.
     """
     before = _sent_with(order)
     decision = decision_in_force(order)
@@ -95,7 +95,7 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
 
 
 def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Replaces the plan and sets the state; the caller writes the event. Locks the steps: none is claimed meanwhile."""
+    """Replaces the plan and sets the state; the caller writes the event. Locks the steps so that none gets claimed."""
     rows = order.dispatches.current().filter(repeat=False, position__lt=Phase.AFTER)
     old = list(rows.order_by("pk").select_for_update(no_key=True))
     content = content_of(order, domains=given_domains(order))
@@ -107,7 +107,7 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     if plan.held and plan.held != order.held_because:
-        close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # they are looked at when it goes on
+        close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # files are checked again once the order continues
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
     if order.kind == Order.Kind.CHANGE and not plan.held:
         reshape(order.trial, now=now, by=by)  # ends that staff took may have later places
@@ -116,8 +116,8 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
     """The steps of an earlier plan that the new one keeps.
 
-    They are checks of files that are right or waived, traffic and mails that went out, and the BPM step that may have
-    started a process. Unless the order is held anew, checks that are under way are kept too.
+    These are finished file checks, traffic queries and mails, and the BPM step if it may have started a process. Checks
+    that are under way are kept too, unless the order is held again.
     """
     kept = {}
     for row in old:
@@ -131,7 +131,7 @@ def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dis
 
 
 def _sent_with(order: Order) -> dict:
-    """The facts about an order with which its process is started, as they are now."""
+    """The current facts about an order that go into its BPM process."""
     start = _in_shanghai(order.start_at) if order.first and order.start_at else ""
     return {
         "domains": list(order.domains.values_list("name", flat=True)),
@@ -141,12 +141,12 @@ def _sent_with(order: Order) -> dict:
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:
-    """The same text for a moment that comes from the database, in UTC, and for one that was just planned."""
+    """As text in one time zone: moments from the database are in UTC, planned ones are not."""
     return moment.astimezone(SHANGHAI).isoformat()
 
 
 def _compare_process(order: Order, process: Dispatch, before: dict, now: datetime.datetime) -> None:
-    """Opens an incident that names the facts with which the process was started and which are different now."""
+    """If facts have changed since the process was started, opens an incident that names them."""
     known = process.about.get(SENT_WITH) or before
     if SENT_WITH not in process.about:
         process.about = {**process.about, SENT_WITH: before}

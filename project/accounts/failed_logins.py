@@ -1,4 +1,4 @@
-"""Failed log-ins: who is locked out, and unlocking."""
+"""Admin pages of failed log-ins: who is locked out, and an action that unlocks them."""
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -23,7 +23,7 @@ from project.models import FailedLogin
     same_for_all=True,
 )
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    """Unlocking deletes the rows of an account and address, so that its next log-in counts from one again."""
+    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again."""
 
     ordering = ["-attempt_time", "-pk"]
     list_display = ["username", "ip_address", "locked", "failures_since_start", "last", "browser"]
@@ -34,14 +34,14 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     actions = ["unlock"]
 
     def has_unlock_permission(self, request) -> bool:
-        """Whether the user may delete these rows. They are of accounts of all attributions."""
+        """The user must be allowed to delete these rows and see all attributions, as the rows are of all accounts."""
         return request.user.has_perm("project.delete_failedlogin") and is_unlimited(request.user)
 
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
     def unlock(self, request, queryset):
         rows = list(queryset)
         LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
-        for row in rows:  # all browsers of this account and address, since they are counted together
+        for row in rows:  # those of all browsers, since they are counted together
             FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})
 

@@ -20,7 +20,7 @@ from orders.restored_guard import is_restored
 
 @dataclass(frozen=True)
 class Parts:
-    """What is on the site beside the models' pages: what the head of each page shows, and pages of no model."""
+    """Functions the site needs from other apps: for the page header, and for pages that belong to no model."""
 
     pauses_for: Callable
     may_pause: Callable
@@ -46,7 +46,7 @@ def sections_of(apps: list[dict]) -> list[dict]:
 
 
 class ChoicesView(AutocompleteJsonView):
-    """Names the rows to choose from by the `choice_words` of their ModelAdmin, if it has some."""
+    """Labels autocomplete choices by the `choice_words` method of their ModelAdmin, if it has one."""
 
     def serialize_result(self, obj, to_field_name):
         words = getattr(self.model_admin, "choice_words", str)
@@ -54,13 +54,13 @@ class ChoicesView(AutocompleteJsonView):
 
 
 class DeskAdmin(GuardedAdmin, ModelAdmin):
-    """What each ModelAdmin of the desk has: its list counts its rows once and up to a limit, and is guarded."""
+    """Part of each ModelAdmin of the site: its list is guarded, and counts its rows once and up to a limit."""
 
     paginator = CappedPaginator
     show_full_result_count = False
 
     def _get_obj_does_not_exist_redirect(self, *_asked):
-        """A row that is not there and one that a person may not see have one answer. Django's own names the row."""
+        """Missing and forbidden rows get the same 404. Django's default message would show the id."""
         raise Http404
 
 
@@ -71,15 +71,15 @@ class DeskAdminSite(AdminSite):
     site_title = _("IBS Order Desk")
     index_title = _("Is today all right?")
     site_url = None
-    parts: Parts  # given when the app starts (project/apps.py): they use the models' pages, which register here first
+    parts: Parts  # set in project/apps.py at start: the functions import ModelAdmins, which first register here
 
     def register(self, model_or_iterable, admin_class=None, **options):
         own = admin_class or ModelAdmin
         super().register(model_or_iterable, type(own.__name__, (DeskAdmin, own), {}), **options)
 
     def each_context(self, request):
-        """Adds what every page shows at its top: paused partners, a database that counts as restored, and that the
-        account sees no order."""
+        """Adds facts for the page header: paused partners, whether the database is restored, and why the account sees
+        no orders (if so)."""
         pauses = self.parts.pauses_for(request)
         return super().each_context(request) | {
             "pauses": pauses,
@@ -115,7 +115,7 @@ class DeskAdminSite(AdminSite):
         return super().index(request, {"desk": figures, **(extra_context or {})})
 
     def autocomplete_view(self, request):
-        """Refuses NUL. No name contains it, and PostgreSQL would raise an error."""
+        """Answers 400 to a search text with a NUL character, at which PostgreSQL would fail."""
         if "\0" in request.GET.get("term", ""):
             raise BadRequest("NUL")
         return ChoicesView.as_view(admin_site=self)(request)

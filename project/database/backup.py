@@ -22,17 +22,17 @@ from project.database.errors import BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
-PUT_BACK = "backup_put_back"  # the event's kind
+PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
 
 def backup(
     folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict:
-    """Makes a backup in a new or empty folder while the desk works. Returns its manifest. Raises BackupError.
+    """Makes a backup in a new or empty folder while the desk runs. Returns the manifest. Raises BackupError.
 
-    The database is copied first, since the files that its orders name arrived before the orders. Whoever can read the
-    folder can read personal data, so only its owner can.
+    The database is copied before the files, since files arrive before the orders that name them. Only the owner can
+    read the folder, since it holds personal data.
     """
     _check(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,16 +58,16 @@ def backup(
 
 
 def backup_facts(folder: Path, facts: dict) -> dict:
-    """What the history stores about a backup."""
-    told = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
-    return told | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
+    """What the event of a backup stores."""
+    named = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
+    return named | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
 
 
 def last_backup() -> dict | None:
-    """The last backup that this database knows of.
+    """The last backup that this database knows.
 
-    The database stores it, so that every machine sees it. A restored database stores the backup from which it came.
-    Otherwise it could know only an older one.
+    It is stored in the database so that every machine sees it. A restored database names the backup it was restored
+    from; the copy itself knows only older ones.
     """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
     row = rows.order_by("-pk").first()
@@ -84,11 +84,11 @@ def _check(folder: Path) -> None:
 
 
 def _copy_sqlite(folder: Path) -> dict:
-    """Copies the database with SQLite's own backup, which works while it is in use. Then checks the copy."""
+    """Copies the database with SQLite's backup API, which works while it is in use. Then checks the copy."""
     connection.ensure_connection()
     with contextlib.closing(sqlite3.connect(folder / SQLITE)) as copy:
         connection.connection.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm
         said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
         if said != ["ok"]:
             raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
@@ -144,7 +144,7 @@ def _sync(file: Path) -> None:
 
 
 def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> dict:
-    """Copies regular files only, since a link may lead anywhere. Skips files that disappear meanwhile."""
+    """Copies regular files only, since a link may point anywhere. Skips files that disappear meanwhile."""
     copied, root = {}, settings.ATTACHMENT_DIR
     found = sorted(root.rglob("*")) if root.is_dir() else []
     for done, file in enumerate(found, 1):
@@ -158,6 +158,6 @@ def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> 
 
 
 def _migrations() -> dict[str, str]:
-    """{app: the newest migration that is applied}."""
+    """{app: its newest applied migration}."""
     applied = MigrationRecorder(connection).applied_migrations()
     return dict(sorted(applied))

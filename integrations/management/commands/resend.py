@@ -24,7 +24,7 @@ WORDS = {
     "paused": "will wait",
     "accepted": "already accepted",
 }
-CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only look
+CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only read
 WAIT_AT_MOST = 120.0
 
 
@@ -64,7 +64,7 @@ class Command(BaseCommand):
             raise CommandError(f"{declined} declined{again}")
 
     def said(self, row: Judgement) -> str:
-        """The verdict and the reason. The partner refuses; what we decline ourselves is "not allowed"."""
+        """The verdict and the reason. "not allowed" is our own decision; only partners refuse."""
         if row.refusal:
             return str(row.refusal)
         if row.verdict == REFUSED:

@@ -17,7 +17,7 @@ from orders.office.exports.run import export_to
 
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Within the block SIGTERM ends the command as Ctrl-C does: what it has begun to write is removed."""
+    """Within the block, SIGTERM ends the command as Ctrl-C does, so that an unfinished file is removed."""
     before = signal.signal(signal.SIGTERM, lambda *about: sys.exit(128 + signal.SIGTERM))
     try:
         yield
@@ -26,7 +26,7 @@ def ending_cleanly() -> Iterator[None]:
 
 
 class Command(BaseCommand):
-    """Shows all attributions. The export is noted like one from a page, with the name of the machine's user."""
+    """Exports rows of all attributions. The export is stored like one from a page, with the actor `command:NAME`."""
 
     help = "Writes a staff list as its page shows it under a filter, to an xlsx or csv file."
 

@@ -1,4 +1,4 @@
-"""What can be done to many rows at once: one class for each act, with its form, its dry run and its service."""
+"""Actions on many rows at once: one class for each, with its form, its preview and its service."""
 
 import datetime
 from collections import Counter
@@ -36,11 +36,11 @@ from orders.services.order_state import lock_order
 from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
 from orders.steps import Partner, channels_of
 
-FIRST_DAY = datetime.date(2000, 1, 1)  # nothing is older; the year 1 has no midnight in every time zone
+FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones
 
 
 class ReasonForm(forms.Form):
-    """Confirms a run. `draft` is the one whose rows the page showed."""
+    """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -50,7 +50,7 @@ class ReasonForm(forms.Form):
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
 
     def details(self) -> dict[str, str]:
-        """What the act needs besides the reason."""
+        """What the action needs besides the reason."""
         return {name: value for name, value in self.cleaned_data.items() if name not in ReasonForm.base_fields}
 
 
@@ -72,7 +72,7 @@ class AttributionForm(ReasonForm):
 
 
 class StepsForm(forms.Form):
-    """Which failed steps are meant: lives in the address, so that a colleague can be sent the same view."""
+    """Selects failed steps. Its values are in the URL, so that a colleague can open the same page."""
 
     partner = forms.ChoiceField(
         label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
@@ -93,7 +93,7 @@ class StepsForm(forms.Form):
 
 @dataclass(frozen=True)
 class Judged:
-    """What would happen to a row: `kind` counts alike ones, `words` is for this one. `acts`: anything would."""
+    """What would happen to a row. Rows are counted by `kind`; `words` is about this one. `acts`: something would."""
 
     row: Model
     kind: str | Promise
@@ -102,9 +102,9 @@ class Judged:
 
 
 class BulkAct:
-    """An act on many rows of a list.
+    """An action on many rows of a list.
 
-    `chooser` asks in the address which of the rows are meant, and its answer is among the run's details.
+    `chooser` is a form that selects among the rows. Its values are in the URL and are stored in the run's details.
     """
 
     key: ClassVar[str]
@@ -112,7 +112,7 @@ class BulkAct:
     permission: ClassVar[str]
     form: ClassVar[type[ReasonForm]] = ReasonForm
     chooser: ClassVar[type[forms.Form] | None] = None
-    large: ClassVar[tuple[str, ...]] = ("content",)  # columns that neither the dry run nor the act reads
+    large: ClassVar[tuple[str, ...]] = ("content",)  # columns that neither preview nor action reads
 
     @property
     def label(self) -> str | Promise:
@@ -129,17 +129,17 @@ class BulkAct:
         return self.may_see(user) and user.has_perm(self.permission)
 
     def rows_for(self, user) -> QuerySet:
-        """The rows that the user may see: where everything in the admin starts."""
+        """The rows that the user may see, as in the admin's lists."""
         request = HttpRequest()
         request.user = user
         return self.model_admin.get_queryset(request).defer(*self.large)
 
     def narrow(self, rows: QuerySet, asked: dict) -> QuerySet:
-        """Those that the chooser's answer means."""
+        """The rows that match the chooser's values."""
         return rows
 
     def judge(self, ids: Sequence[int], asked: dict) -> list[Judged]:
-        """The dry run for the rows of these ids, in their order."""
+        """Previews the rows of these ids, in the order of the ids."""
         found = self.model._base_manager.defer(*self.large).in_bulk(ids)
         return [self.judge_one(found[pk]) for pk in ids if pk in found]
 
@@ -150,7 +150,7 @@ class BulkAct:
         return row.number
 
     def carry_out(self, row: Any, run: BulkRun, *, owner: int) -> None:
-        """Calls the one service, in a transaction. Raises OrderError."""
+        """Calls the service for one row, in a transaction. Raises OrderError."""
         raise NotImplementedError
 
     def say_why(self, why: dict) -> str:
@@ -162,7 +162,7 @@ class Resend(BulkAct):
     key, model, permission, chooser = "resend", Order, "orders.resend_order", StepsForm
 
     def narrow(self, rows, asked):
-        """The orders that have a failed step which fits."""
+        """The orders with a failed step that matches."""
         steps = Dispatch.objects.current().filter(state=Dispatch.State.FAILED)
         if channel := asked.get("channel"):
             steps = steps.filter(channel=channel)
@@ -184,7 +184,7 @@ class Resend(BulkAct):
         return [self._judged(found[pk], steps) for pk in ids if pk in found]
 
     def _judged(self, row: Order, steps: dict[str, list[Judgement]]) -> Judged:
-        """An order goes by the first of its steps that is sent, and by the first one if none is."""
+        """The order's kind is that of its first step that would be sent, or of its first step if none would be."""
         if why := why_not_resend(row):
             return Judged(row, why.words(), why.words(), acts=False)
         judged = steps[row.number]
@@ -227,7 +227,7 @@ def _day(text: str | None) -> datetime.date | None:
 
 
 def _why_not_sent(judged: list[Judgement]) -> NotAllowedError:
-    """Keeps what was judged: the words are made when a person reads them."""
+    """Stores verdicts, not texts: these are made in the language of the reader."""
     [first, *_others] = judged
     if first.refusal:
         return first.refusal
@@ -304,7 +304,7 @@ class TakeIncidents(BulkAct):
 
 
 ACTS: dict[str, BulkAct] = {act.key: act for act in (Resend(), Attribute(), Note(), SeeConflicts(), TakeIncidents())}
-"""By the name that rows and addresses have."""
+"""By key, as in `BulkRun.act` and in URLs."""
 
 
 def acts_on(model: type[Model], user) -> list[BulkAct]:

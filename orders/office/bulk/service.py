@@ -1,8 +1,9 @@
-"""The life of an act on many rows: a draft, confirmed, carried out by workers in parts, stopped and gone on with.
+"""The life of a bulk run (one action on many rows): drafted, confirmed, carried out by workers in parts; it can be
+stopped and continued.
 
-A run is a job (`orders/office/jobs.py`) that takes turns with others, each a part of seconds. A row is marked in the
-transaction of the act itself: whoever goes on after a kill finds it done or not begun, never both. The same UPDATE
-counts it, renews the lease, and notices that the run was stopped or that another process has taken it up.
+A run is a job (`orders/office/jobs.py`). Runs take turns: a worker works on one for a few seconds. A row is marked as
+done in the transaction of its action. If a process is killed, the next one finds the row done or not begun, never half
+done. One UPDATE of the run counts the row, renews the lease, and shows whether the run was stopped or taken over.
 """
 
 import datetime
@@ -26,15 +27,15 @@ from orders.services.order_state import add_event, noted_in_events
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
-MAX_ROWS = 200_000  # of a run
+MAX_ROWS = 200_000  # per run
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
-NOTE_BATCH_SIZE = 50_000  # rows in a transaction: a fifth of a second for which SQLite's other writers wait
+NOTE_BATCH_SIZE = 50_000  # rows per transaction; about 0.2 s, and on SQLite other writers wait meanwhile
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
 SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writers would never get its lock
 RETRY_DELAYS = (0.1, 0.5)  # seconds
-MAX_FAILED_PARTS = 3  # after which the row that the database fails at is set aside
+MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 INSERT = {
@@ -57,7 +58,7 @@ def begin_draft(
     total: int | None = None,
     upto: int | None = None,
 ) -> BulkRun:
-    """A draft, in place of the person's earlier ones. `targets`: the first of `total` rows up to the id `upto`."""
+    """Stores a draft; ends the person's earlier ones. `targets`: all rows, or the first of `total` up to id `upto`."""
     maker = account_id_of(by)
     _drafts(maker, by).update(finished_at=now)
     with transaction.atomic():
@@ -80,12 +81,12 @@ def begin_draft(
 
 
 def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
-    """The person's draft, unless it is gone: after an hour, or when the person began another."""
+    """The person's draft. None if it is an hour old, or if the person has begun another."""
     return _drafts(account_id_of(by), by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT).first()
 
 
 def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, stop: Callable[[], bool]) -> None:
-    """Notes the rows of a large draft that are not noted yet. `targets_after` gives the next ids up to `upto`."""
+    """Stores the remaining rows of a large draft. `targets_after(id)` returns the next ids up to `upto`."""
     if not own(row).filter(upto__isnull=False).update(turn=F("turn") + 1, worked_at=timezone.now()):
         return
     row.refresh_from_db()
@@ -104,7 +105,7 @@ def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, st
 
 
 def _note_progress(row: BulkRun, **more: object) -> None:
-    """The UPDATE keeps another process, and the confirmation, from the row until the transaction ends."""
+    """This UPDATE locks the run until the transaction ends. Raises LeftError if the run is no longer ours."""
     if not own(row).filter(finished_at=None).update(worked_at=timezone.now(), **more):
         raise LeftError
 
@@ -118,9 +119,9 @@ def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
 
 
 def confirm_draft(*, pk: int, by: str, act: str, details: dict, reason: str, now: datetime.datetime) -> BulkRun:
-    """Lets a draft run: its maker has seen what would happen, and the caller has judged whether they may.
+    """Starts a draft. The caller must have shown its maker a preview and checked permissions.
 
-    A second click gives the run of the first. Raises NotAllowedError: the draft is gone or its rows are not noted yet,
+    Confirming twice returns the same run. Raises NotAllowedError if the draft is gone or its rows are not all stored,
     the person has three unfinished runs, the disk is nearly full, or the database is restored.
     """
     if is_restored():
@@ -152,7 +153,8 @@ def _drafts(maker_id: int | None, by: str) -> QuerySet[BulkRun]:
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
-    """Takes up a waiting run. None if it is over, or another is carried out (but `at_once`), or while restored."""
+    """Claims a waiting run. Returns None if it is not waiting, was tried too often, or another run is in progress
+    (ignored with `at_once`), or if the database is restored."""
     if _stop_where_restored(now):
         return None
     return claim(BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now)
@@ -165,10 +167,10 @@ def _give_up(row: BulkRun) -> None:
 def carry_out(
     row: BulkRun, act: Callable[[int], None], *, seconds: float, stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Acts on as many rows of a claimed run as fit into this time. Then it waits for its next turn, or is over.
+    """Carries out as many rows of a claimed run as fit into `seconds`. Then the run goes back to the queue or ends.
 
-    `act` gets the id of a row and calls a service. An OrderError of it, or a fault of ours, is the outcome of that row.
-    Where the database fails again and again, the run waits for its next turn; raises if the database is away for that.
+    `act` gets the id of a row and calls a service. If it raises an OrderError or has a bug, the row is marked as
+    failed. If the database keeps failing, the run goes back to the queue; if even that fails, the error is raised.
     """
     until = time.monotonic() + seconds
     try:
@@ -176,7 +178,7 @@ def carry_out(
             while targets := list(_waiting(row).order_by("target").values_list("target", flat=True)[:BATCH]):
                 for target in targets:
                     if time.monotonic() > until or stop():
-                        # This process has not come to the next row, so its claim does not count as an attempt.
+                        # The next row was not tried, so this claim does not count as an attempt for it.
                         give_back(row, worked_at=timezone.now(), attempts=F("attempts") - 1)
                         return
                     if not _carry_out_patiently(row, act, target, until):
@@ -190,7 +192,7 @@ def carry_out(
 
 
 def _carry_out_patiently(row: BulkRun, act: Callable[[int], None], target: int, until: float) -> bool:
-    """Whether a row was carried out. One at which the database failed in several parts is set aside."""
+    """Carries out one row, with retries on database errors. Returns False if it should be tried in a later turn."""
     for delay in (*RETRY_DELAYS, None):
         try:
             _carry_out_one(row, act, target)
@@ -220,11 +222,11 @@ def _carry_out_one(row: BulkRun, act: Callable[[int], None], target: int) -> Non
         outcome = ItemState.FAILED if why else ItemState.DONE
         if not _waiting(row).filter(target=target).update(state=outcome, why=why):
             raise LeftError
-    row.attempts = 1  # this process has come to the next row
+    row.attempts = 1  # attempts of the next row are counted anew
 
 
 def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
-    """Acts on a row. Gives why that was refused, as a code with its parameters; empty if it was not."""
+    """Carries out the action on one row. Returns {} if it succeeded, else the refusal's code and parameters."""
     try:
         with transaction.atomic():
             act(target)
@@ -232,7 +234,7 @@ def _refusal(row: BulkRun, act: Callable[[int], None], target: int) -> dict:
         return {name: _plain(value) for name, value in error.params.items()} | {"code": error.code}
     except DATABASE_ERRORS:
         raise  # says nothing about the row
-    except Exception:  # one row that fails here must not keep all others waiting
+    except Exception:  # a bug at one row must not stop the others
         logger.exception("bulk run %s: row %s", row.pk, target)
         return {"code": "bulk_broken"}
     return {}
@@ -243,7 +245,7 @@ def _plain(value: object) -> object:
 
 
 def end_run(row: BulkRun, error: OrderError | None = None) -> None:
-    """Ends a run that this process has taken up: finished, or stopped with the reason."""
+    """Ends a run that this process has claimed: as done, or as stopped by `error`."""
     now, state = timezone.now(), State.STOPPED if error else State.DONE
     why = {"code": error.code, **error.params} if error else {}
     with transaction.atomic():
@@ -255,7 +257,7 @@ def end_run(row: BulkRun, error: OrderError | None = None) -> None:
 
 
 def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person stops a run. What is done stays done. Raises NotAllowedError if it is over or stopped."""
+    """Stops a run at a person's request. Finished rows stay done. Raises NotAllowedError if the run has ended."""
     with transaction.atomic():
         over = {"state": State.STOPPED, "error": {"code": "bulk_stopped"}, "finished_at": now, "leased_until": None}
         if not BulkRun.objects.filter(pk=pk, state__in=BulkRun.UNFINISHED).update(**over):
@@ -264,7 +266,8 @@ def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
-    """A person lets a stopped run go on. Raises NotAllowedError: it runs, is incomplete, or the desk is restored."""
+    """Continues a stopped run at a person's request. Raises NotAllowedError if it is not stopped, its rows were
+    removed, or the database is restored."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
     again = {"state": State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
@@ -277,8 +280,8 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def resume_runs(*, now: datetime.datetime) -> None:
-    """Queues the run that has waited longest, where no worker carries one out, and the drafts whose rows nobody notes.
-    The sweep calls it each minute."""
+    """If no run is in progress, queues the one that has waited longest. Also queues large drafts whose rows are no
+    longer being stored. The sweep calls it each minute."""
     if _stop_where_restored(now):
         return
     drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
@@ -289,7 +292,7 @@ def resume_runs(*, now: datetime.datetime) -> None:
 
 
 def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named: object) -> None:
-    """Stops all runs of a restored database: what they had done since the copy was made is not known there."""
+    """Stops all runs of a restored database, which does not know what they did after the backup."""
     with transaction.atomic():
         unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
         for pk in unfinished.order_by("pk").values_list("pk", flat=True):
@@ -299,10 +302,10 @@ def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named
 
 
 def remove_old_items(*, now: datetime.datetime) -> int:
-    """Removes rows of old runs, and drafts that are gone, for some seconds. Returns how many. Runs stay."""
+    """Deletes rows of old runs, and dead drafts, for at most REMOVE_SECONDS. Returns how many rows. The runs stay."""
     until, removed = time.monotonic() + REMOVE_SECONDS, 0
     old = BulkRun.objects.filter(finished_at__lt=now - ITEMS_KEPT, items_kept=True)
-    old.update(items_kept=False)  # so that none goes on
+    old.update(items_kept=False)  # so that none is continued
     drafts = Q(state=State.DRAFT) & (Q(finished_at__isnull=False) | Q(created_at__lt=now - DRAFT_KEPT))
     left = BulkRun.objects.filter(drafts | Q(Exists(BulkItem.objects.filter(run=OuterRef("pk"))), items_kept=False))
     for row in left.order_by("pk")[:BATCH]:
@@ -321,7 +324,7 @@ def _waiting(row: BulkRun) -> QuerySet[BulkItem]:
 
 
 def _stop_where_restored(now: datetime.datetime) -> bool:
-    """Whether the database counts as restored. Then no run goes on by itself."""
+    """Returns whether the database is restored. If so, stops all unfinished runs."""
     restored = is_restored()
     if restored:
         stop_runs(by="system", now=now)

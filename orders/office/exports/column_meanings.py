@@ -1,4 +1,4 @@
-"""What the second sheet of an exported workbook says: about the file, and what each of its columns means."""
+"""The second sheet of an exported workbook: facts about the file, and the meaning of each column."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from orders.lists.plain_cells import Cell
 
 
 class Titled(Protocol):
-    """A column of a list."""
+    """What `notes_of` needs of a list's column."""
 
     name: str
     label: str
@@ -132,8 +132,8 @@ OF_LIST = {
 
 
 def notes_of(about: Iterable[tuple[str, Cell]], name: str, columns: Sequence[Titled], rows: int) -> list[list[Cell]]:
-    """The rows of the sheet: two columns, a title and what it says. `about`: the file; `name`: the list."""
+    """The rows of the sheet, each a title and a text. `about`: facts about the file. `name`: the list."""
     meanings = EVERYWHERE | OF_LIST.get(name, {})
     facts = [*about, (_("Rows"), rows)]
-    told = [[column.label, str(meanings.get(column.name, ""))] for column in columns]
-    return [[_("About this file"), None], *map(list, facts), [None, None], [_("Column"), _("Meaning")], *told]
+    explained = [[column.label, str(meanings.get(column.name, ""))] for column in columns]
+    return [[_("About this file"), None], *map(list, facts), [None, None], [_("Column"), _("Meaning")], *explained]

@@ -1,4 +1,4 @@
-"""Exports of lists: who took what out of the desk, and the file for as long as it is kept (contract section 5)."""
+"""Exports of lists: who exported what, and the file until it expires (contract section 5)."""
 
 from typing import ClassVar
 
@@ -10,14 +10,14 @@ from orders.office.jobs import Job
 
 
 class Export(Job):
-    """A staff list written to a file. The row is kept for good; the file in EXPORT_DIR until `expires_at`.
+    """A staff list written to a file. The row is kept forever, the file in EXPORT_DIR only until `expires_at`.
 
-    `query` is the list's filter as in its address. `scope` holds the letters of the attributions that the maker was
-    limited to, or null. `judged_by`, with `judge_id`, agreed to an export of personal data, or refused it, where the
-    site wants a second person's word.
+    `query` is the list's filter as in its URL. `scope` holds the letters of the attributions to which the maker was
+    limited, or null. `judged_by` (account `judge_id`) approved or refused an export of personal data, if the site
+    requires a second person.
 
-    `schedule` made it, for its `slot`, or at its owner's word if there is no slot. `missed` counts the later slots for
-    which nothing was made, since no worker ran.
+    `schedule` made it for its `slot`; without a slot, the schedule's owner started it. `missed` counts later slots that
+    got no export because no worker ran.
     """
 
     class State(models.TextChoices):
@@ -33,7 +33,7 @@ class Export(Job):
 
     TASK, TASK_OPTIONS = "integrations.tasks.export", {"timeout": 6 * 3600}
     FENCE = "attempts"
-    # People's own, oldest first, before those of slots, for which nobody waits at a screen.
+    # Exports that people started come before those of slots, for which nobody waits. Then the oldest comes first.
     TURNS: ClassVar[list] = [F("slot").asc(nulls_first=True), "pk"]
     WAITS_SINCE = "created_at"
     UNFINISHED: ClassVar[list[str]] = [State.ASKED, State.WAITING, State.RUNNING]
@@ -59,7 +59,7 @@ class Export(Job):
     size = models.PositiveBigIntegerField(_("size in bytes"), null=True, blank=True)
     expires_at = models.DateTimeField(_("kept until"), null=True, blank=True)
     downloads = models.PositiveIntegerField(_("downloads"), default=0)
-    schedule = models.ForeignKey(  # the constraint's index begins with it
+    schedule = models.ForeignKey(  # the index of the constraint begins with it
         "orders.ScheduledExport",
         models.SET_NULL,
         null=True,

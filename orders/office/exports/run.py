@@ -36,8 +36,8 @@ from orders.office.exports.service import (
 from orders.office.exports.table_files import WRITERS
 from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.weekly_slots import last_slot
 from orders.people import account_of, names_read_once
-from orders.weekly_slots import last_slot
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:

@@ -25,11 +25,11 @@ from orders.office.exports.page import PersonalDataForm
 from orders.office.exports.rights import lacking
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import Plan, save_schedule
+from orders.office.schedules.weekly_slots import next_slot
 from orders.office.views.models import SavedView
 from orders.order_page.page_context import request_actor
 from orders.people import name_of
 from orders.readable import why_not_a_name
-from orders.weekly_slots import next_slot
 
 DAYS = {
     "1": gettext_lazy("Monday"),

@@ -20,10 +20,10 @@ from orders.office.exports.models import Export
 from orders.office.exports.service import begin_export, fail_export
 from orders.office.jobs import queue, queue_next
 from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.weekly_slots import next_slot, slots_between
 from orders.office.views.models import SavedView
 from orders.people import staff_actor
 from orders.services.order_state import add_event
-from orders.weekly_slots import next_slot, slots_between
 
 logger = logging.getLogger(__name__)
 MAX_SCHEDULES = 30  # of a person

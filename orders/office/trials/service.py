@@ -34,6 +34,7 @@ from orders.services.entered_numbers import note_numbers
 from orders.services.order_state import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
+# {code of BBOSS's rules: our message code}. Wrong JSON types are missing: text that people enter can't have them.
 CODES = {
     "required": "member_required",
     "blank": "member_blank",
@@ -46,7 +47,6 @@ CODES = {
     "twice": "member_twice",
     "control": "member_control",
 }
-"""The sentence for each code of BBOSS's rules. Wrong types can't come from people."""
 CHOICES = {
     SERVICE: "cell_service_type",
     ATTRIBUTION: "cell_attribution",
@@ -62,7 +62,7 @@ REFUSALS = {
 
 @dataclass
 class RowResult:
-    """A trial and its verdict: `new`, `known` (we have it, nothing changes) or `wrong`. `held`: why it will wait."""
+    """A trial and its verdict: `new`, `known` (we have it; nothing changes) or `wrong`. `held`: why it is held."""
 
     row: int
     number: str
@@ -75,9 +75,9 @@ class RowResult:
 
 @dataclass
 class Report:
-    """What becomes of a workbook. `faults` are those of its header; then no row was looked at.
+    """The result of a workbook. `faults` are those of its header; then no row was checked.
 
-    `warnings` are about cells that are not wrong: a person confirms all of them at once, by their `mark`.
+    `warnings` are cells that are valid but look doubtful. The user confirms all of them together, by sending `mark`.
     """
 
     rows: list[RowResult] = field(default_factory=list)
@@ -94,11 +94,11 @@ class Report:
 
     @property
     def mark(self) -> str:
-        """Names these warnings; another set has another mark. Empty without any."""
+        """A hash of the warnings. Empty without any."""
         return content_hash([asdict(one) for one in self.warnings]) if self.warnings else ""
 
     def is_confirmed(self, mark: str | None) -> bool:
-        """Whether `mark` confirms the warnings. None takes any: a command has said them, and asks nobody."""
+        """Whether `mark` confirms the warnings. None accepts all: a command prints them but does not ask."""
         return mark is None or not self.warnings or mark == self.mark
 
     def count(self, verdict: str) -> int:
@@ -126,12 +126,12 @@ def import_trials(
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
     """Enters the trials in one transaction: all, or none if the report has a fault, or warnings that `confirmed` does
-    not confirm. The same again change nothing. `dry_run` enters them and takes all of it back.
+    not confirm. Trials that we have with the same content change nothing. `dry_run` rolls everything back.
 
     `letters` are the attributions of a limited person; None for all. Each trial gets the event `entered` with its
-    actor. `file` is the workbook's name, for the event of the whole; empty for a single one. `on_progress` hears how
-    many rows are done. Raises NotAllowedError in a restored database, and if the numbers can't be written beside the
-    files; nothing is entered then.
+    actor. `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress` gets the
+    number of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored or if the numbers
+    can't be saved to the list in ATTACHMENT_DIR.
     """
     if is_restored():
         raise NotAllowedError("entry_restored")
@@ -143,7 +143,7 @@ def import_trials(
             **{member: [code for code, _name in known] for member, known in coded_choices().items()},
         }
         scope = None if letters is None else Scope(letters)
-        by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # two files wait in no ring
+        by_number = sorted(sheet.entries, key=lambda entry: entry.content.get(NUMBER, ""))  # no deadlock of two imports
         results = {}
         for done, entry in enumerate(by_number, 1):
             results[entry.row] = _enter_one(entry, by, choices, scope)
@@ -179,7 +179,7 @@ def _name_same_numbers(entries: list[Entry]) -> None:
 
 
 class Scope:
-    """A limited person's attributions. All else is refused unseen, so that the answer tells nothing of our orders."""
+    """A limited person's attributions. Others are refused before any look-up, so that answers reveal no orders."""
 
     def __init__(self, letters: frozenset[str]):
         self.letters, self.by_code = letters, dict(Province.objects.values_list("code", "letters"))
@@ -190,26 +190,25 @@ class Scope:
 
 
 def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scope | None) -> RowResult:
-    """Reads an entry by BBOSS's rules, and enters it if nothing is wrong. Puts what is wrong into the entry.
+    """Checks an entry by BBOSS's rules, and enters it if nothing is wrong. Adds faults to the entry.
 
-    `choices` are looked at here too, since the core would name one of these faults only, and only if nothing else is
-    wrong.
+    `choices` are checked here too: `enter_order` stops at its first fault, and we want to show all.
     """
     number, customer = entry.content.get(NUMBER, ""), entry.content.get(CUSTOMER_NAME, "")
     result = RowResult(entry.row, number[:64], customer[:255], faults=entry.faults)
     content, faults = read_trial(entry.content)
-    told = {fault.member for fault in entry.faults}
+    faulty = {fault.member for fault in entry.faults}
     for fault in faults:
-        if fault.member not in told:  # a cell that can't be read breaks its member's rules too
+        if fault.member not in faulty:  # an unreadable cell breaks BBOSS's rules too: one fault is enough
             entry.add_fault(fault.member, CODES[fault.code], **fault.params)
-    told |= {fault.member for fault in faults}
+    faulty |= {fault.member for fault in faults}
     for member, code in typed_faults(entry.content):
-        if member not in told:
+        if member not in faulty:
             entry.add_fault(member, code)
-            told.add(member)
+            faulty.add(member)
     for member, known in choices.items():
         given = entry.content.get(member)
-        if given and given not in known and member not in told:
+        if given and given not in known and member not in faulty:
             entry.add_fault(member, CHOICES[member], known=", ".join(known))
     _compare_days(entry)
     if content and not entry.faults and scope and not scope.holds(content):
@@ -228,15 +227,16 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scop
 
 
 def _compare_days(entry: Entry) -> None:
-    """Names an end before the start, which BBOSS's rules look at only if nothing else is wrong."""
+    """Adds a fault if the end is before the start. BBOSS's rules check this only if everything else is valid."""
     start, end = (entry.content.get(member, "") for member in (START, END))
-    told = {fault.member for fault in entry.faults}
-    if not told & {START, END} and len(start) == len(end) == len("YYYYMMDD") and end < start:
+    faulty = {fault.member for fault in entry.faults}
+    if not faulty & {START, END} and len(start) == len(end) == len("YYYYMMDD") and end < start:
         entry.add_fault(END, "member_before_start")
 
 
 def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
-    """Reads what became of the orders. A number of somebody else's order is taken, also if it says the same."""
+    """Sets `held` and `attribution` from the stored orders. If a number belongs to an order outside the person's
+    attributions, adds the fault that it is taken, even if the content is equal."""
     rows = {row.number: row for row in report.rows if row.verdict != WRONG}
     fields = ("number", "held_because", "attribution_id", "attribution__name")
     found = Order.objects.filter(number__in=rows).values_list(*fields)

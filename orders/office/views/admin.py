@@ -1,4 +1,4 @@
-"""Saved views: the page of a person's own and shared ones, and the acts of their owners."""
+"""Admin pages of saved views: a user's own and shared views, and what an owner can do with them."""
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -55,7 +55,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
 
     def own_rows(self, user, rows):
-        """The user's own views, and those that are shared with them."""
+        """The user's own views, and those shared with them."""
         return rows.filter(pk__in=seen_views(user).values("pk"))
 
     def get_changelist(self, request, **kwargs):
@@ -120,7 +120,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return JsonResponse(count_views(name, request.user))
 
     def save_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """A POST from the list: its address as a view with this name."""
+        """Saves the list's URL as a view. The list's page posts it, with a name."""
         self._check_may_see(request, name)
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -150,14 +150,14 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return redirect("admin:orders_savedview_change", view.pk)
 
     def share(self, request: HttpRequest, view: SavedView, about: dict) -> HttpResponse:
-        """Takes a role's id, or nothing to stop sharing, which every owner may."""
+        """Shares the view with the role of this id. Without an id it stops sharing, which every owner may do."""
         given = request.POST.get("role", "")
         if given and not request.user.has_perm(SHARE):
             raise PermissionDenied
         known = {str(role.pk): role for role in filter(None, [view.role, *request.user.groups.all()])}
         if given and given not in known:
             raise Http404
-        if given and attributions_of(request.user):  # one that was saved before views kept to what their makers see
+        if given and attributions_of(request.user):  # views from older versions may lack this filter
             query = _as_seen(request, view.list_name, view.query)
             if query != view.query:
                 change_view(view=view, query=query, columns=view.columns, **about)
@@ -172,7 +172,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return redirect("admin:orders_savedview_changelist")
 
     def _on_own(self, act):
-        """A view that acts on a saved view of this person. Anybody else's is unknown."""
+        """Wraps an action on a saved view. Answers 404 unless the view is the user's own."""
 
         def answer(request: HttpRequest, pk: int) -> HttpResponse:
             if not self.has_view_permission(request):
@@ -203,14 +203,14 @@ def view_address(view: SavedView) -> str:
 
 
 def _given(request: HttpRequest, name: str) -> dict:
-    """Filter and columns of the list's address, in a form's `query`. Raises ExportError, which names what is wrong."""
+    """The filter and columns in the form's `query` (the list's URL). Raises ExportError, which names what is wrong."""
     query = request.POST.get("query", "")
     return {"query": _as_seen(request, name, query), "columns": chosen(admin_of(name), columns_in(query))}
 
 
 def _as_seen(request: HttpRequest, name: str, query: str) -> str:
-    """The filter with the attributions to which a limited person is limited, unless it has some: whoever opens the view
-    later sees what its name promises. Raises ExportError."""
+    """Adds a limited user's attributions to the filter, unless it names some. Otherwise colleagues who open the view
+    could see other rows than its owner meant. Raises ExportError."""
     model_admin = admin_of(name)
     conditions = read_query(model_admin, query)
     letters = sorted(attributions_of(request.user) or ())

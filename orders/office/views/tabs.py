@@ -1,7 +1,7 @@
-"""The views over a list: which ones a person has, their addresses, and how many rows each shows.
+"""Saved views (filter and columns) of a list: which ones a user has, their URLs, and their row counts.
 
-Rows are counted apart from the list (`count_views`), so that a slow view never slows the list. Counts are kept for a
-minute.
+Rows are counted in a request of their own (`count_views`), so that a slow view never slows the list. Counts are cached
+for a minute.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from orders.office.views.ready_views import READY
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"
 NOT_OF_A_VIEW = {PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, COLUMNS, VIEW, "_popup", "_to_field"}
-MAX_DRAWN = 12  # tabs; the others are behind a word, without a count
+MAX_DRAWN = 12  # tabs; the others are in a menu, without counts
 MAX_COUNTED = 999
 KEPT_SECONDS = 60
 SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
@@ -37,7 +37,7 @@ SECONDS_OF_A_COUNT, SECONDS_OF_ALL = 2, 5
 
 @dataclass(frozen=True)
 class Tab:
-    """A view as its list shows it. `row`: the saved view, None for one that is code."""
+    """A view as its list shows it. `row`: the SavedView, or None for a view defined in code (READY)."""
 
     key: str
     name: str
@@ -57,7 +57,7 @@ class Tab:
 
 @dataclass(frozen=True)
 class ShownTab:
-    """A tab with its place on the page. `count` is empty until the rows have been counted."""
+    """A tab as the page shows it. `count` is empty until the rows have been counted."""
 
     tab: Tab
     active: bool
@@ -65,7 +65,7 @@ class ShownTab:
 
 
 def seen_views(user) -> QuerySet[SavedView]:
-    """The user's own views and those that are shared with the user's roles, of lists that the user may see."""
+    """The user's own views and those shared with the user's roles, for lists that the user may see."""
     lists = [name for name in exported_lists() if may_see(user, admin_of(name))]
     shared = Q(role__in=user.groups.order_by().values("pk"))
     return SavedView.objects.filter(Q(owner=user) | shared, list_name__in=lists)
@@ -76,12 +76,12 @@ def may_see(user, model_admin: ModelAdmin) -> bool:
 
 
 def ready_tabs(name: str) -> list[Tab]:
-    """The views of a list that all have."""
+    """The views of a list that all users have."""
     return [Tab(view.key, str(view.name), view.query, view.columns) for view in READY.get(name, [])]
 
 
 def tabs_of(name: str, user) -> list[Tab]:
-    """The views of a list: those that all have, the user's own, those of colleagues. One query."""
+    """The views of a list: those that all users have, the user's own, then those of colleagues. One query."""
     ready = ready_tabs(name)
     if not user.has_perm(SEE):
         return ready
@@ -134,7 +134,7 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
 
 
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
-    """What a view of the list as it is shown now keeps: filter, search and order; and columns, if they were chosen."""
+    """What would be saved as a view now: the query (filter, search, order) and the chosen columns."""
     found = {
         name: values for name, values in changelist.filter_params.items() if name not in NOT_OF_A_VIEW and any(values)
     }
@@ -145,7 +145,7 @@ def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
 
 
 def count_views(name: str, user) -> dict[str, str]:
-    """{key of a view: how many rows it shows, up to MAX_COUNTED}, of tabs that are drawn. A slow one has no count."""
+    """{key: number of rows} for the first MAX_DRAWN views, "999+" above MAX_COUNTED. Slow views have no count."""
     began, found = time.monotonic(), {}
     tabs = tabs_of(name, user)[:MAX_DRAWN]
     keys = _keys(user, name, tabs)
@@ -172,7 +172,7 @@ def _count(name: str, tab: Tab, user) -> str:
 
 @contextlib.contextmanager
 def _bounded_time() -> Iterator[None]:
-    """Ends a query that takes too long, where the database can. On SQLite a transaction would hold up all writers."""
+    """Cancels slow queries on PostgreSQL. SQLite has no such limit, and a transaction there would block all writers."""
     if connection.vendor != "postgresql":
         yield
         return
@@ -182,13 +182,13 @@ def _bounded_time() -> Iterator[None]:
 
 
 def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
-    """{key of a view: under which name its count is kept}. A person who may see other rows has other counts."""
+    """{key of a view: cache key of its count}. It depends on the rows that the user may see."""
     letters = attributions_of(user)
     seen = "all" if letters is None else ",".join(sorted(letters))
-    told = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
-    return {key: f"view-count:{user.pk}:{name}:{one}" for key, one in told.items()}
+    digests = {tab.key: hashlib.sha256(f"{seen}?{tab.query}".encode()).hexdigest() for tab in tabs}
+    return {key: f"view-count:{user.pk}:{name}:{one}" for key, one in digests.items()}
 
 
 def _sorted_pairs(query: str) -> list[tuple[str, str]]:
-    """For comparing two addresses. Nonsense is no error here."""
+    """Sorted query parameters, for comparing two URLs. Invalid parameters are allowed."""
     return sorted(parse_qsl(query, keep_blank_values=True))

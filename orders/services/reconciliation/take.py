@@ -1,7 +1,7 @@
 """Staff take the big-data side's records as ours (`take`; contract 3.9, 13 and 14).
 
-The partner is asked first, outside any transaction. Then its answer is compared with the order under the order's lock.
-No billing step may be under way.
+The partner is asked first, outside any transaction. Then the order is locked and compared with the answer. No billing
+step may be under way.
 """
 
 import datetime
@@ -58,7 +58,7 @@ def job_of(order: Order) -> str:
 
 
 def ask_all(order: Order) -> list[HeldRecord]:
-    """The partner's records for an order, and its trial's if a failed step is about those. Raises BooksSilentError."""
+    """The partner's records of an order, and of its trial if a failed step needs them. Raises BooksSilentError."""
     failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
     jobs = [job_of(order)]
     if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
@@ -67,12 +67,12 @@ def ask_all(order: Order) -> list[HeldRecord]:
 
 
 def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
-    """The records that bear the order's own number."""
+    """The records whose jobId is the order's number, or is missing."""
     return [one for one in held if one.fields.get("jobId", order.number) == order.number]
 
 
 def ask_books(number: str) -> list[HeldRecord]:
-    """The partner's records for an order. Raises OrderUnknownError, and NotAllowedError if it does not answer."""
+    """`ask_all` by number. Raises OrderUnknownError, or NotAllowedError if the partner does not answer."""
     try:
         return ask_all(find_order(number))
     except BooksSilentError as error:
@@ -86,10 +86,10 @@ def take(
 ) -> Order:
     """Takes the partner's records as ours.
 
-    If steps stopped because the partner acted before, it takes their records, otherwise the order's differences. `held`
-    is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
+    If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences.
+    `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
 
-    A cancel or delete is taken only if the records are not live there. A create is taken only if they are. Raises
+    A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
     OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
@@ -120,13 +120,13 @@ def take(
 
 
 def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
-    """None if there is something to take: a step that stopped since the partner acted before, an open difference, or
-    somebody who is billed still and should not be."""
+    """None if there is something to take: a step that stopped because the partner had acted before, an open difference,
+    or a customer who is still billed but should not be."""
     return None if stopped or differs or billed else NotAllowedError("same_books", number=order.number)
 
 
 def check_quiet(order: Order) -> None:
-    """Raises NotAllowedError while a billing step is under way, since the partner's answer may be out of date."""
+    """Raises NotAllowedError while a billing step is under way: the partner's answer may be out of date."""
     steps = Dispatch.objects.current().open().filter(channel=Dispatch.Channel.BILLING)
     lane = order.trial_id or order.pk
     if why := why_not_quiet(order, steps.filter(order=order).exists() or steps.filter(lane=lane).exists()):
@@ -134,12 +134,12 @@ def check_quiet(order: Order) -> None:
 
 
 def why_not_quiet(order: Order, moving: bool) -> NotAllowedError | None:
-    """None unless a billing step of the order, or in its trial's line, is under way (`moving`)."""
+    """None if no billing step of the order, or in its trial's line, is under way (`moving`)."""
     return NotAllowedError("billing_under_way", number=order.number) if moving else None
 
 
 def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> bool:
-    """Notes that records which staff gave up taking back are gone there. Returns whether they are."""
+    """Closes given-up removals if the partner has none of their records any more. Returns whether it closed any."""
     there = by_identity(held)
     ids = {pk for row in given_up_removals(order) for pk in row.records}
     records = list(BillingRecord.objects.filter(pk__in=ids).select_related("order"))
@@ -152,7 +152,7 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Steps that failed because the partner acted on their key before."""
+    """Billing steps that failed because the partner had acted on their key before."""
     rows = order.dispatches.current().filter(state=State.FAILED, error_code=ACTED_BEFORE)
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
@@ -179,7 +179,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
 
 
 def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[HeldRecord]) -> bool:
-    """A cancel or delete whose records are not live there: cancelled or gone, it is over either way."""
+    """Whether a cancel or delete (no fix) has nothing left to do: the partner has no live record of it."""
     if STEPS[row.step].fix or STEPS[row.step].effect not in {Effect.CANCEL, Effect.DELETE}:
         return False
     there = by_identity(held)
@@ -188,7 +188,7 @@ def _is_over(row: Dispatch, records: Iterable[BillingRecord], held: Iterable[Hel
 
 
 def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    """Gives records, last day and start the partner's values, if the books are right then. Raises NotAllowedError."""
+    """Sets records, last day and start to the partner's values. Raises NotAllowedError if these do not fit."""
     if not open_record_differences(order).exists():
         raise NotAllowedError("nothing_to_take", number=order.number)
     if order.kind == Kind.CHANGE:
@@ -218,7 +218,7 @@ def _take_differences(order: Order, held: list[HeldRecord], *, now: datetime.dat
 
 
 def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
-    """The records (productId, domain) that must be live for an order that is served."""
+    """The records (productId, domain) that must be live. Empty if the customer is not being served."""
     if order.kind == Kind.TRIAL:
         runs = order.state == Order.State.TRIALING
         meant = meant_of([order], now=now)[order.pk] if runs else None
@@ -228,7 +228,7 @@ def _must_live(order: Order, now: datetime.datetime) -> set[tuple[str, str]]:
 
 
 def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
-    """Makes the last day of a trial's live records its own (contract 3.9, 19). Raises NotAllowedError."""
+    """Sets a trial's last day to that of the partner's live records (contract 3.9, 19). Raises NotAllowedError."""
     shape, endless = shape_of(trial), Shape()
     if trial.state != Order.State.TRIALING or all(shape.fits(one.create_time, one.cancel_time) for one in live):
         return
@@ -244,7 +244,7 @@ def _take_ends(trial: Order, live: list[HeldRecord], now: datetime.datetime, by:
 
 
 def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) -> None:
-    """Raises NotAllowedError if a record would end: an order has no end, and from then on nobody would be billed."""
+    """Raises NotAllowedError if a record has ended or ends sooner than ours: the customer would not be billed then."""
     ours = dict(order.billing_records.values_list("domain_key", "cancel_time"))
     for one in live:
         ends, known = one.cancel_time, ours.get(one.key)
@@ -255,7 +255,7 @@ def _check_ends(order: Order, live: list[HeldRecord], now: datetime.datetime) ->
 
 
 def _take_start(order: Order, live: list[HeldRecord], now: datetime.datetime, by: str) -> None:
-    """Moves the start of a scheduled order to the createTime that its records have there (contract 3.9, 18)."""
+    """Moves the start of a scheduled order to the createTime of the partner's records (contract 3.9, 18)."""
     starts = {one.create_time for one in live}
     if order.state != Order.State.SCHEDULED or len(starts) != 1 or starts == {order.start_at} or None in starts:
         return
@@ -263,15 +263,15 @@ def _take_start(order: Order, live: list[HeldRecord], now: datetime.datetime, by
 
 
 def _repair_command(order: Order) -> str:
-    """The command that makes a record again. `--fix` skips orders from before a restore."""
+    """The command that creates a record again. `--fix` skips orders from before a restore."""
     if is_from_before_restore(order):
         return f"`resend {order.number} --channel billing --force`"
     return f"`reconcile {order.number} --fix` or `resend`"
 
 
 def _may_be_live(order: Order) -> set[tuple[str, str]]:
-    """The records (productId, domain) that may be live for an order: those in its list, and those that are live here
-    unless a difference says that they must not be."""
+    """The records (productId, domain) that may be live: those of the order's domains, and those that are live in our
+    books, unless a difference says that they must not be."""
     trial = order.kind == Kind.TRIAL
     if order.state not in ({Order.State.TRIALING} if trial else LIVING):
         return set()
@@ -285,7 +285,7 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
 
 
 def adopt(order: Order, held: list[HeldRecord]) -> None:
-    """Gives our records of a jobId the partner's state, and adds the records that we lack."""
+    """Sets our records of the order to the partner's state, and adds the records that we lack."""
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())
     fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
@@ -315,7 +315,7 @@ def _adopted(order: Order, one: HeldRecord) -> BillingRecord:
 
 
 def open_record_differences(order: Order) -> QuerySet[Difference]:
-    """The open differences with the partner's books. That BBOSS's list lacks an order is not about the books."""
+    """The open differences with the partner's records. NOT_LISTED is left out: it is about BBOSS's list."""
     return order.differences.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.NOT_LISTED)
 
 

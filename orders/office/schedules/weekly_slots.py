@@ -1,4 +1,4 @@
-"""Slots of a week: the moments, by weekday and time of day in Asia/Shanghai, at which something is to be done. Pure."""
+"""When a scheduled export runs: its slots, given by weekdays and a time of day in Asia/Shanghai. Pure functions."""
 
 import datetime
 
@@ -8,21 +8,21 @@ DAY = datetime.timedelta(days=1)
 
 
 def next_slot(weekdays: str, at: datetime.time, *, after: datetime.datetime) -> datetime.datetime:
-    """The first slot after a moment. `weekdays` are ISO numbers, such as `135`; at least one."""
+    """The first slot after a moment. `weekdays` holds at least one ISO weekday number, such as `135`."""
     first = after.astimezone(SHANGHAI).date()
     slots = (datetime.datetime.combine(first + ahead * DAY, at, SHANGHAI) for ahead in range(8))
     return next(slot for slot in slots if slot > after and str(slot.isoweekday()) in weekdays)
 
 
 def last_slot(weekdays: str, at: datetime.time, *, until: datetime.datetime) -> datetime.datetime:
-    """The last slot up to and with a moment."""
+    """The last slot at or before a moment."""
     last = until.astimezone(SHANGHAI).date()
     slots = (datetime.datetime.combine(last - back * DAY, at, SHANGHAI) for back in range(8))
     return next(slot for slot in slots if slot <= until and str(slot.isoweekday()) in weekdays)
 
 
 def slots_between(weekdays: str, at: datetime.time, *, after: datetime.datetime, until: datetime.datetime) -> int:
-    """How many slots lie after one moment, up to and with another."""
+    """The number of slots after one moment and not later than another."""
     number, slot = 0, next_slot(weekdays, at, after=after)
     while slot <= until:
         number, slot = number + 1, next_slot(weekdays, at, after=slot)
