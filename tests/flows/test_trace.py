@@ -5,8 +5,8 @@ import json
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from integrations.bboss.sign import signed_envelope
 
+from integrations.bboss.sample_envelope import signed_envelope
 from integrations.outbound import http
 from orders.models import Attempt, Order
 from tests.flows.conftest import BILLING
