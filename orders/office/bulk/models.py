@@ -1,6 +1,5 @@
 """One act on many rows: who asked for it, and what became of each row."""
 
-import uuid
 from typing import ClassVar
 
 from django.db import models
@@ -49,7 +48,6 @@ class BulkRun(Job):
     words = models.JSONField(_("filter in words"), default=list, blank=True)
     details = models.JSONField(_("details"), default=dict, blank=True)
     reason = models.TextField(_("reason"), blank=True)
-    token = models.UUIDField(default=uuid.uuid4, editable=False)  # only 1.3.0 reads it; it goes with the next release
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DRAFT)
     upto = models.BigIntegerField(null=True, editable=False)
     total = models.PositiveIntegerField(_("rows in all"), default=0)
@@ -68,7 +66,6 @@ class BulkRun(Job):
         default_permissions = ["view"]
         permissions = [("stop_bulkrun", "Can stop a colleague's bulk run")]
         constraints = [
-            models.UniqueConstraint(fields=["by", "token"], name="one_bulk_run_per_form"),
             models.UniqueConstraint(
                 fields=["state"],
                 condition=models.Q(state="running", at_once=False),
