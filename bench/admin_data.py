@@ -1,9 +1,10 @@
 """Fills a database for `bench.admin`: `python -m bench.admin_data --orders N` fills the one of DATABASE_URL.
 
 Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
-events, and an approval if it is an activation. A thousand days; of a thousand orders three are held and two failed. Up
-to ten thousand orders: a hundred days, fewer attributions, and more held or failed, so that pages are as full. The
-search index is filled as the worker does it: about a minute for each hundred thousand orders.
+events, and an approval if it is an activation, in a thousand days. Up to ten thousand orders: in a hundred days and of
+fewer attributions, so that pages are as full. Of the newest thousand orders 50 are held and 33 failed, whatever N is:
+what stands open does not grow with the history. The search index is filled as the worker does it: about a minute for
+each hundred thousand orders.
 """
 
 import argparse
@@ -25,12 +26,13 @@ from orders.search.index import index_orders
 FACTS = """
 CREATE TEMP TABLE facts AS
 SELECT g AS id, at, at::date AS day, kind,
-  CASE WHEN g %% %(held)s = 5 THEN 'held' WHEN g %% %(failed)s = 7 THEN 'failed'
+  CASE WHEN g > %(orders)s - 1000 AND g %% 20 = 5 THEN 'held'
+       WHEN g > %(orders)s - 1000 AND g %% 30 = 7 THEN 'failed'
        WHEN kind = 'trial' THEN CASE WHEN g %% 4 = 0 THEN 'trialing' ELSE 'converted' END
        WHEN kind = 'change' THEN 'applied'
        WHEN at::date + (g %% 20)::int > current_date THEN 'scheduled' ELSE 'active' END AS state,
   '100A' || to_char(at, 'YYMMDD') || lpad(g::text, 7, '0') AS number,
-  letters[1 + g %% %(places)s] AS letters
+  letters[1 + (g / 3) %% %(places)s] AS letters
 FROM (SELECT g, now() - (%(orders)s - g) * interval '1 day' * %(days)s / %(orders)s AS at,
         CASE WHEN g %% 20 = 3 THEN 'change' WHEN g %% 3 = 0 THEN 'trial' ELSE 'activation' END AS kind
       FROM generate_series(1, %(orders)s) AS g) AS numbered,
@@ -89,8 +91,8 @@ INSERT INTO orders_affectedorder (incident_id, order_id, detail, since, accepted
 SELECT (SELECT max(id) FROM orders_incident), id, '', at, '', '' FROM facts WHERE state IN ('failed', 'held')"""
 FEW = 10_000
 SHAPES = {
-    True: {"days": 100, "held": 20, "failed": 30, "places": 5},
-    False: {"days": 1000, "held": 333, "failed": 500, "places": 33},
+    True: {"days": 100, "places": 5},
+    False: {"days": 1000, "places": 33},
 }
 STATEMENTS = [FACTS, ORDERS, DOMAINS, TRIAL_SHAPES, DISPATCHES, RECORDS, EVENTS, APPROVALS, INCIDENT, AFFECTED]
 
