@@ -7,8 +7,9 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.http import Http404
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
@@ -28,21 +29,6 @@ class Parts:
     dashboard: Callable
     find_page: Callable
     restored_page: Callable
-
-
-def sections_of(apps: list[dict]) -> list[dict]:
-    """Django's app list as sections of the menu. Models in no section stay in their app, at the end."""
-    models = {model["model"]: model for app in apps for model in app["models"]}
-    found, lists = [], lists_in_order()
-    for section in Section:
-        own = [models.pop(model) for model in lists if model in models and lists[model].section == section]
-        if own:
-            head = {"name": section.label, "app_label": section.value, "app_url": "", "has_module_perms": True}
-            found.append(head | {"models": own})
-    for app in apps:
-        rest = [model for model in app["models"] if model["model"] in models]
-        found += [app | {"models": rest}] if rest else []
-    return found
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -89,8 +75,19 @@ class DeskAdminSite(AdminSite):
         }
 
     def get_app_list(self, request, app_label=None):
-        apps = super().get_app_list(request, app_label)
-        return apps if app_label else sections_of(apps)
+        """The menu's sections with the lists that the user may read. Django sorts all by name first, on each page."""
+        if app_label:
+            return super().get_app_list(request, app_label)
+        found: dict[Section, list[dict]] = {}
+        for model, place in lists_in_order().items():
+            model_admin, meta = self.get_model_admin(model), model._meta
+            if model_admin.has_module_permission(request) and model_admin.has_view_or_change_permission(request):
+                url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=self.name)
+                entry = {"name": capfirst(meta.verbose_name_plural), "object_name": meta.object_name, "admin_url": url}
+                found.setdefault(place.section, []).append(entry | {"model": model})
+        return [
+            {"name": section.label, "app_label": section.value, "models": models} for section, models in found.items()
+        ]
 
     def i18n_javascript(self, request, extra_context=None):
         """Adds our translations of words that Django's own catalogue lacks."""

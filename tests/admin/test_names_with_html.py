@@ -147,7 +147,7 @@ def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch)
         404: admin_client.get(f"/admin/{HOSTILE}/"),
         405: admin_client.put(reverse("admin:logout")),
     }
-    monkeypatch.setattr("project.admin_site.site.sections_of", broken)
+    monkeypatch.setattr("project.admin_site.site.lists_in_order", broken)
     pages[500] = admin_client.get(reverse("admin:index"))
     assert {status: answer.status_code for status, answer in pages.items()} == {status: status for status in pages}
     assert {status: wrong(answer, answer.content.decode()) for status, answer in pages.items()} == dict.fromkeys(
