@@ -84,8 +84,8 @@ INSERT INTO approvals_approvalrecord (record_id, order_id, source, node, node_na
 SELECT 'bpm-' || id, id, 'bpm', 'sa-review', '政企SA审批', 'pass', 'zhangsan' || id %% 50, '同意', at, false, '', at
 FROM facts WHERE kind = 'activation'"""
 INCIDENT = """
-INSERT INTO orders_incident (partner, step, code, words, state, detail, first_at, last_at, count, note)
-VALUES ('bpm', 'start_bpm', '400', '', 'open', '', now(), now(), 1, '')"""
+INSERT INTO orders_incident (partner, step, code, words, state, detail, first_at, last_at, count)
+VALUES ('bpm', 'start_bpm', '400', '', 'open', '', now(), now(), 1)"""
 AFFECTED = """
 INSERT INTO orders_affectedorder (incident_id, order_id, detail, since, accepted_by, reason)
 SELECT (SELECT max(id) FROM orders_incident), id, '', at, '', '' FROM facts WHERE state IN ('failed', 'held')"""
