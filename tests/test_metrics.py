@@ -201,7 +201,7 @@ def test_a_full_disk_refuses_nothing_and_is_one_line(client, clock, db, monkeypa
     monkeypatch.setattr(os, "posix_fallocate", full)
     for _ in range(3):
         post_order(client, {"OrderNum": "100A1"})
-    said = [record.message for record in caplog.records if record.name == "integrations.counting"]
+    said = [record.getMessage() for record in caplog.records if record.name == "integrations.counting"]
     assert said == [
         "STATE_DIR: this process can't count for /metrics; all else goes on: [Errno 28] No space left on device"
     ]

@@ -28,7 +28,6 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in _approvals(order, whole)],
         "schedule": _schedule(order),
-        "trace": order.trace or None,
     }
 
 

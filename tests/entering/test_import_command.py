@@ -311,7 +311,7 @@ def test_the_start_day_counts_as_for_bboss(give, client):
     post_order(client, content)
     give(workbook(row("T1", ProvContent="a.example.com", EnterpriseName="北京示例科技")))
     theirs, ours = Order.objects.order_by("number").values()
-    own = {"id", "number", "content", "content_hash", "trans_idh", "received_at", "planned_at"}
+    own = {"id", "number", "content", "content_hash", "trans_idh", "received_at", "planned_at", "trace"}
     assert {name: ours[name] for name in ours if name not in own} == {
         name: theirs[name] for name in theirs if name not in own
     }

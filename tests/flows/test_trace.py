@@ -48,8 +48,6 @@ def test_it_goes_from_the_caller_to_the_partners_and_can_be_seen(desk, headers, 
     assert TRACE in admin_client.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     call_command("show", order.number)
     assert f"  trace {TRACE}" in capsys.readouterr().out
-    call_command("show", order.number, "--json")
-    assert json.loads(capsys.readouterr().out)["trace"] == TRACE
     assert {line["trace"] for line in lines() if line.get("order") == order.number} == {TRACE}
 
 

@@ -113,7 +113,10 @@ def test_one_that_stays_away_ends_the_task(monkeypatch):
 
 def test_when_a_claim_fails_the_calls_before_it_are_written_down(monkeypatch):
     outcome, claims = under_way(), []
-    work = type("Work", (), {**vars(outcome), "lease_until": NOW, "size": 1, "alone": False, "after_loss": False})
+    facts = dict.fromkeys(["order", "step", "trace", "request_id", "key", "attempt"], "")
+    work = type(
+        "Work", (), facts | vars(outcome) | {"lease_until": NOW, "size": 1, "alone": False, "after_loss": False}
+    )
 
     def claim(**more):
         claims.append(more)

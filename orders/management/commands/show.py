@@ -73,7 +73,7 @@ class Command(BaseCommand):
             lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
         if facts["schedule"]:
             lines.append(f"  schedule {facts['schedule']['name']} at {facts['schedule']['next_run']}")
-        return [*lines, f"  trace {facts['trace'] or '-'}"]
+        return [*lines, f"  trace {order.trace or '-'}"]
 
     def meant(self, order: Order) -> list[str]:
         """What a trial is meant to be now (contract 3.9, 19)."""
