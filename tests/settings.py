@@ -1,6 +1,7 @@
 """The project's settings with test values. Database: SQLite in a file (WAL needs one), or DESK_TEST_DATABASE_URL."""
 
 import atexit
+import logging.config
 import os
 import shutil
 import tempfile
@@ -33,6 +34,7 @@ else:
 
 from project.settings import *  # noqa: E402, F403
 
+LOGGING_CONFIG = "tests.settings.configure_logging"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DATABASE = DATABASES["default"]  # noqa: F405
 DATABASE["TEST"] = {"NAME": NAME}
@@ -42,3 +44,14 @@ if "sqlite" in DATABASE["ENGINE"]:
     DATABASE["OPTIONS"]["init_command"] = DATABASE["OPTIONS"]["init_command"].replace("=FULL", "=OFF")
 # Static files are looked up when they are asked for. Otherwise each test's client would look at all of them first.
 WHITENOISE_AUTOREFRESH = True
+
+
+def configure_logging(config):
+    """Sets logging up once. A command that a test runs as from a terminal sets Django up again, and each handler would
+    keep the standard error that the test captured."""
+    if not _configured:
+        _configured.append(True)
+        logging.config.dictConfig(config)
+
+
+_configured: list[bool] = []
