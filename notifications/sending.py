@@ -73,6 +73,17 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     raise error
 
 
+def greet(*, connect: Connect | None = None, tls: type[SSLSocket] = SSLSocket) -> None:
+    """Connects with the mail server, and logs in if the settings say so. Raises MailError."""
+    with closing(_backend(connect, tls)) as backend:
+        try:
+            backend.open()
+        except smtplib.SMTPResponseException as error:
+            raise _smtp_error(error) from error
+        except (smtplib.SMTPException, requests.RequestException, OSError) as error:
+            raise _from("mail server", error, permanent=False, code=_trouble(error)) from error
+
+
 def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailError | None:
     """Sends it to one recipient. The connection stays open for the next."""
     try:

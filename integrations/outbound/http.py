@@ -126,6 +126,12 @@ def post(
     return PartnerResponse(status, text, data, retry_after)
 
 
+def reach(url: str, *, timeout: float) -> int:
+    """The status of any answer to a HEAD of this URL: it says that the partner can be reached. Raises PartnerError."""
+    request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
+    return _exchange(request, timeout, 0)[0]
+
+
 def check_success(answer: PartnerResponse) -> None:
     """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent: 4xx, or another `code` below 500."""
     code = answer.data.get("code")

@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from orders.models import Order
 from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 from tests import factories
+from tests.harness.ports import free_port
 from tests.partners.certificates import Authority
 from tests.test_deployment import token
 
@@ -235,3 +237,30 @@ def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tm
     assert "证书有效期至 2023-10-02" in page
     settings.BBOSS_ACCESS_TOKENS = [ended]
     assert ("bboss_token", "1") in [(row["what"], row["name"]) for row in look(capsys)["expiring"]]
+
+
+def test_probes_ask_everything_and_store_nothing(healthy, sandbox_over_http, capsys):
+    call_command("status", "--probe", "--json")
+    probes = json.loads(capsys.readouterr().out)["probes"]
+    assert [probe["what"] for probe in probes] == ["database", "bigdata", "bpm", "mail", "disk", "clock"]
+    assert {probe["trouble"] for probe in probes} == {""}
+    assert all(probe["seconds"] >= 0 for probe in probes)
+    assert [call["body"] for call in sandbox_over_http.calls("/bigdata/productInfos/query")] == [
+        {"jobId": "DESK-PROBE"}
+    ]
+    assert not Order.objects.exists()
+
+
+def test_a_probe_names_what_does_not_answer(healthy, sandbox_over_http, settings, tmp_path, capsys):
+    sandbox_over_http.fault(path="/bigdata/productInfos/query", kind="503")
+    closed = free_port()
+    settings.BPM_BASE_URL = f"http://127.0.0.1:{closed}/bpm"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", closed
+    (tmp_path / "full").touch()
+    settings.EXPORT_DIR = tmp_path / "full"
+    with pytest.raises(CommandError, match="4 wrong"):
+        call_command("status", "--probe")
+    lines = capsys.readouterr().out.splitlines()
+    wrong = {line.split(": ")[1] for line in lines if line.startswith("wrong: probe")}
+    assert wrong == {"probe of bigdata", "probe of bpm", "probe of mail", "probe of disk"}

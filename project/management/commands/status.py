@@ -1,4 +1,4 @@
-"""`status [--json]`: the state of the whole installation (contract section 5)."""
+"""`status [--json] [--probe]`: the state of the whole installation (contract section 5)."""
 
 import json
 
@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
+from integrations.probes import probe_all
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.people import spoken
 from orders.queries.pauses import steps
@@ -23,6 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+        parser.add_argument(
+            "--probe", action="store_true", help="ask database, partners, mail server, disk and clock now, and time it"
+        )
 
     def handle(self, *args, **options):
         with database_deadline(LOOK):
@@ -32,6 +36,11 @@ class Command(BaseCommand):
                 told = lines(found)
             except Exception as error:  # the database went away meanwhile
                 found["reasons"].append(why_unknown(error))
+        if options["probe"]:
+            probes = probe_all()
+            found["probes"] = [probe._asdict() for probe in probes]
+            found["reasons"] += [f"probe of {probe.what}: {probe.trouble}" for probe in probes if probe.trouble]
+            told += [f"probe        {probe.what} {probe.seconds:.3f} s {probe.trouble or 'ok'}" for probe in probes]
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
