@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 
+from django.conf import settings
+
 from tests import databases
 
 NAME = databases.own_name()
@@ -47,11 +49,7 @@ WHITENOISE_AUTOREFRESH = True
 
 
 def configure_logging(config):
-    """Sets logging up once. A command that a test runs as from a terminal sets Django up again, and each handler would
+    """Sets logging up, once. A command that a test runs as from a terminal sets Django up again, and each handler would
     keep the standard error that the test captured."""
-    if not _configured:
-        _configured.append(True)
-        logging.config.dictConfig(config)
-
-
-_configured: list[bool] = []
+    logging.config.dictConfig(config)
+    settings.LOGGING_CONFIG = None
