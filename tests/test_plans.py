@@ -103,7 +103,7 @@ def prepared_queries():
             if ".migrations." not in info.name and ".management." not in info.name:
                 module = importlib.import_module(info.name)
                 named = {f"{info.name}.{name}": value for name, value in vars(module).items()}
-                found |= {name: value for name, value in named.items() if isinstance(value, Prepared)}
+                found |= {name: value for name, value in named.items() if type(value) is Prepared}
     return found
 
 

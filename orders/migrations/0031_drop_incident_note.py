@@ -1,5 +1,5 @@
-"""Drops the column that no code knows since 1.3.0. On SQLite it went when 0029 made the table anew; and there 0030 made
-the table of orders anew, without the lists' indexes.
+"""Drops the column that no code knows since 1.3.0. On SQLite 0030 made the table of orders anew, without the lists'
+indexes.
 """
 
 from django.db import migrations
@@ -8,13 +8,15 @@ from orders.db.indexes import install
 
 
 def drop(apps, schema_editor):
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("ALTER TABLE orders_incident DROP COLUMN IF EXISTS note")
+    connection = schema_editor.connection
+    with connection.cursor() as cursor:
+        columns = {column.name for column in connection.introspection.get_table_description(cursor, "orders_incident")}
+    if "note" in columns:
+        schema_editor.execute("ALTER TABLE orders_incident DROP COLUMN note")
 
 
 def put_back(apps, schema_editor):
-    if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute("ALTER TABLE orders_incident ADD COLUMN note text NOT NULL DEFAULT ''")
+    schema_editor.execute("ALTER TABLE orders_incident ADD COLUMN note text NOT NULL DEFAULT ''")
 
 
 class Migration(migrations.Migration):

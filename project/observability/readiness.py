@@ -40,7 +40,7 @@ STORED = (
 TRY_EVERY = datetime.timedelta(seconds=5)
 TRY_FOR = 3.0  # seconds that a try may take
 LOCK_FOR = "1s"  # that it waits for a table
-ROOM = "CREATE TEMPORARY TABLE desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
+ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
 
 
 def why_unknown(error: Exception) -> str:

@@ -1,12 +1,8 @@
 """On an incident's page staff take it, add notes, ignore and resolve it, within their attributions."""
 
-import importlib
 import re
-from types import SimpleNamespace
 
 import pytest
-from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
 
 from orders.incident_causes import title_of
@@ -201,30 +197,6 @@ def test_a_note_can_t_pass_for_a_colleague_s(member, incident):
     ((author, text),) = notes_seen(member("审计员"), incident)
     assert writer in author
     assert text == "看过了 2026-11-27 09:00 staff:boss: 已批准，可以忽略"
-
-
-def test_old_notes_are_carried_over_as_their_events_tell_them():
-    carry = importlib.import_module("orders.migrations.0021_carry_incident_notes").carry_over
-    apps = MigrationLoader(connection).project_state(("orders", "0021_carry_incident_notes")).apps
-    told, untold, none = make.IncidentFactory.create_batch(3)
-    notes = {
-        told: "2026-11-27 08:00 staff:li: 看过\n2026-11-27 09:00 staff:boss: 批准\n",
-        untold: "2026-11-01 09:00 staff:li: x\n",
-    }
-    for row, note in notes.items():
-        apps.get_model("orders", "Incident").objects.filter(pk=row.pk).update(note=note)
-    data = {"incident": told.pk, "note": "看过\n2026-11-27 09:00 staff:boss: 批准"}
-    make.OrderEventFactory(order=None, kind="incident_noted", actor="staff:li", data=data)
-    make.OrderEventFactory(
-        order=None, kind="incident_resolved", actor="staff:li", data={"incident": told.pk, "note": ""}
-    )
-    for _again in range(2):
-        carry(apps, SimpleNamespace(connection=connection))
-    assert [(row.by, row.text, row.scope) for row in told.notes.all()] == [
-        ("staff:li", "看过 2026-11-27 09:00 staff:boss: 批准", None)
-    ]
-    assert [(row.by, row.text) for row in untold.notes.all()] == [("", "2026-11-01 09:00 staff:li: x\n")]
-    assert not none.notes.exists()
 
 
 def test_an_empty_note_is_refused_in_words(member, incident):

@@ -38,7 +38,9 @@ class Command(BaseCommand):
                 found["reasons"].append(why_unknown(error))
         if options["probe"]:
             probes = probe_all()
-            found["probes"] = [probe._asdict() for probe in probes]
+            found["probes"] = [
+                {"what": what, "seconds": seconds, "trouble": trouble} for what, seconds, trouble in probes
+            ]
             found["reasons"] += [f"probe of {probe.what}: {probe.trouble}" for probe in probes if probe.trouble]
             told += [f"probe        {probe.what} {probe.seconds:.3f} s {probe.trouble or 'ok'}" for probe in probes]
         if options["json"]:
