@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import parse_time
 from orders.models import InboundMessage, Incident
-from orders.services.incidents import DESK, close_desk_incident, open_desk_incident
+from orders.services.incidents import DESK, keep_desk_incident
 
 DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
 RECENT = datetime.timedelta(minutes=10)
-LEAST, MOST = 5, 20  # messages of BBOSS of which the median is taken
+MIN_MESSAGES, MAX_MESSAGES = 5, 20  # messages of BBOSS of which the median is taken
 LONGEST = 16_384  # characters of a message that is worth reading for its time
 
 
@@ -43,10 +43,8 @@ def watch_clocks(*, now: datetime.datetime) -> None:
     differences = clock_differences(now=now)
     wrong = wrong_clocks(differences)
     for code in differences:
-        if code in wrong:
-            open_desk_incident(code, params=wrong[code], now=now)
-        elif differences[code] is not None and not _is_anothers(code):
-            close_desk_incident(code, now=now)
+        if code in wrong or (differences[code] is not None and not _is_anothers(code)):
+            keep_desk_incident(code, wrong.get(code), now=now)
 
 
 def _is_anothers(code: str) -> bool:
@@ -71,10 +69,10 @@ def _ahead_of_bboss(now: datetime.datetime) -> float | None:
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [
         (received - sent).total_seconds()
-        for received, body in rows.order_by("-pk").values_list("received_at", "body")[:MOST]
+        for received, body in rows.order_by("-pk").values_list("received_at", "body")[:MAX_MESSAGES]
         if (sent := _sent_at(body))
     ]
-    return median(found) if len(found) >= LEAST else None
+    return median(found) if len(found) >= MIN_MESSAGES else None
 
 
 def _sent_at(body: str) -> datetime.datetime | None:

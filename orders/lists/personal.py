@@ -226,6 +226,6 @@ class PersonalData:
         return obj
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None:
-            open_personal_data(request, self.order_of(obj), f"{obj._meta.model_name} {obj.pk}")
+        if obj is not None and obj.personal.shown:
+            note_seen(request, self.order_of(obj), f"{obj._meta.model_name} {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Attempt, Dispatch, Order, Pause
 from orders.steps import PARTNERS, Step
 
-MOST = 500  # attempts that are looked at
+MAX_ATTEMPTS = 500  # attempts that are looked at
 Moment = datetime.datetime
 SHORT = datetime.timedelta(milliseconds=1)
 
@@ -54,7 +54,7 @@ class Stretch:
 def times_of(order: Order, *, now: Moment) -> list[Stretch]:
     """The stretches from BBOSS's call to the last call, or to now if something is left to do. Four queries."""
     rows = Attempt.objects.filter(dispatch__order=order, dispatch__blocking=True).order_by("started_at", "pk")
-    attempts = list(rows.select_related("dispatch").defer("answer", "dispatch__payload")[:MOST])
+    attempts = list(rows.select_related("dispatch").defer("answer", "dispatch__payload")[:MAX_ATTEMPTS])
     pauses = list(Pause.objects.filter(Q(resumed_at=None) | Q(resumed_at__gt=order.received_at)))
     held = list(_held(order, now))
     found: list[Stretch] = []

@@ -7,7 +7,7 @@ import datetime
 
 from django_q.models import Failure
 
-from orders.services.incidents import close_desk_incident, open_desk_incident
+from orders.services.incidents import keep_desk_incident
 from orders.services.outbox.enqueue import DRAIN
 
 DELIVERY_FAILED = "delivery_failed"
@@ -18,10 +18,7 @@ LONGEST = 200  # characters of an error that are shown
 
 def watch_failed_tasks(*, now: datetime.datetime) -> None:
     """Opens or closes the incident. The sweep calls it each minute."""
-    if found := failed_tasks(now=now):
-        open_desk_incident(DELIVERY_FAILED, params=found, now=now)
-    else:
-        close_desk_incident(DELIVERY_FAILED, now=now)
+    keep_desk_incident(DELIVERY_FAILED, failed_tasks(now=now), now=now)
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:

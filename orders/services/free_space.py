@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
-from orders.services.incidents import close_desk_incident, open_desk_incident
+from orders.services.incidents import keep_desk_incident, open_desk_incident
 
 DISK_LOW = "disk_low"
 
@@ -25,10 +25,7 @@ def check_free_space() -> None:
 
 def watch_free_space(*, now: datetime.datetime) -> None:
     """Opens or closes the incident. The sweep calls it each minute."""
-    if low := _low():
-        open_desk_incident(DISK_LOW, params=low, now=now)
-    else:
-        close_desk_incident(DISK_LOW, now=now)
+    keep_desk_incident(DISK_LOW, _low(), now=now)
 
 
 def _low() -> dict[str, int]:

@@ -127,6 +127,14 @@ def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
             end_incidents(open_ones, now=now, mail=False)
 
 
+def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
+    """Opens the incident, or brings it up to date, while there are `params`. Ends it otherwise."""
+    if params:
+        open_desk_incident(code, params=params, now=now)
+    else:
+        close_desk_incident(code, now=now)
+
+
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
     """Locks the incidents of these causes (partner, code) until the transaction ends, to open or close them.
 

@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from orders.models import InboundMessage
 from orders.models.inbound import ACCEPTED
-from orders.services.incidents import close_desk_incident, open_desk_incident
+from orders.services.incidents import keep_desk_incident
 
 INTAKE_REFUSED = "intake_refused"
 MIN_CALLS = 5  # calls; fewer say nothing yet (assumed)
@@ -21,10 +21,9 @@ ALL_WITHIN, HALF_WITHIN = datetime.timedelta(minutes=2), datetime.timedelta(minu
 def watch_refused_calls(*, now: datetime.datetime) -> None:
     """Opens the incident, or closes it once a call was accepted. The sweep calls it each minute."""
     counts = _counts(now)
-    if found := _worst(counts):
-        open_desk_incident(INTAKE_REFUSED, params=found, now=now)
-    elif any(code == ACCEPTED for code, _long, _short in counts):
-        close_desk_incident(INTAKE_REFUSED, now=now)
+    found = _worst(counts)
+    if found or any(code == ACCEPTED for code, _long, _short in counts):
+        keep_desk_incident(INTAKE_REFUSED, found, now=now)
 
 
 def refused_calls(*, now: datetime.datetime) -> dict | None:

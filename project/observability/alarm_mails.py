@@ -25,8 +25,10 @@ def watch_alarms(*, now: datetime.datetime) -> None:
 
     A critical one is mailed when it is first seen, others when they are still there the next time.
     """
+    if not settings.DEFAULT_CONTACT_MAIL:
+        return
     found = desk_status(now)
-    if not settings.DEFAULT_CONTACT_MAIL or not found["queue"]:  # the database is away, or lacks migrations
+    if not found["queue"]:  # the database is away, or lacks migrations
         return
     seen = {(reason.alarm, reason.about): reason for reason in _alarming(found)}
     with transaction.atomic():

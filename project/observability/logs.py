@@ -1,6 +1,5 @@
 """Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
 
-import contextvars
 import datetime
 import json
 import logging
@@ -10,11 +9,7 @@ from integrations.database_deadline import Outage, away_error, error_line
 from notifications.masks import head, mask_text
 from orders.log_facts import known_facts
 
-request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
-
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
-
-
 LONGEST = 16 * 1024  # bytes of a message, and of a traceback
 OF_A_LINE = (
     *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
@@ -82,7 +77,7 @@ def moment_of(record: logging.LogRecord) -> str:
 
 def present_id() -> str:
     """The id of the request, or of the call to a partner, that is under way."""
-    return known_facts().get("request") or request_id.get()
+    return known_facts().get("request") or "-"
 
 
 class LineFormatter(logging.Formatter):

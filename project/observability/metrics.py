@@ -152,10 +152,8 @@ class DeskCollector(Collector):
         yield _family("desk_oldest_retrying_seconds", text, ["partner"], ages.items())
         text, down = "1 while a partner's calls wait for its breaker", {row.partner for row in facts.breakers}
         yield _family("desk_breaker_open", text, ["partner"], (([name], int(name in down)) for name in GUARDED))
-        text, held = (
-            "1 while people hold a partner's calls back",
-            {row.pause.partner for row in pauses_in_force(now=now)},
-        )
+        text = "1 while people hold a partner's calls back"
+        held = {row.pause.partner for row in pauses_in_force(now=now)}
         yield _family("desk_paused", text, ["partner"], (([name], int(name in held)) for name in OUTSIDE))
         # No sample if no worker ever ran, or nothing was ever backed up; an alert on absence notices that.
         text, age = "Time since a worker's last sign of life", facts.heartbeat_age

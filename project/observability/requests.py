@@ -13,11 +13,10 @@ from integrations.bboss.rate_limit import caller_address
 from integrations.counting import OTHER, count_inbound, count_login, count_page
 from integrations.outbound.traceparent import trace_of
 from orders.log_facts import log_facts
-from project.observability.logs import callers_outage, request_id
+from project.observability.logs import callers_outage
 
 log = logging.getLogger(__name__)
 LONGEST_PATH = 500
-
 SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SOURCES = {"/api/bboss/": "bboss", "/api/bpm/": "bpm", "/api/orders/": "api", "/api/customers/": "api"}
 MACHINES = ("/livez", "/readyz", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
@@ -34,20 +33,18 @@ class RequestMiddleware:
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")
         number = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
-        token, began = request_id.set(number), time.monotonic()
+        began = time.monotonic()
         about = {
+            "request": number,
             "trace": trace_of(request.headers.get("traceparent", "")),
             "caller": caller_address(request.META),
             "path": quote(request.path)[:LONGEST_PATH],  # without what people search for, which stands behind it
         }
-        try:
-            with log_facts(**about) as facts:
-                response = self.get_response(request)
-                seconds = round(time.monotonic() - began, 4)
-                count_request(request, response, seconds)
-                write_line(request, response, facts, seconds)
-        finally:
-            request_id.reset(token)
+        with log_facts(**about) as facts:
+            response = self.get_response(request)
+            seconds = round(time.monotonic() - began, 4)
+            count_request(request, response, seconds)
+            write_line(request, response, facts, seconds)
         response["X-Request-Id"] = number
         return response
 

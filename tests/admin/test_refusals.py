@@ -4,8 +4,8 @@ import pytest
 from django.test import RequestFactory
 from django.urls import reverse
 
+from orders.log_facts import log_facts
 from project.error_views import server_error
-from project.observability.logs import request_id
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -25,12 +25,8 @@ def test_what_may_not_be_done(member):
 
 
 def test_an_error_of_ours_tells_its_number_and_asks_no_database(django_assert_num_queries):
-    token = request_id.set("abc123")
-    try:
-        with django_assert_num_queries(0):
-            answer = server_error(RequestFactory().get("/admin/"))
-    finally:
-        request_id.reset(token)
+    with log_facts(request="abc123"), django_assert_num_queries(0):
+        answer = server_error(RequestFactory().get("/admin/"))
     text = answer.content.decode()
     assert answer.status_code == 500
     assert "系统出错了" in text
