@@ -13,6 +13,7 @@ import requests
 
 from integrations.bboss.sample_envelope import signed_envelope
 from tests.bboss_messages import accepted
+from tests.bpm_messages import DECISION
 from tests.harness.desk import ProcessDesk
 from tests.harness.relay import Relay
 from tests.processes.conftest import SHORT, postgres  # noqa: F401  the server's address
@@ -117,17 +118,6 @@ def test_everybody_is_answered_in_time_and_all_is_well_again(desk, worker, froze
     assert desk.log("web").count("/admin/") == 1
     said = [line for line in desk.log("worker").splitlines() if "watchdog" in line]
     assert ["does not answer the watchdog" in line for line in said] == [True, False], said
-
-
-DECISION = {
-    "node": "sa-review",
-    "nodeName": "政企SA审批",
-    "result": "pass",
-    "operator": "zhangsan",
-    "opinion": "同意",
-    "time": "2023-09-20 19:19:10",
-    "finished": False,
-}
 
 
 @pytest.mark.kills

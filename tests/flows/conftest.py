@@ -1,8 +1,6 @@
 """A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP. The clock stands still."""
 
 import datetime
-import hashlib
-import hmac
 import json
 
 import pytest
@@ -23,6 +21,7 @@ from orders.services.start_day import activate
 from orders.services.trials import end_trials
 from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
+from tests.bpm_messages import approval, post_signed
 from tests.conftest import shanghai
 
 BILLING, DELETE = "/bigdata/productInfos", "/bigdata/productInfos/delete"
@@ -106,21 +105,8 @@ class Desk:
 
     def approve(self, number: str, result: str = "pass", record: str = "bpm-1-1", *, finished: bool = True, **more):
         """BPM calls back; the answer's HTTP status."""
-        body = {
-            "recordId": record,
-            "code": number,
-            "node": "sa-review",
-            "nodeName": "政企SA审批",
-            "result": result,
-            "operator": "zhangsan",
-            "opinion": "同意",
-            "time": "2023-09-20 19:19:10",
-            "finished": finished,
-        } | more
-        raw = json.dumps(body, ensure_ascii=False).encode()
-        headers = {"X-Signature": hmac.new(b"test-callback-secret", raw, hashlib.sha256).hexdigest()}
-        url = "/api/bpm/approvals"
-        return self.client.post(url, raw, content_type="application/json", headers=headers).status_code
+        body = approval(number, recordId=record, result=result, finished=finished, **more)
+        return post_signed(self.client, json.dumps(body, ensure_ascii=False).encode()).status_code
 
     def state(self, number: str) -> str:
         return self.order(number).state

@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.signature import sign
 from notifications import sending
 from orders.models import Attempt, Difference, InboundMessage, TrialUsage
 from orders.services.usage import ask_for_usage
 from tests.bboss_messages import URL, post_order
+from tests.bpm_messages import approval, post_signed
 from tests.flows.contents import activation, trial, withdrawal
 
 # JSON texts, as they come over the wire.
@@ -242,19 +242,7 @@ MEMBERS = ("recordId", "code", "node", "nodeName", "result", "operator", "opinio
 def test_odd_members_of_an_approval(desk, admin_client, text):
     desk.play(trial(), activation())
     for name in MEMBERS:
-        record = {
-            "recordId": f"bpm-{name}",
-            "code": "A1",
-            "node": "sa-review",
-            "nodeName": "政企SA审批",
-            "result": "pass",
-            "operator": "zhangsan",
-            "opinion": "同意",
-            "time": "2023-09-20 19:19:10",
-            "finished": False,
-        }
-        body = written(record, name, text).encode()
-        signed = {"X-Signature": sign(body, "test-callback-secret")}
-        answer = desk.client.post("/api/bpm/approvals", body, content_type="application/json", headers=signed)
+        record = approval("A1", recordId=f"bpm-{name}")
+        answer = post_signed(desk.client, written(record, name, text).encode())
         assert answer.status_code in {200, 400, 404}
     look_at(admin_client, desk, "A1")

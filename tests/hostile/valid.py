@@ -4,6 +4,7 @@ import copy
 import datetime
 import random
 
+from tests.bpm_messages import approval
 from tests.factories import OrderFactory, TrialFactory
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -59,17 +60,7 @@ CONTENTS = {
     "withdrawal": WITHDRAWAL_CONTENT,
 }
 APPROVALS = {
-    result + (" finished" if finished else ""): {
-        "recordId": "bpm-1-1",
-        "code": ACTIVATION,
-        "node": "sa-review",
-        "nodeName": "政企SA审批",
-        "result": result,
-        "operator": "zhangsan",
-        "opinion": "同意",
-        "time": "2023-09-20 19:19:10",
-        "finished": finished,
-    }
+    result + (" finished" if finished else ""): approval(ACTIVATION, result=result, finished=finished)
     for result, finished in (("pass", False), ("pass", True), ("reject", True), ("return", False))
 }
 

@@ -1,7 +1,5 @@
 """Many callers at once, each in a thread with a connection of its own: the endpoint, drains, staff."""
 
-import hashlib
-import hmac
 import json
 import threading
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from integrations.delivery.loop import drain
 from orders.models import Attempt, Order
 from orders.services.holds import settle_arrived
 from tests.bboss_messages import accepted, post_order
+from tests.bpm_messages import approval, post_signed
 
 LIMIT = 120  # seconds; generous, since the machine may be slow
 
@@ -55,21 +54,8 @@ class Desk:
         drain(seconds=None, linger=False)
 
     def approve(self, number: str, result: str, record: str = "bpm-1-1"):
-        members = {
-            "recordId": record,
-            "code": number,
-            "node": "sa-review",
-            "nodeName": "政企SA审批",
-            "result": result,
-            "operator": "zhangsan",
-            "opinion": "同意",
-            "time": "2023-09-20 19:19:10",
-            "finished": True,
-        }
-        body = json.dumps(members).encode()
-        signature = hmac.new(b"test-callback-secret", body, hashlib.sha256).hexdigest()
-        headers = {"X-Signature": signature}
-        return Client().post("/api/bpm/approvals", body, content_type="application/json", headers=headers)
+        members = approval(number, recordId=record, result=result, finished=True)
+        return post_signed(Client(), json.dumps(members).encode())
 
     def state(self, number: str) -> str:
         return Order.objects.get(number=number).state
