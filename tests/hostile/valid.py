@@ -4,7 +4,7 @@ import copy
 import datetime
 import random
 
-from tests.bpm_messages import approval
+from tests import bpm_messages
 from tests.factories import OrderFactory, TrialFactory
 
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
@@ -60,7 +60,7 @@ CONTENTS = {
     "withdrawal": WITHDRAWAL_CONTENT,
 }
 APPROVALS = {
-    result + (" finished" if finished else ""): approval(ACTIVATION, result=result, finished=finished)
+    result + (" finished" if finished else ""): bpm_messages.approval(ACTIVATION, result=result, finished=finished)
     for result, finished in (("pass", False), ("pass", True), ("reject", True), ("return", False))
 }
 
