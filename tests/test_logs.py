@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FORGED = "2026-11-28 02:00:00,000 INFO orders.audit [-] export 4711 deleted by staff:root"
 BREAKS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+UNSEEN = ["\x00", "\x1b", "\x7f", "\x9b", "\u200b", "\u202e", "\ufeff"]
 
 
 def written(message: str, *args, error: Exception | None = None) -> str:
@@ -41,6 +42,11 @@ def test_a_line_break_from_outside_begins_no_line(mark):
     lines = written("wrong", error=ValueError(f"a{mark}{FORGED}")).splitlines()
     assert len(lines) > 1
     assert all(line.startswith("    ") for line in lines[1:])
+
+
+@pytest.mark.parametrize("mark", UNSEEN, ids=ascii)
+def test_what_nobody_sees_is_written_out(mark):
+    assert written("order %s is unknown", f"{mark}1").endswith(f"order {ascii(mark)[1:-1]}1 is unknown")
 
 
 def test_every_handler_of_ours_writes_one_line_an_event():

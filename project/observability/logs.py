@@ -17,8 +17,6 @@ OF_A_LINE = (
 )
 FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
 callers_outage = Outage(logging.getLogger(__name__), "callers")
-BREAKS = str.maketrans({mark: ascii(mark)[1:-1] for mark in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"})
-"""Whatever a reader or program may take for the end of a line, and how it is written."""
 INSIDE = "    "  # before each line of a traceback, so that none looks like an event
 
 
@@ -34,8 +32,10 @@ def cut(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks, which its author could use to forge an event."""
-    return text.translate(BREAKS)
+    """The text with what nobody sees written out: its author could forge an event or hide a part of one with it."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 class AwayFilter(logging.Filter):
