@@ -1,7 +1,6 @@
 """What commands have in common that take the numbers of orders, most of all those that decide about one order."""
 
-import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,33 +15,37 @@ from orders.services.order_state import lock_order
 
 
 class OrderCommand(BaseCommand):
-    """Asks for the order, a reason and who it is. A refusal is one line.
+    """Asks for the order, a reason and who it is, and calls `service`. A refusal is one line.
 
-    `DRY_RUN`: it has `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
+    `OPTIONS`: the arguments of its own that the service gets. With `foresee`, which says what will follow, it has
+    `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
     """
 
-    DRY_RUN = False
+    service: Callable[..., Order | None]
+    foresee: Callable[..., Iterable[Foreseen]] | None = None
+    OPTIONS: tuple[str, ...] = ()
+    done = ""
 
     def add_arguments(self, parser):
         parser.add_argument("order", help="the order's number")
         self.add_more(parser)
         parser.add_argument("--reason", required=True, help="why; kept in the order's history")
-        if self.DRY_RUN:
+        if self.foresee:
             parser.add_argument("--dry-run", action="store_true", help="says what will follow, and changes nothing")
         add_by(parser)
 
     def add_more(self, parser) -> None:
-        """The arguments of this act alone."""
+        """The arguments of this command alone."""
 
     def handle(self, *args, order, reason, by, dry_run=False, **options):
         if not reason.strip():
             raise CommandError("a reason is needed")
-        now, follows = timezone.now(), []
+        now, follows, more = timezone.now(), [], {name: options[name] for name in self.OPTIONS}
         try:
-            with transaction.atomic() if self.DRY_RUN else nullcontext():
-                if self.DRY_RUN:  # read under the lock, so that nothing comes between the words and the act
-                    follows = [row.english() for row in self.foresee(lock_order(order), options, now=now)]
-                found = self.act(order, options, reason=reason.strip(), by=actor(by), now=now)
+            with transaction.atomic() if self.foresee else nullcontext():
+                if self.foresee:  # read under the lock, so that nothing comes between the words and the act
+                    follows = [row.english() for row in self.foresee(lock_order(order), now=now, **more)]
+                found = self.service(number=order, reason=reason.strip(), by=actor(by), now=now, **more)
                 if dry_run:
                     transaction.set_rollback(True)
         except OrderError as error:
@@ -52,17 +55,9 @@ class OrderCommand(BaseCommand):
         done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
-    def foresee(self, order: Order, options: dict, *, now: datetime.datetime) -> Iterable[Foreseen]:
-        """What will follow, in words. What is not allowed is refused by `act`."""
-        raise NotImplementedError
-
-    def act(self, number: str, options: dict, *, reason: str, by: str, now: datetime.datetime) -> Order | None:
-        """Does it, by the one service; None where the number is no order of ours. Raises OrderError."""
-        raise NotImplementedError
-
     def outcome(self, options: dict) -> str:
         """What was done, in a few words."""
-        raise NotImplementedError
+        return self.done % options
 
 
 def known_orders(numbers: list[str]) -> dict[str, Order]:

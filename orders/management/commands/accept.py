@@ -6,12 +6,11 @@ from orders.services.reconciliation.accept import accept
 
 class Command(OrderCommand):
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
+    service = staticmethod(accept)
+    OPTIONS = ("incident",)
 
     def add_more(self, parser):
         parser.add_argument("incident", nargs="?", default="", help="its code in `show`; default: all of the order's")
-
-    def act(self, number, options, *, reason, by, now):
-        return accept(number=number, incident=options["incident"], reason=reason, by=by, now=now)
 
     def outcome(self, options):
         return f"{options['incident'] or 'what differs'} accepted"

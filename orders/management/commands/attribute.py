@@ -6,12 +6,9 @@ from orders.services.holds import choose_attribution
 
 class Command(OrderCommand):
     help = "Chooses the attribution of an order that is held for it: JT, GJ or a province's letters."
+    service = staticmethod(choose_attribution)
+    OPTIONS = ("letters",)
+    done = "attribution %(letters)s chosen"
 
     def add_more(self, parser):
         parser.add_argument("letters", type=str.upper, help="JT, GJ or a province's letters, such as BJ")
-
-    def act(self, number, options, *, reason, by, now):
-        return choose_attribution(number=number, letters=options["letters"], reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return f"attribution {options['letters']} chosen"

@@ -6,9 +6,5 @@ from orders.services.compensation.by_staff import compensate
 
 class Command(OrderCommand):
     help = "Deletes an activation's billing records at the big-data side and restores its trial's."
-
-    def act(self, number, options, *, reason, by, now):
-        return compensate(number=number, reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return "compensation begun"
+    service = staticmethod(compensate)
+    done = "compensation begun"

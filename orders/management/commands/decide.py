@@ -6,14 +6,11 @@ from orders.services.deciding import decide
 
 class Command(OrderCommand):
     help = "Makes a later finished approval record the one that counts, or enters a decision whose record was lost."
+    service = staticmethod(decide)
+    OPTIONS = ("record",)
+    done = "%(record)s made the decision that counts"
 
     def add_more(self, parser):
         parser.add_argument(
             "record", metavar="RECORDID|pass|reject", help="the approval record, or the decision itself"
         )
-
-    def act(self, number, options, *, reason, by, now):
-        return decide(number=number, record=options["record"], reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return f"{options['record']} made the decision that counts"

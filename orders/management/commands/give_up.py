@@ -7,16 +7,12 @@ from orders.services.giving_up import give_up
 
 class Command(OrderCommand):
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
-    DRY_RUN = True
+    service = staticmethod(give_up)
+    foresee = staticmethod(dry_run.give_up)
+    OPTIONS = ("step",)
 
     def add_more(self, parser):
         parser.add_argument("--step", default="", help="its name in `show`; default: each one that something waits for")
-
-    def foresee(self, order, options, *, now):
-        return dry_run.give_up(order, step=options["step"], now=now)
-
-    def act(self, number, options, *, reason, by, now):
-        return give_up(number=number, step=options["step"], reason=reason, by=by, now=now)
 
     def outcome(self, options):
         return f"{options['step'] or 'what had failed'} given up"

@@ -6,12 +6,11 @@ from orders.services.holds import name_domains
 
 class Command(OrderCommand):
     help = "Names the domains of an activation that is held for them."
+    service = staticmethod(name_domains)
+    OPTIONS = ("domains",)
 
     def add_more(self, parser):
-        parser.add_argument("domain", nargs="+", help="host names, as they shall be sent")
-
-    def act(self, number, options, *, reason, by, now):
-        return name_domains(number=number, domains=options["domain"], reason=reason, by=by, now=now)
+        parser.add_argument("domains", metavar="domain", nargs="+", help="host names, as they shall be sent")
 
     def outcome(self, options):
-        return f"{len(options['domain'])} domains named"
+        return f"{len(options['domains'])} domains named"

@@ -6,9 +6,5 @@ from orders.services.holds import proceed
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held because its trial is withdrawn or ended."
-
-    def act(self, number, options, *, reason, by, now):
-        return proceed(number=number, reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return "let go on"
+    service = staticmethod(proceed)
+    done = "let go on"

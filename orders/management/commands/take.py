@@ -6,12 +6,9 @@ from orders.services.reconciliation.take import take
 
 class Command(OrderCommand):
     help = "After acted_before or a difference: asks the big-data side again and takes its books as ours."
+    service = staticmethod(take)
+    OPTIONS = ("step",)
+    done = "the big-data side's books taken as ours"
 
     def add_more(self, parser):
         parser.add_argument("--step", default="", help="its name in `show`; default: all that differs")
-
-    def act(self, number, options, *, reason, by, now):
-        return take(number=number, step=options["step"], reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return "the big-data side's books taken as ours"

@@ -6,9 +6,5 @@ from orders.services.files import waive_files
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held for its info-security files."
-
-    def act(self, number, options, *, reason, by, now):
-        return waive_files(number=number, reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return "finding waived"
+    service = staticmethod(waive_files)
+    done = "finding waived"

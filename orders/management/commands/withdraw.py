@@ -7,7 +7,10 @@ from orders.services.withdrawal import withdraw_by_staff
 
 class Command(OrderCommand):
     help = "Withdraws an order as BBOSS would; says what will follow."
-    DRY_RUN = True
+    service = staticmethod(withdraw_by_staff)
+    foresee = staticmethod(dry_run.withdraw)
+    OPTIONS = ("how",)
+    done = "withdrawn"
 
     def add_more(self, parser):
         way = parser.add_mutually_exclusive_group()
@@ -26,12 +29,3 @@ class Command(OrderCommand):
             dest="how",
             help="a late undoing: the records are deleted, as if nothing had been owed",
         )
-
-    def foresee(self, order, options, *, now):
-        return dry_run.withdraw(order, how=options["how"], now=now)
-
-    def act(self, number, options, *, reason, by, now):
-        return withdraw_by_staff(number=number, how=options["how"], reason=reason, by=by, now=now)
-
-    def outcome(self, options):
-        return "withdrawn"

@@ -3,10 +3,9 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import HeldRecord
 from orders.errors import NotAllowedError
 from orders.incident_causes import cause_of
-from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer, sentences
+from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.accept import accept, acceptable, ends_by_accept, why_not_accept
@@ -34,16 +33,10 @@ class Accept(Decision):
     done = _("Accepted. It counts as fine and stays listed.")
     form = AcceptForm
     asks = staticmethod(ask_all)
+    service = staticmethod(accept)
+    foresee = staticmethod(dry_run.accept)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}
         there = any(ends_by_accept(row.code, row.step, unknown) for row in facts.troubles)
         return why_not_accept(facts.order, there) or why_not_quiet(facts.order, facts.moving)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.accept(facts.order, now=facts.now))
-
-    def act(
-        self, facts: Facts, *, by: str, reason: str, held: list[HeldRecord] | None = None, incident: str = ""
-    ) -> None:
-        accept(number=facts.order.number, incident=incident, held=held, by=by, reason=reason, now=facts.now)

@@ -1,13 +1,10 @@
 """Choose where an order belongs."""
 
 from django import forms
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
-from orders.errors import NotAllowedError
 from orders.models import Province
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.steps import Facts
 from orders.services.holds import choose_attribution, why_not_attribute
 
 
@@ -16,10 +13,8 @@ def _places() -> list[tuple[str, str]]:
 
 
 class AttributionField(forms.ChoiceField):
-    """The places where an order can belong, by their letters."""
-
     def __init__(self):
-        super().__init__(label=gettext_lazy("attribution"), choices=_places)
+        super().__init__(label=_("attribution"), choices=_places)
 
 
 class AttributionForm(ReasonForm):
@@ -30,16 +25,10 @@ class AttributionForm(ReasonForm):
 class Attribute(Decision):
     key = "attribute"
     place = 30
-    label = gettext_lazy("Choose the attribution")
+    label = _("Choose the attribution")
     permission = "orders.choose_attribution"
-    done = gettext_lazy("The attribution is chosen; the order goes on.")
+    done = _("The attribution is chosen; the order goes on.")
     form = AttributionForm
-
-    def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_attribute(facts.order)
-
-    def will(self, facts: Facts) -> list[str]:
-        return [_("The order gets this attribution and goes on.")]
-
-    def act(self, facts: Facts, *, by: str, reason: str, letters: str) -> None:
-        choose_attribution(number=facts.order.number, letters=letters, by=by, reason=reason, now=facts.now)
+    guard = staticmethod(why_not_attribute)
+    service = staticmethod(choose_attribution)
+    follows = _("The order gets this attribution and goes on.")

@@ -33,7 +33,6 @@ class ReasonForm(forms.Form):
         self.order = order
 
     def more(self) -> dict[str, str]:
-        """What the service wants besides the reason."""
         return {key: value for key, value in self.cleaned_data.items() if key not in {"reason", "seen"}}
 
 
@@ -77,20 +76,26 @@ class Decision:
     form: ClassVar[type[ReasonForm]] = ReasonForm
     asks: ClassVar[Callable[[Order], object] | None] = None
     """What a partner is asked before it is decided, outside any transaction; `act` gets its answer as `held`."""
+    guard: ClassVar[Callable[[Order], OrderError | None]]
+    service: ClassVar[Callable[..., object]]
+    foresee: ClassVar[Callable[..., Iterable[Foreseen]]]
+    follows: ClassVar[str | Promise] = ""
+    """What will happen, where one sentence says it of every order and `foresee` has nothing to read."""
 
     def why_not(self, facts: Facts) -> OrderError | None:
         """Why the order's present state does not allow it, by the service's own guard; None if it does. Asks the
         database only about orders for which it may well be the right decision."""
-        raise NotImplementedError
+        return self.guard(facts.order)
 
     def will(self, facts: Facts) -> list[str]:
         """What will happen, in sentences. Raises OrderError."""
-        raise NotImplementedError
+        return [str(self.follows)] if self.follows else sentences(self.foresee(facts.order, now=facts.now))
 
     def act(self, facts: Facts, *, by: str, reason: str, **more: object) -> str | None:
         """Calls the one service, on the locked order; returns what came of it where that depends on the order. `more`:
         what the form asks besides the reason, and `held`. Raises OrderError."""
-        raise NotImplementedError
+        self.service(number=facts.order.number, by=by, reason=reason, now=facts.now, **more)
+        return None
 
 
 def sentences(foreseen: Iterable[Foreseen]) -> list[str]:

@@ -21,7 +21,6 @@ class CallOff(Decision):
         return why_not_call_off(facts.order, facts.now)
 
     def will(self, facts: Facts) -> list[str]:
-        """It is a withdrawal, and nothing less."""
         return [_("This withdraws the order: its start day is called off, its job removed."), *withdrawing(facts)]
 
     def act(self, facts: Facts, *, by: str, reason: str) -> str:

@@ -7,7 +7,7 @@ from orders.books import OrderComparison
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
-from orders.order_page.decisions.base import Decision, look_at_books, sentences
+from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.results import compare_order
@@ -20,14 +20,12 @@ class Compare(Decision):
     permission = "orders.fix_difference"
     done = _("The books agree: nothing differs.")
     asks = staticmethod(look_at_books)
+    foresee = staticmethod(dry_run.compare)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         if facts.order.kind == Order.Kind.CHANGE:
             return NotAllowedError("compare_change")
         return None if facts.order.planned_at else NotAllowedError("compare_not_planned")
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.compare(facts.order, now=facts.now))
 
     def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         found = compare_order(number=facts.order.number, held=held, fix=False, by=by, reason=reason, now=facts.now)

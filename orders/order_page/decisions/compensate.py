@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
-from orders.order_page.decisions.base import Decision, sentences, what_became
+from orders.order_page.decisions.base import Decision, what_became
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.compensation.by_staff import compensate, why_not_compensate
@@ -17,13 +17,11 @@ class Compensate(Decision):
     label = _("Compensate")
     permission = "orders.compensate_order"
     danger = True
+    foresee = staticmethod(dry_run.compensate)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         acted = any(map(may_have_acted, facts.of(lambda row: _counts(row, facts.order))))
         return why_not_compensate(facts.order, late=facts.late, acted=acted)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.compensate(facts.order, now=facts.now))
 
     def act(self, facts: Facts, *, by: str, reason: str) -> str:
         compensate(number=facts.order.number, by=by, reason=reason, now=facts.now)

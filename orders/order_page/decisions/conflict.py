@@ -32,18 +32,15 @@ class SeeConflict(Decision):
     permission = "orders.change_incident"
     done = gettext_lazy("Noted. The conflict stays listed, with your reason.")
     form = ConflictForm
+    service = staticmethod(see_conflicts)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         return why_not_see(facts.order, facts.conflicts)
 
     def will(self, facts: Facts) -> list[str]:
-        """Which messages are meant, and that nothing else changes."""
         text = _("Seen to: BBOSS's message of %(at)s, which was refused.")
         times = [timezone.localtime(at) for _pk, at in reversed(facts.conflicts)]
         return [
             *(text % {"at": f"{at:%Y-%m-%d %H:%M:%S}"} for at in times),
             _("The order stays as it is: what we accepted first counts."),
         ]
-
-    def act(self, facts: Facts, *, by: str, reason: str, newest: int) -> None:
-        see_conflicts(number=facts.order.number, newest=newest, by=by, reason=reason, now=facts.now)

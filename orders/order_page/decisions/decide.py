@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, ReasonForm, sentences
+from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.deciding import WORDS, decide, why_not_count, why_not_decide
@@ -44,13 +44,9 @@ class Decide(Decision):
     done = _("This decision counts now.")
     danger = True
     form = DecideForm
+    service = staticmethod(decide)
+    foresee = staticmethod(dry_run.decide)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         whys = [why_not_count(facts.order, word) for word in WORDS]
         return why_not_decide(facts.order) or (whys[0] if all(whys) else None)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.decide(facts.order, now=facts.now))
-
-    def act(self, facts: Facts, *, by: str, reason: str, record: str) -> None:
-        decide(number=facts.order.number, record=record, by=by, reason=reason, now=facts.now)

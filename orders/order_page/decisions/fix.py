@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.books import OrderComparison
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, look_at_books, sentences
+from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.decisions.compare import say_found
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
@@ -20,6 +20,7 @@ class Fix(Decision):
     done = _("The books agree: nothing differs.")
     danger = True
     asks = staticmethod(look_at_books)
+    foresee = staticmethod(dry_run.fix)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         """What the fix finds is judged record by record. It is not offered where each of them would be left."""
@@ -31,9 +32,6 @@ class Fix(Decision):
         if left and all(left):
             return NotAllowedError("fix_leaves_all", why=left[0])
         return why_not_quiet(facts.order, facts.moving)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.fix(facts.order, now=facts.now))
 
     def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         found = compare_order(number=facts.order.number, held=held, fix=True, by=by, reason=reason, now=facts.now)

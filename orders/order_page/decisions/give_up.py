@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, StepForm, sentences
+from orders.order_page.decisions.base import Decision, StepForm
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.giving_up import give_up, steps_to_give_up, why_not_give_up
@@ -25,12 +25,8 @@ class GiveUp(Decision):
     done = _("Given up. What waited behind it goes on.")
     danger = True
     form = GiveUpForm
+    service = staticmethod(give_up)
+    foresee = staticmethod(dry_run.give_up)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         return why_not_give_up(facts.order, facts.steps)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.give_up(facts.order, now=facts.now))
-
-    def act(self, facts: Facts, *, by: str, reason: str, step: str = "") -> None:
-        give_up(number=facts.order.number, step=step, by=by, reason=reason, now=facts.now)

@@ -11,13 +11,10 @@ from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.steps import Facts
 from orders.services.holds import name_domains, why_not_name_domains
 
 
 class DomainsForm(ReasonForm):
-    """One domain a line; commas and blanks part them too."""
-
     domains = forms.CharField(
         label=gettext_lazy("domains"),
         help_text=gettext_lazy("One a line, as they shall be sent."),
@@ -52,12 +49,6 @@ class NameDomains(Decision):
     permission = "orders.name_domains"
     done = gettext_lazy("The domains are named; the order goes on.")
     form = DomainsForm
-
-    def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_name_domains(facts.order)
-
-    def will(self, facts: Facts) -> list[str]:
-        return [_("The order gets these domains and goes on.")]
-
-    def act(self, facts: Facts, *, by: str, reason: str, domains: list[str]) -> None:
-        name_domains(number=facts.order.number, domains=domains, by=by, reason=reason, now=facts.now)
+    guard = staticmethod(why_not_name_domains)
+    service = staticmethod(name_domains)
+    follows = gettext_lazy("The order gets these domains and goes on.")

@@ -12,17 +12,14 @@ from orders.order_page.ladder.steps import Facts
 def find_decisions() -> dict[str, Decision]:
     """One of each class, by its key, in the menu's order."""
     modules = [import_module(f"{decisions.__name__}.{found.name}") for found in _files()]
-    classes = {value for module in modules for value in vars(module).values() if _is_decision(value)}
+    classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    classes = {kind for kind in classes if issubclass(kind, Decision) and kind is not Decision}
     return {kind.key: kind() for kind in sorted(classes, key=lambda kind: kind.place)}
 
 
 def _files() -> list[pkgutil.ModuleInfo]:
     """The package's modules but this one and the view, which imports it."""
     return [found for found in pkgutil.iter_modules(decisions.__path__) if found.name not in {"registry", "view"}]
-
-
-def _is_decision(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Decision) and value is not Decision
 
 
 DECISIONS = find_decisions()

@@ -46,7 +46,6 @@ class Resend(Decision):
         return NotAllowedError("resend_nothing_failed")
 
     def will(self, facts: Facts) -> list[str]:
-        """Step by step, as the engine of resends judges it."""
         judged = judge_order(facts.order, _selection(facts), open_partners=facts.shut)
         return [say_judgement(row) for row in judged]
 
@@ -57,7 +56,6 @@ class Resend(Decision):
 
 
 def _is_sent(row: Dispatch, order: Order) -> bool:
-    """Whether a resend of what has failed sends this step."""
     counts = order.undo_since is None or row.undo or row.position >= Phase.AFTER
     failed = row.state == Dispatch.State.FAILED and not STEPS[row.step].fix
     return counts and not row.repeat and (failed or row.state == Dispatch.State.RETRYING or is_left(row))
@@ -81,7 +79,6 @@ def _is_undone(order: Order) -> bool:
 
 
 def _selection(facts: Facts) -> Selection:
-    """The order's steps that failed or are tried again."""
     return Selection(numbers=(facts.order.number,), failed=True)
 
 

@@ -2,9 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.books import HeldRecord
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, StepForm, failed_billing, sentences
+from orders.order_page.decisions.base import Decision, StepForm, failed_billing
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.outbox.outcome import ACTED_BEFORE
@@ -24,15 +23,11 @@ class Take(Decision):
     done = _("The big-data side's books are ours now.")
     form = TakeForm
     asks = staticmethod(ask_all)
+    service = staticmethod(take)
+    foresee = staticmethod(dry_run.take)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
         there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
         why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
         return why or why_not_quiet(facts.order, facts.moving)
-
-    def will(self, facts: Facts) -> list[str]:
-        return sentences(dry_run.take(facts.order, now=facts.now))
-
-    def act(self, facts: Facts, *, by: str, reason: str, held: list[HeldRecord] | None = None, step: str = "") -> None:
-        take(number=facts.order.number, step=step, held=held, by=by, reason=reason, now=facts.now)

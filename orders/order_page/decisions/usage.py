@@ -1,7 +1,6 @@
 """Ask the big-data side for a trial's traffic."""
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
@@ -13,18 +12,16 @@ from orders.services.usage import ask_for_usage, why_not_ask
 class Usage(Decision):
     key = "usage"
     place = 60
-    label = gettext_lazy("Fetch trial traffic")
+    label = _("Fetch trial traffic")
     permission = "orders.fetch_usage"
-    done = gettext_lazy("Asked. The answer shows under trial traffic.")
+    done = _("Asked. The answer shows under trial traffic.")
+    follows = _("The big-data side is asked for this trial's traffic; it holds up nothing.")
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         if why := why_not_ask(facts.order):
             return why
         asked = facts.order.dispatches.open().filter(step=Dispatch.Step.FETCH_USAGE).exists()
         return NotAllowedError("usage_asked") if asked else None
-
-    def will(self, facts: Facts) -> list[str]:
-        return [_("The big-data side is asked for this trial's traffic; it holds up nothing.")]
 
     def act(self, facts: Facts, *, by: str, reason: str) -> None:
         if not ask_for_usage(by=by, now=facts.now, numbers=[facts.order.number], reason=reason):

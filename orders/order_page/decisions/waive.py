@@ -4,7 +4,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.attachments.preview import findings_of
-from orders.errors import NotAllowedError
 from orders.incident_causes import cause_of
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
@@ -19,9 +18,8 @@ class Waive(Decision):
     label = gettext_lazy("Waive the finding")
     permission = "orders.waive_finding"
     done = gettext_lazy("The finding is waived; the order goes on.")
-
-    def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_waive(facts.order)
+    guard = staticmethod(why_not_waive)
+    service = staticmethod(waive_files)
 
     def will(self, facts: Facts) -> list[str]:
         """Names the finding: whoever waives it should know what it is."""
@@ -31,9 +29,6 @@ class Waive(Decision):
             _("The order goes on although its info-security files are not right."),
             _("The reason enters the approval history, for good."),
         ]
-
-    def act(self, facts: Facts, *, by: str, reason: str) -> None:
-        waive_files(number=facts.order.number, by=by, reason=reason, now=facts.now)
 
 
 def _say(one: dict) -> str:

@@ -14,10 +14,7 @@ from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import CANCEL, DELETE
 from orders.services.withdrawal import why_not_withdraw, withdraw_by_staff
 
-HOW = {
-    CANCEL: gettext_lazy("Cancel from now on"),
-    DELETE: gettext_lazy("Delete"),
-}
+HOW = {CANCEL: gettext_lazy("Cancel from now on"), DELETE: gettext_lazy("Delete")}
 
 
 class WithdrawForm(ReasonForm):
