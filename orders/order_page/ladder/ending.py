@@ -9,7 +9,7 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.steps import BEHIND, Facts, Rung, Text, from_steps
+from orders.order_page.ladder.steps import BEHIND, Facts, Rung, Text, amber, from_steps, green, never_begun, skipped
 from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
 
@@ -67,22 +67,13 @@ def approval_rung(facts: Facts) -> Rung:
     order, base = facts.order, {"key": "approval", "title": _("Approval")}
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
-        return Rung(
-            **base,
-            tone="amber",
-            icon="pause",
-            result=_("Unclear"),
-            at=odd.since,
-            cause=cause_of(odd.code),
-            code=odd.code,
-            detail=facts.opinion or odd.detail,
-            action="" if odd.code == "early" else "decide",
-        )
+        about = {"cause": cause_of(odd.code), "code": odd.code, "detail": facts.opinion or odd.detail}
+        return amber(base, _("Unclear"), at=odd.since, action="" if odd.code == "early" else "decide", **about)
     if order.decision:
         return _decided(base, facts)
     if order.first:
         note = _("The first activation of a trial does not wait for an approval; a rejection would still stop it.")
-        return Rung(**base, tone="none", icon="dash", result=_("Not waited for"), note=note, detail=facts.opinion)
+        return skipped(base, _("Not waited for"), note=note, detail=facts.opinion)
     if order.state == State.AWAITING_APPROVAL:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
         if facts.returned:
@@ -99,58 +90,25 @@ def approval_rung(facts: Facts) -> Rung:
 
 
 def _decided(base: dict, facts: Facts) -> Rung:
-    order = facts.order
+    order, told = facts.order, {"at": facts.order.decided_at, "detail": facts.opinion}
     if order.decision == Order.Decision.PASS:
-        return Rung(
-            **base,
-            tone="green",
-            icon="check",
-            result=_("Approved"),
-            at=order.decided_at,
-            note=_("BPM's people approved the order."),
-            detail=facts.opinion,
-        )
+        return green(base, _("Approved"), note=_("BPM's people approved the order."), **told)
     if order.live_at and order.undo_since is None and order.undo_asked_at is None:
         note = _("BPM's people rejected it after the customer had gone live. Staff let it stand, with a reason.")
-        return Rung(
-            **base,
-            tone="none",
-            icon="dash",
-            result=_("Rejected, let stand"),
-            at=order.decided_at,
-            note=note,
-            detail=facts.opinion,
-        )
-    return Rung(
-        **base,
-        tone="red",
-        icon="cross",
-        result=_("Rejected"),
-        at=order.decided_at,
-        cause=REJECTED,
-        detail=facts.opinion,
-    )
+        return skipped(base, _("Rejected, let stand"), note=note, **told)
+    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), cause=REJECTED, **told)
 
 
 def start_day_rung(facts: Facts) -> Rung:
-    """The day on which the business starts, and what is due then."""
     order, base = facts.order, {"key": "start", "title": _("Start day")}
     if order.undo_since and not order.live_at:
-        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+        return never_begun(base)
     if order.planned_at is None:
         day = date_format(order.biz_start, "n-j") if order.biz_start else _("Not begun")
         return Rung(**base, result=day, note=_("It has not come to this yet."))
     if order.start_at is None:
-        word = _("At once")
         note = _("The start day was not ahead: the business starts as soon as the order is carried out.")
-        return Rung(
-            **base,
-            tone="green" if order.live_at else "none",
-            icon="check" if order.live_at else "dash",
-            result=word,
-            at=order.live_at,
-            note=note,
-        )
+        return (green if order.live_at else skipped)(base, _("At once"), at=order.live_at, note=note)
     if order.start_at > facts.now:
         return _ahead(base, order)
     return _come(base, facts)
@@ -168,7 +126,6 @@ def _ahead(base: dict, order: Order) -> Rung:
 
 
 def _come(base: dict, facts: Facts) -> Rung:
-    """The day is there: what waits for it is carried out, or should be."""
     order = facts.order
     rows = facts.of(lambda row: row.gate == "start" and not row.undo)
     waiting = [row for row in rows if row.state == "waiting"]
@@ -177,18 +134,12 @@ def _come(base: dict, facts: Facts) -> Rung:
         return Rung(**base, tone="blue", icon="clock", result=_("Due"), at=order.start_at, note=note, action="activate")
     if rows:
         return from_steps("start", base["title"], rows, facts, done=_("Carried out"))
-    done = order.live_at is not None
-    return Rung(
-        **base,
-        tone="green" if done else "grey",
-        icon="check" if done else "clock",
-        at=order.start_at,
-        result=_("Carried out") if done else _("Not begun"),
-    )
+    if order.live_at is not None:
+        return green(base, _("Carried out"), at=order.start_at)
+    return Rung(**base, icon="clock", result=_("Not begun"), at=order.start_at)
 
 
 def live_rung(facts: Facts) -> Rung:
-    """What the order is for."""
     order = facts.order
     titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: pgettext_lazy("rung", "Live")}
     base = {"key": "live", "title": titles[order.kind]}
@@ -198,16 +149,15 @@ def live_rung(facts: Facts) -> Rung:
         word, note = LIVE_WORDS[order.state]
         if order.given_up and any(order.given_up.values()) and order.state == State.APPLIED:
             note = IN_PART
-        return Rung(**base, tone="green", icon="check", result=word, at=order.live_at or _last(facts), note=note)
+        return green(base, word, at=order.live_at or _last(facts), note=note)
     if order.state == State.ENDED:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
-        return Rung(
-            **base, icon="undo", result=_("Was live"), at=order.live_at, note=_("It was live, and no longer is.")
-        )
+        note = _("It was live, and no longer is.")
+        return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=note)
     if order.undo_since:
-        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
-    return Rung(**base, icon="dot", result=_("Not yet"), note=_("It has not come to this yet."))
+        return never_begun(base)
+    return Rung(**base, result=_("Not yet"), note=_("It has not come to this yet."))
 
 
 def _ran(facts: Facts) -> bool:
@@ -228,34 +178,16 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
     trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
     if trouble is None:
         return _beside(base, facts)
-    return Rung(
-        **base,
-        tone="amber",
-        icon="pause",
-        result=_("Needs a look"),
-        at=trouble.since,
-        cause=trouble.cause,
-        code=trouble.code,
-        detail=of_trouble(trouble),
-        action=WAY_OUT.get(trouble.code, "accept"),
-    )
+    about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
+    return amber(base, _("Needs a look"), at=trouble.since, action=WAY_OUT.get(trouble.code, "accept"), **about)
 
 
 def _beside(base: dict, facts: Facts) -> Rung | None:
     trouble = next((row for row in facts.troubles if row.beside and not row.ignored), None)
     if trouble is None or facts.beside is None:
         return None
-    return Rung(
-        **base,
-        tone="amber",
-        icon="pause",
-        result=_("Needs a look"),
-        at=trouble.since,
-        cause=BESIDE,
-        code=trouble.code,
-        detail=str(trouble.cause.what),
-        other=facts.beside,
-    )
+    about = {"cause": BESIDE, "code": trouble.code, "detail": str(trouble.cause.what)}
+    return amber(base, _("Needs a look"), at=trouble.since, other=facts.beside, **about)
 
 
 def not_fine(rung: Rung, facts: Facts) -> Rung:
@@ -281,48 +213,31 @@ def not_fine(rung: Rung, facts: Facts) -> Rung:
 
 def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
-    unbilled, alike = facts.open.unbilled > 0, facts.open.not_meant == facts.open.number
+    told = {"at": facts.open.since, "code": DIFFERENCE}
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
-        return Rung(
-            **base,
-            tone="blue",
-            icon="arrow",
-            result=_("Being put right"),
-            at=facts.open.since,
-            code=DIFFERENCE,
-            note=note,
-        )
-    return Rung(
-        **base,
-        tone="red" if unbilled else "amber",
-        icon="cross" if unbilled else "pause",
-        result=_("Not billed") if unbilled else _("Needs a look"),
-        at=facts.open.since,
-        cause=UNBILLED if unbilled else NOT_MEANT if alike else cause_of(DIFFERENCE),
-        code=DIFFERENCE,
-        action="fix" if facts.differs else "accept",
-    )
+        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), note=note, **told)
+    told["action"] = "fix" if facts.differs else "accept"
+    if facts.open.unbilled:
+        return Rung(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **told)
+    cause = NOT_MEANT if facts.open.not_meant == facts.open.number else cause_of(DIFFERENCE)
+    return amber(base, _("Needs a look"), cause=cause, **told)
 
 
 def undone_rung(facts: Facts) -> Rung:
     order = facts.order
     title = _("Withdrawal") if State.WITHDRAWN in {order.state, order.undo_to} else _("Putting back")
-    rows = facts.of(lambda row: row.undo)
-    if order.state != State.COMPENSATING and (rung := books_rung({"key": "undo", "title": title}, facts)):
-        return rung
+    base, rows = {"key": "undo", "title": title}, facts.of(lambda row: row.undo)
     if order.state == State.COMPENSATING:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))
-        return (
-            rung
-            if rung.tone != "grey"
-            else Rung(
-                key="undo", title=title, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows)
-            )
-        )
+        if rung.tone != "grey":
+            return rung
+        return Rung(**base, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows))
+    if rung := books_rung(base, facts):
+        return rung
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
     word = _("Withdrawn") if order.state == State.WITHDRAWN else _put_back(rows)
-    return Rung(key="undo", title=title, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
+    return Rung(**base, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
 
 
 def _put_back(rows: list[Dispatch]) -> Text:

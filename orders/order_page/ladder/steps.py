@@ -49,8 +49,6 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Waiver:
-    """Staff let the order go on although its files are not right."""
-
     who: str
     reason: str
     at: datetime.datetime
@@ -123,58 +121,44 @@ class Rung:
     current: bool = False
 
 
+def green(base: dict, result: Text, **facts) -> Rung:
+    return Rung(**base, tone="green", icon="check", result=result, **facts)
+
+
+def amber(base: dict, result: Text, **facts) -> Rung:
+    return Rung(**base, tone="amber", icon="pause", result=result, **facts)
+
+
+def skipped(base: dict, result: Text, **facts) -> Rung:
+    return Rung(**base, tone="none", icon="dash", result=result, **facts)
+
+
+def never_begun(base: dict) -> Rung:
+    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+
+
 def received_rung(facts: Facts) -> Rung:
     """BBOSS was answered 00000, or somebody entered the order by hand."""
+    result = _("From BBOSS")
+    note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
     if actor := getattr(facts.order, "entered_by", None):
         note = _("The order is on disk with everything needed to carry it out.")
         result = _("Entered by hand by %(person)s") % {"person": actor_of(actor)[0]}
-        return Rung(
-            key="received",
-            title=_("Received"),
-            tone="green",
-            icon="check",
-            result=result,
-            at=facts.order.received_at,
-            note=note,
-        )
-    note = _("BBOSS was answered 00000; the order is on disk with everything needed to carry it out.")
-    return Rung(
-        key="received",
-        title=_("Received"),
-        tone="green",
-        icon="check",
-        result=_("From BBOSS"),
-        at=facts.order.received_at,
-        note=note,
-    )
+    return green({"key": "received", "title": _("Received")}, result, at=facts.order.received_at, note=note)
 
 
 def stored_rung(facts: Facts) -> Rung:
-    """Planned, or held before anything could be planned."""
     order = facts.order
     base = {"key": "stored", "title": _("Stored")}
     if order.held_because and order.held_because != Held.FILES:
         trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
-        return Rung(
-            **base,
-            tone="amber",
-            icon="pause",
-            result=_("Held"),
-            at=trouble.since if trouble else order.received_at,
-            cause=cause_of(order.held_because),
-            detail=trouble.detail if trouble else "",
-            action=_lets_go(order),
-        )
+        at, detail = (trouble.since, trouble.detail) if trouble else (order.received_at, "")
+        cause, action = cause_of(order.held_because), _lets_go(order)
+        return amber(base, _("Held"), at=at, cause=cause, detail=detail, action=action)
     if order.planned_at is None:
-        return Rung(**base, result=_("Not planned"), icon="dot", note=_("The order's steps were never laid out."))
-    return Rung(
-        **base,
-        tone="green",
-        icon="check",
-        result=_("Plan made"),
-        at=order.planned_at,
-        note=_("The order's steps are laid out, and its billing records noted."),
-    )
+        return Rung(**base, result=_("Not planned"), note=_("The order's steps were never laid out."))
+    note = _("The order's steps are laid out, and its billing records noted.")
+    return green(base, _("Plan made"), at=order.planned_at, note=note)
 
 
 def _lets_go(order: Order) -> str:
@@ -185,63 +169,29 @@ def _lets_go(order: Order) -> str:
 
 def files_rung(facts: Facts) -> Rung:
     rows = facts.of(lambda row: row.step == Step.CHECK_FILES)
-    title = _("Files")
+    base = {"key": "files", "title": _("Files")}
     if not facts.order.file_names:
-        return Rung(
-            key="files",
-            title=title,
-            tone="none",
-            icon="dash",
-            result=_("None named"),
-            note=_("The order names no info-security files, so there is nothing to check."),
-        )
+        note = _("The order names no info-security files, so there is nothing to check.")
+        return skipped(base, _("None named"), note=note)
     if facts.order.held_because == Held.FILES:
-        return _held_for_files(facts, rows)
+        return _held_for_files(base, facts, rows)
     if facts.waiver and rows and all(row.state == State.DONE for row in rows):
         note = _("%(who)s waived what was wrong with the files.") % {"who": facts.waiver.who}
-        return Rung(
-            key="files",
-            title=title,
-            tone="none",
-            icon="dash",
-            result=_("Waived"),
-            at=facts.waiver.at,
-            note=note,
-            detail=facts.waiver.reason,
-            points=_points(rows[0]),
-        )
-    return from_steps("files", title, rows, facts, done=_("All right"))
+        reason, points = facts.waiver.reason, _points(rows[0])
+        return skipped(base, _("Waived"), at=facts.waiver.at, note=note, detail=reason, points=points)
+    return from_steps(**base, rows=rows, facts=facts, done=_("All right"))
 
 
-def _held_for_files(facts: Facts, rows: list[Dispatch]) -> Rung:
+def _held_for_files(base: dict, facts: Facts, rows: list[Dispatch]) -> Rung:
     trouble = next((found for found in facts.troubles if found.partner == "files"), Trouble(code=""))
-    if not rows:
-        return _files_rung(trouble, trouble.code or Held.FILES, detail=trouble.detail)
-    row = rows[0]
-    return _files_rung(
-        trouble,
-        trouble.code or row.error_code or Held.FILES,
-        points=_points(row),
-        tries=row.attempts,
-        next_try=row.next_try_at,
-        detail="" if row.about.get("findings") else trouble.detail or row.error,
-    )
-
-
-def _files_rung(trouble: Trouble, code: str, *, detail: str, **more) -> Rung:
-    return Rung(
-        key="files",
-        title=_("Files"),
-        tone="amber",
-        icon="pause",
-        result=_("Held"),
-        at=trouble.since,
-        cause=cause_of(code),
-        code=code,
-        action="waive",
-        detail=_file_of(code, detail) if detail else "",
-        **more,
-    )
+    code, detail, more = trouble.code, trouble.detail, {}
+    if rows:
+        row = rows[0]
+        code, detail = code or row.error_code, "" if row.about.get("findings") else detail or row.error
+        more = {"points": _points(row), "tries": row.attempts, "next_try": row.next_try_at}
+    code = code or Held.FILES
+    about = {"cause": cause_of(code), "code": code, "detail": _file_of(code, detail) if detail else ""}
+    return amber(base, _("Held"), at=trouble.since, action="waive", **about, **more)
 
 
 def _points(row: Dispatch) -> tuple[str, ...]:
@@ -273,7 +223,6 @@ def bpm_rung(facts: Facts) -> Rung:
 
 
 def other_rung(channel: Channel, facts: Facts) -> Rung:
-    """The calls over a channel that has no words of its own here."""
     rows = facts.of(lambda row: row.channel == channel and not row.undo)
     return from_steps(channel.value, channel.label, rows, facts, done=_("Done"))
 
@@ -292,16 +241,7 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     if row.state in {State.RETRYING, State.DUE} and (pause := facts.paused.get(PARTNERS[row.channel])):
         return _paused(base, row, pause)
     if row.state in {State.RETRYING, State.DUE} and shut:
-        return Rung(
-            **base,
-            tone="amber",
-            icon="pause",
-            result=_("Partner is down"),
-            cause=CAUSES["breaker_open"],
-            code=row.error_code,
-            detail=of_step(row),
-            tries=row.attempts,
-        )
+        return amber(base, _("Partner is down"), cause=CAUSES["breaker_open"], **_said_by(row))
     if row.state == State.RETRYING:
         return Rung(
             **base,
@@ -309,11 +249,9 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
             icon="retry",
             result=_("Trying again"),
             cause=cause_of(row.error_code),
-            code=row.error_code,
-            detail=of_step(row),
-            tries=row.attempts,
             next_try=row.next_try_at,
             action="resend",
+            **_said_by(row),
         )
     if row.state == State.WAITING:
         return _waiting(base, row, rows, facts)
@@ -321,23 +259,18 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     return Rung(**base, tone="blue", icon="arrow", result=word, tries=row.attempts, note=_("It is under way."))
 
 
+def _said_by(row: Dispatch) -> dict:
+    return {"code": row.error_code, "detail": of_step(row), "tries": row.attempts}
+
+
 def _paused(base: dict, row: Dispatch, pause: Pause) -> Rung:
     """Nobody waits for the partner here: people hold its calls back, until a moment or until they let go."""
     cause = CAUSES[PARTNER_PAUSED]
     if pause.until:
         cause = Cause(cause.what, _("What waits goes out by itself when the pause ends, or when staff resume it."))
-    return Rung(
-        **base,
-        tone="amber",
-        icon="pause",
-        result=_("Paused"),
-        at=pause.since,
-        cause=cause,
-        code=PARTNER_PAUSED,
-        detail=f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}",
-        tries=row.attempts,
-        next_try=pause.until,
-    )
+    detail = f"{actor_of(pause.paused_by, at=pause.since)[0]}{_(': ')}{pause.reason}"
+    about = {"cause": cause, "code": PARTNER_PAUSED, "detail": detail}
+    return amber(base, _("Paused"), at=pause.since, tries=row.attempts, next_try=pause.until, **about)
 
 
 def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
@@ -351,29 +284,21 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
         result=_how(row),
         at=row.done_at,
         cause=cause_of(row.error_code),
-        code=row.error_code,
-        detail=of_step(row),
-        tries=row.attempts,
-        action="" if busy or over else _way_out(row),
+        action="" if busy or over else "take" if row.error_code == ACTED_BEFORE else "resend",
+        **_said_by(row),
     )
 
 
 def _how(row: Dispatch) -> Text:
-    """How a step failed, in a word or two."""
     if row.error_code == ACTED_BEFORE:
         return _("Done before")
     return _("Refused") if row.definite else _("Failed")
 
 
-def _way_out(row: Dispatch) -> str:
-    """What acted on its key before is at the big-data side: its books are looked at before anything is sent."""
-    return "take" if row.error_code == ACTED_BEFORE else "resend"
-
-
 def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> Rung:
     """Not its turn yet; where nothing of the order stands in front of it, others of the trial do."""
     if facts.order.undo_since and not row.undo:
-        return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+        return never_begun(base)
     if facts.behind and row.lane:
         return _behind(base, facts.behind)
     before = facts.of(lambda other: other.blocking and other.position < row.position and not other.undo)
@@ -383,34 +308,25 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
         return Rung(**base, tone="blue", icon="clock", result=_("In line"), note=note)
     if any(other.state == State.DONE for other in rows):
         return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
-    return Rung(**base, icon="dot", result=_("Not begun"), note=_("It begins when the steps before it are done."))
+    return Rung(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
 
 
 def _behind(base: dict, row: Dispatch) -> Rung:
     """Another order of the trial has failed, and stands in front of it: it does not go on by itself."""
     why = cause_of(row.error_code or BILLED_NOT_ACTIVE).what  # one that did not fail waits behind what was given up
     detail = f"{row.get_step_display()}{_(': ')}{why}"
-    return Rung(
-        **base,
-        tone="amber",
-        icon="pause",
-        result=_("Waits behind a failed order"),
-        at=row.done_at,
-        cause=BEHIND,
-        detail=detail,
-        other=row.order,
-    )
+    about = {"cause": BEHIND, "detail": detail, "other": row.order}
+    return amber(base, _("Waits behind a failed order"), at=row.done_at, **about)
 
 
 def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
-    """Nothing of it is open any more."""
     at = max((row.done_at for row in rows if row.done_at), default=None)
     tries = max(row.attempts for row in rows)
     if all(row.state == State.DONE for row in rows):
-        return Rung(**base, tone="green", icon="check", result=done, at=at, tries=tries)
+        return green(base, done, at=at, tries=tries)
     if all(row.state in OVER for row in rows):
         note = _("Staff gave it up, with a reason: it stands in the events.")
-        return Rung(**base, tone="none", icon="dash", result=_("Given up"), at=at, tries=tries, note=note)
+        return skipped(base, _("Given up"), at=at, tries=tries, note=note)
     if any(row.state == State.UNDONE for row in rows):
         return Rung(**base, icon="undo", result=_("Undone"), at=at, tries=tries, note=_("It was done, and taken back."))
     if any(row.state == State.DONE for row in rows):
@@ -418,4 +334,4 @@ def _over(base: dict, rows: list[Dispatch], done: Text) -> Rung:
     if tries:
         note = _("It was under way when the order was taken back, and was given up.")
         return Rung(**base, icon="dash", result=_("Closed"), note=note, tries=tries)
-    return Rung(**base, icon="dash", result=_("Closed"), note=_("It was never begun, and will not be."))
+    return never_begun(base)
