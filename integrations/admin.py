@@ -12,7 +12,7 @@ from orders.lists.personal import raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
 from orders.lists.times import ago_field
-from orders.order_page.error_details import code_in
+from orders.order_page.error_details import code_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
@@ -84,7 +84,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("cause"))
     def why(self, obj):
-        return cause_of(code_in(obj.last_error)).what if obj.last_error else "-"
+        return cause_of(code_of(obj.last_code, obj.last_error)).what if obj.last_error else "-"
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, obj):

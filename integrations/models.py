@@ -50,7 +50,8 @@ class Breaker(models.Model):
     dispatches = models.JSONField(_("dispatches that failed"), default=list)
     opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
     probe_at = models.DateTimeField(_("next probe"), null=True, blank=True)
-    last_error = models.TextField(_("last error"), blank=True)
+    last_code = models.CharField(_("error code"), max_length=32, null=True, blank=True, editable=False)  # noqa: DJ001
+    last_error = models.TextField(_("last error"), blank=True)  # the log's line, which begins with the code
 
     class Meta:
         verbose_name = _("breaker")

@@ -17,9 +17,8 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists.personal import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
-from orders.order_page.error_details import code_in
 from orders.queries.shapes import shape_row
-from orders.queries.status_report import MAX_APPROVALS, iso_time
+from orders.queries.status_report import MAX_APPROVALS, iso_time, logged_error
 from orders.services.incidents import SAID_BY_STAFF
 from orders.untrusted_text import bounded
 
@@ -165,15 +164,15 @@ class StandsSerializer(serializers.Serializer):
 class StepSerializer(serializers.Serializer):
     """A step of an order."""
 
-    name = Code(Dispatch.Step)
+    name = Code(Dispatch.Step, source="step")
     channel = Code(Dispatch.Channel)
-    status = Code(Dispatch.State)
+    status = Code(Dispatch.State, source="state")
     attempts = serializers.IntegerField()
-    next_try = Text(TIME, null=True)
-    error = Masked("its code and the partner's words", null=True)
-    label = Text(of=lambda row: Dispatch.Step(row["name"]).label)
-    status_label = Text(of=lambda row: Dispatch.State(row["status"]).label)
-    cause = Text(null=True, of=lambda row: cause_of(code_in(row["error"])).what if row["error"] else None)
+    next_try = Time(null=True, source="next_try_at")
+    error = Masked("its code and the partner's words", null=True, of=logged_error)
+    label = Text(source="get_step_display")
+    status_label = Text(source="get_state_display")
+    cause = Text(null=True, of=lambda row: cause_of(row.error_code).what if row.error_code else None)
 
 
 class ApprovalRecordSerializer(serializers.Serializer):
@@ -227,7 +226,7 @@ class OrderFactsSerializer(SummarySerializer):
     first = serializers.BooleanField(allow_null=True, help_text="whether it is its trial's first activation")
     trial = Text("its trial's number, as the order names it", null=True, of=lambda order: order.trial_number or None)
     stands = StandsSerializer()
-    steps = StepSerializer(many=True, source="facts.steps")
+    steps = StepSerializer(many=True)
     approvals = ApprovalRecordSerializer(
         many=True, source="facts.approvals", help_text=f"the newest {MAX_APPROVALS}, the oldest of them first"
     )

@@ -24,7 +24,7 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import mark_orders
-from orders.queries.status_report import order_status
+from orders.queries.status_report import current_steps, order_status
 from orders.services.audit import note_personal_data_seen
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
@@ -72,7 +72,7 @@ class OrderView(ReadView):
     def get(self, request, number):
         order = self._order(number)
         set_service_now([order])
-        order.facts = order_status(order, whole=False)
+        order.steps, order.facts = current_steps(order), order_status(order, whole=False)
         order.facts["records"] = dict(
             order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))
         )

@@ -37,6 +37,7 @@ class Tally:
 
     failed: list[int] = field(default_factory=list)
     answered: bool = False
+    code: str = ""
     error: str = ""
 
 
@@ -102,7 +103,7 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
         tally = tallies.setdefault(partner, Tally())
         if outcome.transport:
             tally.failed.append(outcome.dispatch_id)
-            tally.error = f"{outcome.code}: {outcome.message}"
+            tally.code, tally.error = outcome.code[:32], outcome.logged
         else:
             tally.answered = True
     return tallies
@@ -129,7 +130,7 @@ def _close(row: Breaker, now: datetime.datetime) -> None:
 def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
     row.failures += len(tally.failed)
     row.dispatches = sorted({*row.dispatches, *tally.failed})[-KEPT_DISPATCHES:]
-    row.last_error = tally.error
+    row.last_code, row.last_error = tally.code, tally.error
     if row.opened_at is not None:
         return
     enough = row.failures >= settings.BREAKER_FAILURES or _silent_since(row, now) <= now - SILENT_FOR

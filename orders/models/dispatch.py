@@ -156,7 +156,8 @@ class Attempt(Row):
     outcome = models.CharField(_("outcome"), max_length=12, choices=Outcome.choices, blank=True, default="")
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
     answer = models.TextField(_("answer"), blank=True)
-    error = models.TextField(_("error"), blank=True)
+    error_code = models.CharField(_("error code"), max_length=32, null=True, blank=True, editable=False)  # noqa: DJ001
+    error = models.TextField(_("error"), blank=True)  # the log's line, which begins with the code
     worker = models.CharField(_("worker"), max_length=64, blank=True)
 
     class Meta:

@@ -28,14 +28,14 @@ def of_attempt(row: Attempt) -> str:
         return say("worker_died", {})
     if not row.error:
         return ""
-    code = code_in(row.error)
+    code = code_of(row.error_code, row.error)
     said = _words_in(row.answer) if code.startswith("code_") else ""
     return title_of(code, said)
 
 
-def code_in(error: str) -> str:
-    """The code of an error as attempts, breakers and status reports have it: `code: the log's English`."""
-    return error.partition(": ")[0]
+def code_of(code: str | None, logged: str) -> str:
+    """The error code of an attempt or a breaker. In a row from before 1.6.0 only the logged line has it."""
+    return logged.partition(": ")[0] if code is None else code
 
 
 def of_trouble(row: AffectedOrder | Incident) -> str:

@@ -13,7 +13,8 @@ RECORD = ("product_id", "domain", "info_type", "state")
 
 
 def order_status(order: Order, *, whole: bool = True) -> dict:
-    """An order's status, JSON-able, times in ISO 8601 of Asia/Shanghai. `whole`: all its records and approvals."""
+    """An order's status, JSON-able, times in ISO 8601 of Asia/Shanghai. `whole`: its steps, its records and
+    all its approvals."""
     return {
         "order": order.number,
         "kind": order.kind,
@@ -22,8 +23,7 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
         "attribution": order.attribution_id,
         "start": iso_time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
-        "steps": [_step(row) for row in current_steps(order)],
-        **({"billing": _billing(order)} if whole else {}),
+        **({"steps": list(map(_step, current_steps(order))), "billing": _billing(order)} if whole else {}),
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in _approvals(order, whole)],
@@ -49,8 +49,13 @@ def _step(row: Dispatch) -> dict:
         "status": row.state,
         "attempts": row.attempts,
         "next_try": iso_time(row.next_try_at),
-        "error": f"{row.error_code}: {row.error}" if row.error_code else None,
+        "error": logged_error(row),
     }
+
+
+def logged_error(row: Dispatch) -> str | None:
+    """A step's error with its code, as status reports have it; None without one."""
+    return f"{row.error_code}: {row.error}" if row.error_code else None
 
 
 def _billing(order: Order) -> list[dict]:

@@ -33,7 +33,6 @@ from orders.disk import locked, replace_file
 from orders.incident_causes import CAUSES
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.models.querysets import UNRESOLVED
 from orders.queries.doubts import failed_steps, open_differences
 from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
@@ -144,9 +143,7 @@ class DeskCollector(Collector):
         yield GaugeMetricFamily("desk_stuck_orders", "Orders that need somebody", value=count_stuck())
         text = "How long the oldest due dispatch of a partner has been waiting"
         ages = {(partner,): age for partner, age in facts.oldest_due.items()}
-        due = _family("desk_oldest_due_seconds", text, ["partner"], ages.items())
-        due.add_sample("desk_oldest_due_seconds", {}, max(ages.values()))  # as until 1.4.0: goes with 1.6.0
-        yield due
+        yield _family("desk_oldest_due_seconds", text, ["partner"], ages.items())
         text = "How long the longest retried step of a partner has been tried without success"
         ages = {(partner,): age for partner, age in facts.oldest_retrying.items()}
         yield _family("desk_oldest_retrying_seconds", text, ["partner"], ages.items())
@@ -169,14 +166,11 @@ class DeskCollector(Collector):
 
 
 def _incidents() -> Metric:
-    """By code; by state too, as until 1.4.0: that goes with 1.6.0."""
-    rows, text = Incident.objects.unresolved(), "Incidents not over yet"
     found: Counter[str] = Counter()
-    for code in rows.order_by().values_list("code", flat=True):
+    for code in Incident.objects.unresolved().order_by().values_list("code", flat=True):
         found[code if code in CAUSES or PARTNERS_CODE.fullmatch(code) else OTHER] += 1
-    family = _family("desk_open_incidents", text, ["code"], (([code], found[code]) for code in {*CAUSES, *found}))
-    family.samples += _counted("desk_open_incidents", text, rows, state=UNRESOLVED).samples
-    return family
+    values = (([code], found[code]) for code in {*CAUSES, *found})
+    return _family("desk_open_incidents", "Incidents not over yet", ["code"], values)
 
 
 def _backup_age(now: float) -> Metric:

@@ -126,7 +126,10 @@ def test_an_attempt_tells_what_its_code_means_and_the_partner_s_own_words():
         ("timeout: no complete answer in time (read)", "", "对接方应答超时。"),
         ("http_503: answered HTTP 503", "<html>Bad gateway</html>", "对接方报告其自身故障。"),
     ):
-        assert of_attempt(factories.AttemptFactory(error=error, answer=answer, outcome="retry")) == told
+        row = factories.AttemptFactory(error=error, answer=answer, outcome="retry")
+        assert of_attempt(row) == told  # of a row from before 1.6.0, whose code stands in the logged line alone
+        row.error_code, row.error = error.partition(":")[0], "as logged: somehow"
+        assert of_attempt(row) == told
 
 
 @pytest.mark.django_db

@@ -63,7 +63,6 @@ def quiet_week() -> dict[str, str]:
         gauge(f'desk_oldest_due_seconds{{partner="{partner}"}}', lambda m: chance.random() * 20)
         gauge(f'desk_breaker_open{{partner="{partner}"}}', lambda m: 0)
         gauge(f'desk_paused{{partner="{partner}"}}', lambda m, p=partner: p == "bpm" and 5 * DAY < m < 5 * DAY + 200)
-    gauge("desk_oldest_due_seconds", lambda m: 20)  # the old form, without its label
     for channel in ("usage", "billing", "bpm", "mail"):
         jobs = lambda m, c=channel: max(0, 900 - 60 * (clock(m) - 130)) if c == "usage" and clock(m) >= 130 else 0  # noqa: E731
         gauge(f'desk_dispatches{{channel="{channel}",state="due"}}', lambda m, j=jobs: j(m) + number[m])

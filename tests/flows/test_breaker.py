@@ -44,6 +44,8 @@ def fail_until_open(desk, orders: int = 4) -> None:
 def test_it_opens_after_enough_failures_over_three_dispatches(desk, quick_breaker):
     fail_until_open(desk)
     assert open_partners() == {"bigdata"}
+    row = Breaker.objects.get(partner="bigdata")
+    assert (row.last_code, row.last_error) == ("http_503", "http_503: answered HTTP 503")
     assert Incident.objects.get(code="breaker_open").state == "open"
     assert OrderEvent.objects.filter(kind="breaker_opened").count() == 1
 

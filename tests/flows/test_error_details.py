@@ -29,6 +29,8 @@ def test_a_partner_s_words_are_kept_apart_from_ours(desk, kind, more, logged, to
     desk.play(trial())
     row = desk.step("T1", "create_trial_billing")
     assert row.error == logged
+    attempt = row.tries.get()
+    assert (attempt.error_code, attempt.error) == (row.error_code, f"{row.error_code}: {logged}")
     assert of_step(row) == told
 
 

@@ -202,7 +202,7 @@ def test_what_waits_is_not_overdue(desk, client):
     desk.clock.shift(7200)
     assert Facts(timezone.now()).oldest_due["bigdata"] == 0
     assert client.get("/readyz").json()["oldest_due_seconds"] == 0
-    assert "desk_oldest_due_seconds 0.0" in client.get("/metrics").content.decode().splitlines()
+    assert 'desk_oldest_due_seconds{partner="bigdata"} 0.0' in client.get("/metrics").content.decode().splitlines()
     resume()
     desk.clock.shift(7)
     assert Facts(timezone.now()).oldest_due["bigdata"] == 7

@@ -63,6 +63,11 @@ class Outcome:
     retry_after: float | None = None
     data: dict = field(default_factory=dict)
 
+    @property
+    def logged(self) -> str:
+        """Code and message, as the log and the rows about a call have them."""
+        return f"{self.code}: {self.message}" if self.code else self.message
+
     @classmethod
     def of(cls, work: Work, result: str, **more) -> "Outcome":
         attempt: dict = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}

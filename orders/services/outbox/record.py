@@ -80,7 +80,7 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
     rows = [Attempt(id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
-    update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error"])
+    update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
@@ -89,7 +89,8 @@ def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
         "outcome": result,
         "http_status": outcome.http_status,
         "answer": outcome.answer,
-        "error": f"{outcome.code}: {outcome.message}" if outcome.code else outcome.message,
+        "error_code": outcome.code[:32],
+        "error": outcome.logged,
     }
 
 
