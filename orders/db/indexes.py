@@ -41,6 +41,7 @@ PLAIN = {
     "attempt_started": ("orders_attempt", "started_at", ""),
     "difference_found": ("orders_difference", "found_at", ""),
     "customer_seen": ("orders_customer", "last_seen", ""),
+    "customer_without_texts": ("orders_customer", "enterprise_id, texts", "texts IS NULL"),
     "mail_written": ("notifications_mail", "written_at", ""),
     "usage_asked": ("orders_trialusage", "asked_at", ""),
 }
