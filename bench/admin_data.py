@@ -2,9 +2,9 @@
 
 Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
 events, and an approval if it is an activation, in a thousand days. Up to ten thousand orders: in a hundred days and of
-fewer attributions, so that pages are as full. Of the newest thousand orders 50 are held and 33 failed, whatever N is:
-what stands open does not grow with the history. The search index is filled as the worker does it: about a minute for
-each hundred thousand orders.
+fewer attributions, so that pages are as full. Of the newest thousand orders 50 are held, 33 failed and 67 are
+activations that start today, whatever N is: what stands open does not grow with the history. Each parent domain has the
+domains of 200 orders. The search index is filled as the worker does it: a minute for each hundred thousand orders.
 """
 
 import argparse
@@ -25,17 +25,19 @@ from orders.search.index import index_orders
 
 FACTS = """
 CREATE TEMP TABLE facts AS
-SELECT g AS id, at, at::date AS day, kind,
+SELECT g AS id, at, kind, starts,
   CASE WHEN g > %(orders)s - 1000 AND g %% 20 = 5 THEN 'held'
        WHEN g > %(orders)s - 1000 AND g %% 30 = 7 THEN 'failed'
        WHEN kind = 'trial' THEN CASE WHEN g %% 4 = 0 THEN 'trialing' ELSE 'converted' END
        WHEN kind = 'change' THEN 'applied'
-       WHEN at::date + (g %% 20)::int > current_date THEN 'scheduled' ELSE 'active' END AS state,
+       WHEN starts > current_date THEN 'scheduled' ELSE 'active' END AS state,
   '100A' || to_char(at, 'YYMMDD') || lpad(g::text, 7, '0') AS number,
   letters[1 + (g / 3) %% %(places)s] AS letters
 FROM (SELECT g, now() - (%(orders)s - g) * interval '1 day' * %(days)s / %(orders)s AS at,
         CASE WHEN g %% 20 = 3 THEN 'change' WHEN g %% 3 = 0 THEN 'trial' ELSE 'activation' END AS kind
       FROM generate_series(1, %(orders)s) AS g) AS numbered,
+  LATERAL (SELECT CASE WHEN g > %(orders)s - 1000 AND g %% 10 = 1 THEN (now() AT TIME ZONE 'Asia/Shanghai')::date
+                       ELSE at::date + (g %% 20)::int END AS starts) AS begun,
   (SELECT array_agg(letters ORDER BY letters) AS letters FROM orders_province) AS places"""
 ORDERS = """
 INSERT INTO orders_order (id, number, kind, state, held_because, decision, undo_to, withdrawal_idh, trial_number, first,
@@ -49,13 +51,14 @@ SELECT id, number, kind, state, CASE WHEN state = 'held' THEN 'files' ELSE '' EN
     || (ARRAY['云帆','启明','南粤','湖畔','天府','光谷'])[1 + (id / 10) %% 6] || (id / 10) || '网络科技有限公司',
   '80171614', '1458', '张三', '13700000000', 'zs@example.com', '1', '61' || lpad(id::text, 9, '0'), '1', '100',
   '', '', '',
-  day + (id %% 20)::int, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at, at,
+  starts, '', jsonb_build_object('OrderNum', number), md5(id::text), md5(id::text), at, at, at,
   letters, (1 + id %% 4)::text, 1, kind = 'change', false, '[]'
 FROM facts"""
 DOMAINS = """
 INSERT INTO orders_orderdomain (order_id, name, key)
 SELECT id, name, name FROM facts, generate_series(1, 2) AS part,
-  LATERAL (SELECT 'cdn' || id || '-' || part || '.site' || id %% 5000 || '.example.com' AS name) AS named"""
+  LATERAL (SELECT id %% greatest(%(orders)s / 200, 1) AS site) AS parent,
+  LATERAL (SELECT 'cdn' || id || '-' || part || '.site' || site || '.example.com' AS name) AS named"""
 TRIAL_SHAPES = """
 INSERT INTO orders_trialshape (trial_id, domains, service, ends_on, closed)
 SELECT id, (SELECT jsonb_agg(name ORDER BY orders_orderdomain.id) FROM orders_orderdomain WHERE order_id = facts.id),

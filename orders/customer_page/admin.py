@@ -17,7 +17,7 @@ from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, seen_orders
 from orders.lists.times import ago
 from orders.models import BillingRecord, Customer, Province
-from orders.search.find import customers_with, is_behind
+from orders.search.find import is_behind, which_fit
 
 
 class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), parameter="newest")):
@@ -80,7 +80,7 @@ class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmi
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=customers_with(search_term, seen_orders(request.user))), False
+        return queryset.filter(which_fit(search_term, seen_orders(request.user))), False
 
     @admin.display(description=gettext_lazy("customer"))
     def customer_name(self, obj):

@@ -4,6 +4,8 @@ All are `IF NOT EXISTS`, so a later migration may run `install` again. It must d
 tables, since the old table's indexes from here are lost then.
 """
 
+import re
+
 from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
@@ -21,6 +23,12 @@ PLAIN = {
     "order_attribution": ("orders_order", "attribution_id, id DESC", ""),
     "order_biz_end": ("orders_order", "biz_end, state", "biz_end IS NOT NULL"),
     "order_state_since": ("orders_order", "state_since DESC, id DESC", ""),
+    # PostgreSQL counts by this index alone only if it has each column that is named.
+    "order_service": (
+        "orders_order",
+        "COALESCE(changed_service_id, service_type_id), id DESC, changed_service_id, service_type_id",
+        "",
+    ),
     "event_of_person": ("orders_orderevent", "actor, id DESC", "substr(actor, 1, 6) = 'staff:'"),
     "affected_since": ("orders_affectedorder", "since", ""),
     "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
@@ -33,6 +41,7 @@ PLAIN = {
     "attempt_started": ("orders_attempt", "started_at", ""),
     "difference_found": ("orders_difference", "found_at", ""),
     "customer_seen": ("orders_customer", "last_seen", ""),
+    "customer_without_texts": ("orders_customer", "enterprise_id, texts", "texts IS NULL"),
     "mail_written": ("notifications_mail", "written_at", ""),
     "usage_asked": ("orders_trialusage", "asked_at", ""),
 }
@@ -53,6 +62,7 @@ NOT_USED = [
     "orders_billingrecord_domain_key_9225bc6f",
     "orders_inboundmessage_order_number_b00a430f",
     "orders_inboundmessage_trans_ido_91ca57cf",
+    "orders_order_service_type_id_dbab13d0",
     "orders_order_service_type_id_dbab13d0_like",
     "orders_order_trial_number_8f0939a2",
     "orders_orderdomain_key_e37f1332",
@@ -96,7 +106,7 @@ def _is_there(schema_editor, table: str, columns: str) -> bool:
         if table not in connection.introspection.table_names(cursor):
             return False
         known = {column.name for column in connection.introspection.get_table_description(cursor, table)}
-    return {part.split()[0] for part in columns.split(",")} <= known
+    return {word for word in re.findall(r"[a-z_]+", columns) if not word.endswith("_ops")} <= known
 
 
 def _drop_unfinished(schema_editor) -> None:

@@ -16,6 +16,8 @@ class Customer(models.Model):
     last_order = models.ForeignKey("Order", models.PROTECT, related_name="+", verbose_name=_("newest order"))
     first_seen = models.DateTimeField(_("first order"))
     last_seen = models.DateTimeField(_("last order"))
+    texts = models.TextField(null=True, editable=False)  # noqa: DJ001  a version before has noted none
+    """By what it is found: its id and every name that an order gave it, folded, a line each."""
 
     class Meta:
         verbose_name = _("customer")

@@ -73,6 +73,17 @@ class Order(Row):
         "Province", models.PROTECT, null=True, blank=True, db_index=False, verbose_name=_("attribution")
     )  # `order_attribution` (orders/db/indexes.py) begins with it
     service_type = models.ForeignKey("ServiceType", models.PROTECT, null=True, blank=True, verbose_name=_("service"))
+    changed_service = models.ForeignKey(
+        "ServiceType",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        editable=False,
+        verbose_name=_("service by changes"),
+    )  # a trial's, where it differs from its own; `order_service` (orders/db/indexes.py) has both
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, blank=True)
     enterprise_name = models.CharField(_("enterprise name"), max_length=255, blank=True)

@@ -35,6 +35,8 @@ from orders.search.index import EVERY
 
 Kind = SearchPiece.Kind
 CANDIDATES, PLACES = 250, 5000
+COMMON = 2000
+"""Places of a term from which on reading the customers themselves is quicker than joining them with the index."""
 SHORTEST = 3  # letters of a term that is looked up among whole parts of domains
 KEY_BATCH_SIZE = 200  # domains that are asked for at once
 TARGET_BATCH_SIZE = 500  # of which is asked at once whether a limited reader may see them
@@ -269,14 +271,34 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
 def customers_with(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:
     """The ids of all customers with the term in their enterprise id or name, for `__in`: many are a subquery."""
     term = folded(term)
-    every = EVERY[Kind.CUSTOMER]
-    if not is_long_enough(term, every):
+    if not is_long_enough(term, EVERY[Kind.CUSTOMER]):
         return []
     ids, more = _parts(Kind.CUSTOMER, term)
     if not more:
         return list(_customers_of(ids, term, seen))
-    pieces = SearchPiece.objects.filter(reduce(or_, (_pieces(Kind.CUSTOMER, one) for one in lookups_of(term, every))))
-    return _customers_of(pieces.values("target"), term, seen)
+    return _customers_of(_customers_pieces(term).values("target"), term, seen)
+
+
+def which_fit(term: str, seen: QuerySet[Order] | None = None) -> Q:
+    """The same for the list of customers, which counts and sorts all that it finds.
+
+    Where the term fits very many, the customers' texts are read in the order of the list: a page of them and as many as
+    are counted are soon met, while the index would give them all first. A limited reader may not see each text.
+    """
+    if seen is None and _is_common(folded(term)) and not Customer.objects.filter(texts=None).exists():
+        return Q(texts__contains=folded(term))
+    return Q(pk__in=customers_with(term, seen))
+
+
+def _is_common(term: str) -> bool:
+    """Whether a (folded) term is at more than COMMON places of the customers' texts."""
+    return is_long_enough(term, EVERY[Kind.CUSTOMER]) and _customers_pieces(term)[COMMON : COMMON + 1].exists()
+
+
+def _customers_pieces(term: str) -> QuerySet[SearchPiece]:
+    """All places of the index at which a (folded) term is in a customer's text."""
+    lookups = lookups_of(term, EVERY[Kind.CUSTOMER])
+    return SearchPiece.objects.filter(reduce(or_, (_pieces(Kind.CUSTOMER, one) for one in lookups))).order_by()
 
 
 def customers_meant(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:

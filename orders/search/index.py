@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from orders.content import unicode_form
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, OrderEvent, SearchPiece, SearchProgress
-from orders.pieces import Piece, pieces_of, whole_piece
+from orders.pieces import Piece, folded, pieces_of, whole_piece
 from orders.queries.customer_names import name_of
 from orders.services.entered import ENTERED
 
@@ -45,11 +45,14 @@ READ = [
 
 
 def index_orders(*, now: datetime.datetime, seconds: float, may_go_on: Callable[[], bool] = lambda: True) -> int:
-    """Indexes for about `seconds`, in one process at a time: new orders, changed, then old ones. Returns how many."""
+    """Indexes for about `seconds`, in one process at a time: new orders, changed, then old ones. Returns how many.
+
+    Last come the customers of a version before, which noted no texts of them.
+    """
     until = time.monotonic() + seconds
     progress = SearchProgress.objects.first() or _begin(now)
     count = 0
-    for part in (_index_new, _index_changed, _index_older):
+    for part in (_index_new, _index_changed, _index_older, _note_texts):
         done = True
         while done and time.monotonic() < until and may_go_on():
             done = part(progress, now)
@@ -94,6 +97,21 @@ def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
     done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
     _note(progress, older=min((row.pk for row in done), default=0))
     return len(done)
+
+
+def _note_texts(progress: SearchProgress, now: datetime.datetime) -> int:
+    """The texts of customers that a version before has made."""
+    customers = list(Customer.objects.filter(texts=None).order_by("pk")[:BATCH])
+    if not customers:
+        return 0
+    texts = {row.pk: [row.pk] for row in customers}
+    named = Order.objects.filter(enterprise_id__in=texts).order_by().values_list("enterprise_id", "enterprise_name")
+    for customer, name in named.distinct():
+        texts[customer].append(name)
+    for row in customers:
+        row.texts = _lines(texts[row.pk])
+    Customer.objects.bulk_update(customers, ["texts"])
+    return len(customers)
 
 
 def _note(progress: SearchProgress, **place: int | None) -> None:
@@ -188,6 +206,7 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
                 name = name_of(Order.objects.filter(enterprise_id=row.enterprise_id))
             customer = known[row.enterprise_id] = fresh[row.enterprise_id] = Customer(
                 enterprise_id=row.enterprise_id,
+                texts=_lines([row.enterprise_id, row.enterprise_name]),
                 first_seen=row.received_at,
                 last_seen=row.received_at,
                 name=name,
@@ -196,17 +215,25 @@ def _keep_customers(orders: Iterable[Order]) -> dict[str, Customer]:
             pieces |= _customer_pieces(row)
         elif customer.name != row.enterprise_name:  # it is found by a former name too
             same = IndexedOrder.objects.filter(customer=customer, order__enterprise_name=row.enterprise_name)
-            pieces |= set() if same.exists() else _customer_pieces(row)
+            if not same.exists():
+                pieces |= _customer_pieces(row)
+                if customer.texts is not None:
+                    customer.texts = _lines([*customer.texts.split("\n"), row.enterprise_name])
+                    changed.add(customer.pk)
         changed |= {row.enterprise_id} if _bring_up_to_date(customer, row, row.pk in by_hand) else set()
         if row.attribution_id:
             places.add((row.enterprise_id, row.attribution_id))
     Customer.objects.bulk_create([fresh[key] for key in sorted(fresh)])
-    fields = ["name", "last_order", "first_seen", "last_seen"]
+    fields = ["name", "last_order", "first_seen", "last_seen", "texts"]
     Customer.objects.bulk_update([known[key] for key in sorted(changed - fresh.keys())], fields)
     rows = [through(customer_id=customer, province_id=letters) for customer, letters in sorted(places)]
     through.objects.bulk_create(rows, ignore_conflicts=True)
     _add(pieces)
     return known
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "\n".join(dict.fromkeys(folded(text) for text in texts if text))
 
 
 def _customer_pieces(row: Order) -> set[tuple[int, Piece, int]]:

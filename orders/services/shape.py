@@ -53,9 +53,15 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a trial's shape."""
+    """Saves a (locked) trial's shape, and with the trial the service that its changes gave it.
+
+    The row decides whether that is new: there may be several instances of a trial in a transaction.
+    """
     row = TrialShape(trial=trial, **shape.columns)
     TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
+    trial.changed_service_id = shape.service if shape.service not in {"", trial.service_type_id} else None
+    rows = Order.objects.filter(pk=trial.pk).exclude(changed_service=trial.changed_service_id)
+    rows.update(changed_service=trial.changed_service_id)
 
 
 def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
@@ -171,8 +177,9 @@ def fold_after_upgrade(*, after: int = 0, may_go_on: Callable[[], bool] = lambda
             return after
         with transaction.atomic():
             trials = list(Order.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
-            for pk, entries in entries_of([trial.pk for trial in trials]).items():
-                keep_shape(Order(pk=pk), fold(entries))
+            entries = entries_of(trial.pk for trial in trials)
+            for trial in trials:
+                keep_shape(trial, fold(entries[trial.pk]))
         after = ids[-1]
     return None
 

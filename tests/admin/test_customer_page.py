@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from orders.admin.search import customer_address
 from orders.lists.plain_cells import plain
 from orders.models import BillingRecord, IndexedOrder, Order, OrderEvent, SearchProgress
+from orders.search import find
 from orders.search.index import index_orders
 from tests import factories as make
 from tests.admin.walking import unrendered
@@ -348,15 +349,25 @@ def test_an_enterprise_id_of_odd_characters_has_a_page(admin_client):
     assert customer_address(odd) in admin_client.get(LIST).content.decode()
 
 
-def test_the_list_is_searched_by_any_part(admin_user, family):
-    make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明信息")
+@pytest.fixture(params=[find.COMMON, 0], ids=["few", "many"])
+def places(monkeypatch, request):
+    """A term that fits few customers, and one that fits so many that their own texts are read."""
+    monkeypatch.setattr(find, "COMMON", request.param)
+
+
+def test_the_list_is_searched_by_any_part(admin_user, family, places):
+    make.OrderFactory(enterprise_id="F-66", enterprise_name="上海启明 CDN 信息")
     index()
     both = ["F-66", "E-55"]
     for term, found in [
         ("云帆", both[1:]),
         ("E-55", both[1:]),
         ("启明", both[:1]),
+        ("明 cdn", both[:1]),
+        (" CDN 信", both[:1]),
         ("6", []),
+        ("%", []),
+        ("北_", []),
         ("北明", []),
         ("", both),
     ]:
@@ -431,7 +442,7 @@ def test_while_old_orders_are_indexed_names_are_searched_in_them_and_a_line_says
     new = make.OrderFactory(enterprise_id="F-66", enterprise_name="上海云帆信息", received_at=timezone.now())
     if begun:
         SearchProgress.objects.create(orders=row.order_id, older=row.order_id + 1, events=0)
-        index_orders(now=timezone.now(), seconds=60, may_go_on=iter([True, False, False, False]).__next__)
+        index_orders(now=timezone.now(), seconds=60, may_go_on=iter([True, *[False] * 4]).__next__)
         assert IndexedOrder.objects.get().order == new
     orders, records = reverse("admin:orders_order_changelist"), reverse("admin:orders_billingrecord_changelist")
     assert admin_client.get(orders, {"q": "云帆网"}).context["cl"].result_count == 1
@@ -496,7 +507,7 @@ def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(
         ("E-55", ["SH"], 1),
     ],
 )
-def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, term, letters, found):
+def test_nobody_finds_a_customer_by_a_name_that_only_others_orders_gave(member, renamed, places, term, letters, found):
     client = member(ROLE, letters=letters)
     assert len(unrendered(client.person, LIST, {"q": term}).context_data["cl"].result_list) == found
     groups = client.get("/admin/find/", {"q": term, "part": ""}).context["groups"]

@@ -10,7 +10,9 @@ from django.utils import timezone
 from orders.db.indexes import PLAIN
 from orders.lists import change_list
 from orders.lists.registration import admin_of
-from orders.models import Dispatch, Order, TrialShape
+from orders.models import Dispatch, Order
+from orders.services.shape import keep_shape
+from orders.shape import Shape
 from tests import factories as make
 from tests.admin.walking import unrendered
 from tests.sampling import sampled
@@ -109,7 +111,7 @@ def test_the_service_filter_goes_by_the_service_that_is_shown(admin_client, admi
     make.TrialFactory(number="back", service_type_id="1")
     make.OrderFactory(number="none", service_type_id=None)
     for trial, service in ((moved, "1"), (same, "4")):
-        TrialShape.objects.update_or_create(trial=trial, defaults={"service": service})
+        keep_shape(trial, Shape(service=service))
     for code in ("1", "4"):
         rows = admin_client.get(ORDERS, {"service_type__code__exact": code}).context["cl"].result_list
         assert {row.service_now.pk for row in rows} == {code}

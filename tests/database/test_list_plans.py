@@ -174,6 +174,15 @@ def test_how_many_are_in_their_state_for_long(admin_client, query):
     assert read_whole(*asking) == set()
 
 
+@pytest.mark.parametrize("query", ["service_type__code__exact=1", "service_type__isnull=True"])
+def test_orders_of_a_service_are_counted_by_its_index(admin_client, query):
+    """A change may have moved a trial's: the shape is not asked for each order."""
+    [(sql, values)] = asked(admin_client, f"{ORDERS}?{query}", counts=True)
+    assert read_whole(sql, values) == set()
+    assert "order_service" in plan(sql, values)
+    assert "trialshape" not in sql
+
+
 @pytest.mark.parametrize("order", ["since", "-since"])
 def test_since_is_read_in_the_order_of_its_index(admin_client, order):
     queries = asked(admin_client, f"{ORDERS}?o={order}")

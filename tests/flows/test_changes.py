@@ -1,13 +1,18 @@
 """Changes of a trial, what activations make of them, and the days on which they start (contract 3.2, 3.9)."""
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 
 from orders.activation import run_job
 from orders.models import BillingRecord
+from orders.services.giving_up import give_up
+from tests.factories import ApiTokenFactory
 from tests.flows.conftest import BILLING, BPM, USAGE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
+ORDERS = "/admin/orders/order/"
 IDN, IN_ASCII = "www.bücher.cn", "www.xn--bcher-kva.cn"
 
 
@@ -40,6 +45,50 @@ def test_another_service_type_cancels_all_and_makes_all_under_the_new_product(de
 def test_another_service_type_alone_keeps_the_domains(desk):
     desk.play(trial("T1", A, B), change("C1", BusinessType="4"))
     assert desk.billed()[1:] == [("cancel", "T1", [A, B]), ("create", "T1", [A, B])]
+
+
+def trials_of(client, service: str) -> set[str]:
+    """The trials of a service, in the list of orders and over the read API."""
+    found = client.get(ORDERS, {"kind__exact": "trial", "service_type__code__exact": service}).context["cl"]
+    assert found.result_count == len(found.result_list)
+    token = {"Authorization": f"Bearer {ApiTokenFactory().begins}"}
+    read = client.get("/api/orders/", {"kind": "trial", "service_type": service}, headers=token).json()["results"]
+    assert {row["order"] for row in read} == {row.number for row in found.result_list}
+    assert {row.service_now.pk for row in found.result_list} <= {service}
+    return {row.number for row in found.result_list}
+
+
+@pytest.mark.parametrize(
+    "then, service",
+    [
+        ([], "4"),
+        ([change("C2", BusinessType="1")], "1"),  # back to its own
+        ([change("C2", BusinessType="3")], "3"),
+        ([withdrawal("C1")], "1"),
+        ([change("C2", BusinessType="3"), withdrawal("C2")], "4"),
+        ([change("C2", BusinessType="3"), withdrawal("C1")], "3"),
+        ([withdrawal("T1")], "4"),
+        ([activation("A1", BusinessType="3"), withdrawal("A1")], "4"),
+    ],
+)
+def test_a_trial_is_found_by_the_service_that_its_changes_leave_it(desk, admin_client, then, service):
+    desk.play(trial("T1", A), trial("T2", B, BusinessType="4"), change("C1", BusinessType="4"))
+    for content in then:
+        desk.play(content)
+    call_command("prune", older_than=90, by="lisi")
+    assert {code for code in "1234" if "T1" in trials_of(admin_client, code)} == {service}
+    assert {code for code in "1234" if "T2" in trials_of(admin_client, code)} == {"4"}
+
+
+def test_a_trial_whose_change_was_given_up_is_found_by_its_own_service(desk, admin_client):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="refusal", count=9)
+    desk.play(change("C1", BusinessType="4"))
+    assert (trials_of(admin_client, "1"), trials_of(admin_client, "4")) == (set(), {"T1"})
+    for _step in ("cancel", "create"):
+        give_up(number="C1", step="", reason="大数据侧已确认", by="command:test", now=timezone.now())
+        desk.deliver()
+    assert (trials_of(admin_client, "1"), trials_of(admin_client, "4")) == ({"T1"}, set())
 
 
 @pytest.mark.parametrize("more", [{"DataFlow": "5"}, {"BusinessType": "1"}])

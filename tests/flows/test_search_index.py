@@ -83,6 +83,23 @@ def test_a_customer_goes_by_its_newest_name_and_is_found_by_each(desk):
     assert customers("湖畔") == customers("湖滨") == [ENTERPRISE]
 
 
+@pytest.mark.parametrize("noted", [False, True])
+def test_customers_of_a_version_before_are_found_in_their_list_by_each_name(desk, admin_client, monkeypatch, noted):
+    """It noted no texts of them, by which the list finds what fits very many."""
+    monkeypatch.setattr(find, "COMMON", 0)
+    desk.play(trial("T1", "a.example.com", EnterpriseName="湖畔视频"))
+    index()
+    Customer.objects.update(texts=None)
+    desk.play(trial("T2", "b.example.com", EnterpriseName="湖滨传媒"))
+    index()
+    if not noted:
+        Customer.objects.update(texts=None)
+    for term, found in (("湖畔", 1), ("湖滨传", 1), (ENTERPRISE[4:9], 1), ("湖边", 0), ("视频湖滨", 0)):
+        assert admin_client.get("/admin/orders/customer/", {"q": term}).context["cl"].result_count == found, term
+    index()
+    assert not Customer.objects.filter(texts=None).exists()
+
+
 def test_attributions_follow_the_orders(desk):
     desk.post(trial("T1", Attribution="SH"))
     desk.post(trial("T2", "b.example.com", Attribution="BJ"))

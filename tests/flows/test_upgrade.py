@@ -11,14 +11,16 @@ from django_q.models import OrmQ, Schedule
 from integrations import tasks
 from orders.errors import NotAllowedError
 from orders.models import BillingRecord, Difference, Order, TrialClaim, TrialEnd, TrialShape
-from orders.queries.shapes import shape_of
+from orders.queries.shapes import SERVICE_NOW, shape_of
 from orders.services.order_state import add_event
 from orders.services.reconciliation.take import take
+from orders.services.shape import fold_after_upgrade
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
 from tests.flows.reconciling import Books
 
 A, B = "a.example.com", "b.example.com"
+SERVICES = "orders.migrations.0034_changed_services"
 SHOWN = "orders.migrations.0018_held_orders_shown"
 MIGRATION = importlib.import_module("orders.migrations.0017_endings")
 
@@ -125,6 +127,23 @@ def test_orders_that_were_held_before_show_their_trial_after_the_upgrade(desk):
     assert (held.attribution_id, held.enterprise_id) == ("GD", desk.order("T1").enterprise_id)
     assert (held.enterprise_name, held.held_because) == (desk.order("T1").enterprise_name, "claim_held")
     assert desk.order("A1").attribution_id == "SH"  # it is not held
+
+
+def test_services_that_changes_gave_are_known_after_the_upgrade(desk):
+    """A version before noted them in the shape alone, and a worker of it may do so until it is stopped."""
+    desk.play(trial("T1", A), change("C1", BusinessType="4"), trial("T2", B), trial("T3", "c.example.com"))
+    desk.play(change("C2", BusinessType="4", of="T2"), change("C3", BusinessType="1", of="T2"))
+    trials = Order.objects.filter(kind="trial").order_by("number").values_list(SERVICE_NOW, flat=True)
+    Order.objects.update(changed_service=None)
+    assert list(trials.all()) == ["1", "1", "1"]
+    for _again in range(2):
+        importlib.import_module(SERVICES).fill(apps, None)
+        assert list(trials.all()) == ["4", "1", "1"]
+    assert Schedule.objects.filter(name="compare_after_upgrade").count() == 1
+    Order.objects.filter(number="T1").update(changed_service=None)
+    Order.objects.filter(number="T2").update(changed_service="4")
+    fold_after_upgrade()
+    assert list(trials.all()) == ["4", "1", "1"]
 
 
 def test_records_that_a_withdrawn_order_never_sent_are_deleted_after_the_upgrade(desk):

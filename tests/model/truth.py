@@ -28,7 +28,7 @@ from orders.models import (
     TrialClaim,
     TrialShape,
 )
-from orders.queries.shapes import entries_of, read_shape
+from orders.queries.shapes import SERVICE_NOW, entries_of, read_shape
 from orders.restored_guard import is_restored
 from orders.shape import fold, is_same
 from orders.states import may_move
@@ -355,8 +355,12 @@ def history_fits(books: Books) -> Iterator[str]:
 
 
 def shapes_are_kept(books: Books) -> Iterator[str]:
-    """What the desk keeps of a trial's shape is what a fold of all that shapes it gives."""
+    """What the desk keeps of a trial's shape is what a fold of all that shapes it gives, and lists find it by that."""
     kept = {row.pk: read_shape(row) for row in TrialShape.objects.all()}
+    found = dict(Order.objects.values_list("pk", SERVICE_NOW))
+    for pk, shape in kept.items():
+        if found[pk] != (shape.service or books.orders[pk].service_type_id):
+            yield f"{books.orders[pk].number} is found by the service {found[pk]}, its shape has {shape.service}"
     for pk, entries in entries_of([pk for pk, order in books.orders.items() if order.kind == Kind.TRIAL]).items():
         if pk not in kept or not is_same(kept[pk], fold(entries)):
             yield f"{books.orders[pk].number}: kept is {kept.get(pk)}, a fold gives {fold(entries)}"
