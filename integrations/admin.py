@@ -16,7 +16,12 @@ from orders.order_page.error_details import code_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
-LEASES = {"notices": _("notices to staff"), "linger": _("waiting for new work"), "search": _("the search's index")}
+LEASES = {
+    "notices": _("notices to staff"),
+    "linger": _("waiting for new work"),
+    "search": _("the search's index"),
+    "probes": _("test calls"),
+}
 
 
 @register_list(

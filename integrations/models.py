@@ -57,6 +57,7 @@ class Breaker(models.Model):
         verbose_name = _("breaker")
         verbose_name_plural = _("breakers")
         ordering = ["partner"]
+        permissions = [("probe_partners", "Can make test calls")]
 
     def __str__(self):
         return self.partner

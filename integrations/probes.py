@@ -1,8 +1,9 @@
-"""Asks each thing that the desk leans on, one after the other: `status --probe` (contract section 5)."""
+"""Asks each thing that the desk leans on: `status --probe` one by one (contract section 5), a page together."""
 
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple
@@ -13,19 +14,22 @@ from django.utils import timezone
 
 from integrations.bigdata.client import query_product_infos
 from integrations.clocks import clock_differences, wrong_clocks
+from integrations.database_deadline import LOOK, database_deadline
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.http import PartnerError, reach
 from notifications.sending import MailError, greet
 
+FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
 NOBODYS = "DESK-PROBE"  # a number that no order has: the answer is an empty list
 
 
 class Probe(NamedTuple):
-    """What was asked, how many seconds that took, and what was wrong; empty if nothing was."""
+    """What was asked, how many seconds that took, and what was wrong, for engineers and as a code; empty if nothing."""
 
     what: str
     seconds: float
     trouble: str
+    code: str
 
 
 def probe_all() -> list[Probe]:
@@ -34,13 +38,32 @@ def probe_all() -> list[Probe]:
     return [_timed(what, ask) for what, ask in PROBES.items()]
 
 
-def _timed(what: str, ask: Callable[[], str | None]) -> Probe:
-    began, trouble = time.monotonic(), None
+def probe_together(*, within: float) -> list[Probe]:
+    """The same, within so many seconds: whoever has not answered by then counts as timed out.
+
+    What needs no database is asked in threads. One that is still waiting then ends by its own time-out.
+    """
+    end = time.monotonic() + within
+    threads = ThreadPoolExecutor(len(IN_THREADS), thread_name_prefix="probe")
+    asked = {what: threads.submit(_timed, what, PROBES[what]) for what in IN_THREADS}
+    with database_deadline(min(LOOK, within)):
+        found = {what: _timed(what, ask) for what, ask in PROBES.items() if what not in asked}
+    wait(asked.values(), timeout=max(end - time.monotonic(), 0))
+    threads.shutdown(wait=False)
+    late = f"no answer within {within:g} s"
+    found |= {what: one.result() if one.done() else Probe(what, within, late, TIMEOUT) for what, one in asked.items()}
+    return [found[what] for what in PROBES]
+
+
+def _timed(what: str, ask: Callable[[], tuple[str, str] | None]) -> Probe:
+    began, trouble, code = time.monotonic(), "", ""
     try:
-        trouble = ask()
-    except (PartnerError, MailError, Error, OSError) as error:
-        trouble = str(error) or type(error).__name__
-    return Probe(what, round(time.monotonic() - began, 3), " ".join((trouble or "").split()))
+        code, trouble = ask() or ("", "")
+    except (PartnerError, MailError) as error:
+        code, trouble = error.code, str(error)
+    except (Error, OSError) as error:
+        code, trouble = FAILED, str(error) or type(error).__name__
+    return Probe(what, round(time.monotonic() - began, 3), " ".join(trouble.split()), code)
 
 
 def _ask_database() -> None:
@@ -61,8 +84,8 @@ def _greet_mail_server() -> None:
         greet(connect=connected, tls=TLSSocket)
 
 
-def _write_files() -> str:
-    """Writes a nameless file into each folder that files of ours go into."""
+def _write_files() -> tuple[str, str] | None:
+    """Writes a nameless file into each folder that files of ours go into. Returns code and trouble, as all do."""
     troubles = []
     for name in ("STATE_DIR", "ATTACHMENT_DIR", "EXPORT_DIR"):
         folder = Path(getattr(settings, name))
@@ -72,15 +95,16 @@ def _write_files() -> str:
                     file.write(b"probe")
         except OSError as error:
             troubles.append(f"{name}: {error.strerror}")
-    return "; ".join(troubles)
+    return (FOLDER, "; ".join(troubles)) if troubles else None
 
 
-def _compare_clocks() -> str:
+def _compare_clocks() -> tuple[str, str] | None:
     wrong = wrong_clocks(clock_differences(now=timezone.now()))
-    return "; ".join(f"{code}: {params['seconds']} s ahead" for code, params in wrong.items())
+    told = "; ".join(f"{code}: {params['seconds']} s ahead" for code, params in wrong.items())
+    return (next(iter(wrong)), told) if wrong else None
 
 
-PROBES: dict[str, Callable[[], str | None]] = {
+PROBES: dict[str, Callable[[], tuple[str, str] | None]] = {
     "database": _ask_database,
     "bigdata": _look_up,
     "bpm": _reach_bpm,
@@ -88,3 +112,4 @@ PROBES: dict[str, Callable[[], str | None]] = {
     "disk": _write_files,
     "clock": _compare_clocks,
 }
+IN_THREADS = ("bigdata", "bpm", "mail", "disk")

@@ -35,10 +35,17 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from django.contrib.admin import site
 
         from orders.admin.pauses_in_force import may_pause, pauses_for
+        from orders.lists.registration import Section
         from orders.lists.scope import why_blind
         from orders.search.page import find_page
-        from project.admin_site.site import Parts
+        from project.admin_site.site import MenuPage, Parts
+        from project.calls_page import calls_page, may_see_calls
         from project.dashboard.all_is_well import dashboard
+        from project.probes_page import may_probe, probes_page
         from project.restored_page import restored_page
 
-        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page)
+        pages = [
+            MenuPage(Section.SENT, _("Calls of a day"), "calls", may_see_calls, calls_page),
+            MenuPage(Section.ENGINE, _("Test calls"), "probes", may_probe, probes_page),
+        ]
+        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page, pages)

@@ -38,6 +38,10 @@ PartnerFilter = word_filter(
     {partner.value: (partner.label, Q(channel__in=channels_of(partner))) for partner in Partner},
 )
 
+StepFilter = word_filter(
+    "step", _("step"), {step.value: (step.label, Q(dispatch__step=step)) for step in Dispatch.Step}
+)
+
 
 @undoubted_chip.register
 def _step_chip(row: Dispatch) -> str:
@@ -190,7 +194,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
     sortable_by = []
     ordering = ["-pk"]
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
-    list_filter = ["outcome", day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
+    list_filter = ["outcome", StepFilter, day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
     linked_by = ["dispatch"]
     personal_columns = {"error": mask_text_or_json}
     list_select_related = ["dispatch__order"]

@@ -97,6 +97,7 @@ WORDS = {
     "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
     "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
     "partner_paused": gettext_lazy("%(partner)s paused"),
+    "partners_probed": gettext_lazy("Made test calls"),
     "partner_resumed": gettext_lazy("%(partner)s resumed"),
     "start_slept_through": gettext_lazy("Its start day came while %(partner)s was paused; it is made up for now"),
     "schedule_saved": gettext_lazy("Scheduled export saved: %(name)s"),

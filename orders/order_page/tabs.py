@@ -26,7 +26,7 @@ from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
-from orders.queries.times import times_of
+from orders.queries.times import Stretch, Why, placed, times_of
 from orders.services.files import why_not_waive
 from orders.steps import OTHER_CHANNELS
 from orders.untrusted_text import pretty
@@ -42,6 +42,27 @@ MEANS = {
     Record.DELETED: _("removed there; the call beside it is the receipt"),
     Record.UNKNOWN: _("no definite answer: the same call is repeated, or the record looked up, before anything else"),
 }
+WAIT_TONES = {
+    Why.QUEUE: "grey",
+    Why.START: "grey",
+    Why.PARTNER: "blue",
+    Why.APPROVAL: "violet",
+    Why.RETRY: "amber",
+    Why.HOLD: "amber",
+    Why.PAUSE: "amber",
+    Why.LEASE: "red",
+}
+NARROWEST = 0.5  # percent of the chart's width, so that each bar is seen
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of the chart of times. `left` and `width` are percents of its width."""
+
+    stretch: Stretch
+    tone: str
+    left: str
+    width: str
 
 
 @dataclass(frozen=True)
@@ -209,7 +230,17 @@ def events(ask: Ask) -> dict:
     told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
-    return {"rows": page, "told": told, "filters": filters, "times": times}
+    total = sum(one.seconds for one in times)
+    return {"rows": page, "told": told, "filters": filters, "times": bars_of(times), "total": total}
+
+
+def bars_of(times: list[Stretch]) -> list[Bar]:
+    bars = []
+    for one, begins, length in placed(times):
+        width = max(length * 100, NARROWEST)
+        left = min(begins * 100, 100 - width)
+        bars.append(Bar(one, WAIT_TONES[one.why], f"{left:.2f}%", f"{width:.2f}%"))
+    return bars
 
 
 def raw(ask: Ask) -> dict:

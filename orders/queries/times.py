@@ -4,7 +4,7 @@ Read from attempts, events and pauses that are there. What goes on beside an ord
 """
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, TextChoices
@@ -72,6 +72,15 @@ def times_of(order: Order, *, now: Moment) -> list[Stretch]:
     if step := left.defer("payload").first():
         found += _wait(at, now, step, before.get(step.pk), held, pauses)
     return found
+
+
+def placed(stretches: Sequence[Stretch]) -> Iterator[tuple[Stretch, float, float]]:
+    """For a chart: each stretch, with its beginning and its length as shares (0 to 1) of the whole time."""
+    if stretches:
+        first, last = stretches[0].begins, stretches[-1].ends
+        whole = (last - first).total_seconds() or 1
+        for one in stretches:
+            yield one, (one.begins - first).total_seconds() / whole, one.seconds / whole
 
 
 def _held(order: Order, now: Moment) -> Iterator[tuple[Moment, Moment, Why]]:

@@ -28,6 +28,7 @@ ACTS = {
     "decide_order": gettext_lazy("decide in BPM's place"),
     "proceed_order": gettext_lazy("let an order of a closed trial go on"),
     "pause_partner": gettext_lazy("pause and resume a partner"),
+    "probe_partners": gettext_lazy("make test calls"),
     "release_restored": gettext_lazy("say that a restored desk may send again"),
     "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
     "share_view": gettext_lazy("share views of lists with a role"),

@@ -44,6 +44,7 @@ ADMINISTRATOR = [
     *(f"project.{act}_user" for act in ("add", "change")),
     "project.delete_failedlogin",
     *(f"integrations.{act}_apitoken" for act in ("add", "revoke")),
+    "integrations.probe_partners",
 ]
 APPROVER = [
     *DECIDE,

@@ -1,7 +1,8 @@
 """The staff's site (contract section 6, `/admin/`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
@@ -9,6 +10,7 @@ from django.core.exceptions import BadRequest
 from django.http import Http404
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
@@ -17,6 +19,17 @@ from orders.lists.change_list import CappedPaginator
 from orders.lists.guard import GuardedAdmin
 from orders.lists.registration import Section, lists_in_order
 from orders.restored_guard import is_restored
+
+
+@dataclass(frozen=True)
+class MenuPage:
+    """A page of no model in the menu, behind its section's lists, for those who may open it."""
+
+    section: Section
+    title: str | Promise
+    name: str
+    may: Callable
+    page: Callable
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class Parts:
     dashboard: Callable
     find_page: Callable
     restored_page: Callable
+    menu_pages: Sequence[MenuPage]
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -75,7 +89,8 @@ class DeskAdminSite(AdminSite):
         }
 
     def get_app_list(self, request, app_label=None):
-        """The menu's sections with the lists that the user may read. Django sorts all by name first, on each page."""
+        """The menu's sections with the lists and pages that the user may read. Django sorts all by name first, on each
+        page."""
         if app_label:
             return super().get_app_list(request, app_label)
         found: dict[Section, list[dict]] = {}
@@ -85,6 +100,11 @@ class DeskAdminSite(AdminSite):
                 url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=self.name)
                 entry = {"name": capfirst(meta.verbose_name_plural), "object_name": meta.object_name, "admin_url": url}
                 found.setdefault(place.section, []).append(entry | {"model": model})
+        for page in self.parts.menu_pages:
+            if page.may(request.user):
+                url = reverse(f"admin:{page.name}", current_app=self.name)
+                entry = {"name": page.title, "object_name": page.name, "admin_url": url}
+                found.setdefault(page.section, []).append(entry)
         return [
             {"name": section.label, "app_label": section.value, "models": models} for section, models in found.items()
         ]
@@ -94,9 +114,11 @@ class DeskAdminSite(AdminSite):
         return JavaScriptCatalog.as_view(packages=["django.contrib.admin", "project"])(request)
 
     def get_urls(self):
+        pages = self.parts.menu_pages
         return [
             path("restored/", self.admin_view(self.restored), name="restored"),
             path("find/", self.admin_view(self.find), name="find"),
+            *(path(f"{one.name}/", self.admin_view(partial(one.page, site=self)), name=one.name) for one in pages),
             *super().get_urls(),
         ]
 

@@ -19,6 +19,7 @@ from orders.order_page.pauses import slept_words
 from orders.queries.pauses import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN, DESK
+from project.calls_page import may_see_calls
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
@@ -30,6 +31,7 @@ from project.dashboard.waiting import Waiting, waiting_of
 from project.observability.expiry import Expiry, expiring_here
 from project.observability.facts import Facts, Waits
 from project.observability.status_report import LATE, RETRIED_LATE
+from project.probes_page import may_probe
 
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8
@@ -64,6 +66,8 @@ class Dashboard:
     late: dict[str, float] = field(default_factory=dict)
     tried: dict[str, float] = field(default_factory=dict)
     may_pause: bool = False
+    may_probe: bool = False
+    may_see_calls: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
 
@@ -177,7 +181,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         if not page.restored:
             page.late = {name: age for name, age in facts.oldest_due.items() if age > LATE}
             page.tried = {name: age for name, age in facts.oldest_retrying.items() if age > RETRIED_LATE}
-        page.may_pause = may_pause(user)
+        page.may_pause, page.may_probe, page.may_see_calls = may_pause(user), may_probe(user), may_see_calls(user)
     if user.has_perm("orders.view_order"):
         page.slept = [slept_words(slept_through_for(user, row.pause, now=now)) for row in pauses]
     if user.has_perm("integrations.view_heartbeat"):

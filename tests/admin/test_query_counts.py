@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.admin.search import customer_address
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
-from orders.models import Order
+from orders.models import InboundMessage, Order
 from orders.search.index import index_orders
 from tests import factories as make
 from tests.admin.orders import failed, step
@@ -275,3 +275,14 @@ def test_the_dashboard(staff):
         make.BreakerFactory(opened_at=timezone.now())
 
     grows_not(staff, reverse("admin:index"), grow, DASHBOARD)
+
+
+def test_a_day_s_calls(unlimited):
+    url = reverse("admin:calls") + f"?day={timezone.localdate()}"
+
+    def grow():
+        for row in (make.DispatchFactory(), make.BpmDispatchFactory()):
+            make.AttemptFactory(dispatch=row, started_at=timezone.now(), finished_at=timezone.now(), outcome="refused")
+        make.InboundMessageFactory(received_at=timezone.now(), rsp_code=f"2{InboundMessage.objects.count():04}")
+
+    grows_not(unlimited, url, grow, PAGE)

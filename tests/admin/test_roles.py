@@ -46,6 +46,7 @@ ACTS = {
     "enter_trial": "yes no  no  yes no",
     "share_view": "yes no  no  yes no",
     "pause_partner": "no  yes no  yes no",
+    "probe_partners": "no  no  no  yes no",
     "give_up_step": "no  yes no  yes no",
     "take_books": "no  yes no  yes no",
     "accept_difference": "no  yes no  yes no",

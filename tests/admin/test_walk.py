@@ -18,7 +18,7 @@ from django_q.models import OrmQ
 
 from integrations.models import ApiToken
 from notifications.models import Notice
-from orders.models import Pause, Province, ServiceType, Timeline
+from orders.models import OrderEvent, Pause, Province, ServiceType, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
@@ -282,6 +282,7 @@ def acts_of_all(found):
         "pause a partner": ("orders_pause_partner", ["bigdata"], {"reason": "x"}, Pause.objects),
         "resume a partner": ("orders_resume_partner", ["bpm"], {}, Pause.objects.filter(pk=paused.pk)),
         "let a restored desk send": ("restored", [], {"reason": "x"}, Timeline.objects),
+        "make test calls": ("probes", [], {}, OrderEvent.objects.filter(kind="partners_probed")),
         "unlock a log-in": (
             "project_failedlogin_changelist", [], {"action": "unlock", "_selected_action": lock.pk}, FailedLogin.objects
         ),

@@ -226,3 +226,20 @@ def test_one_without_an_index_is_noticed(admin_client):
     assert read_whole("SELECT * FROM orders_order WHERE cp_id = 'x'") == {"orders_order"}
     assert read_whole('SELECT 1 FROM "orders_order" U0 WHERE U0.cp_id = %s', ["x"]) == {"orders_order"}
     assert sorts("SELECT * FROM orders_order ORDER BY cp_id")
+
+
+def test_a_day_s_calls_are_found_by_their_index(admin_client):
+    """However many there are, only those of the day are read."""
+    found = []
+
+    def note(execute, sql, values, many, context):
+        found.append((sql, tuple(values or ())))
+        return execute(sql, values, many, context)
+
+    with connection.execute_wrapper(note):
+        assert admin_client.get(reverse("admin:calls"), {"day": "2021-01-01"}).status_code == 200
+    [steps] = [one for one in found if "orders_attempt" in one[0]]
+    [answers] = [one for one in found if "orders_inboundmessage" in one[0]]
+    for asking, index in ((steps, "attempt_started"), (answers, "inbound_received")):
+        assert read_whole(*asking) == set()
+        assert index in plan(*asking)

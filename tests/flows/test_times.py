@@ -1,6 +1,7 @@
 """Where an order's time went: every second since BBOSS's call has a reason."""
 
 import datetime
+import re
 
 from django.core.management import call_command
 from django.utils import timezone
@@ -73,3 +74,25 @@ def test_the_orders_page_shows_it(desk, admin_client):
     page = admin_client.get(f"/admin/orders/order/{order.pk}/change/?tab=events").content.decode()
     assert "时间去向" in page
     assert "后台程序中断" in page
+
+
+def test_a_chart_shows_when_each_wait_was(desk, admin_client, capsys):
+    """A minute in the queue, then three minutes of a worker that died: a quarter of the width, and the rest."""
+    desk.post(trial(1))
+    desk.clock.shift(60)
+    desk.claim(lease=60)
+    desk.clock.shift(180)
+    desk.deliver()
+    call_command("show", "100T0001", "--times")
+    bars = [line.partition("[")[2].partition("]")[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert bars[:2] == ["######..................", "......##################"]
+    assert {len(bar) for bar in bars} == {24}
+    order = Order.objects.get()
+    page = admin_client.get(f"/admin/orders/order/{order.pk}/change/?tab=events").content.decode()
+    chart = page.partition('<ol class="times">')[2].partition("</ol>")[0]
+    drawn = re.findall(r'<li class="tone-(\w+)">.*?<rect x="([\d.]+)%" width="([\d.]+)%"', chart, re.DOTALL)
+    assert len(drawn) == len(bars)
+    assert drawn[:2] == [("grey", "0.00", "25.00"), ("red", "25.00", "75.00")]
+    assert all(float(left) + float(width) <= 100 for _tone, left, width in drawn)
+    assert "共 240.0 秒" in page
+    assert "style=" not in chart

@@ -13,13 +13,14 @@ from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
 from orders.queries.shapes import shape_of
 from orders.queries.status_report import order_status
-from orders.queries.times import times_of
+from orders.queries.times import placed, times_of
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
 
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10
 MAX_DOMAINS = 10
+BAR = 24  # characters of the longest bar of --times
 
 
 class Command(BaseCommand):
@@ -42,16 +43,16 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(self.lines(found, facts)))
 
     def times(self, order: Order) -> list[str]:
-        """A line for each wait and each call, and their sum."""
+        """A line for each wait and each call with a bar that shows when it was, and their sum."""
         stretches = times_of(order, now=timezone.now())
         lines = []
-        for one in stretches:
+        for one, begins, length in placed(stretches):
             call = f", attempt {one.attempt.number} {one.attempt.outcome or 'open'}" if one.attempt else ""
             began, why = (
                 f"{timezone.localtime(one.begins):%Y-%m-%d %H:%M:%S}",
                 padded(with_code(one.why.label, one.why), 40),
             )
-            lines.append(f"  {began} {one.seconds:10.1f} s  {why} {one.step}{call}")
+            lines.append(f"  {began} {one.seconds:10.1f} s  [{bar(begins, length)}]  {why} {one.step}{call}")
         total = sum(one.seconds for one in stretches)
         return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]
 
@@ -138,6 +139,13 @@ class Command(BaseCommand):
         if len(rows) > MAX_RECORDS:
             lines.append(f"  record  ... {len(rows) - MAX_RECORDS} more (--json lists all)")
         return lines
+
+
+def bar(begins: float, length: float) -> str:
+    """A stretch of time among BAR characters. Both are shares of the whole; the shortest one has a character."""
+    width = max(round(length * BAR), 1)
+    left = min(round(begins * BAR), BAR - width)
+    return ("." * left + "#" * width).ljust(BAR, ".")
 
 
 def _sides(row: Difference) -> str:

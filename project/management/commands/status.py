@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if options["probe"]:
             probes = probe_all()
             found["probes"] = [
-                {"what": what, "seconds": seconds, "trouble": trouble} for what, seconds, trouble in probes
+                {"what": probe.what, "seconds": probe.seconds, "trouble": probe.trouble} for probe in probes
             ]
             found["reasons"] += [f"probe of {probe.what}: {probe.trouble}" for probe in probes if probe.trouble]
             told += [f"probe        {probe.what} {probe.seconds:.3f} s {probe.trouble or 'ok'}" for probe in probes]
