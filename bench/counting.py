@@ -1,20 +1,24 @@
-"""What counting costs: CPU of an order and of a step, with and without it, in interleaved pairs: the least of each.
+"""What counting and log lines cost: CPU of an order and of a step without and with them, by turns: the least of each.
 
-Run `python -m bench.counting [PAIRS]`. Everything is in one process: the endpoint by Django's test client, the delivery
-to a sandbox that is reached without a connection.
+Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything is in one process: the endpoint
+by Django's test client, the delivery to a sandbox that is reached without a connection. Lines go into memory.
 """
 
+import io
 import json
+import logging
 import os
 import sys
 import time
 import uuid
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-ORDERS, CALLS = 150, 20_000
+ORDERS, CALLS = 50, 20_000
+WAYS = ("neither", "counted", "counted, with a line")
+LOGGERS = ("project.observability.requests", "integrations.delivery.loop")
 
 
-def main(pairs: int) -> None:
+def main(rounds: int) -> None:
     import django
 
     django.setup()
@@ -32,6 +36,8 @@ def main(pairs: int) -> None:
     from tests.template import fresh_database
 
     setup_test_environment()
+    console = next(one for one in logging.getLogger().handlers if isinstance(one, logging.StreamHandler))
+    console.setStream(io.StringIO())
     real = {name: getattr(counting, name) for name in ("INBOUND", "INBOUND_SECONDS", "CALLS", "CALL_SECONDS")}
     client, number = Client(), iter(range(10**6))
 
@@ -53,15 +59,21 @@ def main(pairs: int) -> None:
     with fresh_database(), reached_directly() as sandbox:
         point_at(settings, sandbox)
         spent()
-        with_it, without = [], []
-        for pair in range(2 * pairs):
-            on = pair % 4 in (0, 3)
-            for name, metric in real.items():
-                setattr(counting, name, metric if on else _Nothing())
-            (with_it if on else without).append(spent())
+        found = {way: [] for way in WAYS}
+        for turn in range(rounds):
+            for way in WAYS[:: -1 if turn % 2 else 1]:
+                for name, metric in real.items():
+                    setattr(counting, name, _Nothing() if way == "neither" else metric)
+                for name in LOGGERS:
+                    logging.getLogger(name).setLevel(logging.INFO if "line" in way else logging.WARNING)
+                found[way].append(spent())
     for place, what in enumerate(("order", "step")):
-        usual, counted = (min(one[place] for one in found) for found in (without, with_it))
-        print(f"{what}: {usual:.3f} ms of CPU, counted {counted:.3f} ms ({counted / usual - 1:+.2%})")
+        least = {way: min(one[place] for one in times) for way, times in found.items()}
+        usual = least.pop("neither")
+        more = ", ".join(f"{way} {value:.3f} ms ({value / usual - 1:+.2%})" for way, value in least.items())
+        print(f"{what}: {usual:.3f} ms of CPU, {more}")
+    for name, metric in real.items():
+        setattr(counting, name, metric)
     began = time.process_time()
     for _ in range(CALLS):
         counting.count_call("bpm", "start_bpm", "done", 0.1)

@@ -96,19 +96,25 @@ def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
     return safe
 
 
+@functools.lru_cache(maxsize=4096)
+def _labelled(metric, *labels: str):
+    """The metric of these labels, which the library looks up under a lock each time."""
+    return metric.labels(*labels)
+
+
 @_only_counts
 def count_inbound(source: str, code: str, seconds: float) -> None:
     """A call of `bboss`, `bpm` or `api`. `code`: the rspCode or HTTP status of its answer."""
-    INBOUND.labels(source, code).inc()
-    INBOUND_SECONDS.labels(source).observe(seconds)
+    _labelled(INBOUND, source, code).inc()
+    _labelled(INBOUND_SECONDS, source).observe(seconds)
 
 
 @_only_counts
 def count_call(partner: str, step: str, outcome: str, seconds: float | None) -> None:
     """A call to a partner. `seconds` is None if nobody knows how long it took, since its worker died."""
-    CALLS.labels(partner, step, outcome).inc()
+    _labelled(CALLS, partner, step, outcome).inc()
     if seconds is not None:
-        CALL_SECONDS.labels(partner, step).observe(seconds)
+        _labelled(CALL_SECONDS, partner, step).observe(seconds)
 
 
 @_only_counts

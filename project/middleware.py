@@ -1,5 +1,6 @@
-"""The database's deadline, people's names, the size of uploads, and the content security policy."""
+"""The database's deadline, the Host header, people's names, the size of uploads, and the content security policy."""
 
+from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
@@ -8,6 +9,7 @@ from orders.people import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
 PARTNERS = ("/api/bboss/", "/api/bpm/")
+PROBES = {"/livez", "/readyz"}
 
 
 class DatabaseDeadlineMiddleware:
@@ -35,6 +37,14 @@ def _length(meta: dict) -> int | None:
     """The announced length; None if there is none or it makes no sense."""
     given = str(meta.get("CONTENT_LENGTH") or "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's, which refuses a Host header outside ALLOWED_HOSTS: but a probe comes by the address of its container,
+    which nobody knows beforehand. What these two answer holds no link."""
+
+    def process_request(self, request):
+        return None if request.path in PROBES else super().process_request(request)
 
 
 class UploadSizeMiddleware:

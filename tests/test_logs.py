@@ -109,6 +109,38 @@ def test_a_line_of_a_request_holds_no_query_and_no_referer(client, db, lines):
     assert "/a%0D%0A2026" in second["path"]
 
 
+SECRETS = [
+    '"accessToken": "%s"',
+    "ACCESSTOKEN=%s",
+    "sign=%s&a=1",
+    "x-signature: %s",
+    "PassWord : %s",
+    "pa\u017f\u017fword=%s",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS, ids=ascii)
+def test_a_secret_is_masked_however_its_name_is_written(lines, text):
+    said = text % "s3cret"
+    for _ in range(2):
+        with log_facts(path=said, order=said):
+            logging.getLogger("desk").warning(said)
+    assert all("***" in line[member] for line in lines() for member in ("message", "path", "order"))
+    assert "s3cret" not in str(lines())
+
+
+MOMENTS = ["2026-11-28T20:00:00", "2026-11-28T20:00:00.000999", "2026-11-28T20:00:00.001", "2026-11-28T23:59:59.999999"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_line_has_its_moment_with_milliseconds_and_zone(moment):
+    record = logging.LogRecord("desk", logging.INFO, __file__, 1, "x", (), None)
+    given = datetime.datetime.fromisoformat(f"{moment}+00:00")
+    record.created = given.timestamp()
+    shown = LineFormatter().format(record).split()[0]
+    assert shown == given.astimezone().isoformat(timespec="milliseconds")
+
+
 def test_people_and_secrets_are_masked_and_a_long_line_is_cut(lines):
     log = logging.getLogger("desk")
     with log_facts(trans_ido="13712345678\n", order="张三 zhangsan@example.com"):

@@ -1,6 +1,7 @@
 """Log lines: one event on each line, with the request's id. Secrets and personal data are masked."""
 
 import datetime
+import functools
 import json
 import logging
 import re
@@ -10,7 +11,9 @@ from notifications.masks import head, mask_text
 from orders.log_facts import known_facts
 
 SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
+NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; one is in each of these
 LONGEST = 16 * 1024  # bytes of a message, and of a traceback
+REPEATED = 200  # characters of a text that is likely to come again, such as a path
 OF_A_LINE = (
     *("trace", "caller", "path", "status", "seconds", "code", "trans_ido"),
     *("order", "partner", "step", "key", "attempt", "outcome"),
@@ -18,11 +21,17 @@ OF_A_LINE = (
 FOREIGN = {"path", "code", "trans_ido", "order"}  # of these others may write what they like
 callers_outage = Outage(logging.getLogger(__name__), "callers")
 INSIDE = "    "  # before each line of a traceback, so that none looks like an event
+JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+# No line of ours names them, and looking them up costs as much as masking the line.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
 def redact(text: str) -> str:
     """The text with secrets and personal data masked. Lengths are not kept."""
-    return mask_text(SECRET.sub(r"\1***", text))
+    plain = text.lower()
+    if not text.isascii() or any(name in plain for name in NAMES_OF_SECRETS):  # outside ASCII, ſ counts as an s
+        text = SECRET.sub(r"\1***", text)
+    return mask_text(text)
 
 
 def cut(text: str) -> str:
@@ -36,6 +45,16 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
+
+
+def safe(text: str) -> str:
+    """The text cut, masked and as one line. A short one is remembered: lines say the same paths, codes and orders."""
+    return _safe_again(text) if len(text) <= REPEATED else one_line(redact(cut(text)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _safe_again(text: str) -> str:
+    return one_line(redact(text))
 
 
 class AwayFilter(logging.Filter):
@@ -72,7 +91,16 @@ class MaskFilter(logging.Filter):
 
 def moment_of(record: logging.LogRecord) -> str:
     """ISO 8601 with zone, milliseconds."""
-    return datetime.datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+    second, millisecond = divmod(round(record.created * 1e6) // 1000, 1000)
+    text, zone = _second(second)
+    return f"{text}.{millisecond:03d}{zone}"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> tuple[str, str]:
+    """A second (of the epoch) here, and the zone. Many lines are of the same one."""
+    moment = datetime.datetime.fromtimestamp(second).astimezone()
+    return f"{moment:%Y-%m-%dT%H:%M:%S}", moment.isoformat()[19:]
 
 
 def present_id() -> str:
@@ -116,5 +144,5 @@ class JsonFormatter(LineFormatter):
         for name in OF_A_LINE:
             value = getattr(record, name, None) or facts.get(name)
             if value not in (None, ""):
-                told[name] = one_line(redact(cut(value))) if name in FOREIGN else value
-        return json.dumps(told, ensure_ascii=False, default=str)
+                told[name] = safe(value) if name in FOREIGN else value
+        return JSON.encode(told)

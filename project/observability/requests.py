@@ -2,8 +2,8 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from urllib.parse import quote
 
 from django.conf import settings
@@ -32,7 +32,7 @@ class RequestMiddleware:
 
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")
-        number = given if SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+        number = given if SAFE_ID.fullmatch(given) else secrets.token_hex(16)
         began = time.monotonic()
         about = {
             "request": number,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from integrations.bboss.sample_envelope import signed_envelope
+from project.observability.readiness import NO_WORKER
 from tests.harness.desk import ProcessDesk
 from tests.hostile.mutations import BBOSS, BPM
 
@@ -148,3 +149,29 @@ def test_nothing_of_this_was_our_fault(desk, talk, order):
     assert talk(head(BBOSS, f"Content-Length: {len(order)}") + order)[0].code == "00000"
     log = (desk.folder / "web.log").read_text()
     assert "Traceback" not in log
+
+
+HOSTS = ["10.42.0.17:8000", "[fd00::17]:8000", "web", "elsewhere.example", "a b/c", ""]
+
+
+def get(path: str, host: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_probe_comes_by_a_pods_address(talk, host):
+    """Whoever runs containers asks each of them by its own address, which ALLOWED_HOSTS can't name beforehand."""
+    answers = [talk(get(path, host))[0] for path in ("/livez", "/readyz?for=intake", "/readyz")]
+    assert [answer.status for answer in answers] == [200, 200, 503]
+    assert answers[0].body == b"ok"
+    assert json.loads(answers[1].body)["status"] == "ready"
+    assert json.loads(answers[2].body)["reasons"] == [NO_WORKER]
+
+
+OTHERS = ["/", "/admin/", "/admin/login/", "/metrics", "/api/docs", "/api/orders/", "/readyz/", "/livez/", "//readyz"]
+
+
+@pytest.mark.parametrize("path", [*OTHERS, "/admin/../readyz", "/nowhere?/readyz", "/READYZ"])
+def test_no_other_address_takes_a_name_that_is_not_ours(talk, path):
+    for host in HOSTS[:-1]:
+        assert [reply.status for reply in talk(get(path, host))] == [400]
