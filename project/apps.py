@@ -37,8 +37,11 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from orders.admin.pauses_in_force import may_pause, pauses_for
         from orders.lists.scope import why_blind
         from orders.search.page import find_page
+        from project.accounts.company.views import end_address
+        from project.accounts.emergency import LoginForm
         from project.admin_site.site import Parts
         from project.dashboard.all_is_well import dashboard
         from project.restored_page import restored_page
 
-        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page)
+        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page, end_address)
+        site.login_form = LoginForm
