@@ -5,6 +5,7 @@ import hashlib
 import secrets
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import PermissionDenied
@@ -97,7 +98,7 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
     valid = Q(link=_hash(request.session.get(KEY, "")), link_until__gt=now, user__is_active=True, user__is_staff=True)
     row = EmergencyAccount.objects.select_related("user").filter(valid).first()
     if row is None:
-        return render(request, "admin/emergency_link.html", {}, status=403)
+        return render(request, "admin/emergency_link.html", admin.site.each_context(request), status=403)
     form = SetPasswordForm(row.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -108,7 +109,7 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
         if used:
             request.session.pop(KEY)
         return redirect("admin:login" if used else "emergency_link")
-    return render(request, "admin/emergency_link.html", {"form": form})
+    return render(request, "admin/emergency_link.html", admin.site.each_context(request) | {"form": form})
 
 
 def _hash(key: str) -> str:
