@@ -7,7 +7,7 @@ override PEERS := .venv-peers
 UV_COMPILE := $(VENV)/bin/uv pip compile -q --generate-hashes --python-version 3.11 --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bench-check bench-peers bench-growth bundle lint coverage house messages lock clean
+.PHONY: help venv demo test test-browser screenshots first-start kills versions chaos fuzz model model-long interleave drills restore-drill bench bench-check bench-peers bench-growth bundle lint coverage house messages provider lock clean
 
 help:
 	@echo "make demo    play the three cases on a whole desk with its partners' sandbox; stays (DEMO_EXIT=1: ends)"
@@ -33,6 +33,7 @@ help:
 	@echo "make coverage      lines and branches that the tests in process run on SQLite; at least 95 % of plan and services"
 	@echo "make house   functions per 1,000 lines, longest files, files that one order runs through; ARGS=--files names them"
 	@echo "make messages      write the Chinese catalogue anew from the sources, and compile it"
+	@echo "make provider      a real OpenID provider (npm) for tests/company; without it those tests are skipped"
 	@echo "make venv    the virtual environment in $(VENV), from the lock files"
 	@echo "make lock    compile requirements*.in into lock files (ARGS=--upgrade takes newer versions)"
 	@echo "make clean   remove what these made"
@@ -131,6 +132,14 @@ coverage: $(VENV)/stamp
 house: $(VENV)/stamp
 	@$(PY) -m tests.tools.house $(ARGS)
 
+# The real provider of tests/company/test_real_provider.py, from npm by its lock file.
+.provider/stamp: tests/company/provider/package.json tests/company/provider/package-lock.json
+	@rm -rf .provider && mkdir .provider && cp $^ .provider/
+	@npm ci --prefix .provider --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+provider: .provider/stamp
+
 messages: $(VENV)/stamp
 	@$(PY) -m tests.tools.messages
 
@@ -139,5 +148,5 @@ lock: $(VENV)/stamp
 	$(UV_COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) $(PEERS) .demo .pytest_cache .ruff_cache .mypy_cache .coverage staticfiles dist
+	rm -rf $(VENV) $(PEERS) .provider .demo .pytest_cache .ruff_cache .mypy_cache .coverage staticfiles dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

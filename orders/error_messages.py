@@ -33,6 +33,9 @@ MESSAGES = {
         "%(free)s MiB of the disk are free, and %(least)s must be (EXPORT_MIN_FREE_MB)",
         _("The disk is nearly full (%(free)s MB free), so exports, uploads and bulk runs wait. Tell the technicians."),
     ),
+    "emergency_login": Message(
+        "the emergency account %(account)s was used", _("The emergency account %(account)s was used.")
+    ),
     "intake_refused": Message(
         "%(number)s of BBOSS's %(total)s calls of the last %(minutes)s minutes were refused with %(answer)s",
         _("%(number)s of BBOSS's %(total)s calls of the last %(minutes)s minutes were refused with %(answer)s."),

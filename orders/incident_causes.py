@@ -118,6 +118,13 @@ CAUSES = {
         _("The disk is nearly full. Orders go on; exports, uploads and bulk runs are refused."),
         _("Have the technicians make room on the disk of exports. The incident ends by itself."),
     ),
+    "emergency_login": Cause(
+        _("Somebody logged in with an emergency account."),
+        _(
+            "Ask whoever keeps the emergency accounts who it was and why. If nobody knows, disable the account; then "
+            "resolve it."
+        ),
+    ),
     "intake_refused": Cause(
         _("BBOSS's calls are refused by one code: no order comes in, or few do."),
         _(

@@ -30,6 +30,7 @@ ACTORS = {
     "bpm": "BPM",
     "worker": gettext_lazy("worker"),
     "system": gettext_lazy("system"),
+    "company": gettext_lazy("company log-in"),
     "watchdog": gettext_lazy("watchdog"),
     "sweep": gettext_lazy("sweep"),
 }

@@ -10,19 +10,28 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
+from django.db import DatabaseError
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from orders.lists.registration import Role
+from orders.models import Province
 from orders.order_page.bpm_task import wrong_placeholders
 from orders.restored_guard import unwritable
 from project import production
+from project.accounts.company.provider import is_safe
+from project.accounts.emergency import EMERGENCY, usable_accounts
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem
+from project.database.made import is_made
 from project.environment import SANDBOX
+from project.production import NO_EMERGENCY
 
 TAG = "desk"
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
@@ -43,6 +52,9 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         web_addresses,
         rate,
         choices,
+        company_login,
+        company_roles,
+        emergency_accounts,
         times,
         contact,
         bpm_pages,
@@ -130,9 +142,49 @@ def rate() -> Iterator[CheckMessage]:
 
 def choices() -> Iterator[CheckMessage]:
     allowed = {"SUBSEQUENT_BILLING": ("after_approval", "at_once"), "BBOSS_ENV_FLAG": ("0", "1")}
+    allowed["PASSWORD_LOGIN"] = ("all", EMERGENCY)
     for name, values in allowed.items():
         if getattr(settings, name) not in values:
             yield Error(f"{name} must be {' or '.join(values)}, not {getattr(settings, name)!r}.", id="desk.006")
+
+
+def company_login() -> Iterator[CheckMessage]:
+    if not settings.OIDC_ISSUER:
+        return
+    if not is_safe(settings.OIDC_ISSUER) or set("?#") & set(settings.OIDC_ISSUER):
+        text = f"OIDC_ISSUER must be an https address without ? and #, not {settings.OIDC_ISSUER!r}."
+        yield Error(text, hint="plain http only to this machine", id="desk.018")
+    for name in ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ROLES", "SITE_URL"):
+        if not getattr(settings, name):
+            yield Error(f"{name} is empty: the company log-in (OIDC_ISSUER) needs it.", id="desk.018")
+
+
+def company_roles() -> Iterator[CheckMessage]:
+    """Names roles and attributions that nobody knows. Those that a site has added stand in the database."""
+    roles = {grant.role for grant in settings.OIDC_ROLES} - set(Role)
+    letters = frozenset().union(*(grant.letters for grant in settings.OIDC_ROLES))
+    if not (roles or letters) or not is_made():
+        return
+    try:
+        roles -= set(Group.objects.values_list("name", flat=True))
+        letters -= set(Province.objects.values_list("letters", flat=True))
+    except DatabaseError:
+        return  # it is away, or not migrated yet
+    for kind, words in (("role", roles), ("attribution", letters)):
+        for word in sorted(words):
+            yield Error(f"OIDC_ROLES: there is no {kind} {word!r}.", id="desk.018")
+
+
+def emergency_accounts() -> Iterator[CheckMessage]:
+    if settings.PASSWORD_LOGIN != EMERGENCY or not is_made():
+        return
+    try:
+        found = usable_accounts(now=timezone.now())
+    except DatabaseError:
+        return  # it is away, or not migrated yet
+    if not found:
+        text = "PASSWORD_LOGIN is emergency, and no account that is marked for it can log in."
+        yield Error(text, hint="manage.py emergency_account NAME, and set its password by the link", id=NO_EMERGENCY)
 
 
 def times() -> Iterator[CheckMessage]:

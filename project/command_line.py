@@ -14,6 +14,7 @@ from project.management.commands import version
 
 # Commands that install, look or restore run even if production lacks a setting. The sandbox has its own refusal.
 STILL_RUN = {"migrate", "check", "settings", "collectstatic", "restore", "restored", "sandbox", "help", "version"}
+MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepassword"}
 # How long a statement may take. Copying or migrating a large database takes hours.
 LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
@@ -48,6 +49,8 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
             sys.exit(_line_each(argv, lacking))
     elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
+    if command in {"migrate", "restore", "restored", *MAKE_AN_EMERGENCY_ACCOUNT}:
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
 
 
 def _is_text(word: str) -> bool:

@@ -5,7 +5,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.utils import timezone
 from orders.people import ACCOUNTS
 from project.addresses import is_loopback, parse_network
 from project.checks import TAG, is_http, is_mail
+from project.database.made import is_made
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
 from project.observability.expiry import SOON, Expiry, bboss_tokens, client_certificate
 
@@ -25,7 +25,7 @@ EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
-    *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_"),
+    *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_", "OIDC_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
 )
 OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
@@ -132,19 +132,13 @@ def folders() -> Iterator[str]:
 def database_access() -> Iterator[str]:
     if settings.ENVIRONMENT.origin("DATABASE_URL") == "default":
         yield "DATABASE_URL is not set: a SQLite file beside the code is used."
-    if not _is_made():
+    if not is_made():
         yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet; migrate makes it."
         return
     try:
         connection.ensure_connection()
     except DatabaseError as error:
         yield f"DATABASE_URL: the database does not answer: {' '.join(str(error).split())}"
-
-
-def _is_made() -> bool:
-    """False for a file of SQLite's that is not there yet: connecting would create an empty database."""
-    name = str(connection.settings_dict["NAME"])
-    return connection.vendor != "sqlite" or name.startswith((":memory:", "file:")) or Path(name).exists()
 
 
 def names() -> Iterator[str]:
@@ -181,7 +175,7 @@ def certificate() -> Iterator[str]:
 
 def second_persons() -> Iterator[str]:
     """Acts that fewer than two people may do: while one asks for it or is away, nobody else can."""
-    if not _is_made():
+    if not is_made():
         return
     people = get_user_model().objects
     for right, act in JUDGED.items():

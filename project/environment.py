@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -110,6 +110,30 @@ def certificate_files(name: str, given: str) -> tuple[str, ...]:
     return paths * 2 if len(paths) == 1 else paths
 
 
+class Grant(NamedTuple):
+    """What a group of the company log-in gives: a role, limited to the attributions of these letters unless empty."""
+
+    group: str
+    role: str
+    letters: frozenset[str]
+
+
+def grants(name: str, given: str) -> tuple[Grant, ...]:
+    """`group=role:BJ+TJ;group=role`, for a group that gives several roles one part each. Empty for an empty text.
+
+    A group may hold `=`, as names of directories do (`CN=ibs,OU=cdn`): the last one counts.
+    """
+    found = []
+    for part in given.split(";") if given.strip() else ():
+        group, equals, gives = part.rpartition("=")
+        role, colon, limit = gives.partition(":")
+        letters = [word.strip() for word in limit.split("+")] if colon else []
+        if not (equals and group.strip() and role.strip() and all(letters)):
+            raise WrongError(f"{name}: {part.strip()!r} must be group=role or group=role:BJ+TJ")
+        found.append(Grant(group.strip(), role.strip(), frozenset(letters)))
+    return tuple(found)
+
+
 def log_level(name: str, given: str) -> str:
     level = text(name, given).upper()
     if level not in {"CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"}:
@@ -187,6 +211,13 @@ SETTINGS = (
     Setting("BBOSS_RATE", plain, "6000/min", "calls of one address; empty: no limit"),
     Setting("BBOSS_UNSIGNED_RATE", plain, "60/min", "messages of strangers that are kept; empty: no limit"),
     Setting("API_TOKEN_MAX_DAYS", positive, "400", "how long a token of the read API may be valid"),
+    Setting("OIDC_ISSUER", plain, "", "the company's OpenID provider; empty: no company log-in"),
+    Setting("OIDC_CLIENT_ID", plain, "", "our name at the provider"),
+    Setting("OIDC_CLIENT_SECRET", plain, "", "our secret at the provider", secret=True),
+    Setting("OIDC_NAME", plain, "", "the words on the button of the company log-in"),
+    Setting("OIDC_CLAIM", text, "groups", "the claim that names a person's groups"),
+    Setting("OIDC_ROLES", grants, "", "what each group gives: group=role, or group=role:BJ+TJ, with ; between"),
+    Setting("PASSWORD_LOGIN", plain, "all", "or emergency: only accounts marked by emergency_account have passwords"),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),

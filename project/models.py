@@ -100,6 +100,51 @@ class User(AbstractUser):
         return self.display_name
 
 
+class CompanyAccount(models.Model):
+    """Which person of the company log-in an account belongs to: `iss` and `sub` of the ID token, and nothing else.
+
+    Without a subject an administrator lets a person join the account: once, until this moment, by a verified mail.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="company")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255, blank=True)
+    mail = models.EmailField(blank=True)
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                fields=["issuer", "subject"], condition=~models.Q(subject=""), name="one_account_for_a_person"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(subject="") | models.Q(until__isnull=False), name="joined_or_waiting"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.user_id} {self.subject or self.mail}"
+
+
+class EmergencyAccount(models.Model):
+    """Marks an account whose password counts with PASSWORD_LOGIN=emergency.
+
+    `link`: the SHA-256 of the key of a link that sets a password once, until this moment. Empty if there is none.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="emergency")
+    marked_at = models.DateTimeField()
+    link = models.CharField(max_length=64, blank=True)
+    link_until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return str(self.user_id)
+
+
 class FailedLogin(AccessAttempt):
     """Failed log-ins by account, address and browser. Rows disappear by themselves when the waiting time is over."""
 

@@ -90,7 +90,12 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Log-ins: five wrong passwords lock an account for an address. The database counts, so all web processes agree.
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "project.accounts.emergency.PasswordLoginGuard",  # refuses before the next one looks at a password
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_LOGIN = value("PASSWORD_LOGIN")
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
 AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
 AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we do not trust
@@ -102,6 +107,15 @@ AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
 AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
 AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
+
+# --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.
+
+OIDC_ISSUER = value("OIDC_ISSUER").strip().rstrip("/")
+OIDC_CLIENT_ID = value("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = value("OIDC_CLIENT_SECRET")
+OIDC_NAME = value("OIDC_NAME")
+OIDC_CLAIM = value("OIDC_CLAIM")
+OIDC_ROLES = value("OIDC_ROLES")
 
 # --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 

@@ -1,10 +1,12 @@
 """All addresses (contract section 6)."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from project.accounts.emergency import emergency_link
 from project.observability import health
 
 handler400 = "project.error_views.bad_request"
@@ -14,6 +16,7 @@ handler500 = "project.error_views.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("accounts/emergency/", emergency_link, name="emergency_link"),
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
@@ -23,3 +26,5 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(), name="docs"),
 ]
+if settings.OIDC_ISSUER:
+    urlpatterns.append(path("accounts/oidc/company/", include("project.accounts.company.urls")))

@@ -1,4 +1,4 @@
-"""The one seam to partners over HTTP: a POST with a total time-out, and what its answer means (contract 3.5).
+"""The one seam to others over HTTP: to partners a POST with a time-out, and what its answer means (contract 3.5).
 
 Whatever goes wrong comes out as `PartnerError`; no error of requests, urllib3 or the socket passes. Nothing is retried
 here and no redirect is followed: the outbox decides about the next attempt. Certificates are always verified; proxy,
@@ -130,6 +130,25 @@ def reach(url: str, *, timeout: float) -> int:
     """The status of any answer to a HEAD of this URL: it says that the partner can be reached. Raises PartnerError."""
     request = requests.Request("HEAD", url, headers={"User-Agent": "ibs-order-desk"}).prepare()
     return _exchange(request, timeout, 0)[0]
+
+
+def ask(
+    url: str, *, timeout: float, form: dict[str, str] | None = None, authorization: str = ""
+) -> tuple[int, dict | None]:
+    """The status of an answer, and its body if that is a JSON object. A GET, or with `form` a POST of it.
+
+    For systems that are no partners of an order, such as the provider of the company log-in. Raises PartnerError if no
+    whole answer came.
+    """
+    headers = {"User-Agent": "ibs-order-desk", "Accept": "application/json"}
+    if authorization:
+        headers["Authorization"] = authorization
+    try:
+        request = requests.Request("GET" if form is None else "POST", url, data=form, headers=headers).prepare()
+    except ValueError as error:  # requests' own errors about an address among them
+        raise PartnerError("no address", code="refused") from error
+    status, _headers, raw = _exchange(request, timeout, ANSWER_BYTES)
+    return status, parse_object(raw) if len(raw) <= ANSWER_BYTES else None
 
 
 def check_success(answer: PartnerResponse) -> None:

@@ -32,6 +32,7 @@ SUBJECTS = {
     "orders.view_customer": ["customer_"],
     "orders.view_reconciliation": ["reconciled"],
     "orders.view_timeline": ["database_restored", "restore_released"],
+    "project.view_user": ["account_", "emergency_"],
     "integrations.view_apitoken": ["api_token_"],
     "notifications.view_notice": ["notice_"],
 }

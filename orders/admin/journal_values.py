@@ -53,6 +53,8 @@ class NotesValues:
         if name in SECRET:
             return {"field": "password"}
         old, new, field = form.initial.get(name), form.cleaned_data.get(name), form.fields[name]
+        if name not in {known.name for known in _fields(self.model)}:
+            name = str(field.label)
         if _is_many(old) or _is_many(new):
             before, after = ({self.value_words(row) for row in rows or ()} for rows in (old, new))
             return {"field": name, "added": _some(after - before), "removed": _some(before - after)}

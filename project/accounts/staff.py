@@ -2,6 +2,7 @@
 role whose rights they lack."""
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -26,6 +27,7 @@ from orders.admin.names import NamesForm
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.people import name_of
+from project.accounts.company.joining import join_account, joined_words, why_not_to_be_joined
 from project.accounts.permission_words import permission_words
 from project.models import User
 
@@ -33,9 +35,14 @@ GIVES_ALL = ["is_superuser", "user_permissions"]
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 FIXED = ["username", "last_login", "date_joined"]  # rows are told apart by these
+COMPANY = {"company_subject", "company_mail"}
 GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
 """What makes the giver no second person to the account for a while; a password does too, on a page of its own."""
 WITHOUT = _("Without a password, the user's present one is gone.")
+JOINED = _(
+    "The company log-in gives this account its roles and its limit at each log-in; what was given by hand is gone then. "
+    "Whoever is disabled there keeps a running session until it ends; disable the account here to end it at once."
+)
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
 
@@ -82,12 +89,40 @@ class PasswordForm(AdminPasswordChangeForm):
 
 class StaffForm(NamesForm, UserChangeForm):
     password = ReadOnlyPasswordHashField(label=_("Password"), widget=SetPassword)
+    company_subject = forms.CharField(
+        label=_("person"),
+        max_length=255,
+        required=False,
+        strip=True,
+        help_text=_("the person's number there; empty: nobody"),
+    )
+    company_mail = forms.BooleanField(
+        label=_("by mail"),
+        required=False,
+        help_text=_(
+            "within 7 days whoever logs in there with this account's mail, which the company log-in has verified"
+        ),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not settings.OIDC_ISSUER:
+            del self.fields["company_subject"], self.fields["company_mail"]
+            return
+        joined = getattr(self.instance, "company", None)
+        self.initial["company_subject"] = joined.subject if joined else ""
+        self.initial["company_mail"] = bool(joined and not joined.subject)
 
     def clean(self):
         """Refuses attributions without the limit: the user would see all orders, which nobody meant."""
         found = super().clean()
         if found.get("attributions") and not found.get("limited"):
             self.add_error("limited", _("Attributions are chosen: tick the limit as well, or choose none."))
+        if COMPANY & set(self.changed_data):
+            subject, by_mail = found.get("company_subject", ""), found.get("company_mail", False)
+            mail = found.get("email", "") if by_mail else ""
+            if error := why_not_to_be_joined(self.instance, subject=subject, mail=mail, by_mail=by_mail):
+                self.add_error("company_mail" if by_mail else "company_subject", error)
         return found
 
     def clean_groups(self):
@@ -181,6 +216,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     def phone_masked(self, user):
         return mask_phone(user.phone)
 
+    @admin.display(description=_("company log-in"))
+    def company_state(self, user):
+        return joined_words(user)
+
     @admin.display(description=_("mail"))
     def mail_masked(self, user):
         return mask_mail(user.email)
@@ -200,7 +239,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
-        if not change or GIVEN & set(form.changed_data):
+        if COMPANY & set(form.changed_data):
+            chosen, mail = form.cleaned_data, obj.email if form.cleaned_data["company_mail"] else ""
+            join_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
+        if not change or (GIVEN | COMPANY) & set(form.changed_data):
             obj.note_given(request.user, now=timezone.now())
 
     def user_change_password(self, request, id, form_url=""):
@@ -214,7 +256,11 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
 
     def get_fieldsets(self, request, obj=None):
         """Hides the password from users who may only look, and masks phone and mail address."""
-        parts = super().get_fieldsets(request, obj)
+        parts = [*super().get_fieldsets(request, obj)]
+        if obj and settings.OIDC_ISSUER:
+            may = self.has_change_permission(request, obj)
+            names = ["company_state", *(["company_subject", "company_mail"] if may else [])]
+            parts = [*parts[:2], (_("Company log-in"), {"fields": names, "description": JOINED}), *parts[2:]]
         if obj is None or self.has_change_permission(request, obj):
             return parts
         return [
@@ -223,7 +269,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         ]
 
     def get_readonly_fields(self, request, obj=None):
-        fixed = [*super().get_readonly_fields(request, obj), *MASKED.values(), *(FIXED if obj else ())]
+        fixed = [*super().get_readonly_fields(request, obj), *MASKED.values(), "company_state", *(FIXED if obj else ())]
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.conf import settings
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
@@ -43,6 +44,7 @@ class Parts:
     find_page: Callable
     restored_page: Callable
     menu_pages: Sequence[MenuPage]
+    end_address: Callable
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -127,6 +129,19 @@ class DeskAdminSite(AdminSite):
 
     def restored(self, request):
         return self.parts.restored_page(request, self)
+
+    def login(self, request, extra_context=None):
+        """The one door: the company log-in, and passwords of all accounts or of those for an emergency."""
+        company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
+        return super().login(request, company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {}))
+
+    def logout(self, request, extra_context=None):
+        """Ends the company log-in's session too: the page goes on there, since our policy forbids a form's redirect."""
+        address = self.parts.end_address(request) if request.method == "POST" else ""
+        answer = super().logout(request, {"end_address": address} | (extra_context or {}))
+        if address:
+            answer["Refresh"] = f"0; url={address}"
+        return answer
 
     def index(self, request, extra_context=None):
         pauses = self.parts.pauses_for(request)

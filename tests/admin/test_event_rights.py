@@ -32,6 +32,8 @@ def event(kind, **data):
         ("view_saved", set()),
         ("api_token_made", {"管理员"}),
         ("restore_released", {"工程师", "审计员", "管理员"}),
+        ("account_roles", {"审计员", "管理员"}),
+        ("emergency_login", {"审计员", "管理员"}),
         ("notice_resent", {"工程师", "审计员", "管理员"}),
         ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}),
         ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),

@@ -1,0 +1,113 @@
+"""The addresses of the company log-in: where it starts, where the provider sends people back, and the log-out."""
+
+import logging
+import time
+from urllib.parse import urlencode
+
+import jwt
+from django.conf import settings
+from django.contrib import auth
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+from mozilla_django_oidc.views import OIDCAuthenticationRequestView
+
+from integrations.counting import count_login
+from orders.people import ACCOUNTS
+from project.accounts.company.login import CompanyLogIn
+from project.accounts.company.people import NotLetInError
+from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
+
+STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
+STATE_SECONDS = 600  # how long somebody may take at the provider
+STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "disabled": 403}
+logger = logging.getLogger(__name__)
+
+
+class Start(OIDCAuthenticationRequestView):
+    """Sends the browser to the provider. Where it was going is kept only if that is an address of ours."""
+
+    get_settings = staticmethod(library_setting)
+
+    def get_extra_params(self, request: HttpRequest) -> dict:
+        return {"redirect_uri": callback_address()}  # by SITE_URL: the provider knows no other
+
+
+@never_cache
+@require_GET
+def start(request: HttpRequest) -> HttpResponse:
+    try:
+        return Start.as_view()(request)
+    except ProviderError as error:
+        return _refused(request, "away", str(error))
+
+
+@never_cache
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    """The provider's answer. Its state counts once, for ten minutes, in the browser that started."""
+    given = _taken_state(request)
+    if given is None:
+        return _refused(request, "wrong", "the state is not one of this browser's, or is too old")
+    if "error" in request.GET or not request.GET.get("code"):
+        return _refused(request, "denied", f"the provider said {request.GET.get('error', 'nothing')[:64]}")
+    try:
+        if request.GET.get("iss", description()["issuer"]) != description()["issuer"]:  # RFC 9207
+            return _refused(request, "wrong", "the answer is of another issuer")
+        log_in = CompanyLogIn()
+        user = log_in.authenticate(request, nonce=given["nonce"], code_verifier=given["code_verifier"])
+    except ProviderError as error:
+        return _refused(request, "away", str(error))
+    except NotLetInError as error:
+        return _refused(request, error.code, error.code)
+    except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
+        return _refused(request, "wrong", f"{type(error).__name__}: {error}")
+    if user is None:
+        return _refused(request, "wrong", "nobody was let in")
+    leads_to = request.session.get(NEXT) or reverse("admin:index")
+    auth.login(request, user, backend=ACCOUNTS)
+    request.session[ID_TOKEN] = log_in.id_token
+    count_login("company", "let_in")
+    return HttpResponseRedirect(leads_to)
+
+
+def _taken_state(request: HttpRequest) -> dict | None:
+    """What was kept under the answer's state. It is gone from the session then, whatever follows."""
+    states = request.session.get(STATES, {})
+    found = states.pop(request.GET.get("state", ""), None)
+    if found is None:
+        return None
+    request.session[STATES] = states
+    request.session.save()  # at once: the provider may take its time, and the state must not count again
+    return found if time.time() - found["added_on"] < STATE_SECONDS else None
+
+
+def _refused(request: HttpRequest, code: str, why: str) -> HttpResponse:
+    """A page in words. `why` is for the log: never a code or a token."""
+    logger.warning("company log-in: %s", why)
+    count_login("company", "refused")
+    context = {
+        "code": code,
+        "passwords": settings.PASSWORD_LOGIN == "all",
+        "name": settings.DEFAULT_CONTACT_NAME,
+        "mail": settings.DEFAULT_CONTACT_MAIL,
+    }
+    return render(request, "admin/company_refused.html", context, status=STATUS[code])
+
+
+def end_address(request: HttpRequest) -> str:
+    """Where the provider ends its session as well. Empty if this was no company log-in, or the provider can't."""
+    token = request.session.get(ID_TOKEN)
+    if not token or not settings.OIDC_ISSUER:
+        return ""
+    try:
+        address = description().get("end_session_endpoint")
+    except ProviderError as error:
+        logger.warning("company log-out: %s", error)
+        return ""
+    back = settings.SITE_URL + reverse("admin:login")
+    asked = {"id_token_hint": token, "post_logout_redirect_uri": back, "client_id": settings.OIDC_CLIENT_ID}
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}" if address else ""

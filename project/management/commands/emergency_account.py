@@ -1,0 +1,31 @@
+"""`emergency_account NAME`: marks an account for PASSWORD_LOGIN=emergency (contract section 5)."""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.management.actor import actor, add_by
+from project.accounts.emergency import LINK_IS_VALID, mark
+from project.models import User
+
+
+class Command(BaseCommand):
+    """The link is printed here alone, and kept nowhere: whoever sees this terminal can set the password."""
+
+    help = "Marks an account that may use a password with PASSWORD_LOGIN=emergency; prints how to log in once."
+
+    def add_arguments(self, parser):
+        parser.add_argument("name", help="the account's user name")
+        add_by(parser)
+
+    def handle(self, *args, name, by, **options):
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"no account is called {name!r}")
+        if not (user.is_active and user.is_staff):
+            raise CommandError(f"{name} is disabled, or is no member of staff: it could not log in")
+        if hasattr(user, "company"):
+            raise CommandError(f"{name} belongs to a person of the company log-in: take an account of its own")
+        address = mark(user, by=actor(by), now=timezone.now())
+        minutes = int(LINK_IS_VALID.total_seconds() // 60)
+        self.stdout.write(f"{name} may log in with a password where PASSWORD_LOGIN is emergency")
+        self.stdout.write(f"set its password within {minutes} minutes, once: {address}")

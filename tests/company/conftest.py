@@ -1,0 +1,53 @@
+"""A desk with a company log-in, and browsers that go through it."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from django.test import Client
+
+from project.accounts.company import provider
+from project.environment import grants
+from project.urls import urlpatterns as without_company
+from tests.admin.conftest import member  # noqa: F401  people in their roles
+from tests.company.issuer import CLIENT, SECRET, Issuer
+
+ROLES = "ibs-bj=业务人员:BJ+TJ;ibs-sh=工程师:SH;ibs-admin=管理员;cn=ibs,ou=audit=审计员"
+assert not [one for one in without_company if "oidc" in str(one.pattern)]  # made before a test sets OIDC_ISSUER
+START, CALLBACK = "/accounts/oidc/company/login/", "/accounts/oidc/company/login/callback/"
+
+
+def with_company(settings, url: str) -> None:
+    settings.OIDC_ISSUER = url
+    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT, SECRET
+    settings.OIDC_ROLES = grants("OIDC_ROLES", ROLES)
+    settings.SITE_URL = "http://testserver"
+    settings.ROOT_URLCONF = "tests.company.urls"
+    provider.kept.forget()
+
+
+@pytest.fixture
+def issuer(settings):
+    with Issuer() as issuer:
+        with_company(settings, issuer.url)
+        yield issuer
+    provider.kept.forget()
+
+
+def asked_of(answer) -> dict:
+    """What a redirect asks of the provider."""
+    return dict(parse_qsl(urlsplit(answer["Location"]).query))
+
+
+@pytest.fixture
+def browser(issuer):
+    """`browser(groups=["ibs-bj"])`: the answer to somebody who comes back from the provider with these claims."""
+
+    def come_back(*, client=None, next_page="", **claims):
+        client = client or Client()
+        began = client.get(START, {"next": next_page} if next_page else {})
+        asked = asked_of(began)
+        answer = client.get(CALLBACK, {"code": issuer.code_for(asked, **claims), "state": asked["state"]})
+        answer.browser = client
+        return answer
+
+    return come_back

@@ -1,0 +1,307 @@
+"""Who a person of the company log-in is here, and what they may (contract 4, OIDC_ROLES)."""
+
+import datetime
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.models import OrderEvent
+from project.accounts.company.people import MAIL_COUNTS
+from project.environment import grants
+from project.models import CompanyAccount, EmergencyAccount, User
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+MAIL = {"email": "li@example.com", "email_verified": True}
+
+
+def user_of(answer) -> User:
+    assert answer.status_code == 302, answer.content.decode()
+    return User.objects.get(pk=answer.browser.session["_auth_user_id"])
+
+
+def may(user: User) -> tuple[set[str], bool, set[str]]:
+    user.refresh_from_db()
+    letters = set(user.attributions.values_list("letters", flat=True))
+    return set(user.groups.values_list("name", flat=True)), user.limited, letters
+
+
+def role(name: str) -> Group:
+    return Group.objects.get(name=name)
+
+
+@pytest.mark.parametrize(
+    "groups, given",
+    [
+        (["ibs-bj"], ({"业务人员"}, True, {"BJ", "TJ"})),
+        (["ibs-admin", "lunch"], ({"管理员"}, False, set())),
+        (["ibs-bj", "ibs-sh"], ({"业务人员", "工程师"}, True, {"BJ", "TJ", "SH"})),
+        (["ibs-admin", "ibs-sh"], ({"管理员", "工程师"}, True, {"SH"})),
+        ("ibs-admin", ({"管理员"}, False, set())),
+        (["cn=ibs,ou=audit", 7, None, {"a": 1}], ({"审计员"}, False, set())),
+    ],
+)
+def test_groups_give_roles_and_limits(browser, groups, given):
+    assert may(user_of(browser(groups=groups))) == given
+
+
+def test_a_group_that_gives_two_roles(browser, settings):
+    settings.OIDC_ROLES = grants("OIDC_ROLES", "ibs=业务人员;ibs=审批主管")
+    assert may(user_of(browser(groups=["ibs"]))) == ({"业务人员", "审批主管"}, False, set())
+
+
+def test_each_log_in_gives_and_takes(browser):
+    user = user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    user_of(browser(groups=["ibs-sh"]))
+    assert may(user) == ({"工程师"}, True, {"SH"})
+    user_of(browser(groups=["ibs-admin"]))
+    assert may(user) == ({"管理员"}, False, set())
+
+
+def test_what_was_given_by_hand_is_not_kept(browser):
+    user = user_of(browser(groups=["ibs-bj"]))
+    user.groups.add(role("管理员"))
+    user.user_permissions.add(Permission.objects.get(codename="judge_export"))
+    User.objects.filter(pk=user.pk).update(is_superuser=True, limited=False)
+    user_of(browser(groups=["ibs-bj"]))
+    assert may(user) == ({"业务人员"}, True, {"BJ", "TJ"})
+    assert (user.is_superuser, user.user_permissions.exists()) == (False, False)
+
+
+@pytest.mark.parametrize("groups", [[], ["lunch"], None, "", {"ibs-bj": True}, ["IBS-BJ"]])
+def test_nobody_without_a_group_gets_in_or_an_account(browser, groups):
+    answer = browser(groups=groups)
+    text = answer.content.decode()
+    assert answer.status_code == 403
+    assert "值班" in text
+    assert "desk@example.com" in text
+    assert not User.objects.exists()
+    assert "_auth_user_id" not in answer.browser.session
+
+
+def test_who_lost_all_groups_loses_all_roles_and_the_running_session_with_them(browser):
+    inside = browser(groups=["ibs-bj"])
+    user = user_of(inside)
+    assert browser(groups=[]).status_code == 403
+    assert may(user) == (set(), False, set())
+    assert inside.browser.get(reverse("admin:orders_order_changelist")).status_code == 403
+
+
+def test_a_group_that_is_named_no_more_takes_its_roles(browser, settings):
+    user = user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    settings.OIDC_ROLES = grants("OIDC_ROLES", "ibs-bj=业务人员:BJ")
+    user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    assert may(user) == ({"业务人员"}, True, {"BJ"})
+
+
+def test_a_role_that_was_removed_gives_nothing(browser, settings):
+    settings.OIDC_ROLES = grants("OIDC_ROLES", "ibs-bj=没有的角色:BJ")
+    assert browser(groups=["ibs-bj"]).status_code == 403
+
+
+def test_groups_may_come_by_userinfo_of_the_same_person_alone(browser, issuer):
+    issuer.userinfo = {"sub": "u-1", "groups": ["ibs-sh"], "aud": "x", "iss": "y"}
+    assert may(user_of(browser(groups=None)))[0] == {"工程师"}
+    issuer.userinfo = {"sub": "u-2", "groups": ["ibs-admin"]}
+    assert browser(groups=None).status_code == 400
+
+
+def test_the_claim_has_the_name_that_is_set(browser, issuer, settings):
+    settings.OIDC_CLAIM = "ibs_roles"
+    issuer.description = {"scopes_supported": ["openid", "ibs_roles"]}
+    assert browser(groups=["ibs-admin"], ibs_roles=[]).status_code == 403
+    assert may(user_of(browser(groups=[], ibs_roles=["ibs-sh"])))[0] == {"工程师"}
+
+
+def test_what_changed_is_told_once(browser):
+    user_of(browser(groups=["ibs-bj"]))
+    user_of(browser(groups=["ibs-bj"]))
+    user_of(browser(groups=["ibs-sh"]))
+    told = [(row.actor, row.data) for row in OrderEvent.objects.filter(kind="account_roles").order_by("pk")]
+    assert told == [
+        ("company", {"account": "li.ming", "roles": "+ 业务人员", "limit": "BJ+TJ"}),
+        ("company", {"account": "li.ming", "roles": "+ 工程师 − 业务人员", "limit": "SH"}),
+    ]
+
+
+# --- Names of new accounts
+
+
+@pytest.mark.parametrize(
+    "claims, name",
+    [
+        ({"preferred_username": "wang"}, "wang"),
+        ({"preferred_username": "Taken"}, "Taken-3"),
+        ({"preferred_username": "wang\nming\r\0\u202e"}, "wangming"),
+        ({"preferred_username": "<b>王 敏</b>"}, "b王敏b"),
+        ({"preferred_username": None, "sub": "a|b c"}, "abc"),
+        ({"preferred_username": "///", "sub": "u-9"}, "u-9"),
+        ({"preferred_username": ["x"], "sub": "|||"}, "person"),
+        ({"preferred_username": "x" * 300}, "x" * 100),
+    ],
+)
+def test_a_new_account_has_a_name_that_nobody_ever_had(browser, claims, name):
+    for taken in ("taken", "taken-2"):
+        factories.UserFactory(username=taken)
+    assert user_of(browser(**claims)).username == name
+
+
+@pytest.mark.parametrize(
+    "claims, mail",
+    [
+        (MAIL, "li@example.com"),
+        (MAIL | {"email_verified": False}, ""),
+        (MAIL | {"email_verified": "true"}, ""),
+        ({"email": "li@example.com"}, ""),
+        (MAIL | {"email": "no mail\n"}, ""),
+        (MAIL | {"email": ["li@example.com"]}, ""),
+    ],
+)
+def test_only_a_verified_mail_is_taken_over(browser, claims, mail):
+    assert user_of(browser(**claims)).email == mail
+
+
+def test_a_display_name_that_can_t_be_one_is_left_out(browser):
+    assert user_of(browser(name="李\n明")).display_name == ""
+
+
+# --- An account that is there already: joined by an administrator alone
+
+
+@pytest.fixture
+def account():
+    return factories.UserFactory(username="li", email="li@example.com")
+
+
+@pytest.fixture
+def manager(issuer):
+    client = Client()
+    client.person = factories.UserFactory()
+    client.person.groups.set([role("管理员")])
+    client.force_login(client.person)
+    return client
+
+
+def join(manager, account, **changes):
+    joined = account.date_joined.astimezone(datetime.timezone(datetime.timedelta(hours=8)))
+    form = {"username": account.username, "email": account.email, "is_active": "on", "is_staff": "on"}
+    form |= {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
+    return manager.post(reverse("admin:project_user_change", args=[account.pk]), form | changes)
+
+
+def refusals(answer) -> dict:
+    assert answer.status_code == 200
+    return answer.context["adminform"].form.errors
+
+
+def test_neither_name_nor_mail_joins_by_itself(browser, account):
+    other = user_of(browser(preferred_username="li", **MAIL))
+    assert other != account
+    assert other.username == "li-2"
+
+
+def test_an_administrator_joins_by_the_person_s_number(browser, manager, account):
+    assert join(manager, account, company_subject="u-1").status_code == 302
+    assert user_of(browser()) == account
+    assert may(account) == ({"业务人员"}, True, {"BJ", "TJ"})
+    account.refresh_from_db()
+    assert list(account.given_by) == [str(manager.person.pk)]
+    event = OrderEvent.objects.get(kind="account_joined")
+    assert (event.account_id, event.data) == (manager.person.pk, {"account": "li"})
+    history = manager.get(reverse("admin:project_user_history", args=[account.pk])).content.decode()
+    assert "人员标识：（空） → u-1" in history
+    page = manager.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
+    assert "已关联公司账号。" in page
+
+
+def test_a_verified_mail_joins_once_where_an_administrator_lets_it(browser, manager, account):
+    assert join(manager, account, company_mail="on").status_code == 302
+    assert user_of(browser(sub="u-7", email="LI@example.com", email_verified=False, preferred_username="x")) != account
+    assert user_of(browser(**MAIL | {"email": "LI@example.com"})) == account
+    assert user_of(browser(sub="u-8", preferred_username="y", **MAIL)) != account
+    assert user_of(browser(email="another@example.com")) == account
+
+
+def test_a_mail_that_waited_too_long_joins_nobody(browser, manager, account):
+    join(manager, account, company_mail="on")
+    CompanyAccount.objects.update(until=timezone.now() - datetime.timedelta(seconds=1))
+    assert user_of(browser(**MAIL)) != account
+    assert datetime.timedelta(days=7) == MAIL_COUNTS
+
+
+def test_two_accounts_with_one_mail_are_never_joined_by_it(browser, manager, account):
+    twin = factories.UserFactory(username="li2", email="Li@example.com")
+    assert "company_mail" in refusals(join(manager, account, company_mail="on"))
+    User.objects.filter(pk=twin.pk).update(email="")
+    assert join(manager, account, company_mail="on").status_code == 302
+    User.objects.filter(pk=twin.pk).update(email="LI@example.com")
+    assert user_of(browser(**MAIL)) not in {account, twin}
+
+
+@pytest.mark.parametrize(
+    "changes, field",
+    [
+        ({"company_subject": "u-1", "company_mail": "on"}, "company_mail"),
+        ({"company_mail": "on", "email": ""}, "company_mail"),
+        ({"company_subject": "theirs"}, "company_subject"),
+        ({"company_subject": "x" * 256}, "company_subject"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(manager, account, settings, changes, field):
+    CompanyAccount.objects.create(user=factories.UserFactory(), issuer=settings.OIDC_ISSUER, subject="theirs")
+    assert field in refusals(join(manager, account, **changes))
+    assert not CompanyAccount.objects.filter(user=account).exists()
+
+
+def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manager, account):
+    boss = Client()
+    boss.force_login(factories.UserFactory(is_superuser=True))
+    assert join(manager, account, company_mail="on").status_code == 302
+    User.objects.filter(pk=account.pk).update(is_superuser=True)
+    assert "company_subject" in refusals(join(boss, account, company_subject="u-1", is_superuser="on"))
+    assert user_of(browser(**MAIL)) != account
+    User.objects.filter(pk=account.pk).update(is_superuser=False)
+    EmergencyAccount.objects.create(user=account, marked_at=timezone.now())
+    assert "company_subject" in refusals(join(manager, account, company_subject="u-2"))
+
+
+def test_parting_is_told_and_the_person_gets_another_account(browser, manager, account):
+    join(manager, account, company_subject="u-1")
+    assert join(manager, account).status_code == 302
+    assert OrderEvent.objects.filter(kind="account_unjoined").count() == 1
+    assert user_of(browser()) != account
+
+
+def test_an_account_that_is_changed_otherwise_stays_joined(browser, manager, account):
+    join(manager, account, company_subject="u-1")
+    join(manager, account, company_subject="u-1", display_name="李明")
+    assert user_of(browser()) == account
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}])
+def test_a_disabled_account_lets_nobody_in(browser, change):
+    user = user_of(browser())
+    User.objects.filter(pk=user.pk).update(**change)
+    answer = browser()
+    assert (answer.status_code, "账号已停用" in answer.content.decode()) == (403, True)
+    assert User.objects.count() == 1
+
+
+def test_without_the_setting_an_account_s_page_is_as_it_was(member, account):
+    page = member("管理员").get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
+    assert "company_" not in page
+    assert "公司账号" not in page
+
+
+def test_who_may_only_look_sees_the_state_and_no_number(browser, account):
+    CompanyAccount.objects.create(user=account, issuer="x", subject="secret-number")
+    client = Client()
+    auditor = factories.UserFactory()
+    auditor.groups.set([role("审计员")])
+    client.force_login(auditor)
+    page = client.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
+    assert "已关联公司账号。" in page
+    assert "secret-number" not in page
