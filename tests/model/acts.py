@@ -25,7 +25,7 @@ class WrongError(AssertionError):
 
 
 def act(method):
-    """Makes a method one line of a found case. Gives "", or the refusal, or "died" if the process was killed."""
+    """Makes a method one line of a found case. Gives the desk back, so that acts chain; `answer()` has what it said."""
 
     usual = {name: one.default for name, one in inspect.signature(method).parameters.items()}
 
@@ -49,7 +49,7 @@ def act(method):
         line.result = result if isinstance(result, str) else ""
         if self.complaints.lines:
             raise WrongError("an exception that was only logged", *self.complaints.lines)
-        return result
+        return self
 
     return acting
 
@@ -80,10 +80,15 @@ class Acting:
     def note_books(self) -> None:
         """Keeps what the partner holds; a desk that judges by it has a way."""
 
-    def dies(self, write: int) -> None:
+    def answer(self) -> str:
+        """What the last act said: "", or the refusal, or "died" if its process was killed."""
+        return self.log[-1].result
+
+    def dies(self, write: int):
         """The next act's process is killed just before its n-th write."""
         self.log.append(Line("dies", (write,)))
         self.dies_at = write
+        return self
 
     def statements(self, execute, sql, params, many, context):
         """Wraps each statement: counts writes and notices changes of history."""

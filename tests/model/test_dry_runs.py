@@ -35,88 +35,65 @@ def foreseen(what, number: str) -> dict[str, object]:
 
 
 def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.trial("T0", "a", end=1).deliver()
+    desk.change("C0", "T0", end=5).deliver()
     desk.wait(3 * DAY)
     told = foreseen(dry_run.withdraw, "C0")
     assert told["cancels_trial"] == 1
     assert "ends_without" in told
-    desk.withdraw("C0")
-    desk.check()
+    desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])
 
 
 def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
-    desk.trial("T0", "a", end=9)
-    desk.deliver()
-    desk.change("C0", "T0", end=1)
-    desk.deliver()
-    desk.wait(3 * DAY)
-    desk.sweep()
+    desk.trial("T0", "a", end=9).deliver()
+    desk.change("C0", "T0", end=1).deliver()
+    desk.wait(3 * DAY).sweep()
     assert "runs_without" in foreseen(dry_run.withdraw, "C0")
-    desk.withdraw("C0")
-    desk.check()
+    desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230929"})
 
 
 def test_giving_up_says_what_becomes_of_a_change(desk):
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=9)
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=9).deliver("bigdata", fates=("refuse",))
     assert "change_shrinks" in foreseen(dry_run.give_up, "C0")
 
 
 def test_giving_up_what_a_withdrawn_change_takes_back_says_that_it_stays_open(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b", end=9)
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b", end=9).deliver()
     desk.refuses("cancel", "b")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     assert "runs_on" in foreseen(dry_run.give_up, "C0")
     desk.refuses("live", "a")
-    desk.give_up("C0")
-    desk.play_out()
+    desk.give_up("C0").play_out()
     assert "not_put_back" in foreseen(dry_run.give_up, "C0")
 
 
 def test_giving_up_an_activations_restore_says_that_the_trial_ends(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
-    desk.withdraw("A0")
-    desk.play_out()
+    desk.withdraw("A0").play_out()
     assert "no_restore" in foreseen(dry_run.give_up, "A0")
 
 
 def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
     desk.give_up("C0")
     assert foreseen(dry_run.fix, "T0")["fix_as_meant"] == 1
-    desk.press("T0", "fix")
-    desk.check()
-    assert desk.ends_there("T0") == {"a": ""}
-    assert not desk.stuck()
+    desk.press("T0", "fix").check()
+    desk.stands(ends={"a": ""}, stuck=())
 
 
 def active(desk) -> str:
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
+    desk.activation("A0", "T0").deliver()
     return "A0"
 
 
@@ -127,34 +104,29 @@ def live_for_long(desk) -> str:
 
 
 def changed(desk) -> str:
-    desk.trial("T0", "ab", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", "ac", end=9)
-    desk.deliver()
+    desk.trial("T0", "ab", end=3).deliver()
+    desk.change("C0", "T0", "ac", end=9).deliver()
     return "C0"
 
 
 def refused(desk) -> str:
     desk.refuses("live", "a")
     desk.trial("T0", "ab", end=3)
-    desk.change("C0", "T0", end=9)
-    desk.deliver()
+    desk.change("C0", "T0", end=9).deliver()
     return "T0"
 
 
 def not_taken_back(desk) -> str:
     number = changed(desk)
     desk.refuses("cancel", "c")
-    desk.withdraw(number)
-    desk.play_out()
+    desk.withdraw(number).play_out()
     desk.refuses()
     return number
 
 
 def compensated(desk) -> str:
     number = active(desk)
-    desk.compensate(number)
-    desk.play_out()
+    desk.compensate(number).play_out()
     return number
 
 

@@ -9,43 +9,25 @@ from tests.conftest import shanghai
 
 def test_opened_order_cancels_what_a_later_change_added(desk):
     """Point 1: a1's trial record is cancelled, x1's must be too."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata")
-    desk.deliver("bpm", fates=("refuse",))
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
-    desk.resend("A0")
-    desk.deliver()
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
+    desk.change("C0", "T0", "ab").deliver()
+    desk.resend("A0").deliver().check()
 
 
 def test_opened_and_withdrawn_order_restores_what_is_the_trials_now(desk):
     """Point 1, the other way round: a was removed by a change, and must not be billed again."""
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata")
-    desk.deliver("bpm", fates=("refuse",))
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
-    desk.resend("A0")
-    desk.deliver()
-    desk.withdraw("A0")
-    desk.check()
+    desk.trial("T0", "ab").deliver()
+    desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
+    desk.change("C0", "T0", "b").deliver()
+    desk.resend("A0").deliver()
+    desk.withdraw("A0").check()
 
 
 def test_filter_does_not_open_what_was_compensated(desk):
     """Point 1: a filter must not open orders that were compensated months ago."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata")
-    desk.deliver("bpm", fates=("refuse",))
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("refuse",)).deliver()
     desk.resend(failed=True)
     assert desk.state("A0") == "failed"
     desk.check()
@@ -53,88 +35,61 @@ def test_filter_does_not_open_what_was_compensated(desk):
 
 def test_forced_repeat_that_is_refused_changes_nothing(desk):
     """Points 2 and 4: the earlier acceptance still counts."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.resend("A0", force=True, channel="billing")
-    desk.deliver("bigdata", fates=("refuse", "refuse"))
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
+    desk.resend("A0", force=True, channel="billing").deliver("bigdata", fates=("refuse", "refuse")).check()
 
 
 def test_forced_repeat_starts_no_second_process(desk):
     """Point 4: the same key and bytes."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.resend("A0", force=True, channel="bpm")
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
+    desk.resend("A0", force=True, channel="bpm").check()
 
 
 def test_lost_then_refused_twice_is_undone_all_the_same(desk):
     """Point 2: a change whose answer was lost, then refused twice, then withdrawn: its domain must not stay live."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver(fates=("lost",))
-    desk.next_moment()
-    desk.deliver(fates=("refuse",))
-    desk.resend("C0")
-    desk.deliver(fates=("refuse",))
-    desk.withdraw("C0")
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver(fates=("lost",)).next_moment().deliver(fates=("refuse",))
+    desk.resend("C0").deliver(fates=("refuse",))
+    desk.withdraw("C0").check()
 
 
 def test_replaced_dispatch_is_never_sent(desk):
     """Point 3: the deletion that a reconciliation planned, due when the order was opened again."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.compensate("A0")
-    desk.deliver()
-    desk.meddle("A0", "a", "live")
-    desk.reconcile("A0", fix=True)
-    desk.resend("A0")
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
+    desk.compensate("A0").deliver()
+    desk.meddle("A0", "a", "live").reconcile("A0", fix=True)
+    desk.resend("A0").check()
 
 
 def test_last_change_is_told_by_a_number(desk):
     """Point 6: the clock is set back; the older change must not win."""
-    desk.trial("T0", "abc")
-    desk.deliver()
+    desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4)
-    desk.change("C1", "T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.check()
+    desk.change("C1", "T0", "a").deliver()
+    desk.activation("A0", "T0").check()
     assert desk.live_there("A0") == ["a.example.com"]
 
 
 def test_withdrawn_change_that_was_refused_blocks_nobody(desk):
     """Point 8: a step that was refused for good must not block later steps, even if its order is withdrawn."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver(fates=("refuse",))
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver(fates=("refuse",))
     desk.change("C1", "T0", "ac")
-    desk.withdraw("C0")
-    desk.check()
+    desk.withdraw("C0").check()
     assert desk.state("C1") == "applied"
 
 
 def test_closed_trial_has_a_way_out(desk):
     """Point 8: trial_closed."""
-    desk.trial("T0", "a", end=0)
-    desk.deliver()
-    desk.wait(86400)
-    desk.sweep()
+    desk.trial("T0", "a", end=0).deliver()
+    desk.wait(86400).sweep()
     desk.activation("A0", "T0", "a", start=1)
     assert desk.state("A0") == "held"
-    desk.proceed("A0")
-    desk.deliver()
+    desk.proceed("A0").deliver()
     assert desk.state("A0") == "active"
     desk.check()
 
@@ -143,348 +98,236 @@ def test_missing_domains_have_a_way_out(desk):
     """Point 8: domains_missing."""
     desk.activation("A0", "T0")
     desk.activation("A1", "T0")
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     assert desk.state("A1") == "held"
-    desk.name_domains("A1", "b")
-    desk.deliver()
+    desk.name_domains("A1", "b").deliver()
     assert desk.state("A1") == "awaiting_approval"
     desk.check()
 
 
 def test_late_reject_deletes_nothing(desk):
     """Point 9: what the customer owes stays until staff choose."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(3 * 86400)
-    desk.callback("A0", "reject", "r1")
-    desk.check()
+    desk.callback("A0", "reject", "r1").check()
     assert desk.state("A0") == "active"
     assert desk.live_there("A0") == ["a.example.com"]
 
 
 def test_late_withdrawal_cancels_as_staff_choose(desk):
     """Point 9."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(3 * 86400)
-    desk.withdraw("A0")
-    desk.deliver()
+    desk.withdraw("A0").deliver()
     assert desk.live_there("A0") == ["a.example.com"]
-    desk.withdraw_by_staff("A0", "cancel")
-    desk.check()
+    desk.withdraw_by_staff("A0", "cancel").check()
     assert desk.state("T0") == "ended"
 
 
 def test_acted_before_is_never_did_nothing(desk):
     """Point 7: 409 on a create whose records are there as meant is done, with the partner's times."""
-    desk.trial("T0", "a")
-    desk.deliver(fates=("before",))
-    desk.check()
+    desk.trial("T0", "a").deliver(fates=("before",)).check()
     assert desk.state("T0") == "trialing"
 
 
 def test_acted_before_with_nothing_there_stops(desk):
     """Point 7: nothing is sent, nothing compensated; staff resend under a new key."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata", fates=("ok", "ok", "409"))
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "409")).check()
     assert desk.troubles("A0") == ["acted_before"]
     assert desk.live_there("T0") == []
-    desk.resend("A0")
-    desk.check()
+    desk.resend("A0").check()
     assert desk.state("A0") == "active"
 
 
 def test_forced_repeat_does_not_overtake_what_is_due(desk):
-    desk.trial("T0", "A")
-    desk.deliver()
+    desk.trial("T0", "A").deliver()
     desk.activation("A0", "T0")
-    desk.resend("T0", force=True)
-    desk.check()
+    desk.resend("T0", force=True).check()
 
 
 def test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change(desk):
-    desk.trial("T0", "abc")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("429",))
-    desk.withdraw("C0")
-    desk.check()
+    desk.trial("T0", "abc").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("429",))
+    desk.withdraw("C0").check()
 
 
 def test_resent_step_in_front_does_not_count_as_later(desk):
     """T0's create is sent anew after A0's cancel was planned: its row is newer, its place in the line is older."""
-    desk.trial("T0", "d")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.trial("T0", "d").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", "d")
     desk.resend("T0")
-    desk.callback("A0", "reject", "A0-r3")
-    desk.check()
+    desk.callback("A0", "reject", "A0-r3").check()
 
 
 def test_refused_repeat_has_a_way_out(desk):
-    desk.trial("T1", "a")
-    desk.deliver()
-    desk.resend("T1", force=True, channel="")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A1", "T1", "")
-    desk.check()
-    desk.mend("give up first")
+    desk.trial("T1", "a").deliver()
+    desk.resend("T1", force=True, channel="").deliver("bigdata", fates=("refuse",))
+    desk.activation("A1", "T1", "").check().mend("give up first")
 
 
 def test_repeat_that_the_partner_acted_on_before_takes_its_times(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.resend("T0", force=True, channel="")
-    desk.deliver("bigdata", "bpm", fates=("before",), room=1)
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.resend("T0", force=True, channel="").deliver("bigdata", "bpm", fates=("before",), room=1).check()
 
 
 def test_step_in_the_air_is_not_claimed_again_by_an_opening(desk):
     """There is at most one sender at a time, also of questions."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "a")
-    desk.claim("bigdata", room=1)
-    desk.deliver("bigdata", "bpm", fates=("refuse", "500", "lost"))
-    desk.resend("A0")
-    desk.deliver()
-    desk.check()
+    desk.claim("bigdata", room=1).deliver("bigdata", "bpm", fates=("refuse", "500", "lost"))
+    desk.resend("A0").deliver().check()
 
 
 def test_failed_mail_of_a_trial_that_was_proceeded_upon_can_be_sent_again(desk):
-    desk.trial("T0", "a")
-    desk.reconcile("T0")
-    desk.deliver("mail", fates=("refuse",))
+    desk.trial("T0", "a").reconcile("T0").deliver("mail", fates=("refuse",))
     desk.withdraw("T0")
-    desk.activation("A0", "T0", "a")
-    desk.check()
-    desk.mend("give up first")
+    desk.activation("A0", "T0", "a").check().mend("give up first")
 
 
 def test_trial_being_withdrawn_when_it_was_proceeded_upon_is_withdrawn_again(desk):
     """The claim remembers `compensating`, which has ended when the claim is released."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.withdraw("T0")
     desk.activation("A0", "T0")
-    desk.proceed("A0")
-    desk.deliver()
-    desk.withdraw("A0")
-    desk.check()
+    desk.proceed("A0").deliver()
+    desk.withdraw("A0").check()
     assert desk.state("T0") == "withdrawn"
 
 
 def test_order_that_was_rejected_before_its_trial_came_can_be_passed(desk):
     desk.activation("A0", "T0", "a")
     desk.decide("A0", "reject")
-    desk.decide("A0", "pass")
-    desk.check()
+    desk.decide("A0", "pass").check()
 
 
 def test_page_offers_no_books_where_only_the_list_lacks_it(desk):
     desk.trial("T0", "a")
-    desk.activation("A0", "T0")
-    desk.reconcile(listed="A0 X1")
-    desk.check()
-    desk.look()
+    desk.activation("A0", "T0").reconcile(listed="A0 X1").check().look()
 
 
 def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.trial("T0", "a").deliver("bigdata", "bpm", fates=("lost",), room=1)
     desk.change("C0", "T0", "abc")
     desk.change("C1", "T0", "", end=3)
-    desk.withdraw("C0")
-    desk.next_moment()
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A0", "T0", "")
-    desk.check()
-    desk.mend("withdraw first")
+    desk.withdraw("C0").next_moment().deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "").check().mend("withdraw first")
 
 
 def test_question_that_is_being_retried_is_not_replaced(desk):
     """409, and the question after it refused: the same dispatch goes on."""
-    desk.trial("T1", "a")
-    desk.deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
+    desk.trial("T1", "a").deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
     desk.wait(3)
-    desk.resend("T1", channel="")
-    desk.check()
+    desk.resend("T1", channel="").check()
 
 
 def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
     desk.trial("T0", "a")
-    desk.activation("A0", "T0", "")
-    desk.deliver()
-    desk.activation("A1", "T0", "bc")
-    desk.deliver()
-    desk.callback("A1", "pass", "A1-r1")
-    desk.deliver()
+    desk.activation("A0", "T0", "").deliver()
+    desk.activation("A1", "T0", "bc").deliver()
+    desk.callback("A1", "pass", "A1-r1").deliver()
     desk.wait(200000)
-    desk.decide("A1", "reject")
-    desk.check()
-    desk.accept("A1")
-    desk.check()
+    desk.decide("A1", "reject").check()
+    desk.accept("A1").check()
 
 
 def test_number_that_is_not_listed_can_be_accepted_after_a_withdrawal(desk):
     desk.trial("T0", "a")
-    desk.change("C0", "T0", "b")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.reconcile(listed="T0 X1")
-    desk.withdraw("C0")
-    desk.check()
-    desk.accept("C0")
-    desk.mend("withdraw first")
+    desk.change("C0", "T0", "b").deliver()
+    desk.activation("A0", "T0").deliver().reconcile(listed="T0 X1")
+    desk.withdraw("C0").check()
+    desk.accept("C0").mend("withdraw first")
 
 
 def test_given_up_cancel_of_the_old_service_is_named(desk):
     desk.setting(retries=[])
-    desk.trial("T1", "abc", service="4")
-    desk.deliver()
-    desk.change("C0", "T1", "", service="1")
-    desk.deliver("bigdata", fates=("refuse",), room=1)
-    desk.check()
-    desk.give_up("C0")
-    desk.check()
+    desk.trial("T1", "abc", service="4").deliver()
+    desk.change("C0", "T1", "", service="1").deliver("bigdata", fates=("refuse",), room=1).check()
+    desk.give_up("C0").check()
 
 
 def test_failed_create_of_a_withdrawn_trial_that_was_proceeded_upon_is_over(desk):
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("409",))
+    desk.trial("T0", "a").deliver("bigdata", fates=("409",))
     desk.withdraw("T0")
     desk.activation("A0", "T0", "")
-    desk.proceed("A0")
-    desk.check()
+    desk.proceed("A0").check()
 
 
 def test_record_beside_the_trials_list_is_not_taken(desk):
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.change("C0", "T0", "a")
-    desk.deliver()
-    desk.meddle("T0", "b", "live")
-    desk.reconcile()
-    desk.check()
-    desk.take("T0")
-    desk.check()
-    desk.mend("give up first")
+    desk.trial("T0", "ab").deliver()
+    desk.change("C0", "T0", "a").deliver()
+    desk.meddle("T0", "b", "live").reconcile().check()
+    desk.take("T0").check().mend("give up first")
 
 
 def test_trial_whose_cancel_a_comparison_has_found_does_not_run(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", "")
-    desk.deliver("bigdata", fates=("ok", "lost"), room=1)
-    desk.next_moment()
-    desk.deliver("bigdata", fates=("refuse", "refuse"), room=1)
-    desk.reconcile()
-    desk.check()
-    desk.mend("resend first")
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", "").deliver("bigdata", fates=("ok", "lost"), room=1).next_moment()
+    desk.deliver("bigdata", fates=("refuse", "refuse"), room=1).reconcile().check().mend("resend first")
 
 
 def test_change_that_changes_nothing_waits_for_those_in_front(desk):
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.change("C0", "T0", "", service="4")
-    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.trial("T0", "ab").deliver()
+    desk.change("C0", "T0", "", service="4").deliver("bigdata", fates=("ok", "refuse"), room=1)
     desk.change("C1", "T0", "", service="1", flow="2")
     desk.change("C2", "T0", "a", service="1")
     desk.change("C3", "T0", "A", service="4")
-    desk.change("C4", "T0", "A", service="4")
-    desk.deliver()
-    desk.check()
-    desk.mend("give up first")
+    desk.change("C4", "T0", "A", service="4").deliver().check().mend("give up first")
 
 
 def test_built_upon_change_goes_on_after_staff_lived_with_it(desk):
     desk.trial("T0", "a")
-    desk.change("C0", "T0", "", service="4")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.change("C0", "T0", "", service="4").deliver("bigdata", fates=("refuse",))
     desk.change("C1", "T0", "a")
-    desk.withdraw("C0")
-    desk.check()
-    desk.mend("resend first")
+    desk.withdraw("C0").check().mend("resend first")
 
 
 def test_withdrawal_does_not_end_the_question_about_what_was_given_up(desk):
     desk.setting(retries=[])
-    desk.trial("T0", "abc")
-    desk.deliver()
-    desk.change("C0", "T0", "b", service="4")
-    desk.deliver()
-    desk.change("C1", "T0", "ab", service="1")
-    desk.deliver("bigdata", fates=("lost",), room=1)
+    desk.trial("T0", "abc").deliver()
+    desk.change("C0", "T0", "b", service="4").deliver()
+    desk.change("C1", "T0", "ab", service="1").deliver("bigdata", fates=("lost",), room=1)
     desk.activation("A1", "T0", "abc", start=1)
     desk.give_up("C1")
     desk.withdraw("C1")
-    desk.compensate("A1")
-    desk.check()
-    desk.reconcile()
-    desk.check()
+    desk.compensate("A1").check().reconcile().check()
     desk.mend("resend first")
 
 
 def test_order_held_past_its_start_does_not_hide_what_a_comparison_finds(desk):
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0", "", start=1, files=True)
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
+    desk.activation("A0", "T0", "", start=1, files=True).deliver()
     desk.wait(86400)
-    desk.meddle("T0", "b", "cancel")
-    desk.check()
-    desk.mend("resend first")
+    desk.meddle("T0", "b", "cancel").check().mend("resend first")
 
 
 def test_second_answer_counts_where_the_first_question_was_refused(desk):
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("broken",))
-    desk.give_up("T0")
-    desk.deliver("bigdata", fates=("refuse",), room=1)
-    desk.wait(700)
-    desk.deliver()
-    desk.check()
-    desk.mend("give up first")
+    desk.trial("T0", "a").deliver("bigdata", fates=("broken",))
+    desk.give_up("T0").deliver("bigdata", fates=("refuse",), room=1)
+    desk.wait(700).deliver().check().mend("give up first")
 
 
 def test_order_behind_a_given_up_undoing_says_so(desk):
     desk.setting(retries=[])
-    desk.trial("T0", "abc")
-    desk.deliver()
-    desk.change("C0", "T0", "d", service="4")
-    desk.deliver()
-    desk.withdraw("C0")
-    desk.deliver("bigdata", fates=("broken",), room=1)
+    desk.trial("T0", "abc").deliver()
+    desk.change("C0", "T0", "d", service="4").deliver()
+    desk.withdraw("C0").deliver("bigdata", fates=("broken",), room=1)
     desk.give_up("C0")
-    desk.change("C1", "T0", "a")
-    desk.check()
-    desk.mend("resend first")
+    desk.change("C1", "T0", "a").check().mend("resend first")
 
 
 def test_later_end_after_a_withdrawn_change_makes_what_is_not_restored(desk):
-    desk.trial("T0", "ab", end=0)
-    desk.deliver()
-    desk.activation("A0", "T0", "", start=1)
-    desk.deliver()
+    desk.trial("T0", "ab", end=0).deliver()
+    desk.activation("A0", "T0", "", start=1).deliver()
     desk.wait(86400)
     desk.withdraw("A0")
-    desk.change("C0", "T0", "bc", service="4", end=2)
-    desk.deliver("bigdata", fates=("ok", "lost"), room=1)
+    desk.change("C0", "T0", "bc", service="4", end=2).deliver("bigdata", fates=("ok", "lost"), room=1)
     desk.withdraw("C0")
     desk.change("C1", "T0", "a", end=2)
-    desk.activation("A1", "T0", "bc", start=3)
-    desk.check()
-    desk.mend("resend first")
+    desk.activation("A1", "T0", "bc", start=3).check().mend("resend first")
 
 
 def test_trial_of_which_a_given_up_change_left_nothing_has_ended(desk):
@@ -492,141 +335,92 @@ def test_trial_of_which_a_given_up_change_left_nothing_has_ended(desk):
     desk.change("C0", "T0", "b")
     desk.change("C1", "T0", "", flow="2")
     desk.setting(retries=[])
-    desk.activation("A0", "T0", "")
-    desk.deliver("bigdata", "bpm", fates=("ok", "ok", "ok", "broken"), room=1)
-    desk.give_up("C0")
-    desk.deliver("bigdata", "bpm", fates=("refuse",), room=1)
-    desk.check()
+    desk.activation("A0", "T0", "").deliver("bigdata", "bpm", fates=("ok", "ok", "ok", "broken"), room=1)
+    desk.give_up("C0").deliver("bigdata", "bpm", fates=("refuse",), room=1).check()
     assert (desk.state("T0"), desk.state("C0")) == ("ended", "applied")
     desk.mend("resend first")
 
 
 def test_withdrawn_change_that_let_an_ended_trial_run_ends_it_again(desk):
     desk.setting(retries=[])
-    desk.trial("T0", "cd")
-    desk.deliver()
-    desk.activation("A0", "T0", "a")
-    desk.deliver("bigdata", room=1)
-    desk.withdraw("A0")
-    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.trial("T0", "cd").deliver()
+    desk.activation("A0", "T0", "a").deliver("bigdata", room=1)
+    desk.withdraw("A0").deliver("bigdata", fates=("ok", "refuse"), room=1)
     desk.change("C2", "T0", "ab", end=3)
     desk.give_up("A0")
-    desk.withdraw("C2")
-    desk.check()
-    desk.mend("give up first")
+    desk.withdraw("C2").check().mend("give up first")
 
 
 def test_difference_of_a_trial_can_be_accepted_while_staff_are_asked_about_its_activation(desk):
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0", "")
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
+    desk.activation("A0", "T0", "").deliver()
     desk.wait(200000)
     desk.withdraw("A0")
-    desk.meddle("T0", "b", "live")
-    desk.reconcile()
-    desk.accept("T0")
-    desk.check()
-    desk.mend("give up first")
+    desk.meddle("T0", "b", "live").reconcile()
+    desk.accept("T0").check().mend("give up first")
 
 
 def test_times_that_staff_took_are_ours_until_a_step_says_otherwise(desk):
-    desk.trial("T0", "ab", end=1)
-    desk.deliver()
-    desk.meddle("T0", "b", "times")
-    desk.reconcile()
+    desk.trial("T0", "ab", end=1).deliver()
+    desk.meddle("T0", "b", "times").reconcile()
     desk.take("T0")
-    desk.activation("A0", "T0", "")
-    desk.deliver()
-    desk.check()
+    desk.activation("A0", "T0", "").deliver().check()
 
 
 def test_given_up_restore_is_not_sent_after_all(desk):
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.activation("A0", "T0", "bc")
-    desk.deliver()
-    desk.compensate("A0")
-    desk.deliver("bigdata", fates=("ok", "refuse"), room=1)
+    desk.trial("T0", "a", end=1).deliver()
+    desk.activation("A0", "T0", "bc").deliver()
+    desk.compensate("A0").deliver("bigdata", fates=("ok", "refuse"), room=1)
     desk.give_up("A0")
     desk.activation("A4", "T0", "abc")
-    desk.proceed("A4")
-    desk.deliver()
-    desk.resend("A0")
-    desk.check()
+    desk.proceed("A4").deliver()
+    desk.resend("A0").check()
 
 
 def test_an_activation_with_files_behind_a_given_up_change_goes_on(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "", service="4")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "", service="4").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", "", files=True)
-    desk.give_up("C0", "")
-    desk.check()
+    desk.give_up("C0", "").check()
 
 
 def test_files_are_not_looked_at_while_the_trial_is_closed(desk):
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.trial("T0", "a").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", "", files=True)
-    desk.give_up("T0", "")
-    desk.check()
-    desk.proceed("A0")
-    desk.check()
+    desk.give_up("T0", "").check()
+    desk.proceed("A0").check()
 
 
 def test_take_asks_for_the_records_of_the_trial_too(desk):
     """The activation's books say nothing about its trial's records: these were taken for gone."""
-    desk.trial("T0", "cd")
-    desk.deliver()
+    desk.trial("T0", "cd").deliver()
     desk.activation("A0", "T0", "b")
-    desk.callback("A0", "reject", "A0-r3")
-    desk.deliver("bigdata", "bpm", fates=("429", "409", "ok", "ok"), room=1)
-    desk.deliver()
-    desk.deliver("bigdata", fates=("lost",))
-    desk.wait(180000)
-    desk.deliver()
-    desk.compensate("A0")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A1", "T0", "ab", start=3, service="4")
-    desk.check()
-    desk.mend("resend first")
+    desk.callback("A0", "reject", "A0-r3").deliver("bigdata", "bpm", fates=("429", "409", "ok", "ok"), room=1)
+    desk.deliver().deliver("bigdata", fates=("lost",))
+    desk.wait(180000).deliver()
+    desk.compensate("A0").deliver("bigdata", fates=("refuse",))
+    desk.activation("A1", "T0", "ab", start=3, service="4").check().mend("resend first")
 
 
 def test_restored_records_are_not_taken_before_their_step_has_come(desk):
     """The order was planned anew behind what staff gave up, and was held although it has live records."""
     desk.trial("T0", "ab", end=1)
-    desk.wait(39600)
-    desk.deliver()
+    desk.wait(39600).deliver()
     desk.change("C0", "T0", "bc")
     desk.change("C1", "T0", end=2)
-    desk.copy()
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A0", "T0", "bc", start=-2)
-    desk.restore()
-    desk.word()
-    desk.deliver()
-    desk.activation("A0", "T0", "bc", start=-2)
-    desk.deliver()
-    desk.restore()
-    desk.judged()
+    desk.copy().deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", "bc", start=-2).restore().word().deliver()
+    desk.activation("A0", "T0", "bc", start=-2).deliver().restore().judged()
     desk.deliver("bigdata", "bpm", fates=("silent", "lost", "before", "garbage"), room=1)
     desk.withdraw("C1")
-    desk.wait(39600)
-    desk.check()
-    desk.mend("give up first")
+    desk.wait(39600).check().mend("give up first")
 
 
 def test_an_order_stands_under_its_incident_while_bpm_may_have_its_process(desk):
     """It is billed and failed: the incident says so."""
-    desk.trial("T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0", "a", service="4")
-    desk.copy()
-    desk.deliver()
-    desk.restore()
-    desk.check()
+    desk.copy().deliver().restore().check()
     assert "restored" in desk.troubles("A0")
     desk.mend("resend first")
 
@@ -635,45 +429,32 @@ def test_a_change_is_undone_while_a_later_ones_undoing_is_about_to_restore_its_r
     """The earlier one's undoing must see what the later one's will bring back."""
     desk.trial("T0", "a")
     desk.change("C0", "T0", "b")
-    desk.change("C1", "T0", "a")
-    desk.deliver()
+    desk.change("C1", "T0", "a").deliver()
     desk.withdraw("C1")
-    desk.dies(1)
-    desk.deliver()
-    desk.withdraw("C0")
-    desk.check()
+    desk.dies(1).deliver()
+    desk.withdraw("C0").check()
 
 
 def test_a_withdrawn_activation_gives_back_what_its_lost_cancel_took(desk):
     """After a restore the trial's own creation finds its record cancelled: the activation did it, in what was lost."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "")
-    desk.copy()
-    desk.judged()
-    desk.restore()
-    desk.check()
+    desk.copy().judged().restore().check()
     desk.mend("withdraw first")
 
 
 def test_a_withdrawn_change_gives_back_what_its_lost_cancel_took(desk):
     desk.trial("T0", "ab")
     desk.change("C0", "T0", "a")
-    desk.copy()
-    desk.judged()
-    desk.restore()
-    desk.judged()
-    desk.withdraw("C0")
-    desk.check()
+    desk.copy().judged().restore().judged()
+    desk.withdraw("C0").check()
 
 
 def test_so_does_an_activation_behind_a_change_when_both_were_lost(desk):
     desk.trial("T0", "ab")
     desk.change("C0", "T0", "a")
     desk.activation("A0", "T0", "")
-    desk.copy()
-    desk.judged()
-    desk.restore()
-    desk.check()
+    desk.copy().judged().restore().check()
     desk.mend("withdraw first")
 
 
@@ -681,10 +462,7 @@ def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
     desk.trial("T0", "a", end=3)
     desk.change("C0", "T0", "a", end=9)
     desk.activation("A0", "T0", "")
-    desk.copy()
-    desk.judged()
-    desk.restore()
-    desk.check()
+    desk.copy().judged().restore().check()
     desk.mend("withdraw first")
     [end] = BillingRecord.objects.filter(order__number="T0").values_list("cancel_time", flat=True)
     assert end == shanghai("2023-09-29 23:59:59")
@@ -692,13 +470,9 @@ def test_what_is_given_back_ends_as_the_trials_last_change_says(desk):
 
 def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
     """The model's own hole: the refusal ended the check before anything was quiet, so nothing was judged."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.copy()
-    desk.activation("A0", "T0", "")
-    desk.deliver()
-    desk.restore()
-    desk.word()
+    desk.activation("A0", "T0", "").deliver().restore().word()
     desk.activation("A1", "T0", "")
     desk.check()  # ContentError: the trial has been activated already, name the new domains
     desk.look()
@@ -707,90 +481,65 @@ def test_a_missing_order_that_is_refused_now_hides_nothing(desk):
 
 def test_so_does_an_activation_whose_lost_cancel_a_forced_repeat_finds(desk):
     """The repeat of the trial's creation finds its record cancelled, not the creation itself."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.resend("T0", force=True, channel="")
     desk.claim("bigdata", room=1)
-    desk.copy()
-    desk.call("ok")
+    desk.copy().call("ok")
     desk.wait(90)
-    desk.activation("A0", "T0", "")
-    desk.deliver()
-    desk.land()
-    desk.restore()
-    desk.check()
-    desk.mend("withdraw first")
+    desk.activation("A0", "T0", "").deliver().land().restore()
+    desk.check().mend("withdraw first")
 
 
 def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(desk):
     """The interleavings found it: the trial had ended, its record was live for ever, and nothing said so."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", "", start=1)
-    desk.deliver()
-    desk.callback("A0", "pass", "A0-r1")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", "", start=1).deliver()
+    desk.callback("A0", "pass", "A0-r1").deliver()
     desk.wait(86400)
-    desk.run_day("A0")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.run_day("A0").deliver("bigdata", fates=("refuse",))
     desk.wait(2 * 86400)
-    desk.withdraw_by_staff("A0", "delete")
-    desk.check()
+    desk.withdraw_by_staff("A0", "delete").check()
     assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])
 
 
 def test_a_withdrawn_change_that_others_rest_upon_may_wait_behind_a_stopped_one(desk):
     """The interleavings found it: `stuck` names it rightly, and the model did not know that it may."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver("bigdata", fates=("409",))
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver("bigdata", fates=("409",))
     desk.change("C1", "T0", "a")
     desk.change("C2", "T0", "ab")
-    desk.withdraw("C1")
-    desk.deliver()
+    desk.withdraw("C1").deliver()
     desk.accept("C1")
-    desk.withdraw_by_staff("C0")
-    desk.check()
-    desk.mend("withdraw first")
+    desk.withdraw_by_staff("C0").check().mend("withdraw first")
 
 
 def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(desk):
     """The partner acted, its answers were lost, the record was deleted there, and a comparison saw that. The same key
     would be answered without an act."""
-    desk.trial("T0", "b")
-    desk.deliver("bigdata", fates=("lost",))
+    desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
     desk.wait(30)
     desk.setting(retries=[])
-    desk.meddle("T0", "b", "delete")
-    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
+    desk.meddle("T0", "b", "delete").deliver("bigdata", "bpm", fates=("lost",), room=1)
     desk.wait(700)  # until then the lost call may still act, and a comparison leaves its record out
     desk.judged()
-    assert "new" in desk.resend("T0", channel="")
+    assert "new" in desk.resend("T0", channel="").answer()
     desk.check()
     assert desk.live_there("T0") == ["b.example.com"]
 
 
 def test_what_the_books_confirm_is_repeated_under_its_key(desk):
-    desk.trial("T0", "b")
-    desk.deliver("bigdata", fates=("lost",))
+    desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
     desk.wait(30)
-    desk.setting(retries=[])
-    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
-    desk.reconcile()
-    assert "same" in desk.resend("T0", channel="")
+    desk.setting(retries=[]).deliver("bigdata", "bpm", fates=("lost",), room=1).reconcile()
+    assert "same" in desk.resend("T0", channel="").answer()
     desk.check()
 
 
 def test_a_record_that_was_given_up_and_is_cancelled_there_takes_their_time(desk):
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", "")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", "").deliver()
     desk.meddle("A0", "a", "cancel")
-    desk.callback("A0", "reject", "A0-r1")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.check()
+    desk.callback("A0", "reject", "A0-r1").deliver("bigdata", fates=("refuse",)).check()
     desk.mend("withdraw first")
     [record] = BillingRecord.objects.filter(order__number="A0")
     assert (record.state, record.cancelled_at is not None) == ("cancelled", True)
@@ -800,13 +549,9 @@ def test_an_unknown_number_whose_order_arrives_is_unknown_no_more(desk):
     """Its row was closed by the next list only, and staff could do nothing about it until then."""
     desk.trial("T0", "a")
     desk.copy()
-    desk.activation("A0", "T0", "")
-    desk.deliver()
+    desk.activation("A0", "T0", "").deliver()
     desk.callback("A0", "reject", "A0-r1")
     desk.activation("A1", "T0", "")
-    desk.withdraw("A1")
-    desk.deliver()
-    desk.restore()
-    desk.check()
+    desk.withdraw("A1").deliver().restore().check()
     desk.mend("withdraw first")
     assert not desk.stuck()

@@ -18,99 +18,67 @@ LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
 
 def test_a_withdrawn_extension_leaves_no_record_running_on(desk):
     """A1: the old end has passed."""
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.trial("T0", "a", end=1).deliver()
+    desk.change("C0", "T0", end=5).deliver()
     desk.wait(3 * DAY)
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
 def test_a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on(desk):
     """A2."""
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.wait(2 * DAY)
-    desk.sweep()
+    desk.trial("T0", "a", end=1).deliver()
+    desk.wait(2 * DAY).sweep()
     assert desk.state("T0") == "ended"
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.change("C0", "T0", end=5).deliver()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230925"})
     desk.wait(DAY)
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
 @pytest.mark.parametrize(("end", "told"), [(3, "20230923"), (None, "")])
 def test_a_domain_that_a_later_change_brought_back_has_the_trials_end_again(desk, end, told):
     """A3, and A4 for a trial without an end."""
-    desk.trial("T0", "ab", end=end)
-    desk.deliver()
-    desk.change("C0", "T0", "a", end=6)
-    desk.deliver()
-    desk.change("C1", "T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "ab", end=end).deliver()
+    desk.change("C0", "T0", "a", end=6).deliver()
+    desk.change("C1", "T0", "ab").deliver()
     assert desk.ends_there("T0") == {"a": "20230926", "b": "20230926"}
-    desk.withdraw("C1")
-    desk.deliver()
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "withdrawn")
-    assert desk.ends_there("T0") == {"a": told, "b": told}
-    assert not desk.stuck()
+    desk.withdraw("C1").deliver()
+    desk.withdraw("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="withdrawn", ends={"a": told, "b": told}, stuck=())
 
 
 def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
     """A5: b was added, and has the trial's end."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
+    desk.trial("T0", "a", end=3).deliver()
     desk.refuses("live", "a")
-    desk.change("C0", "T0", "ab", end=10)
-    desk.play_out()
-    assert desk.state("C0") == "failed"
-    assert desk.names_stuck() == {"T0", "C0"}
+    desk.change("C0", "T0", "ab", end=10).play_out()
+    desk.stands(C0="failed", stuck={"T0", "C0"})
     desk.refuses()
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
-    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="applied", ends={"a": "20230923", "b": "20230923"}, stuck=())
 
 
 def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
     """A6: a was refused, so it is on trial still, and so is its end."""
-    desk.trial("T0", "a", end=2)
-    desk.deliver()
+    desk.trial("T0", "a", end=2).deliver()
     desk.refuses("cancel", "a")
-    desk.change("C0", "T0", "b", end=9)
-    desk.play_out()
+    desk.change("C0", "T0", "b", end=9).play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
-    assert desk.ends_there("T0") == {"a": "20230922", "b": "20230922"}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="applied", ends={"a": "20230922", "b": "20230922"}, stuck=())
 
 
 def _given_up_put_back(desk):
     """A7: the partner refuses to take an end away, and staff give that up."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "20230925"})
-    assert desk.names_stuck() == {"T0", "C0"}
+    desk.give_up("C0").judged()
+    desk.stands(T0="trialing", C0="withdrawn", ends={"a": "20230925"}, stuck={"T0", "C0"})
     assert "difference" in desk.troubles("T0")
     assert "difference" in desk.troubles("C0")
 
@@ -118,107 +86,72 @@ def _given_up_put_back(desk):
 def test_a_put_back_that_was_given_up_is_named_until_it_is_resent(desk):
     """A7: nobody sends it by itself."""
     _given_up_put_back(desk)
-    desk.resend("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": ""})
-    assert not desk.stuck()
+    desk.resend("C0").check()
+    desk.stands(T0="trialing", ends={"a": ""}, stuck=())
 
 
 def test_a_put_back_that_was_given_up_is_named_until_it_is_accepted(desk):
     """A7: the end stays as it is there."""
     _given_up_put_back(desk)
-    desk.accept("T0")
-    desk.check()
-    assert desk.ends_there("T0") == {"a": "20230925"}
-    assert not desk.stuck()
+    desk.accept("T0").check()
+    desk.stands(ends={"a": "20230925"}, stuck=())
 
 
 def test_an_extension_that_never_came_did_nothing(desk):
     """A8: another change stands behind it."""
     desk.setting(retries=[])
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver("bigdata", fates=("broken",))
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=5).deliver("bigdata", fates=("broken",))
     desk.change("C1", "T0", "ab")
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "20230923", "b": "20230923"}, stuck=())
 
 
 def test_an_end_that_staff_took_is_the_trials(desk):
     """A9: the trial runs to 31 December."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.meddle("T0", "a", "end", to=102)
-    desk.reconcile()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.meddle("T0", "a", "end", to=102).reconcile()
     assert desk.troubles("T0") == ["difference"]
     desk.take("T0")
-    desk.wait(4 * DAY)
-    desk.check()
-    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20231231"})
-    assert not desk.stuck()
-    desk.wait(99 * DAY)
-    desk.check()
-    assert desk.state("T0") == "ended"
-    assert not desk.stuck()
+    desk.wait(4 * DAY).check()
+    desk.stands(T0="trialing", ends={"a": "20231231"}, stuck=())
+    desk.wait(99 * DAY).check()
+    desk.stands(T0="ended", stuck=())
 
 
 def test_a_taken_end_counts_until_a_change_that_names_one(desk):
     """A9: the change is planned upon what was taken."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.meddle("T0", "a", "end", to=9)
-    desk.reconcile()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.meddle("T0", "a", "end", to=9).reconcile()
     desk.take("T0")
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
+    desk.change("C0", "T0", "ab").deliver()
     assert desk.ends_there("T0") == {"a": "20230929", "b": "20230929"}
-    desk.change("C1", "T0", end=5)
-    desk.check()
-    assert desk.ends_there("T0") == {"a": "20230925", "b": "20230925"}
-    assert not desk.stuck()
+    desk.change("C1", "T0", end=5).check()
+    desk.stands(ends={"a": "20230925", "b": "20230925"}, stuck=())
 
 
 def test_a_trial_runs_on_once_its_refused_shortening_is_given_up(desk):
     """A10."""
-    desk.trial("T0", "a", end=9)
-    desk.deliver()
-    desk.change("C0", "T0", end=2)
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.wait(4 * DAY)
-    desk.sweep()
-    assert desk.state("T0") == "ended"
-    assert desk.names_stuck() == {"T0", "C0"}
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
-    assert desk.ends_there("T0") == {"a": "20230929"}
-    assert not desk.stuck()
+    desk.trial("T0", "a", end=9).deliver()
+    desk.change("C0", "T0", end=2).deliver("bigdata", fates=("refuse",))
+    desk.wait(4 * DAY).sweep()
+    desk.stands(T0="ended", stuck={"T0", "C0"})
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", ends={"a": "20230929"}, stuck=())
 
 
 @pytest.mark.parametrize(("old", "new", "last"), [(3, 5, 6), (5, 2, 3)])
 def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, new, last):
     """A11, and A12 for a shortening: both look-ups show the new end."""
     desk.setting(retries=[])
-    desk.trial("T0", "a", end=old)
-    desk.deliver()
-    desk.change("C0", "T0", end=new)
-    desk.deliver("bigdata", fates=("lost",))
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "applied")
-    assert desk.ends_there("T0") == {"a": f"202309{20 + new}"}
-    assert not desk.stuck()
-    desk.wait((last - 1) * DAY)
-    desk.sweep()
+    desk.trial("T0", "a", end=old).deliver()
+    desk.change("C0", "T0", end=new).deliver("bigdata", fates=("lost",))
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="applied", ends={"a": f"202309{20 + new}"}, stuck=())
+    desk.wait((last - 1) * DAY).sweep()
     assert desk.state("T0") == "trialing"
-    desk.wait(DAY)
-    desk.check()
-    assert desk.state("T0") == "ended"
-    assert not desk.stuck()
+    desk.wait(DAY).check()
+    desk.stands(T0="ended", stuck=())
 
 
 # --- B: given up, and what comes after
@@ -226,88 +159,60 @@ def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, ne
 
 def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk):
     """B1: b is meant again, so nothing is left of the cancel, and its incident is over."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "ab")
     desk.refuses()
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "", "b": ""}
-    assert not desk.stuck()
-    desk.resend("C0")
-    desk.check()
-    assert desk.ends_there("T0") == {"a": "", "b": ""}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "b": ""}, stuck=())
+    desk.resend("C0").check()
+    desk.stands(ends={"a": "", "b": ""}, stuck=())
 
 
 def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk):
     """B2: its cancel had been given up; the activation cancelled it, which ends the incident."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.judged()
+    desk.give_up("C0").judged()
     assert desk.names_stuck() == {"T0", "C0"}
-    desk.activation("A0", "T0")
-    desk.judged()
+    desk.activation("A0", "T0").judged()
     assert (desk.live_there("A0"), desk.ends_there("T0")) == (["a.example.com"], {})
     assert desk.troubles("C0") == []
-    desk.withdraw("A0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "withdrawn")
-    assert desk.ends_there("T0") == {"a": ""}
-    assert not desk.stuck()
+    desk.withdraw("A0").check()
+    desk.stands(T0="trialing", C0="withdrawn", A0="withdrawn", ends={"a": ""}, stuck=())
 
 
 def test_a_trial_is_given_back_under_one_service(desk):
     """B3: whether the new service counts follows from what the change did; both never do."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
-    desk.change("C0", "T0", service="4")
-    desk.play_out()
+    desk.change("C0", "T0", service="4").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.judged()
-    desk.activation("A0", "T0")
-    desk.judged()
+    desk.give_up("C0").judged()
+    desk.activation("A0", "T0").judged()
     assert (desk.state("A0"), desk.services_there("T0")) == ("active", {})
-    desk.withdraw("A0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
-    assert desk.services_there("T0") == {"a": {"applied": "4", "withdrawn": "1"}[desk.state("C0")]}
-    assert not desk.stuck()
+    desk.withdraw("A0").check()
+    desk.stands(
+        T0="trialing", A0="withdrawn", services={"a": {"applied": "4", "withdrawn": "1"}[desk.state("C0")]}, stuck=()
+    )
 
 
 def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
     """B4: the waiting change makes a again, since its own message orders it."""
-    desk.trial("T0", "ad")
-    desk.deliver()
-    desk.change("C0", "T0", "bd")
-    desk.deliver()
+    desk.trial("T0", "ad").deliver()
+    desk.change("C0", "T0", "bd").deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "acd")
     desk.refuses()
-    desk.give_up("C0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "", "c": "", "d": ""}
-    assert not desk.stuck()
-    desk.activation("A0", "T0")
-    desk.check()
+    desk.give_up("C0").judged()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": "", "d": ""}, stuck=())
+    desk.activation("A0", "T0").check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("converted", {})
     assert sorted(desk.ends_there("A0")) == ["a", "c", "d"]
     assert not desk.stuck()
@@ -315,20 +220,14 @@ def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
 
 def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders(desk):
     """B5."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "ac")
     desk.refuses()
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "", "c": ""}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": ""}, stuck=())
 
 
 @pytest.mark.parametrize("fate", ["refuse", "lost", "broken"])
@@ -336,31 +235,22 @@ def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders
 def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, fate, way):
     """B6 to B8: nothing makes a withdrawn trial live, and no answer stops the worker."""
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
-    desk.withdraw("C0")
-    desk.deliver("bigdata", fates=("ok", fate), room=1)
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver()
+    desk.withdraw("C0").deliver("bigdata", fates=("ok", fate), room=1)
     desk.withdraw("T0")
     getattr(desk, way)("C0")
     desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("withdrawn", "withdrawn", {})
-    assert not desk.stuck()
+    desk.stands(T0="withdrawn", C0="withdrawn", ends={}, stuck=())
 
 
 def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk):
     """B9: its answers were lost, and staff gave it up."""
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", start=1)
-    desk.deliver()
-    desk.wait(DAY)
-    desk.sweep()
-    desk.deliver("bigdata", fates=("lost",))
-    desk.give_up("A0")
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", start=1).deliver()
+    desk.wait(DAY).sweep().deliver("bigdata", fates=("lost",))
+    desk.give_up("A0").check()
     assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
     assert not desk.stuck()
@@ -370,59 +260,42 @@ def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(
     """Whether the cancel is carried out before or not at all."""
     for number, delivers in (("0", True), ("1", False)):
         trial, activation = f"T{number}", f"A{number}"
-        desk.trial(trial, "a")
-        desk.deliver()
-        desk.activation(activation, trial, start=1 + int(number))
-        desk.deliver()
-        desk.wait(DAY)
-        desk.sweep()
-        desk.deliver("bigdata", fates=("refuse",))
-        desk.deliver("bigdata", fates=("refuse",))
+        desk.trial(trial, "a").deliver()
+        desk.activation(activation, trial, start=1 + int(number)).deliver()
+        desk.wait(DAY).sweep().deliver("bigdata", fates=("refuse",)).deliver("bigdata", fates=("refuse",))
         desk.give_up(activation)
         desk.resend(activation)
         if delivers:
             desk.deliver()
-        desk.withdraw(activation)
-        desk.check()
+        desk.withdraw(activation).check()
         assert desk.state(trial) == "trialing"
         assert not desk.stuck()
 
 
 def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk):
     """B10: the activation has an undoing of its own, and works it out to the shape."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
     desk.activation("A0", "T0")
-    desk.give_up("C0")
-    desk.judged()
+    desk.give_up("C0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
-    desk.withdraw("A0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "withdrawn")
-    assert desk.ends_there("T0") == {"a": ""}
-    assert not desk.stuck()
+    desk.withdraw("A0").check()
+    desk.stands(T0="trialing", C0="withdrawn", A0="withdrawn", ends={"a": ""}, stuck=())
 
 
 def test_a_trial_that_never_was_is_not_given_back(desk):
     """B11: its records were refused and given up, so it says nothing about its domains."""
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.give_up("T0")
-    desk.judged()
+    desk.trial("T0", "a").deliver("bigdata", fates=("refuse",))
+    desk.give_up("T0").judged()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {})
     desk.activation("A0", "T0", "a")
     assert desk.state("A0") == "held"
-    desk.proceed("A0")
-    desk.judged()
+    desk.proceed("A0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
-    desk.withdraw("A0")
-    desk.check()
+    desk.withdraw("A0").check()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, [])
     assert not desk.stuck()
@@ -430,62 +303,43 @@ def test_a_trial_that_never_was_is_not_given_back(desk):
 
 def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_it(desk):
     """B12."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("refuse",))
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.change("C1", "T0", "ac")
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "", "c": ""}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": ""}, stuck=())
 
 
 def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
     """B13: b stays there, accepted; a comes back."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.deliver()
-    desk.accept("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "", "b": ""})
-    assert not desk.stuck()
+    desk.give_up("C0").deliver()
+    desk.accept("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
 def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk):
     """B13: the same where nobody knows what the cancel did."""
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver()
-    desk.withdraw("C0")
-    desk.deliver("bigdata", fates=("broken",), room=1)
-    desk.accept("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "", "b": ""})
-    assert not desk.stuck()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "b").deliver()
+    desk.withdraw("C0").deliver("bigdata", fates=("broken",), room=1)
+    desk.accept("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
 def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it(desk):
     """B14: b was never on trial."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.pause("bigdata")
     desk.change("C0", "T0", "ab")
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.activation("A0", "T0").deliver()
     desk.withdraw("C0")
-    desk.resume("bigdata")
-    desk.check()
+    desk.resume("bigdata").check()
     assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
     assert not desk.stuck()
@@ -496,16 +350,12 @@ def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it
 
 def test_a_given_up_restore_is_not_called_restored(desk):
     """C1: the trial has ended by it."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
-    desk.withdraw("A0")
-    desk.play_out()
+    desk.withdraw("A0").play_out()
     desk.refuses()
-    desk.give_up("A0")
-    desk.check()
+    desk.give_up("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
     assert "restored" not in desk.rungs("A0")["undo"].note
     assert not desk.stuck()
@@ -514,16 +364,12 @@ def test_a_given_up_restore_is_not_called_restored(desk):
 
 def _given_up_deletion(desk):
     """C2, C5: a compensated activation is billed still."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.refuses("delete", "a")
-    desk.compensate("A0")
-    desk.play_out()
+    desk.compensate("A0").play_out()
     desk.refuses()
-    desk.give_up("A0")
-    desk.judged()
+    desk.give_up("A0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("failed", ["a.example.com"])
     assert desk.names_stuck() == {"T0", "A0"}
     assert "billed_not_active" in desk.troubles("A0")
@@ -534,8 +380,7 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
     """C2."""
     _given_up_deletion(desk)
     assert "deleted" not in desk.rungs("A0")["undo"].note
-    desk.withdraw("A0")
-    desk.check()
+    desk.withdraw("A0").check()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
     assert not desk.stuck()
@@ -546,9 +391,8 @@ def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
     _given_up_deletion(desk)
     offered = desk.offered("A0")
     assert "resend" in offered
-    assert "take" not in offered or not desk.take("A0")
-    desk.resend("A0")
-    desk.check()
+    assert "take" not in offered or not desk.take("A0").answer()
+    desk.resend("A0").check()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "failed")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
     # Staff compensated it, so it stays failed until it is sent anew or withdrawn.
@@ -557,14 +401,10 @@ def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
 
 def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk):
     """C3: the change cancelled a, and b was refused."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.refuses("live", "b")
-    desk.change("C0", "T0", "b")
-    desk.play_out()
-    desk.check()
-    assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {})
-    assert desk.names_stuck() == {"T0", "C0"}
+    desk.change("C0", "T0", "b").play_out().check()
+    desk.stands(C0="failed", ends={}, stuck={"T0", "C0"})
     assert desk.troubles("T0")
     assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
     desk.look()
@@ -572,29 +412,21 @@ def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk):
 
 def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
     """C3: the change's end was refused, and the old one has passed there."""
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.wait(2 * DAY)
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "failed")
-    assert desk.names_stuck() == {"T0", "C0"}
+    desk.trial("T0", "a", end=1).deliver()
+    desk.change("C0", "T0", end=5).deliver("bigdata", fates=("refuse",))
+    desk.wait(2 * DAY).check()
+    desk.stands(T0="trialing", C0="failed", stuck={"T0", "C0"})
     assert {"red", "amber"} & {rung.tone for rung in desk.rungs("T0").values()}
     desk.look()
 
 
 def test_an_opened_order_keeps_no_incident_that_is_over(desk):
     """C4: BPM's pass came while it was compensated."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.compensate("A0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
+    desk.compensate("A0").deliver()
     desk.callback("A0", "pass", "A0-r1")
-    desk.resend("A0")
-    desk.check()
+    desk.resend("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
     assert desk.troubles("A0") == []
     assert not desk.stuck()
@@ -603,12 +435,9 @@ def test_an_opened_order_keeps_no_incident_that_is_over(desk):
 
 def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk):
     """C6."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", end=1)
-    desk.deliver()
-    desk.wait(2 * DAY)
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", end=1).deliver()
+    desk.wait(2 * DAY).check()
     assert desk.state("T0") == "ended"
     assert desk.rungs("T0")["live"].note == "The trial's last day has passed."
     assert not desk.stuck()
@@ -616,16 +445,12 @@ def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk):
 
 def test_an_accepted_late_reject_leaves_nothing_red(desk):
     """C7: the order is active and billed."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(LATE)
-    desk.callback("A0", "reject", "A0-r1")
-    desk.play_out()
+    desk.callback("A0", "reject", "A0-r1").play_out()
     assert "late_undo" in desk.troubles("A0")
-    desk.accept("A0")
-    desk.check()
+    desk.accept("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
     assert not desk.stuck()
     assert not {"red", "amber"} & {rung.tone for rung in desk.rungs("A0").values()}
@@ -633,13 +458,10 @@ def test_an_accepted_late_reject_leaves_nothing_red(desk):
 
 def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
     """C8: the page said that nothing had reached the big-data side."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(LATE)
-    desk.withdraw_by_staff("A0", "cancel")
-    desk.check()
+    desk.withdraw_by_staff("A0", "cancel").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
     assert "Nothing had reached" not in desk.rungs("A0")["undo"].note
     assert not desk.stuck()
@@ -650,30 +472,22 @@ def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
 
 def test_a_pass_counts_for_the_process_that_was_asked_last(desk):
     """D1: BPM refused the first key and took the second; then the clock steps back."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
-    desk.activation("A1", "T0", "b")
-    desk.deliver("bpm", fates=("refuse",))
-    desk.play_out()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
+    desk.activation("A1", "T0", "b").deliver("bpm", fates=("refuse",)).play_out()
     assert desk.state("A1") == "failed"
-    desk.resend("A1")
-    desk.deliver()
+    desk.resend("A1").deliver()
     desk.wait(-60)
-    desk.callback("A1", "pass", "A1-r1")
-    desk.check()
+    desk.callback("A1", "pass", "A1-r1").check()
     assert (desk.state("A1"), desk.live_there("A1")) == ("active", ["b.example.com"])
     assert not desk.stuck()
 
 
 def test_a_trial_that_staff_entered_is_asked_about_after_a_restore(desk):
     """D2: BBOSS does not know its number; a file beside the attachments does."""
-    desk.trial("T1", "b")
-    desk.deliver()
+    desk.trial("T1", "b").deliver()
     desk.copy()
-    desk.enter("T0", "a", end=3)
-    desk.deliver()
+    desk.enter("T0", "a", end=3).deliver()
     assert desk.ends_there("T0") == {"a": "20230923"}
     desk.restore()
     files = [file for file in settings.ATTACHMENT_DIR.rglob("*") if file.is_file()]
@@ -688,13 +502,10 @@ def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
     """D3: b's creation never came; its change is withdrawn, and an activation waits."""
     desk.partner(strict=True)
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("broken",))
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("broken",))
     desk.activation("A0", "T0")
-    desk.withdraw("C0")
-    desk.check()
+    desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
     assert not desk.stuck()
@@ -703,11 +514,9 @@ def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
 def test_an_activation_cancels_what_a_strict_partner_knows(desk):
     """D3: somebody removed b there, so the whole cancel is refused; a goes out once more."""
     desk.partner(strict=True)
-    desk.trial("T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
     desk.meddle("T0", "b", "delete")
-    desk.activation("A0", "T0")
-    desk.check()
+    desk.activation("A0", "T0").check()
     assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
     assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
     assert not desk.stuck()
@@ -715,18 +524,12 @@ def test_an_activation_cancels_what_a_strict_partner_knows(desk):
 
 def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk):
     """D4: after a restore the change's creation finds its record cancelled; the activation did it."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.copy()
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.judged()
-    desk.restore()
-    desk.check()
+    desk.change("C0", "T0", "ab").deliver()
+    desk.activation("A0", "T0").judged().restore().check()
     assert (desk.troubles("C0"), desk.troubles("T0")) == ([], [])
-    desk.callback("A0", "pass", "A0-r1")
-    desk.check()
+    desk.callback("A0", "pass", "A0-r1").check()
     assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "applied", "active")
     assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
     assert not desk.stuck()
@@ -734,14 +537,10 @@ def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(de
 
 def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(desk):
     """D5: BBOSS has withdrawn the order."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata", fates=("ok", "ok", "late"), room=1)
-    desk.next_moment()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "late"), room=1).next_moment()
     desk.deliver("bigdata", fates=("refuse",), room=1)
-    desk.withdraw("A0")
-    desk.deliver()
+    desk.withdraw("A0").deliver()
     assert desk.state("A0") == "compensating"  # the first call may still act
     desk.check()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
@@ -751,16 +550,10 @@ def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(des
 
 def test_a_trials_cancel_that_lands_after_its_restore_is_taken_back(desk):
     """D6."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata", fates=("ok", "late"), room=1)
-    desk.next_moment()
-    desk.refuses("cancel", "a")
-    desk.deliver()
-    desk.withdraw("A0")
-    desk.deliver()
-    desk.check()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "late"), room=1).next_moment()
+    desk.refuses("cancel", "a").deliver()
+    desk.withdraw("A0").deliver().check()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
     assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
     assert not desk.stuck()
@@ -771,21 +564,18 @@ LETTERS, ASCII = "münchen.example.com", "xn--mnchen-3ya.example.com"
 
 def test_a_host_in_letters_and_its_ascii_form_are_doubles(desk):
     """D7."""
-    assert "ProvContent" in desk.trial("T0", (LETTERS, ASCII))
+    assert "ProvContent" in desk.trial("T0", (LETTERS, ASCII)).answer()
     assert desk.accepted == {}
 
 
 def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
     """D7: nothing changes, and it is billed once."""
-    desk.trial("T0", (LETTERS,))
-    desk.deliver()
-    desk.change("C0", "T0", (ASCII,))
-    desk.deliver()
+    desk.trial("T0", (LETTERS,)).deliver()
+    desk.change("C0", "T0", (ASCII,)).deliver()
     assert desk.state("C0") == "applied"
     assert desk.posts("T0") == ["live münchen"]
     assert desk.live_there("T0") == [LETTERS]
-    desk.activation("A0", "T0", (ASCII,))
-    desk.check()
+    desk.activation("A0", "T0", (ASCII,)).check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("T0")) == ("converted", "active", [])
     assert len(desk.live_there("A0")) == 1
     assert not desk.stuck()
@@ -796,55 +586,36 @@ def test_a_host_in_letters_and_its_ascii_form_are_one_domain(desk):
 
 def test_what_a_later_change_added_has_the_end_without_the_withdrawn_one(desk):
     """E1."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=10)
-    desk.deliver()
-    desk.change("C1", "T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=10).deliver()
+    desk.change("C1", "T0", "ab").deliver()
     assert desk.ends_there("T0") == {"a": "20230930", "b": "20230930"}
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "20230923", "b": "20230923"}
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "20230923", "b": "20230923"}, stuck=())
 
 
 def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(desk):
     """E2."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", service="4")
-    desk.deliver()
-    desk.change("C1", "T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", service="4").deliver()
+    desk.change("C1", "T0", "ab").deliver()
     assert desk.services_there("T0") == {"a": "4", "b": "4"}
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.services_there("T0") == {"a": "1", "b": "1"}
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", services={"a": "1", "b": "1"}, stuck=())
 
 
 def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk):
     """E3: the activation is named, and planned anew without it."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver()
-    desk.activation("A0", "T0", start=7)
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver()
+    desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
     desk.wait(2 * DAY)
-    desk.withdraw("C0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "scheduled")
-    assert desk.ends_there("T0") == {"a": ""}
+    desk.withdraw("C0").judged()
+    desk.stands(T0="trialing", C0="withdrawn", A0="scheduled", ends={"a": ""})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
-    desk.compensate("A0")
-    desk.play_out()
-    desk.resend("A0")
-    desk.judged()
+    desk.compensate("A0").play_out()
+    desk.resend("A0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("scheduled", ["a.example.com"])
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["process_differs"], [])
     desk.check()
@@ -855,20 +626,14 @@ def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its
 
 def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withdrawn(desk):
     """E4."""
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.wait(2 * DAY)
-    desk.sweep()
-    desk.change("C0", "T0", end=9)
-    desk.deliver()
-    desk.activation("A0", "T0", start=7)
-    desk.deliver()
+    desk.trial("T0", "a", end=1).deliver()
+    desk.wait(2 * DAY).sweep()
+    desk.change("C0", "T0", end=9).deliver()
+    desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "scheduled")
     desk.wait(2 * DAY)
-    desk.withdraw("C0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("ended", "withdrawn", "scheduled")
-    assert desk.ends_there("T0") == {}
+    desk.withdraw("C0").judged()
+    desk.stands(T0="ended", C0="withdrawn", A0="scheduled", ends={})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.check()
     assert (desk.state("A0"), desk.live_there("A0"), desk.ends_there("T0")) == ("active", ["a.example.com"], {})
@@ -877,106 +642,74 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
 
 def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk):
     """E5: the trial has no end of its own, but an ending."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(LATE)
     desk.withdraw("A0")
-    desk.withdraw_by_staff("A0", "cancel")
-    desk.judged()
+    desk.withdraw_by_staff("A0", "cancel").judged()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
-    desk.change("C9", "T0", end=10)
-    desk.judged()
+    desk.change("C9", "T0", end=10).judged()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230930"})
-    desk.withdraw("C9")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C9"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
-    assert not desk.stuck()
+    desk.withdraw("C9").check()
+    desk.stands(T0="ended", C9="withdrawn", ends={}, stuck=())
 
 
 def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk):
     """E6: the held change is planned when the claim is free."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver()
     desk.change("C5", "T0", "ab")
     assert desk.state("C5") == "held"
-    desk.withdraw("A0")
-    desk.check()
+    desk.withdraw("A0").check()
     assert desk.posts("T0") == ["live a", "cancel a", "live a", "live b"]
-    assert (desk.state("T0"), desk.state("C5"), desk.state("A0")) == ("trialing", "applied", "withdrawn")
-    assert desk.ends_there("T0") == {"a": "", "b": ""}
-    assert not desk.stuck()
+    desk.stands(T0="trialing", C5="applied", A0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
 def test_a_given_up_cancel_says_nothing_about_its_domains(desk):
     """E7: so the trial's own message still has a, and nobody has x without the first change."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ax")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
-    desk.change("C1", "T0", "c")
-    desk.play_out()
+    desk.change("C1", "T0", "c").play_out()
     desk.refuses()
-    desk.give_up("C1")
-    desk.judged()
+    desk.give_up("C1").judged()
     assert (desk.state("T0"), desk.state("C1"), sorted(desk.ends_there("T0"))) == ("trialing", "applied", [*"acx"])
     assert not desk.stuck()
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("C1")) == ("trialing", "withdrawn", "applied")
-    assert desk.ends_there("T0") == {"a": "", "c": ""}
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": ""}, stuck=())
 
 
 def test_what_staff_entered_is_the_trials_message(desk):
     """E8: BBOSS says something else for its number."""
-    desk.enter("T0", "a")
-    desk.deliver()
+    desk.enter("T0", "a").deliver()
     desk.trial("T0", "ab")
     assert desk.troubles("T0") == ["entered_differs"]
-    desk.change("C0", "T0", end=5)
-    desk.deliver()
+    desk.change("C0", "T0", end=5).deliver()
     assert desk.ends_there("T0") == {"a": "20230925"}
-    desk.withdraw("C0")
-    desk.judged()
+    desk.withdraw("C0").judged()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": ""})
-    desk.activation("A0", "T0")
-    desk.check()
+    desk.activation("A0", "T0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
     assert desk.troubles("T0") == ["entered_differs"]
 
 
 def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
     """E9: 409, and the record there has the old end."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver("bigdata", fates=("409",))
-    desk.judged()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=5).deliver("bigdata", fates=("409",)).judged()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("failed", {"a": "20230923"})
     assert "acted_before" in desk.troubles("C0")
     assert desk.names_stuck() == {"T0", "C0"}
-    desk.resend("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "applied", {"a": "20230925"})
-    assert not desk.stuck()
+    desk.resend("C0").check()
+    desk.stands(T0="trialing", C0="applied", ends={"a": "20230925"}, stuck=())
 
 
 def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk):
     """E10: its repeat was accepted, but the first call was still under way."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("late",))
-    desk.next_moment()
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("late",)).next_moment().deliver()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "", "b": ""})
-    desk.withdraw("C0")
-    desk.deliver()
+    desk.withdraw("C0").deliver()
     assert desk.ends_there("T0") == {"a": ""}
     desk.check()
     assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": ""})
@@ -986,20 +719,14 @@ def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again
 
 def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk):
     """E11."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=10)
-    desk.deliver()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=10).deliver()
     desk.refuses("live", "a")
-    desk.withdraw("C0")
-    desk.play_out()
+    desk.withdraw("C0").play_out()
     desk.refuses()
-    desk.wait(4 * DAY)
-    desk.judged()
-    assert (desk.state("T0"), desk.ends_there("T0")) == ("ended", {"a": "20230930"})
-    assert desk.names_stuck() == {"T0", "C0"}
-    desk.resend("C0")
-    desk.check()
+    desk.wait(4 * DAY).judged()
+    desk.stands(T0="ended", ends={"a": "20230930"}, stuck={"T0", "C0"})
+    desk.resend("C0").check()
     assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
     assert desk.posts("T0")[-1] == "cancel a"
     assert not desk.stuck()
@@ -1007,14 +734,11 @@ def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk
 
 def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
     """E12: it was planned ten minutes before midnight."""
-    desk.trial("T0", "a", end=0)
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "a", end=0).deliver()
+    desk.activation("A0", "T0").deliver()
     desk.wait(17700)
     desk.withdraw("A0")
-    desk.wait(1200)
-    desk.check()
+    desk.wait(1200).check()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
     assert (desk.posts("T0"), desk.live_there("A0")) == (["live a", "cancel a"], [])
     assert not desk.stuck()
@@ -1024,32 +748,21 @@ def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_ca
     """E13: b's creation timed out, and the partner never saw it."""
     desk.partner(strict=True)
     desk.setting(retries=[])
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("broken",))
-    desk.withdraw("T0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("withdrawn", "withdrawn", {})
-    assert not desk.stuck()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("broken",))
+    desk.withdraw("T0").check()
+    desk.stands(T0="withdrawn", C0="withdrawn", ends={}, stuck=())
 
 
 def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
     """E14: the trial is cancelled on that day."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", start=10)
-    desk.deliver()
-    desk.meddle("A0", "a", "start", to=5)
-    desk.reconcile()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", start=10).deliver()
+    desk.meddle("A0", "a", "start", to=5).reconcile()
     assert desk.troubles("A0") == ["difference"]
-    desk.take("A0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("trialing", "scheduled", {"a": ""})
-    assert not desk.stuck()
-    desk.wait(5 * DAY)
-    desk.sweep()
-    desk.deliver()
+    desk.take("A0").judged()
+    desk.stands(T0="trialing", A0="scheduled", ends={"a": ""}, stuck=())
+    desk.wait(5 * DAY).sweep().deliver()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
     desk.check()
     assert not desk.stuck()
@@ -1057,88 +770,60 @@ def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
 
 def test_an_order_is_not_taken_with_records_that_end(desk):
     """No order has an end: once it has passed, the customer has service and pays nothing."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.activation("A0", "T0", start=1)
-    desk.deliver()
-    desk.meddle("A0", "a", "end", to=3)
-    desk.reconcile()
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", start=1).deliver()
+    desk.meddle("A0", "a", "end", to=3).reconcile()
     desk.take("A0")
-    desk.wait(5 * DAY)
-    desk.sweep()
-    desk.deliver()
-    desk.judged()
+    desk.wait(5 * DAY).sweep().deliver().judged()
     assert (desk.state("A0"), desk.troubles("A0")) == ("active", ["difference"])
-    desk.reconcile(fix=True)
-    desk.deliver()
-    desk.check()
+    desk.reconcile(fix=True).deliver().check()
     assert not desk.stuck()
 
 
 def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
     """Its record ended with an earlier day of the trial, and a change left it out meanwhile."""
-    desk.trial("T0", "b", end=0)
-    desk.deliver()
+    desk.trial("T0", "b", end=0).deliver()
     desk.wait(DAY)
-    desk.change("C0", "T0", "d", end=10)
-    desk.deliver()
-    desk.change("C1", "T0", "ab", end=4)
-    desk.check()
-    assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230924", "b": "20230924"})
-    assert not desk.stuck()
+    desk.change("C0", "T0", "d", end=10).deliver()
+    desk.change("C1", "T0", "ab", end=4).check()
+    desk.stands(T0="trialing", ends={"a": "20230924", "b": "20230924"}, stuck=())
 
 
 def test_a_late_creation_brings_no_domain_back_that_a_change_dropped(desk):
     """The creation acted after the change's cancel, which the looks find out."""
     desk.trial("T0", "bc", end=1)
-    desk.change("C0", "T0", "b", end=5)
-    desk.deliver("bigdata", fates=("late",), room=1)
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "applied", {"b": "20230925"})
-    assert not desk.stuck()
+    desk.change("C0", "T0", "b", end=5).deliver("bigdata", fates=("late",), room=1).check()
+    desk.stands(T0="trialing", C0="applied", ends={"b": "20230925"}, stuck=())
 
 
 def test_a_late_creation_does_not_shorten_what_a_change_extended(desk):
     """The creation brought the old end back after the extension, and nothing was dropped."""
     desk.trial("T0", "bc", end=1)
-    desk.change("C0", "T0", "bc", end=5)
-    desk.deliver("bigdata", fates=("late",), room=1)
-    desk.check()
-    assert desk.ends_there("T0") == {"b": "20230925", "c": "20230925"}
-    assert not desk.stuck()
+    desk.change("C0", "T0", "bc", end=5).deliver("bigdata", fates=("late",), room=1).check()
+    desk.stands(ends={"b": "20230925", "c": "20230925"}, stuck=())
 
 
 def test_a_late_extension_does_not_outlive_the_next_one(desk):
-    desk.trial("T0", "b", end=1)
-    desk.deliver()
-    desk.change("C0", "T0", end=9)
-    desk.deliver("bigdata", fates=("late",), room=1)
-    desk.change("C1", "T0", end=3)
-    desk.check()
-    assert desk.ends_there("T0") == {"b": "20230923"}
-    assert not desk.stuck()
+    desk.trial("T0", "b", end=1).deliver()
+    desk.change("C0", "T0", end=9).deliver("bigdata", fates=("late",), room=1)
+    desk.change("C1", "T0", end=3).check()
+    desk.stands(ends={"b": "20230923"}, stuck=())
 
 
 def test_a_late_cancel_takes_no_domain_that_the_next_change_brought_back(desk):
-    desk.trial("T0", "bc")
-    desk.deliver()
-    desk.change("C0", "T0", "b")
-    desk.deliver("bigdata", fates=("late",), room=1)
-    desk.change("C1", "T0", "bc")
-    desk.check()
+    desk.trial("T0", "bc").deliver()
+    desk.change("C0", "T0", "b").deliver("bigdata", fates=("late",), room=1)
+    desk.change("C1", "T0", "bc").check()
     assert desk.ends_there("T0").keys() == {"b", "c"}
     assert not desk.stuck()
 
 
 def test_a_look_whose_order_is_undone_meanwhile_plans_nothing(desk):
     """The activation's creation is refused while the look after its cancel is on its way."""
-    desk.trial("T0", "d")
-    desk.deliver("bigdata", fates=("late",), room=1)
+    desk.trial("T0", "d").deliver("bigdata", fates=("late",), room=1)
     desk.press("T0", "resend", 1)
     desk.activation("A0", "T0", "abc")
-    desk.refuses("live", "ab")
-    desk.deliver()
-    desk.check()
+    desk.refuses("live", "ab").deliver().check()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("trialing", "failed", {"d": ""})
 
 
@@ -1146,29 +831,20 @@ def test_a_late_undoings_cancel_that_lands_late_does_not_end_its_records_sooner_
     """Its repeat was refused, so it goes out once more: behind the moment until which the first may act."""
     desk.trial("T0", "a")
     desk.activation("A0", "T0", "bc", start=1)
-    desk.wait(2 * DAY)
-    desk.deliver("bigdata", "bpm", fates=("ok", "before"), room=1)
-    desk.press("A0", "withdraw", 2)
-    desk.deliver("bigdata", fates=("late",))
-    desk.next_moment()
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.check()
+    desk.wait(2 * DAY).deliver("bigdata", "bpm", fates=("ok", "before"), room=1)
+    desk.press("A0", "withdraw", 2).deliver("bigdata", fates=("late",)).next_moment()
+    desk.deliver("bigdata", fates=("refuse",)).check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
 
 
 def test_the_last_look_makes_up_for_one_that_was_refused(desk):
     """No step stays failed where nothing is wrong any more."""
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("late",))
-    desk.wait(31)
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver("bigdata", fates=("ok", "ok", "ok", "refuse"))
+    desk.trial("T0", "a").deliver("bigdata", fates=("late",))
+    desk.wait(31).deliver()
+    desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "ok", "refuse"))
     assert desk.troubles("A0") == ["code_400"]
     desk.deliver()
-    desk.wait(700)
-    desk.sweep()
-    desk.deliver()
+    desk.wait(700).sweep().deliver()
     assert (desk.state("A0"), desk.troubles("A0")) == ("active", [])
     assert not Dispatch.objects.current().filter(state=Dispatch.State.FAILED).exists()
     desk.check()
@@ -1176,12 +852,10 @@ def test_the_last_look_makes_up_for_one_that_was_refused(desk):
 
 def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
     """The order had asked for traffic only, and is held now since its trial has ended."""
-    desk.trial("T0", "b", end=1)
-    desk.deliver()
+    desk.trial("T0", "b", end=1).deliver()
     desk.change("C0", "T0", end=2)
     desk.activation("A0", "T0")
-    desk.dies(3)
-    desk.deliver()
+    desk.dies(3).deliver()
     desk.wait(2 * DAY)
     desk.withdraw("C0")
     assert desk.state("A0") == "held"
@@ -1192,17 +866,12 @@ def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
 
 def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
     """E15: the activation that starts later was billed before the change in front of it."""
-    desk.trial("T0", "a")
-    desk.deliver()
-    desk.change("C0", "T0", "ab")
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A0", "T0", start=7)
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", start=7).deliver()
     assert sorted(desk.ends_there("A0")) == ["a", "b"]
-    desk.give_up("C0")
-    desk.judged()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("trialing", "withdrawn", "scheduled")
-    assert desk.ends_there("T0") == {"a": ""}
+    desk.give_up("C0").judged()
+    desk.stands(T0="trialing", C0="withdrawn", A0="scheduled", ends={"a": ""})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.check()
     assert (desk.state("T0"), desk.state("A0"), sorted(desk.ends_there("A0"))) == ("converted", "active", ["a", "b"])
@@ -1211,57 +880,40 @@ def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
 
 def test_a_service_change_that_was_half_done_is_put_back(desk):
     """E16: its cancel was carried out, its records were refused."""
-    desk.trial("T0", "ab")
-    desk.deliver()
+    desk.trial("T0", "ab").deliver()
     desk.refuses("live", "ab")
-    desk.change("C0", "T0", service="4")
-    desk.play_out()
+    desk.change("C0", "T0", service="4").play_out()
     assert (desk.state("C0"), desk.services_there("T0")) == ("failed", {})
     desk.refuses()
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
-    assert desk.services_there("T0") == {"a": "1", "b": "1"}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", services={"a": "1", "b": "1"}, stuck=())
 
 
 @pytest.mark.parametrize("fate", ["lost", "broken"])
 def test_an_extension_that_is_tried_again_is_repeated_and_then_put_back(desk, fate):
     """E17: nobody knows what its first call did."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.change("C0", "T0", end=5)
-    desk.deliver("bigdata", fates=(fate,))
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": "20230923"})
-    assert not desk.stuck()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.change("C0", "T0", end=5).deliver("bigdata", fates=(fate,))
+    desk.withdraw("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", ends={"a": "20230923"}, stuck=())
 
 
 def test_an_accepted_end_that_a_change_reset_is_accepted_no_more(desk):
     """E18: somebody moves it back by hand."""
-    desk.trial("T0", "a", end=3)
-    desk.deliver()
-    desk.meddle("T0", "a", "end", to=5)
-    desk.reconcile()
-    desk.accept("T0")
-    desk.judged()
+    desk.trial("T0", "a", end=3).deliver()
+    desk.meddle("T0", "a", "end", to=5).reconcile()
+    desk.accept("T0").judged()
     assert not desk.stuck()
-    desk.change("C0", "T0", end=10)
-    desk.deliver()
+    desk.change("C0", "T0", end=10).deliver()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "20230930"})
-    desk.meddle("T0", "a", "end", to=5)
-    desk.check()
+    desk.meddle("T0", "a", "end", to=5).check()
     assert desk.troubles("T0") == ["difference"]
 
 
 def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_again(desk):
     """The model found it with late calls: a forward cancel takes back what an unanswered creation may do, too."""
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", fates=("late",), room=1)
-    desk.activation("A0", "T0")
-    desk.next_moment()
-    desk.deliver()
+    desk.trial("T0", "a").deliver("bigdata", fates=("late",), room=1)
+    desk.activation("A0", "T0").next_moment().deliver()
     assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
     desk.check()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
@@ -1271,90 +923,65 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
     """The interleavings found it: its replaced check never ended, and it was named though it had sent nothing."""
-    desk.trial("T0", "a", end=1)
-    desk.deliver()
-    desk.wait(2 * DAY)
-    desk.sweep()
-    desk.change("C0", "T0", "ab", end=9)
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.activation("A0", "T0", files=True)
-    desk.deliver()
+    desk.trial("T0", "a", end=1).deliver()
+    desk.wait(2 * DAY).sweep()
+    desk.change("C0", "T0", "ab", end=9).deliver("bigdata", fates=("refuse",))
+    desk.activation("A0", "T0", files=True).deliver()
     assert desk.troubles("A0") == ["missing"]
-    desk.withdraw("C0")
-    desk.check()
+    desk.withdraw("C0").check()
     assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("ended", "withdrawn", "held")
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["trial_closed"], [])
 
 
 def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back(desk):
     """A withdrawal folds it: the older change must not win, though the clock says that it came last."""
-    desk.trial("T0", "abc")
-    desk.deliver()
+    desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
     desk.wait(-4)
     desk.change("C1", "T0", "a")
-    desk.change("C2", "T0", end=5)
-    desk.deliver()
-    desk.withdraw("C2")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C2"), desk.ends_there("T0")) == ("trialing", "withdrawn", {"a": ""})
-    assert not desk.stuck()
+    desk.change("C2", "T0", end=5).deliver()
+    desk.withdraw("C2").check()
+    desk.stands(T0="trialing", C2="withdrawn", ends={"a": ""}, stuck=())
 
 
 def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_deletion(desk):
     """The interleavings found it: the restore waits in the trial's line, and what failed in front of it does not."""
-    desk.trial("T0", "ab", end=1)
-    desk.deliver()
-    desk.change("C0", "T0", end=0)
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.deliver()
+    desk.trial("T0", "ab", end=1).deliver()
+    desk.change("C0", "T0", end=0).deliver()
+    desk.activation("A0", "T0").deliver()
     desk.refuses("delete", "a")
-    desk.callback("A0", "reject", "r1")
-    desk.deliver()
+    desk.callback("A0", "reject", "r1").deliver()
     assert desk.state("A0") == "compensating"
-    desk.withdraw("C0")
-    desk.deliver()
+    desk.withdraw("C0").deliver()
     assert desk.state("C0") == "compensating"
     assert desk.names_stuck() >= {"A0", "C0"}
     desk.judged()
     desk.refuses()
-    desk.resend("A0")
-    desk.check()
-    assert (desk.state("A0"), desk.state("C0")) == ("rejected", "withdrawn")
-    assert not desk.stuck()
+    desk.resend("A0").check()
+    desk.stands(A0="rejected", C0="withdrawn", stuck=())
 
 
 def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
     """The change behind the one that revived the trial names no end, so the ending stands once that one is gone."""
-    desk.trial("T0", "a", end=20)
-    desk.deliver()
-    desk.activation("A0", "T0")
-    desk.judged()
+    desk.trial("T0", "a", end=20).deliver()
+    desk.activation("A0", "T0").judged()
     desk.wait(LATE)
-    desk.withdraw_by_staff("A0", how="delete")
-    desk.judged()
+    desk.withdraw_by_staff("A0", how="delete").judged()
     assert desk.state("T0") == "ended"
     desk.change("C0", "T0", end=30)
-    desk.change("C1", "T0", "ab")
-    desk.judged()
+    desk.change("C1", "T0", "ab").judged()
     assert desk.state("T0") == "trialing"
-    desk.withdraw("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
-    assert not desk.stuck()
+    desk.withdraw("C0").check()
+    desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
 def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk):
     """They are live beside the new ones, under incidents that name trial and change."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
-    desk.change("C0", "T0", service="4")
-    desk.play_out()
+    desk.change("C0", "T0", service="4").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.judged()
+    desk.give_up("C0").judged()
     assert (desk.state("T0"), desk.state("C0"), desk.services_there("T0")) == ("trialing", "applied", {"a": "1 4"})
     assert desk.posts("T0") == ["live a", "live a"]
     assert desk.names_stuck() == {"T0", "C0"}
@@ -1363,59 +990,44 @@ def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(d
 def test_a_service_that_only_some_records_have_is_put_back(desk):
     """Somebody cancelled one of the new records before the look-ups, so the change did not give it to every domain."""
     desk.setting(retries=[])
-    desk.trial("T0", "ab")
-    desk.deliver()
-    desk.change("C0", "T0", service="4")
-    desk.deliver("bigdata", fates=("ok", "lost"))
+    desk.trial("T0", "ab").deliver()
+    desk.change("C0", "T0", service="4").deliver("bigdata", fates=("ok", "lost"))
     assert (desk.state("C0"), desk.services_there("T0")) == ("failed", {"a": "4", "b": "4"})
     desk.meddle("T0", "a", "cancel")
-    desk.give_up("C0")
-    desk.check()
-    assert (desk.state("T0"), desk.state("C0")) == ("trialing", "withdrawn")
-    assert desk.services_there("T0") == {"a": "1", "b": "1"}
-    assert not desk.stuck()
+    desk.give_up("C0").check()
+    desk.stands(T0="trialing", C0="withdrawn", services={"a": "1", "b": "1"}, stuck=())
 
 
 def test_an_activation_cancels_what_a_given_up_cancel_left(desk):
     """All that is there of its trial, whatever its service (contract 3.9, 13), and the incidents end."""
-    desk.trial("T0", "a")
-    desk.deliver()
+    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
-    desk.change("C0", "T0", service="4")
-    desk.play_out()
+    desk.change("C0", "T0", service="4").play_out()
     desk.refuses()
-    desk.give_up("C0")
-    desk.deliver()
+    desk.give_up("C0").deliver()
     assert desk.services_there("T0") == {"a": "1 4"}
-    desk.activation("A0", "T0", "a")
-    desk.check()
+    desk.activation("A0", "T0", "a").check()
     assert (desk.state("T0"), desk.state("A0"), desk.services_there("T0")) == ("converted", "active", {})
     assert not desk.names_stuck()
 
 
 def test_accepting_moves_a_withdrawn_activation_once(desk):
     """The books end its given-up cancel in between, and that moves the order. The history had the move twice."""
-    desk.trial("T0", "ab", end=2)
-    desk.deliver()
+    desk.trial("T0", "ab", end=2).deliver()
     desk.setting(retries=[])
     desk.activation("A0", "T0", "abc")
-    desk.deliver("bigdata", "bpm", fates=("garbage", "refuse", "ok", "lost"), room=1)
-    desk.next_moment()
+    desk.deliver("bigdata", "bpm", fates=("garbage", "refuse", "ok", "lost"), room=1).next_moment()
     desk.change("C2", "T0", "d", service="1", end=0, flow="2")
-    desk.press("C2", "withdraw", 2)
-    desk.deliver("bigdata", fates=("garbage",))
-    desk.mend("withdraw first")
+    desk.press("C2", "withdraw", 2).deliver("bigdata", fates=("garbage",)).mend("withdraw first")
     assert desk.state("A0") == "withdrawn"
 
 
 def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
     """What a change cancels explains a creation that found its records cancelled, not one whose look-up was refused."""
-    desk.trial("T0", "d")
-    desk.deliver()
+    desk.trial("T0", "d").deliver()
     desk.setting(retries=[])
     desk.resend("T0", force=True, channel="billing")
-    desk.change("C0", "T0", "d", flow="2")
-    desk.deliver("bigdata", "bpm", fates=("before", "refuse"), room=1)
+    desk.change("C0", "T0", "d", flow="2").deliver("bigdata", "bpm", fates=("before", "refuse"), room=1)
     desk.check()
     assert "T0" in desk.names_stuck()
 
@@ -1423,12 +1035,6 @@ def test_a_failed_repeat_of_a_creation_keeps_its_incident(desk):
 def test_a_look_sends_nothing_for_records_that_were_given_up(desk):
     """The change's extension is looked after, since the trial's creation may still act; its own creation, refused and
     given up, is judged behind that look. The look created what nobody wanted any more."""
-    desk.trial("T0", "a")
-    desk.deliver("bigdata", "bpm", fates=("lost",), room=1)
-    desk.next_moment()
-    desk.deliver()
-    desk.change("C0", "T0", "abc", end=0)
-    desk.deliver("bigdata", fates=("refuse",))
-    desk.mend("give up first")
-    assert desk.state("C0") == "applied"
-    assert (desk.state("T0"), desk.services_there("T0")) == ("trialing", {"a": "1"})
+    desk.trial("T0", "a").deliver("bigdata", "bpm", fates=("lost",), room=1).next_moment().deliver()
+    desk.change("C0", "T0", "abc", end=0).deliver("bigdata", fates=("refuse",)).mend("give up first")
+    desk.stands(C0="applied", T0="trialing", services={"a": "1"})

@@ -1,4 +1,4 @@
-"""A desk in one process, played by plain calls: each act is a line of a test to paste (test_found.py).
+"""A desk in one process, played by plain calls: each act is a part of a test to paste (test_found.py), and acts chain.
 
 An act that the desk refuses says so and changes nothing. Every other error is a find. Each act takes a second.
 """
@@ -108,6 +108,14 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
         return lines + [f"lost: {number}" for number in self.entered if number not in kept]
 
     # --- looking, for found cases
+
+    def stands(self, *, ends: dict | None = None, services: dict | None = None, stuck=None, **states: str) -> None:
+        """Asserts these states by number, the ends and services of T0's live records, and the numbers `stuck` names."""
+        found = {number: self.state(number) for number in states}
+        assert found == states, f"states: {found}"
+        for name, look, expected in (("ends", self.ends_there, ends), ("services", self.services_there, services)):
+            assert expected is None or look("T0") == expected, f"{name}: {look('T0')}"
+        assert stuck is None or self.names_stuck() == set(stuck), f"stuck: {self.names_stuck()}"
 
     def state(self, number: str) -> str:
         return Order.objects.get(number=number).state
