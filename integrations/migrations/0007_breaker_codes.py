@@ -6,5 +6,5 @@ CODE = {"blank": True, "editable": False, "max_length": 32, "null": True, "verbo
 
 
 class Migration(migrations.Migration):
-    dependencies = [("integrations", "0005_drop_call_counts")]
+    dependencies = [("integrations", "0006_probe_right")]
     operations = [migrations.AddField("breaker", "last_code", models.CharField(**CODE))]

@@ -6,5 +6,5 @@ CODE = {"blank": True, "editable": False, "max_length": 32, "null": True, "verbo
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0032_bulk_token_unused")]
+    dependencies = [("orders", "0036_customers_without_texts")]
     operations = [migrations.AddField("attempt", "error_code", models.CharField(**CODE))]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0033_attempt_codes")]
+    dependencies = [("orders", "0037_attempt_codes")]
     operations = [
         migrations.SeparateDatabaseAndState(
             state_operations=[

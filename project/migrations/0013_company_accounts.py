@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('project', '0011_open_alarms'),
+        ('project', '0012_probe_right'),
     ]
 
     operations = [
