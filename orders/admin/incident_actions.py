@@ -38,7 +38,7 @@ from orders.services.incident_desk import (
     why_not_end,
 )
 from orders.services.incidents import BOOKS_ONLY, parts_but
-from orders.steps import Partner, channels_of
+from orders.steps import OUTSIDE, Partner, channels_of
 
 State = Incident.State
 OPEN = frozenset(UNRESOLVED)
@@ -173,6 +173,7 @@ class IncidentActs:
         context.update(
             acts=offered_actions(request, obj),
             by_the_books=by_the_books,
+            of_partner=obj and obj.partner in OUTSIDE,
             notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
             **stopped_by(request, obj),
         )

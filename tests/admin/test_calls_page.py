@@ -124,3 +124,13 @@ def test_its_parts_are_for_those_who_see_their_rows(client, clock):
     page = ask(client).content.decode()
     assert "发往对接方" in page
     assert "来自 BBOSS" not in page
+
+
+def test_a_partner_s_incident_leads_to_its_day(member, clock):
+    incidents = [make.IncidentFactory(partner=partner, last_at=NOON) for partner in ("bpm", "order")]
+    pages = [reverse("admin:orders_incident_change", args=[row.pk]) for row in incidents]
+    link = f'href="{reverse("admin:calls")}?day=2023-09-19"'
+    staff = member("工程师")
+    assert [link in staff.get(page).content.decode() for page in pages] == [True, False]
+    staff = member("工程师", letters=["BJ"])
+    assert [link in staff.get(page).content.decode() for page in pages] == [False, False]
