@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from notifications.recipients import is_address
 from orders.order_page.bpm_task import wrong_placeholders
 from orders.restored_guard import unwritable
 from project import production
@@ -35,7 +35,6 @@ SECRETS = {
 
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
-    """All problems with our settings."""
     parts = (
         empty_secrets,
         malformed_tokens,
@@ -159,11 +158,7 @@ def contact() -> Iterator[CheckMessage]:
 def is_mail(text: str) -> bool:
     """`desk@example.com`, or `IBS <desk@example.com>`."""
     named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
-    try:
-        validate_email(named[1] if named else text)
-    except ValidationError:
-        return False
-    return True
+    return is_address(named[1] if named else text)
 
 
 def bpm_pages() -> Iterator[CheckMessage]:

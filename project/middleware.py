@@ -10,11 +10,16 @@ BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what
 PARTNERS = ("/api/bboss/", "/api/bpm/")
 
 
-class DatabaseDeadlineMiddleware:
-    """Bounds the database's time for a whole request, connecting included; large orders get more."""
-
+class Middleware:
     def __init__(self, get_response):
         self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+
+class DatabaseDeadlineMiddleware(Middleware):
+    """Bounds the database's time for a whole request, connecting included; large orders get more."""
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -37,15 +42,9 @@ def _length(meta: dict) -> int | None:
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 12 else None
 
 
-class UploadSizeMiddleware:
+class UploadSizeMiddleware(Middleware):
     """Refuses a page's body that is too large before anybody reads it: Django bounds no uploaded files. 16 MiB are let
     through, and 21 for an info-security file of 20 with the form around it, as in deploy/nginx.conf."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        return self.get_response(request)
 
     def process_view(self, request, view, args, kwargs):
         match = request.resolver_match
@@ -55,11 +54,8 @@ class UploadSizeMiddleware:
         return None
 
 
-class PeopleMiddleware:
+class PeopleMiddleware(Middleware):
     """Reads the names of people at most once for a page, however many it shows. Calls of partners show none."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -68,16 +64,13 @@ class PeopleMiddleware:
             return self.get_response(request)
 
 
-class ContentSecurityPolicyMiddleware:
+class ContentSecurityPolicyMiddleware(Middleware):
     """Lets only our own files run in a user's browser: no inline code and nothing from elsewhere."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "
         "frame-ancestors 'none'; form-action 'self'"
     )
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request):
         response = self.get_response(request)

@@ -18,8 +18,8 @@ from orders.incident_causes import cause_of
 from orders.lists.personal import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
 from orders.order_page.error_details import code_in
+from orders.queries.order_status import MAX_APPROVALS, iso_time
 from orders.queries.shapes import shape_row
-from orders.queries.status_report import MAX_APPROVALS, iso_time
 from orders.services.incidents import SAID_BY_STAFF
 from orders.untrusted_text import bounded
 

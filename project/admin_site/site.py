@@ -96,12 +96,9 @@ class DeskAdminSite(AdminSite):
     def get_urls(self):
         return [
             path("restored/", self.admin_view(self.restored), name="restored"),
-            path("find/", self.admin_view(self.find), name="find"),
+            path("find/", self.admin_view(self.parts.find_page), name="find"),
             *super().get_urls(),
         ]
-
-    def find(self, request):
-        return self.parts.find_page(request)
 
     def restored(self, request):
         return self.parts.restored_page(request, self)

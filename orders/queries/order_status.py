@@ -22,17 +22,13 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
         "attribution": order.attribution_id,
         "start": iso_time(order.start_at) or (order.biz_start.isoformat() if order.biz_start else None),
         "held_because": order.held_because or None,
-        "steps": [_step(row) for row in current_steps(order)],
+        "steps": [_step(row) for row in order.dispatches.current().order_by("position", "pk").defer("payload")],
         **({"billing": _billing(order)} if whole else {}),
         "bpm_process": order.bpm_process or None,
         "incidents": [_trouble(row) for row in order.troubles.unresolved().select_related("incident")],
         "approvals": [_approval(row) for row in _approvals(order, whole)],
         "schedule": _schedule(order),
     }
-
-
-def current_steps(order: Order) -> list[Dispatch]:
-    return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
 
 
 def iso_time(moment: datetime.datetime | None) -> str | None:
