@@ -44,7 +44,6 @@ def drop_statements(vendor: str) -> list[str]:
 
 
 def install(apps, schema_editor) -> None:
-    """Installs the guard and replaces an older one. For migrations."""
     vendor = schema_editor.connection.vendor
     for statement in [*drop_statements(vendor), *create_statements(vendor)]:
         schema_editor.execute(statement)

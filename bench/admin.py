@@ -21,7 +21,7 @@ from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
 from bench.results import append
 from integrations.api.tokens import make_token
-from orders.admin.search import customer_address
+from orders.admin.order_search import customer_address
 from orders.models import Order
 from orders.office.views.tabs import ready_tabs
 

@@ -31,6 +31,8 @@ LEASES = {
     same_for_all=True,
 )
 class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    sortable_by = None
+    list_per_page = 100
     list_display = ["cluster", "alive", "seen", "started_at", "replaced"]
     readonly_fields = ["alive", "seen"]
     fields = ["cluster", "alive", "seen", "started_at", "replaced"]
@@ -52,6 +54,8 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     same_for_all=True,
 )
 class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    sortable_by = None
+    list_per_page = 100
     list_display = fields = readonly_fields = ["what", "holder_of_it", "until_when"]
 
     def heading(self, obj):
@@ -70,6 +74,8 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
 @register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)
 class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    sortable_by = None
+    list_per_page = 100
     list_display = ["partner_name", "breaker_chip", "why", "failures", "opened", "probe"]
     readonly_fields = ["partner_name", "breaker_chip", "why", "what_to_do", "opened", "probe", "problem"]
     fields = ["partner_name", "breaker_chip", "why", "what_to_do", "failures", "opened", "probe", "problem"]

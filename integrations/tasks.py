@@ -22,7 +22,7 @@ from integrations.worker.parent_link import ending
 from integrations.worker.schedules import every_five_minutes
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
-from orders.office.bulk.run import note_draft, run_part
+from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.exports.run import run_export
 from orders.office.exports.service import remove_old_files, resume_exports

@@ -1,9 +1,13 @@
-"""Writes mails. Recipients and text are decided once, at the first attempt (contract 3.9, Mail)."""
+"""Writes mails about orders and notices to staff.
+
+Recipients and text of a mail are decided once, at the first attempt (contract 3.9, Mail). Notices are sent from their
+own rows (orders/services/notices.py).
+"""
 
 import datetime
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,17 +15,59 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.template import Context
 from django.template.loader import get_template
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from notifications.mail_facts import MailFacts, one_line
 from notifications.masks import mask_text
 from notifications.models import Mail, Notice
 from notifications.recipients import addressees
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
+DOMAINS_NAMED = 20
+LONGEST_TEXT = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailFacts:
+    """One order as its SA reads it. Labels may be lazily translated. An empty value leaves its line out or blank.
+
+    `domains` holds all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is
+    the page of the order. `outcome`: what became of an incident's orders, if not all of them go on.
+    """
+
+    order_number: str
+    kind_label: str
+    state_label: str
+    enterprise_name: str = ""
+    attribution: str = ""
+    domains: Sequence[str] = ()
+    start: datetime.datetime | None = None
+    cause: str = ""
+    next_step: str = ""
+    admin_path: str = ""
+    outcome: str = ""
+
+    def for_template(self) -> dict:
+        """The values that the templates name, each on one line, so that no value can begin a line of its own."""
+        texts = ("order_number", "kind_label", "state_label", "enterprise_name", "attribution")
+        more = ("cause", "next_step", "admin_path", "outcome")
+        return {
+            **{name: one_line(getattr(self, name)) for name in texts + more},
+            "start": f"{timezone.localtime(self.start):%Y-%m-%d %H:%M:%S}" if self.start else "",
+            "domains": [one_line(name) for name in self.domains[:DOMAINS_NAMED]],
+            "domain_count": len(self.domains),
+            "domains_left_out": max(len(self.domains) - DOMAINS_NAMED, 0),
+        }
+
+
+def one_line(value: object) -> str:
+    """The text without line breaks and other control characters, at most LONGEST_TEXT characters long."""
+    text = str(value)
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(text.split())[:LONGEST_TEXT]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +141,6 @@ def _save(mails: list[Mail]) -> dict[int, Exception]:
 
 
 def mail_payload(mail: Mail | Notice) -> dict:
-    """What `send` needs, as JSON: subject, body, to (a list), message_id, from."""
     return {
         "subject": mail.subject,
         "body": mail.body,
@@ -124,3 +169,22 @@ def render(kind: str, known: Mapping) -> tuple[str, str]:
         text = template.render(Context(known, autoescape=False))  # the mail is not HTML
     subject, _, body = mask_text(text).strip().partition("\n")
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"
+
+
+def write_notices(
+    *, kind: str, mails: Iterable[str], facts: Mapping[str, object], path: str, now: datetime.datetime
+) -> list[Notice]:
+    """Writes each address a notice, in the caller's transaction. `kind` names the template, `path` a page of ours."""
+    subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
+    return [
+        Notice.objects.create(
+            kind=kind,
+            message_id=f"<{uuid.uuid4()}@ibs-order-desk>",
+            recipients=[mail],
+            subject=subject,
+            body=body,
+            written_at=now,
+            next_try_at=now,
+        )
+        for mail in mails
+    ]

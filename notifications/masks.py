@@ -129,7 +129,6 @@ def _mail(found: re.Match) -> str | None:
 
 
 def mask_name(name: str) -> str:
-    """`张三丰` becomes `张**`."""
     return f"{name[0]}**" if name else ""
 
 

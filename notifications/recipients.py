@@ -33,17 +33,12 @@ def contacts_for(letters: str) -> list[ContactFacts]:
     JT and GJ stand in for each other if one of them has no contact. If there is nobody at all, it is the default
     contact of the settings. The list is empty only if that is not set either.
     """
-    found = _active_contacts(letters, Contact.Role.SA)
-    if not found and letters in SHARED:
-        found = _active_contacts(SHARED[letters], Contact.Role.SA)
-    return found or _default_contact()
+    return _active_contacts(letters, Contact.Role.SA) or _default_contact()
 
 
 def addressees(letters: str) -> dict[str, str | Promise]:
     """The addresses for a mail about this attribution, SAs first, each with the rule that chose it, in words."""
     copies = _active_contacts(letters, Contact.Role.COPY)
-    if not copies and letters in SHARED:
-        copies = _active_contacts(SHARED[letters], Contact.Role.COPY)
     chosen: dict[str, str | Promise] = {}
     for contact in [*contacts_for(letters), *copies]:
         chosen.setdefault(contact.mail.strip(), contact.is_a)
@@ -53,12 +48,12 @@ def addressees(letters: str) -> dict[str, str | Promise]:
 def distinct(mails: Iterable[str]) -> list[str]:
     """Each address once, in the given order. Invalid ones are left out: one would keep the mail from all others."""
     found = {}
-    for mail in filter(_is_address, mails):
+    for mail in filter(is_address, mails):
         found.setdefault(mail.lower(), mail)
     return list(found.values())
 
 
-def _is_address(mail: str) -> bool:
+def is_address(mail: str) -> bool:
     try:
         validate_email(mail)
     except ValidationError:
@@ -67,12 +62,13 @@ def _is_address(mail: str) -> bool:
 
 
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
-    rows = Contact.objects.filter(attribution_id=letters, role=role, active=True).order_by("pk")
-    is_a = IS_A[role]
-    return [
-        ContactFacts(*row, is_a=format_lazy(is_a, place=place))
-        for *row, place in rows.values_list("name", "mail", "tel", "attribution__name")
-    ]
+    """Those of an attribution, or else those of the one that stands in for it."""
+    for own in [letters, *filter(None, [SHARED.get(letters)])]:
+        rows = Contact.objects.filter(attribution_id=own, role=role, active=True).order_by("pk")
+        found = list(rows.values_list("name", "mail", "tel", "attribution__name"))
+        if found:
+            return [ContactFacts(*row, is_a=format_lazy(IS_A[role], place=place)) for *row, place in found]
+    return []
 
 
 def _default_contact() -> list[ContactFacts]:

@@ -85,7 +85,6 @@ def greet(*, connect: Connect | None = None, tls: type[SSLSocket] = SSLSocket) -
 
 
 def _send_alone(payload: dict, address: str, backend: BaseEmailBackend) -> MailError | None:
-    """Sends it to one recipient. The connection stays open for the next."""
     try:
         backend.open()
         _message(payload, address, backend).send()

@@ -1,5 +1,6 @@
 """What a sentence is made of; `orders/error_messages.py` has the table of all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -15,3 +16,8 @@ class Message:
 
     english: str = ""
     words: str | Promise = ""
+
+
+def in_words(sentences: Mapping[str, str | Promise]) -> dict[str, Message]:
+    """{code: Message} of sentences that pages and terminals say alike, from {code: words}."""
+    return {code: Message(words=words) for code, words in sentences.items()}

@@ -12,7 +12,6 @@ def parse_network(entry: str) -> Network:
 
 
 def is_allowed(address: str, entries: Iterable[str]) -> bool:
-    """Whether the peer's address is in one of the networks. False if it is not an address."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:

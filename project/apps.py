@@ -6,8 +6,6 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ProjectConfig(AppConfig):
-    """Registers the start-up checks, and runs the first one."""
-
     name = "project"
     verbose_name = _("Accounts")
     default = True
@@ -25,8 +23,6 @@ class ProjectConfig(AppConfig):
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):
-    """django.contrib.admin with our site."""
-
     default = False
     default_site = "project.admin_site.site.DeskAdminSite"
 

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
-from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.core.validators import validate_email
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from notifications.recipients import is_address
 from orders.lists.registration import Role
 from orders.models import Province
 from orders.order_page.bpm_task import wrong_placeholders
@@ -44,7 +44,6 @@ SECRETS = {
 
 @register(TAG)
 def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
-    """All problems with our settings."""
     parts = (
         empty_secrets,
         malformed_tokens,
@@ -211,11 +210,7 @@ def contact() -> Iterator[CheckMessage]:
 def is_mail(text: str) -> bool:
     """`desk@example.com`, or `IBS <desk@example.com>`."""
     named = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
-    try:
-        validate_email(named[1] if named else text)
-    except ValidationError:
-        return False
-    return True
+    return is_address(named[1] if named else text)
 
 
 def bpm_pages() -> Iterator[CheckMessage]:

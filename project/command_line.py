@@ -36,7 +36,8 @@ def run(argv: list[str]) -> None:
     except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:
-        lacks = _code(error) in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
+        code = getattr(error.__cause__, "sqlstate", "")
+        lacks = code in NO_SUCH_TABLE_OR_COLUMN or isinstance(error, OperationalError)
         if not lacks and not is_away(error):
             raise  # our own fault, so the traceback helps
         sys.exit(f"{argv[0]}: the database does not answer, or lacks its migrations: {error_line(error)}")
@@ -64,10 +65,6 @@ def _is_text(word: str) -> bool:
 
 def _no_usage(self: CommandParser, file: object = None) -> None:
     """Prints nothing. argparse would print all options above the line that says what is wrong; --help shows them."""
-
-
-def _code(error: Error) -> str:
-    return getattr(error.__cause__, "sqlstate", "")
 
 
 def _line_each(argv: list[str], texts: list[str]) -> str:

@@ -156,7 +156,6 @@ def strange_names(own: Iterable[str], file: Iterable[str]) -> Iterator[str]:
 
 
 def values() -> Iterator[str]:
-    """Values that mean something else than they seem to."""
     for setting in SETTINGS:
         given = settings.ENVIRONMENT.given(setting.name)
         if given is None:
@@ -168,7 +167,6 @@ def values() -> Iterator[str]:
 
 
 def certificate() -> Iterator[str]:
-    """Our certificate towards partners. Once it has ended, they refuse all our calls."""
     for found in client_certificate():
         yield from _end_of(found.name, found)
 

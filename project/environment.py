@@ -28,7 +28,6 @@ class WrongError(ValueError):
 
 
 def plain(name: str, given: str) -> str:
-    """Any text. It may be empty."""
     return given
 
 
@@ -40,7 +39,6 @@ def text(name: str, given: str) -> str:
 
 
 def entries(name: str, given: str) -> list[str]:
-    """The parts of a text between commas. Empty for an empty text."""
     return [entry for entry in given.split(",") if entry]
 
 
@@ -63,12 +61,10 @@ def switch(name: str, given: str) -> bool:
 
 
 def whole(name: str, given: str) -> int:
-    """A whole number from 0."""
     return _number(name, given, 0)
 
 
 def positive(name: str, given: str) -> int:
-    """A whole number from 1."""
     return _number(name, given, 1)
 
 
@@ -142,7 +138,6 @@ def log_level(name: str, given: str) -> str:
 
 
 def log_format(name: str, given: str) -> str:
-    """`line` or `json`."""
     if given.strip() not in {"line", "json"}:
         raise WrongError(f"{name} must be line or json, not {given.strip()!r}")
     return given.strip()

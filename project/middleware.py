@@ -12,11 +12,16 @@ PARTNERS = ("/api/bboss/", "/api/bpm/")
 PROBES = {"/livez", "/readyz"}
 
 
-class DatabaseDeadlineMiddleware:
-    """Bounds the database's time for a whole request, connecting included; large orders get more."""
-
+class Middleware:
     def __init__(self, get_response):
         self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+
+class DatabaseDeadlineMiddleware(Middleware):
+    """Bounds the database's time for a whole request, connecting included; large orders get more."""
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -47,15 +52,9 @@ class HostMiddleware(CommonMiddleware):
         return None if request.path in PROBES else super().process_request(request)
 
 
-class UploadSizeMiddleware:
+class UploadSizeMiddleware(Middleware):
     """Refuses a page's body that is too large before anybody reads it: Django bounds no uploaded files. 16 MiB are let
     through, and 21 for an info-security file of 20 with the form around it, as in deploy/nginx.conf."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        return self.get_response(request)
 
     def process_view(self, request, view, args, kwargs):
         match = request.resolver_match
@@ -65,11 +64,8 @@ class UploadSizeMiddleware:
         return None
 
 
-class PeopleMiddleware:
+class PeopleMiddleware(Middleware):
     """Reads the names of people at most once for a page, however many it shows. Calls of partners show none."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request):
         if request.path.startswith(PARTNERS):
@@ -78,16 +74,13 @@ class PeopleMiddleware:
             return self.get_response(request)
 
 
-class ContentSecurityPolicyMiddleware:
+class ContentSecurityPolicyMiddleware(Middleware):
     """Lets only our own files run in a user's browser: no inline code and nothing from elsewhere."""
 
     POLICY = (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; "
         "frame-ancestors 'none'; form-action 'self'"
     )
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request):
         response = self.get_response(request)

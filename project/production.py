@@ -21,7 +21,6 @@ NEEDED = {
 
 
 def missing_settings() -> list[str]:
-    """A line for each missing setting. Empty for test data (BBOSS_ENV_FLAG=0)."""
     if settings.BBOSS_ENV_FLAG != "1":
         return []
     return [

@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy
 from orders.errors import NotAllowedError
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, steps_of_kind
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
-from project.dashboard.links import listing
+from project.dashboard.numbers import listing
 
 SEE, SEE_TIMELINES, PERMISSION = "orders.view_order", "orders.view_timeline", "orders.release_restored"
 SHOWN = 50
@@ -39,7 +39,8 @@ def restored_page(request: HttpRequest, site) -> HttpResponse:
     if request.method == "POST":
         if not may_release:
             raise PermissionDenied
-        if form.is_valid() and _release(request, form.cleaned_data["reason"]):
+        if form.is_valid():
+            _release(request, form.cleaned_data["reason"])
             return redirect("admin:restored")
     row = open_restore()
     about = {"row": row, "form": form, "may_release": may_release, **_history(request)}
@@ -55,16 +56,15 @@ def _may_release(request: HttpRequest) -> bool:
     return request.user.has_perm(PERMISSION) and is_unlimited(request.user)
 
 
-def _release(request: HttpRequest, reason: str) -> bool:
-    by, now = request_actor(request), timezone.now()
+def _release(request: HttpRequest, reason: str) -> None:
+    by, now = staff_actor(request.user), timezone.now()
     try:
         row = release_restored(reason=reason, by=by, now=now)
     except NotAllowedError:
         messages.error(request, _("The database does not count as restored any more."))
-        return True
+        return
     hold_processes(last_order=row.last_order, last_event=row.last_event, now=now, by=by)
     messages.success(request, _("The desk takes in and sends again."))
-    return True
 
 
 def _history(request: HttpRequest) -> dict:

@@ -19,7 +19,7 @@ from orders.admin.order_list import (
     StoppedFilter,
     StuckFilter,
 )
-from orders.admin.search import search_orders
+from orders.admin.order_search import search_orders
 from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
 from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
 from orders.lists.scope import attributions_of, seen_orders

@@ -17,8 +17,8 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists.personal import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
+from orders.queries.order_status import MAX_APPROVALS, iso_time, logged_error
 from orders.queries.shapes import shape_row
-from orders.queries.status_report import MAX_APPROVALS, iso_time, logged_error
 from orders.services.incidents import SAID_BY_STAFF
 from orders.untrusted_text import bounded
 

@@ -25,8 +25,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.times import ago_field
 from orders.office.exports.rights import JUDGE
-from orders.order_page.page_context import request_actor
-from orders.people import actor_of
+from orders.people import actor_of, staff_actor
 
 REVOKE = "integrations.revoke_apitoken"
 LONGEST_REASON = 500
@@ -84,8 +83,6 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     change_form_template = "admin/integrations/apitoken/token.html"
     add_form_template = "admin/change_form.html"
     list_display = ["system", "state_chip", "letters", "people_chip", "valid_until", "used", "who"]
-    list_per_page = 50
-    sortable_by = []
     fields = readonly_fields = [
         "system",
         "state_chip",
@@ -167,7 +164,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
             system=obj.system,
             personal=obj.personal,
             valid_until=obj.valid_until,
-            by=request_actor(request),
+            by=staff_actor(request.user),
             letters=[row.pk for row in chosen["attributions"]] if obj.limited else None,
             now=timezone.now(),
         )
@@ -231,7 +228,7 @@ class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
         form = RevokeForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                revoke_token(pk=pk, by=request_actor(request), now=timezone.now(), **form.cleaned_data)
+                revoke_token(pk=pk, by=staff_actor(request.user), now=timezone.now(), **form.cleaned_data)
             except NotAllowedError as error:
                 messages.warning(request, error.words())
             else:

@@ -24,7 +24,7 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import mark_orders
-from orders.queries.status_report import current_steps, order_status
+from orders.queries.order_status import current_steps, order_status
 from orders.services.audit import note_personal_data_seen
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(

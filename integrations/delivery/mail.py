@@ -9,8 +9,7 @@ from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.formats import encode
-from notifications.mail_facts import MailFacts
-from notifications.mail_texts import MailRequest, mail_payload, write_mails
+from notifications.mail_texts import MailFacts, MailRequest, mail_payload, write_mails
 from notifications.sending import MailError, send
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
+from orders.lists.cells import column
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import PersonalData, mask_text_or_json
@@ -66,11 +67,8 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     ]
     personal_columns = {"opinion": mask_text_or_json}
     list_select_related = ["order"]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["result_chip", "opinion_text", "who", "node_words"]
     fields = [
         "order",
         "result_chip",
@@ -92,9 +90,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
         url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=approvals"
         return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
 
-    @admin.display(description=_("result"), ordering="result")
-    def result_chip(self, obj):
-        return chip(Result(obj.result))
+    result_chip = column(_("result"), lambda obj: chip(Result(obj.result)), ordering="result")
 
     @admin.display(description=_("node name"))
     def node_cut(self, obj):
@@ -104,13 +100,8 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     def node_words(self, obj):
         return " · ".join(dict.fromkeys(filter(None, [node_of(obj), mask_text(obj.node)])))
 
-    @admin.display(description=_("operator"))
-    def who(self, obj):
-        return operator_of(obj)
-
-    @admin.display(description=_("finished"))
-    def ended(self, obj):
-        return _("yes") if obj.finished else ""
+    who = column(_("operator"), operator_of)
+    ended = column(_("finished"), lambda obj: _("yes") if obj.finished else "")
 
     @admin.display(description=_("opinion, masked"))
     def opinion_cut(self, obj):

@@ -6,8 +6,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.search import CustomerFilter, OrderSearch, customer_anchor, order_anchor
+from orders.admin.order_search import CustomerFilter, OrderSearch, customer_anchor, order_field
 from orders.admin.service_names import service_name
+from orders.lists.cells import column
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter
@@ -29,11 +30,6 @@ def begins_later(row: BillingRecord) -> bool:
     return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
 
 
-class BillingChangeList(FactsChangeList):
-    def add_facts(self, rows):
-        mark_records(rows)
-
-
 @register_list(
     BillingRecord,
     menu=(Section.MONEY, 10),
@@ -47,6 +43,7 @@ class BillingChangeList(FactsChangeList):
 )
 class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
+    changelist = FactsChangeList
     list_display = [
         "domain",
         "state_chip",
@@ -65,11 +62,8 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         PlacesFilter,
     ]
     list_select_related = ["order"]
-    list_per_page = 50
     search_domain = "domain_key"
     search_help_text = _("customer; order number or domain, or how it begins")
-    sortable_by = []
-    readonly_fields = ["state_chip", "made_so_by", "service"]
     fields = [
         "order",
         "domain",
@@ -83,20 +77,18 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         "cancelled_at",
     ]
 
+    def add_facts(self, rows):
+        mark_records(rows)
+
     def heading(self, obj):
         return obj.domain
-
-    def get_changelist(self, request, **kwargs):
-        return BillingChangeList
 
     def get_object(self, request, object_id, from_field=None):
         obj = super().get_object(request, object_id, from_field)
         mark_records([obj] if obj else [])
         return obj
 
-    @admin.display(description=_("customer"), empty_value="-")
-    def customer(self, obj):
-        return customer_anchor(obj.order)
+    customer = column(_("customer"), lambda obj: customer_anchor(obj.order), empty_value="-")
 
     @admin.display(description=_("businessType"))
     def service(self, obj):
@@ -120,16 +112,10 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
 class TrialUsageAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     search_path = "trial"
+    trial_link = order_field("trial", _("trial"))
     list_display = ["asked_at", "trial_link", "data_flow", "product_id", "enterprise_id"]
     list_filter = [day_filter("asked_at", _("asked at"), parameter="asked")]
     list_select_related = ["trial"]
-    list_per_page = 50
-    sortable_by = []
-    search_help_text = _("order number: whole, or how it begins")
 
     def heading(self, obj):
         return obj.trial.number
-
-    @admin.display(description=_("trial"))
-    def trial_link(self, obj):
-        return order_anchor(obj.trial)

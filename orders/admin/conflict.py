@@ -10,15 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from notifications.masks import BYTES_SHOWN
+from orders import untrusted_text
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
-from orders.admin.message_members import members_of
 from orders.lists.filters import word_filter
 from orders.lists.personal import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
-from orders.office.bulk.ticks import TickedList
+from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
 from orders.people import actor_of
 
@@ -28,8 +28,6 @@ MAX_ROWS = 200
 
 @dataclass(frozen=True)
 class ComparedMember:
-    """A member of the contents, with both values. `word` says what the member means."""
-
     name: str
     word: str | Promise
     ours: str
@@ -64,7 +62,6 @@ def _rows_that_fit(rows: list[ComparedMember]) -> Iterator[ComparedMember]:
 
 
 def _cut(text: str, most: int) -> str:
-    """Cuts a text. Keeps at least one line."""
     most = max(most, 40)
     more = len(text) - most
     return text if more <= 0 else text[:most] + _("… (%(characters)s more characters)") % {"characters": more}
@@ -142,3 +139,13 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
             "second": sender_of(obj),
             "seen": acknowledgement_of(obj),
         }
+
+
+def members_of(body) -> dict:
+    """The members of an object, given as a dict or as JSON text. Empty if it is neither."""
+    if isinstance(body, str):
+        try:
+            body = untrusted_text.load(body)
+        except ValueError:
+            return {}
+    return body if isinstance(body, dict) else {}

@@ -8,9 +8,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Notice
-from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.order_search import OrderSearch, order_field
 from orders.incident_causes import cause_of
-from orders.lists.cells import CauseCells, cut
+from orders.lists.cells import CauseCells, column, cut
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, mask_text_or_json, raw_field
@@ -54,12 +54,6 @@ def _step_chip(row: Dispatch) -> str:
     return chip(state)
 
 
-class OutcomeChip:
-    @admin.display(description=_("outcome"), ordering="outcome")
-    def outcome_chip(self, obj):
-        return chip(Attempt.Outcome(obj.outcome))
-
-
 @register_list(
     Dispatch,
     menu=(Section.SENT, 50),
@@ -77,20 +71,6 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
     list_display = ["step", "order_link", "state_chip", "channel", "attempts", "next_try", "why", "created"]
     list_filter = [BacklogFilter, "state", PartnerFilter, "step"]
     list_select_related = ["order"]
-    list_per_page = 50
-    sortable_by = []
-    search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = [
-        "state_chip",
-        "key",
-        "payload_block",
-        "about_block",
-        "cause",
-        "what_to_do",
-        "latest_attempts",
-        "problem",
-        "code",
-    ]
     code = raw_field("error_code", _("error code"))
     problem = raw_field("error", _("error as logged"))
     fieldsets = [
@@ -115,21 +95,13 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
         rows = list(obj.tries.order_by("-pk")[:FEW])
         return render_to_string("includes/attempts.html", {"rows": rows, "dispatch": obj, "more": obj.attempts > FEW})
 
-    @admin.display(description=_("payload"))
-    def payload_block(self, obj):
-        return obj.personal.block(obj.payload)
-
-    @admin.display(description=_("what it is about"))
-    def about_block(self, obj):
-        return obj.personal.block(obj.about)
+    payload_block = column(_("payload"), lambda obj: obj.personal.block(obj.payload))
+    about_block = column(_("what it is about"), lambda obj: obj.personal.block(obj.about))
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("payload")
 
-    @admin.display(description=_("next try"))
-    def next_try(self, obj):
-        return ahead(obj.next_try_at)
-
+    next_try = column(_("next try"), lambda obj: ahead(obj.next_try_at))
     created = ago_field("created_at", _("created at"))
 
     @admin.display(description=_("error"), empty_value="")
@@ -145,34 +117,17 @@ class DispatchAdmin(PersonalData, OrderSearch, Scoped, CauseCells, StateChip, Re
 class ChannelDispatchAdmin(DispatchAdmin):
     """The outbox of one partner, with the order's customer and state beside each step."""
 
-    list_display = [
-        "step",
-        "order_link",
-        "state_chip",
-        "attempts",
-        "next_try",
-        "why",
-        "order_chip",
-        "created",
-        "ended",
-    ]
+    list_display = ["step", "order_link", "state_chip", "attempts", "next_try", "why", "order_chip", "created", "ended"]
     list_filter = [BacklogFilter, "state", day_filter("created_at", _("created at"), parameter="created")]
 
     ended = ago_field("done_at", _("done at"))
-
-    @admin.display(description=_("order's state"))
-    def order_chip(self, obj):
-        return chip(Order.State(obj.order.state))
+    order_chip = column(_("order's state"), lambda obj: chip(Order.State(obj.order.state)))
 
 
-@register_list(BillingDispatch, menu=(Section.SENT, 10), empty=_("Nothing has been sent to the big-data side yet."))
-class BillingDispatchAdmin(ChannelDispatchAdmin):
-    pass
-
-
-@register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been sent to BPM yet."))
-class BpmDispatchAdmin(ChannelDispatchAdmin):
-    pass
+register_list(BillingDispatch, menu=(Section.SENT, 10), empty=_("Nothing has been sent to the big-data side yet."))(
+    ChannelDispatchAdmin
+)
+register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been sent to BPM yet."))(ChannelDispatchAdmin)
 
 
 @register_list(
@@ -188,18 +143,18 @@ class BpmDispatchAdmin(ChannelDispatchAdmin):
         "green": [Attempt.Outcome.OK],
     },
 )
-class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin, admin.ModelAdmin):
+class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    outcome_chip = column(_("outcome"), lambda obj: chip(Attempt.Outcome(obj.outcome)), ordering="outcome")
+    list_per_page = 100
     attribution_path = "dispatch__order__attribution"
     search_path = "dispatch__order"
-    sortable_by = []
     ordering = ["-pk"]
+    order_link = order_field("dispatch.order", _("order"))
     list_display = ["step_name", "order_link", "outcome_chip", "number", "what", "http_status", "began", "took_time"]
     list_filter = ["outcome", StepFilter, day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
     linked_by = ["dispatch"]
     personal_columns = {"error": mask_text_or_json}
     list_select_related = ["dispatch__order"]
-    search_help_text = _("order number: whole, or how it begins")
-    readonly_fields = ["step_link", "outcome_chip", "what", "request_id", "answer_block", "problem"]
     problem = raw_field("error", _("error as logged"))
     fields = [
         "step_link",
@@ -219,32 +174,17 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, OutcomeChip, ReadOnlyAdmin
         words = {"order": obj.dispatch.order.number, "step": obj.dispatch.get_step_display(), "n": obj.number}
         return _("%(order)s · %(step)s, attempt %(n)d") % words
 
-    @admin.display(description=_("step"))
-    def step_name(self, obj):
-        return obj.dispatch.get_step_display()
+    step_name = column(_("step"), lambda obj: obj.dispatch.get_step_display())
 
     @admin.display(description=_("step"))
     def step_link(self, obj):
         url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])
         return format_html('<a href="{}">{}</a>', url, self.heading(obj))
 
-    @admin.display(description=_("order"))
-    def order_link(self, obj):
-        return order_anchor(obj.dispatch.order)
-
-    @admin.display(description=_("cause"))
-    def what(self, obj):
-        return cut(mask_text_or_json(of_attempt(obj)))
-
+    what = column(_("cause"), lambda obj: cut(mask_text_or_json(of_attempt(obj))))
     began = ago_field("started_at", _("started at"))
-
-    @admin.display(description=_("took"), empty_value="-")
-    def took_time(self, obj):
-        return took(obj) or None
-
-    @admin.display(description=_("answer"))
-    def answer_block(self, obj):
-        return obj.personal.block(obj.answer)
+    took_time = column(_("took"), lambda obj: took(obj) or None, empty_value="-")
+    answer_block = column(_("answer"), lambda obj: obj.personal.block(obj.answer))
 
     def order_of(self, obj):
         return obj.dispatch.order

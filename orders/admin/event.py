@@ -7,9 +7,9 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.search import OrderSearch
+from orders.admin.order_search import OrderSearch
 from orders.db.expressions import IsOfStaff
-from orders.lists.cells import cut
+from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
@@ -21,7 +21,7 @@ from orders.office.exports.rights import SEE_SCHEDULES
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.tabs import seen_views
 from orders.order_page.history import FILTERS, describe
-from orders.people import actor_of, actors_named, rows_of
+from orders.people import actors_named, rows_of
 
 SUBJECTS = {
     "view": ["view_"],
@@ -71,17 +71,16 @@ WhoFilter = word_filter("who", _("who or what"), {key: pair for key, pair in FIL
     name="events",
 )
 class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    list_per_page = 100
     ordering = ["-pk"]
+    who = actor_field("actor", _("actor"), account="account_id", at="at")
     list_display = ["what", "order_link", "who", "more", "moment"]
     list_filter = [WhoFilter, day_filter("at", _("at")), PlacesFilter]
-    sortable_by = []
     list_select_related = ["order"]
     search_help_text = _("order number, or how it begins; customer: any part; a colleague's name or user name, whole")
-    readonly_fields = ["what", "who", "more", "data_block"]
     fields = ["what", "order", "who", "more", "at", "data_block"]
 
     def get_queryset(self, request):
-        """Without the events about what is shown to others only, such as colleagues' views."""
         return super().get_queryset(request).filter(seen_with_its_subject(request.user))
 
     def get_search_results(self, request, queryset, search_term):
@@ -93,20 +92,7 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     def heading(self, obj):
         return describe(obj).what
 
-    @admin.display(description=_("what happened"))
-    def what(self, obj):
-        return describe(obj).what
-
-    @admin.display(description=_("actor"))
-    def who(self, obj):
-        return actor_of(obj.actor, obj.account_id, obj.at)[0]
-
-    @admin.display(description=_("reason or detail"))
-    def more(self, obj):
-        return cut(mask_text_or_json(describe(obj).more))
-
+    what = column(_("what happened"), lambda obj: describe(obj).what)
+    more = column(_("reason or detail"), lambda obj: cut(mask_text_or_json(describe(obj).more)))
     moment = ago_field("at", _("at"))
-
-    @admin.display(description=_("details"))
-    def data_block(self, obj):
-        return obj.personal.block(obj.data)
+    data_block = column(_("details"), lambda obj: obj.personal.block(obj.data))

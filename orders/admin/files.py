@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.admin.order_list import StuckFilter
-from orders.admin.search import search_orders
+from orders.admin.order_search import search_orders
 from orders.attachments.preview import findings_of
 from orders.incident_causes import cause_of
 from orders.lists.cells import cut
@@ -24,7 +24,17 @@ from orders.people import actor_of
 from orders.queries.doubts import mark_orders
 
 
-class FilesChangeList(FactsChangeList):
+@register_list(OrderFiles, menu=(Section.DESK, 70), empty=_("No order has named info-security files yet."))
+class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "attribution"
+    changelist = FactsChangeList
+    list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]
+    list_filter = ["state", StuckFilter, ("attribution", OwnAttributions), day_filter("received_at", _("received"))]
+    list_select_related = ["attribution"]
+    search_fields = ["number"]
+    search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
+    fields = ["order_link", "files", "state_chip", "held_because"]
+
     def add_facts(self, rows):
         ids = [order.pk for order in rows]
         steps = Dispatch.objects.filter(order__in=ids, step=Dispatch.Step.CHECK_FILES).order_by("pk").defer("payload")
@@ -35,25 +45,8 @@ class FilesChangeList(FactsChangeList):
         for order in rows:
             order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
 
-
-@register_list(OrderFiles, menu=(Section.DESK, 70), empty=_("No order has named info-security files yet."))
-class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    attribution_path = "attribution"
-    list_display = ["number", "files", "check_chip", "finding", "state_chip", "attribution", "received"]
-    list_filter = ["state", StuckFilter, ("attribution", OwnAttributions), day_filter("received_at", _("received"))]
-    list_select_related = ["attribution"]
-    list_per_page = 50
-    sortable_by = []
-    search_fields = ["number"]
-    search_help_text = _("order, trial, product id, enterprise or domain: whole, or how it begins")
-    readonly_fields = ["order_link", "files", "state_chip"]
-    fields = ["order_link", "files", "state_chip", "held_because"]
-
     def heading(self, obj):
         return obj.number
-
-    def get_changelist(self, request, **kwargs):
-        return FilesChangeList
 
     def get_search_results(self, request, queryset, search_term):
         return search_orders(queryset, search_term, seen_orders(request.user)), False

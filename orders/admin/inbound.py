@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from orders.admin.order_search import OrderSearch, order_anchor
 from orders.admin.refusal_hints import why_refused
-from orders.admin.search import OrderSearch, order_anchor
-from orders.lists.cells import cut
+from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import PersonalData, mask_text_or_json, raw_field
@@ -45,8 +45,6 @@ def order_named(message: InboundMessage) -> Order | None:
 
 
 class InboundList:
-    sortable_by = []
-    list_per_page = 50
     search_fields = ["order_number__startswith", "trans_ido__startswith"]
     search_help_text = _("order number or transaction number: whole, or how it begins")
 
@@ -64,19 +62,10 @@ class InboundList:
         url = f"{reverse('admin:orders_order_changelist')}?{urlencode({'q': obj.order_number})}"
         return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order_number)
 
-    @admin.display(description=_("answer code"))
-    def answer_chip(self, obj):
-        return toned_chip(tone(obj.rsp_code), obj.rsp_code)
-
-    @admin.display(description=_("outcome"))
-    def answer_text(self, obj):
-        return cut(str(why_refused(obj).what))
-
+    answer_chip = column(_("answer code"), lambda obj: toned_chip(tone(obj.rsp_code), obj.rsp_code))
+    answer_text = column(_("outcome"), lambda obj: cut(str(why_refused(obj).what)))
     received = ago_field("received_at", _("received at"))
-
-    @admin.display(description=_("message"))
-    def body_block(self, obj):
-        return obj.personal.block(obj.body)
+    body_block = column(_("message"), lambda obj: obj.personal.block(obj.body))
 
 
 @register_list(InboundMessage, menu=(Section.TRACE, 10), empty=_("BBOSS has sent nothing yet."), name="inbound")
@@ -85,7 +74,6 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": mask_text_or_json}
     description = raw_field("rsp_desc", _("answer as sent"))
-    readonly_fields = ["answer_chip", "description", "why", "next_step", "hint_block", "body_block", "order_link"]
     fieldsets = [
         (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "description"]}),
         (_("Call"), {"fields": [
@@ -99,13 +87,8 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     def order_link(self, obj):
         return order_anchor(order_named(obj)) or obj.order_number or "-"
 
-    @admin.display(description=_("why"))
-    def why(self, obj):
-        return why_refused(obj).what
-
-    @admin.display(description=_("what to do"))
-    def next_step(self, obj):
-        return why_refused(obj).next
+    why = column(_("why"), lambda obj: why_refused(obj).what)
+    next_step = column(_("what to do"), lambda obj: why_refused(obj).next)
 
     @admin.display(description=_("what was wrong"))
     def hint_block(self, obj):
@@ -115,7 +98,6 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
 
 @register_list(AcceptedCall, menu=(Section.TRACE, 120), empty=_("No request has been accepted yet."))
 class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
+    list_per_page = 100
     list_display = ["trans_ido", "order_link", "content_hash"]
     list_select_related = ["order"]
-    sortable_by = []
-    search_help_text = _("order number: whole, or how it begins")

@@ -7,9 +7,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.incident_actions import IncidentActs
-from orders.admin.search import OrderSearch
+from orders.admin.order_search import OrderSearch
 from orders.incident_causes import cause_of, title_of
-from orders.lists.cells import cut
+from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import mask_text_or_json, masked_field, raw_field
@@ -18,10 +18,10 @@ from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, attributions_of
 from orders.lists.times import ago_field
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.office.bulk.ticks import TickedList
+from orders.office.bulk.selection import TickedList
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.people import actor_of, name_of
+from orders.people import name_of
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
@@ -78,36 +78,14 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         PlacesFilter,
     ]
     list_select_related = ["owner"]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
     raw_code = raw_field("code", _("error code"))
-    readonly_fields = [
-        "what_to_do",
-        "state_chip",
-        "orders_stopped",
-        "partner_name",
-        "step_name",
-        "owner_name",
-        "last_detail",
-        "raw_code",
-    ]
     fieldsets = [
         (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name"]}),
         (
             _("Details"),
-            {
-                "fields": [
-                    "partner_name",
-                    "step_name",
-                    "last_detail",
-                    "raw_code",
-                    "count",
-                    "first_at",
-                    "last_at",
-                ]
-            },
+            {"fields": ["partner_name", "step_name", "last_detail", "raw_code", "count", "first_at", "last_at"]},
         ),
     ]
 
@@ -137,17 +115,9 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
             still &= Q(affected__order__attribution__in=letters)
         return super().get_queryset(request).annotate(still=Count("affected", filter=still))
 
-    @admin.display(description=_("cause"))
-    def cause(self, incident):
-        return title_of(incident.code, incident.words)
-
-    @admin.display(description=_("last detail"))
-    def last_detail(self, incident):
-        return mask_text_or_json(of_trouble(incident)) or "-"
-
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, incident):
-        return cause_of(incident.code).next
+    cause = column(_("cause"), lambda incident: title_of(incident.code, incident.words))
+    last_detail = column(_("last detail"), lambda incident: mask_text_or_json(of_trouble(incident)) or "-")
+    what_to_do = column(_("what to do"), lambda incident: cause_of(incident.code).next)
 
     @admin.display(description=_("partner"))
     def partner_name(self, incident):
@@ -169,29 +139,23 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         return name_of(incident.owner.username) if incident.owner else "-"
 
     first = ago_field("first_at", _("first at"))
-
     last = ago_field("last_at", _("last at"))
 
 
 @register_list(AffectedOrder, menu=(Section.DESK, 40), empty=_("No order has been stopped yet."))
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    who_accepted = actor_field("accepted_by", _("accepted by"))
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]
     list_filter = [StoppedFilter, day_filter("since", _("since"))]
     linked_by = ["incident"]
     list_select_related = ["order", "incident"]
-    list_per_page = 50
-    search_help_text = _("order number: whole, or how it begins")
-    sortable_by = []
-    readonly_fields = ["incident_link", "what", "order_chip", "who_accepted", "why"]
     why = masked_field("reason", _("reason of accepting"))
     fields = ["order", "order_chip", "incident_link", "what", "since", "closed_at", "who_accepted", "why"]
 
     def heading(self, obj):
         return f"{obj.order.number} · {title_of(obj.incident.code, obj.incident.words)}"
 
-    @admin.display(description=_("order's state"))
-    def order_chip(self, obj):
-        return chip(Order.State(obj.order.state))
+    order_chip = column(_("order's state"), lambda obj: chip(Order.State(obj.order.state)))
 
     @admin.display(description=_("cause"))
     def cause(self, obj):
@@ -203,14 +167,6 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         url = reverse("admin:orders_incident_change", args=[obj.incident_id])
         return format_html('<a href="{}">{}</a>', url, title_of(obj.incident.code, obj.incident.words))
 
-    @admin.display(description=_("detail"))
-    def what(self, obj):
-        return cut(mask_text_or_json(of_trouble(obj)))
-
-    @admin.display(description=_("accepted by"))
-    def who_accepted(self, obj):
-        return actor_of(obj.accepted_by)[0] or "-"
-
+    what = column(_("detail"), lambda obj: cut(mask_text_or_json(of_trouble(obj))))
     since_when = ago_field("since", _("since"))
-
     went_on = ago_field("closed_at", _("over since"))

@@ -222,7 +222,6 @@ class IncidentActs:
         return TemplateResponse(request, "admin/orders/incident_act.html", context)
 
     def answer_act(self, request, incident: Incident, act: Act, note: str) -> None:
-        """Carries out the action, or says why not. If a colleague was faster, the message says who."""
         before = incident.owner
         try:
             self.carry_out(request, incident, act, note)

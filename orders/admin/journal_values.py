@@ -81,7 +81,6 @@ def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
 
 
 def entry_words(entry: LogEntry) -> str:
-    """What an entry of the journal says was done, masked."""
     kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # kept in memory
     model = kind.model_class() if kind else None
     told = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)

@@ -14,6 +14,7 @@ from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
+from orders.lists.cells import column
 from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import PersonalData, may_open, note_seen
@@ -35,7 +36,6 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
     def get_search_fields(self, request):
-        """Searches only in fields that the user may read."""
         return self.search_fields if may_open(request.user) else []
 
     def has_add_permission(self, request):
@@ -54,28 +54,18 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
         return [] if may_open(request.user) else self.masked_fields
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        """Offers users with limited scope only their own attributions."""
         if db_field.name == "attribution":
             kwargs["queryset"] = limit(Province.objects.all(), request.user, "letters")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        """Who may edit a contact sees it."""
         if obj is not None and may_open(request.user):
             note_seen(request, None, f"contact {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    @admin.display(description=pgettext_lazy("person", "name"))
-    def name_masked(self, obj):
-        return mask_name(obj.name)
-
-    @admin.display(description=_("mail"))
-    def mail_masked(self, obj):
-        return mask_mail(obj.mail)
-
-    @admin.display(description=_("phone"))
-    def tel_masked(self, obj):
-        return mask_phone(obj.tel)
+    name_masked = column(pgettext_lazy("person", "name"), lambda obj: mask_name(obj.name))
+    mail_masked = column(_("mail"), lambda obj: mask_mail(obj.mail))
+    tel_masked = column(_("phone"), lambda obj: mask_phone(obj.tel))
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -89,11 +79,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class SubjectCut:
-    """A `subject_cut` column, masked as `str` of a mail is."""
-
-    @admin.display(description=_("subject"))
-    def subject_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', obj)
+    subject_cut = column(_("subject"), lambda obj: format_html('<span class="cut" title="{0}">{0}</span>', obj))
 
 
 @register_list(
@@ -107,11 +93,8 @@ class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmi
     list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
     list_select_related = ["order", "dispatch"]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
-    readonly_fields = ["subject_cut", "body_block", "to", "kind_word", "state_chip"]
     fields = ["order", "kind_word", "state_chip", "to", "subject_cut", "body_block", "written_at", "message_id"]
 
     @admin.display(description=_("order"), empty_value="-")
@@ -121,13 +104,8 @@ class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmi
         url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
         return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
 
-    @admin.display(description=_("kind"))
-    def kind_word(self, obj):
-        return obj.dispatch.get_step_display()
-
-    @admin.display(description=_("state"))
-    def state_chip(self, obj):
-        return chip_of(obj.dispatch)
+    kind_word = column(_("kind"), lambda obj: obj.dispatch.get_step_display())
+    state_chip = column(_("state"), lambda obj: chip_of(obj.dispatch))
 
     @admin.display(description=_("text"))
     def body_block(self, obj):

@@ -6,8 +6,6 @@ from orders.readable import why_not_a_name
 
 
 class NamesForm(forms.ModelForm):
-    """Refuses what can't be a name, in each field that has one."""
-
     names = ("name", "display_name")
 
     def clean(self):

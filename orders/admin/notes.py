@@ -20,8 +20,6 @@ LONGEST = 1000  # characters of a note on top of a page
 
 @dataclass(frozen=True)
 class Note:
-    """A note. `text` is masked, `author` is a display name."""
-
     at: datetime.datetime
     author: str | Promise
     text: str

@@ -13,7 +13,7 @@ from notifications.masks import mask_mail, mask_text
 from notifications.models import Notice
 from orders.admin.mails import SubjectCut
 from orders.errors import OrderError
-from orders.lists.cells import CauseCells
+from orders.lists.cells import CauseCells, column
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
 from orders.lists.personal import mask_text_or_json
@@ -22,7 +22,7 @@ from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.times import ago_field, ahead
 from orders.order_page.error_details import machine_text
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 from orders.services.notices import RESENDABLE, resend_notice
 
 RESEND = "orders.resend_order"
@@ -43,12 +43,9 @@ RESEND = "orders.resend_order"
 class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "attempts", "next_try", "written"]
     list_filter = ["state", day_filter("written_at", _("written at"), parameter="at")]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["message_id__exact"]
     search_help_text = _("the whole Message-ID")
     change_form_template = "admin/notifications/notice.html"
-    readonly_fields = ["state_chip", "to", "subject_cut", "cause", "what_to_do", "problem", "body_block"]
     fields = [
         "state_chip",
         "cause",
@@ -76,9 +73,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    @admin.display(description=_("recipients"))
-    def to(self, obj):
-        return ", ".join(mask_mail(mail) for mail in obj.recipients) or "-"
+    to = column(_("recipients"), lambda obj: ", ".join(mask_mail(mail) for mail in obj.recipients) or "-")
 
     @admin.display(description=_("error as logged"))
     def problem(self, obj):
@@ -88,10 +83,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
     def body_block(self, obj):
         return format_html('<pre class="payload">{}</pre>', mask_text(obj.body))
 
-    @admin.display(description=_("next try"))
-    def next_try(self, obj):
-        return ahead(obj.next_try_at)
-
+    next_try = column(_("next try"), lambda obj: ahead(obj.next_try_at))
     written = ago_field("written_at", _("written at"))
 
     # --- sending again
@@ -105,7 +97,7 @@ class NoticeAdmin(UnlimitedOnly, SubjectCut, CauseCells, StateChip, ReadOnlyAdmi
             raise PermissionDenied
         row = get_object_or_404(Notice, pk=pk)
         try:
-            resend_notice(pk=row.pk, by=request_actor(request), now=timezone.now())
+            resend_notice(pk=row.pk, by=staff_actor(request.user), now=timezone.now())
         except OrderError as error:
             messages.warning(request, error.words())
         else:

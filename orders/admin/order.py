@@ -1,16 +1,17 @@
-"""Orders (their list and their page), their domains, and claims on trials."""
+"""Orders (their list and their page), their domains, claims on trials, and ends of trials that no message gave."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_list import OrderList
-from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.order_search import OrderSearch, order_field
+from orders.lists.cells import actor_field
 from orders.lists.chips import StateChip
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.models import Order, OrderDomain, TrialClaim
-from orders.office.bulk.ticks import TickedList
+from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
+from orders.office.bulk.selection import TickedList
 from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
 
@@ -42,8 +43,6 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     list_display = ["name", "order_link"]
     list_select_related = ["order"]
-    list_per_page = 50
-    sortable_by = []
     search_domain = "key"
     search_help_text = _("order number or domain: whole, or how it begins")
 
@@ -53,7 +52,11 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
 
 @register_list(TrialClaim, menu=(Section.TRACE, 100), empty=_("No activation holds a trial yet."))
 class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    sortable_by = None
+    list_per_page = 100
     attribution_path = "activation__attribution"
+    activation_link = order_field("activation", _("activation"))
+    trial_link = order_field("trial", _("trial"))
     list_display = ["taken_at", "activation_link", "trial_link", "released_at"]
     list_select_related = ["activation", "trial"]
     list_filter = [("released_at", admin.EmptyFieldListFilter)]
@@ -63,10 +66,23 @@ class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     def heading(self, obj):
         return f"{obj.activation.number} → {obj.trial.number}"
 
-    @admin.display(description=_("activation"))
-    def activation_link(self, obj):
-        return order_anchor(obj.activation)
 
-    @admin.display(description=_("trial"))
-    def trial_link(self, obj):
-        return order_anchor(obj.trial)
+@register_list(
+    TrialEnd,
+    menu=(Section.TRACE, 110),
+    empty=_("No trial has ended before its last day, and no end was taken from the big-data side."),
+)
+class TrialEndAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
+    attribution_path = "trial__attribution"
+    ordering = ["-pk"]
+    trial_link = order_field("trial", _("trial"))
+    who = actor_field("by", _("by"), at="at")
+    list_display = ["at", "trial_link", "kind", "ends_on", "who"]
+    list_select_related = ["trial"]
+    list_filter = ["kind"]
+    search_fields = ["trial__number__exact"]
+    search_help_text = _("the whole order number")
+    fields = ["trial_link", "kind", "ends_on", "number", "at", "who"]
+
+    def heading(self, obj):
+        return f"{obj.trial.number} · {obj.get_kind_display()}"

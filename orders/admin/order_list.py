@@ -14,20 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
-from orders.admin.search import CustomerFilter, customer_anchor, search_orders
+from orders.admin.order_search import CustomerFilter, customer_anchor, search_orders
 from orders.admin.service_names import ServicesInWords, service_name
 from orders.db.expressions import Among
 from orders.incident_causes import cause_of
-from orders.lists.cells import cut
+from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
-from orders.lists.filters import (
-    AHEAD,
-    OwnAttributions,
-    WordFilter,
-    day_filter,
-    today,
-    word_filter,
-)
+from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
 from orders.lists.list_query import COLUMNS, VIEW
 from orders.lists.scope import seen_orders
 from orders.lists.times import ago, ago_field, ahead
@@ -36,9 +29,8 @@ from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
 from orders.queries.pauses import to_paused, waits_for_paused
-from orders.queries.shapes import shape_row
+from orders.queries.shapes import is_ending, shape_row
 from orders.queries.stuck import is_stuck
-from orders.queries.trial_ends import is_ending
 from orders.services.incidents import PARTNER_PAUSED
 
 S, State = Order.State, Dispatch.State
@@ -105,13 +97,10 @@ NeedsFilter = word_filter(
 
 
 def is_in_state_for(days: int) -> Q:
-    """Orders that are known to have been in their present state for so many days."""
     return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
 
 
 class StuckFilter(WordFilter):
-    """Orders with a step on this channel that failed or is being retried, and that still matters."""
-
     title, parameter_name = _("stuck at"), "stuck"
     conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
 
@@ -217,7 +206,6 @@ class OrderChangeList(FactsChangeList):
         return super().apply_select_related(qs).defer("shape__domains")
 
     def get_ordering(self, request, queryset):
-        """What waits for somebody comes longest waiting first, if nobody sorts it."""
         if self.params.get("start") == "overdue":
             return MOST_OVERDUE
         return (
@@ -321,6 +309,7 @@ def mark_words(marks: Marks) -> str:
 
 
 class OrderList:
+    changelist = OrderChangeList
     list_display = [
         "number",
         "kind",
@@ -372,28 +361,20 @@ class OrderList:
     number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
     list_select_related = ["attribution", "service_type", "shape"]
-    list_per_page = 50
     sortable_by = ["number", "start_day", "received", "since", "attempts", "next_try", LAST_DAY]
     search_fields = ["number"]  # shows the search box; search_orders does the search
     search_help_text = _("order, trial, product id or domain, or how it begins; customer: any part")
 
-    def get_changelist(self, request, **kwargs):
-        return OrderChangeList
-
     def get_search_results(self, request, queryset, search_term):
         return search_orders(queryset, search_term, seen_orders(request.user)), False
 
-    @admin.display(description=_("customer"), empty_value="-")
-    def customer(self, order):
-        return customer_anchor(order)
+    customer = column(_("customer"), customer_anchor, empty_value="-")
 
     @admin.display(description=_("attribution"), empty_value="-")
     def attribution_name(self, order):
         return order.attribution and order.attribution.name
 
-    @admin.display(description=_("service"), empty_value="-")
-    def service_name(self, order):
-        return service_name(order.service_now) or None
+    service_name = column(_("service"), lambda order: service_name(order.service_now) or None, empty_value="-")
 
     @admin.display(description=_("stuck at"), empty_value="")
     def stuck_at(self, order):
@@ -416,9 +397,7 @@ class OrderList:
     def domains_in_file(self, order):
         return order.named
 
-    @admin.display(description=_("number of domains"))
-    def domain_count(self, order):
-        return order.domains_in_all
+    domain_count = column(_("number of domains"), lambda order: order.domains_in_all)
 
     @admin.display(
         description=_("in this state since"), ordering=F("state_since").asc(nulls_first=True), empty_value="-"
@@ -433,9 +412,7 @@ class OrderList:
         waits = order.state in WAITING and order.state_since
         return (timezone.now() - order.state_since).days if waits else None
 
-    @admin.display(description=_("sent for approval"), empty_value="")
-    def asked(self, order):
-        return order.asked_at and ago(order.asked_at)
+    asked = column(_("sent for approval"), lambda order: order.asked_at and ago(order.asked_at), empty_value="")
 
     @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
     def attempts(self, order):
@@ -445,9 +422,7 @@ class OrderList:
     def next_try(self, order):
         return order.again_at and ahead(order.again_at)
 
-    @admin.display(description=_("start day"), ordering="biz_start", empty_value="-")
-    def start_day(self, order):
-        return order.biz_start
+    start_day = column(_("start day"), lambda order: order.biz_start, ordering="biz_start", empty_value="-")
 
     @admin.display(description=_("days overdue"), empty_value="")
     def late(self, order):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slept_through_for
 from orders.errors import NotAllowedError
+from orders.lists.cells import actor_field
 from orders.lists.chips import toned_chip
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
@@ -21,9 +22,8 @@ from orders.lists.registration import Section, register_list
 from orders.lists.times import ago_field
 from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.page_context import request_actor
-from orders.order_page.pauses import slept_words, will_pause, will_resume
-from orders.people import actor_of
+from orders.order_page.pause_words import slept_words, will_pause, will_resume
+from orders.people import staff_actor
 from orders.queries.pauses import waiting_steps
 from orders.services.pausing import pause_partner, resume_partner
 from orders.steps import OUTSIDE
@@ -70,10 +70,9 @@ class PauseForm(forms.Form):
 
 @register_list(Pause, menu=(Section.ENGINE, 30), empty=_("No partner has been paused yet."), same_for_all=True)
 class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    who = actor_field("paused_by", _("paused by"), at="since")
+    who_resumed = actor_field("resumed_by", _("resumed by"), at="resumed_at")
     list_display = ["partner", "pause_chip", "why", "who", "since_when", "until_when", "went_on", "who_resumed"]
-    list_per_page = 50
-    sortable_by = []
-    readonly_fields = ["pause_chip", "why", "who", "who_resumed"]
     fields = ["partner", "pause_chip", "why", "who", "since", "until", "resumed_at", "who_resumed"]
     why = masked_field("reason", _("reason"))
 
@@ -86,19 +85,11 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         tone, word = ("amber", _("Paused")) if stands else ("grey", _("Over"))
         return toned_chip(tone, word)
 
-    @admin.display(description=_("paused by"))
-    def who(self, obj):
-        return actor_of(obj.paused_by, at=obj.since)[0]
-
     since_when = ago_field("since", _("since"))
 
     until_when = ago_field("until", _("until"))
 
     went_on = ago_field("resumed_at", _("went on at"))
-
-    @admin.display(description=_("resumed by"))
-    def who_resumed(self, obj):
-        return actor_of(obj.resumed_by, at=obj.resumed_at)[0] or "-"
 
     # --- pausing and resuming
 
@@ -118,7 +109,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         if request.method == "POST" and form.is_valid():
             given = {name: form.cleaned_data[name] for name in ("reason", "until")}
             try:
-                pause_partner(partner=partner, by=request_actor(request), now=timezone.now(), **given)
+                pause_partner(partner=partner, by=staff_actor(request.user), now=timezone.now(), **given)
             except NotAllowedError as error:  # `until` has passed since it was validated
                 form.add_error("until", error.words())
             else:
@@ -140,7 +131,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     def resume(self, request, partner: str):
         try:
-            found = resume_partner(partner=partner, by=request_actor(request), now=timezone.now())
+            found = resume_partner(partner=partner, by=staff_actor(request.user), now=timezone.now())
         except NotAllowedError as error:
             messages.warning(request, error.words())
             return redirect("admin:index")

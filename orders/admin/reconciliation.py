@@ -5,9 +5,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from orders.admin.search import OrderSearch, order_anchor
+from orders.admin.order_search import OrderSearch, order_anchor
 from orders.error_messages import say_why
-from orders.lists.cells import json_block
+from orders.lists.cells import actor_field, column, json_block
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal import mask_json, masked_field, raw_field
@@ -16,25 +16,18 @@ from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
 from orders.lists.times import ago_field
 from orders.models import Difference, Reconciliation
-from orders.people import actor_of
 
 
 @register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
 class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    who = actor_field("by", _("by"))
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
-    sortable_by = []
-    list_per_page = 50
-    readonly_fields = ["who", "found_link", "problem"]
     problem = raw_field("error", _("error as logged"))
     fields = ["started_at", "finished_at", "who", "whole", "orders", "records", "found_link", "fixed", "problem"]
 
     def heading(self, obj):
         return str(obj)
-
-    @admin.display(description=_("by"))
-    def who(self, obj):
-        return actor_of(obj.by)[0]
 
     @admin.display(description=_("differences"))
     def found_link(self, obj):
@@ -43,7 +36,6 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("error"), empty_value="")
     def error_cut(self, obj):
-        """What was logged is on the page, for engineers."""
         return _("Not complete") if obj.error else None
 
 
@@ -56,28 +48,23 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 )
 class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
+    who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
     list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
     list_select_related = ["reconciliation", "fix", "order"]
-    sortable_by = []
     search_domain = "domain"
     search_help_text = _("order number or domain: whole, or how it begins")
-    readonly_fields = ["state_chip", "detail_block", "fix_step", "left", "who_closed", "why"]
     why = masked_field("reason", _("reason"))
     fields = [
         "job_id", "kind", "state_chip", "domain", "product_id", "found_at", "reconciliation", "fix_step", "left",
         "closed_at", "who_closed", "why", "checked_at", "detail_block",
     ]  # fmt: skip
-    list_per_page = 50
 
     def heading(self, obj):
         return f"{obj.job_id} · {obj.get_kind_display()}"
 
-    @admin.display(description=_("order"))
-    def number_link(self, obj):
-        return order_anchor(obj.order) or obj.job_id
-
+    number_link = column(_("order"), lambda obj: order_anchor(obj.order) or obj.job_id)
     found = ago_field("found_at", _("found at"))
 
     @admin.display(description=_("put right by"))
@@ -93,10 +80,4 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
         left = obj.detail.get("left")
         return say_why(left) if left else "-"
 
-    @admin.display(description=_("closed by"))
-    def who_closed(self, obj):
-        return actor_of(obj.closed_by, at=obj.closed_at)[0] or "-"
-
-    @admin.display(description=_("details"))
-    def detail_block(self, obj):
-        return json_block(mask_json(obj.detail))
+    detail_block = column(_("details"), lambda obj: json_block(mask_json(obj.detail)))

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.admin.service_names import service_name
+from orders.lists.cells import column
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.models import BillingRecord, Order, Province, ServiceType
@@ -31,9 +32,7 @@ class KeyStays:
 class ServiceTypeAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     list_display = ["code", "word", "cdn_type", "plains"]
 
-    @admin.display(description=gettext_lazy("name"))
-    def word(self, service):
-        return service_name(service)
+    word = column(gettext_lazy("name"), service_name)
 
 
 class ProvinceForm(NamesForm):
@@ -55,7 +54,6 @@ class ProvinceForm(NamesForm):
 
 
 def what_follows(province: Province, before: str, code: str) -> list[str]:
-    """Which orders follow a new code, in sentences."""
     orders = Order.objects.filter(attribution=province)
     live = BillingRecord.objects.filter(order__attribution=province, state=BillingRecord.State.LIVE)
     numbers = list(orders.order_by("-pk").values_list("number", flat=True)[:NAMED_ORDERS])

@@ -3,27 +3,20 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.cells import json_block
+from orders.lists.cells import actor_field, json_block
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly
 from orders.models import Timeline
-from orders.people import actor_of
 
 
 @register_list(Timeline, menu=(Section.ENGINE, 90), readers=ENGINE_ROOM)
 class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
+    who = actor_field("begun_by", _("begun by"))
     list_display = ["begun_at", "who", "why", "restored_at", "name"]
-    sortable_by = []
-    list_per_page = 50
-    readonly_fields = ["who", "why", "how"]
     why = masked_field("reason", _("reason"))
     fields = ["name", "begun_at", "who", "why", "last_order", "last_attempt", "last_event", "restored_at", "how"]
-
-    @admin.display(description=_("begun by"))
-    def who(self, obj):
-        return actor_of(obj.begun_by)[0] if obj.begun_by else "-"
 
     @admin.display(description=_("how that is known"))
     def how(self, obj):

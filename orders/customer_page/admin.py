@@ -7,8 +7,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.admin.search import RECORDS, customer_address, limit_customers
-from orders.customer_page.note import CustomerNotes
+from orders.admin.order_search import RECORDS, customer_address, limit_customers
 from orders.customer_page.views import CustomerPages
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import PlacesFilter, day_filter
@@ -54,16 +53,12 @@ class CustomerChangeList(FactsChangeList):
     empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
     name="customers",
 )
-class CustomerAdmin(CustomerNotes, CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
+    changelist = CustomerChangeList
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     list_filter = [NewestOrderFilter, PlacesFilter]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["enterprise_id"]  # shows the search box; get_search_results does the search
     search_help_text = gettext_lazy("any part of the name or enterprise id")
-
-    def get_changelist(self, request, **kwargs):
-        return CustomerChangeList
 
     def heading(self, obj):
         return obj.shown_name or obj.enterprise_id

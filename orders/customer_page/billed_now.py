@@ -122,7 +122,8 @@ def billed_lines(rows: Iterable[dict], orders: QuerySet[Order], *, now: datetime
 def set_theirs(records: Iterable[BillingRecord]) -> None:
     """Sets `theirs` and `doubt` on the records of a page, whose `dispatch` is loaded. Three queries."""
     records = list(records)
-    orders, last = {row.order_id for row in records}, last_comparison()
+    orders = {row.order_id for row in records}
+    last = Reconciliation.objects.filter(finished_at__isnull=False, error="", whole=True).first()
     differing, left_out = _open_differences(records, orders), _left_out(orders, last)
     for row in records:
         difference = differing.get((row.order_id, row.product_id, row.domain)) or differing.get((row.order_id, "", ""))
@@ -145,11 +146,6 @@ def _left_out(orders: set[int], last: Reconciliation | None) -> set[int]:
     moved = Dispatch.objects.filter(Q(done_at__gt=last.started_at) | Q(state__in=OPEN_STATES), channel=BILLING)
     own, lane = (moved.filter(**{f"{name}__in": orders}).order_by().values_list(name) for name in ("order", "lane"))
     return {pk for (pk,) in own.union(lane)}
-
-
-def last_comparison() -> Reconciliation | None:
-    """The last comparison of all orders that reached its end."""
-    return Reconciliation.objects.filter(finished_at__isnull=False, error="", whole=True).first()
 
 
 def _differing(row: Difference) -> Theirs:

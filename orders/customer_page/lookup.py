@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from orders.admin.search import limit_customers
+from orders.admin.order_search import limit_customers
 from orders.lists.scope import limit, seen_orders
 from orders.models import Customer, Order
 from orders.office.trials.columns import ATTRIBUTION, CUSTOMER, CUSTOMER_NAME

@@ -64,7 +64,6 @@ def billing(ask: Ask) -> dict:
 
 
 def _differences(ask: Ask) -> list:
-    """Open differences of the customer's orders, the newest first."""
     rows = Difference.objects.filter(order__in=ask.ids, state=Difference.State.OPEN).order_by("-pk")
     rows = rows.select_related("fix", "reconciliation", "order").defer("fix__payload", "order__content")
     return [line for row in rows[:MAX_DIFFERENCES] for line in difference_lines([row], row.order)]
@@ -111,7 +110,6 @@ def files(ask: Ask) -> dict:
 
 
 def incidents(ask: Ask) -> dict:
-    """What stopped the customer's orders: what still does comes first."""
     rows = AffectedOrder.objects.filter(order__in=ask.ids).select_related("incident", "order").defer("order__content")
     page = ask.page(rows.order_by(F("closed_at").desc(nulls_first=True), "-pk"))
     for row in page:
@@ -159,5 +157,4 @@ def tabs_for(user) -> list[Tab]:
 
 
 def open_tab(tabs: list[Tab], key: str | None) -> Tab | None:
-    """The tab that the address names, else the first; None if there is none."""
     return next((tab for tab in tabs if tab.key == key), tabs[0] if tabs else None)

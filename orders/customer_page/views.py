@@ -1,28 +1,50 @@
-"""The address of a customer's page, and what its head shows."""
+"""The addresses of a customer's page: the page, what its head shows, and the form of a note."""
 
+from django import forms
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Min, QuerySet
 from django.http import Http404
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from orders.admin.notes import Notes, notes_within
+from orders.admin.order_search import customer_address
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
 from orders.lists.personal import open_personal_data
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import Customer, CustomerNote, Difference, Order
+from orders.order_page.decisions.base import LONGEST_REASON
+from orders.people import staff_actor
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open, open_troubles
+from orders.services.audit import note_customer
 
-TEMPLATE = "admin/orders/customer/page.html"
+FOLDER = "admin/orders/customer"
 WRITE = "orders.add_note"
 
 
+class CustomerNoteForm(forms.Form):
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=LONGEST_REASON,
+        help_text=gettext_lazy("It stands on top of the customer's page, with your name, for good."),
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
+    )
+
+
 class CustomerPages:
-    """The page's part of the customers' ModelAdmin. Nothing is written through it."""
+    """The pages' part of the customers' ModelAdmin. Nothing but notes is written through it."""
+
+    def get_urls(self):
+        note = self.admin_site.admin_view(self.note_view)
+        return [path("<path:object_id>/note/", note, name="orders_customer_note"), *super().get_urls()]
 
     def get_object(self, request, object_id, from_field=None):
         if "\0" in object_id:
@@ -32,11 +54,30 @@ class CustomerPages:
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
+        context = page_context(request, self.customer_or_404(request, object_id))
+        return self.show(request, "page.html", **context)
+
+    def note_view(self, request, object_id: str):
+        if not self.has_view_permission(request) or not request.user.has_perm(WRITE):
+            raise PermissionDenied
+        customer = self.customer_or_404(request, object_id)
+        form = CustomerNoteForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            by, text = staff_actor(request.user), form.cleaned_data["note"]
+            note_customer(enterprise_id=customer.pk, text=text, by=by, now=timezone.now())
+            messages.success(request, _("The note is kept."))
+            return redirect(customer_address(customer.pk))
+        return self.show(request, "note.html", title=_("Write a note"), form=form, customer=customer)
+
+    def customer_or_404(self, request, object_id: str) -> Customer:
         customer = self.get_object(request, unquote(object_id))
         if customer is None:
             raise Http404
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **page_context(request, customer)}
-        return TemplateResponse(request, TEMPLATE, context)
+        return customer
+
+    def show(self, request, template: str, **context) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, f"{FOLDER}/{template}", context)
 
 
 def page_context(request, customer: Customer) -> dict:

@@ -1,11 +1,15 @@
 """Cells that several lists and pages have: shortened texts, JSON in a readable form, and why a row failed."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import head
 from orders.incident_causes import cause_of
+from orders.people import actor_of
 from orders.untrusted_text import pretty, with_rest
 
 MAX_BYTES = 4096  # bytes; a list of fifty rows stays small enough for a page
@@ -23,13 +27,26 @@ def json_block(value) -> str:
     return format_html('<pre class="payload">{}</pre>', pretty(value)) if value else "-"
 
 
+def column(label, read: Callable[[Any], Any], **display) -> Callable:
+    """A column, or a line of a page, with what `read` says of a row. `display`: as `admin.display` takes it."""
+
+    @admin.display(description=label, **display)
+    def shown(_self, row):
+        return read(row)
+
+    return shown
+
+
+def actor_field(name: str, label, *, account: str = "", at: str = "") -> Callable:
+    """A column, or a line of a page, with who did it; `-` for nobody. `account`, `at`: fields, for `name_of`."""
+
+    def who(row):
+        account_id, moment = getattr(row, account) if account else None, getattr(row, at) if at else None
+        return actor_of(getattr(row, name), account_id, moment)[0] or "-"
+
+    return column(label, who)
+
+
 class CauseCells:
-    """The cause of a row's `error_code`, and what to do about it."""
-
-    @admin.display(description=_("cause"))
-    def cause(self, obj):
-        return cause_of(obj.error_code).what if obj.error_code else "-"
-
-    @admin.display(description=_("what to do"))
-    def what_to_do(self, obj):
-        return cause_of(obj.error_code).next if obj.error_code else "-"
+    cause = column(_("cause"), lambda obj: cause_of(obj.error_code).what if obj.error_code else "-")
+    what_to_do = column(_("what to do"), lambda obj: cause_of(obj.error_code).next if obj.error_code else "-")

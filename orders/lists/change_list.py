@@ -26,8 +26,8 @@ class FactsChangeList(ChangeList):
     """A list whose rows get facts from other tables, with a few queries for the whole page."""
 
     def add_facts(self, rows: list) -> None:
-        """Sets attributes on the rows, which the columns read."""
-        raise NotImplementedError
+        """Sets attributes on the rows, which the columns read; where only the rows matter, its ModelAdmin does."""
+        self.model_admin.add_facts(rows)
 
     def get_results(self, request):
         super().get_results(request)
@@ -37,7 +37,6 @@ class FactsChangeList(ChangeList):
 
 class NamedOrder:
     def get_ordering_field(self, field_name):
-        """Only columns in `sortable_by` can sort the list."""
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)

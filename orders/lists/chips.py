@@ -7,10 +7,11 @@ Green: done.
 import functools
 from collections.abc import Iterable, Mapping
 
-from django.contrib import admin
 from django.db.models import TextChoices
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+
+from orders.lists.cells import column
 
 Tones = Iterable[TextChoices]
 TONES: dict[TextChoices, str] = {}
@@ -23,7 +24,6 @@ def add_tones(tones: Mapping[str, Tones]) -> None:
 
 
 def toned_chip(tone: str, words) -> str:
-    """A chip that says something else than a state."""
     return format_html('<span class="chip chip-{}">{}</span>', tone, words)
 
 
@@ -54,14 +54,9 @@ def chip_of(row) -> str:
 
 
 def personal_chip(unmasked: bool) -> str:
-    """Whether a file shows people's data."""
     tone, word = ("amber", _("Unmasked")) if unmasked else ("grey", _("Masked"))
     return toned_chip(tone, word)
 
 
 class StateChip:
-    """A `state_chip` column for a model with a `state`."""
-
-    @admin.display(description=_("state"), ordering="state")
-    def state_chip(self, obj):
-        return chip_of(obj)
+    state_chip = column(_("state"), chip_of, ordering="state")

@@ -83,7 +83,6 @@ def label_of(model_admin: ModelAdmin, name: str) -> str:
 
 
 def _reader(model_admin: ModelAdmin, name: str) -> Callable[[Any], Any]:
-    """The function that reads a column of a row: a field of the model, or a method of its ModelAdmin."""
     try:
         model_admin.opts.get_field(name)
     except FieldDoesNotExist:
@@ -96,7 +95,6 @@ def can_choose(model_admin: ModelAdmin) -> bool:
 
 
 def leading(model_admin: ModelAdmin) -> str:
-    """The column that links to the row's page."""
     return [*(model_admin.list_display_links or ()), *model_admin.list_display][0]
 
 
@@ -129,7 +127,6 @@ def on_page(model_admin: ModelAdmin, named: Sequence[str]) -> list[str | Callabl
 
 
 def choices_of(model_admin: ModelAdmin, named: Sequence[str]) -> list[Choice]:
-    """All columns for the form: the shown ones in their order, then the others."""
     known, lead = _all(model_admin), leading(model_admin)
     shown = chosen(model_admin, named) or list(model_admin.list_display)
     names = [*shown, *(name for name in known if name not in shown)]

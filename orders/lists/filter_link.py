@@ -3,7 +3,6 @@
 from urllib.parse import unquote_plus
 
 from django.db.models import Q
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -13,7 +12,7 @@ from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import WordFilter
 from orders.lists.list_query import ReferenceRows, in_a_line, query_words
 from orders.lists.personal import mask_text_or_json
-from orders.lists.registration import admin_of, exported_lists
+from orders.lists.registration import address_of_list, admin_of, exported_lists
 
 
 def filter_words(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
@@ -29,8 +28,6 @@ def _said(list_name: str, query: str, rows: ReferenceRows | None = None) -> str:
 
 
 class ListFilter(WordFilter):
-    """Rows by the list that their `list_name` names."""
-
     title, parameter_name = gettext_lazy("list"), "list"
 
     @property
@@ -52,7 +49,6 @@ def filter_link(list_name: str, query: str) -> str:
     plain = unquote_plus(query)
     if list_name not in exported_lists() or mask_text_or_json(plain) != plain:
         return filter_words(list_name, query)
-    opts = admin_of(list_name).opts
-    url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    url = address_of_list(admin_of(list_name).model)
     title, words = _("The list as it is now"), _said(list_name, query) or _("everything")
     return format_html('<a href="{}?{}" title="{}">{}</a>', url, query, title, words)

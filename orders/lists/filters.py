@@ -121,7 +121,6 @@ class DayFilter(SimpleListFilter):
         return {f"{self.field}__{lookup}": bound for lookup, bound in found.items() if bound is not None}
 
     def days(self) -> Days:
-        """First and last day. Raises WrongDaysError."""
         value = self.value()
         if value in self.words:
             return self.words[value][1](today())
@@ -195,8 +194,6 @@ def day_filter(name: str, label, *, parameter: str = "", choices: dict = PAST) -
 
 
 class OwnAttributions(RelatedFieldListFilter):
-    """Offers only the attributions that the user may see."""
-
     name_of = staticmethod(str)
 
     def field_choices(self, field, request, model_admin):

@@ -6,7 +6,6 @@
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.filters import (
@@ -64,7 +63,6 @@ def columns_in(query: str) -> list[str]:
 
 
 def names_in(text: str) -> list[str]:
-    """The names in the value of `columns`, each once."""
     return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
@@ -102,7 +100,6 @@ def whole_list(model_admin: ModelAdmin, conditions: Sequence[Condition], user) -
 
 
 def _with(model_admin: ModelAdmin, **facts) -> ModelAdmin:
-    """Gives the admin's ChangeList these attributes."""
     own = model_admin.get_changelist
     model_admin.get_changelist = lambda request, **more: type("ChangeList", (own(request, **more),), facts)
     return model_admin
@@ -128,7 +125,8 @@ def query_words(model_admin: ModelAdmin, query: str, rows: ReferenceRows | None 
     A value that a filter does not know stays as it is, and so does a query that can't be read. `rows`: what several
     filters of one page look up together.
     """
-    entries = {name: entry for names, entry in _entries(model_admin) for name in names}
+    named = zip(_own_names(model_admin), model_admin.list_filter, strict=True)
+    entries = {name: entry for names, entry in named for name in names}
     rows, found = ReferenceRows() if rows is None else rows, {}
     for name, value in parse_qsl(query.removeprefix("?")):
         if name not in (COLUMNS, VIEW, ORDER_VAR):
@@ -152,29 +150,24 @@ def _part_words(model_admin: ModelAdmin, entries: dict, name: str, value: str, r
     return _title(model_admin, entries[name]), _choices_of(model_admin, entries[name], value, rows).get(value, value)
 
 
-def _choices_of(model_admin: ModelAdmin, entry, value: str | None = None, rows: ReferenceRows | None = None) -> dict:
-    """{value: its words} of a filter: the choices that are the same for everybody, and `value` if it is given.
+def _choices_of(model_admin: ModelAdmin, entry, value: str, rows: ReferenceRows) -> dict:
+    """{value: its words} of a filter: the choices that are the same for everybody, and `value`.
 
-    Some filters offer everybody other ones. Those of related rows are named only by `rows`, others say `value` alone by
+    Some filters offer everybody other ones. Those of related rows are named by `rows`, others say `value` alone by
     their `word_of`.
     """
     if _is_simple(entry):
         if word_of := getattr(entry, "word_of", None):
-            return {} if value is None else {value: str(word_of(value))}
-        given = {} if value is None else {entry.parameter_name: [value]}
-        shown = entry(HttpRequest(), given, model_admin.model, model_admin).lookup_choices
+            return {value: str(word_of(value))}
+        shown = entry(HttpRequest(), {entry.parameter_name: [value]}, model_admin.model, model_admin).lookup_choices
         return {str(value): str(label) for value, label in shown}
     path, name_of = (entry, str) if isinstance(entry, str) else (entry[0], getattr(entry[1], "name_of", str))
     field = model_admin.opts.get_field(path)
     if field.remote_field:
-        return {} if rows is None else {key: name_of(row) for key, row in rows[field.related_model].items()}
+        return {key: name_of(row) for key, row in rows[field.related_model].items()}
     if isinstance(field, BooleanField):
         return {"0": gettext("No"), "1": gettext("Yes")}
     return {str(value): str(label) for value, label in field.flatchoices or ()}
-
-
-def _entries(model_admin: ModelAdmin) -> Iterator[tuple[tuple[str, str], Any]]:
-    return zip(_own_names(model_admin), model_admin.list_filter, strict=True)
 
 
 def _title(model_admin: ModelAdmin, entry) -> str:

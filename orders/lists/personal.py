@@ -8,14 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from notifications.masks import head, mask_mail, mask_name, mask_phone, mask_text
 from orders import untrusted_text
-from orders.lists.cells import json_block
+from orders.lists.cells import column, json_block
 from orders.models import Order
 from orders.people import staff_actor
 from orders.services.audit import note_personal_data_seen
@@ -74,7 +73,6 @@ def mask_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
 
 
 def mask_text_or_json(text: str, texts: int = TEXTS_IN_TEXTS) -> str:
-    """The same as `mask_json`, but returns text."""
     found = mask_json(text, texts)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
@@ -127,26 +125,15 @@ def _end_of_quote(text: str, opening: re.Match) -> int:
 
 def masked_field(name: str, label) -> Callable:
     """A column, or a line of a page, with a partner's text, masked: errors quote what was sent."""
-
-    @admin.display(description=label)
-    def shown(_self, row):
-        return mask_text_or_json(getattr(row, name)) or "-"
-
-    return shown
+    return column(label, lambda row: mask_text_or_json(getattr(row, name)) or "-")
 
 
 def raw_field(name: str, label) -> Callable:
     """The same for engineers: a log's English, or a code, which no other reader needs."""
-
-    @admin.display(description=label)
-    def shown(_self, row):
-        return json_block(mask_text_or_json(str(getattr(row, name))))
-
-    return shown
+    return column(label, lambda row: json_block(mask_text_or_json(str(getattr(row, name)))))
 
 
 def may_open(user) -> bool:
-    """Whether the user may see people's data."""
     return user.has_perm(SEE_PERSONAL_DATA)
 
 

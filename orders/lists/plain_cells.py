@@ -51,6 +51,5 @@ def as_number(cell: Cell) -> Cell:
 
 
 def field_value(row: Model, name: str) -> Any:
-    """The value of a field: the label of a choice, the name of a related row."""
     label = getattr(row, f"get_{name}_display", None)
     return label() if label else getattr(row, name)

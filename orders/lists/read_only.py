@@ -1,5 +1,6 @@
 """Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
 
+from django.contrib.admin.views.main import ChangeList
 from django.utils.translation import gettext as _
 
 from orders.lists.columns import can_choose, leading, on_page
@@ -10,9 +11,15 @@ LARGE = {"order": "content", "trial": "content", "activation": "content", "dispa
 
 
 class ReadOnlyAdmin:
-    """Nobody adds, changes or deletes here, not even a superuser. Lists count their rows once, not twice."""
+    """Nobody adds, changes or deletes here, not even a superuser. Lists count their rows once, not twice.
+
+    Pages need no `readonly_fields`: where nobody changes a row, Django shows every one of the `fields` as text.
+    """
 
     show_full_result_count = False
+    list_per_page = 50
+    sortable_by = []
+    changelist: type[ChangeList] | None = None
 
     def heading(self, obj) -> str:
         """The page's subject in words for staff. `str` is for logs."""
@@ -29,6 +36,9 @@ class ReadOnlyAdmin:
             response.context_data |= {"heading": heading, "title": _("Change history: %s") % heading}
         return response
 
+    def get_changelist(self, request, **kwargs):
+        return self.changelist or super().get_changelist(request, **kwargs)
+
     def get_list_display(self, request):
         named = names_in(request.GET.get(COLUMNS, "")) if can_choose(self) else []
         return on_page(self, named) if named else super().get_list_display(request)
@@ -39,7 +49,6 @@ class ReadOnlyAdmin:
         return [leading(self)]
 
     def get_queryset(self, request):
-        """Leaves out the large columns of joined rows."""
         rows = super().get_queryset(request)
         related = self.list_select_related if isinstance(self.list_select_related, list | tuple) else ()
         large = [name for path in related for name in _large_columns(path.split("__"))]

@@ -9,6 +9,7 @@ from typing import TypeVar
 from django.contrib import admin
 from django.contrib.admin.options import ModelAdmin
 from django.db.models import Model, TextChoices
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -97,7 +98,6 @@ def exported_lists() -> dict[str, ModelAdmin]:
 
 
 def admin_of(name: str) -> ModelAdmin:
-    """The admin of an exported list. Raises KeyError if there is none of this name."""
     return exported_lists()[name]
 
 
@@ -113,3 +113,7 @@ def right_to_view(model: type[Model]) -> str:
 
 def list_of(model: type[Model]) -> str | None:
     return (LISTS[model].name or None) if model in LISTS else None
+
+
+def address_of_list(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

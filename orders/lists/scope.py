@@ -43,7 +43,6 @@ def sees_all(user, permission: str) -> bool:
 
 
 def limit(rows: QuerySet, user, path: str = "order__attribution") -> QuerySet:
-    """The rows that the user may see. `path` leads from a row to an attribution."""
     letters = attributions_of(user)
     return rows if letters is None else rows.filter(**{f"{path}__in": letters})
 
@@ -59,7 +58,6 @@ def seen_orders(user) -> QuerySet[Order] | None:
 
 
 def by_number(rows: QuerySet, user) -> QuerySet:
-    """The same for rows that name an order by its number only."""
     letters = attributions_of(user)
     if letters is None:
         return rows
@@ -86,7 +84,6 @@ class RefusedFirst:
     """For rows that not everybody with the right to the list sees."""
 
     def history_view(self, request, object_id, extra_context=None):
-        """Refuses before it looks for the row, as the other pages do."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return super().history_view(request, object_id, extra_context)

@@ -3,23 +3,15 @@
 import datetime
 from collections.abc import Callable
 
-from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.lists.cells import column
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 RECENT = datetime.timedelta(days=2)
-
-
-def relative(moment: datetime.datetime, now: datetime.datetime) -> str:
-    """One unit is enough: the exact time stands in the title."""
-    seconds = int((now - moment).total_seconds())
-    if abs(seconds) < 10:
-        return _("just now")
-    words = span(abs(seconds))
-    return _("%(span)s ago") % {"span": words} if seconds > 0 else _("in about %(span)s") % {"span": words}
 
 
 def span(seconds: int) -> str:
@@ -34,29 +26,27 @@ def span(seconds: int) -> str:
 
 
 def took(attempt) -> str:
-    """How long an attempt took; empty while it has no end."""
     if attempt.finished_at is None:
         return ""
     return _("%(seconds)s s") % {"seconds": f"{(attempt.finished_at - attempt.started_at).total_seconds():.1f}"}
 
 
 def ago(moment: datetime.datetime | None) -> str:
-    """The time in words if it is at most two days away, else the date."""
     if moment is None:
         return "-"
-    now = timezone.now()
-    near = abs(now - moment) < RECENT
-    return _cell(moment, relative(moment, now) if near else f"{timezone.localtime(moment):%Y-%m-%d}")
+    passed = timezone.now() - moment
+    if abs(passed) >= RECENT:
+        return _cell(moment, f"{timezone.localtime(moment):%Y-%m-%d}")
+    seconds = int(passed.total_seconds())
+    if abs(seconds) < 10:
+        return _cell(moment, _("just now"))
+    words = _("%(span)s ago") if seconds > 0 else _("in about %(span)s")
+    return _cell(moment, words % {"span": span(abs(seconds))})
 
 
 def ago_field(name: str, label, **display) -> Callable:
     """A column, or a line of a page, with the time in a row's field. `display`: as `admin.display` takes it."""
-
-    @admin.display(description=label, **display)
-    def shown(_self, row):
-        return ago(getattr(row, name))
-
-    return shown
+    return column(label, lambda row: ago(getattr(row, name)), **display)
 
 
 def ahead(moment: datetime.datetime | None) -> str:

@@ -7,7 +7,6 @@ from django.utils.translation import override
 
 
 def in_language(tongue: str, text: str | Promise) -> str:
-    """A label or sentence in one language, whatever the caller's is."""
     with override(tongue):
         return str(text)
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.models import Order
 from orders.queries.foreseen import Foreseen
 from orders.services.order_state import lock_order
@@ -56,7 +56,6 @@ class OrderCommand(BaseCommand):
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
     def outcome(self, options: dict) -> str:
-        """What was done, in a few words."""
         return self.done % options
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError
+from orders.people import is_of
 
 LEASE = datetime.timedelta(seconds=60)
 WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost
@@ -64,6 +65,10 @@ def check_quota(model: type[Job], maker_id: int | None) -> None:
         raise NotAllowedError(model.TOO_MANY, most=model.MAX_UNFINISHED)
 
 
+def is_made_by(job: Job, user) -> bool:
+    return is_of(user, job.by, job.maker_id, job.created_at)
+
+
 def queue(job: Job) -> None:
     async_task(job.TASK, job.pk, **job.TASK_OPTIONS)
 
@@ -101,7 +106,6 @@ def renew(job: Job, lease: datetime.timedelta = LEASE, **progress: object) -> No
 
 
 def give_back(job: Job, **more: object) -> None:
-    """Lets a claimed job wait for its next turn."""
     own(job).filter(state=RUNNING).update(state=WAITING, leased_until=None, **more)
 
 

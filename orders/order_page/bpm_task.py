@@ -26,12 +26,8 @@ def task_url(order: Order) -> str:
         return ""
     for name, value in (("{process}", order.bpm_process), ("{order}", order.number)):
         address = address.replace(name, quote(value, safe=""))
-    parts = _parts(address)
-    return address if parts and parts.scheme in ALLOWED and parts.netloc else ""
-
-
-def _parts(address: str):
     try:
-        return urlsplit(address)
+        parts = urlsplit(address)
     except ValueError:
-        return None
+        return ""
+    return address if parts.scheme in ALLOWED and parts.netloc else ""

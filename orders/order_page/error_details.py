@@ -39,12 +39,10 @@ def code_of(code: str | None, logged: str) -> str:
 
 
 def of_trouble(row: AffectedOrder | Incident) -> str:
-    """The detail of an incident, or of an order that it stopped."""
     return detail_text(row.detail, row.detail_params)
 
 
 def of_finding(finding: Mapping) -> str:
-    """What is wrong with a file, as its check kept it."""
     return machine_text(finding["message"], finding.get("why", {}))
 
 

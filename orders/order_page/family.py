@@ -12,8 +12,6 @@ COLUMNS = ["number", "kind", "state", "first", "received_at", "held_because", "t
 
 @dataclass(frozen=True)
 class Member:
-    """One order of the family; `here`: the one whose page this is."""
-
     order: Order
     here: bool
     root: bool

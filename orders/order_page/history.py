@@ -168,12 +168,10 @@ class Told:
 
 
 def events_of(order: Order, who: str) -> QuerySet[OrderEvent]:
-    """The order's events behind a filter, newest first."""
     return order.events.filter(FILTERS.get(who, FILTERS[""])[1]).order_by("-pk")
 
 
 def news_since(order: Order, seen: int) -> list[OrderEvent]:
-    """What happened to the order after this event, without mere looking."""
     return list(order.events.filter(pk__gt=seen).exclude(kind__in=NOT_NEWS).order_by("pk")[:20])
 
 

@@ -32,7 +32,8 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
     """The order's steps that count, what stops it, which partners are down or paused, BPM's last word, whether it is
     late, how the partner's books differ, and which failed step of another order it waits behind. Sets `marks` too.
     `paused`: the pauses that stand, where the caller has read them."""
-    steps, troubles, record = shown_steps(order), troubles_of(order), last_record(order)
+    steps, troubles = shown_steps(order), troubles_of(order)
+    record = order.approvals.filter(source=ApprovalRecord.Source.BPM).order_by("-pk").first()
     mark_orders([order])
     trial = order.kind == Order.Kind.TRIAL
     shape = shape_of(order) if trial else None
@@ -107,11 +108,6 @@ def troubles_of(order: Order) -> list[Trouble]:
     ]
 
 
-def last_record(order: Order) -> ApprovalRecord | None:
-    """BPM's last word."""
-    return order.approvals.filter(source=ApprovalRecord.Source.BPM).order_by("-pk").first()
-
-
 def waiver_of(order: Order) -> Waiver | None:
     """Who waived what was wrong with the order's files, and why. A query only where it names files."""
     if not order.file_names:
@@ -121,7 +117,6 @@ def waiver_of(order: Order) -> Waiver | None:
 
 
 def opinion_of(row: ApprovalRecord | None) -> str:
-    """Who said what in a record."""
     if row is None:
         return ""
     said = row.opinion or row.get_result_display()

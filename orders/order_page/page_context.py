@@ -20,7 +20,6 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.order_facts import facts_of
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
-from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.services.files import can_be_cured
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
@@ -34,10 +33,6 @@ MAX_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
 """How often the page loads itself again after an act, every 5 seconds, while a step of the order is under way."""
-
-
-def request_actor(request: HttpRequest) -> str:
-    return staff_actor(request.user)
 
 
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:

@@ -16,13 +16,12 @@ from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
-from orders.order_page.calls import attempts_of, calls_of, show_answers
+from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of
 from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
-from orders.order_page.payloads import MAX_ROWS, explain
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
 from orders.queries.shape_parts import parts_of
@@ -82,11 +81,8 @@ class Ask:
     def order(self) -> Order:
         return self.facts.order
 
-    def page(self, rows: QuerySet | Sequence, size: int = PAGE) -> Page:
+    def page(self, rows: QuerySet | Sequence, size: int = PAGE, parameter: str = "page") -> Page:
         """The page that the address names; the nearest one where it names nonsense."""
-        return self.paginate(rows, size, "page")
-
-    def paginate(self, rows: QuerySet | Sequence, size: int, parameter: str) -> Page:
         return Paginator(rows, self.most or size).get_page(self.params.get(parameter))
 
 
@@ -140,7 +136,6 @@ def _mark_records(ask: Ask, records: Iterable[BillingRecord]) -> None:
 
 
 def billing(ask: Ask) -> dict:
-    """The records at the big-data side, the calls about them, and the receipts of deletions."""
     records = ask.order.billing_records.select_related("dispatch").defer("dispatch__payload").order_by("pk")
     page = ask.page(records)
     page.object_list = list(page.object_list)
@@ -149,7 +144,7 @@ def billing(ask: Ask) -> dict:
         "rows": page,
         "counts": _states_of(ask.order),
         "differences": differences_of(ask.order),
-        **_calls(ask, Dispatch.Channel.BILLING, parameter="calls"),
+        **_calls(ask, Dispatch.Channel.BILLING),
     }
 
 
@@ -171,18 +166,18 @@ def _states_of(order: Order) -> list[tuple]:
 
 
 def bpm(ask: Ask) -> dict:
-    return _calls(ask, Dispatch.Channel.BPM, parameter="calls")
+    return _calls(ask, Dispatch.Channel.BPM)
 
 
 def usage(ask: Ask) -> dict:
     """A trial's traffic: its own, or that of the trial that an activation grew from."""
     trial = ask.order if ask.order.kind == Kind.TRIAL else ask.order.trial
     rows = trial.usages.order_by("-pk") if trial else ask.order.usages.none()
-    return {"trial": trial, "rows": ask.page(rows), **_calls(ask, Dispatch.Channel.USAGE, parameter="calls")}
+    return {"trial": trial, "rows": ask.page(rows), **_calls(ask, Dispatch.Channel.USAGE)}
 
 
-def _calls(ask: Ask, channel: str, *, parameter: str) -> dict:
-    attempts = ask.paginate(attempts_of(ask.order, channel), CALLS_PAGE, parameter)
+def _calls(ask: Ask, channel: str) -> dict:
+    attempts = ask.page(attempts_of(ask.order, channel), CALLS_PAGE, "calls")
     show_answers(attempts.object_list, mask=ask.personal.text)
     return {"calls": calls_of(ask.order, channel, mask=ask.personal.text), "attempts": attempts}
 
@@ -244,7 +239,6 @@ def bars_of(times: list[Stretch]) -> list[Bar]:
 
 
 def raw(ask: Ask) -> dict:
-    """The content as it came, and every message that named this number."""
     content = ask.personal.text(content_text(ask.order))
     beginning = ask.personal.text(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
@@ -254,7 +248,6 @@ def raw(ask: Ask) -> dict:
 
 
 def _beginning(content: dict) -> dict:
-    """As much of its lists as is explained."""
     return {name: value[:MAX_ROWS] if isinstance(value, list) else value for name, value in content.items()}
 
 
@@ -284,14 +277,7 @@ TABS = [
     Tab("domains", _("Domains"), domains, ("orders.view_orderdomain", "orders.view_billingrecord")),
     Tab("billing", _("Billing records"), billing, BILLING),
     Tab("bpm", _("BPM"), bpm, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
-    Tab(
-        "approvals",
-        _("Approval history"),
-        approvals,
-        (APPROVALS,),
-        personal=True,
-        kinds=(Kind.ACTIVATION,),
-    ),
+    Tab("approvals", _("Approval history"), approvals, (APPROVALS,), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, ("notifications.view_mail",), personal=True),
     Tab("usage", _("Trial traffic"), usage, ("orders.view_trialusage", *CALLS), kinds=(Kind.TRIAL, Kind.ACTIVATION)),
@@ -299,7 +285,7 @@ TABS = [
         Tab(
             channel.value,
             channel.label,
-            partial(_calls, channel=channel, parameter="calls"),
+            partial(_calls, channel=channel),
             CALLS,
             personal=True,
             only_calls=True,

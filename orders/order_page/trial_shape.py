@@ -1,6 +1,5 @@
 """What a trial is meant to be, on its page: its domains, service and last day, each with where it comes from."""
 
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,7 +49,7 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
 
     return ShapeLines(
         service=line(_service(trial, shape.service), parts.service),
-        last_day=line(_day(shape.end) or _("none"), parts.end),
+        last_day=line(shape.end.isoformat() if shape.end else _("none"), parts.end),
         ended=line(_("an ending stands: it does not run on until a change names a later end"), parts.ending)
         if parts.ending
         else None,
@@ -60,7 +59,6 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
 
 
 def domain_sources(trial: Order, parts: Parts) -> dict[str, str]:
-    """By domain: what it comes from, in words."""
     return {name: source_words(source, trial) for name, source in parts.domains.items()}
 
 
@@ -76,10 +74,6 @@ def source_words(source: Source, trial: Order) -> str:
     if source.kind == ENDING:
         return _("an activation was taken back %(at)s") % about
     return _("entered by hand") if getattr(trial, "entered_by", None) else _("the trial's own message")
-
-
-def _day(day: datetime.date | None) -> str:
-    return day.isoformat() if day else ""
 
 
 def _service(trial: Order, service: str) -> str:

@@ -1,5 +1,7 @@
 """The addresses of an order's page: the page itself, its decisions, its files, and resending many."""
 
+from collections.abc import Callable
+
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
@@ -12,9 +14,8 @@ from orders.models import Order, OrderEvent
 from orders.office.bulk.page import answer_new_run
 from orders.office.evidence.page import answer_evidence
 from orders.order_page.decisions.view import answer_decision, answer_recheck
-from orders.order_page.download import answer_file
+from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
-from orders.order_page.upload import answer_upload
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
@@ -25,12 +26,12 @@ class OrderPages:
     def get_urls(self):
         wrap = self.admin_site.admin_view
         mine = [
-            path("<int:pk>/do/<slug:key>/", wrap(self.decide_view), name="orders_order_decide"),
-            path("<int:pk>/recheck/", wrap(self.recheck_view), name="orders_order_recheck"),
-            path("<int:pk>/file/<slug:field>/", wrap(self.file_view), name="orders_order_file"),
+            path("<int:pk>/do/<slug:key>/", wrap(self.about_order(answer_decision)), name="orders_order_decide"),
+            path("<int:pk>/recheck/", wrap(self.about_order(answer_recheck)), name="orders_order_recheck"),
+            path("<int:pk>/file/<slug:field>/", wrap(self.about_order(answer_file)), name="orders_order_file"),
             path("<int:pk>/print/", wrap(self.print_view), name="orders_order_print"),
-            path("<int:pk>/evidence/", wrap(self.evidence_view), name="orders_order_evidence"),
-            path("<int:pk>/upload/<slug:field>/", wrap(self.upload_view), name="orders_order_upload"),
+            path("<int:pk>/evidence/", wrap(self.about_order(answer_evidence)), name="orders_order_evidence"),
+            path("<int:pk>/upload/<slug:field>/", wrap(self.about_order(answer_upload)), name="orders_order_upload"),
             path("resend/", wrap(self.many_view), name="orders_order_resend"),
             path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
         ]
@@ -49,13 +50,17 @@ class OrderPages:
         return self.show(request, f"{FOLDER}/page.html", title=order.number, from_list=from_list, **context)
 
     def print_view(self, request, pk: int):
-        """All tabs on one page that is made for paper."""
         order = self.order_or_404(request, pk)
         context = page_context(request, order, self.get_queryset(request), whole=True)
         return self.show(request, f"{FOLDER}/print.html", title=order.number, **context)
 
-    def evidence_view(self, request, pk: int):
-        return answer_evidence(self, request, self.order_or_404(request, pk))
+    def about_order(self, answer: Callable) -> Callable:
+        """The view of an address below an order's: `answer` gets these pages, the request and the order."""
+
+        def view(request, pk: int, **named):
+            return answer(self, request, self.order_or_404(request, pk), **named)
+
+        return view
 
     def visible(self, request):
         """The orders that this person may see, with what the pages' heads name; `entered_by`: who did so by hand."""
@@ -74,18 +79,6 @@ class OrderPages:
     def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, template, context, status=status)
-
-    def decide_view(self, request, pk: int, key: str):
-        return answer_decision(self, request, self.order_or_404(request, pk), key)
-
-    def recheck_view(self, request, pk: int):
-        return answer_recheck(self, request, self.order_or_404(request, pk))
-
-    def file_view(self, request, pk: int, field: str):
-        return answer_file(request, self.order_or_404(request, pk), field)
-
-    def upload_view(self, request, pk: int, field: str):
-        return answer_upload(request, self.order_or_404(request, pk), field)
 
     def many_view(self, request):
         return answer_new_run(request, self.admin_site, "resend")

@@ -19,8 +19,6 @@ DERIVED_KEYS = named(derived_key=True)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of waiting step, and what will happen to it."""
-
     label: str | Promise
     will: str | Promise
     steps: Q

@@ -31,7 +31,6 @@ def _waits_in_line(order: Order) -> list[str]:
 
 
 def _paused(order: Order) -> list[str]:
-    """The paused partners for which the order's due steps wait."""
     now = timezone.now()
     rows = order.dispatches.current().open()
     channels = rows.order_by().values_list("channel", flat=True).distinct()

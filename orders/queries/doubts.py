@@ -60,7 +60,6 @@ def open_troubles() -> QuerySet[AffectedOrder]:
 
 
 def failed_steps() -> QuerySet[Dispatch]:
-    """Failed steps that need somebody."""
     return still_matters(Dispatch.objects.current().filter(BADLY_ENDED, state=Dispatch.State.FAILED))
 
 
@@ -89,7 +88,6 @@ def count_open(rows: QuerySet[Difference] | None = None) -> Open:
 
 
 def is_unbilled() -> Q:
-    """Orders whose customer is served, but whose record the partner lacks as far as we know."""
     return Q(pk__in=open_differences().filter(UNBILLED).values("order"))
 
 

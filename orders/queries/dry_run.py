@@ -96,7 +96,6 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
 
 
 def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
-    """What becomes of a trial's state without a change."""
     over = begun_shape(change.trial, gone=change).is_over(now.astimezone(SHANGHAI).date())
     if over and change.trial.state == Order.State.TRIALING:
         yield Foreseen("ends_without")
@@ -139,7 +138,6 @@ def _shrinking(order: Order, row: Dispatch) -> Iterator[Foreseen]:
 
 
 def _orders_behind(row: Dispatch) -> list[str]:
-    """The first few orders that wait behind this step in the trial's line."""
     rows = Dispatch.objects.current().filter(lane=row.lane, state=State.WAITING, undo=False, attempts=0)
     rows = rows.exclude(order=row.order_id).order_by("pk").values_list("order__number", "place", "pk")
     found = dict.fromkeys(number for number, place, pk in rows if (place or pk) > (row.place or row.pk))
@@ -185,7 +183,6 @@ def _judged(order: Order, now: datetime.datetime) -> tuple[list[Discrepancy], li
 
 
 def why_left(order: Order, *, now: datetime.datetime) -> list[NotAllowedError | None]:
-    """For each open difference why a fix would leave it; None where it would not."""
     _found, left = _judged(order, now)
     return [
         why and NotAllowedError(why["code"], **{name: said for name, said in why.items() if name != "code"})

@@ -145,7 +145,6 @@ class Foreseen:
     params: Mapping[str, object] = field(default_factory=dict)
 
     def words(self) -> str:
-        """In the language of whoever reads it."""
         params = dict(self.params)
         if step := params.get("step"):
             params["step"] = str(Dispatch.Step(step).label)

@@ -15,7 +15,6 @@ from orders.steps import OUTSIDE, PARTNERS, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
-    """A condition: the dispatch goes to a partner that is paused now."""
     paused = Q(pk__in=[])
     for partner in OUTSIDE:
         pauses = Pause.objects.in_force(now).filter(partner=partner)
@@ -24,7 +23,6 @@ def to_paused(now: datetime.datetime) -> Q:
 
 
 def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
-    """The steps to these partners that are due."""
     rows = Dispatch.objects.current().due(now)
     return rows.filter(channel__in=channels_of(*partners))
 
@@ -45,8 +43,6 @@ def slept_through(pause: Pause, *, now: datetime.datetime) -> QuerySet[Order]:
 
 @dataclass(frozen=True)
 class PauseInForce:
-    """A pause in force, with the number of steps that wait for its end."""
-
     pause: Pause
     waiting: int
 

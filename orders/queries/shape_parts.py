@@ -9,13 +9,8 @@ from orders.queries.shapes import entries_of
 from orders.shape import Ending, Entry, Said, Shape, TakenEnd, after
 
 MESSAGE, CHANGE, TAKEN, ENDING = "message", "change", "taken", "ending"
-LAST_DAY, NO_DOMAIN, UNDONE_LATE, NOT_RESTORED, ENDED = (
-    "last_day",
-    "no_domain",
-    "undone_late",
-    "not_restored",
-    "ended",
-)
+LAST_DAY, NO_DOMAIN, ENDED = "last_day", "no_domain", "ended"
+UNDONE_LATE, NOT_RESTORED = "undone_late", "not_restored"
 
 
 @dataclass(frozen=True, kw_only=True)

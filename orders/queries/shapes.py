@@ -1,10 +1,13 @@
-"""Reads what trials are meant to be (contract 3.9, 19); orders.shape folds it, orders.services.shape keeps it."""
+"""Reads what trials are meant to be, and when they end (contract 3.9, 19).
+
+orders.shape folds it, orders.services.shape keeps it.
+"""
 
 import datetime
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from django.db.models import CharField, Exists, OuterRef, Q
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from orders.local_time import SHANGHAI
@@ -97,11 +100,8 @@ def not_begun(trial: Order) -> list[int]:
     sent = Dispatch.objects.current().filter(order=OuterRef("order"), plan=OuterRef("plan"), undo=False, attempts__gt=0)
     rows = Dispatch.objects.current().filter(NOTHING_SENT, lane=trial.pk, undo=False, order__undo_since=None)
     rows = rows.exclude(order=trial.pk).filter(~Exists(sent.filter(channel__in=AT_PARTNERS, repeat=False)))
-    return list(dict.fromkeys(pk for _, pk in sorted(((row[1] or row[0]), row[2]) for row in _turns(rows))))
-
-
-def _turns(rows) -> Iterable[tuple[int, int | None, int]]:
-    return rows.filter(repeat=False).order_by().values_list("pk", "place", "order_id")
+    turns = rows.filter(repeat=False).order_by().values_list("place", "pk", "order_id")
+    return list(dict.fromkeys(order for _turn, order in sorted((place or pk, order) for place, pk, order in turns)))
 
 
 def begun_shape(trial: Order, *, of: Order | None = None, gone: Order | None = None) -> Shape:
@@ -146,3 +146,18 @@ def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, 
 def is_meant(record: BillingRecord, shape: Shape | None) -> bool:
     """Whether a trial's record is one that must be live. `shape`: None if no record must be."""
     return shape is not None and record.product_id == shape.service and record.domain_key in shape.domains
+
+
+def running_trials() -> QuerySet[Order]:
+    return Order.objects.filter(kind=Order.Kind.TRIAL, state=Order.State.TRIALING)
+
+
+def trials_ending(**days: datetime.date) -> QuerySet[Order]:
+    """Running trials that nobody activates, by lookups of their last day (`gte=monday, lte=sunday`)."""
+    claims = TrialClaim.objects.filter(trial=OuterRef("pk"), released_at=None)
+    running = running_trials().filter(~Exists(claims))
+    return running.filter(**{f"shape__ends_on__{lookup}": day for lookup, day in days.items()})
+
+
+def is_ending(**days: datetime.date) -> Q:
+    return Q(pk__in=trials_ending(**days).order_by().values("pk"))

@@ -74,25 +74,16 @@ def needs_somebody() -> QuerySet[Order]:
 
 
 def count_stuck() -> int:
-    """How many `stuck` names: orders, and unknown numbers."""
     unknown = open_differences().filter(order=None).order_by().values("job_id").distinct()
     return needs_somebody().count() + unknown.count()
 
 
 def is_stuck() -> Q:
-    troubled = [
-        open_troubles(),
-        failed_steps(),
-        open_differences().filter(order__isnull=False),
-        behind_what_stopped(),
-    ]
+    troubled = [open_troubles(), failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
-    ids += [Order.objects.filter(condition).order_by().values("pk") for condition in (_stopped(), _undone_late())]
+    conditions = (Q(state__in=STOPPED), _undone_late())
+    ids += [Order.objects.filter(condition).order_by().values("pk") for condition in conditions]
     return Q(pk__in=ids[0].union(*ids[1:]))
-
-
-def _stopped() -> Q:
-    return Q(state__in=STOPPED)
 
 
 def _undone_late() -> Q:
@@ -138,7 +129,6 @@ def _belongs_to_hold(reason: Reason, because: str) -> bool:
 
 
 def _in_order(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """The reasons without duplicates, most urgent first."""
     found = {}
     for reason in sorted(reasons, key=lambda reason: (URGENCY.index(reason.kind), reason.since)):
         found.setdefault((reason.kind, reason.code, reason.step, reason.other), reason)

@@ -19,8 +19,6 @@ SHORT = datetime.timedelta(milliseconds=1)
 
 
 class Why(TextChoices):
-    """Why time passes."""
-
     QUEUE = "queue", _("for a worker")
     PARTNER = "partner", _("for the partner's answer")
     RETRY = "retry", _("for the next try")
@@ -84,7 +82,6 @@ def placed(stretches: Sequence[Stretch]) -> Iterator[tuple[Stretch, float, float
 
 
 def _held(order: Order, now: Moment) -> Iterator[tuple[Moment, Moment, Why]]:
-    """When the order was held."""
     since = None
     for event in order.events.filter(kind__in=["received", "entered", "held", "went_on", "state"]).order_by("pk"):
         if since is None and (event.kind == "held" or event.data.get("state") == Order.State.HELD):

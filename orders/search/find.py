@@ -90,7 +90,6 @@ def _seen(targets: list[int], visible: Callable[[list[int]], set[int]], more: bo
 
 
 def _parts(kind: Kind, term: str, visible: Visible = None) -> tuple[list[int], bool]:
-    """The targets of texts that the term is a part of."""
     every = EVERY[kind]
     return _targets(kind, lookups_of(term, every), visible) if is_long_enough(term, every) else ([], False)
 
@@ -224,15 +223,8 @@ def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
     return lambda ids: set(OrderDomain.objects.filter(own, pk__in=ids).order_by().values_list("pk", flat=True))
 
 
-def find_by_product(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    return _by_beginning(Kind.PRODUCT, term, orders, most, seen)
-
-
-def find_by_process(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    return _by_beginning(Kind.PROCESS, term, orders, most, seen)
-
-
-def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
+def find_by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None) -> Found:
+    """Orders whose product id or BPM process, as `kind` says, begins with the term."""
     if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))], _among(seen))
@@ -240,7 +232,6 @@ def _by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int, see
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
-    """Orders whose operator has exactly this phone number."""
     whole = whole_piece(term)
     rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
     targets, visible = rows.values_list("target", flat=True), _among(seen)
@@ -249,7 +240,6 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
 
 
 def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
-    """The order of an accepted call with this transIDO."""
     ids = AcceptedCall.objects.filter(trans_ido=term.strip()).values_list("order_id", flat=True)
     return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE_COLUMNS), most, False)
 

@@ -68,7 +68,6 @@ def _begin(now: datetime.datetime) -> SearchProgress:
 
 
 def _index_new(progress: SearchProgress, now: datetime.datetime) -> int:
-    """The orders of the last minutes, and those that came while no worker ran."""
     done = _index(_not_indexed().filter(pk__gt=progress.orders).order_by("pk"))
     if not done:
         settled = Order.objects.filter(pk__gt=progress.orders, received_at__lt=now - ORDERS_SETTLED)
@@ -91,7 +90,6 @@ def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
 
 
 def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:
-    """The orders from before there was an index, the newest first."""
     if not progress.older:
         return 0
     done = _index(_not_indexed().filter(pk__lt=progress.older).order_by("-pk"))
@@ -152,7 +150,6 @@ def _first_few(orders: list[Order]) -> list[Order]:
 
 
 def _texts(order: Order) -> Iterator[tuple[int, Piece]]:
-    """What an order is found by, without its customer and domains."""
     yield from _parts(Kind.NUMBER, order.number)
     whole = {Kind.PRODUCT: order.product_id, Kind.PROCESS: order.bpm_process, Kind.PHONE: order.oper_tel}
     for kind, text in whole.items():

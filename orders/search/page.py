@@ -17,18 +17,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.order_search import RECORDS, customer_address, limit_customers, term_meant
 from orders.admin.refusal_hints import why_refused
-from orders.admin.search import RECORDS, customer_address, limit_customers, term_meant
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.personal import SEE_PERSONAL_DATA, note_seen
 from orders.lists.scope import by_number, limit, seen_orders, why_blind
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, SearchPiece
 from orders.pieces import folded, is_long_enough
 from orders.queries.doubts import mark_orders
 from orders.search import find
 from orders.search.index import EVERY
 
+Piece = SearchPiece.Kind
 IN_BOX, ON_PAGE = 6, 50
 LONGEST = 255  # characters of the longest text that is indexed
 SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
@@ -36,8 +37,6 @@ SEE_ORDERS, SEE_CUSTOMERS = "orders.view_order", "orders.view_customer"
 
 @dataclass(frozen=True)
 class Hit:
-    """One line of the results. `more`: what stands behind the title; `chip`: the state."""
-
     url: str
     title: str
     more: str = ""
@@ -46,8 +45,6 @@ class Hit:
 
 @dataclass(frozen=True)
 class Group:
-    """The results of a kind. `more`: there may be others."""
-
     title: str | Promise
     hits: list[Hit]
     more: bool
@@ -101,7 +98,6 @@ def _message_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
 
 
 def _refused_hits(rows: Iterable[InboundMessage]) -> list[Hit]:
-    """When it came, what was wrong, and what BBOSS must do."""
     hits = []
     for row in rows:
         why = why_refused(row)
@@ -125,9 +121,9 @@ def _joined(*parts: str | Promise) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
-def _in_orders(search: Callable[..., find.Found]) -> Callable[[str, object, int], find.Found]:
+def _in_orders(search: Callable[..., find.Found], *kind: Piece) -> Callable[[str, object, int], find.Found]:
     return lambda term, user, most: search(
-        term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
+        *kind, term, limit(Order.objects.all(), user, "attribution"), most, seen_orders(user)
     )
 
 
@@ -142,8 +138,8 @@ KINDS = [
              term, limit(OrderDomain.objects.all(), user), most, seen_orders(user)
          ),
          _domain_hits),
-    Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_product), _order_hits),
-    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_process), _order_hits),
+    Kind(gettext_lazy("productId"), (SEE_ORDERS,), _in_orders(find.find_by_beginning, Piece.PRODUCT), _order_hits),
+    Kind(gettext_lazy("BPM processes"), (SEE_ORDERS,), _in_orders(find.find_by_beginning, Piece.PROCESS), _order_hits),
     Kind(gettext_lazy("Orders of this transIDO"), (SEE_ORDERS,),
          lambda term, user, most: find.find_by_call(term, limit(Order.objects.all(), user, "attribution"), most),
          _order_hits),

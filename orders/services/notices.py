@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
 
+from notifications.mail_texts import write_notices
 from notifications.models import Notice
-from notifications.notices import write_notices
 from notifications.recipients import distinct
 from notifications.sending import MailError
 from orders.errors import NotAllowedError

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
-from orders.queries.trial_ends import running_trials
+from orders.queries.shapes import running_trials
 from orders.services.holds import settle_followers
 from orders.services.order_state import add_event, lock_orders
 from orders.services.shape import end_trial, refresh_trial, reshape

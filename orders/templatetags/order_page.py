@@ -1,17 +1,18 @@
 """Chips, moments and icons for the order's page."""
 
 from django import template
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
+from orders.admin.order_search import customer_address
 from orders.admin.refusal_hints import why_refused
-from orders.admin.search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
-from orders.lists.chips import TONES, chip, chip_of
+from orders.lists.chips import TONES, chip, chip_of, toned_chip
 from orders.lists.personal import mask_text_or_json
-from orders.lists.times import took
-from orders.models import Attempt
+from orders.models import Attempt, Order
+from orders.office.trials.service import KNOWN, WRONG, RowResult
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.people import node_of, operator_of
 
@@ -25,28 +26,19 @@ register.filter("detail_words", of_trouble)
 register.filter("masked", mask_text_or_json)
 register.filter("node_name", node_of)
 register.filter("operator_name", operator_of)
-register.filter("took", took)
+register.filter("service", service_name)
+register.filter("state_chip", chip_of)
+register.filter("took", times.took)
 
 
 @register.filter
 def thousands(number: int) -> str:
-    """`1,000,000`."""
     return f"{number:,}"
-
-
-@register.filter
-def state_chip(row) -> str:
-    return chip_of(row)
 
 
 @register.filter
 def cause(row) -> str:
     return cause_of(row.error_code).what
-
-
-@register.filter
-def service(service_type) -> str:
-    return service_name(service_type)
 
 
 @register.filter
@@ -79,5 +71,22 @@ def whole_tab(context, tab, loaded: dict) -> str:
 
 @register.filter
 def page_links(page) -> list:
-    """The numbers to show for a page: the first, the last and those near."""
     return list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))
+
+
+@register.simple_tag
+def verdict_chip(row: RowResult, imported) -> SafeString:
+    if row.verdict == WRONG:
+        tone, word = "red", _("Wrong")
+    elif row.verdict == KNOWN:
+        tone, word = "grey", _("Is there already")
+    elif row.held:
+        tone, word = "amber", _("Entered, held") if imported else _("Will be held")
+    else:
+        tone, word = "green", _("Entered") if imported else _("Right")
+    return toned_chip(tone, word)
+
+
+@register.filter
+def held_words(held: str) -> str:
+    return str(Order.Held(held).label)

@@ -25,12 +25,12 @@ from project.models import FailedLogin
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again."""
 
+    list_per_page = 100
     ordering = ["-attempt_time", "-pk"]
     list_display = ["username", "ip_address", "locked", "failures_since_start", "last", "browser"]
     fields = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent"]
     search_fields = ["username__startswith", "ip_address__exact"]
     search_help_text = gettext_lazy("user name or address: how it begins, or whole")
-    sortable_by = []
     actions = ["unlock"]
 
     def has_unlock_permission(self, request) -> bool:

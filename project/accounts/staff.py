@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
+from orders.lists.cells import column
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.people import name_of
@@ -184,9 +185,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
         (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     ]
-    add_fieldsets = [
-        (None, {"fields": ["username", "display_name", "usable_password", "password1", "password2"]}),
-    ]
+    add_fieldsets = [(None, {"fields": ["username", "display_name", "usable_password", "password1", "password2"]})]
     search_help_text = _("user name, name or mail address: any part")
 
     def get_queryset(self, request):
@@ -199,7 +198,6 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return field
 
     def get_search_fields(self, request):
-        """Searches only in fields that the user may read."""
         return [name for name in self.search_fields if name not in MASKED or self.has_change_permission(request)]
 
     @admin.display(description=_("attributions"))
@@ -212,17 +210,9 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     def roles(self, user):
         return ", ".join(role.name for role in user.groups.all()) or None
 
-    @admin.display(description=_("phone"))
-    def phone_masked(self, user):
-        return mask_phone(user.phone)
-
-    @admin.display(description=_("company log-in"))
-    def company_state(self, user):
-        return joined_words(user)
-
-    @admin.display(description=_("mail"))
-    def mail_masked(self, user):
-        return mask_mail(user.email)
+    phone_masked = column(_("phone"), lambda user: mask_phone(user.phone))
+    company_state = column(_("company log-in"), joined_words)
+    mail_masked = column(_("mail"), lambda user: mask_mail(user.email))
 
     def has_change_permission(self, request, obj=None):
         allowed = super().has_change_permission(request, obj)
@@ -246,7 +236,6 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
             obj.note_given(request.user, now=timezone.now())
 
     def user_change_password(self, request, id, form_url=""):
-        """Notes who gave another account its password."""
         with transaction.atomic():
             before = self.get_object(request, unquote(id))
             answer = super().user_change_password(request, id, form_url)
@@ -287,7 +276,6 @@ class DeskGroupAdmin(PermissionWords, GroupAdmin):
 
     @admin.display(description=_("permissions"))
     def may(self, group):
-        """The permissions, one on each line, for users who may only read them."""
         rows = group.permissions.select_related("content_type")
         return format_html_join("", "<div>{}</div>", ((permission_words(row),) for row in rows))
 

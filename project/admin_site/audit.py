@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.journal_values import entry_words
+from orders.lists.cells import column
 from orders.lists.filters import day_filter
 from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
@@ -22,15 +23,14 @@ from orders.people import name_of
 class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     """Django's own log. Orders have their own events; nothing is written to both."""
 
+    list_per_page = 100
     ordering = ["-pk"]
     list_display = ["action_time", "who", "content_type", "object_words", "what"]
     list_filter = ["action_flag", day_filter("action_time", _("at"), parameter="at")]
     list_select_related = ["user", "content_type"]
     search_fields = ["user__username__exact", "object_id__exact"]
     search_help_text = _("the whole user name, or the number of the object")
-    sortable_by = []
     fields = ["action_time", "who", "content_type", "object_id", "object_words", "what"]
-    readonly_fields = ["who", "object_words", "what"]
 
     def get_object(self, request, object_id, from_field=None):
         """Masks what was done and to what, as the list does."""
@@ -39,14 +39,6 @@ class JournalAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
             entry.object_repr, entry.change_message = map(mask_text_or_json, (entry.object_repr, entry.change_message))
         return entry
 
-    @admin.display(description=_("by"))
-    def who(self, entry):
-        return name_of(entry.user.get_username())
-
-    @admin.display(description=_("what was done"))
-    def what(self, entry):
-        return entry_words(entry)
-
-    @admin.display(description=_("object"))
-    def object_words(self, entry):
-        return mask_text_or_json(entry.object_repr)
+    who = column(_("by"), lambda entry: name_of(entry.user.get_username()))
+    what = column(_("what was done"), entry_words)
+    object_words = column(_("object"), lambda entry: mask_text_or_json(entry.object_repr))

@@ -119,13 +119,10 @@ class DeskAdminSite(AdminSite):
         pages = self.parts.menu_pages
         return [
             path("restored/", self.admin_view(self.restored), name="restored"),
-            path("find/", self.admin_view(self.find), name="find"),
+            path("find/", self.admin_view(self.parts.find_page), name="find"),
             *(path(f"{one.name}/", self.admin_view(partial(one.page, site=self)), name=one.name) for one in pages),
             *super().get_urls(),
         ]
-
-    def find(self, request):
-        return self.parts.find_page(request)
 
     def restored(self, request):
         return self.parts.restored_page(request, self)

@@ -15,7 +15,7 @@ from orders.lists.scope import is_unlimited
 from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.pauses import slept_words
+from orders.order_page.pause_words import slept_words
 from orders.queries.pauses import PauseInForce
 from orders.restored_guard import is_restored
 from orders.services.incidents import BREAKER_OPEN, DESK
@@ -24,10 +24,17 @@ from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
-from project.dashboard.links import listing, orders_link
+from project.dashboard.numbers import (
+    KindRow,
+    Number,
+    Waiting,
+    kind_rows,
+    listing,
+    needing_rows,
+    orders_link,
+    waiting_of,
+)
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
-from project.dashboard.today import KindRow, Number, kind_rows, needing_rows
-from project.dashboard.waiting import Waiting, waiting_of
 from project.observability.expiry import Expiry, expiring_here
 from project.observability.facts import Facts, Waits
 from project.observability.status_report import LATE, RETRIED_LATE
@@ -35,6 +42,7 @@ from project.probes_page import may_probe
 
 DAY = datetime.timedelta(days=1)
 MAX_INCIDENTS = 8
+NOTHING = Waiting(0, None, "")
 ASKS = {
     "orders.view_order": (Waits.NEEDING, Waits.AWAITING, Waits.RETURNED),
     "orders.view_difference": (Waits.DIFFERENCES, Waits.UNBILLED),
@@ -85,7 +93,6 @@ class Dashboard:
 
     @property
     def breaker_next(self) -> str:
-        """What to do while a partner does not answer."""
         return cause_of(BREAKER_OPEN).next if any(row.shut for row in self.partners or []) else ""
 
     @property
@@ -125,30 +132,25 @@ class Dashboard:
         late_url = self.calendar.overdue_url if self.calendar else ""
         incidents = ngettext("%(n)d open incident", "%(n)d open incidents", number)
         missed = ngettext("%(n)d start day missed", "%(n)d start days missed", late)
+        books, conflicts = self.differences or NOTHING, self.conflicts or NOTHING
+        differing = ngettext(
+            "%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number
+        )
+        unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
         needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
         return [
-            self.differences and _books_worry(self.differences),
+            _number(differing, books.number, books.url, "red"),
             _number(incidents, number, self.incidents_url, "red"),
             _number(missed, late, late_url, "red"),
             _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
             *(Number(row.words, 1, "", "amber") for row in self.expiring),
-            self.conflicts and _conflict_worry(self.conflicts),
+            _number(unseen, conflicts.number, conflicts.url, "amber"),
             self.notices,
         ]
 
 
 def _number(text: str, number: int, url: str, tone: str) -> Number:
     return Number(text % {"n": number}, number, url, tone)
-
-
-def _books_worry(books: Waiting) -> Number:
-    text = ngettext("%(n)d difference with the big-data side", "%(n)d differences with the big-data side", books.number)
-    return _number(text, books.number, books.url, "red")
-
-
-def _conflict_worry(conflicts: Waiting) -> Number:
-    text = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
-    return _number(text, conflicts.number, conflicts.url, "amber")
 
 
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
@@ -191,7 +193,6 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
 
 
 def _asks(user) -> list[str]:
-    """What waits for people, as far as the user may see it."""
     asks = [what for right, names in ASKS.items() if user.has_perm(right) for what in names]
     return [*asks, Waits.NOTICES] if user.has_perm("notifications.view_notice") and is_unlimited(user) else asks
 
@@ -210,20 +211,14 @@ def _fill_waiting(page: Dashboard, user, facts: Facts) -> None:
         page.differences = waiting_of(
             facts.group(Waits.DIFFERENCES), named, listing("orders_difference", state__exact="open")
         )
-        page.unbilled = _unbilled(facts.differences.unbilled)
+        number = facts.differences.unbilled
+        text = ngettext(
+            "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
+        )
+        page.unbilled = _number(text, number, orders_link(needs="unbilled", o="since"), "red")
     if Waits.NOTICES in facts.asks:
-        page.notices = _notices(facts.notices_given_up)
+        number = facts.notices_given_up
+        text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
+        page.notices = _number(text, number, listing("notifications_notice", state__exact="failed"), "amber")
     if user.has_perm("orders.view_conflict"):
         page.conflicts = waiting_of(facts.group(Waits.CONFLICTS), [], listing("orders_conflict", seen="no"))
-
-
-def _notices(number: int) -> Number:
-    text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
-    return _number(text, number, listing("notifications_notice", state__exact="failed"), "amber")
-
-
-def _unbilled(number: int) -> Number:
-    text = ngettext(
-        "%(n)d order has service and no billing record", "%(n)d orders have service and no billing record", number
-    )
-    return _number(text, number, orders_link(needs="unbilled", o="since"), "red")

@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 from orders.admin.order_list import NOT_LIVE
 from orders.models import Order
 from project.dashboard.figures import ENDING, OVERDUE
-from project.dashboard.links import orders_link
+from project.dashboard.numbers import orders_link
 
 DAYS, SOON = 14, 7
 WEEKDAYS = [
@@ -51,8 +51,6 @@ class Day:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Two weeks from today, and the activations whose day has passed."""
-
     days: list[Day]
     overdue: int
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from project.dashboard.figures import STOPPED
-from project.dashboard.links import orders_link
+from project.dashboard.numbers import orders_link
 
 DAYS = 14
 WIDTH, TOP, BASE = 34, 14, 114  # of a day; where the highest bar ends; where all bars begin
@@ -14,8 +14,6 @@ BAR = 13
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its place and height, its number and the link to its list."""
-
     x: int
     height: int
     number: int

@@ -3,19 +3,7 @@
 import datetime
 
 from django.db import connection
-from django.db.models import (
-    Count,
-    DateField,
-    DateTimeField,
-    Exists,
-    F,
-    Func,
-    Min,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    Value,
-)
+from django.db.models import Count, DateField, DateTimeField, Exists, F, Func, Min, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -26,7 +14,7 @@ from orders.local_time import midnight
 from orders.models import AffectedOrder, Order
 from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
-from orders.queries.trial_ends import trials_ending
+from orders.queries.shapes import trials_ending
 from orders.services.incidents import PARTNER_PAUSED
 from project.observability.facts import ALL, Waits
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models import HEARTBEAT_LIMIT
 from orders.steps import OUTSIDE, Partner
-from project.dashboard.links import listing
+from project.dashboard.numbers import listing
 from project.observability.facts import Facts, is_alive
 
 
@@ -51,8 +51,6 @@ def _partner(name: str, number: int, oldest: datetime.datetime | None, *, shut: 
 
 @dataclass(frozen=True)
 class Worker:
-    """The last heartbeat of any cluster."""
-
     seen_at: datetime.datetime | None
     alive: bool
     replaced: int

@@ -58,7 +58,6 @@ def backup(
 
 
 def backup_facts(folder: Path, facts: dict) -> dict:
-    """What the event of a backup stores."""
     named = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
     return named | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
 
@@ -158,6 +157,5 @@ def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> 
 
 
 def _migrations() -> dict[str, str]:
-    """{app: its newest applied migration}."""
     applied = MigrationRecorder(connection).applied_migrations()
     return dict(sorted(applied))

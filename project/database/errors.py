@@ -6,6 +6,8 @@ from django.db.utils import DatabaseErrorWrapper
 from integrations.counting import count_database_error
 from integrations.database_deadline import is_away, time_left
 
+CANCELLED = "57014"  # PostgreSQL's code where a statement took longer than it may
+
 
 class BackupError(Exception):
     """Backup or restore failed. It left nothing that could be mistaken for a complete one."""
@@ -22,11 +24,7 @@ class CountedErrors(DatabaseErrorWrapper):
         except IntegrityError:
             raise
         except Error as error:
-            late = time_left() <= 0 or getattr(exc_value, "is_deadline", False) or _was_cancelled(exc_value)
+            cancelled = getattr(exc_value, "sqlstate", None) == CANCELLED
+            late = time_left() <= 0 or getattr(exc_value, "is_deadline", False) or cancelled
             count_database_error("deadline" if late else "away" if is_away(error) else "other")
             raise
-
-
-def _was_cancelled(error: Exception) -> bool:
-    """Whether PostgreSQL ended a statement that took longer than it may."""
-    return getattr(error, "sqlstate", None) == "57014"

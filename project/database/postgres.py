@@ -73,7 +73,6 @@ def _count(lines: Iterator[bytes]) -> dict[str, int]:
 
 
 def server_major() -> int:
-    """15 for PostgreSQL 15.2."""
     connection.ensure_connection()
     return connection.pg_version // 10_000
 

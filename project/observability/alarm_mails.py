@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE
-from notifications.notices import write_notices
+from notifications.mail_texts import LANGUAGE, write_notices
 from orders.services.outbox.enqueue import wake_sender
 from project.models import OpenAlarm
 from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL

@@ -28,8 +28,6 @@ ALL = Count("*")
 
 
 class Waits(StrEnum):
-    """What waits for people."""
-
     NEEDING = "needing"
     AWAITING = "awaiting"
     RETURNED = "returned"
@@ -80,7 +78,6 @@ class Facts:
 
     @cached_property
     def heartbeats(self) -> list[Heartbeat]:
-        """Of all clusters, the latest first."""
         return list(Heartbeat.objects.order_by("-seen_at"))
 
     @property
@@ -114,7 +111,6 @@ class Facts:
 
     @property
     def breakers(self) -> list[Breaker]:
-        """The partners whose calls wait."""
         shut = sorted((row for row in self._calls if row.what == SHUT), key=lambda row: row.where)
         return [Breaker(partner=row.where, opened_at=row.since, last_error=row.error) for row in shut]
 
@@ -156,7 +152,6 @@ class Facts:
 
     @cached_property
     def expiring(self) -> list[Expiry]:
-        """Tokens and certificates that end within 14 days."""
         return expiring(now=self.now)
 
     @cached_property
@@ -211,7 +206,6 @@ class Facts:
 
     @property
     def notices_given_up(self) -> int:
-        """Notices to staff of the last 7 days that did not go out."""
         return self.group(Waits.NOTICES).number
 
     @property
@@ -224,5 +218,4 @@ class Facts:
 
 
 def is_alive(heartbeat_age: float | None) -> bool:
-    """Whether a heartbeat of this age means that a worker is alive."""
     return heartbeat_age is not None and heartbeat_age < HEARTBEAT_LIMIT.total_seconds()

@@ -51,7 +51,8 @@ outage = Outage(logging.getLogger(__name__), "/metrics")
 
 def exposition() -> bytes:
     """All figures as Prometheus text. Without a database those of the processes, and `desk_database_up` 0."""
-    here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), BuildCollector()]
+    build = _family("desk_build_info", "The version that answers, as a label", ["version"], [([__version__], 1)])
+    here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), Given([build])]
     return _text(*here) + _gauges()
 
 
@@ -97,15 +98,6 @@ class Given(Collector):
         return self.families
 
 
-class BuildCollector(Collector):
-    """The version."""
-
-    def collect(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily("desk_build_info", "The version that answers, as a label", labels=["version"])
-        build.add_metric([__version__], 1)
-        yield build
-
-
 def _family(name: str, text: str, labels: Iterable[str], values: Iterable[tuple[Iterable[str], float]]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=list(labels))
     for given, value in values:
@@ -123,8 +115,6 @@ def _counted(name: str, text: str, rows: QuerySet, **labels: Iterable[str]) -> M
 
 
 class DeskCollector(Collector):
-    """Collects our gauges. Raises django.db.Error if the database is away."""
-
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
         facts = Facts(now)

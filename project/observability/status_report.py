@@ -149,7 +149,6 @@ def _moment(at: datetime.datetime) -> str:
 
 
 def _incidents(facts: Facts) -> dict:
-    """How many are not over, and for each code how many orders are stopped."""
     stopped = AffectedOrder.objects.unresolved().filter(incident__state__in=UNRESOLVED, accepted_by="").order_by()
     counts = dict(stopped.values_list("incident__code").annotate(number=Count("order", distinct=True)))
     codes = sorted({row.code for row in facts.incidents})

@@ -14,13 +14,14 @@ from orders.office.bulk.acts import acts_on
 from orders.office.bulk.selection import NOT_OF_THE_FILTER
 from orders.office.exports.lists import may_export
 from orders.office.views.tabs import views_over
-from orders.order_page import pauses
+from orders.order_page import pause_words
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.dashboard.partners_and_worker import worker_of
 from project.observability.facts import Facts
 
 register = template.Library()
+register.simple_tag(ago, name="ago")
 
 
 @register.simple_tag
@@ -35,7 +36,6 @@ def rows_of(changelist) -> str:
 
 @register.simple_tag
 def exported_rows(count: int) -> str:
-    """How many rows an export will have; a list counts up to a limit."""
     if count > MAX_COUNTED:
         return _("More than %(number)s rows") % {"number": f"{MAX_COUNTED:,}"}
     return ngettext("%(number)s row", "%(number)s rows", count) % {"number": f"{count:,}"}
@@ -85,13 +85,7 @@ def empty_words(context, changelist) -> str:
 
 @register.simple_tag
 def chosen(choices) -> dict | None:
-    """The selected choice of a filter. None for `All`, which comes first."""
     return next((choice for choice in choices[1:] if choice["selected"]), None)
-
-
-@register.simple_tag(name="ago")
-def ago_tag(moment) -> str:
-    return ago(moment)
 
 
 @register.filter
@@ -104,5 +98,5 @@ def person(actor: str) -> str:
     return str(actor_of(actor)[0])
 
 
-register.filter("paused_until", pauses.until)
-register.filter("steps_waiting", pauses.waiting_text)
+register.filter("paused_until", pause_words.until)
+register.filter("steps_waiting", pause_words.waiting_text)

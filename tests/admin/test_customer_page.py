@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from orders.admin.search import customer_address
+from orders.admin.order_search import customer_address
 from orders.lists.plain_cells import plain
 from orders.models import BillingRecord, IndexedOrder, Order, OrderEvent, SearchProgress
 from orders.search import find

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin.search import customer_address
+from orders.admin.order_search import customer_address
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
 from orders.models import InboundMessage, Order
 from orders.search.index import index_orders

@@ -12,8 +12,8 @@ from integrations.bboss.envelope import masked_body, masked_text_to_sign, storab
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incident_causes import cause_of
 from orders.lists.personal import mask_json, mask_text_or_json
+from orders.order_page.calls import explain
 from orders.order_page.error_details import detail_text
-from orders.order_page.payloads import explain
 from orders.refusal_causes import common_words
 from orders.untrusted_text import load, pretty
 from project.observability import logs

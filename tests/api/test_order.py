@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.models import OrderEvent
-from orders.queries.status_report import order_status
+from orders.queries.order_status import order_status
 from orders.restored_guard import is_restored
 from orders.services.incidents import open_incident
 from orders.services.pausing import remind_of_pauses

@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.delivery.loop import drain
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.status_report import order_status
+from orders.queries.order_status import order_status
 from orders.services.compensation.start import close_abandoned
 from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import claim

@@ -66,8 +66,9 @@ def test_what_comes_later_is_found_too(desk):
     assert IndexedOrder.objects.get(order__number="A1").customer_id == ENTERPRISE
     process = desk.order("A1").bpm_process
     assert process
-    assert [row.number for row in find.find_by_process(process, Order.objects.all(), 9).rows] == ["A1"]
-    assert [row.number for row in find.find_by_product("P-A1", Order.objects.all(), 9).rows] == ["A1"]
+    for kind, term in ((find.Kind.PROCESS, process), (find.Kind.PRODUCT, "P-A1")):
+        found = find.find_by_beginning(kind, term, Order.objects.all(), 9, None)
+        assert [row.number for row in found.rows] == ["A1"]
     assert [row.number for row in find.find_by_phone("13800000000", Order.objects.all(), 9).rows] == ["T1", "A1"]
 
 

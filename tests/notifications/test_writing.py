@@ -7,8 +7,7 @@ import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
 
-from notifications.mail_facts import MailFacts
-from notifications.mail_texts import MailRequest, mail_payload, write_mails
+from notifications.mail_texts import MailFacts, MailRequest, mail_payload, write_mails
 from notifications.models import Mail
 from orders.models import Dispatch, Province
 from tests.conftest import shanghai

@@ -11,7 +11,7 @@ from django_q.models import OrmQ
 from integrations import tasks
 from orders.models import Dispatch, Incident, Order, OrderEvent
 from orders.office.bulk import page as bulk_page
-from orders.office.bulk import run as run_bulk
+from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun

@@ -15,7 +15,7 @@ from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, Timeline
 from orders.office.bulk import acts as bulk_acts
 from orders.office.bulk import page as bulk_page
-from orders.office.bulk import run as run_bulk
+from orders.office.bulk import parts as run_bulk
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import LEASE, MAX_ATTEMPTS, LeftError

@@ -13,10 +13,9 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.lists.list_query import changelist_for, read_query
-from orders.lists.registration import admin_of, exported_lists
+from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.models import Order, OrderEvent
 from orders.office.exports.lists import ExportedList
-from orders.office.views.admin import list_address
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
 from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, save_view
@@ -188,18 +187,19 @@ def test_a_view_keeps_to_what_its_maker_saw(member, letters, name):
     maker = member(ADMINISTRATOR, letters=letters)
     assert any("北京" in line for line in lines(save(maker, name="我们的", query="", of=name)))
     view = SavedView.objects.get()
-    own = {row.pk for row in unrendered(maker.person, list_address(name)).context_data["cl"].result_list}
+    address = address_of_list(admin_of(name).model)
+    own = {row.pk for row in unrendered(maker.person, address).context_data["cl"].result_list}
     SavedView.objects.update(query="", role=None)  # as a view from before
     maker.post(f"{VIEWS}{view.pk}/share/", {"role": Group.objects.get(name=ADMINISTRATOR).pk})
     view.refresh_from_db()
     for query in (view.query, SavedView.objects.get().query):
-        free = member(ADMINISTRATOR).get(f"{list_address(name)}?{query}")
+        free = member(ADMINISTRATOR).get(f"{address}?{query}")
         assert {row.pk for row in free.context["cl"].result_list} == own
         assert free.context["cl"].queryset.count() == len(own)
         assert "北京" in free.content.decode().split('class="filters-clear"')[0].split('class="filters"')[1]
-    everything = unrendered(member(ADMINISTRATOR).person, list_address(name))
+    everything = unrendered(member(ADMINISTRATOR).person, address)
     assert 0 < len(own) < everything.context_data["cl"].result_count
-    other = member(ADMINISTRATOR, letters=["SH"]).get(f"{list_address(name)}?{view.query}")
+    other = member(ADMINISTRATOR, letters=["SH"]).get(f"{address}?{view.query}")
     assert other.context["cl"].result_count == 0
     assert any("归属" in line for line in lines(other))
 

@@ -7,8 +7,7 @@ from django.utils.translation import override
 from integrations.bboss.number_list import NumberListError, read_numbers
 from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
-from orders.management.actor import actor, add_by
-from orders.management.date_arguments import day
+from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Difference, Order

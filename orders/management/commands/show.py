@@ -11,8 +11,8 @@ from orders.management.bilingual import both, in_language, padded, with_code, wo
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
+from orders.queries.order_status import order_status
 from orders.queries.shapes import shape_of
-from orders.queries.status_report import order_status
 from orders.queries.times import placed, times_of
 from orders.services.breakers import partners_down
 from orders.steps import PARTNERS
@@ -43,7 +43,6 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(self.lines(found, facts)))
 
     def times(self, order: Order) -> list[str]:
-        """A line for each wait and each call with a bar that shows when it was, and their sum."""
         stretches = times_of(order, now=timezone.now())
         lines = []
         for one, begins, length in placed(stretches):

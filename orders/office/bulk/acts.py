@@ -50,7 +50,6 @@ class ReasonForm(forms.Form):
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
 
     def details(self) -> dict[str, str]:
-        """What the action needs besides the reason."""
         return {name: value for name, value in self.cleaned_data.items() if name not in ReasonForm.base_fields}
 
 
@@ -78,9 +77,7 @@ class StepsForm(forms.Form):
         label=gettext_lazy("partner"), required=False, choices=[("", gettext_lazy("all")), *Partner.choices]
     )
     channel = forms.ChoiceField(
-        label=gettext_lazy("channel"),
-        required=False,
-        choices=[("", gettext_lazy("all")), *Dispatch.Channel.choices],
+        label=gettext_lazy("channel"), required=False, choices=[("", gettext_lazy("all")), *Dispatch.Channel.choices]
     )
     code = forms.CharField(label=gettext_lazy("error code"), required=False, max_length=32)
     since = forms.DateField(
@@ -129,17 +126,14 @@ class BulkAct:
         return self.may_see(user) and user.has_perm(self.permission)
 
     def rows_for(self, user) -> QuerySet:
-        """The rows that the user may see, as in the admin's lists."""
         request = HttpRequest()
         request.user = user
         return self.model_admin.get_queryset(request).defer(*self.large)
 
     def narrow(self, rows: QuerySet, asked: dict) -> QuerySet:
-        """The rows that match the chooser's values."""
         return rows
 
     def judge(self, ids: Sequence[int], asked: dict) -> list[Judged]:
-        """Previews the rows of these ids, in the order of the ids."""
         found = self.model._base_manager.defer(*self.large).in_bulk(ids)
         return [self.judge_one(found[pk]) for pk in ids if pk in found]
 
@@ -162,7 +156,6 @@ class Resend(BulkAct):
     key, model, permission, chooser = "resend", Order, "orders.resend_order", StepsForm
 
     def narrow(self, rows, asked):
-        """The orders with a failed step that matches."""
         steps = Dispatch.objects.current().filter(state=Dispatch.State.FAILED)
         if channel := asked.get("channel"):
             steps = steps.filter(channel=channel)
@@ -195,7 +188,8 @@ class Resend(BulkAct):
         order = lock_order(row.number)
         if why := why_not_resend(order):
             raise why
-        asked = run.details | {"since": _day(run.details.get("since"))}
+        since = run.details.get("since")
+        asked = run.details | {"since": datetime.date.fromisoformat(since) if since else None}
         judged = resend_order(
             row.number,
             _steps_meant((row.number,), asked),
@@ -220,10 +214,6 @@ def _maker(run: BulkRun) -> str:
 def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
     filters = {key: asked.get(key) or "" for key in ("channel", "partner", "code")}
     return Selection(numbers=numbers, filtered=True, failed=True, since=asked.get("since"), **filters)
-
-
-def _day(text: str | None) -> datetime.date | None:
-    return datetime.date.fromisoformat(text) if text else None
 
 
 def _why_not_sent(judged: list[Judgement]) -> NotAllowedError:
@@ -316,5 +306,4 @@ def address_of(row: Model) -> str:
 
 
 def count_kinds(judged: Iterable[Judged]) -> list[tuple[str | Promise, int]]:
-    """How many rows of each kind, most first."""
     return Counter(row.kind for row in judged).most_common()

@@ -16,24 +16,24 @@ from django.views.decorators.http import require_POST
 
 from orders.error_messages import say_why
 from orders.errors import OrderError
-from orders.lists.cells import cut
+from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
 from orders.lists.times import ago_field
 from orders.models import Province
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
-from orders.office.bulk.page import answer_new_run, is_own
+from orders.office.bulk.page import answer_new_run
 from orders.office.bulk.selection import AGAIN, is_id
 from orders.office.bulk.service import go_on, stop_run
-from orders.order_page.page_context import request_actor
-from orders.people import actor_of, rows_of
+from orders.office.jobs import is_made_by
+from orders.people import rows_of, staff_actor
 
 State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
@@ -50,8 +50,6 @@ FailedFilter = word_filter(
 
 
 class SeenByActors(RefusedFirst):
-    """What both lists share: who may see them."""
-
     def has_view_permission(self, request, obj=None):
         return super().has_view_permission(request, obj) or any(act.is_allowed(request.user) for act in ACTS.values())
 
@@ -68,14 +66,12 @@ class SeenByActors(RefusedFirst):
     },
 )
 class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    who = actor_field("by", _("begun by"), account="maker_id", at="created_at")
     list_display = ["what", "moment", "state_chip", "progress", "undone", "who", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
-    list_per_page = 50
-    sortable_by = []
     right_to_all = "orders.view_bulkrun"
     change_form_template = "bulk/run.html"
-    readonly_fields = ["what", "filter_link", "detail_words", "why", "who"]
     fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
 
     def heading(self, obj):
@@ -91,7 +87,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            may = request.user.has_perm(STOP) or is_own(request.user, obj)
+            may = request.user.has_perm(STOP) or is_made_by(obj, request.user)
             told = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
             resent = outcome_of_resend(obj, request.user) if told else None
             items = reverse("admin:orders_bulkitem_changelist")
@@ -112,38 +108,18 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def address_again(self, obj, user) -> str:
-        """Where what was not carried out is tried again, as a new run."""
         if not (obj.failed and obj.items_kept and obj.state not in BUSY and ACTS[obj.act].is_allowed(user)):
             return ""
         chooser = ACTS[obj.act].chooser
         asked = {name: obj.details[name] for name in (chooser.base_fields if chooser else ()) if name in obj.details}
         return f"{reverse('admin:orders_bulkrun_new', args=[obj.act])}?{urlencode({AGAIN: obj.pk, **asked})}"
 
-    @admin.display(description=_("act"))
-    def what(self, obj):
-        return obj.get_act_display()
-
+    what = column(_("act"), lambda obj: obj.get_act_display())
     moment = ago_field("created_at", _("begun at"))
-
-    @admin.display(description=_("progress"))
-    def progress(self, obj):
-        return f"{obj.done + obj.failed:,} / {obj.total:,}"
-
-    @admin.display(description=_("not carried out"))
-    def undone(self, obj):
-        return f"{obj.failed:,}"
-
-    @admin.display(description=_("begun by"))
-    def who(self, obj):
-        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
-
-    @admin.display(description=_("reason"))
-    def why(self, obj):
-        return cut(mask_text_or_json(obj.reason)) or "-"
-
-    @admin.display(description=_("filter"))
-    def filter_words(self, obj):
-        return cut(mask_text_or_json(said(obj)))
+    progress = column(_("progress"), lambda obj: f"{obj.done + obj.failed:,} / {obj.total:,}")
+    undone = column(_("not carried out"), lambda obj: f"{obj.failed:,}")
+    why = column(_("reason"), lambda obj: cut(mask_text_or_json(obj.reason)) or "-")
+    filter_words = column(_("filter"), lambda obj: cut(mask_text_or_json(said(obj))))
 
     @admin.display(description=_("filter"))
     def filter_link(self, obj):
@@ -151,8 +127,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         words, query = said(obj), unquote_plus(obj.query)
         if mask_text_or_json(words) != words or mask_text_or_json(query) != query:
             return self.filter_words(obj)
-        opts = ACTS[obj.act].model._meta
-        url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+        url = address_of_list(ACTS[obj.act].model)
         return format_html('<a href="{}?{}" title="{}">{}</a>', url, obj.query, _("The list as it is now"), words)
 
     @admin.display(description=_("details"))
@@ -192,8 +167,8 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         """For the maker, and for those who may stop a colleague's."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        run, by = get_object_or_404(self.get_queryset(request), pk=pk), request_actor(request)
-        if not is_own(request.user, run) and not request.user.has_perm(STOP):
+        run, by = get_object_or_404(self.get_queryset(request), pk=pk), staff_actor(request.user)
+        if not is_made_by(run, request.user) and not request.user.has_perm(STOP):
             raise PermissionDenied
         try:
             service(pk=pk, by=by, now=timezone.now())
@@ -225,8 +200,6 @@ def refused_rows(run: BulkRun, user) -> list[tuple[str, str, str]]:
 
 
 class RunFilter(SimpleListFilter):
-    """The rows of a run. Only links on its page set this filter."""
-
     title, parameter_name = _("bulk run"), "run"
 
     def lookups(self, request, model_admin):
@@ -240,15 +213,6 @@ class RunFilter(SimpleListFilter):
         return queryset.filter(run=self.value())
 
 
-class ItemChangeList(FactsChangeList):
-    def add_facts(self, rows):
-        for act in ACTS.values():
-            items = [item for item in rows if item.run.act == act.key]
-            found = act.model._base_manager.defer(*act.large).in_bulk([item.target for item in items]) if items else {}
-            for item in items:
-                item.subject = found.get(item.target)
-
-
 @register_list(
     BulkItem,
     menu=(Section.TRACE, 70),
@@ -257,17 +221,19 @@ class ItemChangeList(FactsChangeList):
     tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},
 )
 class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
+    changelist = FactsChangeList
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
     list_filter = ["state", RunFilter, PlacesFilter]
     list_select_related = ["run"]
-    list_per_page = 50
-    sortable_by = []
-    readonly_fields = ["row", "outcome", "reason", "of_run"]
     fields = ["row", "outcome", "reason", "of_run"]
 
-    def get_changelist(self, request, **kwargs):
-        return ItemChangeList
+    def add_facts(self, rows):
+        for act in ACTS.values():
+            items = [item for item in rows if item.run.act == act.key]
+            found = act.model._base_manager.defer(*act.large).in_bulk([item.target for item in items]) if items else {}
+            for item in items:
+                item.subject = found.get(item.target)
 
     def heading(self, obj):
         return f"{obj.run.get_act_display()} · #{obj.target}"
@@ -293,13 +259,8 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
         name = act.name_of(obj.subject)
         return format_html('<a class="cut" href="{}" title="{}">{}</a>', address_of(obj.subject), name, name)
 
-    @admin.display(description=_("outcome"))
-    def outcome(self, obj):
-        return chip(ItemState(obj.state))
-
-    @admin.display(description=_("reason"))
-    def reason(self, obj):
-        return cut(ACTS[obj.run.act].say_why(obj.why))
+    outcome = column(_("outcome"), lambda obj: chip(ItemState(obj.state)))
+    reason = column(_("reason"), lambda obj: cut(ACTS[obj.run.act].say_why(obj.why)))
 
     @admin.display(description=_("bulk run"))
     def of_run(self, obj):

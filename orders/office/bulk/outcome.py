@@ -54,7 +54,6 @@ def outcome_of_resend(run: BulkRun, user) -> Outcome:
 
 
 def _orders(steps: QuerySet[Dispatch], user) -> QuerySet:
-    """The ids of the steps' orders, each once, the oldest first."""
     return limit(steps, user).order_by("order_id").values_list("order_id", flat=True).distinct()
 
 

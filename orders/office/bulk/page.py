@@ -5,20 +5,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.errors import OrderError
 from orders.lists.personal import mask_text_or_json
+from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun
-from orders.office.bulk.run import run_part
+from orders.office.bulk.parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, Selected, is_id
 from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft
-from orders.office.jobs import queue
-from orders.order_page.page_context import request_actor
-from orders.people import is_of
+from orders.office.jobs import is_made_by, queue
+from orders.people import staff_actor
 
 MAX_ROWS_AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
@@ -35,7 +34,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
     selected = Selected(act, request)
     if selected.chooser is None and not selected.named:
         messages.warning(request, _("Tick rows, or choose all that fit."))
-        return redirect(f"{_address_of_list(act)}?{selected.filter_query}")
+        return redirect(f"{address_of_list(act.model)}?{selected.filter_query}")
     form = act.form(request.POST) if request.method == "POST" else None
     if form and form.is_valid():
         try:
@@ -56,7 +55,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         "title": act.label,
         "act": act,
         "chooser": selected.chooser,
-        "list": {"title": act.model._meta.verbose_name_plural, "address": _address_of_list(act)},
+        "list": {"title": act.model._meta.verbose_name_plural, "address": address_of_list(act.model)},
         "form": form,
         "carried": [(title, mask_text_or_json(value)) for title, value in selected.words],
         "kept": _kept(request, selected),
@@ -70,7 +69,7 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
 
 def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun | None:
     """The draft that the address or the form names, or a new one; None if no row is selected, or too many are."""
-    by, now, named = request_actor(request), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
+    by, now, named = staff_actor(request.user), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
         return draft
     first, total, upto = selected.first()
@@ -100,18 +99,10 @@ def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
     return f"{request.path}?{query.urlencode()}"
 
 
-def is_own(user, run: BulkRun) -> bool:
-    return is_of(user, run.by, run.maker_id, run.created_at)
-
-
-def _address_of_list(act: BulkAct) -> str:
-    return reverse(f"admin:orders_{act.model._meta.model_name}_changelist")
-
-
 def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) -> dict:
     """A new form, with what the run was told whose rest is tried again; with its reason only for who wrote it."""
     run = selected.again
-    before = {"reason": run.reason if is_own(request.user, run) else "", **run.details} if run else {}
+    before = {"reason": run.reason if is_made_by(run, request.user) else "", **run.details} if run else {}
     return before | {DRAFT: draft.pk if draft else None}
 
 
@@ -141,7 +132,7 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
     given = form.cleaned_data
     run = confirm_draft(
         pk=given[DRAFT],
-        by=request_actor(request),
+        by=staff_actor(request.user),
         act=act.key,
         details={**asked, **form.details()},
         reason=given["reason"],

@@ -8,13 +8,14 @@ from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
 from orders.lists.list_query import COLUMNS, ORDER_VAR, query_words, read_query, unread_list
-from orders.office.bulk.acts import BulkAct
+from orders.office.bulk.acts import BulkAct, acts_on
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
 
@@ -142,3 +143,18 @@ def _known_values() -> Iterator[None]:
 
 def is_id(value: str) -> bool:
     return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < ID_LIMIT
+
+
+class TickedList:
+    """The part of a ModelAdmin that adds the column. It is the last: addresses name columns to sort by their place."""
+
+    def get_list_display(self, request):
+        shown = super().get_list_display(request)
+        return [*shown, "tick"] if acts_on(self.model, request.user) else shown
+
+    @admin.display(description=gettext_lazy("rows of this page"))
+    def tick(self, obj):
+        name = _("Choose %(row)s") % {"row": self.heading(obj)}
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" form="bulk" aria-label="{}">', PICK, obj.pk, name
+        )

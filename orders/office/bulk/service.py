@@ -157,11 +157,11 @@ def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> Bulk
     (ignored with `at_once`), or if the database is restored."""
     if _stop_where_restored(now):
         return None
-    return claim(BulkRun, pk, now=now, give_up=_give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now)
 
+    def give_up(row: BulkRun) -> None:
+        end_run(row, NotAllowedError("bulk_given_up", times=row.attempts))
 
-def _give_up(row: BulkRun) -> None:
-    end_run(row, NotAllowedError("bulk_given_up", times=row.attempts))
+    return claim(BulkRun, pk, now=now, give_up=give_up, turn=F("turn") + 1, at_once=at_once, worked_at=now)
 
 
 def carry_out(
@@ -324,7 +324,6 @@ def _waiting(row: BulkRun) -> QuerySet[BulkItem]:
 
 
 def _stop_where_restored(now: datetime.datetime) -> bool:
-    """Returns whether the database is restored. If so, stops all unfinished runs."""
     restored = is_restored()
     if restored:
         stop_runs(by="system", now=now)

@@ -2,28 +2,26 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.message import Message
+from orders.message import in_words
 
-MESSAGES = {
-    "bulk_restored": Message(words=_("The database was restored, so nothing is done in bulk until it is released.")),
-    "bulk_not_allowed": Message(words=_("Who began it may not do this any more, or has no account any more.")),
-    "bulk_stopped": Message(words=_("Stopped by hand.")),
-    "bulk_given_up": Message(
-        words=_("The worker stopped %(times)s times at the same row. The technicians find it in its log.")
-    ),
-    "bulk_draft_gone": Message(
-        words=_("Nothing was done: another selection of yours, or an hour, has passed since. Look again, then confirm.")
-    ),
-    "bulk_draft_not_noted": Message(words=_("Nothing was done yet: the rows are still being noted.")),
-    "bulk_not_noted": Message(words=_("It broke off before all rows were noted, and nothing was done. Begin it anew.")),
-    "bulk_too_many": Message(
-        words=_("Nothing was done: you have %(most)s bulk runs that are not over. Wait for one, or stop it.")
-    ),
-    "bulk_over": Message(words=_("Nothing was done: the run is over or stopped already.")),
-    "bulk_not_stopped": Message(
-        words=_("Nothing was done: the run does not stand still, or its rows are not kept any more.")
-    ),
-    "bulk_not_there": Message(words=_("It is not there any more, or not among your attributions.")),
-    "bulk_not_sent": Message(words=_("It can't be sent now.")),
-    "bulk_broken": Message(words=_("A fault of ours; the technicians find it in the worker's log.")),
-}
+MESSAGES = in_words(
+    {
+        "bulk_restored": _("The database was restored, so nothing is done in bulk until it is released."),
+        "bulk_not_allowed": _("Who began it may not do this any more, or has no account any more."),
+        "bulk_stopped": _("Stopped by hand."),
+        "bulk_given_up": _("The worker stopped %(times)s times at the same row. The technicians find it in its log."),
+        "bulk_draft_gone": _(
+            "Nothing was done: another selection of yours, or an hour, has passed since. Look again, then confirm."
+        ),
+        "bulk_draft_not_noted": _("Nothing was done yet: the rows are still being noted."),
+        "bulk_not_noted": _("It broke off before all rows were noted, and nothing was done. Begin it anew."),
+        "bulk_too_many": _(
+            "Nothing was done: you have %(most)s bulk runs that are not over. Wait for one, or stop it."
+        ),
+        "bulk_over": _("Nothing was done: the run is over or stopped already."),
+        "bulk_not_stopped": _("Nothing was done: the run does not stand still, or its rows are not kept any more."),
+        "bulk_not_there": _("It is not there any more, or not among your attributions."),
+        "bulk_not_sent": _("It can't be sent now."),
+        "bulk_broken": _("A fault of ours; the technicians find it in the worker's log."),
+    }
+)

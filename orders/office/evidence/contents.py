@@ -50,13 +50,7 @@ def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> T
         raise ExportError("export_not_allowed")
     now = timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
-    about = {
-        "order": order.number,
-        "made_at": _moment(now),
-        "made_by": by,
-        "personal_data": personal,
-        "reason": reason,
-    }
+    about = {"order": order.number, "made_at": _moment(now), "made_by": by, "personal_data": personal, "reason": reason}
     parts = [part for part in PARTS if user.has_perms(part[1])]
     files = _files(order) if personal and user.has_perm("orders.view_orderfiles") else iter(())
     entries = (Entry(name, _bytes(read(order), personal)) for name, _rights, read in parts)

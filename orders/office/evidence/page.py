@@ -13,7 +13,7 @@ from orders.models import Order
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import EXPORT, evidence_of
 from orders.office.exports.page import PersonalDataForm, answer_export
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 
 
 class EvidenceForm(PersonalDataForm):
@@ -35,5 +35,5 @@ def answer_evidence(pages, request: HttpRequest, order: Order):
 
 def _export(request: HttpRequest, number: str, *, personal: bool = False, reason: str = ""):
     how = {"personal": personal, "reason": reason.strip()}
-    read = partial(evidence_of, number, request.user, by=request_actor(request), **how)
+    read = partial(evidence_of, number, request.user, by=staff_actor(request.user), **how)
     return answer_export(request, read, list_name=EVIDENCE, query=evidence_query(number), columns=[], format=ZIP, **how)

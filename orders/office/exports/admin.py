@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from orders.error_messages import say_why
 from orders.errors import OrderError
-from orders.lists.cells import cut
+from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
@@ -35,10 +35,10 @@ from orders.office.exports.rights import (
     may_read,
     own_or_received,
 )
-from orders.office.exports.service import is_made_by, judge_export, stop_export, waiting_before, why_not_judge
+from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
+from orders.office.jobs import is_made_by
 from orders.office.schedules.results import advice
-from orders.order_page.page_context import request_actor
-from orders.people import COMMAND, STAFF, actor_of, name_of
+from orders.people import COMMAND, STAFF, name_of, staff_actor
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
@@ -76,6 +76,9 @@ BegunFilter = word_filter(
     },
 )
 class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    changelist = FilterChangeList
+    who = actor_field("by", _("exported by"), account="maker_id", at="created_at")
+    judge = actor_field("judged_by", _("second person"), account="judge_id", at="judged_at")
     list_display = ["what", "moment", "state_chip", "rows", "who", "personal_data", "why", "filter_words"]
     list_display_links = ["what"]
     list_filter = [
@@ -85,25 +88,11 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         BegunFilter,
         day_filter("created_at", _("exported at"), parameter="at"),
     ]
-    list_per_page = 50
-    sortable_by = []
     search_fields = ["by"]  # shows the search box; get_search_results does the search
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
     right_to_all = SEE_EXPORTS
     change_form_template = "exports/export.html"
-    readonly_fields = [
-        "what",
-        "state_chip",
-        "who",
-        "rows",
-        "personal_data",
-        "why",
-        "filter_link",
-        "column_words",
-        "judge",
-        "schedule_link",
-    ]
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",
         "judge", "judged_at", "finished_at", "expires_at", "downloads",
@@ -130,11 +119,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             obj.schedule_open = obj.schedule.owner_id == request.user.pk or sees_all(request.user, SEE_SCHEDULES)
         return obj
 
-    def get_changelist(self, request, **kwargs):
-        return FilterChangeList
-
     def get_changelist_instance(self, request):
-        """Notes on each export of the page whether the user may read its filter."""
         found = super().get_changelist_instance(request)
         for row in found.result_list:
             row.readable = may_read(request.user, row)
@@ -166,13 +151,10 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         account = search_term.strip()
         return queryset.filter(by__in=[f"{STAFF}:{account}", f"{COMMAND}:{account}"]) if account else queryset, False
 
-    @admin.display(description=_("list"))
-    def what(self, obj):
-        return title_of_export(obj.list_name) or "-"
+    what = column(_("list"), lambda obj: title_of_export(obj.list_name) or "-")
 
     @admin.display(description=_("scheduled export"))
     def schedule_link(self, obj):
-        """The schedule that made it; a link for those who may open that."""
         url = reverse("admin:orders_scheduledexport_change", args=[obj.schedule_id])
         return format_html('<a href="{}">{}</a>', url, obj.schedule) if obj.schedule_open else str(obj.schedule)
 
@@ -182,13 +164,8 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             return f"{obj.written:,}"
         return "-" if obj.total is None else f"{obj.written:,} / {obj.total:,}"
 
-    @admin.display(description=_("personal data"))
-    def personal_data(self, obj):
-        return personal_chip(obj.personal)
-
-    @admin.display(description=_("reason"))
-    def why(self, obj):
-        return cut(mask_text_or_json(obj.reason))
+    personal_data = column(_("personal data"), lambda obj: personal_chip(obj.personal))
+    why = column(_("reason"), lambda obj: cut(mask_text_or_json(obj.reason)))
 
     @admin.display(description=_("filter"))
     def filter_words(self, obj):
@@ -205,14 +182,6 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         columns = columns_of(admin_of(obj.list_name)) if obj.list_name in exported_lists() else {}
         names = ((columns[name].label if name in columns else name,) for name in obj.columns)
         return format_html_join(", ", "{}", names)
-
-    @admin.display(description=_("exported by"))
-    def who(self, obj):
-        return actor_of(obj.by, obj.maker_id, obj.created_at)[0]
-
-    @admin.display(description=_("second person"))
-    def judge(self, obj):
-        return actor_of(obj.judged_by, obj.judge_id, obj.judged_at)[0] or "-"
 
     moment = ago_field("created_at", _("exported at"))
 
@@ -232,7 +201,6 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         return answer_new_export(request, self.admin_site, name)
 
     def stop_view(self, request, pk: int):
-        """For the maker, who does not want the file any more."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         get_object_or_404(self.get_queryset(request), pk=pk)
@@ -262,6 +230,6 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         if not may_download(request.user, row):
             raise PermissionDenied
         try:
-            return send_file(row, by=request_actor(request))
+            return send_file(row, by=staff_actor(request.user))
         except FileNotFoundError as error:  # EXPORT_DIR was emptied, or is not shared
             raise Http404 from error

@@ -10,8 +10,6 @@ from orders.lists.plain_cells import Cell
 
 
 class Titled(Protocol):
-    """What `notes_of` needs of a list's column."""
-
     name: str
     label: str
 

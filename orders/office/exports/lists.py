@@ -12,14 +12,7 @@ from django.utils.translation import gettext as _
 from notifications.masks import mask_text
 from orders.errors import ExportError
 from orders.lists.columns import columns_of
-from orders.lists.list_query import (
-    address_query,
-    columns_in,
-    in_a_line,
-    query_words,
-    read_query,
-    whole_list,
-)
+from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
 from orders.lists.personal import may_open
 from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
@@ -85,7 +78,6 @@ class ExportedList:
             raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
 
     def count(self, most: int) -> int:
-        """How many rows the filter shows, up to `most`."""
         return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
 
     def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
@@ -132,12 +124,10 @@ class ExportedList:
 
 
 def title_of_export(name: str) -> str:
-    """What pages call a list, or the evidence of an order."""
     return _("Evidence") if name == EVIDENCE else title_of(name)
 
 
 def rights_for(model_admin: ModelAdmin) -> list[str]:
-    """The permissions that exporting the list needs: to see it, and to export lists."""
     return [right_to_view(model_admin.model), PERMISSION]
 
 

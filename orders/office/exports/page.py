@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -18,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import ExportError, OrderError
 from orders.lists.list_query import VIEW
 from orders.lists.personal import may_open
-from orders.lists.registration import admin_of, exported_lists
+from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.exports.lists import ExportedList, may_export, title_of_export
@@ -33,7 +32,7 @@ from orders.office.exports.service import (
     write_export,
 )
 from orders.office.jobs import queue
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 
 # What a list's address holds besides filter, search and order.
 NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
@@ -67,8 +66,6 @@ class PersonalDataForm(forms.Form):
 
 
 class ExportForm(PersonalDataForm):
-    """Format and columns."""
-
     personal_help = gettext_lazy(
         "Auditors see who exported them, and why. If none of their columns is ticked, all are."
     )
@@ -104,8 +101,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
     query = request.GET.copy()
     for other in NOT_OF_THE_FILTER:
         query.pop(other, None)
-    opts = admin_of(name).opts
-    address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    address = address_of_list(admin_of(name).model)
     try:
         found = ExportedList(name, query.urlencode(), request.user)
         form = ExportForm(request.POST if request.method == "POST" else None, found=found)
@@ -132,7 +128,7 @@ def _export(
     request: HttpRequest, found: ExportedList, *, columns: list[str], personal: bool = False, **more: str
 ) -> HttpResponseBase:
     few = found.count(MAX_ROWS_AT_ONCE + 1) <= MAX_ROWS_AT_ONCE
-    table = found.table(columns, personal=personal, by=request_actor(request)) if few else None
+    table = found.table(columns, personal=personal, by=staff_actor(request.user)) if few else None
     asked = {"list_name": found.name, "query": found.query, "columns": columns, "personal": personal}
     return answer_export(request, (lambda: table) if table else None, **asked, **more)
 
@@ -145,7 +141,7 @@ def answer_export(
     `read` gives what stands in the file, if it is written in the request. The page says who has to agree first, how far
     the worker is, or why there is no file.
     """
-    by = request_actor(request)
+    by = staff_actor(request.user)
     row = begin_export(by=by, scope=attributions_of(request.user), now=timezone.now(), reason=reason, **asked)
     if row.state != Export.State.ASKED:
         if read is None:
@@ -156,7 +152,6 @@ def answer_export(
 
 
 def _is_written(row: Export, read: Callable[[], Table]) -> bool:
-    """Writes the file in the request."""
     try:
         done = write_export(row, read())
     except OrderError as error:

@@ -9,7 +9,7 @@ from orders.lists.scope import attributions_of, sees_all
 from orders.office.evidence.archive import EVIDENCE
 from orders.office.exports.lists import rights_for
 from orders.office.exports.models import Export
-from orders.office.exports.service import is_made_by
+from orders.office.jobs import is_made_by
 from orders.office.schedules.models import ScheduledExport
 from orders.people import ACCOUNTS, rows_of
 
@@ -57,6 +57,5 @@ def _rights(row: Export) -> list[str]:
 
 
 def _covers(user, row: Export) -> bool:
-    """Whether the user sees all attributions that the rows were read with."""
     present = attributions_of(user)
     return present is None or (row.scope is not None and present >= set(row.scope))

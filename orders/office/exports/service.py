@@ -23,10 +23,10 @@ from orders.lists.plain_cells import Cell
 from orders.office.evidence.archive import ZIP, write_zip
 from orders.office.exports.models import Export
 from orders.office.exports.table_files import WRITERS, Notes
-from orders.office.jobs import LeftError, check_quota, claim, give_back, own, queue, renew, resume
+from orders.office.jobs import LeftError, check_quota, claim, give_back, is_made_by, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
-from orders.people import account_id_of, actor_kept, find_account, is_of, staff_actor, why_not_second
+from orders.people import account_id_of, actor_kept, find_account, staff_actor, why_not_second
 from orders.services.audit import note_personal_data_seen
 from orders.services.free_space import check_free_space
 
@@ -102,7 +102,7 @@ def begin_export(
             format=format,
             personal=personal,
             reason=reason.strip(),
-            scope=_kept_scope(scope),
+            scope=kept_scope(scope),
             created_at=now,
             schedule=schedule,
             slot=slot,
@@ -158,14 +158,9 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
 
 
 def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedError | None:
-    """Why this account can't judge the export; None if it can."""
     if row.state != State.ASKED:
         return NotAllowedError("export_judged")
     return why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
-
-
-def is_made_by(row: Export, user) -> bool:
-    return is_of(user, row.by, row.maker_id, row.created_at)
 
 
 def _note_personal_data(row: Export, now: datetime.datetime) -> None:
@@ -175,16 +170,16 @@ def _note_personal_data(row: Export, now: datetime.datetime) -> None:
 
 def claim_export(pk: int, *, now: datetime.datetime) -> Export | None:
     """Takes a waiting export, or one whose writer has died. None if it is over, or while another one is written."""
-    return claim(Export, pk, now=now, give_up=_give_up, written=0)
 
+    def give_up(row: Export) -> None:
+        fail_export(row, ExportError("export_given_up", times=row.attempts))
 
-def _give_up(row: Export) -> None:
-    fail_export(row, ExportError("export_given_up", times=row.attempts))
+    return claim(Export, pk, now=now, give_up=give_up, written=0)
 
 
 def note_reading(row: Export, *, scope: Iterable[str] | None, columns: Sequence[str]) -> None:
     """Notes what the rows are read with, which may not be what it was when the export was asked for."""
-    own(row).update(scope=_kept_scope(scope), columns=list(columns))
+    own(row).update(scope=kept_scope(scope), columns=list(columns))
 
 
 def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -221,23 +216,19 @@ def write_export(row: Export, table: Table, *, stop: Callable[[], bool] = lambda
 
 
 def write_file(path: Path, table: Table, *, format: str, rows: Iterable[Sequence[Cell]] | None = None) -> None:
-    """Writes a table in a format. Raises OSError."""
     writer = write_zip if format == ZIP else WRITERS[format]
     writer(path, table.header, table.rows if rows is None else rows, title=table.title, notes=table.notes)
 
 
 def fail_export(row: Export, error: OrderError) -> None:
-    """Ends an export without a file. The row keeps why."""
     _end(row, error, state=State.FAILED, error={"code": error.code, **error.params})
 
 
 def resume_exports(*, now: datetime.datetime) -> None:
-    """Queues the export whose turn it is, if nobody writes one. The sweep calls it each minute."""
     resume(Export, now=now)
 
 
 def waiting_before(row: Export) -> int:
-    """How many exports are written or wait before this one."""
     earlier = Q(pk__lt=row.pk, slot=None) if row.slot is None else Q(slot=None) | Q(slot__lt=row.slot)
     if row.slot is not None:
         earlier |= Q(slot=row.slot, pk__lt=row.pk)
@@ -273,7 +264,7 @@ def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> Non
         note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 
 
-def _kept_scope(scope: Iterable[str] | None) -> list[str] | None:
+def kept_scope(scope: Iterable[str] | None) -> list[str] | None:
     return None if scope is None else sorted(scope)
 
 

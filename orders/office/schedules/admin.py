@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError, OrderError
+from orders.lists.cells import column
 from orders.lists.chips import chip_of, personal_chip, toned_chip
 from orders.lists.filter_link import filter_link
 from orders.lists.personal import mask_text_or_json, masked_field
@@ -23,21 +24,18 @@ from orders.lists.scope import OwnRows, sees_all
 from orders.lists.times import ago_field, short_moment
 from orders.office.exports.lists import PERMISSION
 from orders.office.exports.models import Export
-from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES, lacking
-from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, scope_of
+from orders.office.exports.rights import SEE_SCHEDULES, STOP_SCHEDULES
+from orders.office.schedules.form import DAYS, WORKDAYS, answer_schedule_form, who_gets_nothing
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import advice
 from orders.office.schedules.service import delete_schedule, run_schedule, switch_schedule
-from orders.order_page.page_context import request_actor
-from orders.people import name_of
+from orders.people import name_of, staff_actor
 
 SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Run:
-    """An export that the schedule made, as its page shows it."""
-
     row: Export
     chip: str
     error: str
@@ -56,13 +54,10 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     title = masked_field("name", _("name"))
     right_to_all = SEE_SCHEDULES
     list_select_related = ["owner", "view"]
-    list_per_page = 50
-    sortable_by = []
     actions = None
     change_list_template = "schedules/list.html"
     change_form_template = "schedules/schedule.html"
     delete_confirmation_template = "schedules/delete.html"
-    readonly_fields = ["state_chip", "times", "what", "filter_link", "who", "people", "personal_data", "why"]
     fields = [
         "state_chip",
         "times",
@@ -101,7 +96,6 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return rows.filter(owner=user)
 
     def delete_view(self, request, object_id, extra_context=None):
-        """Says so if it was deleted meanwhile."""
         try:
             return super().delete_view(request, object_id, extra_context)
         except NotAllowedError as error:
@@ -109,7 +103,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             return redirect("admin:orders_scheduledexport_changelist")
 
     def delete_model(self, request, obj):
-        delete_schedule(pk=obj.pk, owner=request.user, by=request_actor(request), now=timezone.now())
+        delete_schedule(pk=obj.pk, owner=request.user, by=staff_actor(request.user), now=timezone.now())
 
     def response_delete(self, request, obj_display, obj_id):
         messages.success(request, _("The scheduled export is deleted."))
@@ -120,11 +114,6 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             runs = [Run(row, chip_of(row), _said(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
             last = runs[0].row if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
-            file = Export(
-                list_name=obj.view.list_name if obj.view else "",
-                personal=obj.personal,
-                scope=scope_of(obj.owner),
-            )
             people = obj.recipients.order_by("pk")
             context |= {
                 "schedule": obj,
@@ -136,8 +125,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
                 "off_why": _said(obj.off_why),
                 "last_error": _said(last.error) if last and failed else "",
                 "advice": advice(failed) if failed else "",
-                "lacking": [name_of(person.username) for person in lacking(people, file)] if obj.view else [],
-                "unreachable": [name_of(person.username) for person in people if not person.email],
+                **who_gets_nothing(people, obj.view, obj.owner, personal=obj.personal),
                 "runs": runs,
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -156,9 +144,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     def next_run(self, obj):
         return short_moment(obj.next_run_at) if obj.next_run_at else "-"
 
-    @admin.display(description=_("when"))
-    def times(self, obj):
-        return f"{days_in_words(obj.weekdays)} {obj.at:%H:%M}"
+    times = column(_("when"), lambda obj: f"{days_in_words(obj.weekdays)} {obj.at:%H:%M}")
 
     @admin.display(description=_("what"))
     def what(self, obj):
@@ -170,23 +156,15 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
     def filter_link(self, obj):
         return filter_link(obj.view.list_name, obj.view.query) if obj.view else "-"
 
-    @admin.display(description=_("owner"))
-    def who(self, obj):
-        return name_of(obj.owner.get_username())
+    who = column(_("owner"), lambda obj: name_of(obj.owner.get_username()))
 
     @admin.display(description=_("recipients"))
     def people(self, obj):
         accounts = obj.recipients.order_by("pk").values_list("username", flat=True)
         return ", ".join(name_of(account) for account in accounts) or "-"
 
-    @admin.display(description=_("personal data"))
-    def personal_data(self, obj):
-        return personal_chip(obj.personal)
-
-    @admin.display(description=_("reason"))
-    def why(self, obj):
-        return mask_text_or_json(obj.reason) or "-"
-
+    personal_data = column(_("personal data"), lambda obj: personal_chip(obj.personal))
+    why = column(_("reason"), lambda obj: mask_text_or_json(obj.reason) or "-")
     last_run = ago_field("last_run_at", _("last run"))
 
     # --- making, changing, switching, running
@@ -211,7 +189,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     def switch_view(self, request, pk: int):
         """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
-        about = {"by": request_actor(request), "now": timezone.now()}
+        about = {"by": staff_actor(request.user), "now": timezone.now()}
         if request.POST.get("on") == "1":
             row = self._own(request, pk)
             return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=True, owner=request.user, **about))
@@ -221,13 +199,11 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
         return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=False, owner=row.owner, **about))
 
     def run_view(self, request, pk: int):
-        """A POST by its owner. The page of the export follows."""
-        about = {"owner": request.user, "by": request_actor(request), "now": timezone.now()}
+        about = {"owner": request.user, "by": staff_actor(request.user), "now": timezone.now()}
         row = self._own(request, pk)
         return self._done(request, pk, lambda: run_schedule(pk=row.pk, **about))
 
     def _own(self, request, pk: int) -> ScheduledExport:
-        """One of the user's own. Raises Http404, PermissionDenied."""
         row = get_object_or_404(ScheduledExport, pk=pk, owner=request.user)
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied

@@ -1,12 +1,12 @@
 """The page that makes or changes a scheduled export: from a view of one's own, with a look at what would happen."""
 
 import unicodedata
-from dataclasses import dataclass
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -23,12 +23,12 @@ from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.page import PersonalDataForm
 from orders.office.exports.rights import lacking
+from orders.office.exports.service import kept_scope
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import Plan, save_schedule
 from orders.office.schedules.weekly_slots import next_slot
 from orders.office.views.models import SavedView
-from orders.order_page.page_context import request_actor
-from orders.people import name_of
+from orders.people import name_of, staff_actor
 from orders.readable import why_not_a_name
 
 DAYS = {
@@ -42,16 +42,6 @@ DAYS = {
 }
 WORKDAYS = "12345"
 NAMED_SLOTS = 3
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What would happen: the next slots, the rows that there are now, and the recipients who would not get the file."""
-
-    slots: list[str]
-    rows: int
-    lacking: list[str]
-    unreachable: list[str]
 
 
 class ScheduleForm(PersonalDataForm):
@@ -89,7 +79,6 @@ class ScheduleForm(PersonalDataForm):
         self.fields["recipients"].choices = _colleagues()
 
     def clean_name(self):
-        """Refuses a name that nobody could see or click."""
         name = self.cleaned_data["name"]
         if not any(unicodedata.category(letter)[0] in "LNPS" for letter in name):
             raise forms.ValidationError(_("Give it a name that can be read."))
@@ -98,7 +87,6 @@ class ScheduleForm(PersonalDataForm):
         return name
 
     def clean(self):
-        """Refuses a view that does not work; keeps the list under the view."""
         given = super().clean()
         personal = bool(given.get("personal"))
         if view := self.views.get(given.get("view", "")):
@@ -120,24 +108,24 @@ class ScheduleForm(PersonalDataForm):
             }
         )
 
-    def preview(self) -> Preview:
+    def preview(self) -> dict:
+        """What would happen: the next slots, the rows that there are now, and the recipients who would get nothing."""
         plan, moment, slots = self.plan(), timezone.now(), []
         for _number in range(NAMED_SLOTS):
             moment = next_slot(plan.weekdays, plan.at, after=moment)
             slots.append(short_moment(moment))
-        file = Export(list_name=plan.view.list_name, personal=plan.personal, scope=scope_of(self.owner))
         people = get_user_model().objects.filter(pk__in=plan.recipients).order_by("pk")
-        return Preview(
-            slots,
-            self.found.changelist.result_count,
-            [name_of(person.username) for person in lacking(people, file)],
-            [name_of(person.username) for person in people if not person.email],
-        )
+        missing = who_gets_nothing(people, plan.view, self.owner, personal=plan.personal)
+        return {"slots": slots, "rows": self.found.changelist.result_count, **missing}
 
 
-def scope_of(user) -> list[str] | None:
-    letters = attributions_of(user)
-    return None if letters is None else sorted(letters)
+def who_gets_nothing(people: QuerySet, view: SavedView | None, owner, *, personal: bool) -> dict[str, list[str]]:
+    """The names of those among these accounts who may not open the file, and of those whom no mail reaches."""
+    file = view and Export(list_name=view.list_name, personal=personal, scope=kept_scope(attributions_of(owner)))
+    return {
+        "lacking": [name_of(person.username) for person in lacking(people, file)] if file else [],
+        "unreachable": [name_of(person.username) for person in people if not person.email],
+    }
 
 
 def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None) -> HttpResponseBase:
@@ -171,7 +159,7 @@ def _save(request: HttpRequest, form: ScheduleForm, row: ScheduledExport | None)
             pk=row.pk if row else None,
             owner=request.user,
             plan=form.plan(),
-            by=request_actor(request),
+            by=staff_actor(request.user),
             now=timezone.now(),
         )
     except OrderError as error:

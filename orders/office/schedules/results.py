@@ -77,11 +77,7 @@ def _switch_off(schedule: ScheduledExport, error: OrderError, now: datetime.date
         code=error.code,
     )
     with override(LANGUAGE):
-        facts = _facts(schedule) | {
-            "times": schedule.failures,
-            "cause": error.words(),
-            "next_step": advice(error.code),
-        }
+        facts = _facts(schedule) | {"times": schedule.failures, "cause": error.words(), "next_step": advice(error.code)}
         path = reverse("admin:orders_scheduledexport_change", args=[schedule.pk])
         if not notify_staff([schedule.owner], "notice_export_off", facts=facts, path=path, now=now):
             people = schedule.recipients.order_by("pk")

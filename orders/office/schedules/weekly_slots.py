@@ -15,14 +15,12 @@ def next_slot(weekdays: str, at: datetime.time, *, after: datetime.datetime) -> 
 
 
 def last_slot(weekdays: str, at: datetime.time, *, until: datetime.datetime) -> datetime.datetime:
-    """The last slot at or before a moment."""
     last = until.astimezone(SHANGHAI).date()
     slots = (datetime.datetime.combine(last - back * DAY, at, SHANGHAI) for back in range(8))
     return next(slot for slot in slots if slot <= until and str(slot.isoweekday()) in weekdays)
 
 
 def slots_between(weekdays: str, at: datetime.time, *, after: datetime.datetime, until: datetime.datetime) -> int:
-    """The number of slots after one moment and not later than another."""
     number, slot = 0, next_slot(weekdays, at, after=after)
     while slot <= until:
         number, slot = number + 1, next_slot(weekdays, at, after=slot)

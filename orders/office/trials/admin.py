@@ -18,10 +18,7 @@ class TrialUploadAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["file", "trials", "made_by", "made", "imported"]
     list_filter = [("imported_at", admin.EmptyFieldListFilter), day_filter("made_at", _("made at"), parameter="made")]
     list_select_related = ["made_by"]
-    list_per_page = 50
-    readonly_fields = ["file"]
     file = masked_field("file_name", _("file name"))
-    sortable_by = []
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("data", "report")

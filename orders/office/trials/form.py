@@ -37,7 +37,6 @@ class TrialForm(forms.Form):
             self.fields[member] = field
 
     def entry(self) -> Entry:
-        """What was filled in, as a row of a workbook would have it."""
         texts = {
             member: f"{value:%Y%m%d}" if trial_columns()[member].is_day and value else value or ""
             for member, value in self.cleaned_data.items()
@@ -45,7 +44,6 @@ class TrialForm(forms.Form):
         return Entry.of_texts(texts)
 
     def take_faults(self, report: Report) -> None:
-        """Puts what is wrong beside the fields."""
         for fault in report.all_faults:
             self.add_error(fault.member if fault.member in self.fields else None, fault.what())
 

@@ -24,7 +24,7 @@ from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, i
 from orders.office.trials.sheet import TrialSheet
 from orders.office.trials.uploads import confirm_upload, correct_upload, keep_upload, sheet_of
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 
 PERMISSION = "orders.enter_trial"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
@@ -42,8 +42,6 @@ class UploadForm(forms.Form):
 
 
 class TrialPages:
-    """The part of the orders' ModelAdmin by which trials are entered. Needs `orders.enter_trial`."""
-
     def get_urls(self):
         wrap = self.admin_site.admin_view
         mine = [
@@ -65,7 +63,7 @@ class TrialPages:
         form = UploadForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             name, data = form.cleaned_data["file"]
-            about = {"by": request_actor(request), "letters": attributions_of(request.user), "now": timezone.now()}
+            about = {"by": staff_actor(request.user), "letters": attributions_of(request.user), "now": timezone.now()}
             try:
                 upload = keep_upload(data=data, file_name=name, maker_id=request.user.pk, **about)
             except OrderError as error:
@@ -93,7 +91,7 @@ class TrialPages:
         self._check_may_enter(request)
         upload = _own_upload(request, pk)
         if request.method == "POST":
-            about = {"upload": upload, "by": request_actor(request), "letters": attributions_of(request.user)}
+            about = {"upload": upload, "by": staff_actor(request.user), "letters": attributions_of(request.user)}
             try:
                 if CORRECT in request.POST:
                     posted = request.POST.items()
@@ -151,7 +149,7 @@ class TrialPages:
         form = TrialForm(request.POST if posted else None, letters=letters)
         report = Report()
         if posted and form.is_valid():
-            about = {"by": request_actor(request), "letters": letters, "now": timezone.now()}
+            about = {"by": staff_actor(request.user), "letters": letters, "now": timezone.now()}
             confirmed = request.POST.get(CONFIRMED, "")
             try:
                 report = import_trials(TrialSheet([form.entry()]), confirmed=confirmed, **about)
@@ -175,7 +173,6 @@ class TrialPages:
 
 
 def _offered(report: Report) -> set[str]:
-    """The wrong cells that can be put right in the page, the first MAX_INPUTS."""
     cells = [fault.cell for row in report.rows for fault in row.faults if fault.is_editable]
     return set(list(dict.fromkeys(cells))[:MAX_INPUTS])
 

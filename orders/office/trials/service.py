@@ -1,34 +1,42 @@
 """Trials that people enter, one by a form or many by a workbook: all or none (contract 5, `import_trials`)."""
 
 import datetime
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from django.db import transaction
 from django.utils import timezone
 
+from notifications.recipients import is_address
 from orders.content import OrderContent, content_hash
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
 from orders.intake.receive import enter_order
 from orders.models import Order, Province
 from orders.office.trials.columns import (
     ATTRIBUTION,
+    CUSTOMER,
     CUSTOMER_NAME,
+    DOMAINS,
     END,
+    MAIL,
     METHOD,
     NUMBER,
+    PERSON,
+    PHONE,
     PRODUCT,
     SERVICE,
     START,
+    VOLUME,
     attributions,
     coded_choices,
     read_trial,
     service_types,
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
-from orders.office.trials.typed import typed_faults
 from orders.office.trials.warnings import warnings_of
+from orders.readable import why_not_a_name
 from orders.restored_guard import is_restored
 from orders.services.entered_numbers import note_numbers
 from orders.services.order_state import add_event
@@ -47,16 +55,17 @@ CODES = {
     "twice": "member_twice",
     "control": "member_control",
 }
-CHOICES = {
-    SERVICE: "cell_service_type",
-    ATTRIBUTION: "cell_attribution",
-    PRODUCT: "cell_choice",
-    METHOD: "cell_choice",
-}
+CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice"}
 REFUSALS = {
     "content_service_type": "cell_service_type",
     "content_attribution": "cell_attribution",
     "content_too_many_domains": "cell_domains",
+}
+EXCEL_ERROR = re.compile(r"#N/A|#[A-Z0-9/_]+[!?]")
+FORMS = {
+    CUSTOMER: (re.compile(r"[A-Za-z0-9_-]+"), "typed_id"),
+    VOLUME: (re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?"), "typed_volume"),
+    PHONE: (re.compile(r"\+?[0-9][0-9 ()-]{5,18}[0-9]"), "typed_phone"),
 }
 
 
@@ -247,3 +256,20 @@ def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] |
         if letters is not None and attribution not in letters:
             entries[row.row].add_fault(NUMBER, "cell_number_taken")
             row.verdict, row.held, row.attribution = WRONG, "", ""
+
+
+def typed_faults(content: dict) -> Iterator[tuple[str, str]]:
+    """(member, code) of what BBOSS may send, and a person may not type."""
+    for member, text in content.items():
+        if member == DOMAINS or not text:
+            continue
+        if text.startswith("="):
+            yield member, "cell_formula"
+        elif EXCEL_ERROR.fullmatch(text):
+            yield member, "cell_error"
+        elif member in FORMS and not FORMS[member][0].fullmatch(text):
+            yield member, FORMS[member][1]
+        elif member in (CUSTOMER_NAME, PERSON) and (error := why_not_a_name(text)):
+            yield member, error.code
+        elif member == MAIL and not is_address(text):
+            yield member, "typed_mail"

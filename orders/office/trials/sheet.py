@@ -47,7 +47,6 @@ class Fault:
         return _("%(place)s: %(what)s") % {"place": place, "what": self.what()}
 
     def what(self) -> str:
-        """The same without the place."""
         return say(self.code, self.params)
 
     @property
@@ -57,7 +56,6 @@ class Fault:
 
     @property
     def in_cell(self) -> str:
-        """The text of a cell that is editable."""
         return self.params[IN_CELL]
 
     @property

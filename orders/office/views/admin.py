@@ -4,7 +4,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -12,29 +12,22 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.errors import OrderError
+from orders.lists.cells import column
 from orders.lists.columns import chosen, columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
 from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
 from orders.lists.personal import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, admin_of, exported_lists, register_list, title_of
+from orders.lists.registration import Section, address_of_list, admin_of, exported_lists, register_list, title_of
 from orders.lists.scope import OwnRows, attributions_of
 from orders.lists.times import ago_field
 from orders.models import Province
 from orders.office.schedules.models import ScheduledExport
 from orders.office.views.models import SavedView
-from orders.office.views.service import (
-    LONGEST_QUERY,
-    change_view,
-    delete_view,
-    rename_view,
-    save_view,
-    share_view,
-)
+from orders.office.views.service import LONGEST_QUERY, change_view, delete_view, rename_view, save_view, share_view
 from orders.office.views.tabs import SHARE, count_views, may_see, seen_views, tab_of
-from orders.order_page.page_context import request_actor
-from orders.people import name_of
+from orders.people import name_of, staff_actor
 
 
 @register_list(
@@ -44,22 +37,16 @@ from orders.people import name_of
     same_for_all=True,
 )
 class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
+    changelist = FilterChangeList
     list_display = ["title", "list_title", "open_link", "filter_words", "whose", "shared_with", "saved"]
     title = masked_field("name", gettext_lazy("name"))
     list_filter = [ListFilter]
     list_select_related = ["owner", "role"]
-    list_per_page = 50
-    sortable_by = []
     change_form_template = "views/form.html"
-    readonly_fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
     fields = ["list_title", "open_link", "filter_words", "column_words", "whose", "shared_with", "saved"]
 
     def own_rows(self, user, rows):
-        """The user's own views, and those shared with them."""
         return rows.filter(pk__in=seen_views(user).values("pk"))
-
-    def get_changelist(self, request, **kwargs):
-        return FilterChangeList
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
@@ -71,9 +58,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             context["subtitle"] = None
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
-    @admin.display(description=gettext_lazy("list"))
-    def list_title(self, obj):
-        return title_of(obj.list_name)
+    list_title = column(gettext_lazy("list"), lambda obj: title_of(obj.list_name))
 
     @admin.display(description=gettext_lazy("open"))
     def open_link(self, obj):
@@ -90,9 +75,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             "The usual ones"
         )
 
-    @admin.display(description=gettext_lazy("whose view"))
-    def whose(self, obj):
-        return name_of(obj.owner.get_username())
+    whose = column(gettext_lazy("whose view"), lambda obj: name_of(obj.owner.get_username()))
 
     @admin.display(description=gettext_lazy("shared with"))
     def shared_with(self, obj):
@@ -130,12 +113,14 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
                 list_name=name,
                 name=request.POST.get("name", ""),
                 **_given(request, name),
-                by=request_actor(request),
+                by=staff_actor(request.user),
                 now=timezone.now(),
             )
         except OrderError as error:
             messages.error(request, error.words())
-            return HttpResponseRedirect(f"{list_address(name)}?{request.POST.get('query', '')[:LONGEST_QUERY]}")
+            return HttpResponseRedirect(
+                f"{address_of_list(admin_of(name).model)}?{request.POST.get('query', '')[:LONGEST_QUERY]}"
+            )
         messages.success(request, _("Saved as the view “%(name)s”.") % {"name": view})
         return HttpResponseRedirect(view_address(view))
 
@@ -179,7 +164,7 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
                 raise PermissionDenied
             view = get_object_or_404(seen_views(request.user).filter(owner=request.user), pk=pk)
             try:
-                return act(request, view, {"by": request_actor(request), "now": timezone.now()})
+                return act(request, view, {"by": staff_actor(request.user), "now": timezone.now()})
             except OrderError as error:
                 messages.error(request, error.words())
                 return redirect("admin:orders_savedview_change", pk)
@@ -193,13 +178,8 @@ class SavedViewAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
             raise PermissionDenied
 
 
-def list_address(name: str) -> str:
-    opts = admin_of(name).opts
-    return reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-
-
 def view_address(view: SavedView) -> str:
-    return list_address(view.list_name) + tab_of(view).address
+    return address_of_list(admin_of(view.list_name).model) + tab_of(view).address
 
 
 def _given(request: HttpRequest, name: str) -> dict:

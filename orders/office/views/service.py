@@ -26,7 +26,6 @@ MAX_VIEWS = 30  # of a person on a list
 def save_view(
     *, owner, list_name: str, name: str, query: str, columns: Sequence[str], by: str, now: datetime.datetime
 ) -> SavedView:
-    """Keeps a filter with its order and columns under a name. Raises NotAllowedError."""
     name = _good_name(name)
     _check_size(query, columns)
     with transaction.atomic():
@@ -40,27 +39,23 @@ def save_view(
     return view
 
 
-def change_view(*, view: SavedView, query: str, columns: Sequence[str], by: str, now: datetime.datetime) -> SavedView:
-    """Gives a view another filter, order and columns. Raises NotAllowedError."""
+def change_view(*, view: SavedView, query: str, columns: Sequence[str], by: str, now: datetime.datetime) -> None:
     _check_size(query, columns)
     view.query, view.columns = query, list(columns)
     with transaction.atomic():
         _keep(view, "query", "columns")
         _note("view_changed", view, by=by, now=now)
-    return view
 
 
-def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) -> SavedView:
-    """Gives a view another name. Raises NotAllowedError."""
+def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) -> None:
     view.name = _good_name(name)
     with transaction.atomic():
         with _unique(view.name):
             _keep(view, "name")
         _note("view_renamed", view, by=by, now=now)
-    return view
 
 
-def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> SavedView:
+def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> None:
     """Shows a view to everybody of a role that its owner has, or with None to nobody else. Raises NotAllowedError."""
     if role and not view.owner.groups.filter(pk=role.pk).exists():
         raise NotAllowedError("view_not_your_role")
@@ -68,7 +63,6 @@ def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.da
     with transaction.atomic():
         _keep(view, "role")
         _note("view_shared" if role else "view_unshared", view, by=by, now=now, role=role.name if role else "")
-    return view
 
 
 def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
@@ -112,5 +106,4 @@ def _keep(view: SavedView, *names: str) -> None:
 
 
 def _note(kind: str, view: SavedView, *, by: str, now: datetime.datetime, **more: str) -> None:
-    """The event. Names are people's own words, so they are masked there."""
     add_event(None, kind, by=by, now=now, view=view.pk, list=view.list_name, name=mask_text(view.name), **more)

@@ -76,7 +76,6 @@ def may_see(user, model_admin: ModelAdmin) -> bool:
 
 
 def ready_tabs(name: str) -> list[Tab]:
-    """The views of a list that all users have."""
     return [Tab(view.key, str(view.name), view.query, view.columns) for view in READY.get(name, [])]
 
 
@@ -190,5 +189,4 @@ def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:
 
 
 def _sorted_pairs(query: str) -> list[tuple[str, str]]:
-    """Sorted query parameters, for comparing two URLs. Invalid parameters are allowed."""
     return sorted(parse_qsl(query, keep_blank_values=True))

@@ -76,7 +76,7 @@ class Decision:
     form: ClassVar[type[ReasonForm]] = ReasonForm
     asks: ClassVar[Callable[[Order], object] | None] = None
     """What a partner is asked before it is decided, outside any transaction; `act` gets its answer as `held`."""
-    guard: ClassVar[Callable[[Order], OrderError | None]]
+    guard: ClassVar[Callable[..., OrderError | None]]
     service: ClassVar[Callable[..., object]]
     foresee: ClassVar[Callable[..., Iterable[Foreseen]]]
     follows: ClassVar[str | Promise] = ""

@@ -21,7 +21,7 @@ from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.history import describe, news_since
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import facts_of, last_event
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
 from orders.services.order_state import lock_order
@@ -58,7 +58,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
-        look_again(number=order.number, by=request_actor(request), now=timezone.now())
+        look_again(number=order.number, by=staff_actor(request.user), now=timezone.now())
     except OrderError as error:
         messages.warning(request, error.words())
     else:
@@ -85,7 +85,6 @@ def carry_out(
 
 
 def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:
-    """What the order is like now. Raises ChangedMeanwhileError, OrderError."""
     news = news_since(order, seen) if decision.guarded else []
     if news:
         raise ChangedMeanwhileError(news)
@@ -101,7 +100,7 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
             decision,
             number=order.number,
             seen=form.cleaned_data["seen"] or 0,
-            by=request_actor(request),
+            by=staff_actor(request.user),
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
             **form.more(),

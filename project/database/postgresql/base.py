@@ -51,7 +51,6 @@ class Gate:
 
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
-        """Wraps each attempt to connect."""
         if not self.shut:
             try:
                 yield
@@ -120,14 +119,11 @@ class DeadlineConnection(psycopg.Connection):
 
 
 def _check_time(until: float) -> None:
-    """Raises if the time for this address, or for all of them, is over."""
     if time_left() <= 0 or time.monotonic() >= until:
         raise ConnectionTimeout("no answer to the attempt to connect")
 
 
 class _Driver:
-    """psycopg with our connections, as Django uses it."""
-
     connect = staticmethod(DeadlineConnection.connect)
 
     def __getattr__(self, name: str):

@@ -1,23 +1,23 @@
-"""Today's orders by kind and state. Held and failed ones have their reason. Pure."""
+"""The dashboard's numbers, each with the link to its list: today's orders, what needs somebody, what waits. Pure."""
 
 import datetime
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from orders.lists.chips import TONES
 from orders.models import Order
 from project.dashboard.figures import STOPPED
-from project.dashboard.links import orders_link
+from project.observability.facts import Group
 
 State = Order.State
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number with its text, its tone (for a state) and the link to its list."""
-
     label: str
     number: int
     url: str
@@ -26,14 +26,11 @@ class Number:
 
 @dataclass(frozen=True)
 class KindRow:
-    """One kind of order: the total of today, and the number in each state."""
-
     total: Number
     states: list[Number]
 
 
 def kind_rows(rows: list[tuple], today: datetime.date) -> list[KindRow]:
-    """Today's orders, with a row for each kind."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for day, kind, state, number in rows:
         if day == today and kind != STOPPED:
@@ -65,3 +62,43 @@ def _needing(state: str, because: str, number: int) -> Number:
         return Number(label, number, orders_link(held_because__exact=because, o="since"), "amber")
     label = _("%(state)s, and something is wrong") % {"state": State(state).label}
     return Number(label, number, orders_link(needs="somebody", state__exact=state, o="since"), "amber")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A number with the link to its list, the time of the oldest, and a few orders."""
+
+    number: int
+    since: datetime.datetime | None
+    url: str
+    rows: list["WaitingOrder"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class WaitingOrder:
+    """One order. `urgent`: its customer is served and not billed, or BPM returned it."""
+
+    number: str
+    customer: str
+    urgent: bool
+    since: datetime.datetime | None
+    url: str
+
+
+def waiting_of(group: Group, named: list[tuple], url: str) -> Waiting:
+    rows = [
+        WaitingOrder(number, customer, bool(urgent), since, reverse("admin:orders_order_change", args=[pk]))
+        for kind, pk, number, customer, urgent, since in named
+        if kind == group.what
+    ]
+    return Waiting(group.number, group.since, url, rows)
+
+
+def listing(model: str, **filters) -> str:
+    """The address of a model's list (`orders_order`) with these filters."""
+    url = reverse(f"admin:{model}_changelist")
+    return f"{url}?{urlencode(filters)}" if filters else url
+
+
+def orders_link(**filters) -> str:
+    return listing("orders_order", **filters)

@@ -1,6 +1,5 @@
 """What a pause means, in words for staff: before it, while it stands, and at its end."""
 
-import datetime
 from collections.abc import Collection
 
 from django.conf import settings
@@ -16,7 +15,6 @@ MAX_NAMED = 20
 
 
 def work_off(steps: int) -> str:
-    """How long it takes to work so many steps off; empty where none waits."""
     seconds = work_off_seconds(steps)
     if not steps:
         return ""
@@ -35,15 +33,11 @@ def waiting_text(steps: int) -> str:
 def until(row: PauseInForce) -> str:
     if row.pause.until is None:
         return _("until somebody resumes it")
-    return _("until %(moment)s, then it goes on by itself") % {"moment": short_time(row.pause.until)}
-
-
-def short_time(at: datetime.datetime) -> str:
-    return f"{timezone.localtime(at):%m-%d %H:%M}"
+    moment = f"{timezone.localtime(row.pause.until):%m-%d %H:%M}"
+    return _("until %(moment)s, then it goes on by itself") % {"moment": moment}
 
 
 def will_pause(partner: str, steps: int) -> list[str]:
-    """What will happen once it is paused."""
     name = PARTNER_NAMES[partner]
     return [
         _("From now on no worker sends anything to %(partner)s. A call that is under way ends as usual.")
@@ -59,7 +53,6 @@ def will_pause(partner: str, steps: int) -> list[str]:
 
 
 def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
-    """What will happen once it goes on."""
     told = [
         _("Calls to %(partner)s go out again within seconds.") % {"partner": PARTNER_NAMES[row.pause.partner]},
         _("Now: %(waiting)s.") % {"waiting": waiting_text(row.waiting)},

@@ -1,8 +1,9 @@
 """Search by a word or its beginning. Each lookup has an index, so a million orders are searched as fast as one."""
 
 import re
+from collections.abc import Callable
+from operator import attrgetter
 
-from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import quote
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -11,16 +12,14 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.content import domain_key, domain_meant
+from orders.lists.cells import column
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import BillingRecord, Customer, Order, OrderDomain
 from orders.queries.customer_names import name_in
 from orders.search.find import customers_meant, is_behind
 
 LOOKS_LIKE_AN_ID = re.compile(r"[A-Za-z0-9_.:-]+")
-RECORDS = {
-    BillingRecord.Type.COMMERCIAL: _("being billed"),
-    BillingRecord.Type.TRIAL: _("on trial now"),
-}
+RECORDS = {BillingRecord.Type.COMMERCIAL: _("being billed"), BillingRecord.Type.TRIAL: _("on trial now")}
 """What the record that is in force now says of a domain or a customer. A commercial one counts before a trial's."""
 FEW = 200
 LEAST_FOR_TRIGRAMS = 3  # a shorter text has no trigram, so the index could not help
@@ -56,7 +55,6 @@ def _may_be_a_domain(term: str) -> bool:
 
 
 def _by_name(term: str, path: str = "") -> Q:
-    """The fallback for names that are not indexed."""
     if len(term) < LEAST_FOR_TRIGRAMS:
         return Q(**{f"{path}enterprise_name__startswith": term})
     return Q(**{f"{path}enterprise_name__icontains": term})
@@ -99,11 +97,14 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
 
 
 def order_anchor(order: Order | None) -> str | None:
-    """The order's number as a link to its page."""
     if order is None:
         return None
     url = reverse("admin:orders_order_change", args=[order.pk])
     return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
+
+
+def order_field(path: str, label) -> Callable:
+    return column(label, lambda row: order_anchor(attrgetter(path)(row)))
 
 
 def customer_address(enterprise_id: str) -> str:
@@ -126,8 +127,7 @@ def limit_customers(rows: QuerySet[Customer], user) -> QuerySet[Customer]:
     places = Customer.attributions.through.objects.filter(customer=OuterRef("pk"), province__in=letters)
     newest = seen.filter(enterprise_id=OuterRef("pk")).order_by("-pk")
     return rows.filter(Exists(places)).annotate(
-        shown_name=name_in(newest),
-        shown_at=Subquery(newest.values("received_at")[:1]),
+        shown_name=name_in(newest), shown_at=Subquery(newest.values("received_at")[:1])
     )
 
 
@@ -148,6 +148,7 @@ class OrderSearch:
     """A ModelAdmin that searches by its order's number or its beginning. `order_link` leads to the order."""
 
     search_fields = ["order__number"]  # shows the search box; get_search_results does the search
+    search_help_text = _("order number: whole, or how it begins")
     search_path = "order"
     search_domain = ""
 
@@ -156,6 +157,4 @@ class OrderSearch:
         found = search_by_order(queryset, search_term, seen, order=self.search_path, domain=self.search_domain)
         return found, False
 
-    @admin.display(description=_("order"), empty_value="-")
-    def order_link(self, obj):
-        return order_anchor(obj.order)
+    order_link = column(_("order"), lambda obj: order_anchor(obj.order), empty_value="-")

@@ -1,0 +1,63 @@
+"""Hands out the info-security files that an order names, and takes those that staff upload for it (contract 3.7)."""
+
+import os
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from orders.attachments.check import KINDS
+from orders.attachments.preview import open_attachment, own_name
+from orders.errors import OrderError
+from orders.lists.personal import may_open
+from orders.models import Order
+from orders.order_page.page_context import UPLOAD
+from orders.people import staff_actor
+from orders.services.audit import note_download
+from orders.services.files import take_upload
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def answer_file(pages, request: HttpRequest, order: Order, field: str) -> FileResponse | HttpResponseNotAllowed:
+    """`field` is one of the three that name files; only a file named as the order's own is handed out. It may hold
+    people's data, so it asks their permission."""
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    if not may_open(request.user):
+        raise PermissionDenied
+    try:
+        name = own_name(order, field)
+        handle = open_attachment(name)
+    except OSError as error:
+        raise Http404 from error
+    if request.method == "GET":
+        note_download(order, file=name, by=staff_actor(request.user), now=timezone.now())
+    return FileResponse(os.fdopen(handle, "rb"), as_attachment=True, filename=name, content_type=XLSX)
+
+
+def answer_upload(pages, request: HttpRequest, order: Order, field: str):
+    """`field` is one of the three that name files. Leads back to the tab, which says what became of it."""
+    if not request.user.has_perm(UPLOAD):
+        raise PermissionDenied
+    if field not in KINDS:
+        raise Http404
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    title = Order._meta.get_field(field).verbose_name
+    file = request.FILES.get("file")
+    about = {"by": staff_actor(request.user), "now": timezone.now()}
+    try:
+        if file is None:
+            messages.error(request, f"{title}{_(': ')}{_('Choose a file first.')}")
+        else:
+            take_upload(number=order.number, field=field, chunks=file.chunks(), **about)
+            done = _("The file is in its place and is looked at now; the result shows here within seconds.")
+            messages.success(request, f"{title}{_(': ')}{done}")
+    except OrderError as error:
+        messages.error(request, f"{title}{_(': ')}{error.words()}")
+    return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files")
