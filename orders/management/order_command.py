@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.models import Order
 from orders.queries.foreseen import Foreseen
 from orders.services.order_state import lock_order

@@ -9,8 +9,7 @@ from django.db.models.functions import Left, Length
 from notifications.masks import head
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.payloads import MAX_CHARACTERS, PayloadLine, explain
-from orders.partner_paths import path_of
-from orders.steps import STEPS, Effect
+from orders.steps import STEPS, Effect, path_of
 from orders.untrusted_text import pretty
 
 MAX_CALLS = 20

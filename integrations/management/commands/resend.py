@@ -6,8 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
-from orders.management.actor import actor, add_by
-from orders.management.date_arguments import day
+from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from orders.errors import OrderError
 from orders.lists.registration import exported_lists
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
 from orders.office.exports.run import export_to
 

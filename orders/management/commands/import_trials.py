@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
 from orders.office.trials.annotated import write_annotated
 from orders.office.trials.form import services_in_words

@@ -4,8 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
-from orders.management.date_arguments import moment
+from orders.management.arguments import actor, add_by, moment
 from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.services.pausing import pause_partner
 from orders.steps import OUTSIDE

@@ -5,7 +5,7 @@ import datetime
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
 from orders.services.pruning import LEAST_DAYS, REFUSED_DAYS, prune
 

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.queries.pauses import steps
 from orders.services.pausing import resume_partner
 from orders.steps import OUTSIDE

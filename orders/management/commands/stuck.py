@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from orders.incident_causes import cause_of
+from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code
-from orders.management.date_arguments import day
 from orders.models import Difference, Dispatch, Order
 from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck

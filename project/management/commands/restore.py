@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.management.progress import Progress
 from project.database.errors import BackupError

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored

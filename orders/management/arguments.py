@@ -1,12 +1,29 @@
-"""Days and moments as arguments of commands."""
+"""Arguments that several commands have: who gave it, days and moments."""
 
 import argparse
 import datetime
+import getpass
 import re
 
 from orders.local_time import SHANGHAI
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
+
+
+def add_by(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--by", metavar="NAME", help="who does it (default: the user of this machine)")
+
+
+def actor(by: str | None) -> str:
+    """`command:NAME`; NAME is the OS user unless given, `unknown` where the machine knows none."""
+    return f"command:{(by or '').strip() or _os_user()}"
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number without a name
+        return "unknown"
 
 
 def day(text: str) -> datetime.date:
