@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import parse_time
 from orders.models import InboundMessage, Incident
-from orders.services.incidents import DESK, keep_desk_incident
+from orders.services.desk_incidents import DESK, keep_desk_incident
 
 DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
 RECENT = datetime.timedelta(minutes=10)

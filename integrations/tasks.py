@@ -30,19 +30,16 @@ from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.search.index import index_orders
 from orders.services.compensation.start import close_abandoned
-from orders.services.failed_tasks import watch_failed_tasks
+from orders.services.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.services.files import recheck_files
-from orders.services.free_space import watch_free_space
 from orders.services.holds import settle_arrived
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
-from orders.services.refused_calls import watch_refused_calls
 from orders.services.shape import fold_after_upgrade
 from orders.services.start_day import activate
-from orders.services.state_since import fill_state_since
 from orders.services.trials import end_trials
 from orders.services.usage import ask_for_usage
 
@@ -50,7 +47,6 @@ logger = logging.getLogger(__name__)
 FAILURES_KEPT = datetime.timedelta(days=30)
 OUTAGE = Outage(logger, "a task")
 INDEX_SECONDS, INDEX_SWEEP_SECONDS = 1.0, 10.0  # for indexing after a drain, and after the sweep
-FILL_SECONDS = 5.0  # for filling `state_since` after the sweep
 PART_SECONDS = 15.0  # a stopping worker waits for its tasks, but kills those that take longer than 25 s
 
 
@@ -103,20 +99,16 @@ def _beat() -> None:
 
 
 def index_search(seconds: float) -> int:
-    return _do_alone(index_orders, seconds, "orders can't be indexed for the search")
-
-
-def _do_alone(part: Callable[..., int], seconds: float, else_say: str) -> int:
-    """Runs work that the lists need, unless another process runs it. If it fails, delivery continues."""
+    """Indexes orders for the search, unless another process does. If it fails, delivery continues."""
     lease = Lease("search")
     if not lease.is_free() or not lease.take():
         return 0
     try:
-        return part(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
+        return index_orders(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
     except Exception as error:
         if is_away(error):
             raise
-        logger.exception(else_say)
+        logger.exception("orders can't be indexed for the search")
         return 0
     finally:
         lease.give_back()
@@ -157,7 +149,6 @@ def sweep() -> str:
             fault = error
     report = drain()
     index_search(INDEX_SWEEP_SECONDS)
-    _do_alone(fill_state_since, FILL_SECONDS, "it can't be noted since when orders are in their state")
     if fault:
         raise fault
     return report

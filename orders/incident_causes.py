@@ -8,7 +8,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_text
-from orders.refusal_causes import OTHERS
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,7 @@ class Cause:
     next: str | Promise
 
 
+OTHERS = "*"  # the words of the incident that takes all further refusals once there are many incidents of a code
 RESEND = _("Clear it up with the partner, then resend the order.")
 WAIT = _("Nothing to do: it goes on by itself.")
 TRIED = _(

@@ -8,9 +8,6 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
-from django.db.models.expressions import Combinable
-
 from orders.models import Dispatch, Order
 
 S, D = Order.State, Dispatch.State
@@ -93,11 +90,6 @@ def set_state(order: Order, new: str, *, at: datetime.datetime | None) -> str:
         _check(may_move(order.kind, old, new), order, f"go from {old} to {new}")
         order.state, order.state_since = new, at
     return old
-
-
-def note_since(rows: QuerySet[Order], since: Combinable) -> int:
-    """Notes since when these orders are in their state, where it is not noted yet. Returns of how many it was."""
-    return rows.filter(state_since=None).update(state_since=since)
 
 
 def set_held(order: Order, because: str) -> None:

@@ -18,7 +18,7 @@ from orders.models import Attempt, InboundMessage
 from orders.models.inbound import ACCEPTED
 from orders.queries.calls_of_day import DAY, StepCalls, calls_by_step, messages_by_answer
 from orders.steps import Partner
-from project.dashboard.links import listing
+from project.dashboard.numbers import listing
 
 SEE, SEE_MESSAGES = "orders.view_attempt", "orders.view_inboundmessage"
 FIRST = datetime.date(2000, 1, 1)

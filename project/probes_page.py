@@ -15,7 +15,7 @@ from integrations.probes import FAILED, FOLDER, Probe, probe_together
 from integrations.worker.lease_lock import Lease
 from orders.incident_causes import cause_of
 from orders.lists.scope import is_unlimited
-from orders.order_page.page_context import request_actor
+from orders.people import staff_actor
 from orders.services.order_state import add_event
 
 PERMISSION = "integrations.probe_partners"
@@ -54,7 +54,7 @@ def _probe(request: HttpRequest) -> list[Probe]:
         words = _("Test calls were made a moment ago. Partners are asked once in %(seconds)d seconds; try again then.")
         messages.warning(request, words % {"seconds": wait})
         return []
-    add_event(None, "partners_probed", by=request_actor(request), now=timezone.now())
+    add_event(None, "partners_probed", by=staff_actor(request.user), now=timezone.now())
     return probe_together(within=min(patience, LONGEST))
 
 

@@ -288,7 +288,7 @@ def test_the_guard_sees_who_makes_outbox_rows(code, number):
     assert len(made_dispatches(ast.parse(code))) == number
 
 
-PURE = ("orders/intake/decide.py", "orders/plan.py", "orders/shape.py")
+PURE = ("orders/intake/decide.py", "orders/shape.py")
 NOT_PURE = ("django", "orders.db", "orders.queries", "orders.services", "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order

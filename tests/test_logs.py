@@ -15,7 +15,7 @@ from django.utils import timezone
 from gunicorn.config import Config
 
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.outbound.traceparent import trace_of
+from integrations.outbound.formats import trace_of
 from orders.log_facts import log_facts
 from project.observability.logs import LineFormatter, MaskFilter
 from tests.bboss_messages import post_order

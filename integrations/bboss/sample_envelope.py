@@ -2,11 +2,15 @@
 
 import datetime
 import uuid
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 
 from integrations.bboss.envelope import sign, token_expiry
+from integrations.inbound.body import BadJsonError, parse_bytes
 from integrations.outbound.formats import wire_time
 
 
@@ -58,3 +62,29 @@ def _first(values: list[str], setting: str) -> str:
     if not values or not values[0]:
         raise SigningError(f"{setting} is not set")
     return values[0]
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Those of the commands `sign_message` and `send_order` (contract section 5)."""
+    parser.add_argument("file", metavar="FILE", help="a JSON file that holds the message's content")
+    parser.add_argument("--trans-ido", help="the caller's transaction number; a new one unless given")
+    parser.add_argument("--cut-off-day", help="YYYYMMDD; today unless given")
+
+
+def envelope_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The signed envelope around the file's content. Raises CommandError with one clear line."""
+    content = _content(options["file"])
+    given = {"cutOffDay": options["cut_off_day"]} if options["cut_off_day"] else {}
+    try:
+        return signed_envelope(content, now=timezone.now(), trans_ido=options["trans_ido"], overrides=given)
+    except SigningError as error:
+        raise CommandError(str(error)) from error
+
+
+def _content(path: str) -> dict[str, Any]:
+    try:
+        return parse_bytes(Path(path).read_bytes())
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    except BadJsonError as error:
+        raise CommandError(f"{path} is no message content: {error}") from error

@@ -25,7 +25,7 @@ from integrations.outbound.http import (
     post,
     storable_text,
 )
-from orders.partner_paths import DELETE_PRODUCT_INFOS, PRODUCT_INFOS, QUERY_PRODUCT_INFOS, QUERY_TRIAL_FLOW
+from orders.steps import DELETE_PRODUCT_INFOS, PRODUCT_INFOS, QUERY_PRODUCT_INFOS, QUERY_TRIAL_FLOW
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
@@ -109,9 +109,9 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
     return fields | {name: record.accepted[name] for name in kept}
 
 
-def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
+def post_product_infos(body: bytes, *, key: str, request_id: str) -> PartnerResponse:
     """Creates or cancels billing records. `body` is made by `product_infos`."""
-    return _call(PRODUCT_INFOS, body, key, request_id, seconds)
+    return _call(PRODUCT_INFOS, body, key, request_id)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:

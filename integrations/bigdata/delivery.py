@@ -86,7 +86,7 @@ def send_billing(work: Work, until: float) -> dict:
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
     if work.payload == NOTHING:
-        return _ended(Result.OK, answer="nothing to send")
+        return {"result": Result.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
     post = bigdata.delete_product_infos if STEPS[work.step].effect == Effect.DELETE else bigdata.post_product_infos
@@ -99,16 +99,16 @@ def send_billing(work: Work, until: float) -> dict:
         if error.permanent and STEPS[work.step].effect == Effect.CANCEL:
             return _refused_cancel(work, named, error, until)
         raise
-    return _ended(Result.OK, http_status=answer.http_status, answer=answer.text)
+    return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text}
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
     """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
     if work.step == Step.ASK_BILLING:
         rows = _query(asked["jobId"], work, key=work.key, until=until)
-        return _ended(Result.OK, answer=f"{len(rows)} records are there", data={"held": held_records(rows)})
+        return {"result": Result.OK, "answer": f"{len(rows)} records are there", "data": {"held": held_records(rows)}}
     if not asked["delete"]["productInfos"]:
-        return _ended(Result.OK, answer="nothing to send")
+        return {"result": Result.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, asked["delete"]["productInfos"], RESTORED, until)
     return _verify_deleted(work, asked, until)
@@ -136,15 +136,7 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
         return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence)
-    return _ended(
-        Result.ACTED_BEFORE,
-        code=ACTED_BEFORE,
-        message=error.message,
-        params=error.params,
-        http_status=error.http_status,
-        answer=error.answer,
-        data={"held": held_records(rows)},
-    )
+    return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE, "data": {"held": held_records(rows)}}
 
 
 def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: float) -> dict:
@@ -153,15 +145,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
         return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence, unknown=False)
-    return _ended(
-        Result.REFUSED,
-        code=error.code,
-        message=error.message,
-        params=error.params,
-        http_status=error.http_status,
-        answer=error.answer,
-        data={"held": held_records(rows)},
-    )
+    return error.answered | {"result": Result.REFUSED, "data": {"held": held_records(rows)}}
 
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
@@ -178,17 +162,15 @@ def _with(params: dict, more: str) -> dict:
 
 def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
-    return _ended(
-        Result.RETRY,
-        code=ACTED_BEFORE if unknown else error.code,
-        message=error.message + more,
-        params=_with(error.params, more),
-        http_status=error.http_status,
-        answer=error.answer,
-        unknown=unknown,
-        transport=silence.transport,
-        retry_after=silence.retry_after,
-    )
+    return error.answered | {
+        "result": Result.RETRY,
+        "code": ACTED_BEFORE if unknown else error.code,
+        "message": error.message + more,
+        "params": _with(error.params, more),
+        "unknown": unknown,
+        "transport": silence.transport,
+        "retry_after": silence.retry_after,
+    }
 
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
@@ -203,14 +185,10 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
             if error.acted_before:
                 return _still_to_ask(work, error, "", error)
             raise
-    return _ended(Result.OK, answer=f"{len(rows)} records were there")
+    return {"result": Result.OK, "answer": f"{len(rows)} records were there"}
 
 
 def send_usage(work: Work, until: float) -> dict:
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
-    return _ended(Result.OK, answer=kept, data={"usage": rows})
-
-
-def _ended(result: str, **more) -> dict:
-    return {"result": result, **more}
+    return {"result": Result.OK, "answer": kept, "data": {"usage": rows}}

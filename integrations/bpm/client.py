@@ -10,7 +10,7 @@ from django.conf import settings
 from integrations.outbound.formats import bpm_time
 from integrations.outbound.http import check_success, clean, post
 from notifications.recipients import ContactFacts
-from orders.partner_paths import START_FLOW
+from orders.steps import START_FLOW
 
 LONGEST_PROCESS_ID = 128
 SENDER = {"accessSystem": "IBS", "account": "CDN-IBS"}

@@ -45,7 +45,6 @@ def send_bpm(work: Work, until: float) -> dict:
         process = start_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:
         if error.acted_before:
-            known = {"params": error.params, "http_status": error.http_status, "answer": error.answer}
-            return {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE, "message": error.message, **known}
+            return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE}
         raise
     return {"result": Result.OK, "answer": process, "data": {"process": process}}

@@ -95,11 +95,7 @@ def send_step(work: Work) -> Outcome:
         return Outcome.of(
             work,
             Result.REFUSED if error.permanent else Result.RETRY,
-            code=error.code,
-            message=error.message,
-            params=error.params,
-            http_status=error.http_status,
-            answer=error.answer,
+            **error.answered,
             unknown=error.unknown,
             transport=error.transport,
             retry_after=error.retry_after,

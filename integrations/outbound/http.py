@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter, deadline
-from integrations.outbound.traceparent import traceparent
+from integrations.outbound.formats import traceparent
 from orders.log_facts import known_facts
 
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
@@ -72,6 +72,17 @@ class PartnerError(Exception):
         self.unknown = unknown
         self.transport = transport
         self.acted_before = acted_before
+
+    @property
+    def answered(self) -> dict:
+        """The fields of an Outcome that say what came back, and why it does not do."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "params": self.params,
+            "http_status": self.http_status,
+            "answer": self.answer,
+        }
 
 
 @dataclass(frozen=True)

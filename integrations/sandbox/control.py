@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import requests
 
 from integrations.sandbox.approve import approve
-from integrations.sandbox.faults import FaultError, parse_fault
+from integrations.sandbox.faults import parse_fault
 from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
 from integrations.sandbox.page import render
 from integrations.sandbox.partners import PATHS, Partners
@@ -44,7 +44,7 @@ def show_calls(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 def _limit(query: dict) -> int:
     asked = query.get("calls", str(KEPT_CALLS))
     if not (asked.isascii() and asked.isdecimal()):
-        raise FaultError("calls: must be a whole number")
+        raise Refusal("calls", "must be a whole number")
     return min(int(asked), KEPT_CALLS)
 
 
@@ -67,7 +67,7 @@ def set_strict(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /strict` with `{"strict": true}`: from now on big data refuses to cancel a record that it does not hold."""
     strict = parse_body(body).get("strict")
     if not isinstance(strict, bool):
-        raise FaultError("strict: must be true or false")
+        raise Refusal("strict", "must be true or false")
     partners.strict = strict
     return json_response({"strict": strict})
 
@@ -104,7 +104,7 @@ def submit(partners: Partners, path: str, body: bytes) -> SandboxResponse:
     try:
         answer = act(partners, {}, compact(form).encode())
         partners.notice = (answer.status == 200, done or answer.body.decode())
-    except (FaultError, Refusal) as error:
+    except Refusal as error:
         partners.notice = (False, str(error))
     return SandboxResponse(303, b"", {"Location": "/"})
 
@@ -132,5 +132,5 @@ def control(partners: Partners, method: str, path: str, query: str, body: bytes)
     wanted = {name: values[-1] for name, values in parse_qs(query).items()}
     try:
         return route(partners, wanted, body)
-    except (FaultError, Refusal) as error:
+    except Refusal as error:
         return json_response({"code": 400, "message": str(error)}, status=400)

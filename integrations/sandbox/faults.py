@@ -4,16 +4,14 @@ import threading
 from dataclasses import asdict, dataclass
 from math import isfinite
 
+from integrations.sandbox.validation import Refusal
+
 HTTP_ERRORS = ("500", "503", "429", "409")
 WAITING = ("slow", "slow_drip")
 KINDS = (*HTTP_ERRORS, *WAITING, "reset", "reset_after", "garbage", "refusal")
 ACTED = ("slow", "slow_drip", "reset_after")
 """A call with a fault of these kinds is still carried out. With other kinds it is not."""
 LONGEST_SECONDS = 3600
-
-
-class FaultError(ValueError):
-    """An invalid fault. The text names the field and the reason."""
 
 
 @dataclass
@@ -67,15 +65,15 @@ class Faults:
 
 
 def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
-    """Reads the body of `POST /faults`. Raises FaultError, which names the field."""
+    """Reads the body of `POST /faults`. Raises Refusal, which names the field."""
     unknown = sorted(set(asked) - set(Fault.__dataclass_fields__))
     if unknown:
-        raise FaultError(f"{unknown[0]}: unknown; known are {', '.join(Fault.__dataclass_fields__)}")
+        raise Refusal(unknown[0], f"unknown; known are {', '.join(Fault.__dataclass_fields__)}")
     if asked.get("path") not in (*paths, "*"):
-        raise FaultError(f"path: must be one of {', '.join(paths)} or *")
+        raise Refusal("path", f"must be one of {', '.join(paths)} or *")
     kind = asked.get("kind")
     if kind not in KINDS:
-        raise FaultError(f"kind: must be one of {', '.join(KINDS)}")
+        raise Refusal("kind", f"must be one of {', '.join(KINDS)}")
     _check_whole(asked, "count", 1, 1_000_000)
     _check_whole(asked, "code", 0, 99_999)
     if asked.get("retry_after") is not None:
@@ -83,17 +81,17 @@ def parse_fault(asked: dict, paths: tuple[str, ...]) -> Fault:
     if "seconds" in asked:
         _check_seconds(asked["seconds"])
     if not isinstance(asked.get("message", ""), str):
-        raise FaultError("message: must be a string")
+        raise Refusal("message", "must be a string")
     return Fault(**asked)
 
 
 def _check_whole(asked: dict, name: str, least: int, most: int) -> None:
     value = asked.get(name, least)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise FaultError(f"{name}: must be a whole number from {least} to {most}")
+        raise Refusal(name, f"must be a whole number from {least} to {most}")
 
 
 def _check_seconds(value: object) -> None:
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
     if not real or not 0 <= value <= LONGEST_SECONDS:
-        raise FaultError(f"seconds: must be a number from 0 to {LONGEST_SECONDS}")
+        raise Refusal("seconds", f"must be a number from 0 to {LONGEST_SECONDS}")

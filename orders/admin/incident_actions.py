@@ -34,10 +34,11 @@ from orders.services.incident_desk import (
     acknowledge_incident,
     ignore_incident,
     note_incident,
+    parts_but,
     resolve_incident,
     why_not_end,
 )
-from orders.services.incidents import BOOKS_ONLY, parts_but
+from orders.services.incidents import BOOKS_ONLY
 from orders.steps import OUTSIDE, Partner, channels_of
 
 State = Incident.State

@@ -17,7 +17,7 @@ from orders.disk import sync_folder
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
-from orders.services.free_space import check_free_space
+from orders.services.desk_incidents import check_free_space
 
 logger = logging.getLogger(__name__)
 PART = ".upload-"  # no message can name such a file

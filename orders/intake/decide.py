@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from orders.content import OrderContent, domain_key
 from orders.errors import ContentError
 from orders.local_time import SHANGHAI, midnight
-from orders.models import BillingRecord, Order
-from orders.plan import PlanFacts, PlannedStep, build_plan
+from orders.models import BillingRecord, Dispatch, Order
 from orders.shape import Said, Shape, after
 from orders.steps import Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
+Gate = Dispatch.Gate
 CLOSED_TRIAL = {State.WITHDRAWN, State.ENDED, State.COMPENSATING}
 SHOWN_WHILE_HELD = ("attribution_id", "enterprise_id", "enterprise_name")  # of its trial
 FROM_TRIAL = (*SHOWN_WHILE_HELD, "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail")
@@ -44,6 +44,14 @@ class PlannedRecord(NamedTuple):
 
     name: str
     pk: int | None = None
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One planned step, and what it waits for besides the steps in front of it. `orders.steps` says the rest."""
+
+    step: str
+    gate: str = Gate.NONE
 
 
 @dataclass(kw_only=True)
@@ -259,6 +267,46 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
         )
     )
     return Held.NOT
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanFacts:
+    """All that a plan depends on.
+
+    `removed` and `added`: whether a change removes or adds domains, or both, if it changes the service type.
+    `extended`: whether the records that stay get another end.
+    """
+
+    kind: str
+    first: bool | None = None
+    later: bool = False
+    files: bool = False
+    removed: bool = False
+    added: bool = False
+    extended: bool = False
+    billing_at_once: bool = False
+
+
+def build_plan(facts: PlanFacts) -> list[PlannedStep]:
+    """The steps of an order, in the order in which they are carried out."""
+    if facts.kind == Kind.TRIAL:
+        return [PlannedStep(Step.CREATE_TRIAL)]
+    if facts.kind == Kind.CHANGE:
+        parts = (
+            (Step.CANCEL_TRIAL, facts.removed),
+            (Step.CREATE_TRIAL, facts.added),
+            (Step.EXTEND_TRIAL, facts.extended),
+        )
+        return [PlannedStep(step) for step, wanted in parts if wanted]
+    check = [PlannedStep(Step.CHECK_FILES)] if facts.files else []
+    bpm = [PlannedStep(Step.START_BPM), PlannedStep(Step.MAIL_SENT)]
+    if not facts.first:
+        billing = PlannedStep(Step.CREATE_BILLING, Gate.NONE if facts.billing_at_once else Gate.APPROVAL)
+        return [*check, *bpm, billing, PlannedStep(Step.MAIL_BILLED)]
+    usage, create = PlannedStep(Step.FETCH_USAGE), PlannedStep(Step.CREATE_BILLING)
+    if facts.later:
+        return [*check, usage, create, *bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
+    return [*check, usage, PlannedStep(Step.CANCEL_TRIAL), create, *bpm]
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:

@@ -10,7 +10,7 @@ from django.db.models import Model, Q
 
 from orders.content import OrderContent, domain_key
 from orders.db.compiled_sql import insert_together, reserve_ids
-from orders.intake.decide import Facts, Plan
+from orders.intake.decide import Facts, Plan, PlannedStep
 from orders.log_facts import known_facts
 from orders.models import (
     AcceptedCall,
@@ -24,7 +24,6 @@ from orders.models import (
     TrialShape,
 )
 from orders.models.dispatch import OPEN_STATES
-from orders.plan import PlannedStep
 from orders.restored_guard import remember
 from orders.services.entered import ENTERED
 from orders.services.incidents import open_incident

@@ -1,4 +1,4 @@
-"""What several commands take: who gave it (the actor that events and approval records name), days and moments."""
+"""Arguments that several commands have: who gave it, days and moments."""
 
 import argparse
 import datetime

@@ -11,8 +11,7 @@ from notifications.masks import head
 from orders import untrusted_text
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.glossary import WORDS
-from orders.partner_paths import path_of
-from orders.steps import STEPS, Effect
+from orders.steps import STEPS, Effect, path_of
 from orders.untrusted_text import pretty
 
 MAX_CALLS = 20

@@ -2,20 +2,23 @@
 
 import datetime
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from orders.errors import NotAllowedError, check_reason
-from orders.models import Dispatch, Incident, IncidentNote
+from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
 from orders.people import account_id_of, limits_of
 from orders.queries.standing import still_standing
-from orders.services.incidents import BOOKS_ONLY, close_but, end_incidents, lock_incidents, reference_of
+from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake
 
 State = Incident.State
 NOT_OVER = [*UNRESOLVED, State.IGNORED]
+BATCH = 500
 
 
 @transaction.atomic
@@ -64,6 +67,40 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
     wake()
     incident.refresh_from_db()
     return incident
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ids of an incident's unresolved rows: of what has gone on, and of trials that stay named beside an order that
+    stands. `number`: of how many orders that have gone on, not counting trials that were only named."""
+
+    gone: list[int]
+    named: list[int]
+    number: int
+
+
+def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
+    """What an incident stops besides the orders that still stand."""
+    kept = dict(standing.values_list("pk", "order__trial"))
+    trials, named, gone, number = {*kept.values()}, [], [], 0
+    for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
+        if pk in kept:
+            continue
+        if order in trials:
+            named.append(pk)
+        else:
+            gone.append(pk)
+            number += not beside
+    return Parts(gone, named, number)
+
+
+def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
+    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
+    parts = parts_but(incident, standing)
+    for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
+        for start in range(0, len(ids), BATCH):  # databases bound the length of a list
+            AffectedOrder.objects.filter(pk__in=ids[start : start + BATCH]).update(**change)
+    return parts.number
 
 
 @transaction.atomic

@@ -5,16 +5,16 @@ go through a stopped order. There is never a mail per failure.
 """
 
 import datetime
+import re
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from orders.error_messages import say_in_english, say_why_in_english
+from orders.error_messages import say_why_in_english
+from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.refusal_causes import MAX_GROUPS, OTHERS, SPEAKS, words_of
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import queue_mail
 
@@ -47,9 +47,8 @@ LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
 ORDER = "order"
-DESK = "desk"
-"""The partner of incidents that stop no order: something of the desk itself needs a person."""
-BATCH = 500
+MAX_GROUPS = 20  # incidents of a code; the next refusals are all in one, whose words are OTHERS
+SPEAKS = ("code_", "http_", "smtp_", "provider_")  # codes that a partner or a mail server chose and gave words with
 
 
 @transaction.atomic
@@ -106,33 +105,6 @@ def open_incident(
             **reference_of(incident),
         )
     return incident
-
-
-@transaction.atomic
-def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
-    """Notes that something of the desk itself needs a person. `params` fill the code's sentence."""
-    lock_incidents([(DESK, code)])
-    same = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
-    said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
-    if not same.update(**said):
-        Incident.objects.create(partner=DESK, code=code, first_at=now, **said)
-
-
-def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
-    """Ends the incident about the desk itself, if there is one."""
-    open_ones = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
-    if open_ones.exists():
-        with transaction.atomic():
-            lock_incidents([(DESK, code)])
-            end_incidents(open_ones, now=now, mail=False)
-
-
-def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
-    """Opens the incident, or brings it up to date, while there are `params`. Ends it otherwise."""
-    if params:
-        open_desk_incident(code, params=params, now=now)
-    else:
-        close_desk_incident(code, now=now)
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
@@ -285,40 +257,6 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
             )
 
 
-@dataclass(frozen=True)
-class Parts:
-    """Ids of an incident's unresolved rows: of what has gone on, and of trials that stay named beside an order that
-    stands. `number`: of how many orders that have gone on, not counting trials that were only named."""
-
-    gone: list[int]
-    named: list[int]
-    number: int
-
-
-def parts_but(incident: Incident, standing: QuerySet[AffectedOrder]) -> Parts:
-    """What an incident stops besides the orders that still stand."""
-    kept = dict(standing.values_list("pk", "order__trial"))
-    trials, named, gone, number = {*kept.values()}, [], [], 0
-    for pk, order, beside in incident.affected.unresolved().values_list("pk", "order", "beside"):
-        if pk in kept:
-            continue
-        if order in trials:
-            named.append(pk)
-        else:
-            gone.append(pk)
-            number += not beside
-    return Parts(gone, named, number)
-
-
-def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: datetime.datetime) -> int:
-    """Closes the parts of an incident but these, with the lock held, and returns how many orders it leaves."""
-    parts = parts_but(incident, standing)
-    for ids, change in ((parts.named, {"beside": True}), (parts.gone, {"closed_at": now})):
-        for start in range(0, len(ids), BATCH):  # databases bound the length of a list
-            AffectedOrder.objects.filter(pk__in=ids[start : start + BATCH]).update(**change)
-    return parts.number
-
-
 def _mailed_through(incident: Incident) -> list[tuple[Order, int]]:
     """The orders through which the incident was mailed, one of each attribution, with its number of affected orders."""
     rows = Dispatch.objects.filter(step=Dispatch.Step.MAIL_INCIDENT, about__incident=incident.pk)
@@ -329,3 +267,50 @@ def _mailed_through(incident: Incident) -> list[tuple[Order, int]]:
     affected = incident.affected.order_by().values_list("order__attribution")
     numbers = dict(affected.annotate(number=Count("order", distinct=True)))
     return [(order, numbers[letters]) for letters, order in reversed(through.items())]
+
+
+# --- what refusals have in common: a partner's words without the details of one order; pure, and linear in time
+#
+# `域名 a.example.com 未备案（2023-09-20 18:53:39）` becomes `域名 # 未备案（#）`.
+
+LONGEST_WORDS = 120
+LONGEST_TEXT = 2000  # characters of an error; the rest of it is ignored
+QUOTED = re.compile(
+    r"""
+    "[^"]*+(?:"|\Z) | “[^“”]*+(?:”|\Z) | ‘[^‘’]*+(?:’|\Z) | 「[^「」]*+(?:」|\Z) | 『[^『』]*+(?:』|\Z)
+    | 《[^《》]*+(?:》|\Z) | `[^`]*+(?:`|\Z) | (?<!\w)'[^']*+(?:'(?!\w)|\Z)
+""",
+    re.VERBOSE,
+)
+ADDRESS = re.compile(r"https?://[^\s，。；、（）]++")
+RUN = re.compile(r"[A-Za-z0-9_.@%+-]++")  # a word, number, domain, mail, order number or part of a time
+NUMBER = re.compile(r"\d++")  # of other scripts
+LABELS = re.compile(r"(?<![^\W0-9A-Za-z_])[^\W0-9A-Za-z_]++(?:\x00|\.(?=\w)(?:[^\W_]|[.-])*+)")
+"""A domain that is not written in ASCII, or its first labels."""
+SEVERAL = re.compile(r"#(?:[\s,，、;；:：/|.-]*+#)++")
+
+
+def words_of(code: str, params: Mapping, number: str) -> str:
+    """What an error's words have in common with those of others; empty if the code is our own and says all."""
+    if not code.startswith(SPEAKS) or params.get("code") != "partner_words":
+        return ""
+    return common_words(params["words"].replace(number, "#"))
+
+
+def common_words(text: str) -> str:
+    """A partner's words with `#` for quotes, domains, addresses, numbers and times. At most LONGEST_WORDS."""
+    text = text[:LONGEST_TEXT].replace("\0", " ")
+    text = RUN.sub(_run, ADDRESS.sub("#", QUOTED.sub("#", text)))
+    text = NUMBER.sub("#", LABELS.sub("#", text).replace("\0", "#"))
+    return " ".join(SEVERAL.sub("#", text).split())[:LONGEST_WORDS]
+
+
+def _run(found: re.Match) -> str:
+    """`#` for a run with a digit, an @ or an inner dot. NUL if it continues the text before it, as in `例子.com`."""
+    run = found[0]
+    core = run.rstrip(".-%+_")
+    if core.startswith("."):
+        return "\0" + run[len(core) :]
+    if any(map(str.isdigit, core)) or "@" in core or "." in core:
+        return "#" + run[len(core) :]
+    return run

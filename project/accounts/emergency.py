@@ -18,10 +18,9 @@ from django.utils import timezone
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 
-from notifications.mail_texts import LANGUAGE
-from notifications.notices import write_notices
+from notifications.mail_texts import LANGUAGE, write_notices
 from orders.people import staff_actor
-from orders.services.incidents import open_desk_incident
+from orders.services.desk_incidents import open_desk_incident
 from orders.services.order_state import add_event
 from orders.services.outbox.enqueue import wake_sender
 from project.models import EmergencyAccount, User

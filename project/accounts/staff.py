@@ -41,8 +41,8 @@ GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "grou
 """What makes the giver no second person to the account for a while; a password does too, on a page of its own."""
 WITHOUT = _("Without a password, the user's present one is gone.")
 JOINED = _(
-    "The company log-in gives this account its roles and its limit at each log-in; what was given by hand is gone then. "
-    "Whoever is disabled there keeps a running session until it ends; disable the account here to end it at once."
+    "The company log-in gives this account its roles and its limit at each log-in; what was given by hand is gone then."
+    " Whoever is disabled there keeps a running session until it ends; disable the account here to end it at once."
 )
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 

@@ -18,7 +18,8 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words
 from orders.queries.pauses import PauseInForce
 from orders.restored_guard import is_restored
-from orders.services.incidents import BREAKER_OPEN, DESK
+from orders.services.desk_incidents import DESK
+from orders.services.incidents import BREAKER_OPEN
 from project.calls_page import may_see_calls
 from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD

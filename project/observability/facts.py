@@ -18,8 +18,7 @@ from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, Open, open_differences
 from orders.queries.pauses import seconds_due
 from orders.queries.stuck import is_stuck
-from orders.services.failed_tasks import failed_tasks
-from orders.services.refused_calls import refused_calls
+from orders.services.desk_incidents import failed_tasks, refused_calls
 from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from integrations.bboss.rate_limit import caller_address
 from integrations.counting import OTHER, count_inbound, count_login, count_page
-from integrations.outbound.traceparent import trace_of
+from integrations.outbound.formats import trace_of
 from orders.log_facts import log_facts
 from project.observability.logs import callers_outage
 

@@ -22,8 +22,7 @@ from orders.queries.after_restore import lost_entries
 from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
-from orders.services.failed_tasks import DELIVERY_FAILED
-from orders.services.refused_calls import INTAKE_REFUSED
+from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive

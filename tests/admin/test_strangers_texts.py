@@ -14,7 +14,7 @@ from orders.incident_causes import cause_of
 from orders.lists.personal import mask_json, mask_text_or_json
 from orders.order_page.calls import explain
 from orders.order_page.error_details import detail_text
-from orders.refusal_causes import common_words
+from orders.services.incidents import common_words
 from orders.untrusted_text import load, pretty
 from project.observability import logs
 from tests import factories as make

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from orders.errors import NotAllowedError
 from orders.models import AffectedOrder, Dispatch, Incident, Order, OrderEvent
-from orders.refusal_causes import common_words
 from orders.services import incidents
 from orders.services.incident_desk import (
     acknowledge_incident,
@@ -20,7 +19,7 @@ from orders.services.incident_desk import (
     note_incident,
     resolve_incident,
 )
-from orders.services.incidents import BOOKS_ONLY, close_troubles, lock_incidents, open_incident
+from orders.services.incidents import BOOKS_ONLY, close_troubles, common_words, lock_incidents, open_incident
 from tests.bboss.conftest import TRIAL
 from tests.bboss_messages import post_order
 from tests.factories import NOW, AffectedOrderFactory, OrderFactory

@@ -9,7 +9,7 @@ from integrations.delivery.notices import send_due_notices
 from integrations.models import Breaker
 from integrations.worker.heartbeat import beat
 from notifications.models import Notice
-from orders.services.incidents import open_desk_incident
+from orders.services.desk_incidents import open_desk_incident
 from project.models import OpenAlarm
 
 pytestmark = pytest.mark.django_db

@@ -4,9 +4,8 @@ import datetime
 
 import pytest
 
-from orders.intake.decide import later_start
+from orders.intake.decide import PlanFacts, build_plan, later_start
 from orders.local_time import in_ten_years
-from orders.plan import PlanFacts, build_plan
 from orders.steps import STEPS
 from tests.conftest import shanghai
 

@@ -1,10 +1,12 @@
 """`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: compares our records with theirs."""
 
+from pathlib import Path
+
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import override
 
-from integrations.bboss.number_list import NumberListError, read_numbers
+from integrations.bboss.content import NUMBER
 from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
 from orders.management.arguments import actor, add_by, day
@@ -38,11 +40,7 @@ class Command(BaseCommand):
         check_arguments(order, fix=fix, reason=reason)
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was compared: {why}")
-        listed = None
-        try:
-            listed = read_numbers(numbers) if numbers else None
-        except NumberListError as error:
-            raise CommandError(str(error)) from error
+        listed = read_numbers(numbers) if numbers else None
         scope, self.fix = Scope(numbers=tuple(order), since=since), fix
         with Progress(self.stderr, "orders", scope.orders().count) as self.bar:
             run = Comparison(
@@ -105,3 +103,22 @@ def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
         raise CommandError("--reason goes with --fix and with the numbers of the orders that it is about")
     if reason and not reason.strip():
         raise CommandError("the reason is empty")
+
+
+def read_numbers(path: str) -> list[str]:
+    """The order numbers of a UTF-8 file, each once, in its sequence, blanks ignored. Raises CommandError."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text in UTF-8"
+        raise CommandError(f"{path}: {why}") from error
+    numbers: dict[str, None] = {}
+    for place, line in enumerate(lines, start=1):
+        number = line.strip()
+        if number and not NUMBER.fullmatch(number):
+            raise CommandError(f"{path}: line {place} is no order number: {number[:80]!r}")
+        if number:
+            numbers[number] = None
+    if not numbers:
+        raise CommandError(f"{path}: it holds no order numbers")
+    return list(numbers)

@@ -6,8 +6,8 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.bboss.content_file import add_arguments, envelope_of
 from integrations.bboss.responses import Code
+from integrations.bboss.sample_envelope import add_arguments, envelope_of
 from integrations.outbound.formats import encode
 
 TIMEOUT_SECONDS = 10

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from integrations.bboss.content_file import add_arguments, envelope_of
+from integrations.bboss.sample_envelope import add_arguments, envelope_of
 from integrations.outbound.formats import encode
 
 

@@ -21,7 +21,7 @@ from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
-from orders.services.free_space import check_free_space
+from orders.services.desk_incidents import check_free_space
 from orders.services.order_state import add_event, noted_in_events
 
 logger = logging.getLogger(__name__)

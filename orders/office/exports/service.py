@@ -28,7 +28,7 @@ from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
 from orders.people import account_id_of, actor_kept, find_account, staff_actor, why_not_second
 from orders.services.audit import note_personal_data_seen
-from orders.services.free_space import check_free_space
+from orders.services.desk_incidents import check_free_space
 
 logger = logging.getLogger(__name__)
 State = Export.State

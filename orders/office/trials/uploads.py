@@ -15,7 +15,7 @@ from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import Report, import_trials
 from orders.office.trials.sheet import read_entries
 from orders.office.trials.workbook import Sheet, put_right, read_workbook
-from orders.services.free_space import check_free_space
+from orders.services.desk_incidents import check_free_space
 
 KEPT = datetime.timedelta(days=1)
 MAX_A_DAY = 20

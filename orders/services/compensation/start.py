@@ -115,14 +115,14 @@ def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by:
         close_troubles(order, step=step, now=now, by=by, but=BOOKS_ONLY)
 
 
-def close_never_begun(order: Order, *, but: str = "") -> int:
+def close_never_begun(order: Order) -> int:
     """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards."""
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
     )
-    return rows.filter(never | needless).exclude(step=but).update(state=State.CLOSED, next_try_at=None)
+    return rows.filter(never | needless).update(state=State.CLOSED, next_try_at=None)
 
 
 def close_refused(order: Order) -> int:

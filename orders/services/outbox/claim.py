@@ -152,7 +152,7 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
     )
 
 
-def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
+def look_at_lost(*, now: datetime.datetime) -> bool:
     """Fails due steps whose worker died too often. True if others lost theirs. No transaction may be open."""
     rows = LOST(now=now)
     used_up = [
@@ -161,7 +161,7 @@ def look_at_lost(*, now: datetime.datetime, by: str = "worker") -> bool:
         if state == State.SENDING and lost >= LOSSES_ALLOWED
     ]
     if used_up:
-        record_outcomes(used_up, now=now, by=by)
+        record_outcomes(used_up, now=now)
     return len(used_up) < len(rows)
 
 

@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from orders.management.actor import actor, add_by
+from orders.management.arguments import actor, add_by
 from project.accounts.emergency import LINK_IS_VALID, mark
 from project.models import User
 
