@@ -1,5 +1,6 @@
 """The alarms of deploy/: over the contract's metrics, worded as the table and the page, played by Debian's promtool."""
 
+import itertools
 import json
 import os
 import re
@@ -11,21 +12,20 @@ import yaml
 from django.utils.translation import override
 
 from project.observability.alarms import ALARMS, BY_INCIDENT
+from tests.deploy.prometheus import PANELS, RULES_FILE, SELECTOR
 from tests.deploy.quiet_week import quiet_week
+from tests.deploy.record import RECORDED, STEP
 from tests.first_start.lines import ROOT
 from tests.test_contract import PAGES_SECTION, SECTIONS
 from tests.test_documents import OPERATIONS
 
 PROMTOOL = "/usr/bin/promtool"
 needs_promtool = pytest.mark.skipif(not os.path.exists(PROMTOOL), reason="Debian's prometheus is not installed")
-RULES_FILE = ROOT / "deploy" / "prometheus-rules.yml"
 RULES = {rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]}
-PANELS = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())["panels"]
 STATUS_ONLY = {"StateFolderBroken"}
 OTHERS = {"up": {"job", "instance"}, "ALERTS": {"alertstate"}}  # Prometheus' own; node_* are node_exporter's
 LIST = re.compile(r"\w+(, \w+)+")
 ROW = re.compile(r"^\| (`desk_.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
-SELECTOR = re.compile(r'(\b(?:desk_\w+|node_\w+|up|ALERTS)\b)(?:\{((?:[^"}]|"[^"]*")*)\})?')
 BY = re.compile(r"\b(?:by|on) \(([^)]*)\)")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 
@@ -173,11 +173,11 @@ def play(folder: Path, groups: list[dict]) -> subprocess.CompletedProcess:
     return subprocess.run([PROMTOOL, "test", "rules", file], capture_output=True, text=True, check=False)
 
 
-def group(name: str, series: dict[str, str], minute: int, expr: str, firing: set[str]) -> dict:
+def group(name: str, series: dict[str, str], minute: int, expr: str, firing: set[str], *, every: str = "1m") -> dict:
     samples = [{"labels": f'{{alertname="{one}"}}', "value": 1} for one in sorted(firing)]
     return {
         "name": name,
-        "interval": "1m",
+        "interval": every,
         "input_series": [{"series": one, "values": values} for one, values in series.items()],
         "promql_expr_test": [{"expr": expr, "eval_time": f"{minute}m", "exp_samples": samples}],
     }
@@ -205,9 +205,44 @@ def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+EVER_FIRED = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[8d]))'
+
+
 @needs_promtool
 @pytest.mark.whole
 def test_none_fires_over_a_quiet_week(tmp_path):
-    expr = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[8d]))'
-    done = play(tmp_path, [group("quiet week", quiet_week(), 7 * 1440, expr, set())])
+    done = play(tmp_path, [group("quiet week", quiet_week(), 7 * 1440, EVER_FIRED, set())])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def samples(notation: str) -> list[float | None]:
+    """The values of a recorded series, None where a scrape found none."""
+    found: list[float | None] = []
+    for word in notation.split():
+        value, _, more = word.partition("x")
+        count = int(more or 1) if value == "_" else int(more or 0) + 1
+        found += [None if value == "_" else float(value)] * count
+    return found
+
+
+@needs_promtool
+def test_none_fires_over_what_was_recorded_of_a_real_desk(tmp_path):
+    """Busy, a backup, a quiet stretch, a restart of web and worker, a pause: see tests.deploy.record."""
+    series = json.loads(RECORDED.read_text())
+    minutes = len(samples(series['up{job="ibs-desk"}'])) * STEP // 60
+    done = play(tmp_path, [group("recorded", series, minutes, EVER_FIRED, set(), every=f"{STEP}s")])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_recording_holds_what_a_desk_goes_through():
+    series = {name: samples(said) for name, said in json.loads(RECORDED.read_text()).items()}
+    accepted = series['desk_inbound_total{code="00000",job="ibs-desk",source="bboss"}']
+    came = [value for value in accepted if value is not None]
+    assert came[-1] - came[0] > 100
+    assert any(came[place] == came[place + 12] for place in range(len(came) - 12)), "no quiet stretch of 3 minutes"
+    assert 0 in series['up{job="ibs-desk"}'], "no restart"
+    assert 1 in series['desk_paused{job="ibs-desk",partner="bpm"}'], "no pause"
+    ages = [age for age in series['desk_last_backup_age_seconds{job="ibs-desk"}'] if age is not None]
+    assert sum(later < earlier for earlier, later in itertools.pairwise(ages)) >= 2, "no two backups"
+    named = {name for rule in RULES.values() for name, _ in SELECTOR.findall(rule["expr"])}
+    assert named - {one.partition("{")[0] for one in series} == set()
