@@ -9,7 +9,7 @@ from django.test import Client
 
 from project.accounts.company import provider
 from project.models import User
-from tests.company.conftest import CALLBACK, START, with_company
+from tests.company.conftest import CALLBACK, START, goes_on_to, with_company
 from tests.company.real import RealProvider, needs_provider
 from tests.harness.children import Children
 
@@ -67,7 +67,7 @@ def test_a_person_comes_in_and_out(real):
     assert again.user == user
 
     left = browser.desk.post("/admin/logout/")
-    page = browser.away.get(left["Refresh"].partition("url=")[2])
+    page = browser.away.get(goes_on_to(left))
     form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text)) | {"logout": "yes"}
     ended = browser.away.post(FORM.search(page.text)[1], form, allow_redirects=False)
     assert ended.headers["Location"].startswith(f"{SITE}/admin/login/")
