@@ -3,7 +3,7 @@ role whose rights they lack."""
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import (
@@ -15,7 +15,7 @@ from django.contrib.auth.forms import (
 )
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.text import format_lazy
@@ -41,8 +41,8 @@ GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "grou
 """What makes the giver no second person to the account for a while; a password does too, on a page of its own."""
 WITHOUT = _("Without a password, the user's present one is gone.")
 JOINED = _(
-    "The company log-in gives this account its roles and its limit at each log-in; what was given by hand is gone then."
-    " Whoever is disabled there keeps a running session until it ends; disable the account here to end it at once."
+    "The company log-in gives this account its roles and its limit at each log-in; what was given by hand is gone "
+    "then. Whoever is disabled there keeps a running session until it ends; disable the account here to end it at once."
 )
 AWAY = _("For colleagues to read. The desk hands nothing over by itself.")
 
@@ -231,7 +231,12 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         super().save_model(request, obj, form, change)
         if COMPANY & set(form.changed_data):
             chosen, mail = form.cleaned_data, obj.email if form.cleaned_data["company_mail"] else ""
-            join_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
+            try:
+                join_account(obj, subject=chosen["company_subject"], mail=mail, by=request.user, now=timezone.now())
+            except IntegrityError:  # the person logged in for the first time, or a colleague was faster
+                messages.error(
+                    request, _("The company log-in was left as it was: the person has got an account just now.")
+                )
         if not change or (GIVEN | COMPANY) & set(form.changed_data):
             obj.note_given(request.user, now=timezone.now())
 

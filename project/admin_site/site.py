@@ -135,10 +135,7 @@ class DeskAdminSite(AdminSite):
     def logout(self, request, extra_context=None):
         """Ends the company log-in's session too: the page goes on there, since our policy forbids a form's redirect."""
         address = self.parts.end_address(request) if request.method == "POST" else ""
-        answer = super().logout(request, {"end_address": address} | (extra_context or {}))
-        if address:
-            answer["Refresh"] = f"0; url={address}"
-        return answer
+        return super().logout(request, {"end_address": address} | (extra_context or {}))
 
     def index(self, request, extra_context=None):
         pauses = self.parts.pauses_for(request)

@@ -1,5 +1,7 @@
 """A desk with a company log-in, and browsers that go through it."""
 
+import html
+import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -31,6 +33,12 @@ def issuer(settings):
         with_company(settings, issuer.url)
         yield issuer
     provider.kept.forget()
+
+
+def goes_on_to(answer) -> str:
+    """Where a page leads by itself. Empty if it stays."""
+    found = re.search(r'http-equiv="refresh" content="0; url=([^"]*)"', answer.content.decode())
+    return html.unescape(found[1]) if found else ""
 
 
 def asked_of(answer) -> dict:

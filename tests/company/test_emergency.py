@@ -185,6 +185,11 @@ def test_who_can_t_log_in_is_not_marked(keeper, change):
         marked()
 
 
+def test_an_account_that_is_not_there_is_not_marked():
+    with pytest.raises(CommandError, match="no account is called 'nobody'"):
+        marked("nobody")
+
+
 def test_a_person_of_the_company_log_in_is_not_marked(keeper):
     CompanyAccount.objects.create(user=keeper, issuer="x", subject="u-1")
     with pytest.raises(CommandError, match="belongs to a person of the company log-in"):

@@ -268,6 +268,14 @@ def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manag
     assert "company_subject" in refusals(join(manager, account, company_subject="u-2"))
 
 
+def test_a_person_who_was_faster_keeps_the_account_that_they_got(manager, account, settings, monkeypatch):
+    theirs = CompanyAccount.objects.create(user=factories.UserFactory(), issuer=settings.OIDC_ISSUER, subject="u-1")
+    monkeypatch.setattr("project.accounts.staff.why_not_to_be_joined", lambda *_user, **_asked: None)
+    page = manager.get(join(manager, account, company_subject="u-1")["Location"]).content.decode()
+    assert "此人刚刚已有账号" in page
+    assert list(CompanyAccount.objects.all()) == [theirs]
+
+
 def test_parting_is_told_and_the_person_gets_another_account(browser, manager, account):
     join(manager, account, company_subject="u-1")
     assert join(manager, account).status_code == 302

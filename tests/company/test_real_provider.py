@@ -1,10 +1,6 @@
 """The company log-in with a real provider (npm's oidc-provider) in a process of its own, restarted and killed."""
 
-import json
-import os
 import re
-import shutil
-from pathlib import Path
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
@@ -13,53 +9,22 @@ from django.test import Client
 
 from project.accounts.company import provider
 from project.models import User
-from tests.company.conftest import CALLBACK, START, with_company
-from tests.company.issuer import CLIENT, SECRET
+from tests.company.conftest import CALLBACK, START, goes_on_to, with_company
+from tests.company.real import RealProvider, needs_provider
 from tests.harness.children import Children
-from tests.harness.ports import answers, free_port
-from tests.harness.waiting import until
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULE = ROOT / ".provider/node_modules/oidc-provider/lib/index.js"
 SITE = "http://testserver"
-PEOPLE = {
-    "li": {"preferred_username": "li.ming", "name": "李明", "groups": ["ibs-bj"], "email": "li@example.com"},
-    "wang": {"preferred_username": "wang.min", "name": "王敏", "groups": ["lunch"]},
-}
 FORM = re.compile(r'<form[^>]* action="([^"]+)"')
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(
-        not os.environ.get("DESK_PROVIDER") and not (shutil.which("node") and MODULE.exists()),
-        reason="the real provider needs node, and `make provider`; .ci/run has both",
-    ),
-]
-
-
-class RealProvider:
-    """The process. It keeps its address when it starts anew."""
-
-    def __init__(self, children: Children):
-        self.children, self.port = children, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        given = {"PORT": str(self.port), "SITE": SITE, "CLIENT": CLIENT, "SECRET": SECRET}
-        given |= {"PEOPLE": json.dumps(PEOPLE), "PROVIDER_MODULE": str(MODULE)}
-        self.children.start_program("provider", ["node", "tests/company/provider/server.mjs"], **given)
-        until(lambda: answers(f"{self.url}/.well-known/openid-configuration"), what="the provider answers")
-
-    def kill(self) -> None:
-        self.children.kill("provider")
+pytestmark = [pytest.mark.django_db, needs_provider]
 
 
 @pytest.fixture
 def real(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(provider, "PAUSE", 0.0)
     with Children(tmp_path) as children:
-        found = RealProvider(children)
+        found = RealProvider(children, SITE)
         found.start()
         with_company(settings, found.url)
         yield found
@@ -102,7 +67,7 @@ def test_a_person_comes_in_and_out(real):
     assert again.user == user
 
     left = browser.desk.post("/admin/logout/")
-    page = browser.away.get(left["Refresh"].partition("url=")[2])
+    page = browser.away.get(goes_on_to(left))
     form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text)) | {"logout": "yes"}
     ended = browser.away.post(FORM.search(page.text)[1], form, allow_redirects=False)
     assert ended.headers["Location"].startswith(f"{SITE}/admin/login/")

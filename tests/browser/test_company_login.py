@@ -1,0 +1,82 @@
+"""In with the company account and out again, in a browser, with a real provider."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.browsing import SIZES, overflow
+from tests.browser.desk import Desk
+from tests.browser.test_access import findings
+from tests.company.conftest import ROLES
+from tests.company.issuer import CLIENT, SECRET
+from tests.company.real import RealProvider, needs_provider
+from tests.harness.ports import free_port
+
+pytestmark = needs_provider
+
+
+class Door(Desk):
+    """A desk without orders, whose people log in at a provider."""
+
+    def __enter__(self):
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.provider = RealProvider(self, self.url)
+        try:
+            self.provider.start()
+            self.run("manage.py", "migrate", "--verbosity", "0")
+            self.start_gunicorn("web", port, workers="--threads 4 --log-level error")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    @property
+    def environment(self):
+        given = {"SITE_URL": self.url, "OIDC_ISSUER": self.provider.url, "OIDC_NAME": "统一身份认证"}
+        given |= {"OIDC_CLIENT_ID": CLIENT, "OIDC_CLIENT_SECRET": SECRET, "OIDC_ROLES": ROLES}
+        return super().environment | given
+
+
+@pytest.fixture(scope="module")
+def door():
+    with Door() as running:
+        yield running
+
+
+@pytest.fixture(params=[("wide", "light"), ("narrow", "dark")], ids=["wide, light", "narrow, dark"])
+def page(browser, door, request):
+    size, scheme = request.param
+    context = browser.new_context(base_url=door.url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN")
+    context.route(lambda url: urlsplit(url).hostname != "127.0.0.1", lambda route: route.abort())  # its pages' fonts
+    yield context.new_page()
+    context.close()
+
+
+def log_in(page, login):
+    page.goto("/admin/orders/order/")
+    page.get_by_role("link", name="统一身份认证").click()
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", "any")
+    page.click("button")
+    page.click("button")  # agrees that the desk may know
+
+
+def test_a_person_comes_in_and_out(page, door):
+    page.goto("/admin/")
+    assert findings(page) == []
+    assert overflow(page) == 0
+    log_in(page, "li")
+    page.wait_for_url(f"{door.url}/admin/orders/order/")
+    assert "李明" in page.inner_text("#user-tools")
+    page.locator("#logout-form button").click()
+    page.wait_for_url(f"{door.provider.url}/session/end?**")
+    page.click("button[name=logout]")
+    page.wait_for_url(f"{door.url}/admin/login/**")
+
+
+def test_who_may_not_work_here_reads_whom_to_ask(page):
+    log_in(page, "wang")
+    page.wait_for_selector("text=请联系")
+    assert findings(page) == []
+    assert overflow(page) == 0
