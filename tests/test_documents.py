@@ -93,6 +93,15 @@ def test_each_incident_that_an_engineer_must_cure_is_explained():
     assert wanted == set(re.findall(r"`(\w+)`", "".join(row[0] for row in rows_of("| code, for", 3, OPERATIONS))))
 
 
+def test_ci_plays_each_suite_that_testing_says_it_plays():
+    """Where the table has a dash, a person plays it. What stands in quotes in the script is only said, not played."""
+    script = re.sub(r'"[^"]*"', "", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    rows = rows_of("These suites judge", 3, "\n" + (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"))
+    suites = [(name, row[2] != "–") for row in rows for name in re.findall(r"`((?:make|python -m) [\w.-]+)", row[0])]
+    assert len(suites) > 15
+    assert suites == [(name, bool(re.search(rf"{re.escape(name)}(?![\w-])", script))) for name, _ in suites]
+
+
 def commands_of(page: str) -> list[str]:
     """The lines of its shell blocks, without what they read from a here-document and set for a command alone."""
     blocks = "".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
