@@ -85,8 +85,9 @@ bench-growth: $(VENV)/stamp
 first-start: $(VENV)/stamp
 	@$(PY) -m tests.first_start.run
 
+# They mostly wait: several play at once, each process of pytest with a desk of its own.
 kills: $(VENV)/stamp
-	@$(PY) -m tests.run -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py \
+	@$(PY) -m tests.run -n 2 --dist worksteal -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py \
 		tests/processes/test_export_kills.py tests/processes/test_schedule_kills.py tests/processes/test_bulk_kills.py \
 		tests/processes/test_metrics.py tests/database/test_frozen.py $(ARGS)
 
