@@ -10,12 +10,12 @@ import pytest
 
 from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
+from tests.processes.conftest import QUICK
 from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 
 pytestmark = pytest.mark.kills
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
-QUICK = {"ping_every": 1, "patience": 6}
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_database_that_is_away_is_waited_for(desk, numbers, postgres):
     post_pairs(desk, numbers)
     desk.sql(f"ALTER DATABASE {desk.name} ALLOW_CONNECTIONS false")
     desk.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{desk.name}'")
-    time.sleep(8)
+    time.sleep(18)  # longer than the patience
     desk.sql(f"ALTER DATABASE {desk.name} ALLOW_CONNECTIONS true")
     until_active(desk, *numbers)
     assert desk.replacements() == replaced
