@@ -16,7 +16,7 @@ from tests.bboss_messages import accepted
 from tests.bpm_messages import DECISION
 from tests.harness.desk import ProcessDesk
 from tests.harness.relay import Relay
-from tests.processes.conftest import SHORT, postgres  # noqa: F401  the server's address
+from tests.processes.conftest import QUICK, SHORT, postgres  # noqa: F401  the server's address
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 
 
@@ -52,7 +52,7 @@ def desk(tmp_path_factory, postgres):  # noqa: F811
 
 @pytest.fixture
 def worker(desk):
-    process = desk.start_worker(ping_every=1, patience=10)
+    process = desk.start_worker(**QUICK)
     desk.cluster()
     yield process
     if "worker" in desk.processes:

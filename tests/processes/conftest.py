@@ -8,6 +8,8 @@ from tests.harness.desk import ProcessDesk
 
 # Short time-outs and leases, so that what a dead worker had in hand is soon due again.
 SHORT = {"PARTNER_TIMEOUT_SECONDS": "3", "DISPATCH_LEASE_SECONDS": "10", "DISPATCH_RETRY_SECONDS": "1,1,1,1,1,1,1,1"}
+# A worker's watchdog that soon replaces a hung cluster. On a busy machine a cluster takes six seconds to start.
+QUICK = {"ping_every": 1, "patience": 15}
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness.proc import kill
+from tests.processes.conftest import QUICK
 
 pytestmark = pytest.mark.kills
 ROWS = 3000
@@ -26,7 +27,7 @@ NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE 
 
 def test_a_run_goes_on_after_a_kill_and_does_nothing_twice(desk):
     desk.manage("shell", "-c", BEGIN)
-    desk.start_worker(ping_every=1, patience=6)
+    desk.start_worker(**QUICK)
     before = desk.cluster()
     begun = "SELECT id FROM orders_bulkrun WHERE state = 'running' AND done > 100"
     desk.until(lambda: desk.rows(begun), seconds=60, every=0.1)

@@ -4,6 +4,7 @@ import openpyxl
 import pytest
 
 from tests.harness.proc import kill
+from tests.processes.conftest import QUICK
 
 pytestmark = pytest.mark.kills
 ROWS = 100_000  # enough that the worker still writes when it is killed, on a quick machine too
@@ -25,7 +26,7 @@ queue(begin_export(by="staff:keeper", list_name="inbound", query="q=X", columns=
 
 def test_an_export_goes_on_after_a_kill(desk):
     desk.manage("shell", "-c", BEGIN)
-    desk.start_worker(ping_every=1, patience=6)
+    desk.start_worker(**QUICK)
     before = desk.cluster()
     desk.until(lambda: desk.rows("SELECT id FROM orders_export WHERE state = 'running'"), seconds=60, every=0.1)
     kill(*before.of("all"))

@@ -10,7 +10,7 @@ import requests
 
 from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
-from tests.processes.conftest import SHORT
+from tests.processes.conftest import QUICK, SHORT
 from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, states, trial, until_active
 
@@ -20,7 +20,7 @@ BILLING = "/bigdata/productInfos"
 
 def test_the_death_of_idle_workers_is_noticed(desk):
     """It hangs django-q2's cluster: the dead one took the queue's lock with it. The watchdog must see that."""
-    desk.start_worker(ping_every=1, patience=6)
+    desk.start_worker(**QUICK)
     before = hang(desk)
     post_all(desk, [trial(1), activation(1)])
     until_active(desk, 1, 1)
@@ -32,7 +32,7 @@ def test_the_death_of_idle_workers_is_noticed(desk):
 
 def test_a_killed_desk_goes_on_where_it_was(desk):
     """SIGKILL to everything in the middle of intake and delivery: what was answered 00000 is there and is done."""
-    desk.start_worker(ping_every=1, patience=6)
+    desk.start_worker(**QUICK)
     desk.cluster()
     desk.fault(path=BILLING, kind="slow", count=3, seconds=2)
     answered = post_while_killed(desk, first=100, last=139, kill_after=12)
@@ -43,7 +43,7 @@ def test_a_killed_desk_goes_on_where_it_was(desk):
         content = trial(int(number[4:])) if number[3] == "T" else activation(int(number[4:]))
         assert desk.post(content)["transIDH"] == trans_idh
     post_all(desk, [make(n) for n in range(100, 140) for make in (trial, activation)])
-    desk.start_worker(ping_every=1, patience=6)
+    desk.start_worker(**QUICK)
     until_active(desk, 100, 139)
     check_calls(desk)
 

@@ -10,12 +10,12 @@ import pytest
 
 from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
+from tests.processes.conftest import QUICK
 from tests.processes.hanging import hang
 from tests.processes.orders import activation, check_calls, post_all, trial, until_active
 
 pytestmark = pytest.mark.kills
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
-QUICK = {"ping_every": 1, "patience": 6}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from tests.harness.desk import ProcessDesk
 from tests.harness.ports import free_port
 from tests.harness.proc import kill
-from tests.processes.conftest import SHORT
+from tests.processes.conftest import QUICK, SHORT
 
 pytestmark = pytest.mark.kills
 BEGIN = """
@@ -56,7 +56,7 @@ def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres, smtp):
     with ProcessDesk(tmp_path, postgres=postgres, **SHORT | {"EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}"}) as desk:
         smtp.at_first = lambda: kill(*desk.cluster().of("all"))
         desk.manage("shell", "-c", BEGIN)
-        desk.start_worker(ping_every=1, patience=6)
+        desk.start_worker(**QUICK)
         desk.until(lambda: smtp.got, seconds=120)
         [(state, attempts)] = desk.rows("SELECT state, attempts FROM notifications_notice")
         assert (state, attempts) == ("sending", 1)
