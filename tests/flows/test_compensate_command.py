@@ -56,8 +56,7 @@ def test_it_refuses_with_one_clear_line(desk, words, why):
     with pytest.raises(CommandError, match=".") as refusal:
         run(*words)
     assert why in str(refusal.value)
-    assert desk.sent(DELETE) == []
-    assert desk.state("A1") == "active"
+    assert (desk.sent(DELETE), desk.state("A1")) == ([], "active")
 
 
 def test_a_second_time_it_refuses(desk):

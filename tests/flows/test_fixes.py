@@ -268,8 +268,7 @@ def test_an_undoing_that_failed_is_compared_and_not_put_right(desk, books):
 
 
 def test_a_failed_bpm_step_is_no_billing_step(desk, books, settings):
-    desk.play(trial("T1"), trial("T2", B))
-    desk.play(activation("A1"), activation("A2", B, of="T1"))
+    desk.play(trial("T1"), trial("T2", B), activation("A1"), activation("A2", B, of="T1"))
     desk.sandbox.fault(path=BPM, kind="503", count=3)
     desk.play(activation("A3", "c.example.com", of="T1"))
     assert desk.step("A3", "start_bpm").state == "retrying"

@@ -74,8 +74,7 @@ def test_a_later_start_whose_day_has_come_starts_now(desk):
     desk.at("2023-10-05 08:00:00")
     resend("A1")
     desk.deliver()
-    assert desk.state("A1") == "active"
-    assert desk.held_there("A1")[A]["createTime"] == "20231005080000"
+    assert (desk.state("A1"), desk.held_there("A1")[A]["createTime"]) == ("active", "20231005080000")
     assert desk.order("A1").start_at is None
 
 

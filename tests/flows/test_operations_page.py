@@ -120,8 +120,7 @@ def bpm_refuses(desk, run):
 
 def trial_stuck(desk, run):
     desk.sandbox.fault(path=BILLING, kind="503", count=3)
-    desk.play(trial("T4", "t4.example.com"))
-    desk.play(activation("A5", of="T4"))
+    desk.play(trial("T4", "t4.example.com"), activation("A5", of="T4"))
     desk.wait_out()
     run("stuck")
     run("show A5")
@@ -180,8 +179,7 @@ def differing(desk, run):
 
 def refused_for_good(desk, run):
     desk.sandbox.fault(path=BILLING, kind="refusal", message="客户已销户")
-    desk.play(trial("T10", "t10.example.com"))
-    desk.play(change("C10", "t10.example.com", "n10.example.com", of="T10"))
+    desk.play(trial("T10", "t10.example.com"), change("C10", "t10.example.com", "n10.example.com", of="T10"))
     run('give_up T10 --reason "客户已销户" --dry-run')
     run('give_up T10 --reason "客户已销户"')
     run('give_up T10 --reason "客户已销户"')

@@ -81,8 +81,7 @@ def test_a_new_end_is_posted_for_the_records_that_stay(desk):
     assert (after[A]["cancelStatus"], after[C]["cancelTime"]) == ("2", "20231231235959")
     assert desk.steps("C1") == ["cancel_trial_billing:done", "create_trial_billing:done", "extend_trial_billing:done"]
     desk.play(withdrawal("C1"))
-    assert desk.held_there("T1")[B] == before[B]
-    assert desk.alive_there("T1") == [A, B]
+    assert (desk.held_there("T1")[B], desk.alive_there("T1")) == (before[B], [A, B])
 
 
 def test_a_refused_end_leaves_the_records_as_they_were(desk):
