@@ -10,6 +10,7 @@ from orders.incident_causes import cause_of
 from tests import factories as make
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
+from tests.sampling import sampled
 
 KEYS = ["order", "kind", "state", "first", "attribution", "start", "held_because", "steps", "billing", "bpm_process",
         "incidents", "approvals", "schedule"]  # fmt: skip
@@ -130,7 +131,7 @@ WAITING = {
 }
 
 
-@pytest.mark.parametrize("situation", WAITING)
+@pytest.mark.parametrize("situation", sampled(WAITING, every=2))
 def test_it_names_what_the_order_waits_for(desk, capsys, situation):
     arrange, name = WAITING[situation]
     arrange(desk)

@@ -13,6 +13,7 @@ from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.resend import Selection, judge_selection
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
+from tests.sampling import sampled
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
 FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
@@ -78,7 +79,7 @@ SITUATIONS = {
 }
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", sampled(SITUATIONS, every=3))
 def test_an_activation_is_withdrawn_in_every_state(desk, situation):
     """3.10: forward steps stop, the schedule is removed, and what was sent is compensated."""
     arrange, state, deletions = SITUATIONS[situation]
@@ -97,7 +98,9 @@ def test_an_activation_is_withdrawn_in_every_state(desk, situation):
     assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
 
 
-@pytest.mark.parametrize("situation", ["nothing sent", "scheduled", "active", "failed on its start day"])
+@pytest.mark.parametrize(
+    "situation", sampled(["nothing sent", "scheduled", "active", "failed on its start day"], every=2)
+)
 def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
     """3.10: its trial is `trialing` again, unless it ended."""
     SITUATIONS[situation][0](desk)
