@@ -458,11 +458,7 @@ def renamed(family):
 
 
 @pytest.mark.parametrize(
-    "letters, name, other",
-    [
-        (["BJ"], "北京云帆网络科技", "上海启明信息"),
-        (["SH"], "上海启明信息", "北京云帆网络科技"),
-    ],
+    "letters, name, other", [(["BJ"], "北京云帆网络科技", "上海启明信息"), (["SH"], "上海启明信息", "北京云帆网络科技")]
 )
 def test_limited_readers_see_the_newest_name_and_time_of_their_own_orders(
     member, renamed, letters, name, other, settings, tmp_path

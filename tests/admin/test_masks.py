@@ -27,9 +27,7 @@ FIELDS = {
     "orders_bpmdispatch": {"payload": TEXT, "error": SAID},
     "orders_attempt": {"answer": TEXT, "error": SAID},
     "orders_orderevent": {"data": PEOPLE | {"reason": SAID}},
-    "orders_incident": {
-        "detail": SAID,
-    },
+    "orders_incident": {"detail": SAID},
     "orders_timeline": {"reason": SAID},
     "orders_pause": {"reason": SAID, "resumed_at": None, "until": None},
     "orders_affectedorder": {"detail": SAID},

@@ -62,12 +62,7 @@ def test_an_upload_lies_under_the_messages_name_and_is_looked_at_now(clerk, held
     event = order.events.get(kind="file_uploaded")
     assert (event.actor, event.data) == (
         "staff:wang",
-        {
-            "file": order.info_security,
-            "size": len(RIGHT),
-            "sha256": hashlib.sha256(RIGHT).hexdigest(),
-            "kept": "",
-        },
+        {"file": order.info_security, "size": len(RIGHT), "sha256": hashlib.sha256(RIGHT).hexdigest(), "kept": ""},
     )
     assert f"上传了文件：{order.info_security}" in clerk.get(page(order, "?tab=events")).content.decode()
 
@@ -153,12 +148,7 @@ def test_a_check_of_the_old_file_does_not_count(clerk, held, folder):
     check.save()
     attempt = AttemptFactory(dispatch=check, number=2)
     upload(clerk, order, OTHER)
-    outcome = Outcome(
-        dispatch_id=check.pk,
-        attempt_id=attempt.pk,
-        token=check.lease_token,
-        result=Attempt.Outcome.OK,
-    )
+    outcome = Outcome(dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.OK)
     record_outcomes([outcome], now=timezone.now())
     assert is_held(order)
     assert check_of(order).next_try_at <= timezone.now()

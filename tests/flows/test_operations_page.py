@@ -28,14 +28,7 @@ from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-ELSEWHERE = {
-    "worker",
-    "sandbox",
-    "backup",
-    "restore",
-    "send_order",
-    "sign_message",
-}  # processes; new each time
+ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message"}  # processes; new each time
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
 FILE = "A1_50004020027_20230920185436.xlsx"
 

@@ -145,13 +145,7 @@ def test_one_pause_a_partner_and_its_history(desk):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"partner": "files"},
-        {"partner": "x"},
-        {"reason": "  "},
-        {"until": shanghai("2023-09-20 18:54:36")},
-    ],
+    "wrong", [{"partner": "files"}, {"partner": "x"}, {"reason": "  "}, {"until": shanghai("2023-09-20 18:54:36")}]
 )
 def test_what_can_not_be_paused(db, clock, wrong):
     with pytest.raises(NotAllowedError):

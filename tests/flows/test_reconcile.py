@@ -373,14 +373,7 @@ def test_each_night_in_parts(desk, store, monkeypatch):
     assert (row.orders, row.by, bool(row.finished_at)) == (2, "schedule", True)
 
 
-@pytest.mark.parametrize(
-    "arguments, whole",
-    [
-        ([], True),
-        (["100A1"], False),
-        (["--since", "2023-09-01"], False),
-    ],
-)
+@pytest.mark.parametrize("arguments, whole", [([], True), (["100A1"], False), (["--since", "2023-09-01"], False)])
 def test_its_row_says_whether_it_was_of_all_orders(desk, store, capsys, arguments, whole):
     reconcile(capsys, *arguments)
     assert Reconciliation.objects.get().whole is whole

@@ -57,11 +57,7 @@ def approved(desk):
 
 SITUATIONS = {
     "held for its trial": (lambda desk: desk.play(activation("A1")), "held", 0),
-    "held for its files": (
-        lambda desk: desk.play(trial("T1", A), activation("A1", InfoSecurity=FILE)),
-        "held",
-        0,
-    ),
+    "held for its files": (lambda desk: desk.play(trial("T1", A), activation("A1", InfoSecurity=FILE)), "held", 0),
     "nothing sent": (lambda desk: (desk.play(trial("T1", A)), desk.post(activation("A1"))), "in_progress", 0),
     "BPM being tried again": (retrying, "in_progress", 1),
     "awaiting approval": (

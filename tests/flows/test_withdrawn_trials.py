@@ -120,8 +120,7 @@ def test_a_trial_whose_making_is_unknown_is_cancelled(desk, settings):
 
 
 @pytest.mark.parametrize(
-    "result, sent",
-    [("ok", [("cancel", [A])]), ("retry", [("create", [A]), ("cancel", [A])]), ("refused", [])],
+    "result, sent", [("ok", [("cancel", [A])]), ("retry", [("create", [A]), ("cancel", [A])]), ("refused", [])]
 )
 def test_a_trial_is_withdrawn_while_its_making_is_in_the_air(desk, result, sent):
     desk.post(trial("T1", A))
