@@ -88,10 +88,7 @@ def _multiply(row, **columns):
     table, key, names = row._meta.db_table, row._meta.pk.column, ", ".join(f'"{name}"' for name in names)
     many = f"generate_series({FIRST}, {FIRST + COUNT - 1}) AS n"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}, {many} WHERE {key} = %s",
-            [row.pk],
-        )
+        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table}, {many} WHERE {key} = %s", [row.pk])
 
 
 @functools.cache

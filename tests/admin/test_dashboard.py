@@ -15,7 +15,7 @@ from orders.shape import Shape
 from project.observability.status_report import LATE, desk_status
 from tests import factories as make
 from tests.admin.walking import unrendered
-from tests.sampling import WHOLE
+from tests.sampling import WHOLE, sampled
 
 pytestmark = pytest.mark.django_db
 S, DAY = Order.State, datetime.timedelta(days=1)
@@ -84,7 +84,7 @@ def numbers_of(desk):
         yield column.stopped.number, column.stopped.url
 
 
-@pytest.mark.parametrize("letters", [None, ["BJ"], ["SH"]], ids=["all", "BJ", "SH"])
+@pytest.mark.parametrize("letters", sampled([None, ["SH"], ["BJ"]], every=2), ids=["all", "SH", "BJ"])
 def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
     make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
     staff = member("工程师", letters=letters)
@@ -101,7 +101,7 @@ def test_every_number_is_a_link_on_the_page(member, busy):
     assert [url for url in shown if f'href="{url}"' not in text] == []
 
 
-@pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
+@pytest.mark.parametrize("role", sampled(["业务人员", "工程师", "审计员", "管理员"], every=2))
 def test_at_most_fourteen_queries(member, busy, django_assert_max_num_queries, role):
     staff = member(role, letters=["BJ"])
     with django_assert_max_num_queries(14):  # one of them since steps are late

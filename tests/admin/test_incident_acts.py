@@ -33,12 +33,7 @@ def keys(client, incident):
 
 @pytest.mark.parametrize(
     "key, state",
-    [
-        ("acknowledge", State.ACKNOWLEDGED),
-        ("note", State.OPEN),
-        ("resolve", State.RESOLVED),
-        ("ignore", State.IGNORED),
-    ],
+    [("acknowledge", State.ACKNOWLEDGED), ("note", State.OPEN), ("resolve", State.RESOLVED), ("ignore", State.IGNORED)],
 )
 def test_an_act_is_done_noted_and_told(member, incident, key, state):
     staff = member("工程师")

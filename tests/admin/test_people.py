@@ -60,12 +60,7 @@ def test_a_name_that_is_somebody_s_account_has_its_own_account_beside_it():
 
 @pytest.mark.parametrize(
     "actor, words",
-    [
-        ("staff:gone", "gone"),
-        ("staff:unnamed", "unnamed"),
-        ("command:wangmin", "wangmin"),
-        ("bboss", "BBOSS"),
-    ],
+    [("staff:gone", "gone"), ("staff:unnamed", "unnamed"), ("command:wangmin", "wangmin"), ("bboss", "BBOSS")],
 )
 def test_who_has_no_name_goes_by_what_is_stored(actor, words):
     factories.UserFactory(username="unnamed")
@@ -130,10 +125,7 @@ def test_the_journal_tells_people_of_one_name_apart(member):
         user = factories.UserFactory(username=account, display_name="王敏")
     entry = LogEntry.objects.create(user=user, object_repr="x", action_flag=CHANGE, change_message="x")
     staff = member("审计员")
-    for url in (
-        reverse("admin:admin_logentry_changelist"),
-        reverse("admin:admin_logentry_change", args=[entry.pk]),
-    ):
+    for url in (reverse("admin:admin_logentry_changelist"), reverse("admin:admin_logentry_change", args=[entry.pk])):
         assert "王敏（wangmin2）" in text_of(staff, url)
 
 

@@ -67,7 +67,7 @@ def grown(client, url, grow):
     return queries(client, url)
 
 
-@pytest.mark.parametrize("name", sampled(sorted(models()), every=3))
+@pytest.mark.parametrize("name", sampled(sorted(models()), every=5))
 def test_a_list_asks_the_same_however_long(unlimited, name):
     grows_not(unlimited, reverse(f"admin:{name}_changelist"), lambda: new_row(name), LIST)
 

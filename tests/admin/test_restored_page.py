@@ -114,12 +114,7 @@ def test_numbers_and_machine_are_for_those_who_may_release(member, restored, set
 
 @pytest.mark.parametrize(
     "role, letters, sees",
-    [
-        ("工程师", None, True),
-        ("审计员", None, True),
-        ("业务人员", None, False),
-        ("工程师", ["BJ"], False),
-    ],
+    [("工程师", None, True), ("审计员", None, True), ("业务人员", None, False), ("工程师", ["BJ"], False)],
 )
 def test_earlier_restores_are_for_those_who_see_the_timelines(member, role, letters, sees):
     Timeline.objects.create(begun_at=timezone.now(), begun_by="staff:wang", reason="演练结束")

@@ -83,11 +83,7 @@ def test_a_file_s_finding_is_told_in_chinese(verdict):
             "not allowed, because its trial is withdrawn",
             "不允许：其试用单已关闭（已撤单）",
         ),
-        (
-            NotAllowedError("pass_counts", number="A1"),
-            "a pass counts for order A1 already",
-            "该订单已按通过处理。",
-        ),
+        (NotAllowedError("pass_counts", number="A1"), "a pass counts for order A1 already", "该订单已按通过处理。"),
         (
             NotAllowedError("incident_state", incident=7, act="noted", state="resolved", code="x"),
             "incident 7 can't be noted: it is resolved",

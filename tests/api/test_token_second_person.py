@@ -56,12 +56,7 @@ def test_it_reads_masked_data_until_somebody_else_agrees(asked, member):
 
 @pytest.mark.parametrize(
     "role, letters, status",
-    [
-        ("业务人员", None, 403),
-        ("工程师", None, 403),
-        ("管理员", None, 403),
-        ("审批主管", ["BJ"], 404),
-    ],
+    [("业务人员", None, 403), ("工程师", None, 403), ("管理员", None, 403), ("审批主管", ["BJ"], 404)],
 )
 def test_who_may_not_agree(asked, member, role, letters, status):
     assert member(role, letters=letters).post(page(asked.token, "agree")).status_code == status

@@ -12,23 +12,13 @@ from approvals.models import ApprovalRecord
 from integrations.bpm import callback
 from integrations.bpm.signature import is_signed, sign
 from orders.errors import OrderUnknownError, RecordConflictError
+from tests.bpm_messages import approval
 from tests.conftest import shanghai
 
 SECRET = "test-callback-secret"
 urlpatterns = [path("api/bpm/", include("integrations.bpm.urls"))]
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # one query: does the database count as restored?
-
-RECORD = {
-    "recordId": "bpm-1-1",
-    "code": "100A230920170127001",
-    "node": "sa-review",
-    "nodeName": "政企SA审批",
-    "result": "pass",
-    "operator": "zhangsan",
-    "opinion": "同意",
-    "time": "2023-09-20 19:19:10",
-    "finished": False,
-}
+RECORD = approval("100A230920170127001")
 
 
 def call(body=RECORD, signature=None, method="POST", **headers):

@@ -35,15 +35,7 @@ ACTIVATION = {
     "BillingMethod": "1",
 }
 
-MEMBERS = [
-    "transIDO",
-    "transIDH",
-    "transIDHTime",
-    "cutOffDay",
-    "providePartyID",
-    "response",
-    "result",
-]
+MEMBERS = ["transIDO", "transIDH", "transIDHTime", "cutOffDay", "providePartyID", "response", "result"]
 
 
 def without(members: dict, *names: str) -> dict:

@@ -76,10 +76,7 @@ def test_withdraw_as_bboss_would(desk, capsys):  # noqa: F811
     ]
     assert told(capsys, "withdraw", "A1", "--dry-run", *WHY) == [*follows, "dry run: nothing was changed"]
     assert desk.state("A1") == "active"
-    assert told(capsys, "withdraw", "A1", *WHY) == [
-        *follows,
-        "A1: withdrawn by command:li (state compensating)",
-    ]
+    assert told(capsys, "withdraw", "A1", *WHY) == [*follows, "A1: withdrawn by command:li (state compensating)"]
     desk.deliver()
     assert (desk.state("A1"), desk.state("T1")) == ("withdrawn", "trialing")
     assert reason("A1", "withdrawn") == ("command:li", "客户经理确认")

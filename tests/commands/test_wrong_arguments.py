@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 from project.command_line import run
 from tests.flows.conftest import desk  # noqa: F401  a fixture
 from tests.flows.contents import trial
+from tests.sampling import sampled
 
 WRONG = {
     "show": ["show", "NOBODY"],
@@ -53,7 +54,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", sampled(WRONG, every=3))
 def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case):  # noqa: F811
     monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes

@@ -17,6 +17,7 @@ needs_postgresql = pytest.mark.skipif(not INSTALLED, reason="PostgreSQL's progra
 
 
 @needs_postgresql
+@pytest.mark.whole
 def test_nothing_is_left_of_clusters_when_a_drill_breaks_off():
     pids: list[int] = []
     folders: list[pathlib.Path] = []
@@ -40,6 +41,7 @@ def _break_off(pids: list[int], folders: list[pathlib.Path]) -> None:
 
 
 @needs_postgresql
+@pytest.mark.whole
 def test_a_standby_that_is_waited_for_has_what_was_committed_when_the_primary_is_killed():
     with PostgresCluster() as primary, Standby(primary) as standby:
         wait_for(primary, standby)

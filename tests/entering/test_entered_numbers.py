@@ -17,9 +17,11 @@ from tests.conftest import shanghai
 from tests.entering.test_enter_page import FORM, URL
 from tests.entering.test_import_pages import review
 from tests.entering.workbooks import row, workbook
+from tests.sampling import WHOLE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 AT = shanghai("2023-09-20 18:54:36")
+COUNT = 4 if WHOLE else 2  # processes; each starts Django
 
 
 @pytest.fixture
@@ -113,9 +115,9 @@ def test_several_processes_write_beside_each_other(settings):
     more["ATTACHMENT_DIR"] = str(settings.ATTACHMENT_DIR)
     how = {"cwd": Path(__file__).resolve().parents[2], "env": os.environ | more}
     words = [sys.executable, "-c", APPEND]
-    processes = [subprocess.Popen([*words, f"P{number}"], **how) for number in range(4)]
-    assert [process.wait(60) for process in processes] == [0] * 4
-    assert len(set(noted())) == 4 * 100
+    processes = [subprocess.Popen([*words, f"P{number}"], **how) for number in range(COUNT)]
+    assert [process.wait(60) for process in processes] == [0] * COUNT
+    assert len(set(noted())) == COUNT * 100
 
 
 def test_a_torn_line_spoils_no_other():

@@ -113,8 +113,7 @@ def test_anything_else_stops_the_step_until_staff_take_or_resend(desk):
         take(number="A1", now=timezone.now(), **WHO)
     call_command("resend", "A1")
     desk.deliver()
-    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
-    assert desk.alive_there("A1") == [A, B]
+    assert (desk.state("A1"), desk.troubles("A1"), desk.alive_there("A1")) == ("active", [], [A, B])
     forget_violations(desk)
 
 

@@ -23,5 +23,4 @@ def test_it_asks_for_the_order_or_for_the_job_that_it_is_about(desk, about, job)
         created_at=now,
     )
     desk.deliver()
-    assert desk.sent(QUERY) == [{"jobId": job}]
-    assert desk.step("T1", "ask_billing").state == "done"
+    assert (desk.sent(QUERY), desk.step("T1", "ask_billing").state) == ([{"jobId": job}], "done")

@@ -84,8 +84,7 @@ def test_case_3_first_activation_starting_later(desk, case):
     for entry in expected[0]:
         entry["createTime"] = made[entry["domain"]]
     assert billing(desk)[3:] == expected
-    assert desk.order(number).state == "active"
-    assert desk.order(trial).state == "converted"
+    assert (desk.order(number).state, desk.order(trial).state) == ("active", "converted")
 
 
 @pytest.mark.parametrize("number", [1, 3])

@@ -102,8 +102,7 @@ def test_a_change_that_touches_no_record_is_applied_at_once(desk, more):
 
 def test_the_same_list_in_other_letters_changes_nothing(desk):
     desk.play(trial("T1", A), change("C1", A.upper()))
-    assert desk.state("C1") == "applied"
-    assert desk.billed() == [("create", "T1", [A])]
+    assert (desk.state("C1"), desk.billed()) == ("applied", [("create", "T1", [A])])
 
 
 def test_the_same_list_in_its_form_in_ascii_changes_nothing(desk):
@@ -162,16 +161,14 @@ def test_a_first_activation_may_name_other_domains_than_the_trial(desk):
 def test_a_subsequent_activation_is_billed_after_approval_or_right_after_bpm(desk, settings, setting, billed_before):
     settings.SUBSEQUENT_BILLING = setting
     desk.play(trial("T1", A), activation("A1"), activation("A2", C))
-    assert desk.sent(BPM)[-1]["processType"] == "2"
-    assert desk.state("A2") == "awaiting_approval"
+    assert (desk.sent(BPM)[-1]["processType"], desk.state("A2")) == ("2", "awaiting_approval")
     assert (desk.alive_there("A2") == [C]) == billed_before
     desk.clock.shift(600)
     assert desk.approve("A2") == 200
     desk.deliver()
     assert desk.state("A2") == "active"
     made = "20230920185436" if billed_before else "20230920190436"
-    assert desk.held_there("A2")[C]["createTime"] == made
-    assert desk.mails("A2", "mail_billed") == 1
+    assert (desk.held_there("A2")[C]["createTime"], desk.mails("A2", "mail_billed")) == (made, 1)
 
 
 def test_a_subsequent_activation_that_starts_later_is_billed_from_its_day_and_live_on_it(desk):
@@ -179,8 +176,7 @@ def test_a_subsequent_activation_that_starts_later_is_billed_from_its_day_and_li
     assert desk.state("A2") == "awaiting_approval"
     desk.approve("A2")
     desk.deliver()
-    assert desk.state("A2") == "scheduled"
-    assert desk.held_there("A2")[C]["createTime"] == "20230930000000"
+    assert (desk.state("A2"), desk.held_there("A2")[C]["createTime"]) == ("scheduled", "20230930000000")
     assert desk.standing("A2")["schedule"]["name"] == "BBossOrderJob_A2_20230929160000"
     desk.at("2023-09-30 00:00:00")
     run_job("A2")
@@ -221,9 +217,7 @@ def test_commercial_records_do_not_wait_for_the_trials_line(desk):
     """A later start makes them at once; only the trial's own records have a line."""
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(trial("T1", A), activation("A1", start="20230930"))
-    assert desk.state("T1") == "in_progress"
-    assert desk.alive_there("A1") == [A]
-    assert desk.state("A1") == "scheduled"
+    assert (desk.state("T1"), desk.alive_there("A1"), desk.state("A1")) == ("in_progress", [A], "scheduled")
 
 
 def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk):
@@ -232,8 +226,7 @@ def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk):
     desk.post(activation("A1", start="20230921"))
     desk.at("2023-09-22 08:00:00")  # nothing was delivered for a day and a half
     desk.deliver()
-    assert desk.state("A1") == "active"
-    assert desk.billed()[1:] == [("create", "A1", [A]), ("cancel", "T1", [A])]
+    assert (desk.state("A1"), desk.billed()[1:]) == ("active", [("create", "A1", [A]), ("cancel", "T1", [A])])
     made = desk.held_there("A1")[A]
     assert (made["createTime"], made["cancelTime"]) == ("20230921000000", "20330922080000")
     assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["businessStartTime"] == "2023-09-21 00:00:00"

@@ -15,6 +15,7 @@ from orders.services.reconciliation.accept import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
 from tests.flows.reconciling import Books
+from tests.sampling import sampled
 
 A, X = "a.example.com", "x.example.com"
 
@@ -117,15 +118,18 @@ def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(de
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"enterpriseId": "E9"},
-        {"infoType": "2"},
-        {"province": "200"},
-        {"createTime": "20230101000000"},
-        {"cancelStatus": "2"},
-        {"domain": X},
-        {"enterpriseName": "a\0b"},
-    ],
+    sampled(
+        [
+            {"enterpriseId": "E9"},
+            {"infoType": "2"},
+            {"province": "200"},
+            {"createTime": "20230101000000"},
+            {"cancelStatus": "2"},
+            {"domain": X},
+            {"enterpriseName": "a\0b"},
+        ],
+        every=3,
+    ),
 )
 def test_whatever_differs_can_be_lived_with(desk, books, change):
     """3.9 (14): our records take what the partner holds, it counts as fine and stays listed."""
@@ -219,7 +223,7 @@ def test_a_record_of_ours_that_can_t_be_read_there_is_sent_again(desk, books):
     assert (books.held("T1"), desk.troubles("T1")) == (before, [])
 
 
-@pytest.mark.parametrize("row", [1, None, "\0", ["\0"], {"domain": {"\0": 1}}])
+@pytest.mark.parametrize("row", sampled([1, None, "\0", ["\0"], {"domain": {"\0": 1}}], every=2))
 def test_rows_that_are_no_records_end_nothing(desk, books, monkeypatch, row):
     desk.play(trial("T1"), trial("T2", "b.example.com"))
     answers = {"T1": {"code": 200, "result": [row]}}

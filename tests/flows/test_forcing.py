@@ -73,8 +73,7 @@ def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk):
     desk.play(trial("T1", A), activation("A1"))
     force("A1", "--channel", "billing")
     [work] = desk.claim()
-    desk.post(withdrawal("A1"))
-    desk.deliver()
+    desk.play(withdrawal("A1"))
     assert desk.sent(DELETE) == []
     desk.end(work)
     desk.deliver()

@@ -74,8 +74,7 @@ def test_thirty_orders_with_one_cause(desk):
 def test_another_cause_is_another_incident(desk):
     refuse(desk, "100T1")
     desk.sandbox.fault(path=BILLING, kind="refusal", code=422)
-    desk.post(TRIAL | {"OrderNum": "100T2"})
-    desk.deliver()
+    desk.play(TRIAL | {"OrderNum": "100T2"})
     assert set(Incident.objects.values_list("code", "count")) == {("code_400", 1), ("code_422", 1)}
     assert len(mail.outbox) == 2
 
@@ -187,8 +186,7 @@ def test_after_its_end_the_cause_opens_a_new_one(desk):
 
 
 def test_a_held_order_has_its_own_mail_and_no_other(desk):
-    desk.post(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})
-    desk.deliver()
+    desk.play(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})
     assert Incident.objects.get().partner == "order"
     call_command("attribute", "100T1", "BJ", reason="客户经理确认")
     desk.deliver()

@@ -9,6 +9,7 @@ from django.db import connection
 from tests.bboss_messages import post_order
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal
+from tests.sampling import sampled
 
 MANY = [f"d{number}.example.com" for number in range(2000)]
 MOST = 1500  # insert_rows: a hundred rows of a dozen columns
@@ -52,7 +53,7 @@ def named(count: int) -> list[str]:
     return [f"d{number}.example.com" for number in range(count)]
 
 
-@pytest.mark.parametrize("make", [trial, change, activation])
+@pytest.mark.parametrize("make", sampled([trial, change, activation], every=2))
 def test_more_domains_than_allowed_are_refused(desk, make):
     """For a trial, a change, a subsequent or a first activation: as if the order had never come."""
     desk.play(trial())

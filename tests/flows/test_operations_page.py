@@ -28,14 +28,7 @@ from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-ELSEWHERE = {
-    "worker",
-    "sandbox",
-    "backup",
-    "restore",
-    "send_order",
-    "sign_message",
-}  # processes; new each time
+ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message"}  # processes; new each time
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
 FILE = "A1_50004020027_20230920185436.xlsx"
 
@@ -120,8 +113,7 @@ def bpm_refuses(desk, run):
 
 def trial_stuck(desk, run):
     desk.sandbox.fault(path=BILLING, kind="503", count=3)
-    desk.play(trial("T4", "t4.example.com"))
-    desk.play(activation("A5", of="T4"))
+    desk.play(trial("T4", "t4.example.com"), activation("A5", of="T4"))
     desk.wait_out()
     run("stuck")
     run("show A5")
@@ -180,8 +172,7 @@ def differing(desk, run):
 
 def refused_for_good(desk, run):
     desk.sandbox.fault(path=BILLING, kind="refusal", message="客户已销户")
-    desk.play(trial("T10", "t10.example.com"))
-    desk.play(change("C10", "t10.example.com", "n10.example.com", of="T10"))
+    desk.play(trial("T10", "t10.example.com"), change("C10", "t10.example.com", "n10.example.com", of="T10"))
     run('give_up T10 --reason "客户已销户" --dry-run')
     run('give_up T10 --reason "客户已销户"')
     run('give_up T10 --reason "客户已销户"')

@@ -33,8 +33,7 @@ def bodies(desk, path: str) -> list[dict]:
 def exhaust(desk, settings, kind: str = "503") -> None:
     settings.DISPATCH_RETRY_SECONDS = [1]
     desk.sandbox.fault(path=BILLING, kind=kind, count=2)
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     desk.clock.shift(5)
     desk.deliver()
     assert desk.order("T1").state == "failed"
@@ -52,8 +51,7 @@ def test_used_up_retries_go_out_again_with_the_same_key_and_bytes(desk, settings
 
 def test_a_refused_step_goes_out_under_a_new_key_with_a_new_time(desk, capsys):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     assert desk.order("T1").state == "failed"
     desk.clock.shift(60)
     assert run(capsys, "T1")[0] == 0
@@ -68,11 +66,9 @@ def test_a_refused_step_goes_out_under_a_new_key_with_a_new_time(desk, capsys):
 
 def test_a_replaced_step_keeps_its_place_in_the_trials_line(desk, capsys):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     change = {"OrderType": "2", "OrderNum": "C1", "BizRequest": "T1", "ProvContent": [{"ProvReq": "new.example.com"}]}
-    desk.post(change)
-    desk.deliver()
+    desk.play(change)
     assert len(desk.sandbox.calls(path=BILLING)) == 1
     run(capsys, "T1")
     desk.deliver()
@@ -82,8 +78,7 @@ def test_a_replaced_step_keeps_its_place_in_the_trials_line(desk, capsys):
 
 
 def test_what_succeeded_is_refused_unless_forced(desk, capsys):
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     code, out = run(capsys, "T1")
     assert code == 1
     assert "already accepted" in out
@@ -163,8 +158,7 @@ def test_a_compensated_first_activation_takes_its_claim_again(desk, case, capsys
 
 def test_it_says_who_is_first_meanwhile(desk, case, capsys):
     number = refuse_bpm(desk, case)
-    desk.post(case(1)["content"] | {"OrderNum": "OTHER1"})
-    desk.deliver()
+    desk.play(case(1)["content"] | {"OrderNum": "OTHER1"})
     code, out = run(capsys, number)
     assert code == 1
     assert "not allowed, because OTHER1 is first" in out
@@ -172,8 +166,7 @@ def test_it_says_who_is_first_meanwhile(desk, case, capsys):
 
 def test_a_withdrawn_order_is_not_sent_anew(desk, case):
     number = refuse_bpm(desk, case)
-    desk.post({"OrderNum": number, "BackFlag": "1"})
-    desk.deliver()
+    desk.play({"OrderNum": number, "BackFlag": "1"})
     report = resend(Selection(numbers=(number,)), by="test", reason="", now=timezone.now())
     assert [row.verdict for row in report.judgements] == ["refused"]
 
@@ -190,8 +183,7 @@ def test_a_step_that_waits_is_declined_by_the_name_of_what_it_waits_for(desk, se
         "BillingMethod": "1",
         "DataFlow": "1",
     }
-    desk.post(activation)
-    desk.deliver()
+    desk.play(activation)
     code, out = run(capsys, "A1", "--channel", "billing")
     assert code == 1
     assert out.splitlines() == [
@@ -219,7 +211,6 @@ def test_a_held_order_says_why_there_is_nothing_to_send(desk, capsys):
 
 def test_what_we_decline_ourselves_is_not_called_refused(desk):
     """The word `refused` is for what the partner declines."""
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     with pytest.raises(CommandError, match="^1 declined$"):
         call_command("resend", "T1")

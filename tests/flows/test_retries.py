@@ -43,8 +43,7 @@ def test_what_says_nothing_definite_is_tried_again_under_the_same_key(desk, kind
     desk.play(trial())
     row = desk.step("T1", "create_trial_billing")
     assert (row.state, row.attempts, row.error_code) == ("retrying", 1, code)
-    assert desk.state("T1") == "in_progress"
-    assert desk.troubles("T1") == []
+    assert (desk.state("T1"), desk.troubles("T1")) == ("in_progress", [])
     desk.wait()
     assert desk.state("T1") == "trialing"
     sent_alike(desk, BILLING, 2)
@@ -88,10 +87,8 @@ def test_when_the_retries_are_used_up_the_step_fails_with_an_incident(desk):
     desk.wait_out()
     row = desk.step("T1", "create_trial_billing")
     assert (row.state, row.attempts, row.definite) == ("failed", 7, False)
-    assert desk.state("T1") == "failed"
-    assert desk.troubles("T1") == ["http_500"]
-    assert desk.records("T1") == {"a.example.com": "unknown"}
-    assert desk.mails("T1", "mail_incident") == 1
+    assert (desk.state("T1"), desk.troubles("T1")) == ("failed", ["http_500"])
+    assert (desk.records("T1"), desk.mails("T1", "mail_incident")) == ({"a.example.com": "unknown"}, 1)
 
 
 @pytest.mark.parametrize("shortened, calls", [([], 2), ([5], 3)])
@@ -114,8 +111,7 @@ def test_a_refusal_is_permanent(desk):
     row = desk.step("T1", "create_trial_billing")
     assert (row.state, row.attempts, row.definite, row.error_code) == ("failed", 1, True, "code_400")
     assert "域名未备案" in row.error
-    assert desk.troubles("T1") == ["code_400"]
-    assert desk.records("T1") == {"a.example.com": "to_send"}
+    assert (desk.troubles("T1"), desk.records("T1")) == (["code_400"], {"a.example.com": "to_send"})
     assert not desk.wait()
 
 
@@ -179,8 +175,7 @@ def test_a_late_result_is_recorded_and_plans_nothing(desk, result, when):
     assert [event["result"] for event in desk.events("T1", "late_answer")] == [result]
     if when == "before":
         desk.end(second)
-    assert desk.state("T1") == "trialing"
-    assert desk.troubles("T1") == []
+    assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
 
 
 def test_a_result_whose_lease_ran_out_unclaimed_still_counts(desk):

@@ -76,8 +76,7 @@ def test_an_order_that_nobody_traces_gets_a_trace_of_its_own(desk):
 def test_calls_are_counted_by_what_became_of_them(desk, fresh_gauges):
     with counted() as rose:
         desk.sandbox.fault(path=BILLING, kind="503", count=1)
-        desk.post(trial(1))
-        desk.deliver()
+        desk.play(trial(1))
         desk.clock.shift(40)
         desk.claim(lease=60)  # by a worker that dies
         desk.clock.shift(70)

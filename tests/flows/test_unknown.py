@@ -43,8 +43,7 @@ def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(uncertain
     assert (timezone.now() - gave_up).total_seconds() == 600
     assert desk.sent(QUERY) == [{"jobId": "A1"}] * 2
     assert len(desk.sent(DELETE)) == 1
-    assert desk.records("A1") == {A: "deleted"}
-    assert desk.state("A1") == "failed"
+    assert (desk.records("A1"), desk.state("A1")) == ({A: "deleted"}, "failed")
     assert not TrialClaim.objects.filter(released_at=None).exists()
     assert not desk.wait()
 
@@ -130,14 +129,12 @@ def test_a_delete_waits_for_the_answer_of_the_call_in_the_air(desk, result, undo
     """3.9 (5): a delete is due only when no live lease touches its records."""
     work = in_the_air(desk)
     before = len(desk.billed())
-    assert desk.sent(DELETE) == []
-    assert desk.state("A1") == "compensating"
+    assert (desk.sent(DELETE), desk.state("A1")) == ([], "compensating")
     desk.end(work, result, code="" if result == "ok" else "code_400")
     desk.deliver()
     desk.wait_out()
     assert [row[0] for row in desk.billed()[before:]] == undone
-    assert desk.state("A1") == "failed"
-    assert desk.alive_there("A1") == []
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("failed", [])
 
 
 @pytest.mark.parametrize("how", ["retry", "dead"])
@@ -157,8 +154,7 @@ def test_a_call_that_was_not_begun_is_left_out(desk):
     work = in_the_air(desk)
     desk.end(work, "handed_back")
     desk.deliver()
-    assert desk.step("A1", "create_billing").state == "closed"
-    assert desk.sent(DELETE) == []
+    assert (desk.step("A1", "create_billing").state, desk.sent(DELETE)) == ("closed", [])
     assert desk.state("A1") == "failed"
     assert not desk.wait()
 
@@ -169,14 +165,12 @@ def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_answer_is_kept(desk):
     while not (works := desk.claim("bpm")):
         for work in desk.claim():
             desk.end(work)
-    desk.post(withdrawal("A1"))
-    desk.deliver()
+    desk.play(withdrawal("A1"))
     assert desk.state("A1") == "withdrawn"
     desk.end(works[0], "ok", data={"process": "bpm-77"})
     assert (desk.state("A1"), desk.order("A1").bpm_process) == ("withdrawn", "bpm-77")
     desk.deliver()
-    assert desk.sent(BPM) == []
-    assert desk.troubles("A1") == []
+    assert (desk.sent(BPM), desk.troubles("A1")) == ([], [])
 
 
 @pytest.mark.parametrize("result", ["retry", "refused"])
@@ -186,8 +180,7 @@ def test_a_bpm_call_that_fails_after_the_undo_mark_troubles_nobody(desk, result)
     while not (works := desk.claim("bpm")):
         for work in desk.claim():
             desk.end(work)
-    desk.post(withdrawal("A1"))
-    desk.deliver()
+    desk.play(withdrawal("A1"))
     desk.end(works[0], result, code="http_503")
     assert desk.step("A1", "start_bpm").state == "closed"
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", [])
@@ -228,8 +221,7 @@ def test_a_mail_in_flight_does_no_harm(desk, result):
 def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk):
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="reset_after")
-    desk.play(change("C1", A, B))
-    desk.play(withdrawal("C1"))
+    desk.play(change("C1", A, B), withdrawal("C1"))
     assert desk.state("C1") == "compensating"
     desk.wait_out()
     assert [row[0] for row in desk.billed()] == ["create", "create", "create", "cancel"]
@@ -241,8 +233,7 @@ def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, sett
     settings.DISPATCH_RETRY_SECONDS = [1, 1]
     one = case(1)
     desk.at(one["clock_setup"])
-    desk.post(one["setup"][0])
-    desk.deliver()
+    desk.play(one["setup"][0])
     desk.at(one["clock"])
     desk.post(one["content"])
     lose_the_creates_answer_then_refuse(desk)

@@ -67,8 +67,7 @@ def test_what_differs_is_named_and_left_alone(desk, upgrade):
     left_by_the_version_before("C1", "withdrawn", in_effect=False)
     (found,) = upgrade()
     assert (found.kind, found.job_id, found.domain, found.fix) == ("not_meant", "T1", B, None)
-    assert desk.troubles("T1") == ["difference"]
-    assert desk.alive_there("T1") == [A, B]
+    assert (desk.troubles("T1"), desk.alive_there("T1")) == (["difference"], [A, B])
 
 
 def test_what_must_not_be_live_can_be_removed_or_lived_with_not_taken(desk, upgrade, capsys):

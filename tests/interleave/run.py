@@ -170,11 +170,7 @@ def empty_tables(kept: set[str]) -> None:
     tables = [name for name in connection.introspection.django_table_names(only_existing=True) if name not in kept]
     statements = connection.ops.sql_flush(no_style(), tables)
     if connection.vendor == "sqlite":
-        statements = [
-            *append_only.drop_statements("sqlite"),
-            *statements,
-            *append_only.create_statements("sqlite"),
-        ]
+        statements = [*append_only.drop_statements("sqlite"), *statements, *append_only.create_statements("sqlite")]
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

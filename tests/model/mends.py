@@ -99,11 +99,7 @@ def known_defects() -> dict[str, Mend]:
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
         "4 a repeat overtakes": Mend(put("_is_followed", lambda row: False, resend)),
         "5 every record counts": Mend(
-            put(
-                "counting_records",
-                lambda order: list(order.approvals.filter(finished=True, source="bpm")),
-                approvals,
-            )
+            put("counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm")), approvals)
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
         "6 looks after what takes back alone": Mend(put("_overwrites", lambda row: row.lane and row.undo, looks)),
@@ -117,8 +113,6 @@ def known_defects() -> dict[str, Mend]:
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
         "decide opens nothing": Mend(put("open_again", lambda order, now, by: None, deciding)),
-        "given up is open": Mend(
-            put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish),
-        ),
+        "given up is open": Mend(put("given_up_undoing", lambda order: order.dispatches.filter(Q(pk=None)), finish)),
     }
     return {name: replace(mend, noticed_by=NOTICED_BY[name]) for name, mend in found.items()}

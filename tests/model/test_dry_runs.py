@@ -84,8 +84,7 @@ def test_a_fix_says_that_it_sends_what_the_orders_say(desk):
     desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.give_up("C0")
+    desk.refuses().give_up("C0")
     assert foreseen(dry_run.fix, "T0")["fix_as_meant"] == 1
     desk.press("T0", "fix").check()
     desk.stands(ends={"a": ""}, stuck=())

@@ -68,8 +68,7 @@ def test_last_change_is_told_by_a_number(desk):
     """Point 6: the clock is set back; the older change must not win."""
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
-    desk.wait(-4)
-    desk.change("C1", "T0", "a").deliver()
+    desk.wait(-4).change("C1", "T0", "a").deliver()
     desk.activation("A0", "T0").check()
     assert desk.live_there("A0") == ["a.example.com"]
 
@@ -109,8 +108,7 @@ def test_late_reject_deletes_nothing(desk):
     """Point 9: what the customer owes stays until staff choose."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(3 * 86400)
-    desk.callback("A0", "reject", "r1").check()
+    desk.wait(3 * 86400).callback("A0", "reject", "r1").check()
     assert desk.state("A0") == "active"
     assert desk.live_there("A0") == ["a.example.com"]
 
@@ -119,8 +117,7 @@ def test_late_withdrawal_cancels_as_staff_choose(desk):
     """Point 9."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(3 * 86400)
-    desk.withdraw("A0").deliver()
+    desk.wait(3 * 86400).withdraw("A0").deliver()
     assert desk.live_there("A0") == ["a.example.com"]
     desk.withdraw_by_staff("A0", "cancel").check()
     assert desk.state("T0") == "ended"
@@ -219,8 +216,7 @@ def test_withdrawn_change_behind_what_was_given_up_stays_withdrawn(desk):
 def test_question_that_is_being_retried_is_not_replaced(desk):
     """409, and the question after it refused: the same dispatch goes on."""
     desk.trial("T1", "a").deliver("bigdata", "bpm", fates=("409", "refuse"), room=1)
-    desk.wait(3)
-    desk.resend("T1", channel="").check()
+    desk.wait(3).resend("T1", channel="").check()
 
 
 def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
@@ -228,8 +224,7 @@ def test_late_reject_of_a_subsequent_activation_leaves_it_active(desk):
     desk.activation("A0", "T0", "").deliver()
     desk.activation("A1", "T0", "bc").deliver()
     desk.callback("A1", "pass", "A1-r1").deliver()
-    desk.wait(200000)
-    desk.decide("A1", "reject").check()
+    desk.wait(200000).decide("A1", "reject").check()
     desk.accept("A1").check()
 
 
@@ -299,8 +294,7 @@ def test_withdrawal_does_not_end_the_question_about_what_was_given_up(desk):
 def test_order_held_past_its_start_does_not_hide_what_a_comparison_finds(desk):
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0", "", start=1, files=True).deliver()
-    desk.wait(86400)
-    desk.meddle("T0", "b", "cancel").check().mend("resend first")
+    desk.wait(86400).meddle("T0", "b", "cancel").check().mend("resend first")
 
 
 def test_second_answer_counts_where_the_first_question_was_refused(desk):
@@ -322,8 +316,7 @@ def test_order_behind_a_given_up_undoing_says_so(desk):
 def test_later_end_after_a_withdrawn_change_makes_what_is_not_restored(desk):
     desk.trial("T0", "ab", end=0).deliver()
     desk.activation("A0", "T0", "", start=1).deliver()
-    desk.wait(86400)
-    desk.withdraw("A0")
+    desk.wait(86400).withdraw("A0")
     desk.change("C0", "T0", "bc", service="4", end=2).deliver("bigdata", fates=("ok", "lost"), room=1)
     desk.withdraw("C0")
     desk.change("C1", "T0", "a", end=2)
@@ -354,8 +347,7 @@ def test_withdrawn_change_that_let_an_ended_trial_run_ends_it_again(desk):
 def test_difference_of_a_trial_can_be_accepted_while_staff_are_asked_about_its_activation(desk):
     desk.trial("T0", "ab").deliver()
     desk.activation("A0", "T0", "").deliver()
-    desk.wait(200000)
-    desk.withdraw("A0")
+    desk.wait(200000).withdraw("A0")
     desk.meddle("T0", "b", "live").reconcile()
     desk.accept("T0").check().mend("give up first")
 
@@ -495,10 +487,8 @@ def test_a_late_undoing_ends_the_trials_record_that_its_cancel_never_reached(des
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "", start=1).deliver()
     desk.callback("A0", "pass", "A0-r1").deliver()
-    desk.wait(86400)
-    desk.run_day("A0").deliver("bigdata", fates=("refuse",))
-    desk.wait(2 * 86400)
-    desk.withdraw_by_staff("A0", "delete").check()
+    desk.wait(86400).run_day("A0").deliver("bigdata", fates=("refuse",))
+    desk.wait(2 * 86400).withdraw_by_staff("A0", "delete").check()
     assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])
 
 
@@ -517,8 +507,7 @@ def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(
     """The partner acted, its answers were lost, the record was deleted there, and a comparison saw that. The same key
     would be answered without an act."""
     desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
-    desk.wait(30)
-    desk.setting(retries=[])
+    desk.wait(30).setting(retries=[])
     desk.meddle("T0", "b", "delete").deliver("bigdata", "bpm", fates=("lost",), room=1)
     desk.wait(700)  # until then the lost call may still act, and a comparison leaves its record out
     desk.judged()
@@ -529,8 +518,7 @@ def test_a_repeat_under_a_key_that_acted_is_not_believed_once_the_books_deny_it(
 
 def test_what_the_books_confirm_is_repeated_under_its_key(desk):
     desk.trial("T0", "b").deliver("bigdata", fates=("lost",))
-    desk.wait(30)
-    desk.setting(retries=[]).deliver("bigdata", "bpm", fates=("lost",), room=1).reconcile()
+    desk.wait(30).setting(retries=[]).deliver("bigdata", "bpm", fates=("lost",), room=1).reconcile()
     assert "same" in desk.resend("T0", channel="").answer()
     desk.check()
 

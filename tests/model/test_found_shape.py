@@ -20,8 +20,7 @@ def test_a_withdrawn_extension_leaves_no_record_running_on(desk):
     """A1: the old end has passed."""
     desk.trial("T0", "a", end=1).deliver()
     desk.change("C0", "T0", end=5).deliver()
-    desk.wait(3 * DAY)
-    desk.withdraw("C0").check()
+    desk.wait(3 * DAY).withdraw("C0").check()
     desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
@@ -32,8 +31,7 @@ def test_a_withdrawn_extension_that_revived_a_trial_leaves_no_record_running_on(
     assert desk.state("T0") == "ended"
     desk.change("C0", "T0", end=5).deliver()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("trialing", {"a": "20230925"})
-    desk.wait(DAY)
-    desk.withdraw("C0").check()
+    desk.wait(DAY).withdraw("C0").check()
     desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
@@ -55,8 +53,7 @@ def test_an_end_that_some_records_refused_is_put_back_for_the_others(desk):
     desk.refuses("live", "a")
     desk.change("C0", "T0", "ab", end=10).play_out()
     desk.stands(C0="failed", stuck={"T0", "C0"})
-    desk.refuses()
-    desk.give_up("C0").check()
+    desk.refuses().give_up("C0").check()
     desk.stands(T0="trialing", C0="applied", ends={"a": "20230923", "b": "20230923"}, stuck=())
 
 
@@ -65,8 +62,7 @@ def test_a_domain_whose_cancel_was_given_up_keeps_the_trial_at_its_end(desk):
     desk.trial("T0", "a", end=2).deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", "b", end=9).play_out()
-    desk.refuses()
-    desk.give_up("C0").check()
+    desk.refuses().give_up("C0").check()
     desk.stands(T0="trialing", C0="applied", ends={"a": "20230922", "b": "20230922"}, stuck=())
 
 
@@ -76,8 +72,7 @@ def _given_up_put_back(desk):
     desk.change("C0", "T0", end=5).deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.give_up("C0").judged()
+    desk.refuses().give_up("C0").judged()
     desk.stands(T0="trialing", C0="withdrawn", ends={"a": "20230925"}, stuck={"T0", "C0"})
     assert "difference" in desk.troubles("T0")
     assert "difference" in desk.troubles("C0")
@@ -164,8 +159,7 @@ def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk):
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "ab")
-    desk.refuses()
-    desk.give_up("C0").check()
+    desk.refuses().give_up("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "b": ""}, stuck=())
     desk.resend("C0").check()
     desk.stands(ends={"a": "", "b": ""}, stuck=())
@@ -177,8 +171,7 @@ def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.give_up("C0").judged()
+    desk.refuses().give_up("C0").judged()
     assert desk.names_stuck() == {"T0", "C0"}
     desk.activation("A0", "T0").judged()
     assert (desk.live_there("A0"), desk.ends_there("T0")) == (["a.example.com"], {})
@@ -192,8 +185,7 @@ def test_a_trial_is_given_back_under_one_service(desk):
     desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
-    desk.refuses()
-    desk.give_up("C0").judged()
+    desk.refuses().give_up("C0").judged()
     desk.activation("A0", "T0").judged()
     assert (desk.state("A0"), desk.services_there("T0")) == ("active", {})
     desk.withdraw("A0").check()
@@ -209,8 +201,7 @@ def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "acd")
-    desk.refuses()
-    desk.give_up("C0").judged()
+    desk.refuses().give_up("C0").judged()
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": "", "d": ""}, stuck=())
     desk.activation("A0", "T0").check()
     assert (desk.state("T0"), desk.ends_there("T0")) == ("converted", {})
@@ -225,8 +216,7 @@ def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
     desk.change("C1", "T0", "ac")
-    desk.refuses()
-    desk.give_up("C0").check()
+    desk.refuses().give_up("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": ""}, stuck=())
 
 
@@ -278,8 +268,7 @@ def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk)
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.activation("A0", "T0")
+    desk.refuses().activation("A0", "T0")
     desk.give_up("C0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
     desk.withdraw("A0").check()
@@ -316,8 +305,7 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.give_up("C0").deliver()
+    desk.refuses().give_up("C0").deliver()
     desk.accept("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
@@ -354,8 +342,7 @@ def test_a_given_up_restore_is_not_called_restored(desk):
     desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
-    desk.refuses()
-    desk.give_up("A0").check()
+    desk.refuses().give_up("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
     assert "restored" not in desk.rungs("A0")["undo"].note
     assert not desk.stuck()
@@ -368,8 +355,7 @@ def _given_up_deletion(desk):
     desk.activation("A0", "T0").deliver()
     desk.refuses("delete", "a")
     desk.compensate("A0").play_out()
-    desk.refuses()
-    desk.give_up("A0").judged()
+    desk.refuses().give_up("A0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("failed", ["a.example.com"])
     assert desk.names_stuck() == {"T0", "A0"}
     assert "billed_not_active" in desk.troubles("A0")
@@ -447,8 +433,7 @@ def test_an_accepted_late_reject_leaves_nothing_red(desk):
     """C7: the order is active and billed."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(LATE)
-    desk.callback("A0", "reject", "A0-r1").play_out()
+    desk.wait(LATE).callback("A0", "reject", "A0-r1").play_out()
     assert "late_undo" in desk.troubles("A0")
     desk.accept("A0").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
@@ -460,8 +445,7 @@ def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
     """C8: the page said that nothing had reached the big-data side."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(LATE)
-    desk.withdraw_by_staff("A0", "cancel").check()
+    desk.wait(LATE).withdraw_by_staff("A0", "cancel").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
     assert "Nothing had reached" not in desk.rungs("A0")["undo"].note
     assert not desk.stuck()
@@ -477,8 +461,7 @@ def test_a_pass_counts_for_the_process_that_was_asked_last(desk):
     desk.activation("A1", "T0", "b").deliver("bpm", fates=("refuse",)).play_out()
     assert desk.state("A1") == "failed"
     desk.resend("A1").deliver()
-    desk.wait(-60)
-    desk.callback("A1", "pass", "A1-r1").check()
+    desk.wait(-60).callback("A1", "pass", "A1-r1").check()
     assert (desk.state("A1"), desk.live_there("A1")) == ("active", ["b.example.com"])
     assert not desk.stuck()
 
@@ -610,8 +593,7 @@ def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
-    desk.wait(2 * DAY)
-    desk.withdraw("C0").judged()
+    desk.wait(2 * DAY).withdraw("C0").judged()
     desk.stands(T0="trialing", C0="withdrawn", A0="scheduled", ends={"a": ""})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.compensate("A0").play_out()
@@ -631,8 +613,7 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
     desk.change("C0", "T0", end=9).deliver()
     desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("T0"), desk.state("A0")) == ("trialing", "scheduled")
-    desk.wait(2 * DAY)
-    desk.withdraw("C0").judged()
+    desk.wait(2 * DAY).withdraw("C0").judged()
     desk.stands(T0="ended", C0="withdrawn", A0="scheduled", ends={})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.check()
@@ -644,8 +625,7 @@ def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk):
     """E5: the trial has no end of its own, but an ending."""
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(LATE)
-    desk.withdraw("A0")
+    desk.wait(LATE).withdraw("A0")
     desk.withdraw_by_staff("A0", "cancel").judged()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
     desk.change("C9", "T0", end=10).judged()
@@ -671,8 +651,7 @@ def test_a_given_up_cancel_says_nothing_about_its_domains(desk):
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
     desk.change("C1", "T0", "c").play_out()
-    desk.refuses()
-    desk.give_up("C1").judged()
+    desk.refuses().give_up("C1").judged()
     assert (desk.state("T0"), desk.state("C1"), sorted(desk.ends_there("T0"))) == ("trialing", "applied", [*"acx"])
     assert not desk.stuck()
     desk.withdraw("C0").check()
@@ -723,8 +702,7 @@ def test_a_refused_put_back_that_is_resent_after_the_trials_end_is_a_cancel(desk
     desk.change("C0", "T0", end=10).deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
-    desk.refuses()
-    desk.wait(4 * DAY).judged()
+    desk.refuses().wait(4 * DAY).judged()
     desk.stands(T0="ended", ends={"a": "20230930"}, stuck={"T0", "C0"})
     desk.resend("C0").check()
     assert (desk.state("T0"), desk.state("C0"), desk.ends_there("T0")) == ("ended", "withdrawn", {})
@@ -736,8 +714,7 @@ def test_an_undoing_that_is_sent_after_the_trials_end_restores_nothing(desk):
     """E12: it was planned ten minutes before midnight."""
     desk.trial("T0", "a", end=0).deliver()
     desk.activation("A0", "T0").deliver()
-    desk.wait(17700)
-    desk.withdraw("A0")
+    desk.wait(17700).withdraw("A0")
     desk.wait(1200).check()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
     assert (desk.posts("T0"), desk.live_there("A0")) == (["live a", "cancel a"], [])
@@ -783,8 +760,7 @@ def test_an_order_is_not_taken_with_records_that_end(desk):
 def test_a_domain_that_ran_out_and_comes_back_is_made_again(desk):
     """Its record ended with an earlier day of the trial, and a change left it out meanwhile."""
     desk.trial("T0", "b", end=0).deliver()
-    desk.wait(DAY)
-    desk.change("C0", "T0", "d", end=10).deliver()
+    desk.wait(DAY).change("C0", "T0", "d", end=10).deliver()
     desk.change("C1", "T0", "ab", end=4).check()
     desk.stands(T0="trialing", ends={"a": "20230924", "b": "20230924"}, stuck=())
 
@@ -856,8 +832,7 @@ def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
     desk.change("C0", "T0", end=2)
     desk.activation("A0", "T0")
     desk.dies(3).deliver()
-    desk.wait(2 * DAY)
-    desk.withdraw("C0")
+    desk.wait(2 * DAY).withdraw("C0")
     assert desk.state("A0") == "held"
     desk.check()
     assert not Dispatch.objects.filter(state=Dispatch.State.SENDING).exists()
@@ -884,8 +859,7 @@ def test_a_service_change_that_was_half_done_is_put_back(desk):
     desk.refuses("live", "ab")
     desk.change("C0", "T0", service="4").play_out()
     assert (desk.state("C0"), desk.services_there("T0")) == ("failed", {})
-    desk.refuses()
-    desk.give_up("C0").check()
+    desk.refuses().give_up("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", services={"a": "1", "b": "1"}, stuck=())
 
 
@@ -937,8 +911,7 @@ def test_a_shape_that_is_folded_anew_goes_by_number_where_the_clock_was_set_back
     """A withdrawal folds it: the older change must not win, though the clock says that it came last."""
     desk.trial("T0", "abc").deliver()
     desk.change("C0", "T0", "ab")
-    desk.wait(-4)
-    desk.change("C1", "T0", "a")
+    desk.wait(-4).change("C1", "T0", "a")
     desk.change("C2", "T0", end=5).deliver()
     desk.withdraw("C2").check()
     desk.stands(T0="trialing", C2="withdrawn", ends={"a": ""}, stuck=())
@@ -956,8 +929,7 @@ def test_a_change_is_named_that_is_taken_back_behind_an_activations_failed_delet
     assert desk.state("C0") == "compensating"
     assert desk.names_stuck() >= {"A0", "C0"}
     desk.judged()
-    desk.refuses()
-    desk.resend("A0").check()
+    desk.refuses().resend("A0").check()
     desk.stands(A0="rejected", C0="withdrawn", stuck=())
 
 
@@ -965,8 +937,7 @@ def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
     """The change behind the one that revived the trial names no end, so the ending stands once that one is gone."""
     desk.trial("T0", "a", end=20).deliver()
     desk.activation("A0", "T0").judged()
-    desk.wait(LATE)
-    desk.withdraw_by_staff("A0", how="delete").judged()
+    desk.wait(LATE).withdraw_by_staff("A0", how="delete").judged()
     assert desk.state("T0") == "ended"
     desk.change("C0", "T0", end=30)
     desk.change("C1", "T0", "ab").judged()
@@ -980,8 +951,7 @@ def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(d
     desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
-    desk.refuses()
-    desk.give_up("C0").judged()
+    desk.refuses().give_up("C0").judged()
     assert (desk.state("T0"), desk.state("C0"), desk.services_there("T0")) == ("trialing", "applied", {"a": "1 4"})
     assert desk.posts("T0") == ["live a", "live a"]
     assert desk.names_stuck() == {"T0", "C0"}
@@ -1003,8 +973,7 @@ def test_an_activation_cancels_what_a_given_up_cancel_left(desk):
     desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
-    desk.refuses()
-    desk.give_up("C0").deliver()
+    desk.refuses().give_up("C0").deliver()
     assert desk.services_there("T0") == {"a": "1 4"}
     desk.activation("A0", "T0", "a").check()
     assert (desk.state("T0"), desk.state("A0"), desk.services_there("T0")) == ("converted", "active", {})

@@ -149,12 +149,7 @@ def test_when_the_tries_are_used_up_it_is_given_up_and_can_be_resent(member, bro
 
 @pytest.mark.parametrize(
     "role, letters, status",
-    [
-        ("业务人员", None, 403),
-        ("审计员", None, 403),
-        ("工程师", ["BJ"], 403),
-        ("管理员", None, 302),
-    ],
+    [("业务人员", None, 403), ("审计员", None, 403), ("工程师", ["BJ"], 403), ("管理员", None, 302)],
 )
 def test_who_may_resend(member, role, letters, status):  # noqa: F811
     row = make.NoticeFactory(state="failed", sent_at=None)

@@ -148,8 +148,7 @@ def test_an_address_can_not_add_a_header(server):
 
 
 @pytest.mark.parametrize(
-    "error, permanent",
-    [(AnymailRecipientsRefused(), True), (AnymailAPIError("no connection"), False)],
+    "error, permanent", [(AnymailRecipientsRefused(), True), (AnymailAPIError("no connection"), False)]
 )
 def test_a_mail_providers_refusals(monkeypatch, error, permanent):
     assert provider_refusal(monkeypatch, error).permanent == permanent

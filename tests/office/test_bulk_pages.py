@@ -119,12 +119,7 @@ def test_where_nothing_would_change_there_is_no_button(staff):
 
 
 @pytest.mark.parametrize(
-    "key, allowed",
-    [
-        ("note", "add_note"),
-        ("attribute", "choose_attribution"),
-        ("resend", "resend_order"),
-    ],
+    "key, allowed", [("note", "add_note"), ("attribute", "choose_attribution"), ("resend", "resend_order")]
 )
 def test_each_act_has_its_permission(member, key, allowed):
     client = member()

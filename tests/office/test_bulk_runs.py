@@ -336,10 +336,7 @@ def test_the_result_is_exported_like_any_list(staff):
     columns = ["row", "outcome", "reason"]
     answer = staff.post(link, {"format": "csv", "columns": columns})
     rows = read_csv(body(answer).read().decode())
-    assert {(row["对象"], row["结果"]) for row in rows} == {
-        (held.number, "已执行"),
-        (running.number, "跳过"),
-    }
+    assert {(row["对象"], row["结果"]) for row in rows} == {(held.number, "已执行"), (running.number, "跳过")}
     assert [bool(row["原因"]) for row in rows if row["结果"] == "跳过"] == [True]
 
 

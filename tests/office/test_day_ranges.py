@@ -16,7 +16,7 @@ from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.walking import unrendered
-from tests.sampling import sampled
+from tests.sampling import WHOLE, sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -167,7 +167,8 @@ def test_every_range_of_every_list_answers(admin_user):
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         for entry in own.list_filter:
             if isinstance(entry, type) and issubclass(entry, DayFilter):
-                for value in ("2026-11-01..2026-11-25", "2026-11-01..", "..2026-11-25", *entry.words):
+                values = ("2026-11-01..2026-11-25", "2026-11-01..", "..2026-11-25", *entry.words)
+                for value in values if WHOLE else values[::3]:
                     assert unrendered(admin_user, url, {entry.parameter_name: value}).status_code == 200
 
 

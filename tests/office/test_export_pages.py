@@ -74,15 +74,7 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
     columns = ["number", "start_day", "data_flow", "stuck_at", "domain_names", "domain_count", "asked", "waited"]
     staff = member("业务人员", letters=["BJ"])
     book = openpyxl.load_workbook(
-        body(
-            staff.post(
-                new("orders", "state__exact=awaiting_approval"),
-                {
-                    "format": "xlsx",
-                    "columns": columns,
-                },
-            )
-        )
+        body(staff.post(new("orders", "state__exact=awaiting_approval"), {"format": "xlsx", "columns": columns}))
     )
     _header, *rows = book.active.iter_rows(values_only=True)
     months: dict = {}

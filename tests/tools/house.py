@@ -87,10 +87,7 @@ def walk() -> tuple[set[str], set[str]]:
             found = files_run(lambda: post(2)), files_run(deliver)
         finally:
             runner.teardown_databases(databases)
-    apart = (
-        "integrations/sandbox/",
-        "integrations/bboss/sample_envelope.py",
-    )  # other sides' own code
+    apart = ("integrations/sandbox/", "integrations/bboss/sample_envelope.py")  # other sides' own code
     return tuple({file for file in files if not file.startswith(apart)} for files in found)
 
 

@@ -83,7 +83,7 @@ def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatc
         assert [broker.dequeue() for _ in range(3)] == [None, None, None]
         broker.acknowledge(1)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
-        "the database does not answer the queue: gone",
+        "the database does not answer the queue: gone"
     ]
     assert taken(broker) == "drain"
 
