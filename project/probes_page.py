@@ -16,7 +16,7 @@ from integrations.worker.lease_lock import Lease
 from orders.incident_causes import cause_of
 from orders.lists.scope import is_unlimited
 from orders.people import staff_actor
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 PERMISSION = "integrations.probe_partners"
 LONGEST, GRACE = 15.0, 2.0  # seconds that the page waits for all answers; beyond the partners' own time-out

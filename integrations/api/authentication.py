@@ -9,7 +9,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from integrations.api.tokens import find_token, note_used
 from integrations.bboss.rate_limit import Buckets, caller_address, caller_of
 from integrations.models import ApiToken
-from orders.lists.personal import SEE_PERSONAL_DATA
+from orders.lists.personal_data import SEE_PERSONAL_DATA
 
 READS = {"orders.view_order", "orders.view_customer", "orders.view_billingrecord"}
 RATE = "600/min"

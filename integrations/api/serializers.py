@@ -15,7 +15,7 @@ from notifications.masks import head, mask_mail, mask_name, mask_phone
 from orders.admin.order_list import mark_words
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
 from orders.queries.order_status import MAX_APPROVALS, iso_time, logged_error
 from orders.queries.shapes import shape_row

@@ -20,7 +20,7 @@ from integrations.api.tokens import agree_to_token, last_day, make_token, revoke
 from integrations.models import ApiToken
 from orders.errors import NotAllowedError
 from orders.lists.chips import personal_chip, toned_chip
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.lists.times import ago_field

@@ -19,7 +19,7 @@ from integrations.models import ApiToken
 from orders.errors import NotAllowedError, check_reason
 from orders.people import account_id_of, find_account, staff_actor, why_not_second
 from orders.readable import why_not_a_name
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what it is
 BEGINS_LENGTH = len(PREFIX) + 4

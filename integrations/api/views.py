@@ -18,7 +18,7 @@ from integrations.database_deadline import database_deadline, is_away
 from orders.admin.order_list import set_service_now
 from orders.customer_page.billed_now import count_by_type, records_of, set_theirs
 from orders.lists import scope
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of

@@ -5,14 +5,18 @@
 
 import datetime
 
-from integrations.bpm.client import FlowFacts, first_activation, start_flow, subsequent_activation
+from django.conf import settings
+
+from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
 from integrations.outbound.formats import encode
-from integrations.outbound.http import PartnerError
+from integrations.outbound.http import PartnerError, check_success, clean, post
 from notifications.recipients import contacts_for
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
+from orders.steps import START_FLOW
 
 Result = Attempt.Outcome
+LONGEST_PROCESS_ID = 128
 
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
@@ -37,6 +41,19 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
         contacts=() if order.first else contacts_for(order.attribution_id),
     )
     return encode(first_activation(facts) if order.first else subsequent_activation(facts))
+
+
+def start_flow(body: bytes, *, key: str, request_id: str) -> str:
+    """Starts a flow with `body` (JSON, UTF-8; one of payloads.py). Returns BPM's process id, or "" if it names none.
+
+    `key` is the dispatch's key, the same for every attempt. Raises PartnerError unless BPM accepts.
+    """
+    url = settings.BPM_BASE_URL.rstrip("/") + START_FLOW
+    answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    check_success(answer)
+    result = answer.data.get("result")
+    given = result.get("processId") if isinstance(result, dict) else None
+    return clean(str(given))[:LONGEST_PROCESS_ID] if isinstance(given, str | int) else ""
 
 
 def send_bpm(work: Work, until: float) -> dict:

@@ -33,7 +33,7 @@ from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen
 from integrations.worker.parent_link import STOP_WITHIN, heard
 from integrations.worker.sd_notify import sd_notify
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from notifications.masks import mask_text
 from orders.lists.cells import column
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PersonalData, mask_text_or_json
+from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped

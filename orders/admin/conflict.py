@@ -13,7 +13,7 @@ from notifications.masks import BYTES_SHOWN
 from orders import untrusted_text
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.lists.filters import word_filter
-from orders.lists.personal import PersonalData, mask_members, mask_text_or_json
+from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import ScopedByNumber

@@ -13,7 +13,7 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, column, cut
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, mask_text_or_json, raw_field
+from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped

@@ -11,7 +11,7 @@ from orders.admin.order_search import OrderSearch
 from orders.db.expressions import IsOfStaff
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import PersonalData, mask_text_or_json
+from orders.lists.personal_data import PersonalData, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, sees_all

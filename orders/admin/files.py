@@ -14,7 +14,7 @@ from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, seen_orders

@@ -12,7 +12,7 @@ from orders.incident_causes import cause_of, title_of
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import mask_text_or_json, masked_field, raw_field
+from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, attributions_of

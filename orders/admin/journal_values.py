@@ -20,7 +20,7 @@ from django.utils.translation import override
 
 from notifications.masks import mask_mail, mask_name, mask_phone
 from notifications.models import Contact
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 
 MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
 SECRET = ("password", "usable_password", "password1", "password2")

@@ -17,7 +17,7 @@ from orders.admin.names import NamesForm
 from orders.lists.cells import column
 from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import PersonalData, may_open, note_seen
+from orders.lists.personal_data import PersonalData, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, limit

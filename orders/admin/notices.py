@@ -16,7 +16,7 @@ from orders.errors import OrderError
 from orders.lists.cells import CauseCells, column
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly, is_unlimited

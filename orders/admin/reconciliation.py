@@ -10,7 +10,7 @@ from orders.error_messages import say_why
 from orders.lists.cells import actor_field, column, json_block
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal import mask_json, masked_field, raw_field
+from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly

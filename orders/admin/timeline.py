@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import actor_field, json_block
-from orders.lists.personal import masked_field
+from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.recipients import contacts_for
 from orders.customer_page.billed_now import billed_lines, lines_of, records_of, set_theirs
 from orders.incident_causes import cause_of
-from orders.lists.personal import PersonalAccess
+from orders.lists.personal_data import PersonalAccess
 from orders.models import AffectedOrder, Customer, Difference, Order, OrderEvent
 from orders.order_page.differences import lines_of as difference_lines
 from orders.order_page.family import Family, Member

@@ -17,7 +17,7 @@ from orders.admin.notes import Notes, notes_within
 from orders.admin.order_search import customer_address
 from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, RECORDS, TROUBLES, Ask, open_tab, tabs_for
-from orders.lists.personal import open_personal_data
+from orders.lists.personal_data import open_personal_data
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import Customer, CustomerNote, Difference, Order
 from orders.order_page.decisions.base import LONGEST_REASON

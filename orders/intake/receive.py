@@ -13,7 +13,7 @@ from orders.intake.write import new_order, write_plan
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.services.entered import ENTERED, differences, note_difference
 from orders.services.holds import settle_followers
-from orders.services.order_state import lock_order
+from orders.services.order_writes import lock_order
 
 DEADLOCK = "40P01"  # PostgreSQL's code
 

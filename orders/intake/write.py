@@ -27,7 +27,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.restored_guard import remember
 from orders.services.entered import ENTERED
 from orders.services.incidents import open_incident
-from orders.services.order_state import event, refresh_states
+from orders.services.order_writes import event, refresh_states
 from orders.services.outbox.enqueue import (
     build_mail,
     build_schedule,

@@ -11,7 +11,7 @@ from orders.errors import OrderError
 from orders.management.arguments import actor, add_by
 from orders.models import Order
 from orders.queries.foreseen import Foreseen
-from orders.services.order_state import lock_order
+from orders.services.order_writes import lock_order
 
 
 class OrderCommand(BaseCommand):

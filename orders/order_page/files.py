@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from orders.attachments.check import KINDS
 from orders.attachments.preview import open_attachment, own_name
 from orders.errors import OrderError
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.page_context import UPLOAD
 from orders.people import staff_actor

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from orders.admin.notes import Notes, notes_of_order
 from orders.admin.pauses_in_force import paused_for
-from orders.lists.personal import open_personal_data
+from orders.lists.personal_data import open_personal_data
 from orders.models import Dispatch, Order
 from orders.order_page.bpm_task import task_url
 from orders.order_page.decisions.base import Decision

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.mail_texts import recipients_in_words
 from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
-from orders.lists.personal import PersonalAccess
+from orders.lists.personal_data import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
 from orders.order_page.differences import DifferenceLine, lines_of

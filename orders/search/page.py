@@ -21,7 +21,7 @@ from orders.admin.order_search import RECORDS, customer_address, limit_customers
 from orders.admin.refusal_hints import why_refused
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
-from orders.lists.personal import SEE_PERSONAL_DATA, note_seen
+from orders.lists.personal_data import SEE_PERSONAL_DATA, note_seen
 from orders.lists.scope import by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, SearchPiece
 from orders.pieces import folded, is_long_enough

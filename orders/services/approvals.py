@@ -20,7 +20,7 @@ from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.incidents import close_troubles, open_incident
-from orders.services.order_state import add_event, lock_order, refresh_states
+from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release

@@ -12,7 +12,7 @@ from orders.local_time import midnight
 from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts
 from orders.people import account_id_of, limits_of
-from orders.services.order_state import add_event, lock_order
+from orders.services.order_writes import add_event, lock_order
 
 
 def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:

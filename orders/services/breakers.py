@@ -4,7 +4,7 @@ import datetime
 
 from orders.models import Dispatch, Incident
 from orders.services.incidents import BREAKER_OPEN, end_incidents, lock_incidents, open_incident
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 
 def partners_down() -> set[str]:

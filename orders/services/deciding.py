@@ -10,7 +10,7 @@ from orders.models import Order
 from orders.services.approvals import add_staff_record, apply_decision, settle_process
 from orders.services.compensation.late import end_question
 from orders.services.incidents import close_troubles
-from orders.services.order_state import add_event, lock_order
+from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.effects import bpm_acts
 from orders.services.outbox.enqueue import wake
 from orders.services.reopening import claims_against, open_again, why_not_open

@@ -12,7 +12,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
 from orders.services.approvals import add_staff_record
 from orders.services.incidents import close_troubles, move_trouble, open_incident
-from orders.services.order_state import add_event, find_order, lock_order, lock_orders, refresh_states
+from orders.services.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.outbox.release import release
 from orders.states import set_held

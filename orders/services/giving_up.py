@@ -26,7 +26,7 @@ from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.line import lock_line, name_built_upon, plan_behind
 from orders.services.looks import answer_look
-from orders.services.order_state import add_event, load_records, lock_order, lock_orders, refresh_states
+from orders.services.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.freeze import LEFT, work_out
 from orders.services.outbox.release import release

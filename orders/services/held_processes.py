@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.models import Attempt, Dispatch, Order
-from orders.services.order_state import add_event, lock_orders
+from orders.services.order_writes import add_event, lock_orders
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.outcome import RESTORED, Outcome
 from orders.services.outbox.record import note_losses

@@ -14,7 +14,7 @@ from orders.intake.write import write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Order, Province
 from orders.services.incidents import close_troubles
-from orders.services.order_state import add_event, lock_order, refresh_states
+from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 
 Held, State = Order.Held, Order.State

@@ -13,7 +13,7 @@ from orders.models.querysets import UNRESOLVED
 from orders.people import account_id_of, limits_of
 from orders.queries.standing import still_standing
 from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 
 State = Incident.State

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from orders.error_messages import say_why_in_english
 from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import queue_mail
 
 BREAKER_OPEN = "breaker_open"

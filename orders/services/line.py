@@ -10,7 +10,7 @@ from orders.models import Dispatch, Order, TrialClaim
 from orders.queries.shapes import AT_PARTNERS, NOTHING_SENT, begun_shape, not_begun
 from orders.services.compensation.plan import put_back
 from orders.services.incidents import BUILT_UPON, open_incident
-from orders.services.order_state import add_event, refresh_states
+from orders.services.order_writes import add_event, refresh_states
 from orders.services.outbox.effects import takes_back
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.release import NOT_FINISHED, release

@@ -20,7 +20,7 @@ from notifications.recipients import distinct
 from notifications.sending import MailError
 from orders.errors import NotAllowedError
 from orders.restored_guard import read_restore_state
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.claim import not_paused
 from orders.services.outbox.enqueue import wake_sender
 from orders.services.outbox.outcome import WORKER_DIED

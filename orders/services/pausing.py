@@ -18,7 +18,7 @@ from orders.models import Dispatch, Incident, Order, Pause
 from orders.people import spoken
 from orders.queries.pauses import slept_through, waiting_steps
 from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
-from orders.services.order_state import add_event, add_events, event
+from orders.services.order_writes import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.steps import OUTSIDE, Partner

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, QuerySet
 
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 BATCH = 1000
 LEAST_DAYS = 30

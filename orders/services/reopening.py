@@ -19,7 +19,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
-from orders.services.order_state import add_event, refresh_states
+from orders.services.order_writes import add_event, refresh_states
 from orders.services.outbox.effects import bpm_acts
 from orders.services.shape import reshape
 from orders.states import set_decision, set_undo_mark

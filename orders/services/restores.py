@@ -8,7 +8,7 @@ from django.dispatch import Signal
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
 

@@ -16,7 +16,7 @@ from orders.db.expressions import OneOf
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, TrialShape
 from orders.queries.shapes import entries_of, is_meant, shape_of
-from orders.services.order_state import add_event, move_trial, save_moves
+from orders.services.order_writes import add_event, move_trial, save_moves
 from orders.shape import Shape, fold
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State

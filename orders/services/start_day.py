@@ -9,7 +9,7 @@ from django_q.models import Schedule
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
-from orders.services.order_state import add_event, lock_order, lock_orders, refresh_states
+from orders.services.order_writes import add_event, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import build_schedule, schedule_name, wake
 from orders.services.outbox.release import release
 from orders.services.withdrawal import withdraw_by_staff

@@ -8,7 +8,7 @@ from orders.local_time import SHANGHAI
 from orders.models import Order, TrialClaim
 from orders.queries.shapes import running_trials
 from orders.services.holds import settle_followers
-from orders.services.order_state import add_event, lock_orders
+from orders.services.order_writes import add_event, lock_orders
 from orders.services.shape import end_trial, refresh_trial, reshape
 
 WAITS_FOR_CLAIM = [Order.Held.CLAIM_HELD, Order.Held.TRIAL_BUSY, Order.Held.TRIAL_HELD]

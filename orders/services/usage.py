@@ -4,7 +4,7 @@ import datetime
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialUsage
-from orders.services.order_state import add_events, event
+from orders.services.order_writes import add_events, event
 from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.steps import Phase
 

@@ -10,7 +10,7 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
 from orders.lists.chips import TONES, chip, chip_of, toned_chip
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.models import Attempt, Order
 from orders.office.trials.service import KNOWN, WRONG, RowResult
 from orders.order_page.error_details import of_attempt, of_step, of_trouble

@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from notifications.mail_texts import LANGUAGE, write_notices
 from orders.people import staff_actor
 from orders.services.desk_incidents import open_desk_incident
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake_sender
 from project.models import EmergencyAccount, User
 

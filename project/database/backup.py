@@ -15,7 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from orders.models import OrderEvent
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.restores import present_timeline
 from project.database import manifest, postgres
 from project.database.errors import BackupError

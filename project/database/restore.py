@@ -15,7 +15,7 @@ from django.db import connection
 from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
 from orders.services.entered_numbers import merge_numbers, numbers_file
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from project.database import manifest, postgres
 from project.database.backup import ATTACHMENTS, PUT_BACK, backup_facts
 from project.database.errors import BackupError

@@ -80,7 +80,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
 ]
 CHANGED = [
     (
-        "orders/plan.py",
+        "orders/intake/decide.py",
         "PlannedStep(Step.CANCEL_TRIAL), create, *bpm]",
         "create, ",
         "create, PlannedStep(Step.TAKE_LICENCE), ",

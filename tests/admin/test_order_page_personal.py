@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from tests import factories
 from tests.admin.orders import failed, page, staff
 from tests.conftest import shanghai

@@ -11,7 +11,7 @@ from django.urls import reverse
 from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incident_causes import cause_of
-from orders.lists.personal import mask_json, mask_text_or_json
+from orders.lists.personal_data import mask_json, mask_text_or_json
 from orders.order_page.calls import explain
 from orders.order_page.error_details import detail_text
 from orders.services.incidents import common_words

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent
-from project.accounts.company.people import MAIL_COUNTS
+from project.accounts.company.admission import MAIL_COUNTS
 from project.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests import factories

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from orders.models import BillingRecord, Order, TrialClaim
 from orders.services.compensation.start import begin_undo
-from orders.services.order_state import lock_order
+from orders.services.order_writes import lock_order
 from orders.services.outbox.enqueue import find_schedule
 from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY

@@ -12,7 +12,7 @@ from integrations import tasks
 from orders.errors import NotAllowedError
 from orders.models import BillingRecord, Difference, Order, TrialClaim, TrialEnd, TrialShape
 from orders.queries.shapes import SERVICE_NOW, shape_of
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.reconciliation.take import take
 from orders.services.shape import fold_after_upgrade
 from tests.flows.conftest import BILLING

@@ -212,7 +212,7 @@ def _of_given_up() -> dict[str, Mend]:
 def _of_the_state() -> dict[str, Mend]:
     from orders.services import giving_up, trials
     from orders.services import shape as keeping
-    from orders.services.order_state import move_trial
+    from orders.services.order_writes import move_trial
 
     refresh_trial = keeping.refresh_trial
 

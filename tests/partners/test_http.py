@@ -14,7 +14,7 @@ import pytest
 from werkzeug import Response
 
 from integrations.bigdata import client as bigdata
-from integrations.bpm import client as bpm
+from integrations.bpm import delivery as bpm
 from integrations.delivery.channels import longest
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError, check_success, post, waiting_time

@@ -8,8 +8,8 @@ import pytest
 
 from integrations.bigdata import client as bigdata
 from integrations.bigdata.client import RecordFacts
-from integrations.bpm import client as bpm
-from integrations.bpm.client import FlowFacts
+from integrations.bpm import payloads as bpm
+from integrations.bpm.payloads import FlowFacts
 from integrations.outbound import formats
 from notifications.recipients import ContactFacts
 from tests.conftest import shanghai

@@ -17,7 +17,7 @@ from orders import restored_guard
 from orders.models import OrderEvent, Timeline
 from orders.newest_server import WAL_TIMELINE, is_behind
 from orders.restored_guard import raise_mark
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.restores import open_restore
 from project.database.postgresql.base import DatabaseWrapper
 from tests.bboss_messages import accepted, post_order

@@ -12,7 +12,7 @@ from orders.management.arguments import actor, add_by
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import evidence_of
 from orders.office.exports.service import PART, begin_export, write_file
-from orders.services.order_state import find_order
+from orders.services.order_writes import find_order
 
 
 class Command(BaseCommand):

@@ -32,7 +32,7 @@ from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
 from orders.services.incident_desk import acknowledge_incident
-from orders.services.order_state import lock_order
+from orders.services.order_writes import lock_order
 from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
 from orders.steps import Partner, channels_of
 

@@ -20,7 +20,7 @@ from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited

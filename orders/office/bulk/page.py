@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.errors import OrderError
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
 from orders.office.bulk.models import BulkRun

@@ -22,7 +22,7 @@ from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_b
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
 from orders.services.desk_incidents import check_free_space
-from orders.services.order_state import add_event, noted_in_events
+from orders.services.order_writes import add_event, noted_in_events
 
 logger = logging.getLogger(__name__)
 State, ItemState = BulkRun.State, BulkItem.State

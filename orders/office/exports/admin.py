@@ -18,7 +18,7 @@ from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
-from orders.lists.personal import mask_text_or_json
+from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all

@@ -13,7 +13,7 @@ from notifications.masks import mask_text
 from orders.errors import ExportError
 from orders.lists.columns import columns_of
 from orders.lists.list_query import address_query, columns_in, in_a_line, query_words, read_query, whole_list
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.lists.plain_cells import Cell
 from orders.lists.registration import admin_of, exported_lists, right_to_view, title_of
 from orders.lists.scope import attributions_of

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.errors import ExportError, OrderError
 from orders.lists.list_query import VIEW
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import OrderError
-from orders.lists.personal import may_open
+from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
 from orders.lists.times import short_moment

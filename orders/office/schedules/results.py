@@ -15,7 +15,7 @@ from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from orders.people import name_of
 from orders.services.notices import notify_staff
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 MAX_FAILURES = 3  # in a row; then the desk switches it off
 BY_ITSELF = "system"

@@ -23,7 +23,7 @@ from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import next_slot, slots_between
 from orders.office.views.models import SavedView
 from orders.people import staff_actor
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 logger = logging.getLogger(__name__)
 MAX_SCHEDULES = 30  # of a person

@@ -39,7 +39,7 @@ from orders.office.trials.warnings import warnings_of
 from orders.readable import why_not_a_name
 from orders.restored_guard import is_restored
 from orders.services.entered_numbers import note_numbers
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
 # {code of BBOSS's rules: our message code}. Wrong JSON types are missing: text that people enter can't have them.

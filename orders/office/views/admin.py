@@ -17,7 +17,7 @@ from orders.lists.columns import chosen, columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_words
 from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
-from orders.lists.personal import masked_field
+from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, address_of_list, admin_of, exported_lists, register_list, title_of
 from orders.lists.scope import OwnRows, attributions_of

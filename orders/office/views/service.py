@@ -15,7 +15,7 @@ from notifications.masks import mask_text
 from orders.errors import NotAllowedError
 from orders.office.views.models import SavedView
 from orders.readable import why_not_a_name
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 LONGEST_NAME = SavedView._meta.get_field("name").max_length or 0
 LONGEST_QUERY = 2000  # so that the address of a view is taken by every browser and proxy

@@ -24,7 +24,7 @@ from orders.order_page.order_facts import facts_of, last_event
 from orders.people import staff_actor
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
-from orders.services.order_state import lock_order
+from orders.services.order_writes import lock_order
 
 
 class ChangedMeanwhileError(Exception):

@@ -10,7 +10,7 @@ from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.incidents import COMPENSATED, open_incident
-from orders.services.order_state import add_event, lock_order
+from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.effects import acts_of
 
 

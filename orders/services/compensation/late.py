@@ -7,7 +7,7 @@ import datetime
 
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.incidents import LATE_UNDO, close_troubles, open_incident
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 
 A_DAY = datetime.timedelta(days=1)
 

@@ -21,7 +21,7 @@ from orders.services.incidents import (
     close_troubles,
     end_built_upon,
 )
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import enqueue, schedule_name, wake
 from orders.services.outbox.release import release
 from orders.services.shape import reshape

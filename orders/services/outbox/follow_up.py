@@ -15,7 +15,7 @@ from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import apply_answer, close_removals, settle_given_up_orders
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, lock_incidents, open_incident
 from orders.services.looks import LOOKED, look_after
-from orders.services.order_state import add_event, lock_orders, refresh_states
+from orders.services.order_writes import add_event, lock_orders, refresh_states
 from orders.services.outbox.effects import takes_back
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release

@@ -14,7 +14,7 @@ from orders.db.expressions import OneOf
 from orders.local_time import in_ten_years
 from orders.models import BillingRecord, Dispatch, Order
 from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of, started
-from orders.services.order_state import load_records
+from orders.services.order_writes import load_records
 from orders.shape import Shape, last_moment
 from orders.steps import FIXES, STEPS, Effect
 

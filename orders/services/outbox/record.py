@@ -15,7 +15,7 @@ from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.compensation.plan import may_still_act
-from orders.services.order_state import add_event, add_events, event, load_records, lock_orders
+from orders.services.order_writes import add_event, add_events, event, load_records, lock_orders
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times

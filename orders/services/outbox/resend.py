@@ -21,7 +21,7 @@ from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
-from orders.services.order_state import add_event, lock_order, refresh_states
+from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.effects import (
     bpm_acts,

@@ -28,7 +28,7 @@ from orders.services.incidents import (
     lock_incidents,
     stopping_nobody,
 )
-from orders.services.order_state import add_event, lock_order
+from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.meant import end_beside

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from orders.books import HeldRecord
 from orders.content import canonical_json
 from orders.models import Difference, Order, Reconciliation
-from orders.services.order_state import lock_orders
+from orders.services.order_writes import lock_orders
 from orders.services.reconciliation.differences import close_differences, first_found, keep_age, update_incident
 
 Kind, State = Difference.Kind, Difference.State

@@ -16,7 +16,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order, Reconcilia
 from orders.queries.shapes import is_meant, meant_of, shape_of
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.giving_up import close_removals, given_up_removals
-from orders.services.order_state import add_event, lock_order, lock_orders
+from orders.services.order_writes import add_event, lock_order, lock_orders
 from orders.services.outbox.enqueue import queue_mail, wake
 from orders.services.reconciliation.differences import (
     close_differences,

@@ -20,7 +20,7 @@ from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals
 from orders.services.incidents import PARTNER_PAUSED, close_troubles
-from orders.services.order_state import add_event, find_order, load_records, lock_order, refresh_states
+from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.outcome import ACTED_BEFORE

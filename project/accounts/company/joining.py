@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from notifications.masks import mask_mail
 from orders.people import staff_actor
-from orders.services.order_state import add_event
-from project.accounts.company.people import MAIL_COUNTS, why_not_joined
+from orders.services.order_writes import add_event
+from project.accounts.company.admission import MAIL_COUNTS, why_not_joined
 from project.models import CompanyAccount, User
 
 WHY_NOT = {

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from project.accounts.company.people import let_in
+from project.accounts.company.admission import let_in
 from project.accounts.company.provider import (
     ProviderError,
     call,

@@ -17,8 +17,8 @@ from mozilla_django_oidc.views import OIDCAuthenticationRequestView
 
 from integrations.counting import count_login
 from orders.people import ACCOUNTS
+from project.accounts.company.admission import NotLetInError
 from project.accounts.company.login import CompanyLogIn
-from project.accounts.company.people import NotLetInError
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session

@@ -1,18 +1,13 @@
-"""Starts flows in BPM: the bodies, which are pure, and the call (contract 3.4). Uses no database."""
+"""What BPM is sent to start a flow (contract 3.4). Pure."""
 
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
 from integrations.outbound.formats import bpm_time
-from integrations.outbound.http import check_success, clean, post
 from notifications.recipients import ContactFacts
-from orders.steps import START_FLOW
 
-LONGEST_PROCESS_ID = 128
 SENDER = {"accessSystem": "IBS", "account": "CDN-IBS"}
 TITLE = "业务开通(处理业务开通工单)"
 
@@ -103,17 +98,3 @@ def _customer(facts: FlowFacts) -> dict[str, Any]:
 
 def _user(contact: ContactFacts) -> dict[str, Any]:
     return {"userMail": contact.mail, "userName": contact.name, "userTel": contact.tel}
-
-
-def start_flow(body: bytes, *, key: str, request_id: str) -> str:
-    """Starts a flow with `body` (JSON, UTF-8; one of the two above). Returns BPM's process id, or "" if it names none.
-
-    `key` is the dispatch's key, the same for every attempt. Raises `integrations.outbound.http.PartnerError` unless BPM
-    accepts.
-    """
-    url = settings.BPM_BASE_URL.rstrip("/") + START_FLOW
-    answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
-    check_success(answer)
-    result = answer.data.get("result")
-    given = result.get("processId") if isinstance(result, dict) else None
-    return clean(str(given))[:LONGEST_PROCESS_ID] if isinstance(given, str | int) else ""

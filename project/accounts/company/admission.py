@@ -20,7 +20,7 @@ from django.utils import timezone
 from orders.models import Province
 from orders.people import staff_actor
 from orders.readable import why_not_a_name
-from orders.services.order_state import add_event
+from orders.services.order_writes import add_event
 from project.environment import Grant
 from project.models import CompanyAccount, UsedName, User
 
