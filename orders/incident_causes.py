@@ -150,7 +150,10 @@ CAUSES = {
     ),
     "breaker_open": Cause(
         _("The partner has not answered for a while; its calls wait."),
-        _("Call the partner. Everything goes out by itself when it is back."),
+        _(
+            "Call the partner. Everything goes out by itself when it is back. If a test call gets through from here,"
+            " the worker calls another address or takes another way: have that looked at."
+        ),
     ),
     "partner_paused": Cause(
         _("Calls to the partner are paused by staff; its steps wait."),

@@ -13,6 +13,7 @@ import re
 import ssl
 import uuid
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
@@ -279,8 +280,17 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     elif sent:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
-        code, what = "refused", "no connection"
+        code, what, words = "refused", "no connection", _unreached(error)
     return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_MORE)
+
+
+def _unreached(error: Exception) -> str:
+    """Which address gave no connection, and the system's words, without the libraries' names around them."""
+    inner = getattr(error.args[0], "reason", None) if error.args else None
+    if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
+        return str(error)
+    address = urlsplit(error.request.url if error.request else "")
+    return f"{address.hostname}:{address.port or address.scheme}: {inner.__cause__}"
 
 
 def _handshake_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -98,7 +98,10 @@ ALARMS = {
     "StepsLate": Alarm(
         CRITICAL,
         _("What is due does not go out."),
-        _("Look at the worker: restart it if its log stands still, otherwise look at the load of its machine."),
+        _(
+            "Look at the worker: restart it if it gives no sign of life. If other orders go out, have the database"
+            " looked at for a transaction that nobody ended. Otherwise look at the load of the worker's machine."
+        ),
     ),
     "StepsRetried": Alarm(
         WARNING,

@@ -167,7 +167,7 @@ def reasons(found: dict) -> list[Reason]:
     """What is wrong, worst first."""
     if found["database"]["missing_migrations"]:
         return [Reason("", MIGRATIONS_MISSING)]
-    down = {row["partner"] for row in found["breakers"]}
+    down = {row["partner"]: row["error"] for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
@@ -190,7 +190,10 @@ def reasons(found: dict) -> list[Reason]:
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
-        *(Reason("PartnerDown", f"the breaker of {name} is open: its calls wait", name) for name in sorted(down)),
+        *(
+            Reason("PartnerDown", f"the breaker of {name} is open: its calls wait (last error: {error})", name)
+            for name, error in sorted(down.items())
+        ),
         *(
             Reason("StepsLate", f"the oldest dispatch to {name} has been due for {age:.0f} s", name)
             for name, age in sorted(late.items())

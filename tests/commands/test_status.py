@@ -109,7 +109,7 @@ def incident_open():
 WRONG = {
     "the worker is silent": (worker_silent, ["no worker gave a sign of life within 2 minutes"]),
     "the queue stands": (queue_stands, ["a task has been waiting in the queue for 300 s"]),
-    "a breaker is open": (breaker_open, ["the breaker of bpm is open: its calls wait"]),
+    "a breaker is open": (breaker_open, ["the breaker of bpm is open: its calls wait (last error: refused)"]),
     "a step is late": (step_late, ["the oldest dispatch to bigdata has been due for 121 s"]),
     "a step is retried for long": (
         step_retried,

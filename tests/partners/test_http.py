@@ -211,6 +211,7 @@ def test_a_refused_connection_is_known_not_to_have_happened():
     error = refusal(f"http://127.0.0.1:{port}/x")
     assert (error.code, error.permanent, error.unknown, error.transport) == ("refused", False, False, True)
     assert error.http_status is None
+    assert str(error) == f"no connection (127.0.0.1:{port}: [Errno 111] Connection refused)"
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1/x", "ftp://127.0.0.1/x", "http://[bad/x"])
