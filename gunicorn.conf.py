@@ -8,6 +8,7 @@ import datetime
 import json
 import logging
 import os
+import select
 import subprocess
 import sys
 
@@ -65,3 +66,42 @@ def post_fork(server, worker):
     paths = [os.path.realpath(path) for path in sys.path]
     sys.path[:] = [release, *(path for path in paths if not os.path.exists(os.path.join(path, "gunicorn.conf.py")))]
     os.chdir(release)
+
+
+LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
+
+reloading = False
+pipe = []  # its ends: by it the first new worker of a reload tells the master that it has loaded
+
+
+def on_reload(server):
+    global reloading
+    reloading = True
+
+
+def pre_fork(server, worker):
+    """At a reload the second new worker is made when the first has loaded.
+
+    gunicorn sends the old workers away once it has made all new ones, loaded or not. Loading takes seconds, and on a
+    busy machine more than the 10 in which BBOSS is to be answered. A first worker that dies closes the pipe.
+    """
+    global reloading
+    if reloading:
+        reloading = False
+        pipe[:] = os.pipe()
+    elif pipe:
+        reader, writer = pipe
+        pipe.clear()
+        os.close(writer)
+        if not select.select([reader], [], [], LOADED_WITHIN)[0]:
+            server.log.warning("no new worker has loaded within %s s; the old ones end all the same", LOADED_WITHIN)
+        os.close(reader)
+
+
+def post_worker_init(worker):
+    """Runs in a worker that has loaded."""
+    if pipe:
+        os.write(pipe[1], b"1")
+        for end in pipe:
+            os.close(end)
+        pipe.clear()

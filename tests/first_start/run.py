@@ -57,7 +57,7 @@ def main() -> int:
                 walk(place)
             except (WalkError, NotYetError, requests.RequestException) as error:
                 print(f"\nfirst start: {error}", file=sys.stderr)
-                for log in sorted(place.folder.glob("*.log")):
+                for log in sorted([*place.folder.glob("*.log"), *place.folder.glob("var/log/nginx/*.log")]):
                     tail = log.read_text(errors="replace").splitlines()[-15:]
                     print(f"--- {log.name}", *tail, sep="\n", file=sys.stderr)
                 return 1

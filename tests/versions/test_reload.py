@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,8 +113,10 @@ def shared_desk(tmp_path_factory, postgres):
 def desk(shared_desk):
     """This checkout serves at the start of each test."""
     yield shared_desk
+    old = set(shared_desk.workers())
     shared_desk.lead_to(__version__)
     assert shared_desk.reload_web()
+    shared_desk.until(lambda: not old & set(shared_desk.workers()))  # a later test changes the link again
     shared_desk.until_only(__version__)
 
 
@@ -134,11 +137,32 @@ def test_an_upgrade_and_the_way_back_fail_no_call(desk):
     assert "Traceback" not in desk.log("web"), desk.log("web")
 
 
-@contextlib.contextmanager
-def broken(file: Path) -> Iterator[None]:
+def test_the_old_code_serves_until_the_new_has_loaded(desk, tmp_path):
+    """On a busy machine loading took longer than the 10 s after which nginx answers BBOSS 503."""
+    may_load, old = tmp_path / "may-load", set(desk.workers())
+    wait = f"import os, time\nwhile not os.path.exists({str(may_load)!r}):\n    time.sleep(0.05)\n"
+    with changed(desk.releases[EXPANDED] / "project" / "wsgi.py", wait):
+        desk.lead_to(EXPANDED)
+        try:
+            os.kill(desk.processes["web"].pid, signal.SIGHUP)  # the checks before it would wait as well
+            desk.until(lambda: set(desk.workers()) - old)
+            time.sleep(1)  # time to send the old ones away
+            assert {desk.version() for _ in range(20)} == {__version__}
+        finally:
+            may_load.touch()
+        desk.until_only(EXPANDED)
+
+
+def broken(file: Path) -> contextlib.AbstractContextManager[None]:
     """A module that can't be imported, for a while."""
+    return changed(file, "import nothing_of_this_name\n")
+
+
+@contextlib.contextmanager
+def changed(file: Path, first: str) -> Iterator[None]:
+    """A module that does this before all else, for a while."""
     text = file.read_text(encoding="utf-8")
-    file.write_text("import nothing_of_this_name\n", encoding="utf-8")
+    file.write_text(first + text, encoding="utf-8")
     try:
         yield
     finally:
