@@ -26,6 +26,8 @@ os.environ.update(
     EMAIL_URL="memorymail://",
     EXPORT_MIN_FREE_MB="0",
     CLOCK_SKEW_SECONDS="0",  # tests have clocks of their own
+    SESSION_IDLE_MINUTES="0",  # and move them by days
+    SESSION_MAX_HOURS="0",
     STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
 atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
