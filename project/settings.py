@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",
+    "project.middleware.OldCookieNamesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.HostMiddleware",
     "project.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
@@ -158,6 +159,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
 SESSION_COOKIE_HTTPONLY = True
+if HTTPS_ONLY:  # a browser takes a cookie of such a name from this host alone: none of another host can replace it
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SESSION_IDLE_MINUTES = value("SESSION_IDLE_MINUTES")
 SESSION_MAX_HOURS = value("SESSION_MAX_HOURS")
 # Browser and database keep a session so long after its last use. No browser keeps a cookie for more than 400 days.

@@ -110,7 +110,10 @@ def code_of(answer: requests.Response) -> tuple[int, str]:
 
 def test_an_order_and_a_page(site):
     assert code_of(site.order(1)) == (200, "00000")
-    assert site.call("GET", "/admin/login/").status_code == 200
+    page = site.call("GET", "/admin/login/")
+    assert page.status_code == 200
+    assert re.fullmatch(r"__Host-csrftoken=\w+; .*", page.headers["Set-Cookie"])
+    assert {"Path=/", "Secure"} <= set(page.headers["Set-Cookie"].split("; "))
 
 
 def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
