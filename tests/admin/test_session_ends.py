@@ -173,3 +173,44 @@ def test_nobody_logged_in_and_partners_have_no_session(client, django_assert_num
     with django_assert_num_queries(0):
         assert client.get(PAGE)["Location"] == f"{DOOR}?next={PAGE}"
     assert not client.cookies.get("sessionid")
+
+
+def test_a_page_knows_when_the_session_ends(browser, clock):
+    minutes(clock, 20)
+    assert is_open(browser)
+    minutes(clock, 5)
+    page = browser.get(PAGE, headers={"Desk-Poll": "1"}).content.decode()
+    assert all(f'data-{name}="{count}"' in page for name, count in {"idle": 1500, "hours": 41700}.items())
+
+
+def test_without_an_end_a_page_names_none(browser, clock, settings):
+    settings.SESSION_IDLE_MINUTES = settings.SESSION_MAX_HOURS = 0
+    page = browser.get(PAGE).content.decode()
+    assert 'data-idle=""' in page
+    assert 'data-hours=""' in page
+    assert 'id="session"' not in Client().get(DOOR).content.decode()
+
+
+def test_where_a_session_is_short_its_use_counts_all_the_same(browser, clock, settings):
+    settings.SESSION_IDLE_MINUTES = 1
+    for _ in range(9):
+        clock.shift(datetime.timedelta(seconds=50))
+        assert is_open(browser)
+
+
+@pytest.mark.parametrize("what", ["is_active", "is_staff", "password"])
+def test_a_disabled_account_and_a_changed_password_end_it_with_the_next_page(browser, what):
+    person = User.objects.get(username="wang")
+    if what == "password":
+        person.set_password("another")
+    else:
+        setattr(person, what, False)
+    person.save()
+    assert not is_open(browser)
+
+
+def test_a_lost_role_counts_with_the_next_page(member):
+    staff = member("业务人员")
+    assert is_open(staff)
+    staff.person.groups.clear()
+    assert not is_open(staff)
