@@ -36,6 +36,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from orders.search.page import find_page
         from project.accounts.company.views import end_address
         from project.accounts.emergency import LoginForm
+        from project.accounts.session_ends import seconds_left
         from project.admin_site.site import MenuPage, Parts
         from project.calls_page import calls_page, may_see_calls
         from project.dashboard.all_is_well import dashboard
@@ -46,5 +47,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             MenuPage(Section.SENT, _("Calls of a day"), "calls", may_see_calls, calls_page),
             MenuPage(Section.ENGINE, _("Test calls"), "probes", may_probe, probes_page),
         ]
-        site.parts = Parts(pauses_for, may_pause, why_blind, dashboard, find_page, restored_page, pages, end_address)
+        site.parts = Parts(
+            pauses_for, may_pause, why_blind, dashboard, find_page, restored_page, pages, end_address, seconds_left
+        )
         site.login_form = LoginForm

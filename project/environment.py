@@ -213,6 +213,8 @@ SETTINGS = (
     Setting("OIDC_CLAIM", text, "groups", "the claim that names a person's groups"),
     Setting("OIDC_ROLES", grants, "", "what each group gives: group=role, or group=role:BJ+TJ, with ; between"),
     Setting("PASSWORD_LOGIN", plain, "all", "or emergency: only accounts marked by emergency_account have passwords"),
+    Setting("SESSION_IDLE_MINUTES", whole, "30", "a session ends so long after its last use; 0: never"),
+    Setting("SESSION_MAX_HOURS", whole, "12", "a session ends so long after the log-in; 0: never"),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),

@@ -54,11 +54,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",
+    "project.middleware.OldCookieNamesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.HostMiddleware",
     "project.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "project.accounts.session_ends.SessionEndMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.middleware.PeopleMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -88,7 +90,8 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-# --- Log-ins: five wrong passwords lock an account for an address. The database counts, so all web processes agree.
+# --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_guard has two rules more.
+# The database counts, so all web processes agree.
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -96,6 +99,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_LOGIN = value("PASSWORD_LOGIN")
+AXES_HANDLER = "project.accounts.login_guard.LoginGuard"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
 AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
 AXES_CLIENT_IP_CALLABLE = "project.accounts.login_guard.address_of"  # never a header that we do not trust
@@ -106,6 +110,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise anybody could
 AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
 AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_guard counts in it
 AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
 
 # --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.
@@ -154,6 +159,12 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
 SESSION_COOKIE_HTTPONLY = True
+if HTTPS_ONLY:  # a browser takes a cookie of such a name from this host alone: none of another host can replace it
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_IDLE_MINUTES = value("SESSION_IDLE_MINUTES")
+SESSION_MAX_HOURS = value("SESSION_MAX_HOURS")
+# Browser and database keep a session so long after its last use. No browser keeps a cookie for more than 400 days.
+SESSION_COOKIE_AGE = min(SESSION_MAX_HOURS or 400 * 24, 400 * 24) * 3600
 X_FRAME_OPTIONS = "DENY"
 # The endpoint answers 413 with its own envelope above 2 MiB. Django's limit must not apply before that.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024

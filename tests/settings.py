@@ -28,6 +28,8 @@ os.environ.update(
     CLOCK_SKEW_SECONDS="0",  # tests have clocks of their own
     STATE_DIR=tempfile.mkdtemp(prefix="desk-state-"),
 )
+for setting in ("SESSION_IDLE_MINUTES", "SESSION_MAX_HOURS"):
+    os.environ.setdefault(setting, "0")  # tests move their clocks by days
 atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
 if os.environ.get("DESK_TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = os.environ["DESK_TEST_DATABASE_URL"]

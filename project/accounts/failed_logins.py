@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,6 +14,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import is_unlimited
 from orders.lists.times import ago_field
+from project.accounts.login_guard import forget_failures, guessing_addresses
 from project.models import FailedLogin
 
 
@@ -23,7 +26,8 @@ from project.models import FailedLogin
     same_for_all=True,
 )
 class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
-    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again."""
+    """Unlocking deletes all rows of the account and IP address, so that failures are counted from zero again. What
+    locks the address for all, or slows the account, ends as well."""
 
     list_per_page = 100
     ordering = ["-attempt_time", "-pk"]
@@ -32,6 +36,10 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     search_fields = ["username__startswith", "ip_address__exact"]
     search_help_text = gettext_lazy("user name or address: how it begins, or whole")
     actions = ["unlock"]
+
+    def get_queryset(self, request):
+        locked = guessing_addresses(timezone.now()).filter(ip_address=OuterRef("ip_address"))
+        return super().get_queryset(request).annotate(address_locked=Exists(locked))
 
     def has_unlock_permission(self, request) -> bool:
         """The user must be allowed to delete these rows and see all attributions, as the rows are of all accounts."""
@@ -42,11 +50,14 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         rows = list(queryset)
         LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
         for row in rows:  # those of all browsers, since they are counted together
+            forget_failures(row.username, row.ip_address)
             FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})
 
     @admin.display(description=gettext_lazy("locked out"), empty_value="")
     def locked(self, row):
+        if row.address_locked:
+            return toned_chip("red", _("address locked out"))
         if row.failures_since_start < settings.AXES_FAILURE_LIMIT:
             return None
         return toned_chip("red", _("locked out"))

@@ -45,6 +45,7 @@ class Parts:
     restored_page: Callable
     menu_pages: Sequence[MenuPage]
     end_address: Callable
+    seconds_left: Callable
 
 
 class ChoicesView(AutocompleteJsonView):
@@ -88,6 +89,7 @@ class DeskAdminSite(AdminSite):
             "may_pause": bool(pauses) and self.parts.may_pause(request.user),
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": self.parts.why_blind(request.user),
+            "session_left": self.parts.seconds_left(request),
         }
 
     def get_app_list(self, request, app_label=None):

@@ -138,6 +138,108 @@ def test_partners_are_not_concerned(client):
     assert answer.status_code == 401
 
 
+def guess_from_everywhere(count, name="wang"):
+    """Wrong passwords for one name, each from another IPv4 address."""
+    for number in range(count):
+        assert log_in(name=name, address=f"10.1.{number // 250}.{number % 250}").status_code == 200
+
+
+def test_an_ipv6_network_is_one_caller():
+    answers = [log_in(address=f"2001:db8:0:1::{number}").status_code for number in range(LIMIT)]
+    assert answers == [200] * (LIMIT - 1) + [429]
+    assert log_in("right", address="2001:db8:0:1:ffff::1").status_code == 429
+    assert log_in("right", address="2001:db8:0:2::1").status_code == 302
+
+
+def test_many_failures_over_several_names_lock_the_address(member):
+    with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
+        for number in range(50):
+            assert log_in("right").status_code == 302
+            assert log_in(name=f"name{number % 20}").status_code == 200
+        answer = log_in("right")
+        assert (answer.status_code, answer["Retry-After"]) == (429, "900")
+        assert "此地址" in answer.content.decode()
+        assert log_in("right", address="10.0.0.6").status_code == 302
+        assert "地址已锁定" in member("管理员").get(LIST).content.decode()
+        clock.shift(datetime.timedelta(minutes=16))
+        assert log_in("right").status_code == 302
+
+
+def test_failures_of_few_names_lock_no_office_out():
+    """Four names with their wrong passwords, over and over, lock these four only."""
+    for number in range(60):
+        log_in(name=f"name{number % 4}")
+    assert log_in("right").status_code == 302
+
+
+def test_an_administrator_unlocks_an_address(member):
+    for number in range(50):
+        log_in(name=f"name{number % 20}")
+    assert log_in("right").status_code == 429
+    row = FailedLogin.objects.first()
+    member("管理员").post(LIST, {"action": "unlock", "_selected_action": [row.pk]})
+    assert log_in("right").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["wang", "nobody"])
+def test_a_name_that_everybody_guesses_is_slow_and_not_locked(name):
+    """The first try gets a ticket; five seconds later the right password is taken."""
+    with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
+        guess_from_everywhere(100, name)
+        browser = Client()
+        right = {"username": name, "password": "right"}
+        answer = browser.post(URL, right)
+        assert (answer.status_code, answer["Retry-After"]) == (429, "5")
+        assert "5 秒" in answer.content.decode()
+        clock.shift(datetime.timedelta(seconds=4))
+        assert browser.post(URL, right).status_code == 429
+        clock.shift(datetime.timedelta(seconds=1))
+        assert browser.post(URL, right).status_code == (302 if name == "wang" else 200)
+
+
+def test_a_ticket_is_for_one_wrong_password_one_name_and_one_address():
+    with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
+        guess_from_everywhere(100)
+        guess_from_everywhere(100, "li")
+        browser = Client()
+        wrong, right = ({"username": "wang", "password": password} for password in ("wrong", "right"))
+        browser.post(URL, wrong)
+        clock.shift(datetime.timedelta(seconds=6))
+        assert browser.post(URL, right, REMOTE_ADDR="10.9.9.9").status_code == 429
+        clock.shift(datetime.timedelta(seconds=6))
+        assert browser.post(URL, wrong).status_code == 429
+        clock.shift(datetime.timedelta(seconds=6))
+        assert browser.post(URL, {"username": "li", "password": "x"}).status_code == 429
+        clock.shift(datetime.timedelta(seconds=6))
+        browser.post(URL, right)
+        clock.shift(datetime.timedelta(seconds=6))
+        assert browser.post(URL, wrong).status_code == 200
+        assert browser.post(URL, right).status_code == 429
+        clock.shift(datetime.timedelta(minutes=6))
+        assert browser.post(URL, right).status_code == 429
+
+
+@pytest.mark.parametrize("ticket", ["", "x", "a:b:c", "{}:x:y"])
+def test_a_forged_ticket_is_none(ticket):
+    guess_from_everywhere(100)
+    browser = Client()
+    browser.cookies["login_ticket"] = ticket
+    assert browser.post(URL, {"username": "wang", "password": "right"}).status_code == 429
+
+
+def test_slowness_ends_an_hour_later():
+    with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
+        guess_from_everywhere(100)
+        clock.shift(datetime.timedelta(minutes=61))
+        assert log_in("right").status_code == 302
+
+
+def test_a_command_ends_slowness():
+    guess_from_everywhere(100)
+    call_command("axes_reset_username", "wang")
+    assert log_in("right").status_code == 302
+
+
 def test_an_administrator_lets_them_in_again(member):
     lock()
     admin = member("管理员")

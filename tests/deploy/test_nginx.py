@@ -51,7 +51,7 @@ class Site:
         servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
         text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
-        assert count == 7
+        assert count == 8
         (servers / "ibs.conf").write_text(text)
         desk.start_program("nginx", nginx_command(folder), cwd=folder)
 
@@ -110,7 +110,10 @@ def code_of(answer: requests.Response) -> tuple[int, str]:
 
 def test_an_order_and_a_page(site):
     assert code_of(site.order(1)) == (200, "00000")
-    assert site.call("GET", "/admin/login/").status_code == 200
+    page = site.call("GET", "/admin/login/")
+    assert page.status_code == 200
+    assert re.fullmatch(r"__Host-csrftoken=\w+; .*", page.headers["Set-Cookie"])
+    assert {"Path=/", "Secure"} <= set(page.headers["Set-Cookie"].split("; "))
 
 
 def test_pages_that_stand_still_do_not_keep_bboss_waiting(site):
@@ -178,6 +181,22 @@ def test_a_form_that_is_too_large_is_a_page(site):
     answer = site.call("POST", "/admin/login/", data=LARGE)
     assert (answer.status_code, answer.headers["Content-Type"]) == (413, "text/html; charset=utf-8")
     assert "文件过大" in answer.text
+
+
+def test_log_ins_of_one_address_are_bounded(site):
+    """Other addresses log in meanwhile, and the page itself is always shown."""
+    form = {"username": "nobody", "password": "guess"}
+
+    def guess(_number):
+        return site.call("POST", "/admin/login/", data=form, from_address="127.0.0.3")
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(guess, range(60)))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert 0 < len(refused) < 60
+    assert ("登录过于频繁" in refused[0].text, refused[0].headers["Retry-After"]) == (True, "5")
+    assert site.call("GET", "/admin/login/", from_address="127.0.0.3").status_code == 200
+    assert site.call("POST", "/admin/login/", data=form).status_code == 403  # the desk's answer: no token of a form
 
 
 def test_an_info_security_file_may_be_larger_than_other_forms(site):

@@ -32,12 +32,22 @@ document.addEventListener("keydown", (event) => {
     });
 });
 
-/* Keeps typed text in this tab until the form is accepted, since a log-in may end meanwhile. */
+/* Keeps typed text in this tab until the form is accepted, since a log-in may end meanwhile: for an hour, and for this
+   account alone. session.js clears it at the log-out. */
+const DRAFT_KEPT = 3600 * 1000;
+const account = document.getElementById("session")?.dataset.account;
+
+function readDraft(key) {
+    const { text, at } = JSON.parse(sessionStorage.getItem(key) || "{}");
+    return Date.now() - at < DRAFT_KEPT ? text : "";
+}
+
 document.querySelectorAll("[data-draft]").forEach((field) => {
-    const key = `draft:${location.pathname}:${field.name}`;
-    if (!field.value) field.value = sessionStorage.getItem(key) || "";
-    else sessionStorage.setItem(key, field.value);
-    field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
+    const key = `draft:${account}:${location.pathname}:${field.name}`;
+    const keep = () => sessionStorage.setItem(key, JSON.stringify({ text: field.value, at: Date.now() }));
+    if (!field.value) field.value = readDraft(key);
+    else keep();
+    field.addEventListener("input", keep);
 });
 
 if (document.querySelector(".order-head, .model-incident.change-form")) {

@@ -1,0 +1,115 @@
+"""When a session of staff ends (contract 4, SESSION_IDLE_MINUTES and SESSION_MAX_HOURS; 0: never).
+
+Both times lie in the session itself, as seconds since 1970: when it began, and when it was last used. So a page needs
+no query more, and a session is written at most once a minute.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout, user_logged_in
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+BEGAN, USED = "desk_began", "desk_used"
+IDLE, HOURS = "idle", "hours"
+WRITTEN_EVERY = 60.0
+"""So a session may end a minute early. Where it ends after few minutes, its use is written a little more often."""
+STEP = 120.0
+"""A clock that is further behind the last use was put back. Less is how far the clocks of two machines may differ."""
+PAGES = "/admin/"
+POLL_HEADER, POLL_MARK = "Desk-Poll", "watch"
+
+
+def is_poll(request: HttpRequest) -> bool:
+    """Whether a page asks by itself, which is no use of the session: a script says so by the header `Desk-Poll`, a page
+    that loads itself again by `watch` in its address."""
+    return POLL_HEADER in request.headers or (request.method == "GET" and POLL_MARK in request.GET)
+
+
+@dataclass(frozen=True)
+class Times:
+    began: float
+    used: float
+
+    def at(self, now: float) -> "Times":
+        """These times by a clock that was put back: what has passed has passed, and not a second is won."""
+        back = self.used - now
+        return Times(self.began - back, now) if back > STEP else self
+
+    def why_over(self, now: float) -> str | None:
+        """`idle` or `hours` if the session is over, else None."""
+        if settings.SESSION_MAX_HOURS and now - self.began >= settings.SESSION_MAX_HOURS * 3600:
+            return HOURS
+        if settings.SESSION_IDLE_MINUTES and now - self.used >= settings.SESSION_IDLE_MINUTES * 60:
+            return IDLE
+        return None
+
+
+def begin(sender, request: HttpRequest, **kwargs) -> None:
+    """Starts the times at a log-in, also at one over an open session of the same account."""
+    _keep(request, Times(*[timezone.now().timestamp()] * 2))
+
+
+user_logged_in.connect(begin, dispatch_uid="session_begins")
+
+
+def _keep(request: HttpRequest, times: Times) -> None:
+    request.session[BEGAN], request.session[USED] = times.began, times.used
+
+
+def _times(request: HttpRequest, now: float) -> Times:
+    """The session's times. One that was open before the desk knew any begins now."""
+    return Times(request.session.get(BEGAN, now), request.session.get(USED, now))
+
+
+class SessionEndMiddleware:
+    """Ends sessions that are over, and notes the use of the others. Stands behind Django's log-in, for staff."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(PAGES) and SESSION_KEY in request.session:
+            now = timezone.now().timestamp()
+            kept = _times(request, now)
+            times = kept.at(now)
+            if why := times.why_over(now):
+                logout(request)
+                return _to_the_door(request, why)
+            if not is_poll(request) and now - times.used >= _written_every():
+                times = Times(times.began, now)
+            if times != kept or BEGAN not in request.session:
+                _keep(request, times)
+        return self.get_response(request)
+
+
+def _written_every() -> float:
+    return min(WRITTEN_EVERY, settings.SESSION_IDLE_MINUTES * 6) if settings.SESSION_IDLE_MINUTES else WRITTEN_EVERY
+
+
+def seconds_left(request: HttpRequest) -> dict[str, int]:
+    """In how many seconds the session ends, for the page to say so: `idle` without use, `hours` whatever is done.
+
+    `period`: how long it lasts without use. Without what never ends it, and empty where nobody is logged in.
+    """
+    if SESSION_KEY not in request.session:
+        return {}
+    now = timezone.now().timestamp()
+    times = _times(request, now)
+    ends = {
+        IDLE: (settings.SESSION_IDLE_MINUTES * 60, times.used),
+        HOURS: (settings.SESSION_MAX_HOURS * 3600, times.began),
+    }
+    left = {name: max(0, int(since + period - now)) for name, (period, since) in ends.items() if period}
+    return left | {"period": settings.SESSION_IDLE_MINUTES * 60}
+
+
+def _to_the_door(request: HttpRequest, why: str) -> HttpResponse:
+    """Leads to the log-in, which says why and leads back, and that what a form sent was not done."""
+    door = reverse("admin:login")
+    leads_to = reverse("admin:index") if request.path in {door, reverse("admin:logout")} else request.get_full_path()
+    query = {"next": leads_to, "ended": why} | ({"sent": 1} if request.method == "POST" else {})
+    return HttpResponseRedirect(f"{door}?{urlencode(query)}")
