@@ -289,7 +289,7 @@ def _unreached(error: Exception) -> str:
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
         return str(error)
-    address = urlsplit(error.request.url if error.request else "")
+    address = urlsplit(str(error.request.url) if error.request else "")
     return f"{address.hostname}:{address.port or address.scheme}: {inner.__cause__}"
 
 
