@@ -65,3 +65,13 @@ def post_fork(server, worker):
     paths = [os.path.realpath(path) for path in sys.path]
     sys.path[:] = [release, *(path for path in paths if not os.path.exists(os.path.join(path, "gunicorn.conf.py")))]
     os.chdir(release)
+
+
+def post_worker_init(worker):
+    """Names the settings that changed since the last start, once a worker has loaded the application."""
+    from django.db import connections
+
+    from project.settings_trail import note_settings
+
+    note_settings()
+    connections.close_all()
