@@ -1,5 +1,5 @@
-"""The whole trail (contract 5, `audit`): its own rows, events of people and of the company log-in, and Django's log
-entries. Each act stands in one of the three, and is read from there."""
+"""The whole trail (contract 5, `audit`): its own rows, events of people, other systems and the company log-in, and
+Django's log entries. Each act stands in one of the three, and is read from there."""
 
 import datetime
 import heapq
@@ -74,7 +74,7 @@ def _parts(asked: Asked) -> Iterator[Iterator[Act]]:
         rows = rows.filter(about=asked.order.number)
         events = events.filter(order=asked.order)
     yield (_of_row(row) for row in asked.between(rows, "at").iterator(BATCH))
-    others = Q(actor__startswith="command:") | Q(actor=COMPANY)
+    others = Q(actor__startswith="command:") | Q(actor__startswith="api:") | Q(actor=COMPANY)
     for some in (events.filter(IsOfStaff("actor")), events.filter(others)):
         some = some.filter(actor__in=_actors(asked.user)) if asked.user else some
         yield (_of_event(row) for row in asked.between(some, "at").iterator(BATCH))

@@ -20,6 +20,7 @@ DAY = shanghai("2026-11-25 10:00")
 def acts():
     li, order = make.UserFactory(username="li"), make.OrderFactory(number="100A1")
     make.OrderEventFactory(order=order, at=DAY + HOUR, actor="staff:li", kind="waived", data={"reason": "13712345678"})
+    make.OrderEventFactory(order=None, at=DAY + 1.5 * HOUR, actor="api:crm", kind="personal_data_seen", data={})
     make.OrderEventFactory(order=order, at=DAY, actor="worker", kind="planned")
     make.OrderEventFactory(order=None, at=DAY + 2 * HOUR, actor="company", kind="account_roles", data={"account": "wu"})
     make.OrderEventFactory(order=None, at=DAY + 3 * HOUR, actor="command:li", kind="pruned")
@@ -40,10 +41,18 @@ def kinds(rows):
 
 def test_all_of_it_the_oldest_first(acts, capsys):
     rows = printed(capsys)
-    assert kinds(rows) == ["login", "waived", "account_roles", "pruned", "changed -", "login_failed"]
+    assert kinds(rows) == [
+        "login",
+        "waived",
+        "personal_data_seen",
+        "account_roles",
+        "pruned",
+        "changed -",
+        "login_failed",
+    ]
     assert set(rows[0]) == {"at", "who", "from", "what", "about", "details"}
     assert (rows[0]["at"], rows[0]["who"], rows[0]["from"]) == ("2026-11-25T10:00:00+08:00", "staff:li", "10.0.0.1")
-    assert (rows[1]["about"], rows[5]["from"]) == ("100A1", "10.0.0.9")
+    assert (rows[1]["about"], rows[6]["from"]) == ("100A1", "10.0.0.9")
     assert "13712345678" not in str(rows)
 
 
@@ -54,7 +63,7 @@ def test_all_of_it_the_oldest_first(acts, capsys):
         ({"user": "nobody"}, []),
         ({"order": "100A1"}, ["waived"]),
         ({"since": "2026-11-26"}, ["login_failed"]),
-        ({"until": "2026-11-25"}, ["login", "waived", "account_roles", "pruned", "changed -"]),
+        ({"until": "2026-11-25"}, ["login", "waived", "personal_data_seen", "account_roles", "pruned", "changed -"]),
     ],
 )
 def test_a_part_of_it(acts, capsys, options, wanted):
@@ -67,7 +76,7 @@ def test_one_line_each_for_people(acts, capsys):
     call_command("audit")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2026-11-25 10:00:00  staff:li  10.0.0.1")
-    assert len(lines) == 7
+    assert len(lines) == 8
 
 
 @pytest.mark.parametrize(
