@@ -11,6 +11,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 
 from gunicorn.glogging import Logger
 
@@ -99,9 +100,20 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Runs in a worker that has loaded."""
+    """Runs in a worker that has loaded: tells the master, and notes the start. No call waits for a slow database then."""
     if pipe:
         os.write(pipe[1], b"1")
         for end in pipe:
             os.close(end)
         pipe.clear()
+    threading.Thread(target=note_start, daemon=True).start()
+
+
+def note_start():
+    """Names the settings that changed since the last start. What it needs exists once the application is loaded."""
+    from django.db import connections
+
+    from project.settings_trail import note_settings
+
+    note_settings()
+    connections.close_all()

@@ -13,13 +13,16 @@ class ProjectConfig(AppConfig):
     def ready(self):
         from integrations.worker.schedules import every_five_minutes
         from orders.newest_server import is_behind
-        from project import checks, deployment  # noqa: F401  registers them; their models need the apps to be ready
+        from project import checks, command_line, deployment  # noqa: F401  registers them, once the apps are ready
+        from project.accounts import login_trail  # noqa: F401  its signals
+        from project.command_trail import note_command
         from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
 
         DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
         every_five_minutes.append(watch_alarms)
+        command_line.noted_by.append(note_command)
 
 
 class DeskAdminConfig(admin_apps.AdminConfig):

@@ -1,10 +1,11 @@
 """`manage.py`: an error is one line on stderr and an exit code (contract section 5)."""
 
 import sys
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import ManagementUtility
 from django.core.management.base import CommandParser
 from django.db import Error, OperationalError
 
@@ -19,6 +20,18 @@ MAKE_AN_EMERGENCY_ACCOUNT = {"emergency_account", "createsuperuser", "changepass
 LIMITS = {"worker": WORKER, "qcluster": WORKER, "deliver": WORKER, "migrate": NEVER, "backup": NEVER, "restore": NEVER}
 NO_SUCH_TABLE_OR_COLUMN = {"42P01", "42703"}  # PostgreSQL's codes; for SQLite both are operational errors
 
+noted_by: list[Callable] = []
+"""What notes commands. project/apps.py adds it at start: it needs the models."""
+
+
+class DeskUtility(ManagementUtility):
+    def fetch_command(self, subcommand):
+        """Notes the command. Django asks for it once its settings and models are loaded, just before it runs."""
+        command = super().fetch_command(subcommand)
+        for note in noted_by:
+            note(self.argv, done=False)
+        return command
+
 
 def run(argv: list[str]) -> None:
     """Runs a command. A wrong argument, a wrong setting or a database that is away ends it with one line."""
@@ -32,7 +45,9 @@ def run(argv: list[str]) -> None:
     limit_statements(LIMITS.get(command, COMMAND))
     try:
         _stop_where_production_lacks(command, argv)
-        execute_from_command_line(argv)
+        DeskUtility(argv).execute()
+        for note in noted_by:
+            note(argv, done=True)
     except ImproperlyConfigured as error:  # a missing or wrong setting: its name is enough
         sys.exit(_line_each(argv, str(error).splitlines()))
     except Error as error:

@@ -18,6 +18,7 @@ from project.database.options import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be calculated
+LEAST_AUDIT_DAYS = 180  # the database keeps the trail as long, whatever is set (orders/db/trail_guard.py)
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
@@ -66,6 +67,10 @@ def whole(name: str, given: str) -> int:
 
 def positive(name: str, given: str) -> int:
     return _number(name, given, 1)
+
+
+def audit_days(name: str, given: str) -> int:
+    return _number(name, given, LEAST_AUDIT_DAYS)
 
 
 def _number(name: str, given: str, least: int) -> int:
@@ -215,6 +220,7 @@ SETTINGS = (
     Setting("PASSWORD_LOGIN", plain, "all", "or emergency: only accounts marked by emergency_account have passwords"),
     Setting("SESSION_IDLE_MINUTES", whole, "30", "a session ends so long after its last use; 0: never"),
     Setting("SESSION_MAX_HOURS", whole, "12", "a session ends so long after the log-in; 0: never"),
+    Setting("AUDIT_DAYS", audit_days, "180", "how long the trail is kept; at least 180"),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),

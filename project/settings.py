@@ -122,6 +122,10 @@ OIDC_NAME = value("OIDC_NAME")
 OIDC_CLAIM = value("OIDC_CLAIM")
 OIDC_ROLES = value("OIDC_ROLES")
 
+# --- The trail of who did what (审计)
+
+AUDIT_DAYS = value("AUDIT_DAYS")
+
 # --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
 DATABASE_POOLER = value("DATABASE_POOLER")

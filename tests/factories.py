@@ -1,5 +1,7 @@
 """Rows for tests: plain values and sequences, nothing random. Provinces and service types come with the migrations."""
 
+import datetime
+
 import factory
 from factory.django import DjangoModelFactory
 
@@ -24,6 +26,7 @@ from orders.models import (
     OrderDomain,
     OrderEvent,
     OrderFiles,
+    TrailEntry,
     TrialClaim,
     TrialEnd,
     TrialShape,
@@ -225,6 +228,18 @@ class OrderEventFactory(DjangoModelFactory):
     actor = "bboss"
     kind = "received"
     data = factory.Dict({"note": "示例"})
+
+
+class TrailEntryFactory(DjangoModelFactory):
+    class Meta:
+        model = TrailEntry
+
+    at = NOW
+    keep_until = factory.LazyAttribute(lambda row: row.at + datetime.timedelta(days=180))
+    actor = "staff:李四"
+    code = "login"
+    about = "李四"
+    address = "10.0.0.1"
 
 
 class InboundMessageFactory(DjangoModelFactory):

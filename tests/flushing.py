@@ -1,7 +1,7 @@
 """What the suite adds to the flush after a test with real transactions.
 
-SQLite flushes by DELETE, which the guard of approvals.append_only refuses. The flush takes the guard off and on again
-inside its own transaction, so every test runs with the guard. Production code can't do this.
+SQLite flushes by DELETE, which the guards of approvals.append_only and orders.db.trail_guard refuse. The flush takes
+them off and on again inside its own transaction, so every test runs with them. Production code can't do this.
 
 The flush also removes the rows that migrations add: roles, provinces, service types. It puts them back, so that tests
 may run in any order. The database's own name is another one then: this machine remembers how far it saw the old one.
@@ -13,6 +13,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.sqlite3.base import DatabaseOperations
 
 from approvals import append_only
+from orders.db import trail_guard
 from orders.models import Timeline
 from orders.models.timeline import new_name
 
@@ -23,9 +24,10 @@ def flush_passes_the_guard():
 
     def unguarded(self, style, tables, **options):
         statements = plain(self, style, tables, **options)
-        if append_only.TABLE not in tables:
-            return statements
-        return [*append_only.drop_statements("sqlite"), *statements, *append_only.create_statements("sqlite")]
+        for guard in (append_only, trail_guard):
+            if guard.TABLE in tables:
+                statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
+        return statements
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "sql_flush", unguarded)

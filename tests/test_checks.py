@@ -266,9 +266,7 @@ def test_an_argument_that_is_no_text_is_named():
 @pytest.mark.parametrize("asked", ["SELECT 1 FROM nothing", "SELECT nothing FROM orders_order"])
 def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes
-    monkeypatch.setattr(
-        "project.command_line.execute_from_command_line", lambda argv: connection.cursor().execute(asked)
-    )
+    monkeypatch.setattr("project.command_line.DeskUtility.execute", lambda self: connection.cursor().execute(asked))
     with pytest.raises(
         SystemExit, match="^manage.py: the database does not answer, or lacks its migrations: .*nothing"
     ):

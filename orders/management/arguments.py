@@ -16,10 +16,11 @@ def add_by(parser: argparse.ArgumentParser) -> None:
 
 def actor(by: str | None) -> str:
     """`command:NAME`; NAME is the OS user unless given, `unknown` where the machine knows none."""
-    return f"command:{(by or '').strip() or _os_user()}"
+    return f"command:{(by or '').strip() or os_user()}"
 
 
-def _os_user() -> str:
+def os_user() -> str:
+    """The machine's account, whatever `--by` says."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number without a name

@@ -13,6 +13,7 @@ from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderF
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
 from orders.models.timeline import Timeline
+from orders.models.trail import TrailEntry
 
 __all__ = [
     "AcceptedCall",
@@ -41,6 +42,7 @@ __all__ = [
     "SearchProgress",
     "ServiceType",
     "Timeline",
+    "TrailEntry",
     "TrialClaim",
     "TrialEnd",
     "TrialShape",

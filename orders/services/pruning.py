@@ -1,4 +1,5 @@
-"""Removes old inbound messages, and old attempts of finished orders (contract section 5, `prune`).
+"""Removes old inbound messages, old attempts of finished orders, and the trail that need not be kept (contract section
+5, `prune`; 4, AUDIT_DAYS).
 
 Repeats of an order need some rows, which stay for good: the order with its content's hash and first transIDH, and the
 accepted transIDOs. Events and approvals stay too. Rows are removed in small batches, oldest first, each in a short
@@ -13,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
 from orders.services.order_writes import add_event
+from orders.services.trail import prune_trail
 
 BATCH = 1000
 LEAST_DAYS = 30
@@ -28,6 +30,7 @@ class Pruned:
 
     messages: int = 0
     attempts: int = 0
+    trail: int = 0
 
 
 def prune(
@@ -38,7 +41,8 @@ def prune(
     refused_before: datetime.datetime | None = None,
     on_progress: Callable[[Pruned], None] = lambda _: None,
 ) -> Pruned:
-    """Removes messages received, and attempts begun, before `before`. Returns how many of each.
+    """Removes messages received, and attempts begun, before `before`, and the trail's rows that AUDIT_DAYS
+    lets go. Returns how many of each.
 
     Messages without a right token and signature are removed if they are older than `refused_before` (by default
     `before`). An attempt is removed only if its order is finished, and has no open incident and no step that failed or
@@ -52,6 +56,7 @@ def prune(
     for rows in _batches(Attempt.objects.all(), "started_at", before):
         pruned.attempts += _of_finished(rows).delete()[0]
         on_progress(pruned)
+    pruned.trail = prune_trail(now=now)
     add_event(None, "pruned", by=by, now=now, before=before.isoformat(), **vars(pruned))
     return pruned
 

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db import models
 
 from approvals.models import ApprovalRecord
+from orders.models import TrailEntry
 
 LET_THROUGH = {
     "IBS": "the desk's name",
@@ -84,7 +85,7 @@ def english(answers: dict) -> dict:
 
 def fill_with_digits_and_chinese() -> None:
     """Fills all that people and partners write into rows; what the desk logs of a partner is English."""
-    for model in admin.site._registry.keys() - {ApprovalRecord}:  # nobody can change one
+    for model in admin.site._registry.keys() - {ApprovalRecord, TrailEntry}:  # nobody can change one
         for row in model._base_manager.all():
             if values := _values(row):
                 model._base_manager.filter(pk=row.pk).update(**values)

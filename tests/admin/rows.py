@@ -62,6 +62,7 @@ ALL_MAKERS = {
     "orders_savedview": lambda: make.SavedViewFactory(role=Group.objects.get(name="管理员")),
     "orders_bulkrun": make.BulkRunFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
+    "orders_trailentry": make.TrailEntryFactory,
     "orders_trialupload": make.TrialUploadFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),

@@ -77,6 +77,7 @@ def rows_with_people():
     found = rows()
     order = found["orders_order"]
     found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)  # never changes later
+    found["orders_trailentry"] = make.TrailEntryFactory(code="command", about=SAID, data={"words": SAID})  # nor this
     for name, texts in FIELDS.items():
         type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
     incident = found["orders_incident"]

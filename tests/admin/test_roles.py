@@ -65,6 +65,7 @@ ACTS = {
     "change_user": "no  no  no  yes no",
     "view_group": "no  no  yes yes no",
     "view_logentry": "no  no  yes yes no",
+    "view_trailentry": "no  no  yes yes no",
     "view_failedlogin": "no  no  yes yes no",
     "delete_failedlogin": "no  no  no  yes no",
     "view_apitoken": "no  no  no  yes yes",

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import OrderEvent
+from orders.models import OrderEvent, TrailEntry
 from project.accounts.company.admission import MAIL_COUNTS
 from project.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
@@ -313,3 +313,12 @@ def test_who_may_only_look_sees_the_state_and_no_number(browser, account):
     page = client.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
     assert "已关联公司账号。" in page
     assert "secret-number" not in page
+
+
+def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
+    user = user_of(browser(groups=["ibs-bj"]))
+    browser(groups=[])
+    let_in, refused = TrailEntry.objects.order_by("pk")
+    assert (let_in.code, let_in.account_id, let_in.data) == ("login", user.pk, {"way": "company"})
+    assert (refused.code, refused.actor, refused.about) == ("login_refused", "company", user.get_username())
+    assert refused.data == {"why": "no_group"}

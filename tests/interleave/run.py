@@ -161,16 +161,18 @@ def filled_tables() -> set[str]:
 
 
 def empty_tables(kept: set[str]) -> None:
-    """All others become empty. SQLite's guard of the approval history is taken off for that (tests/flushing.py)."""
+    """All others become empty. SQLite's guards are taken off for that (tests/flushing.py)."""
     from django.core.management.color import no_style
     from django.db import connection, transaction
 
     from approvals import append_only
+    from orders.db import trail_guard
 
     tables = [name for name in connection.introspection.django_table_names(only_existing=True) if name not in kept]
     statements = connection.ops.sql_flush(no_style(), tables)
     if connection.vendor == "sqlite":
-        statements = [*append_only.drop_statements("sqlite"), *statements, *append_only.create_statements("sqlite")]
+        for guard in (append_only, trail_guard):
+            statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

@@ -47,7 +47,7 @@ def exported(client, query="", name="orders", **form):
 @pytest.mark.parametrize("name", sampled(exported_lists(), every=4))
 def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
-    staff, opts = member("业务人员"), admin_of(name).opts
+    staff, opts = member("审计员"), admin_of(name).opts
     page = staff.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")).content.decode()
     assert f'href="{new(name)}?"' in page
     form = staff.get(new(name)).context["form"]

@@ -18,6 +18,7 @@ def large_reads(name, user, columns=None):
     """The large columns that the export's queries name, once for each query."""
     for _ in range(3):
         of_order(make.OrderFactory(attribution_id="BJ"))
+        make.TrailEntryFactory()
     found = ExportedList(name, "", user)
     table = found.table(columns or [*found.columns], personal=True, by="staff:x")
     with CaptureQueriesContext(connection) as captured:

@@ -83,7 +83,7 @@ def test_a_view_keeps_filter_search_order_and_columns(member):
 
 @pytest.mark.parametrize("name", sampled(exported_lists(), every=4))
 def test_every_list_has_views(member, name):
-    staff = member(BUSINESS)
+    staff = member(ADMINISTRATOR)
     of_order(make.OrderFactory(attribution_id="BJ"))
     answer = save(staff, query="", of=name, name="x")
     assert answer.status_code == 200
@@ -179,7 +179,10 @@ def test_a_list_without_views_is_unknown(member):
     assert staff.get(f"{VIEWS}save/orders/").status_code == 405
 
 
-@pytest.mark.parametrize("letters, name", sampled(itertools.product([["BJ"], ["BJ", "GD"]], exported_lists()), every=5))
+OF_PROVINCES = [name for name in exported_lists() if name != "trail"]  # its rows are of none: limited people see none
+
+
+@pytest.mark.parametrize("letters, name", sampled(itertools.product([["BJ"], ["BJ", "GD"]], OF_PROVINCES), every=5))
 def test_a_view_keeps_to_what_its_maker_saw(member, letters, name):
     """Under a colleague's account without a limit it shows what its name promises, not all provinces."""
     for of in ("BJ", "GD", "SH"):

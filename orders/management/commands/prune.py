@@ -44,4 +44,5 @@ class Command(BaseCommand):
                 now=now,
                 on_progress=lambda done: bar.reach(done.messages + done.attempts),
             )
-        self.stdout.write(f"removed {pruned.messages} inbound messages and {pruned.attempts} attempts")
+        rows = f"{pruned.messages} inbound messages and {pruned.attempts} attempts"
+        self.stdout.write(f"removed {rows}, and {pruned.trail} rows of the trail")

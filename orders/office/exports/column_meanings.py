@@ -120,6 +120,14 @@ OF_LIST = {
         "more": gettext_lazy("the reason that was given, or a detail"),
         "moment": gettext_lazy("when it happened"),
     },
+    "trail": {
+        "what": gettext_lazy("what happened"),
+        "about_words": gettext_lazy("the account, the command, or the machine that started"),
+        "who": gettext_lazy("who did it; empty: nobody had logged in"),
+        "address": gettext_lazy("the address of the caller; of a command the machine and its account"),
+        "more": gettext_lazy("the way of a log-in, a command's words, or settings from what to what"),
+        "moment": gettext_lazy("when it happened"),
+    },
     "bulk": {
         "row": gettext_lazy("the order or incident that was acted on"),
         "outcome": gettext_lazy("what came of it"),

@@ -31,11 +31,14 @@ COMPANY = "company"
 
 
 class NotLetInError(Exception):
-    """The provider knows this person, and the desk does not let them in. `code`: `no_group` or `disabled`."""
+    """The provider knows this person, and the desk does not let them in.
 
-    def __init__(self, code: str):
+    `code`: `no_group` or `disabled`. `person`: the account's user name, else the provider's `sub`.
+    """
+
+    def __init__(self, code: str, person: str):
         super().__init__(code)
-        self.code = code
+        self.code, self.person = code, person
 
 
 def let_in(claims: dict) -> User:
@@ -50,9 +53,9 @@ def let_in(claims: dict) -> User:
             user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
             _give(user, given, now=now)
     if user is not None and not (user.is_active and user.is_staff):
-        raise NotLetInError("disabled")
+        raise NotLetInError("disabled", user.get_username())
     if user is None or not given:
-        raise NotLetInError("no_group")
+        raise NotLetInError("no_group", user.get_username() if user else claims["sub"])
     return user
 
 

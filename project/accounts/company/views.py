@@ -20,6 +20,7 @@ from orders.people import ACCOUNTS
 from project.accounts.company.admission import NotLetInError
 from project.accounts.company.login import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
+from project.accounts.login_trail import note_not_let_in
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
 STATE_SECONDS = 600  # how long somebody may take at the provider
@@ -62,6 +63,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except ProviderError as error:
         return _refused(request, "away", str(error))
     except NotLetInError as error:
+        note_not_let_in(request, error)
         return _refused(request, error.code, error.code)
     except (SuspiciousOperation, jwt.PyJWTError, ValueError, TypeError, KeyError) as error:
         return _refused(request, "wrong", f"{type(error).__name__}: {error}")

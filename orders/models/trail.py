@@ -1,0 +1,45 @@
+"""The trail (审计): log-ins, commands and starts, which no other row holds (contract 4, AUDIT_DAYS; 5, `audit`)."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class TrailEntry(models.Model):
+    """One act. The database refuses to change it, and to delete it before `keep_until` (orders/db/trail_guard.py).
+
+    `actor` and `account_id` are as in OrderEvent; `actor` is empty where nobody has proved who they are. `about`: the
+    account or command it is about. `address`: the caller's, or MACHINE:USER of a command. `data`: more, with `from` and
+    `to` where something changed.
+    """
+
+    class Code(models.TextChoices):
+        LOGIN = "login", _("Logged in")
+        LOGIN_FAILED = "login_failed", _("Failed to log in")
+        LOGIN_LOCKED = "login_locked", _("Log-in locked after failures")
+        LOGIN_REFUSED = "login_refused", _("The company log-in's person was not let in")
+        LOGOUT = "logout", _("Logged out")
+        COMMAND = "command", _("Ran a command")
+        SETTINGS = "settings", _("Started with other settings")
+
+    at = models.DateTimeField(_("at"), db_index=True)
+    keep_until = models.DateTimeField(_("kept until"))
+    actor = models.CharField(_("actor"), max_length=160, blank=True)
+    account_id = models.BigIntegerField(null=True, editable=False)
+    code = models.CharField(_("act"), max_length=32, choices=Code)
+    about = models.CharField(pgettext_lazy("trail", "about"), max_length=200, blank=True)
+    address = models.CharField(_("from where"), max_length=200, blank=True)
+    data = models.JSONField(_("details"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = pgettext_lazy("trail", "audit entry")
+        verbose_name_plural = pgettext_lazy("trail", "audit")
+        ordering = ["pk"]
+        default_permissions = ["view"]
+        indexes = [
+            models.Index(fields=["actor"], name="trail_of_person"),
+            models.Index(fields=["about"], name="trail_about"),
+        ]
+
+    def __str__(self):
+        return f"{self.actor} {self.code} {self.about}".strip()

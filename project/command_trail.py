@@ -1,0 +1,49 @@
+"""Commands in the trail, with their `--by` and the machine's account (contract 5, `audit`)."""
+
+import argparse
+import logging
+import socket
+
+from django.db import Error
+from django.utils import timezone
+
+from orders.management.arguments import actor, os_user
+from orders.services.trail import Code, note_act
+from project.observability.logs import safe
+from project.settings_trail import note_settings
+
+LONGEST = 500
+NOTED = {
+    *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "evidence", "export"),
+    *("give_up", "import_trials", "name_domains", "pause", "proceed", "prune", "reconcile", "resend", "restore"),
+    *("restored", "resume", "take", "waive", "withdraw", "changepassword", "createsuperuser", "dbshell", "flush"),
+    *("loaddata", "shell"),
+}
+"""Those that say who gives them, and those of Django's that change accounts or anything at all."""
+START = {"worker", "qcluster"}
+INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
+logger = logging.getLogger(__name__)
+
+
+def note_command(argv: list[str], *, done: bool) -> None:
+    """Notes a command before it begins, or once it is `done` where it makes the database first.
+
+    A row that can't be written stops no command: without a database it ends by itself.
+    """
+    command, words = (argv[1:2] or [""])[0], argv[2:]
+    if command in START and not done:
+        note_settings()
+    if command not in NOTED or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
+        return
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--by")
+    try:
+        by = parser.parse_known_args(words)[0].by
+    except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
+        by = None
+    address = f"{socket.gethostname()}:{os_user()}"
+    text = safe(" ".join([command, *words]))[:LONGEST]
+    try:
+        note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
+    except Error as error:
+        logger.warning("the command %s is not in the trail: %s", command, error)

@@ -1,0 +1,61 @@
+"""`audit [--since DATE] [--until DATE] [--user NAME] [--order ORDER] [--json]`: the trail (contract section 5)."""
+
+import datetime
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from orders.local_time import midnight
+from orders.management.arguments import day
+from orders.models import Order
+from project.observability.logs import one_line
+from project.trail import Act, Asked, trail
+
+DAY = datetime.timedelta(days=1)
+
+
+class Command(BaseCommand):
+    help = "Prints who did what, the oldest first: log-ins, accounts, roles, tokens, settings, exports, decisions."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--since", type=day, metavar="DATE", help="from this day on (YYYY-MM-DD)")
+        parser.add_argument("--until", type=day, metavar="DATE", help="until the end of this day")
+        parser.add_argument("--user", default="", metavar="NAME", help="of an account, or who gave a command")
+        parser.add_argument("--order", metavar="ORDER", help="about one order, by its whole number")
+        parser.add_argument("--json", action="store_true", help="a list of objects, for programs")
+
+    def handle(self, *args, since, until, user, order, **options):
+        if since and until and since > until:
+            raise CommandError(f"--since {since} comes after --until {until}")
+        found = Order.objects.filter(number=order).first() if order else None
+        if order and found is None:
+            raise CommandError(f"no order {order}")
+        first, end = since and midnight(since), until and _end_of(until)
+        acts = trail(Asked(since=first, until=end, user=user.strip(), order=found))
+        if options["json"]:
+            self.write_json(acts)
+            return
+        for act in acts:
+            self.stdout.write(line(act))
+
+    def write_json(self, acts) -> None:
+        """One object a line, as they are read: a year's trail is never in memory as a whole."""
+        self.stdout.write("[", ending="")
+        for number, act in enumerate(acts):
+            text = json.dumps(act.as_json(), ensure_ascii=False)
+            self.stdout.write(f"{',' if number else ''}\n{text}", ending="")
+        self.stdout.write("\n]")
+
+
+def _end_of(until: datetime.date) -> datetime.datetime:
+    try:
+        return midnight(until + DAY)
+    except OverflowError as error:
+        raise CommandError(f"--until {until} is no day that has an end") from error
+
+
+def line(act: Act) -> str:
+    """One act in one line: nobody's words can forge another."""
+    parts = (act.who, act.address, act.what, act.about, act.details)
+    return one_line("  ".join([f"{timezone.localtime(act.at):%Y-%m-%d %H:%M:%S}", *(part or "-" for part in parts)]))
