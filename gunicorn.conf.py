@@ -100,7 +100,7 @@ def pre_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Runs in a worker that has loaded: tells the master, and notes the start. No call waits for a slow database then."""
+    """Runs in a worker that has loaded: tells the master, and notes the start, for which no call waits."""
     if pipe:
         os.write(pipe[1], b"1")
         for end in pipe:
