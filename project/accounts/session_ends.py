@@ -93,9 +93,10 @@ def _written_every() -> float:
 def seconds_left(request: HttpRequest) -> dict[str, int]:
     """In how many seconds the session ends, for the page to say so: `idle` without use, `hours` whatever is done.
 
-    `period`: how long it lasts without use. Without what never ends it, and empty where nobody is logged in.
+    `period`: how long it lasts without use. Without what never ends it, and empty where nobody is logged in, or where
+    a request was answered before its session was looked for.
     """
-    if SESSION_KEY not in request.session:
+    if SESSION_KEY not in getattr(request, "session", {}):
         return {}
     now = timezone.now().timestamp()
     times = _times(request, now)

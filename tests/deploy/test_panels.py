@@ -1,6 +1,7 @@
 """Each panel of the dashboard shows something over a real desk that a real Prometheus scrapes."""
 
 import contextlib
+import itertools
 import os
 import time
 
@@ -30,12 +31,17 @@ def test_each_panel_shows_something(tmp_path):
         prometheus = Prometheus(desk, every=1)
         desk.start_worker()
         desk.manage("backup", str(tmp_path / "backup"))
-        for number in range(1, 6):
+        numbers = itertools.count(1)
+
+        def order():
+            number = next(numbers)
             for content in (trial(number), activation(number)):
                 envelope = signed_envelope(content, now=desk.now(), overrides={"accessToken": SOON})
                 requests.post(f"{desk.web_url}/api/bboss/orders", json=envelope, timeout=30)
             requests.get(f"{desk.web_url}/admin/login/", timeout=30)
             until_active(desk, 1, number)
+
+        order()
         desk.callback(approval("100A0001"))
         page = requests.get(f"{desk.web_url}/admin/login/", timeout=30)
         form = {"username": "wang", "password": "guessed", "csrfmiddlewaretoken": page.cookies["csrftoken"]}
@@ -44,6 +50,8 @@ def test_each_panel_shows_something(tmp_path):
         wanted = {expr for expr in exprs if expr not in NOTHING_WRONG}
 
         def all_show():
+            """Orders go on meanwhile: a rate is drawn of what happens between two scrapes."""
+            order()
             wanted.difference_update([expr for expr in wanted if _values(prometheus, expr)])
             return not wanted
 
