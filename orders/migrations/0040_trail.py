@@ -1,8 +1,6 @@
-"""The trail (审计), and the triggers that keep its rows; see orders.db.trail_guard."""
+"""The trail (审计); orders.0041 makes the triggers that keep its rows."""
 
 from django.db import migrations, models
-
-from orders.db.trail_guard import install, remove
 
 
 class Migration(migrations.Migration):
@@ -33,5 +31,4 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['actor'], name='trail_of_person'), models.Index(fields=['about'], name='trail_about')],
             },
         ),
-        migrations.RunPython(install, remove),
     ]

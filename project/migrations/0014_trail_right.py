@@ -22,5 +22,5 @@ def add_new(apps, schema_editor):
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("project", "0013_company_accounts"), ("orders", "0040_trail")]
+    dependencies = [("project", "0013_company_accounts"), ("orders", "0041_trail_guard")]
     operations = [migrations.RunPython(add_new, migrations.RunPython.noop)]

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
-from orders.models import Order
+from orders.models import Order, TrailEntry
 from orders.office.bulk.acts import ACTS
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
@@ -42,10 +42,13 @@ def poisoned(row):
 
 
 def poison(row):
-    """Writes them without any checks. Approval records can't be changed, so they are created with these values."""
+    """Writes them without any checks. Rows that can't be changed are created with these values."""
     if isinstance(row, ApprovalRecord):
         texts = {"node": HOSTILE, "node_name": HOSTILE, "operator": HOSTILE, "opinion": HOSTILE, "source": row.source}
         make.ApprovalRecordFactory(order=row.order, **texts)
+        return
+    if isinstance(row, TrailEntry):
+        make.TrailEntryFactory(code="command", **poisoned(row))
         return
     type(row)._base_manager.filter(pk=row.pk).update(**poisoned(row))
 

@@ -26,7 +26,7 @@ def sign_in(client, letter):
     """The client of one of PEOPLE."""
     if letter == "X":
         return client
-    user = User.objects.create_superuser("root") if letter == "S" else make.UserFactory()
+    user = User.objects.create_superuser("超管") if letter == "S" else make.UserFactory()
     if letter in ROLES:
         user.groups.set(Group.objects.filter(name=ROLES[letter]))
     if letter in LIMITS:
