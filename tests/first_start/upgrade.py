@@ -1,5 +1,6 @@
 """The second half of the walk: a made-up next version takes over and is left again while orders come in over HTTPS."""
 
+import contextlib
 import datetime
 import re
 import subprocess
@@ -69,12 +70,24 @@ def upgrade(place: Place, type_line: Callable) -> None:
 
 
 def check_libraries(place: Place, version: str) -> None:
-    """What the web's worker processes have loaded of compiled libraries is this version's. Raises WalkError."""
+    """What the web's worker processes have loaded of compiled libraries is this version's, once the old ones, which may
+    still end, are gone. Raises WalkError."""
+    until = time.monotonic() + TAKEN_OVER_WITHIN
+    while (found := loaded(place)) != {version}:
+        if time.monotonic() > until:
+            raise WalkError(f"{version} runs with the libraries of {found}")
+        time.sleep(0.2)
+
+
+def loaded(place: Place) -> set[str]:
+    """The versions whose compiled libraries the web's worker processes have in memory."""
     mains = ",".join((place.folder / f"ibs-{name}.pid").read_text().strip() for name in ("intake", "web"))
     workers = subprocess.run(["pgrep", "-P", mains], capture_output=True, text=True, check=True).stdout.split()
-    maps = "".join(Path(f"/proc/{worker}/maps").read_text() for worker in workers)
-    if (found := set(re.findall(r"/releases/([^/]+)/venv/", maps))) != {version}:
-        raise WalkError(f"{version} runs with the libraries of {found}")
+    maps = ""
+    for worker in workers:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            maps += Path(f"/proc/{worker}/maps").read_text()
+    return set(re.findall(r"/releases/([^/]+)/venv/", maps))
 
 
 class Callers:
