@@ -1,4 +1,5 @@
-"""What counting and log lines cost: CPU of an order and of a step without and with them, by turns: the least of each.
+"""What counting and log lines cost: CPU of an order and of a step without and with them, by turns: the median of the
+differences between neighbours.
 
 Run `python -m bench.counting [ROUNDS]`, with LOG_FORMAT=json for that form. Everything is in one process: the endpoint
 by Django's test client, the delivery to a sandbox that is reached without a connection. Lines go into memory.
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 import uuid
+from statistics import median
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 ORDERS, CALLS = 50, 20_000
@@ -68,10 +70,12 @@ def main(rounds: int) -> None:
                     logging.getLogger(name).setLevel(logging.INFO if "line" in way else logging.WARNING)
                 found[way].append(spent())
     for place, what in enumerate(("order", "step")):
-        least = {way: min(one[place] for one in times) for way, times in found.items()}
-        usual = least.pop("neither")
-        more = ", ".join(f"{way} {value:.3f} ms ({value / usual - 1:+.2%})" for way, value in least.items())
-        print(f"{what}: {usual:.3f} ms of CPU, {more}")
+        usual = [one[place] for one in found["neither"]]
+        more = []
+        for way in WAYS[1:]:
+            differences = [one[place] - base for one, base in zip(found[way], usual, strict=True)]
+            more.append(f"{way} {median(differences) * 1000:+.0f} µs ({median(differences) / median(usual):+.2%})")
+        print(f"{what}: {median(usual):.3f} ms of CPU, {', '.join(more)}")
     for name, metric in real.items():
         setattr(counting, name, metric)
     began = time.process_time()
