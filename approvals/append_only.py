@@ -10,45 +10,55 @@ know:
   which does not fire row triggers.
 """
 
-TABLE = "approvals_approvalrecord"
+
+class RowGuard:
+    """Triggers that keep a table's rows. `sqlite`: the rest of the trigger for `update` and for `delete`; `postgresql`:
+    the body of the function that both call."""
+
+    def __init__(self, table: str, name: str, *, sqlite: dict[str, str], postgresql: str):
+        self.table, function = table, f"{table}_{name}"
+        self._create = {
+            "sqlite": [
+                f"CREATE TRIGGER {table}_no_{act} BEFORE {act.upper()} ON {table} {rest}"
+                for act, rest in sqlite.items()
+            ],
+            "postgresql": [
+                f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {postgresql} $$",
+                f"CREATE TRIGGER {function} BEFORE UPDATE OR DELETE ON {table}"
+                f" FOR EACH ROW EXECUTE FUNCTION {function}()",
+            ],
+        }
+        self._drop = {
+            "sqlite": [f"DROP TRIGGER IF EXISTS {table}_no_{act}" for act in sqlite],
+            "postgresql": [
+                f"DROP TRIGGER IF EXISTS {function} ON {table}",
+                f"DROP FUNCTION IF EXISTS {function}()",
+            ],
+        }
+
+    def create_statements(self, vendor: str) -> list[str]:
+        """The SQL that installs the guard, for `connection.vendor`."""
+        return self._create[vendor]
+
+    def drop_statements(self, vendor: str) -> list[str]:
+        return self._drop[vendor]
+
+    def install(self, apps, schema_editor) -> None:
+        """For RunPython. It may run again."""
+        self.remove(apps, schema_editor)
+        for statement in self.create_statements(schema_editor.connection.vendor):
+            schema_editor.execute(statement)
+
+    def remove(self, apps, schema_editor) -> None:
+        for statement in self.drop_statements(schema_editor.connection.vendor):
+            schema_editor.execute(statement)
+
+
 _MESSAGE = "approval records are never changed or deleted"
-
-_CREATE = {
-    "sqlite": [
-        f"CREATE TRIGGER {TABLE}_no_{act} BEFORE {act.upper()} ON {TABLE} BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"
-        for act in ("update", "delete")
-    ],
-    "postgresql": [
-        f"CREATE FUNCTION {TABLE}_append_only() RETURNS trigger LANGUAGE plpgsql AS $$"
-        f" BEGIN RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'restrict_violation'; END $$",
-        f"CREATE TRIGGER {TABLE}_append_only BEFORE UPDATE OR DELETE ON {TABLE}"
-        f" FOR EACH ROW EXECUTE FUNCTION {TABLE}_append_only()",
-    ],
-}
-_DROP = {
-    "sqlite": [f"DROP TRIGGER IF EXISTS {TABLE}_no_{act}" for act in ("update", "delete")],
-    "postgresql": [
-        f"DROP TRIGGER IF EXISTS {TABLE}_append_only ON {TABLE}",
-        f"DROP FUNCTION IF EXISTS {TABLE}_append_only()",
-    ],
-}
-
-
-def create_statements(vendor: str) -> list[str]:
-    """The SQL that installs the guard, for `connection.vendor`."""
-    return _CREATE[vendor]
-
-
-def drop_statements(vendor: str) -> list[str]:
-    return _DROP[vendor]
-
-
-def install(apps, schema_editor) -> None:
-    vendor = schema_editor.connection.vendor
-    for statement in [*drop_statements(vendor), *create_statements(vendor)]:
-        schema_editor.execute(statement)
-
-
-def remove(apps, schema_editor) -> None:
-    for statement in drop_statements(schema_editor.connection.vendor):
-        schema_editor.execute(statement)
+guard = RowGuard(
+    "approvals_approvalrecord",
+    "append_only",
+    sqlite=dict.fromkeys(("update", "delete"), f"BEGIN SELECT RAISE(ABORT, '{_MESSAGE}'); END"),
+    postgresql=f"BEGIN RAISE EXCEPTION '{_MESSAGE}' USING ERRCODE = 'restrict_violation'; END",
+)
+install, remove = guard.install, guard.remove

@@ -24,8 +24,8 @@ def flush_passes_the_guard():
 
     def unguarded(self, style, tables, **options):
         statements = plain(self, style, tables, **options)
-        for guard in (append_only, trail_guard):
-            if guard.TABLE in tables:
+        for guard in (append_only.guard, trail_guard.guard):
+            if guard.table in tables:
                 statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
         return statements
 

@@ -4,6 +4,11 @@ A list names its readers where it is registered. A site may extend a role or add
 permissions; but what is judged by a second person (审批主管) was taken from those who manage accounts (管理员).
 """
 
+from collections.abc import Callable
+
+from django.apps import apps as installed
+from django.contrib.auth.management import create_permissions
+
 from orders.lists.registration import LISTS, Role, right_to_view
 
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
@@ -66,3 +71,20 @@ def roles() -> dict[str, list[str]]:
     """The permissions of each role as `app.codename`. Asked once the lists are registered: when the apps are ready."""
     seen = {role: [right_to_view(model) for model, one in LISTS.items() if role in one.readers] for role in Role}
     return {role: [*seen[role], "orders.export_list", *ACTS[role]] for role in Role}
+
+
+def give_new_right(app: str, codename: str) -> Callable:
+    """For a migration's RunPython: gives a new permission to the roles that have it above. What a site has taken before
+    stays taken."""
+
+    def give(apps, schema_editor) -> None:
+        """Permissions are made after all migrations; this one is needed now."""
+        alias = schema_editor.connection.alias
+        create_permissions(installed.get_app_config(app), verbosity=0, using=alias)
+        permission = apps.get_model("auth", "Permission").objects.using(alias)
+        (new,) = permission.filter(content_type__app_label=app, codename=codename)
+        able = [name for name, codes in roles().items() if f"{app}.{codename}" in codes]
+        for row in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=able):
+            row.permissions.add(new)
+
+    return give
