@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from orders.db.trail_guard import LEAST_DAYS
 from project.database.options import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be calculated
-LEAST_AUDIT_DAYS = 180  # the database keeps the trail as long, whatever is set (orders/db/trail_guard.py)
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
@@ -70,7 +70,7 @@ def positive(name: str, given: str) -> int:
 
 
 def audit_days(name: str, given: str) -> int:
-    return _number(name, given, LEAST_AUDIT_DAYS)
+    return _number(name, given, LEAST_DAYS)
 
 
 def _number(name: str, given: str, least: int) -> int:
