@@ -50,12 +50,31 @@ chdir = os.path.dirname(os.path.abspath(__file__))
 
 
 def on_starting(server):
-    """Reports what production lacks before anything listens. Gunicorn then ends with 1.
-
-    The check runs in a process of its own: workers would keep what the master has loaded, even after a reload.
-    """
-    if subprocess.run([sys.executable, "-m", "project.production"], check=False).returncode:
+    """Reports what production lacks before anything listens. Gunicorn then ends with 1."""
+    if not take_settings(server):
         sys.exit(1)
+
+
+def take_settings(server, *words):
+    """Puts the values of `.env` into the environment of the workers to come. False, and nothing is changed, if they
+    can't be used; the reasons are printed.
+
+    So all workers have the same values until the next reload, whatever is in the file meanwhile. What systemd read from
+    the same file (EnvironmentFile) is the file's too. The file is read in a process of its own: workers would keep what
+    the master has loaded, even after a reload.
+    """
+    taken = getattr(server, "taken", {COMPLETE: ""})
+    own = {name: value for name, value in os.environ.items() if name not in taken}
+    command = [sys.executable, "-m", "project.production", *words, "--print-file"]
+    try:
+        found = json.loads(subprocess.run(command, check=True, cwd=chdir, env=own, stdout=subprocess.PIPE).stdout)
+    except (subprocess.CalledProcessError, OSError, ValueError):  # whatever it is, the master must not end by it
+        return False
+    server.taken = {name: value for name, value in found.items() if own.get(name, value) == value} | {COMPLETE: "1"}
+    for name in taken:
+        os.environ.pop(name, None)
+    os.environ.update(server.taken)
+    return True
 
 
 def post_fork(server, worker):
@@ -69,6 +88,7 @@ def post_fork(server, worker):
     os.chdir(release)
 
 
+COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/environment.py: a worker does not read the file itself
 LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
 
 reloading = False
@@ -76,8 +96,11 @@ pipe = []  # its ends: by it the first new worker of a reload tells the master t
 
 
 def on_reload(server):
+    """Takes new settings. Without them the new workers go on with the old ones: better than none."""
     global reloading
     reloading = True
+    if not take_settings(server, "reload"):
+        server.log.error("the new settings were not taken, for the reasons above: the old ones stay in force")
 
 
 def pre_fork(server, worker):

@@ -12,8 +12,8 @@ know:
 
 
 class RowGuard:
-    """Triggers that keep a table's rows. `sqlite`: the rest of the trigger for `update` and for `delete`; `postgresql`:
-    the body of the function that both call."""
+    """Triggers that keep a table's rows. `sqlite`: the rest of the trigger for `update`, `delete` and, if there is one,
+    `insert`; `postgresql`: the body of the function that UPDATE and DELETE call."""
 
     def __init__(self, table: str, name: str, *, sqlite: dict[str, str], postgresql: str):
         self.table, function = table, f"{table}_{name}"
@@ -23,8 +23,8 @@ class RowGuard:
                 for act, rest in sqlite.items()
             ],
             "postgresql": [
-                f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {postgresql} $$",
-                f"CREATE TRIGGER {function} BEFORE UPDATE OR DELETE ON {table}"
+                f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {postgresql} $$",
+                f"CREATE OR REPLACE TRIGGER {function} BEFORE UPDATE OR DELETE ON {table}"
                 f" FOR EACH ROW EXECUTE FUNCTION {function}()",
             ],
         }
@@ -44,8 +44,9 @@ class RowGuard:
         return self._drop[vendor]
 
     def install(self, apps, schema_editor) -> None:
-        """For RunPython. It may run again."""
-        self.remove(apps, schema_editor)
+        """For RunPython. It may run again. On PostgreSQL nothing is dropped: that would wait for readers."""
+        if schema_editor.connection.vendor == "sqlite":
+            self.remove(apps, schema_editor)
         for statement in self.create_statements(schema_editor.connection.vendor):
             schema_editor.execute(statement)
 

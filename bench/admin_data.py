@@ -1,10 +1,11 @@
 """Fills a database for `bench.admin`: `python -m bench.admin_data --orders N` fills the one of DATABASE_URL.
 
 Uses plain SQL on PostgreSQL. N orders up to now, each with two domains, two billing records, three dispatches, three
-events, and an approval if it is an activation, in a thousand days. Up to ten thousand orders: in a hundred days and of
-fewer attributions, so that pages are as full. Of the newest thousand orders 50 are held, 33 failed and 67 are
-activations that start today, whatever N is: what stands open does not grow with the history. Each parent domain has the
-domains of 200 orders. The search index is filled as the worker does it: a minute for each hundred thousand orders.
+events (one of staff for each twentieth), and an approval if it is an activation, in a thousand days; for each tenth a
+log-in. Up to ten thousand orders: in a hundred days and of fewer attributions, so that pages are as full. Of the newest
+thousand orders 50 are held, 33 failed and 67 are activations that start today, whatever N is: what stands open does not
+grow with the history. Each parent domain has the domains of 200 orders. The search index is filled as the worker does
+it: a minute for each hundred thousand orders.
 """
 
 import argparse
@@ -74,13 +75,24 @@ SELECT id, (ARRAY['create_billing', 'start_bpm', 'mail_sent_to_bpm'])[part],
   '{"code": "' || number || '", "domains": ["a.example.com"]}', 1,
   CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, false, at, at, at, 1, false, 2, true, 0
 FROM facts, generate_series(1, 3) AS part"""
+MAILS = """
+INSERT INTO notifications_mail (order_id, kind, cause, message_id, recipients, subject, body, written_at, state,
+  attempts, sent_at, frozen_at)
+SELECT id, 'mail_sent_to_bpm', 'bpm', '<' || id || '@ibs-order-desk>', '["sa@example.com"]', number, number, at, 'done',
+  1, at, at FROM facts WHERE kind = 'activation'"""
 RECORDS = """
 INSERT INTO orders_billingrecord (order_id, info_type, product_id, business_type, domain, domain_key, state, accepted)
 SELECT order_id, '2', '61', '1', name, key, 'live', '{}' FROM orders_orderdomain"""
 EVENTS = """
 INSERT INTO orders_orderevent (order_id, at, actor, kind, data)
-SELECT id, at + part * interval '1 second', 'worker', (ARRAY['received', 'step_done', 'state'])[part], '{}'
+SELECT id, at + part * interval '1 second',
+  CASE WHEN part = 3 AND id %% 20 = 9 THEN 'staff:staff' || id %% 50 ELSE 'worker' END,
+  (ARRAY['received', 'step_done', 'state'])[part], '{}'
 FROM facts, generate_series(1, 3) AS part"""
+TRAIL = """
+INSERT INTO orders_trailentry (at, keep_until, actor, code, about, address, data)
+SELECT at, at + interval '180 days', 'staff:staff' || id %% 50, 'login', 'staff' || id %% 50, '10.0.0.' || id %% 250,
+  '{}' FROM facts WHERE id %% 10 = 3"""
 APPROVALS = """
 INSERT INTO approvals_approvalrecord (record_id, order_id, source, node, node_name, result, operator, opinion, time,
   finished, body_hash, received_at)
@@ -97,7 +109,20 @@ SHAPES = {
     True: {"days": 100, "places": 5},
     False: {"days": 1000, "places": 33},
 }
-STATEMENTS = [FACTS, ORDERS, DOMAINS, TRIAL_SHAPES, DISPATCHES, RECORDS, EVENTS, APPROVALS, INCIDENT, AFFECTED]
+STATEMENTS = [
+    FACTS,
+    ORDERS,
+    DOMAINS,
+    TRIAL_SHAPES,
+    DISPATCHES,
+    MAILS,
+    RECORDS,
+    EVENTS,
+    TRAIL,
+    APPROVALS,
+    INCIDENT,
+    AFFECTED,
+]
 
 
 class Editor:

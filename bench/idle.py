@@ -13,6 +13,7 @@ from bench.orders import activation, make_trials
 from bench.results import append, spread
 from integrations.bboss.sample_envelope import signed_envelope
 from integrations.models import Heartbeat
+from notifications.models import Mail
 from orders.models import Dispatch, Order
 
 MILLISECONDS = 5
@@ -61,7 +62,8 @@ def _time(desk: Desk, web: str, number: int) -> float:
 
 
 def _all_done(number: str) -> bool:
-    return not Dispatch.objects.filter(order__number=number).exclude(state=Dispatch.State.DONE).exists()
+    steps = Dispatch.objects.filter(order__number=number).exclude(state=Dispatch.State.DONE)
+    return Mail.objects.filter(order__number=number, state=Mail.State.DONE).exists() and not steps.exists()
 
 
 def _report(rounds: list[list[float]], options: argparse.Namespace) -> list[str]:

@@ -109,6 +109,7 @@ class BreakerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 register_list(
     ApiToken,
     menu=(Section.SETUP, 70),
+    needed_by={Role.ADMINISTRATOR, Role.APPROVER},
     empty=_("No system may read orders yet. Make a token for one that should."),
     readers={Role.ADMINISTRATOR, Role.APPROVER},
 )(ApiTokenAdmin)

@@ -14,10 +14,11 @@ class IntegrationsConfig(AppConfig):
         from integrations.bboss.content import read_trial, trial_members
         from integrations.bigdata.books import fetch_records
         from integrations.delivery.channels import build_payloads
+        from integrations.delivery.mail import write_mail
         from orders.books import client
         from orders.office.trials.columns import rules
         from orders.services.outbox.claim import payloads
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         rules.members, rules.read = trial_members, read_trial
-        payloads.build = build_payloads
+        payloads.build, payloads.write_mail = build_payloads, write_mail

@@ -1,11 +1,12 @@
-"""Heartbeats, leases, circuit breakers, and tokens of systems that read orders."""
+"""Heartbeats, leases, breakers, uses of old secrets, what robots heard, and tokens of systems that read orders."""
 
 import datetime
 
-from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+
+from orders.four_eyes import EXPORT, is_asked
 
 HEARTBEAT_LIMIT = datetime.timedelta(minutes=2)  # a cluster that has been silent for longer counts as dead
 
@@ -50,6 +51,7 @@ class Breaker(models.Model):
     dispatches = models.JSONField(_("dispatches that failed"), default=list)
     opened_at = models.DateTimeField(_("open since"), null=True, blank=True)
     probe_at = models.DateTimeField(_("next probe"), null=True, blank=True)
+    failing_since = models.DateTimeField(null=True, editable=False)  # when the first of the failures was counted
     last_code = models.CharField(_("error code"), max_length=32, null=True, blank=True, editable=False)  # noqa: DJ001
     last_error = models.TextField(_("last error"), blank=True)  # the log's line, which begins with the code
 
@@ -61,6 +63,76 @@ class Breaker(models.Model):
 
     def __str__(self):
         return self.partner
+
+
+class SecretUse(models.Model):
+    """When a secret that is to go was last used (integrations/old_secrets.py). `name`: its setting and fingerprint."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return self.name
+
+
+class ToldIncident(models.Model):
+    """An incident that robots know to stand, and how many orders it stopped when they were last told."""
+
+    incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
+    orders = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return str(self.incident_id)
+
+
+class RobotAlert(models.Model):
+    """What happened to an incident, for robots (integrations/robots/tell.py)."""
+
+    class Event(models.TextChoices):
+        """The worst first."""
+
+        OPENED = "opened"
+        GROWN = "grown"
+        OVER = "over"
+
+    incident = models.ForeignKey("orders.Incident", models.CASCADE, related_name="+")
+    event = models.CharField(max_length=8, choices=Event.choices)
+    orders = models.PositiveIntegerField()
+    is_ignored = models.BooleanField(default=False)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return f"{self.event} {self.incident_id}"
+
+
+class RobotState(models.Model):
+    """How far a robot has heard, and how its last calls went. `key`: a hash of its address, which is a secret.
+
+    `heard`: the newest alert that it was told. `calls`: when it was called within the last minute (seconds).
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    heard = models.BigIntegerField()
+    calls = models.JSONField(default=list)
+    failures = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    given_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return self.key[:8]
 
 
 class ApiToken(models.Model):
@@ -107,7 +179,7 @@ class ApiToken(models.Model):
     @property
     def waits(self) -> bool:
         """Whether it reads people's data only once a second person has agreed."""
-        return self.personal and self.judged_at is None and settings.EXPORT_SECOND_PERSON
+        return self.personal and self.judged_at is None and is_asked(EXPORT)
 
     def is_valid(self, today: datetime.date) -> bool:
         """Whether it still works: neither revoked nor past its last day."""

@@ -16,29 +16,36 @@ from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.delivery.notices import send_due_notices
 from integrations.reconciliation import Comparison, Scope
+from integrations.robots import tell
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
-from integrations.worker.schedules import every_five_minutes
+from integrations.worker.schedules import every_five_minutes, every_minute
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
 from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
+from orders.office.digest.service import remove_old_digests, write_digests, write_red
 from orders.office.exports.run import run_export
 from orders.office.exports.service import remove_old_files, resume_exports
 from orders.office.schedules.service import begin_due_exports
 from orders.office.trials.uploads import forget_uploads
 from orders.search.index import index_orders
+from orders.services.asked_acts import lapse_asked
 from orders.services.compensation.start import close_abandoned
 from orders.services.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
 from orders.services.files import recheck_files
 from orders.services.holds import settle_arrived
+from orders.services.moves_over import end_moves
 from orders.services.notices import remove_old_notices, resume_notices
 from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import tell_missed
 from orders.services.outbox.release import release
+from orders.services.ownership import let_go_owners
 from orders.services.pausing import end_pauses, remind_of_pauses
 from orders.services.reconciliation.number_list import close_known
 from orders.services.shape import fold_after_upgrade
+from orders.services.sleeping import wake_slept
 from orders.services.start_day import activate
 from orders.services.trials import end_trials
 from orders.services.usage import ask_for_usage
@@ -125,19 +132,28 @@ def sweep() -> str:
         end_pauses,
         settle_arrived,
         close_known,
+        end_moves,
         start_due,
         end_trials,
+        lapse_asked,
         close_abandoned,
         release,
+        tell_missed,
         remind_of_pauses,
         begin_due_exports,
         resume_exports,
         resume_notices,
         resume_runs,
+        wake_slept,
+        write_digests,
+        write_red,
+        let_go_owners,
         watch_free_space,
         watch_refused_calls,
         watch_failed_tasks,
         watch_clocks,
+        tell.wake_robots,
+        *every_minute,
     )
     for part in parts:
         try:
@@ -206,16 +222,19 @@ def compare_after_upgrade(after: int = 0) -> str:
 @unless_away
 def tidy() -> str:
     """Runs each hour: removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
-    rows of bulk runs, notices."""
+    rows of bulk runs, notices, alerts for robots."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
     uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
     parts = remove_parts(now=now)
     items, notices = remove_old_items(now=now), remove_old_notices(now=now)
+    remove_old_digests(now=now)
+    alerts = tell.forget_alerts(now=now)
     return (
         f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {parts} parts of uploads, "
-        f"{exports} old exports, {items} rows of bulk runs, {notices} notices"
+        f"{exports} old exports, {items} rows of bulk runs, {notices} notices, "
+        f"{alerts} alerts"
     )
 
 
@@ -228,6 +247,11 @@ def export(pk: int) -> str:
 @unless_away
 def send_notices() -> str:
     return f"{send_due_notices()} tried"
+
+
+@unless_away
+def tell_robots() -> str:
+    return tell.run()
 
 
 @unless_away

@@ -1,18 +1,12 @@
-"""Writes mails about orders and notices to staff.
-
-Recipients and text of a mail are decided once, at the first attempt (contract 3.9, Mail). Notices are sent from their
-own rows (orders/services/notices.py).
-"""
+"""What mails say, and who has got them. They are rows of the outbox (orders/services/outbox/mails.py)."""
 
 import datetime
 import json
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils import timezone, translation
@@ -21,12 +15,14 @@ from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
 from notifications.models import Mail, Notice
-from notifications.recipients import addressees
+from notifications.recipients import Choice
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
 LONGEST_SUBJECT = 200
 DOMAINS_NAMED = 20
 LONGEST_TEXT = 2000
+ENDINGS: dict[str, Callable[[Any], str]] = {}
+"""What a mail of a kind ends with as it is sent: a secret, which stands in no row. They may raise MailError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,55 +66,17 @@ def one_line(value: object) -> str:
     return " ".join(text.split())[:LONGEST_TEXT]
 
 
-@dataclass(frozen=True, kw_only=True)
-class MailRequest:
-    """A mail to be written for a dispatch.
-
-    `kind` names the template (one of Dispatch.Step's MAIL_*). `letters` is the attribution whose contacts get the mail;
-    if empty, the default contact gets it. The Message-ID comes from the dispatch's key.
-    """
-
-    dispatch_id: int
-    dispatch_key: uuid.UUID
-    order_id: int | None
-    kind: str
-    facts: MailFacts
-    letters: str
+def _on_lines(value: object) -> str | list[str]:
+    """Each value of a list on a line of its own."""
+    return list(map(one_line, value)) if isinstance(value, list) else one_line(value)
 
 
-def write_mails(requests: Iterable[MailRequest], *, now: datetime.datetime) -> dict[int, Mail | Exception]:
-    """Writes these mails, unless they were written before. Gives them by dispatch.
-
-    A mail that can't be written is its exception (TemplateDoesNotExist for an unknown kind), and the others are
-    written.
-    """
-    requests = {request.dispatch_id: request for request in requests}
-    found: dict[int, Mail | Exception] = {row.dispatch_id: row for row in Mail.objects.filter(dispatch__in=requests)}
-    chosen, new = cache(addressees), []  # contacts don't change within a batch
-    for pk, request in requests.items():
-        if pk in found:
-            continue
-        try:
-            found[pk] = _write(request, chosen(request.letters), now)
-            new.append(found[pk])
-        except Exception as error:  # no mail may stop the others
-            found[pk] = error
-    return found | _save(new)
-
-
-def _write(request: MailRequest, chosen: Mapping[str, str | Promise], now: datetime.datetime) -> Mail:
-    """`chosen`: the recipients, and as what each gets it. All read one text, so it names every rule that chose one."""
-    subject, body = render(request.kind, request.facts.for_template() | {"why": _why(chosen.values())})
-    return Mail(
-        dispatch_id=request.dispatch_id,
-        order_id=request.order_id,
-        kind=request.kind,
-        message_id=f"<{request.dispatch_key}@ibs-order-desk>",
-        recipients=list(chosen),
-        subject=subject,
-        body=body,
-        written_at=now,
-    )
+def write_text(mail: Mail, facts: MailFacts, chosen: Choice) -> None:
+    """Gives an unwritten mail its recipients, why it has them, and its text, unsaved. All read one text, so it names
+    everything as which somebody was chosen."""
+    why = _why(one.is_a for one in chosen.people)
+    mail.subject, mail.body = render(mail.kind, facts.for_template() | {"why": why})
+    mail.recipients, mail.chosen = [one.mail.strip() for one in chosen.people], chosen.kept()
 
 
 def _why(rules: Iterable[str | Promise]) -> str:
@@ -128,36 +86,30 @@ def _why(rules: Iterable[str | Promise]) -> str:
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
-def _save(mails: list[Mail]) -> dict[int, Exception]:
-    """Saves the mails together, or if the database refuses one, each alone. Returns the errors by dispatch."""
-    try:
-        with transaction.atomic():
-            Mail.objects.bulk_create(mails)
-        return {}
-    except DatabaseError as error:
-        if len(mails) == 1:
-            return {mails[0].dispatch_id: error}
-    return {pk: error for mail in mails for pk, error in _save([mail]).items()}
-
-
 def mail_payload(mail: Mail | Notice) -> dict:
-    return {
+    """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
+    sends it to nobody, so it is over without a call."""
+    ending, fate = ENDINGS.get(mail.kind), getattr(mail, "fate", {})
+    over = {*fate.get("got", ()), *fate.get("refused", ())}
+    off = {"off": True} if isinstance(mail, Mail) and (mail.chosen or {}).get("off") else {}
+    return off | {
         "subject": mail.subject,
-        "body": mail.body,
-        "to": mail.recipients,
+        "body": mail.body + (ending(mail) if ending else ""),
+        "to": [address for address in mail.recipients if address not in over],
         "message_id": mail.message_id,
         "from": settings.DEFAULT_FROM_EMAIL,
+        **fate,
     }
 
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
     """Each recipient by `show`, and whether the mail was refused or has yet to come, unless all fare alike."""
-    sent = json.loads(mail.dispatch.payload or "{}")
+    sent = mail.fate if mail.dispatch is None else json.loads(mail.dispatch.payload or "{}")
     if "got" not in sent:
         return list(map(show, mail.recipients))
-    said = dict.fromkeys(sent["refused"], _("%(address)s (refused)"))
-    said |= dict.fromkeys(sent["to"], _("%(address)s (not delivered yet)"))
-    return [said.get(address, "%(address)s") % {"address": show(address)} for address in mail.recipients]
+    said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
+    said |= dict.fromkeys(sent["got"], "%(address)s") | dict.fromkeys(sent["refused"], _("%(address)s (refused)"))
+    return [said[address] % {"address": show(address)} for address in mail.recipients]
 
 
 def render(kind: str, known: Mapping) -> tuple[str, str]:
@@ -171,20 +123,7 @@ def render(kind: str, known: Mapping) -> tuple[str, str]:
     return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"
 
 
-def write_notices(
-    *, kind: str, mails: Iterable[str], facts: Mapping[str, object], path: str, now: datetime.datetime
-) -> list[Notice]:
-    """Writes each address a notice, in the caller's transaction. `kind` names the template, `path` a page of ours."""
-    subject, body = render(kind, {name: one_line(value) for name, value in facts.items()} | {"admin_path": path})
-    return [
-        Notice.objects.create(
-            kind=kind,
-            message_id=f"<{uuid.uuid4()}@ibs-order-desk>",
-            recipients=[mail],
-            subject=subject,
-            body=body,
-            written_at=now,
-            next_try_at=now,
-        )
-        for mail in mails
-    ]
+def render_notice(kind: str, facts: Mapping[str, object], path: str) -> tuple[str, str]:
+    """(subject, text) of a mail that is known from the beginning. `kind` names the template, `path` a page of ours. A
+    fact is a text, or a list of texts. No value can begin a line of its own."""
+    return render(kind, {name: _on_lines(value) for name, value in facts.items()} | {"admin_path": path})

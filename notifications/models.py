@@ -1,4 +1,4 @@
-"""Contacts, who receive mail; the mails about orders, and the notices to staff."""
+"""Contacts, who receive mail; the rules for it; all mails, and the notices to staff of before 1.8.0."""
 
 import datetime
 
@@ -40,26 +40,174 @@ class Contact(models.Model):
         return f"{self.attribution} {self.get_role_display()} {self.pk}"
 
 
+class MailRule(models.Model):
+    """Who gets a mail, in place of the SA contacts and copies of its attribution (`notifications/recipients.py`).
+
+    An empty `attribution`, `event` or `order_kind` stands for all. `event` is a mail's kind, `order_kind` an order's.
+    A rule that names nobody switches the mail off.
+    """
+
+    attribution = models.ForeignKey(
+        "orders.Province",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("attribution"),
+        db_index=False,  # the constraint's index begins with it
+    )
+    event = models.CharField(_("event"), max_length=32, blank=True)
+    order_kind = models.CharField(_("order kind"), max_length=16, blank=True)
+    to_sa = models.BooleanField(_("to the SA contacts"), default=True)
+    to_copies = models.BooleanField(_("to those who get copies"), default=True)
+    to_default = models.BooleanField(_("to the default contact"), default=False)
+    role = models.ForeignKey(
+        "auth.Group", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("to a role's accounts")
+    )
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("to a contact")
+    )
+
+    class Meta:
+        verbose_name = _("mail rule")
+        verbose_name_plural = _("mail rules")
+        ordering = ["attribution", "event", "order_kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attribution", "event", "order_kind"],
+                name="one_mail_rule_per_scope",
+                violation_error_message=_("There is a rule for exactly these mails already. Change that one."),
+            ),
+            models.UniqueConstraint(
+                fields=["event", "order_kind"],
+                condition=models.Q(attribution=None),
+                name="one_mail_rule_for_all_places",
+                violation_error_message=_("There is a rule for exactly these mails already. Change that one."),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self._meta.verbose_name} {self.pk}"
+
+    @property
+    def scope(self) -> tuple[str, str, str]:
+        """Which mails it is for: attribution, event, kind of order; empty for all."""
+        return self.attribution_id or "", self.event, self.order_kind
+
+    @property
+    def weight(self) -> tuple[bool, ...]:
+        """How much it says: of two rules that fit a mail the heavier one decides."""
+        return tuple(map(bool, self.scope))
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.to_sa or self.to_copies or self.to_default or self.role_id or self.contact_id)
+
+
+HAS_FAILED = models.Func(
+    models.F("state"), template="%(expressions)s = 'failed'", output_field=models.BooleanField()
+)  # the word stands in the SQL, as in the condition of the index `mail_given_up` (orders/db/indexes.py)
+
+
+class MailQuerySet(models.QuerySet):
+    def open(self) -> "MailQuerySet":
+        """What may be sent, now or later."""
+        return self.filter(next_try_at__isnull=False)
+
+    def due(self, now) -> "MailQuerySet":
+        """What may be sent now; what a sender left behind too, once its lease has run out."""
+        return self.filter(next_try_at__lte=now)
+
+    def given_up(self) -> "MailQuerySet":
+        """What did not go out, and nobody has sent again."""
+        return self.filter(HAS_FAILED)
+
+    def to_staff(self) -> "MailQuerySet":
+        """What is about no order: to members of staff, or to the default contact."""
+        return self.filter(order=None)
+
+    def beside_steps(self) -> "MailQuerySet":
+        """The mails that stand beside an order's steps: not those to staff, those of before 1.8.0, and copies."""
+        return self.filter(order__isnull=False, dispatch=None, addressee="").exclude(cause="")
+
+
 class Mail(models.Model):
-    """A mail as it was written at its first attempt. Each recipient gets it alone, with one Message-ID for all."""
+    """A mail, and what is to be done about it: its own outbox (contract 3.12). One Message-ID for all attempts.
+
+    It is written in the transaction of its cause, and once for its order (or none), kind, cause and addressee; without
+    a cause it is not compared with others. Recipients and text are decided at the first attempt, from `about`, unless
+    they were known from the beginning, and stay. Each recipient gets it alone. `fate`: from whom it goes, and who `got`
+    it and who `refused` it.
+
+    `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
+    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. `state` is empty
+    for a mail that a version before 1.8.0 wrote: its `dispatch` has its state. Those columns go with 1.9.0.
+    """
+
+    class State(models.TextChoices):
+        DUE = "due", pgettext_lazy("mail", "Due")
+        SENDING = "sending", _("Being sent")
+        RETRYING = "retrying", _("Retrying")
+        DONE = "done", _("Sent")
+        FAILED = "failed", _("Failed")
 
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="mails", verbose_name=_("order"))
-    dispatch = models.OneToOneField("orders.Dispatch", models.PROTECT, related_name="mail", verbose_name=_("dispatch"))
+    dispatch = models.OneToOneField(
+        "orders.Dispatch", models.PROTECT, null=True, related_name="mail", verbose_name=_("dispatch")
+    )
     kind = models.CharField(_("kind"), max_length=32)
+    cause = models.CharField(_("cause"), max_length=64, default="", db_default="", blank=True, editable=False)
+    addressee = models.CharField(max_length=254, default="", db_default="", blank=True, editable=False)  # of staff only
+    about = models.JSONField(_("what it is about"), default=dict, db_default={}, blank=True, editable=False)
     message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
     recipients = models.JSONField(_("recipients"), default=list)
-    subject = models.CharField(_("subject"), max_length=255)
-    body = models.TextField(_("text"))
+    chosen = models.JSONField(null=True, editable=False)  # by which rule, and each as what: `recipients.Choice.kept`
+    subject = models.CharField(_("subject"), max_length=255, blank=True)
+    body = models.TextField(_("text"), blank=True)
+    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added as it is sent
     written_at = models.DateTimeField(_("written at"))
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default="")
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
+    tries_left = models.PositiveSmallIntegerField(_("retries left"), null=True, blank=True)
+    lost = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    frozen_at = models.DateTimeField(_("first attempted at"), null=True, blank=True)
+    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    fate = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+    definite = models.BooleanField(_("definitely answered"), default=False, db_default=False)
+    error_code = models.CharField(_("error code"), max_length=32, default="", db_default="", blank=True)
+    error = models.TextField(_("error"), default="", db_default="", blank=True)
+    error_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+
+    objects = MailQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("mail")
         verbose_name_plural = _("mails")
         ordering = ["-pk"]
+        constraints = [  # its other indexes stand in orders/db/indexes.py
+            models.UniqueConstraint(
+                fields=["order", "kind", "cause", "addressee"], name="mail_once", condition=~models.Q(cause="")
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "cause", "addressee"],
+                name="mail_of_no_order_once",
+                condition=models.Q(order=None) & ~models.Q(cause=""),
+            ),
+        ]
 
     def __str__(self):
         """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
         return mask_text(self.subject)
+
+    # what reports name of a step
+
+    channel = "mail"
+
+    @property
+    def step(self) -> str:
+        return self.kind
 
 
 class NoticeQuerySet(models.QuerySet):
@@ -73,7 +221,7 @@ class NoticeQuerySet(models.QuerySet):
 
 
 class Notice(models.Model):
-    """A mail to members of staff that is about no order. It is its own outbox: one Message-ID for all attempts.
+    """A mail to members of staff that a version before 1.8.0 wrote: now they are rows of Mail. It goes with 1.9.0.
 
     `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
     `attempts` counts since it was put in, or put in again by a person. `error_params` is a code with parameters.
@@ -91,6 +239,7 @@ class Notice(models.Model):
     recipients = models.JSONField(_("recipients"), default=list)
     subject = models.CharField(_("subject"), max_length=255)
     body = models.TextField(_("text"))
+    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added as it is sent
     written_at = models.DateTimeField(_("written at"))
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -104,8 +253,8 @@ class Notice(models.Model):
     objects = NoticeQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("notice to staff")
-        verbose_name_plural = _("notices to staff")
+        verbose_name = _("earlier notice to staff")
+        verbose_name_plural = _("earlier notices to staff")
         ordering = ["-pk"]
         default_permissions = ["view"]
         constraints = [

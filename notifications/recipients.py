@@ -1,30 +1,85 @@
-"""Who is responsible for an attribution, and who gets mail about it."""
+"""Who is responsible for an attribution, who gets which mail about it, and by which rule.
+
+Events and kinds of orders are plain words here: the templates' names, and what `orders` calls its kinds.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from notifications.models import Contact
+from notifications.models import Contact, MailRule
 
 SHARED = {"JT": "GJ", "GJ": "JT"}  # both share the group-customer SA (政企 SA), unless each has its own
-
-IS_A = {Contact.Role.SA: _("an SA contact of {place}"), Contact.Role.COPY: _("a contact of {place} who gets copies")}
+MUST_REACH = frozenset({"mail_held", "mail_incident"})
+"""Events that somebody must hear of: where a rule leaves nobody, the default contact gets the mail."""
+SA, COPY, DEFAULT, ROLE, CONTACT = "sa", "copy", "default", "role", "contact"
+IS_A = {
+    SA: gettext_lazy("an SA contact of {of}"),
+    COPY: gettext_lazy("a contact of {of} who gets copies"),
+    DEFAULT: gettext_lazy("the default contact"),
+    ROLE: gettext_lazy("a member of the role {of}"),
+    CONTACT: gettext_lazy("a contact whom a rule of the desk names"),
+}
+"""How somebody was chosen, as the mail says it to them."""
+CHOSEN_AS = {
+    SA: gettext_lazy("SA of {of}"),
+    COPY: gettext_lazy("copy of {of}"),
+    DEFAULT: gettext_lazy("default contact"),
+    ROLE: gettext_lazy("role {of}"),
+    CONTACT: gettext_lazy("contact named in the rule"),
+}
+"""The same for staff."""
 
 
 @dataclass(frozen=True)
 class ContactFacts:
-    """A contact at some moment. Only the default contact may lack a `mail`. `is_a`: as what it was chosen."""
+    """A contact at some moment. Only the default contact may lack a `mail`.
+
+    `how` they were chosen (a key of IS_A) and `of` which attribution or role do not tell two contacts apart. `instead`:
+    they stand in, since there was nobody else.
+    """
 
     name: str
     mail: str
     tel: str
-    is_a: str | Promise = field(default="", compare=False)
+    how: str = field(default="", compare=False)
+    of: str = field(default="", compare=False)
+    instead: bool = field(default=False, compare=False)
+
+    @property
+    def is_a(self) -> str | Promise:
+        return format_lazy(IS_A[self.how], of=self.of) if self.how else ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who gets a mail. `rule`: the rule of the table that chose; None where none applies. `off`: it sends nothing."""
+
+    people: tuple[ContactFacts, ...]
+    rule: MailRule | None = None
+
+    @property
+    def off(self) -> bool:
+        return not self.people and self.rule is not None and self.rule.is_empty
+
+    def kept(self) -> dict:
+        """As a mail's row keeps it (`Mail.chosen`). `userName` is a member that masks know."""
+        people = [
+            {"mail": one.mail, "userName": one.name, "how": one.how, "of": one.of, "instead": one.instead}
+            for one in self.people
+        ]
+        rule = self.rule
+        scope = rule and [str(rule.attribution or ""), rule.event, rule.order_kind]
+        return {"rule": rule and rule.pk, "scope": scope, "off": self.off, "people": people}
 
 
 def contacts_for(letters: str) -> list[ContactFacts]:
@@ -33,16 +88,54 @@ def contacts_for(letters: str) -> list[ContactFacts]:
     JT and GJ stand in for each other if one of them has no contact. If there is nobody at all, it is the default
     contact of the settings. The list is empty only if that is not set either.
     """
-    return _active_contacts(letters, Contact.Role.SA) or _default_contact()
+    return _active_contacts(letters, Contact.Role.SA) or _default_contact(instead=bool(letters))
 
 
-def addressees(letters: str) -> dict[str, str | Promise]:
-    """The addresses for a mail about this attribution, SAs first, each with the rule that chose it, in words."""
-    copies = _active_contacts(letters, Contact.Role.COPY)
-    chosen: dict[str, str | Promise] = {}
-    for contact in [*contacts_for(letters), *copies]:
-        chosen.setdefault(contact.mail.strip(), contact.is_a)
-    return {mail: chosen[mail] for mail in distinct(chosen)}
+def choose(letters: str, event: str, order_kind: str = "") -> Choice:
+    """Who gets a mail of this kind about an order of this attribution: each address once, SAs first.
+
+    The rule of the table that says most about it decides. Without one the SA contacts get it, or the default contact
+    where none is set, and those who get copies. Nobody does if the rule names nobody, or all whom it names are gone;
+    but a mail of MUST_REACH then goes to the default contact, and so does any whose rule names somebody.
+    """
+    rule = applying(MailRule.objects.select_related("attribution", "role", "contact"), letters, event, order_kind)
+    if rule is None:
+        people = [*contacts_for(letters), *_active_contacts(letters, Contact.Role.COPY)]
+    else:
+        people = _people_of(rule, letters)
+    found = _each_once(people)
+    if not found and (event in MUST_REACH or rule is not None and not rule.is_empty):
+        found = _each_once(_default_contact(instead=bool(letters)))
+    return Choice(found, rule)
+
+
+def applying(rules: Iterable[MailRule], letters: str, event: str, order_kind: str) -> MailRule | None:
+    """The rule that decides about such a mail: a province's before one for all, then an event's, then a kind's."""
+    return max(
+        (rule for rule in rules if fits(rule, letters, event, order_kind)), key=lambda rule: rule.weight, default=None
+    )
+
+
+def fits(rule: MailRule, letters: str, event: str, order_kind: str) -> bool:
+    asked = ((rule.attribution_id, letters), (rule.event, event), (rule.order_kind, order_kind))
+    return all(said in {None, "", given} for said, given in asked)
+
+
+def overlap(one: MailRule, other: MailRule) -> bool:
+    """Whether there are mails that both rules fit."""
+    pairs = zip(one.scope, other.scope, strict=True)
+    return all(not left or not right or left == right for left, right in pairs)
+
+
+def chosen_as(how: str, of: str, instead: bool) -> str:
+    """How somebody was chosen, in words for staff; a stand-in is named as such."""
+    if how not in CHOSEN_AS:
+        return ""
+    words = str(CHOSEN_AS[how]).format(of=of)
+    if not instead:
+        return words
+    said = _("nobody else is set") if how == DEFAULT else _("stands in, since none of its own is set")
+    return _("%(what)s (%(why)s)") % {"what": words, "why": said}
 
 
 def distinct(mails: Iterable[str]) -> list[str]:
@@ -61,16 +154,40 @@ def is_address(mail: str) -> bool:
     return True
 
 
+def _each_once(people: Iterable[ContactFacts]) -> tuple[ContactFacts, ...]:
+    first: dict[str, ContactFacts] = {}
+    for one in people:
+        first.setdefault(one.mail.strip(), one)
+    return tuple(first[mail] for mail in distinct(first))
+
+
+def _people_of(rule: MailRule, letters: str) -> list[ContactFacts]:
+    people = _active_contacts(letters, Contact.Role.SA) if rule.to_sa else []
+    people += _active_contacts(letters, Contact.Role.COPY) if rule.to_copies else []
+    people += _default_contact() if rule.to_default else []
+    people += _members(rule.role, letters) if rule.role else []
+    if rule.contact is not None and rule.contact.active:
+        people.append(ContactFacts(rule.contact.name, rule.contact.mail, rule.contact.tel, CONTACT))
+    return people
+
+
+def _members(role, letters: str) -> list[ContactFacts]:
+    """The accounts of a role that may log in and see the attribution's orders."""
+    people = get_user_model().objects.filter(groups=role, is_active=True, is_staff=True).exclude(email="")
+    seeing = people.filter(Q(limited=False) | Q(attributions=letters)).distinct().order_by("pk")
+    return [ContactFacts(one.display_name or one.username, one.email, "", ROLE, role.name) for one in seeing]
+
+
 def _active_contacts(letters: str, role: str) -> list[ContactFacts]:
     """Those of an attribution, or else those of the one that stands in for it."""
     for own in [letters, *filter(None, [SHARED.get(letters)])]:
         rows = Contact.objects.filter(attribution_id=own, role=role, active=True).order_by("pk")
         found = list(rows.values_list("name", "mail", "tel", "attribution__name"))
         if found:
-            return [ContactFacts(*row, is_a=format_lazy(IS_A[role], place=place)) for *row, place in found]
+            return [ContactFacts(*row, how=role, of=place, instead=own != letters) for *row, place in found]
     return []
 
 
-def _default_contact() -> list[ContactFacts]:
+def _default_contact(*, instead: bool = False) -> list[ContactFacts]:
     named = (settings.DEFAULT_CONTACT_NAME, settings.DEFAULT_CONTACT_MAIL, settings.DEFAULT_CONTACT_TEL)
-    return [ContactFacts(*named, is_a=_("the default contact"))] if any(named) else []
+    return [ContactFacts(*named, how=DEFAULT, instead=instead)] if any(named) else []

@@ -18,6 +18,7 @@ NOT_THE_MAILS_FAULT = (smtplib.SMTPAuthenticationError, smtplib.SMTPConnectError
 
 OUTAGES = {"connection", "timeout", "provider_trouble"}  # nobody answers, whatever the mail is
 NO_MORE = {"code": "cause_says_all"}
+NOT_WANTED = "not_wanted"  # the code of a mail that is dropped as it would go out: nobody misses it
 
 
 class MailError(Exception):
@@ -45,6 +46,8 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     `connect(host, port)` opens the connection to an SMTP server, so the caller can end the sending at any moment. All
     copies and repeats have the same Message-ID.
 
+    A mail that is `off` goes to nobody, and that is no fault.
+
     Returns the payload with the recipients by their fate: `got`, `refused` for good, and those still in `to`, who are
     none then. If the server takes the mail for some and refuses the others for good, the mail counts as sent.
 
@@ -52,6 +55,8 @@ def send(payload: dict, *, connect: Connect | None = None, tls: type[SSLSocket] 
     is then the payload of a repeat, which reaches nobody twice. It is permanent after SMTP 5xx for all recipients, and
     if there are none.
     """
+    if payload.get("off"):
+        return payload | {"got": [], "refused": []}
     if not payload["to"]:
         raise MailError(
             "nobody to send to: no contact has a mail address", permanent=True, code="no_recipients", params=NO_MORE

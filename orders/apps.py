@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 from django.utils.translation import pgettext_lazy
 
-FEATURES = ("bulk", "exports", "schedules", "trials", "views")  # those of the office with tables
+FEATURES = ("bulk", "digest", "exports", "schedules", "trials", "views")  # those of the office with tables
 
 
 class OrdersConfig(AppConfig):
@@ -21,12 +21,19 @@ class OrdersConfig(AppConfig):
             import_module(f"orders.office.{feature}.models")
 
     def ready(self):
+        from notifications.mail_texts import ENDINGS
         from orders.error_messages import add_messages
-        from orders.office.bulk.service import stop_runs
+        from orders.four_eyes import BULK, EXPORT
+        from orders.office.bulk.service import end_asked, stop_runs
+        from orders.office.digest.readers import DIGEST, RED, nothing_more
+        from orders.office.exports.service import end_asked as end_export
         from orders.restored_guard import look_at_new_connection
+        from orders.services.asked_acts import ENDED
         from orders.services.restores import restore_released
 
+        ENDINGS.update(dict.fromkeys((DIGEST, RED), nothing_more))
         connection_created.connect(look_at_new_connection)
         restore_released.connect(stop_runs)
+        ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
             add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
+from orders.four_eyes import ACTS
 from orders.message import Message
 from orders.models import Dispatch, Incident, Order, OrderDomain
 
@@ -33,8 +34,16 @@ MESSAGES = {
         "%(free)s MiB of the disk are free, and %(least)s must be (EXPORT_MIN_FREE_MB)",
         _("The disk is nearly full (%(free)s MB free), so exports, uploads and bulk runs wait. Tell the technicians."),
     ),
+    "audit_stuck": Message(
+        "%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes: %(error)s",
+        _("%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes."),
+    ),
     "emergency_login": Message(
         "the emergency account %(account)s was used", _("The emergency account %(account)s was used.")
+    ),
+    "emergency_act": Message(
+        "%(act)s at %(subject)s without a second person, by %(who)s",
+        _("“%(act)s” at %(subject)s was carried out without a second person, by %(who)s."),
     ),
     "intake_refused": Message(
         "%(number)s of BBOSS's %(total)s calls of the last %(minutes)s minutes were refused with %(answer)s",
@@ -165,6 +174,72 @@ MESSAGES = {
     "no_start_day": Message(words=_("The order does not wait for a start day.")),
     "start_not_come": Message(words=_("The start day has not come yet.")),
     "start_has_come": Message(words=_("The start day has come.")),
+    "move_not_scheduled": Message(
+        "order %(number)s is no activation that waits for its start day (state %(state)s)",
+        _("The order does not wait for a start day."),
+    ),
+    "move_not_yet": Message(
+        "order %(number)s is billed and not scheduled yet (state %(state)s): move its start when it is",
+        _("Its billing has been sent, and it does not wait for its start day yet: move it when it does."),
+    ),
+    "move_books_open": Message(
+        "the records of order %(number)s are not all live: settle that first",
+        _("Its billing records are not all live: settle that first."),
+    ),
+    "move_unanswered": Message(
+        "a call about the records of order %(number)s had no answer and may still act: try again in ten minutes",
+        _("A call about its records had no answer and may still act: try again in ten minutes."),
+    ),
+    "move_under_way": Message(
+        "the start of order %(number)s is being moved already: wait until the big-data side has answered",
+        _("Its start is being moved already: wait until the big-data side has answered."),
+    ),
+    "move_differs": Message(
+        "a move of the start of order %(number)s left records that disagree: resend it, or take the big-data side's",
+        _("A move of its start left records that disagree: resend it, or take the big-data side's."),
+    ),
+    "move_send_again": Message(
+        "the records of order %(number)s disagree about its start, and both starts lie ahead: resend it",
+        _("Its records disagree about the start, and both starts lie ahead: resend it."),
+    ),
+    "move_not_there": Message(
+        "it can't be taken: %(domain)s is not live at the big-data side; compensate order %(number)s and resend it, or "
+        "withdraw it",
+        _(
+            "It can't be taken: %(domain)s is not live at the big-data side. Compensate the order and resend it, or "
+            "withdraw it."
+        ),
+    ),
+    "move_day_past": Message(
+        "argument day: %(day)s has passed; today or later is possible",
+        _("That day has passed; today or later is possible."),
+    ),
+    "move_day_too_far": Message(
+        "argument day: %(day)s is not within ten years, when the billing records end",
+        _("That day is not within ten years, when the billing records end."),
+    ),
+    "move_same_day": Message("argument day: the order starts on %(day)s already", _("That is its start day already.")),
+    "move_too_late": Message(
+        "too late: the last call must end 10 minutes before the earlier of the old and the new start of order "
+        "%(number)s",
+        _("It is too late for that: the big-data side must have answered ten minutes before the earlier start."),
+    ),
+    "move_refused": Message(
+        "the big-data side refused the new start; the order stays on its day",
+        _("The big-data side refused the new start; the order stays on its day."),
+    ),
+    "move_called_off": Message(
+        "the new start could not be sent in time; the order stays on its day",
+        _("The new start could not be sent in time; the order stays on its day."),
+    ),
+    "move_unknown": Message(
+        "nobody knows yet whether the big-data side took the new start; it is asked, and the start waits",
+        _("Nobody knows yet whether the big-data side took the new start; it is asked, and the start waits."),
+    ),
+    "move_unlike": Message(
+        "the big-data side's records disagree about the start",
+        _("The big-data side's records disagree about the start."),
+    ),
     # traffic
     "usage_no_trial": Message(words=_("Only trials have traffic to ask for.")),
     "usage_not_begun": Message(words=_("The trial has not begun.")),
@@ -228,6 +303,10 @@ MESSAGES = {
     "incident_not_accepted": Message(
         "order %(number)s has no incident %(incident)s that can be accepted", NOTHING_TO_ACCEPT
     ),
+    "not_awaiting": Message(words=_("The order waits for no approval. Its state: %(state)s.")),
+    "pushed_today": Message(words=_("%(who)s pushed it today at %(at)s. It can be pushed once a day.")),
+    "nobody_to_push": Message(words=_("No SA and no default contact with a mail address is set.")),
+    "no_own_mail": Message(words=_("Your account has no mail address. An administrator can enter it under Users.")),
     "no_conflict": Message(words=_("There is no conflict that nobody has seen to.")),
     # why a comparison left a difference or an order as it is; these codes are stored with the difference
     "step_open": Message(words=_("a billing step is under way: %(step)s")),
@@ -272,7 +351,31 @@ MESSAGES = {
             "giving up; then it ends by itself. If nobody needs to look at it, ignore it."
         ),
     ),
+    "incident_awake": Message(words=_("Nothing was done: it does not sleep.")),
+    "sleep_too_long": Message(words=_("An incident sleeps at most %(days)s days.")),
     "incident_no_note": Message(words=_("Write the note first.")),
+    # whose it is
+    "owned_unknown": Message("%(kind)s %(pk)s is unknown"),
+    "owned_over": Message("it needs nobody any more", _("It needs nobody any more, so nobody can have it.")),
+    "owner_changed": Message(
+        "%(name)s has it since %(since)s",
+        _("Nothing was changed: meanwhile %(name)s has it, since %(since)s. Decide anew."),
+    ),
+    "owner_gone": Message("nobody has it any more", _("Nothing was changed: meanwhile nobody has it. Decide anew.")),
+    "owner_unknown": Message("no account is called %(name)s", _("No account is called %(name)s.")),
+    "owner_disabled": Message("%(name)s can't log in", _("%(name)s can't log in, and so can't have anything.")),
+    "owner_no_right": Message(
+        "%(name)s may not act on orders", _("%(name)s may not act on orders, and so can't have anything.")
+    ),
+    "owner_blind": Message(
+        "it lies outside the attributions of %(name)s", _("It lies outside the attributions of %(name)s.")
+    ),
+    "leave_backwards": Message(words=_("The last day comes before the first one.")),
+    "leave_over": Message(words=_("This leave is over already.")),
+    "leave_own_deputy": Message(words=_("Somebody else must be the deputy.")),
+    "leave_deputy_disabled": Message(words=_("%(name)s can't log in, and so can't stand in.")),
+    "leave_deputy_away": Message(words=_("%(name)s is away too, until %(last)s. Choose another deputy.")),
+    "owner_self": Message("that is the same person", _("Choose somebody else.")),
     # pauses, restores
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
     "pause_over": Message(words=_("This moment has passed already.")),
@@ -340,10 +443,17 @@ MESSAGES = {
     "second_person_unknown": Message(words=_("The account that asked for it is not known any more. Ask again.")),
     "second_person_close": Message(
         words=_(
-            "One of your two accounts made the other within 30 days, or gave it a role, password, mail or name. "
-            "Somebody else must agree."
+            "One of your two accounts made the other within 30 days, or gave it a role, password, second factor, mail "
+            "or name. Somebody else must agree."
         ),
     ),
+    "ask_waits_already": Message(words=_("%(who)s has asked for this already; a second person has to confirm it.")),
+    "ask_by_no_account": Message(
+        "a second person must confirm this: --by must be an account that may log in, or --emergency"
+    ),
+    "ask_no_right": Message("%(who)s may not do this, so %(who)s can't ask for it", _("This account may not do this.")),
+    "ask_over": Message(words=_("Nothing was done: it was confirmed or called off already, or its time has passed.")),
+    "ask_lost_right": Message(words=_("Whoever asked for it may not do this any more. Nobody can confirm it.")),
     "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
     "entered_differs_in": Message(words=_("entered by hand and sent by BBOSS: %(differences)s")),
 }
@@ -393,6 +503,8 @@ def _labelled(params: Mapping[str, object]) -> dict[str, object]:
 
 
 def _label(name: str, value: object) -> object:
+    if name == "act" and value in ACTS:
+        return str(ACTS[str(value)])
     if name == "wrong" and isinstance(value, Mapping):
         return say_why(value)
     if name == "differences" and isinstance(value, list):

@@ -118,11 +118,22 @@ CAUSES = {
         _("The disk is nearly full. Orders go on; exports, uploads and bulk runs are refused."),
         _("Have the technicians make room on the disk of exports. The incident ends by itself."),
     ),
+    "audit_stuck": Cause(
+        _("The trail can't be sent to the log server."),
+        _("Have the technicians put the log server or the network to it right. What waits is sent by itself then."),
+    ),
     "emergency_login": Cause(
         _("Somebody logged in with an emergency account."),
         _(
             "Ask whoever keeps the emergency accounts who it was and why. If nobody knows, disable the account; then "
             "resolve it."
+        ),
+    ),
+    "emergency_act": Cause(
+        _("Somebody carried out an act by a command without the second person that it needs."),
+        _(
+            "The details name act and order. Ask whoever did it why it could not wait, and look whether the order is "
+            "as it should be; then resolve it."
         ),
     ),
     "intake_refused": Cause(
@@ -190,6 +201,13 @@ CAUSES = {
         _(
             "Compare the records of both sides, then take the big-data side's as ours or resend ours. If BPM said so, "
             "wait for its decision, or accept it."
+        ),
+    ),
+    "move_failed": Cause(
+        _("The order's start day could not be moved, or nobody knows yet whether it was."),
+        _(
+            "The details say how it stands. If the day was not moved, move it again or accept it. If the records "
+            "disagree, resend them while both days lie ahead; later take the big-data side's as ours."
         ),
     ),
     "billed_not_active": Cause(

@@ -34,6 +34,7 @@ ACTORS = {
     "watchdog": gettext_lazy("watchdog"),
     "sweep": gettext_lazy("sweep"),
 }
+LEAVE = ("away_from", "away_until", "deputy_id", "deputy__is_active", "deputy__is_staff")
 SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # so long one person counts for both accounts
 
 
@@ -76,12 +77,27 @@ def rows_of(user, *, actor: str, account_id: str, at: str) -> tuple[Q, Q]:
 
 
 @dataclass(frozen=True)
+class Leave:
+    """When a person is away, the last day included, and who stands in. `fits`: that account may log in."""
+
+    account_id: int
+    first: datetime.date | None
+    last: datetime.date
+    deputy_id: int | None
+    fits: bool
+
+    def holds(self, day: datetime.date) -> bool:
+        return (self.first is None or self.first <= day) and day <= self.last
+
+
+@dataclass(frozen=True)
 class _Accounts:
-    """All accounts, by id and by user name. `often` counts how many go by a name."""
+    """All accounts, by id and by user name. `often` counts how many go by a name. `leaves`: by id."""
 
     ids: dict[int, str]
     names: dict[str, tuple[str, datetime.datetime]]
     often: Counter[str]
+    leaves: dict[int, Leave]
 
     def words(self, account: str) -> str:
         """The display name of an account, with its user name if somebody else goes by the same name."""
@@ -92,11 +108,17 @@ class _Accounts:
 
 
 def _read() -> _Accounts:
-    rows = list(get_user_model().objects.values_list("pk", "username", "display_name", "date_joined"))
+    rows = list(get_user_model().objects.values_list("pk", "username", "display_name", "date_joined", *LEAVE))
     return _Accounts(
-        ids={pk: account for pk, account, _name, _joined in rows},
-        names={account: (name, joined) for _pk, account, name, joined in rows},
-        often=Counter(name or account for _pk, account, name, _joined in rows),
+        ids={row[0]: row[1] for row in rows},
+        names={row[1]: (row[2], row[3]) for row in rows},
+        often=Counter(row[2] or row[1] for row in rows),
+        leaves={
+            row[0]: Leave(row[0], first, last, deputy, bool(active and staff))
+            for row in rows
+            for first, last, deputy, active, staff in [row[4:]]
+            if last
+        },
     )
 
 
@@ -121,6 +143,41 @@ def name_of(account: str, account_id: int | None = None, at: datetime.datetime |
     if account not in known.names or (at is not None and known.names[account][1] > at):
         return account
     return known.words(account)
+
+
+def user_name(account_id: int | None) -> str | None:
+    """The user name of an account, which never changes; None without one."""
+    return _accounts.get()().ids.get(account_id) if account_id is not None else None
+
+
+def leave_of(account_id: int, day: datetime.date) -> Leave | None:
+    """The leave of an account that is away on that day."""
+    found = _accounts.get()().leaves.get(account_id)
+    return found if found and found.holds(day) else None
+
+
+def stands_in_for(account_id: int, day: datetime.date) -> list[int]:
+    """The accounts of those who are away on that day, and for whom this one stands in."""
+    leaves = _accounts.get()().leaves.values()
+    return sorted(row.account_id for row in leaves if row.deputy_id == account_id and row.holds(day))
+
+
+def person_words(account_id: int, day: datetime.date) -> str:
+    """Who an account is, with leave and deputy if the person is away on that day: where it matters who acts."""
+    known = _accounts.get()()
+    name = known.words(known.ids[account_id]) if account_id in known.ids else "-"
+    leave = leave_of(account_id, day)
+    if leave is None:
+        return name
+    facts = {"name": name, "last": f"{leave.last:%m-%d}" if leave.last.year == day.year else f"{leave.last:%Y-%m-%d}"}
+    if leave.deputy_id not in known.ids:
+        return _("%(name)s (away until %(last)s)") % facts
+    facts["deputy"] = known.words(known.ids[leave.deputy_id])
+    if not leave.fits:
+        return _("%(name)s (away until %(last)s; the deputy %(deputy)s has no account any more)") % facts
+    if leave_of(leave.deputy_id, day):
+        return _("%(name)s (away until %(last)s; the deputy %(deputy)s is away too)") % facts
+    return _("%(name)s (away until %(last)s, deputy %(deputy)s)") % facts
 
 
 def actor_of(
@@ -160,8 +217,8 @@ def limits_of(actor: str, now: datetime.datetime) -> list[str] | None:
 def why_not_second(first, second, *, now: datetime.datetime) -> NotAllowedError | None:
     """Why this account can't be the second person to what the first one asked for; None if it can.
 
-    If one made the other, or gave it a role, password, mail or name within 30 days, one person may be behind both. What
-    an account asked for that is gone (None) has no second person.
+    If one made the other, or gave it a role, password, second factor, mail or name within 30 days, one person may be
+    behind both. What an account asked for that is gone (None) has no second person.
     """
     if first is None:
         return NotAllowedError("second_person_unknown")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orders.models import Dispatch, Order
+from orders.steps import Step
 
 S, D = Order.State, Dispatch.State
 
@@ -16,6 +17,7 @@ S, D = Order.State, Dispatch.State
 SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
 
 ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for such a step any more
+OVER = frozenset({*ENDED_WELL, D.CLOSED, D.UNDONE})
 
 COMMON: dict[str, set[str]] = {
     S.IN_PROGRESS: {S.HELD, S.FAILED, S.COMPENSATING, S.WITHDRAWN},
@@ -77,6 +79,7 @@ class StepFacts:
     state: str
     blocking: bool
     gate: str
+    step: str = ""
 
 
 def may_move(kind: str, old: str, new: str) -> bool:
@@ -125,18 +128,23 @@ def derive_state(order: Order, steps: Iterable[StepFacts], *, now: datetime.date
         return order.state
     if order.held_because:
         return S.HELD
-    blocking = [step for step in steps if step.blocking]
+    steps = list(steps)
+    blocking = [step for step in steps if step.blocking and step.step != Step.MOVE_START]
     if any(step.state == D.FAILED for step in blocking):
         return S.FAILED
     if order.kind == Order.Kind.ACTIVATION:
-        return _activation_state(order, blocking, now)
+        moving = any(step.step == Step.MOVE_START and step.state not in OVER for step in steps)
+        return _activation_state(order, blocking, moving, now)
     if any(step.state not in ENDED_WELL for step in blocking):
         return S.IN_PROGRESS
     return S.TRIALING if order.kind == Order.Kind.TRIAL else S.APPLIED
 
 
-def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.datetime) -> str:
-    """The state of an activation: whether it is sent, approved if it must be, and its start day was carried out."""
+def _activation_state(order: Order, blocking: list[StepFacts], moving: bool, now: datetime.datetime) -> str:
+    """The state of an activation: whether it is sent, approved if it must be, and its start day was carried out.
+
+    `moving`: a move of its start has no end yet. It leaves the order scheduled until then (contract 3.9, 18).
+    """
     pending = [step for step in blocking if step.state not in ENDED_WELL]
     if any(step.gate == Dispatch.Gate.NONE or step.state != D.WAITING for step in pending):
         # A start-day step under way leaves the order scheduled (contract 3.8, "until its start has been carried out").
@@ -145,6 +153,6 @@ def _activation_state(order: Order, blocking: list[StepFacts], now: datetime.dat
         return S.AWAITING_APPROVAL
     if any(step.gate == Dispatch.Gate.APPROVAL for step in pending):
         return S.IN_PROGRESS
-    if pending or (order.start_at and order.start_at > now):
+    if pending or moving or (order.start_at and order.start_at > now):
         return S.SCHEDULED
     return S.ACTIVE

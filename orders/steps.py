@@ -37,8 +37,8 @@ PARTNERS = {
     Channel.MAIL: Partner.MAIL,
     Channel.FILES: Partner.FILES,
 }  # who is called over each channel
-OUTSIDE = tuple(name for name in Partner.values if name != Partner.FILES)  # can be paused; PARTNER_RATE bounds calls
-GUARDED = tuple(name for name in OUTSIDE if name != Partner.MAIL)  # have a circuit breaker
+OUTSIDE = tuple(name for name in Partner.values if name != Partner.FILES)
+"""These can be paused and have a circuit breaker, and PARTNER_RATE bounds their calls."""
 OTHER_CHANNELS = tuple(
     channel
     for channel in Channel
@@ -59,6 +59,7 @@ class Step(TextChoices):
     CANCEL_TRIAL = "cancel_trial_billing", _("Cancel trial records")
     EXTEND_TRIAL = "extend_trial_billing", _("Post trial records with their new end")
     CREATE_BILLING = "create_billing", _("Create commercial records")
+    MOVE_START = "move_start_billing", _("Move the start of commercial records")
     CANCEL_BILLING = "cancel_billing", _("Cancel commercial records")
     START_BPM = "start_bpm", _("Start the BPM process")
     DELETE_BILLING = "delete_billing", _("Delete commercial records")
@@ -82,7 +83,7 @@ class Phase(enum.IntEnum):
     FIX = 0  # in front, so that no other step overtakes it
     PLAN = 1
     UNDO = 500
-    AFTER = 900  # mails about what happens, and questions for traffic; an undo mark does not stop them
+    AFTER = 900  # questions for traffic, and mails of before 1.8.0; an undo mark does not stop them
 
 
 class Effect(enum.Enum):
@@ -91,6 +92,7 @@ class Effect(enum.Enum):
     NONE = enum.auto()
     CREATE = enum.auto()  # gives them their start and end
     EXTEND = enum.auto()  # gives live ones another end
+    MOVE = enum.auto()  # gives live ones another start
     RESTORE = enum.auto()  # makes cancelled ones live again, with the end that they had
     CANCEL = enum.auto()
     DELETE = enum.auto()
@@ -102,6 +104,7 @@ LIVE, CANCELLED, DELETED = "live", "cancelled", "deleted"  # states of a billing
 LEAVES = {
     Effect.CREATE: LIVE,
     Effect.EXTEND: LIVE,
+    Effect.MOVE: LIVE,
     Effect.RESTORE: LIVE,
     Effect.CANCEL: CANCELLED,
     Effect.DELETE: DELETED,
@@ -153,6 +156,7 @@ class StepKind:
 
 
 def _mail(name: str, phase: Phase = Phase.AFTER, *, kept: bool = False) -> StepKind:
+    """A mail as versions before 1.8.0 planned it. Now its name is the kind of a mail's row; this goes with 1.9.0."""
     return StepKind(name, Channel.MAIL, phase=phase, blocking=False, kept=kept)
 
 
@@ -175,6 +179,10 @@ STEPS: dict[str, StepKind] = {
         ),
         StepKind(
             Step.CREATE_BILLING, Channel.BILLING, Effect.CREATE, derived_key=True, compensated=True,
+            undone_by=(Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING),
+        ),
+        StepKind(
+            Step.MOVE_START, Channel.BILLING, Effect.MOVE,
             undone_by=(Step.DELETE_BILLING, Step.VERIFY_DELETED, Step.CANCEL_BILLING),
         ),
         StepKind(Step.START_BPM, Channel.BPM, derived_key=True, keeps_key=True, compensated=True, moot=True),

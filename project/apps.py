@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ProjectConfig(AppConfig):
@@ -11,17 +12,23 @@ class ProjectConfig(AppConfig):
     default = True
 
     def ready(self):
-        from integrations.worker.schedules import every_five_minutes
+        from integrations.worker.schedules import every_five_minutes, every_minute
+        from notifications.mail_texts import ENDINGS
         from orders.newest_server import is_behind
         from project import checks, command_line, deployment  # noqa: F401  registers them, once the apps are ready
         from project.accounts import login_trail  # noqa: F401  its signals
+        from project.accounts.passwords.links import VALID, line_of_link
+        from project.accounts.sessions import forget_sessions
         from project.command_trail import note_command
         from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
+        from project.trail_syslog import wake_trail
 
         DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
-        every_five_minutes.append(watch_alarms)
+        every_minute.append(wake_trail)
+        every_five_minutes.extend([watch_alarms, forget_sessions])
+        ENDINGS.update(dict.fromkeys(VALID, line_of_link))
         command_line.noted_by.append(note_command)
 
 
@@ -34,23 +41,41 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from django.contrib.admin import site
 
         from orders.admin.pauses_in_force import may_pause, pauses_for
-        from orders.lists.registration import Section
+        from orders.lists.registration import AUDITORS, ENGINE_ROOM, TRACES, Section
         from orders.lists.scope import why_blind
         from orders.search.page import find_page
         from project.accounts.company.views import end_address
         from project.accounts.emergency import LoginForm
+        from project.accounts.leave_page import own_leave_page
         from project.accounts.session_ends import seconds_left
-        from project.admin_site.site import MenuPage, Parts
+        from project.accounts.sessions_page import own_sessions_page
+        from project.accounts.trail_page import may_see_trail, trail_page
+        from project.admin_site.menu import MenuPage
+        from project.admin_site.site import Parts
         from project.calls_page import calls_page, may_see_calls
-        from project.dashboard.all_is_well import dashboard
+        from project.dashboard.all_is_well import dashboard, dashboard_marks
+        from project.manual.views import manual_page
         from project.probes_page import may_probe, probes_page
         from project.restored_page import restored_page
 
         pages = [
-            MenuPage(Section.SENT, _("Calls of a day"), "calls", may_see_calls, calls_page),
-            MenuPage(Section.ENGINE, _("Test calls"), "probes", may_probe, probes_page),
+            MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),
+            MenuPage(Section.ENGINE, 100, _("Test calls"), "probes", may_probe, probes_page, ENGINE_ROOM),
+            MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]
         site.parts = Parts(
-            pauses_for, may_pause, why_blind, dashboard, find_page, restored_page, pages, end_address, seconds_left
+            pauses_for,
+            may_pause,
+            why_blind,
+            dashboard,
+            dashboard_marks,
+            find_page,
+            restored_page,
+            own_sessions_page,
+            own_leave_page,
+            manual_page,
+            pages,
+            end_address,
+            seconds_left,
         )
         site.login_form = LoginForm

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks
@@ -19,19 +20,23 @@ from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
+from orders.bpm_task import wrong_placeholders
 from orders.lists.registration import Role
 from orders.models import Province
-from orders.order_page.bpm_task import wrong_placeholders
 from orders.restored_guard import unwritable
 from project import production
 from project.accounts.company.provider import is_safe
 from project.accounts.emergency import EMERGENCY, usable_accounts
+from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem
+from project.database import age
 from project.database.made import is_made
 from project.environment import SANDBOX
 from project.production import NO_EMERGENCY
+from project.trail_syslog import target_of
 
 TAG = "desk"
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
@@ -54,6 +59,9 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         company_login,
         company_roles,
         emergency_accounts,
+        second_factor,
+        log_server,
+        robots,
         times,
         contact,
         bpm_pages,
@@ -61,6 +69,7 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         folders,
         state_dir,
         export_dir,
+        backup_recipient,
         production_settings,
         network,
     )
@@ -99,7 +108,7 @@ def empty_secrets() -> Iterator[CheckMessage]:
 def malformed_tokens() -> Iterator[CheckMessage]:
     """Names a token by its position, since a token is a secret."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
-        if token_expiry(token.strip()) is None:
+        if token_expiry(token) is None:
             text = f"BBOSS_ACCESS_TOKENS: token {place} is malformed."
             yield Error(
                 text, hint="14-digit expiry, 32 hex, -, 4 digits, -, issue time in epoch seconds", id="desk.002"
@@ -142,6 +151,7 @@ def rate() -> Iterator[CheckMessage]:
 def choices() -> Iterator[CheckMessage]:
     allowed = {"SUBSEQUENT_BILLING": ("after_approval", "at_once"), "BBOSS_ENV_FLAG": ("0", "1")}
     allowed["PASSWORD_LOGIN"] = ("all", EMERGENCY)
+    allowed["MFA_REQUIRED"] = (NOBODY, ADMINISTRATORS, EVERYBODY)
     for name, values in allowed.items():
         if getattr(settings, name) not in values:
             yield Error(f"{name} must be {' or '.join(values)}, not {getattr(settings, name)!r}.", id="desk.006")
@@ -184,6 +194,47 @@ def emergency_accounts() -> Iterator[CheckMessage]:
     if not found:
         text = "PASSWORD_LOGIN is emergency, and no account that is marked for it can log in."
         yield Error(text, hint="manage.py emergency_account NAME, and set its password by the link", id=NO_EMERGENCY)
+
+
+def second_factor() -> Iterator[CheckMessage]:
+    """Shows no key. A key is 32 bytes in base64."""
+    hint = "make one by: openssl rand -base64 32"
+    if not settings.MFA_KEY and settings.MFA_REQUIRED != NOBODY:
+        yield Error("MFA_KEY is empty: it encrypts the second factors (MFA_REQUIRED).", hint=hint, id="desk.020")
+    if settings.MFA_KEY and not is_key(settings.MFA_KEY):
+        yield Error("MFA_KEY is no key.", hint=hint, id="desk.020")
+    for place, key in enumerate(settings.MFA_KEYS_OLD, 1):
+        if not is_key(key):
+            yield Error(f"MFA_KEYS_OLD: key {place} is no key.", hint=hint, id="desk.020")
+
+
+def is_key(text: str) -> bool:
+    try:
+        Fernet(text)
+    except ValueError:
+        return False
+    return True
+
+
+def log_server() -> Iterator[CheckMessage]:
+    """Does not print the address, which may hold a password by mistake."""
+    try:
+        settings.AUDIT_SYSLOG and target_of(settings.AUDIT_SYSLOG)
+    except ValueError as error:
+        yield Error(f"AUDIT_SYSLOG: {error}.", id="desk.021")
+
+
+def robots() -> Iterator[CheckMessage]:
+    """Prints no address: it holds the robot's key."""
+    try:
+        found = read_robots(settings.ALERT_WEBHOOKS)
+    except ValueError as error:
+        yield Error(f"ALERT_WEBHOOKS: {error}.", id="desk.023")
+        return
+    for robot in found:
+        if robot.kind != "json" and not is_safe(robot.url):
+            text = f"ALERT_WEBHOOKS: {robot.name} must have an https address, since its key is part of it."
+            yield Error(text, hint="plain http only to this machine", id="desk.023")
 
 
 def times() -> Iterator[CheckMessage]:
@@ -253,6 +304,11 @@ def export_dir() -> Iterator[CheckMessage]:
     """Only warns: everything but the export of lists works without it."""
     if why := _not_writable("EXPORT_DIR"):
         yield Warning(f"EXPORT_DIR: {why}: lists can't be exported.", id="desk.013")
+
+
+def backup_recipient() -> Iterator[CheckMessage]:
+    if settings.BACKUP_RECIPIENT and (why := age.problem()):
+        yield Error(f"BACKUP_RECIPIENT: {why}: no backup can be made.", id="desk.022")
 
 
 def production_settings() -> Iterator[CheckMessage]:

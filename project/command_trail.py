@@ -12,14 +12,27 @@ from orders.services.trail import Code, note_act
 from project.observability.logs import safe
 from project.settings_trail import note_settings
 
-LONGEST = 500
 NOTED = {
     *("accept", "activate", "attribute", "backup", "compensate", "decide", "emergency_account", "evidence", "export"),
-    *("give_up", "import_trials", "name_domains", "pause", "proceed", "prune", "reconcile", "resend", "restore"),
+    *(
+        "give_up",
+        "import_trials",
+        "move_start",
+        "name_domains",
+        "own",
+        "pause",
+        "proceed",
+        "prune",
+        "reconcile",
+        "resend",
+        "restore",
+    ),
     *("restored", "resume", "take", "waive", "withdraw", "changepassword", "createsuperuser", "dbshell", "flush"),
-    *("loaddata", "shell"),
+    *("loaddata", "shell", "check_attachments", "fetch_usage", "axes_reset", "axes_reset_failure_logs"),
+    *("axes_reset_ip", "axes_reset_ip_username", "axes_reset_logs", "axes_reset_username"),
 }
-"""Those that say who gives them, and those of Django's that change accounts or anything at all."""
+"""Those that say who gives them, those that act on orders without it or let people log in again, and those of Django's
+that change accounts or anything at all."""
 START = {"worker", "qcluster"}
 INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
 logger = logging.getLogger(__name__)
@@ -42,7 +55,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
         by = None
     address = f"{socket.gethostname()}:{os_user()}"
-    text = safe(" ".join([command, *words]))[:LONGEST]
+    text = safe(" ".join([command, *words]))
     try:
         note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
     except Error as error:

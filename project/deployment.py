@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.checks import CheckMessage, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from orders.people import ACCOUNTS
+from orders.four_eyes import EXPORT, acts_asked, is_asked
+from project.accounts.roles import roles
+from project.accounts.separation import DECIDES, MANAGES, rights_of, why_not_together
 from project.addresses import is_loopback, parse_network
 from project.checks import TAG, is_http, is_mail
 from project.database.made import is_made
 from project.environment import FREE_PREFIX, SANDBOX, SETTINGS, TABLE
+from project.models import User
 from project.observability.expiry import SOON, Expiry, bboss_tokens, client_certificate
 
 LEAST_SECRET = 16
@@ -25,21 +28,21 @@ EXAMPLE = re.compile(r"example|change.?me|secret|password|development-only|test-
 MAILS_NOBODY = re.compile(r"django\.core\.mail\.backends\.(console|dummy|locmem|filebased)\.EmailBackend")
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OUR_PREFIXES = (
-    *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_", "OIDC_"),
+    *("BBOSS_", "PARTNER_", "DISPATCH_", "BREAKER_", "DEFAULT_CONTACT_", "METRICS_", "OIDC_", "MFA_"),
     *(name.removesuffix("BASE_URL") for name in SANDBOX),
 )
 OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
 """Names in the file that libraries read."""
 
 
-JUDGED = {
-    "orders.judge_export": "agree to exports and tokens with people's data",
-    "orders.withdraw_order": "withdraw an order",
-    "orders.compensate_order": "compensate an order",
-    "orders.decide_order": "decide in BPM's place",
-    "orders.waive_finding": "waive an info-security finding",
+OF_ALL = {*MANAGES, "orders.judge_export"}
+"""Acts that concern all orders: an account without a limit does them."""
+MOST_SUPERUSERS = 2
+TOGETHER = {
+    "manages": "manage accounts or tokens, and act on orders",
+    "audits": "audit, and change something",
 }
-"""Right: the act."""
+"""Key of separation.TOGETHER: what nobody should do both of."""
 
 
 @register(TAG, deploy=True)
@@ -60,6 +63,8 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         mail_in_clear,
         database_in_clear,
         open_settings_file,
+        passwords_alone,
+        roles_apart,
     )
     return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
 
@@ -118,6 +123,8 @@ def switched_off() -> Iterator[str]:
         yield "BBOSS_ALLOWED_IPS is empty with production data: any address may post, and each message costs time."
     elif settings.BBOSS_ENV_FLAG == "1" and any(_is_open(entry) for entry in settings.BBOSS_ALLOWED_IPS):
         yield "BBOSS_ALLOWED_IPS lets everybody post; name BBOSS's addresses alone."
+    if settings.OIDC_ISSUER and not settings.SESSION_MAX_HOURS:
+        yield "SESSION_MAX_HOURS is 0 with OIDC_ISSUER: whoever is disabled at the provider stays in while they work."
 
 
 def folders() -> Iterator[str]:
@@ -171,20 +178,54 @@ def certificate() -> Iterator[str]:
         yield from _end_of(found.name, found)
 
 
-def second_persons() -> Iterator[str]:
-    """Acts that fewer than two people may do: while one asks for it or is away, nobody else can."""
+def _staff() -> list[tuple[User, list[frozenset[str]]]] | None:
+    """Whoever may log in here, with the rights of each role and those given one by one. None if there is no database to
+    ask, which `database_access` says."""
     if not is_made():
+        return None
+    people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
+    try:
+        found = list(people.prefetch_related("groups__permissions__content_type", "user_permissions__content_type"))
+    except DatabaseError:
+        return None
+    return [(user, rights_of(user.groups.all(), user.user_permissions.all())) for user in found]
+
+
+def second_persons() -> Iterator[str]:
+    """Acts that fewer than two people may do: while one is away, or asks for it, nobody else can. A line for each such
+    person, and one for the acts that nobody may do. A limited account counts where it could act on its own orders."""
+    if (staff := _staff()) is None:
         return
-    people = get_user_model().objects
-    for right, act in JUDGED.items():
-        if right == "orders.judge_export" and not settings.EXPORT_SECOND_PERSON:
+    able: dict[str, list[str]] = {}
+    for right in sorted(DECIDES | MANAGES):
+        if right == "orders.judge_export" and not is_asked(EXPORT):
             continue
-        try:
-            number = people.with_perm(right, backend=ACCOUNTS).filter(is_staff=True).distinct().count()
-        except DatabaseError:
-            return  # `database_access` says so
-        if number < 2:
-            yield f"{right}: {number} of the active accounts may {act}; it takes two. Give them the role 审批主管."
+        if right == "orders.confirm_act" and not set(acts_asked()) - {EXPORT}:
+            continue
+        holders = [user for user, parts in staff if user.is_superuser or any(right in part for part in parts)]
+        names = [user.username for user in holders if not (user.limited and right in OF_ALL)]
+        if len(names) < 2:
+            able.setdefault(names[0] if names else "", []).append(right)
+    usual = roles()
+    for name, rights in able.items():
+        words = ", ".join(f"{right} ({'/'.join(role for role in usual if right in usual[role])})" for right in rights)
+        yield f"{f'Only the account {name}' if name else 'No active account'} may: {words}. Each takes two accounts."
+
+
+def roles_apart() -> Iterator[str]:
+    """Accounts, and groups of OIDC_ROLES, with rights that one person may not hold together."""
+    if (staff := _staff()) is None:
+        return
+    for user, parts in staff:
+        if not user.is_superuser and (why := why_not_together(parts)):
+            yield f"The account {user.username} may {TOGETHER[why]}; take one of its roles."
+    root = [user.username for user, _parts in staff if user.is_superuser]
+    if len(root) > MOST_SUPERUSERS:
+        yield f"{len(root)} superusers may do everything: {', '.join(root)}. {MOST_SUPERUSERS} are enough; give roles."
+    for group in sorted({grant.group for grant in settings.OIDC_ROLES}):
+        given = {grant.role for grant in settings.OIDC_ROLES if grant.group == group}
+        if why := why_not_together(rights_of(Group.objects.filter(name__in=given))):
+            yield f"OIDC_ROLES: the group {group} may {TOGETHER[why]}; nobody of it gets in."
 
 
 def partners_in_clear() -> Iterator[str]:
@@ -216,3 +257,8 @@ def open_settings_file() -> Iterator[str]:
     file = settings.ENVIRONMENT.path
     if file.exists() and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
         yield f"{file} holds secrets and is open to all accounts; run chmod o= on it."
+
+
+def passwords_alone() -> Iterator[str]:
+    if settings.BBOSS_ENV_FLAG == "1" and settings.MFA_REQUIRED == "nobody" and not settings.OIDC_ISSUER:
+        yield "MFA_REQUIRED is nobody and OIDC_ISSUER is empty: a password alone opens the desk to all its orders."

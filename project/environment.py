@@ -15,6 +15,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from orders.db.trail_guard import LEAST_DAYS
+from orders.four_eyes import read_acts
 from project.database.options import database_entry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,6 +23,7 @@ MAX_NUMBER = 10**8  # three years in seconds; with much more, dates could not be
 MASK = "***"
 PASSWORD = re.compile(r"(://[^:/@]*:).*(?=@)")
 CREDENTIALS = re.compile(r"^(\w+://)?.*(?=@)")
+WEBHOOK = re.compile(r"(?P<shown>\w+\+https?://(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?)(?:[/?#].*)?", re.IGNORECASE)
 
 
 class WrongError(ValueError):
@@ -40,7 +42,7 @@ def text(name: str, given: str) -> str:
 
 
 def entries(name: str, given: str) -> list[str]:
-    return [entry for entry in given.split(",") if entry]
+    return [entry for part in given.split(",") if (entry := part.strip())]
 
 
 def words(name: str, given: str) -> list[str]:
@@ -67,6 +69,13 @@ def whole(name: str, given: str) -> int:
 
 def positive(name: str, given: str) -> int:
     return _number(name, given, 1)
+
+
+def four_eyes(name: str, given: str) -> dict[str, int]:
+    try:
+        return read_acts(given)
+    except ValueError as error:
+        raise WrongError(f"{name}: {error}") from None
 
 
 def audit_days(name: str, given: str) -> int:
@@ -101,6 +110,13 @@ def _within(name: str, value: int, least: int) -> int:
 def folder(name: str, given: str) -> Path:
     """A folder. An empty text is refused, since it would mean the current folder."""
     return Path(text(name, given))
+
+
+def public_key(name: str, given: str) -> str:
+    """A public key of age. A private one is refused without repeating it. project/checks.py asks age about the rest."""
+    if "AGE-SECRET-KEY-" in given.upper():
+        raise WrongError(f"{name} holds a private key: give the public one (age1...) of a new pair")
+    return given.strip()
 
 
 def certificate_files(name: str, given: str) -> tuple[str, ...]:
@@ -172,7 +188,7 @@ class Setting:
     """A row of the table. `read` converts `(name, text)` or raises WrongError. `default` is a text too.
 
     `secret`: the whole value is secret. `credentials`: an address in which even a user name alone may be secret (a
-    token).
+    token). `webhooks`: a comma list of `kind+address`; of each address only the host is no secret.
     """
 
     name: str
@@ -181,11 +197,15 @@ class Setting:
     help: str
     secret: bool = False
     credentials: bool = False
+    webhooks: bool = False
 
     def shown(self, given: str) -> str:
         """The value as people may see it: without secrets, and without the password in an address."""
         if self.secret:
             return MASK if given else ""
+        if self.webhooks:
+            parts = map(WEBHOOK.fullmatch, entries(self.name, given))
+            return ",".join(f"{part['shown']}/{MASK}" if part else MASK for part in parts)
         if self.credentials:
             return CREDENTIALS.sub(rf"\g<1>{MASK}", given, count=1)
         return PASSWORD.sub(rf"\1{MASK}", given)
@@ -193,6 +213,7 @@ class Setting:
 
 SETTINGS = (
     Setting("SECRET_KEY", plain, "", "signs sessions; without it nothing starts unless DEBUG=true", secret=True),
+    Setting("SECRET_KEY_FALLBACKS", entries, "", "other keys that count: an old one, or the next one", secret=True),
     Setting("DEBUG", switch, "false", "a development machine"),
     Setting("ALLOWED_HOSTS", words, "127.0.0.1,localhost,[::1]", "names under which we are asked"),
     Setting("CSRF_TRUSTED_ORIGINS", entries, "", "https://NAME of each of them, behind a proxy"),
@@ -201,6 +222,7 @@ SETTINGS = (
     Setting("DATABASE_POOLER", switch, "false", "behind PgBouncer in transaction mode: nothing is kept in a session"),
     Setting("CLOCK_SKEW_SECONDS", whole, "60", "between the database's clock and ours; 0 switches the check off"),
     Setting("BBOSS_APP_SECRET", plain, "", "signs BBOSS's messages", secret=True),
+    Setting("BBOSS_APP_SECRETS_OLD", entries, "", "old ones that still count during a change", secret=True),
     Setting("BBOSS_ACCESS_TOKENS", entries, "", "BBOSS's tokens: an old and a new one may overlap", secret=True),
     Setting("BBOSS_DOMAIN", text, "CDNP", "our application domain"),
     Setting("BBOSS_ROUTE_VALUE", text, "995", "our exchange node"),
@@ -218,15 +240,22 @@ SETTINGS = (
     Setting("OIDC_CLAIM", text, "groups", "the claim that names a person's groups"),
     Setting("OIDC_ROLES", grants, "", "what each group gives: group=role, or group=role:BJ+TJ, with ; between"),
     Setting("PASSWORD_LOGIN", plain, "all", "or emergency: only accounts marked by emergency_account have passwords"),
+    Setting("PASSWORD_MAX_DAYS", whole, "0", "an older password must be changed at the log-in; 0: never"),
+    Setting("MFA_REQUIRED", plain, "nobody", "or administrators, or everybody: who needs a second factor"),
+    Setting("MFA_KEY", plain, "", "encrypts the second factors' secrets", secret=True),
+    Setting("MFA_KEYS_OLD", entries, "", "keys before it, which are still read", secret=True),
     Setting("SESSION_IDLE_MINUTES", whole, "30", "a session ends so long after its last use; 0: never"),
     Setting("SESSION_MAX_HOURS", whole, "12", "a session ends so long after the log-in; 0: never"),
     Setting("AUDIT_DAYS", audit_days, "180", "how long the trail is kept; at least 180"),
+    Setting("AUDIT_SYSLOG", plain, "", "where the trail also goes: udp://, tcp:// or tls://host:port"),
+    Setting("ALERT_WEBHOOKS", entries, "", "robots told of incidents: kind+address, with commas", webhooks=True),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
     Setting("BPM_BASE_URL", plain, "http://127.0.0.1:8090/bpm", "BPM; the default is the sandbox"),
     Setting("BPM_TASK_URL", plain, "", "BPM's page of a process, with {process} and {order}"),
     Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
+    Setting("BPM_CALLBACK_SECRETS_OLD", entries, "", "old ones that still count during a change", secret=True),
     Setting("BIGDATA_BASE_URL", plain, "http://127.0.0.1:8090/bigdata", "big data; the default is the sandbox"),
     Setting("PARTNER_TIMEOUT_SECONDS", positive, "10", "of a whole call"),
     Setting("PARTNER_CA_BUNDLE", plain, "", "PEM file of the CAs that partners' certificates come from"),
@@ -240,16 +269,13 @@ SETTINGS = (
     Setting("SUBSEQUENT_BILLING", plain, "after_approval", "or at_once"),
     Setting("ATTACHMENT_DIR", folder, str(BASE_DIR / "attachments"), "where info-security files lie"),
     Setting("EXPORT_DIR", folder, str(BASE_DIR / "exports"), "where exports lie; web and worker machines share it"),
-    Setting(
-        "EXPORT_SECOND_PERSON",
-        switch,
-        "false",
-        "an export of personal data, and a token that may see them, need a second person's word",
-    ),
+    Setting("FOUR_EYES", four_eyes, "", "acts that a second person must confirm: decide,withdraw,bulk:100,..."),
+    Setting("EXPORT_SECOND_PERSON", switch, "false", "the same as export_personal in FOUR_EYES"),
     Setting(
         "EXPORT_MIN_FREE_MB", whole, "2048", "with less free disk than this, exports, uploads and bulk runs are refused"
     ),
     Setting("STATE_DIR", folder, str(BASE_DIR / "state"), "what this machine has seen of each database; its own"),
+    Setting("BACKUP_RECIPIENT", public_key, "", "a public key of age: backups are encrypted to it"),
     Setting("EMAIL_URL", mail_server, "consolemail://", "the mail server"),
     Setting("EMAIL_BACKEND", text, "", "in place of EMAIL_URL's: anymail.backends.NAME.EmailBackend"),
     Setting("DEFAULT_FROM_EMAIL", text, "ibs-order-desk@localhost", "who our mails are from"),
@@ -262,25 +288,32 @@ SETTINGS = (
 TABLE = {setting.name: setting for setting in SETTINGS}
 SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE_URL")}  # each partner's address there
 FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
+COMPLETE = "DESK_ENVIRONMENT_COMPLETE"
+"""Set where a parent process has put the file's values into the environment: then the file is not read anew."""
+LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 
 
 class Environment:
     """The environment, with the file's lines as a fallback: variables of the environment itself win.
 
-    `problems` collects values that can't be read, so that all are reported at once. Values are read literally: `$` has
-    no meaning.
+    `own`: the environment without what is the file's too, as systemd's EnvironmentFile has it. `problems` collects
+    values that can't be read, so that all are reported at once. Values are read literally: `$` has no meaning.
     """
 
     def __init__(self, file: Path) -> None:
         self.path = file
-        self.own = dict(os.environ)
-        self.file = _lines_of(file)
+        self.file = {} if os.environ.get(COMPLETE) else _lines_of(file)
+        self.own = {name: value for name, value in os.environ.items() if self.file.get(name) != value}
         self.problems: list[str] = []
         for name, value in self.file.items():
             os.environ.setdefault(name, value)  # for child processes and libraries
 
     def given(self, name: str) -> str | None:
         return self.own.get(name, self.file.get(name))
+
+    def for_children(self) -> dict[str, str]:
+        """The environment of processes that are to have the same settings as this one."""
+        return os.environ | {COMPLETE: "1"}
 
     def origin(self, name: str) -> str:
         """Where the value in force comes from: `environment`, `.env` or `default`."""
@@ -293,12 +326,21 @@ class Environment:
             return row.read(name, row.default if given is None else given)
         except WrongError as error:
             self.problems.append(str(error))
-            return row.read(name, row.default or "-")
+        try:
+            return row.read(name, row.default)
+        except WrongError:  # a row without a default: nothing starts, but what reads the settings goes on so far
+            return row.read(name, "-")
 
     def free(self) -> dict[str, str]:
         """The settings that begin with FREE_PREFIX, by full name."""
         names = {*self.own, *self.file}
         return {name: self.given(name) for name in sorted(names) if name.startswith(FREE_PREFIX)}
+
+    def wrong_lines(self) -> list[str]:
+        """What the file's reader would pass over: a text for each line that is neither NAME=value nor a remark."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        wrong = [number for number, line in enumerate(lines, 1) if not LINE.fullmatch(line)]
+        return [f"{self.path}: line {number} is not NAME=value" for number in wrong]
 
     def stop_on_problems(self) -> None:
         """Raises ImproperlyConfigured with a line for each problem."""

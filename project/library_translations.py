@@ -1,12 +1,18 @@
 """Words of Django and django-q2 that their Chinese catalogues lack or that we translate otherwise. Ours win."""
 
 from django.utils.translation import gettext_noop as _
+from django.utils.translation import ngettext_lazy
 
 DJANGO = [
     _(":"),
     _("After you’ve created a user, you’ll be able to edit more user options."),
     _("Error:"),
-    _("This password is too short. It must contain at least %d character."),
+    _("Forgotten your login credentials?"),
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+        1,
+    ),
     _(
         "Please enter the correct %(username)s and password for a staff account. Note that both fields may be "
         "case-sensitive."
@@ -26,10 +32,6 @@ DJANGO = [
     _("Designates whether the user can log into this admin site."),
     _("Designates whether this user should be treated as active. Unselect this instead of deleting accounts."),
     _("email address"),
-    _(
-        "Whether the user will be able to authenticate using a password or not. If disabled, they may still be able "
-        "to authenticate using other backends, such as Single Sign-On or LDAP."
-    ),
 ]
 LOG_INS = [  # of django-axes
     _("Axes"),

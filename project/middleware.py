@@ -1,6 +1,5 @@
-"""The database's deadline, the Host header, old cookies, people's names, size of uploads, content security policy."""
+"""The database's deadline, the Host header, people's names, size of uploads, content security policy."""
 
-from django.conf import settings
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 
@@ -51,27 +50,6 @@ class HostMiddleware(CommonMiddleware):
 
     def process_request(self, request):
         return None if request.path in PROBES else super().process_request(request)
-
-
-class OldCookieNamesMiddleware(Middleware):
-    """Reads the cookies that 1.5 set with HTTPS_ONLY, so that the upgrade to 1.6 logs nobody out. Goes with 1.7.
-
-    A session gets the new name when it is written next, within a minute of use. The old ones stay until the log-out,
-    for a web machine that has not been upgraded yet.
-    """
-
-    def __call__(self, request):
-        old = {name: name.removeprefix("__Host-") for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)}
-        for name, before in old.items():
-            if before in request.COOKIES:
-                request.COOKIES.setdefault(name, request.COOKIES[before])
-        response = self.get_response(request)
-        session = response.cookies.get(settings.SESSION_COOKIE_NAME)
-        if session is not None and not session.value:  # Django deletes it
-            for before in old.values():
-                if before not in response.cookies and before in request.COOKIES:
-                    response.delete_cookie(before)
-        return response
 
 
 class UploadSizeMiddleware(Middleware):

@@ -3,12 +3,21 @@
 import datetime
 
 from axes.models import AccessAttempt
+from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, router, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from project.accounts.second_factor.models import AuthenticatorApp, RecoveryCode
+
+__all__ = ["AuthenticatorApp", "RecoveryCode"]  # importing them loads the tables of the accounts' features
+
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
+
+PASSWORDS_KEPT = 5
 
 
 class UsedName(models.Model):
@@ -46,28 +55,51 @@ class User(AbstractUser):
     attributions = models.ManyToManyField(
         "orders.Province", blank=True, related_name="+", verbose_name=_("attributions")
     )
+    away_from = models.DateField(_("away from"), null=True, blank=True)
     away_until = models.DateField(_("away until"), null=True, blank=True)
     deputy = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("deputy")
     )
 
-    given_by = models.JSONField(  # {id of another account: when it last made this one, or gave it rights or a log-in}
-        null=True, editable=False
-    )
+    digest = models.BooleanField(
+        _("mail of what waits"),
+        null=True,
+        blank=True,
+        help_text=_("a mail each workday morning, and one when something turns red that nobody has"),
+    )  # None: as the role says (orders/office/digest)
+
+    # {id of another account: when it last made this one, or gave it rights or a log-in}; `company`: when that made it
+    given_by = models.JSONField(null=True, editable=False)
+    password_set_at = models.DateTimeField(db_default=Now(), editable=False)  # of before 1.7: the upgrade
 
     def __str__(self):
         return self.display_name or self.username
 
     def save(self, *args, **kwargs):
-        """Raises ValidationError for a new account whose user name was used before, and for another user name."""
+        """Raises ValidationError for a new account whose user name was used before, and for another user name.
+
+        Notes another password. Django saves `password` alone where it only hashes the same one anew.
+        """
         using = kwargs.get("using") or router.db_for_write(User, instance=self)
-        named = kwargs.get("update_fields") is None or "username" in kwargs["update_fields"]
+        fields = kwargs.get("update_fields")
         with transaction.atomic(using=using):
             if self._state.adding:
                 self._keep_name(using)
-            elif named and User.objects.using(using).filter(pk=self.pk).exclude(username=self.username).exists():
-                raise ValidationError({"username": _("A user name never changes.")})
+            elif fields is None or {"username", "password_set_at"} & set(fields):
+                stored = User.objects.using(using).filter(pk=self.pk).values_list("username", "password").first()
+                self._compare(*stored or (self.username, self.password), using)
             super().save(*args, **kwargs)
+
+    def _compare(self, username: str, password: str, using: str) -> None:
+        if username != self.username:
+            raise ValidationError({"username": _("A user name never changes.")})
+        if password == self.password:
+            return
+        self.password_set_at = timezone.now()
+        if is_password_usable(password):
+            rows = UsedPassword.objects.using(using).filter(user=self)
+            rows.create(user=self, password=password)
+            rows.exclude(pk__in=rows.order_by("-pk").values_list("pk", flat=True)[:PASSWORDS_KEPT]).delete()
 
     def _keep_name(self, using: str) -> None:
         try:
@@ -77,7 +109,7 @@ class User(AbstractUser):
             raise ValidationError({"username": NAME_USED}) from error
 
     def note_given(self, by: "User", *, now: datetime.datetime) -> None:
-        """Notes that another account made this one, or gave it a role, password, mail or name."""
+        """Notes that another account made this one, or gave it a role, password, second factor, mail or name."""
         if by.pk == self.pk:
             return
         with transaction.atomic():
@@ -98,6 +130,19 @@ class User(AbstractUser):
 
     def get_short_name(self):
         return self.display_name
+
+
+class UsedPassword(models.Model):
+    """The hash of a password that an account had: of the last five."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="used_passwords")
+    password = models.CharField(max_length=128)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return str(self.user_id)
 
 
 class CompanyAccount(models.Model):
@@ -143,6 +188,23 @@ class EmergencyAccount(models.Model):
 
     def __str__(self):
         return str(self.user_id)
+
+
+class AccountSession(models.Model):
+    """Whose a session is, since Django's table can't be asked for that: an index beside it, and nothing more.
+
+    Django's table stays as it is, so the version before goes on with the sessions in it. What it deletes leaves a row
+    here without a session (`db_constraint`), which the worker removes.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    session = models.OneToOneField("sessions.Session", models.CASCADE, related_name="of", db_constraint=False)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return str(self.pk)
 
 
 class FailedLogin(AccessAttempt):

@@ -6,16 +6,21 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from integrations.probes import FAILED, FOLDER, Probe, probe_together
 from integrations.worker.lease_lock import Lease
+from orders.errors import OrderError
 from orders.incident_causes import cause_of
 from orders.lists.scope import is_unlimited
 from orders.people import staff_actor
+from orders.services.notices import send_test_mail
 from orders.services.order_writes import add_event
 
 PERMISSION = "integrations.probe_partners"
@@ -38,9 +43,15 @@ def may_probe(user) -> bool:
 
 
 def probes_page(request: HttpRequest, site) -> HttpResponse:
-    """GET says what is asked. POST asks it, once in 30 seconds whoever asks, and shows a row for each answer."""
+    """GET says what is asked. POST asks it, once in 30 seconds whoever asks, and shows a row for each answer.
+
+    POST with `mail` sends a test mail in its place, once in 30 seconds too.
+    """
     if not may_probe(request.user):
         raise PermissionDenied
+    if request.method == "POST" and "mail" in request.POST:
+        _send_test_mail(request)
+        return redirect("admin:probes")
     found = _probe(request) if request.method == "POST" else []
     context = {"title": _("Test calls"), "names": NAMES.values(), "rows": [_row(one) for one in found]}
     return TemplateResponse(request, "admin/probes.html", {**site.each_context(request), **context})
@@ -56,6 +67,22 @@ def _probe(request: HttpRequest) -> list[Probe]:
         return []
     add_event(None, "partners_probed", by=staff_actor(request.user), now=timezone.now())
     return probe_together(within=min(patience, LONGEST))
+
+
+def _send_test_mail(request: HttpRequest) -> None:
+    if not Lease("test_mail", held_for=datetime.timedelta(seconds=COOL_DOWN)).take():
+        words = _("A test mail was sent a moment ago. One is sent once in %(seconds)d seconds; try again then.")
+        messages.warning(request, words % {"seconds": COOL_DOWN})
+        return
+    by, path = staff_actor(request.user), reverse("admin:probes")
+    try:
+        [row] = send_test_mail(request.user, by=by, path=path, now=timezone.now())
+    except OrderError as error:
+        messages.warning(request, error.words())
+        return
+    words = _("A test mail to your own address is on its way.")
+    page = reverse("admin:notifications_mail_change", args=[row.pk])
+    messages.success(request, format_html('{} <a href="{}">{}</a>', words, page, _("See whether it went out")))
 
 
 def _row(probe: Probe) -> dict:

@@ -1,14 +1,23 @@
 """What production (BBOSS_ENV_FLAG=1) needs. A deployment without it does not start. Uses no models.
 
-`python -m project.production` prints a line for each missing setting and ends with 1. gunicorn.conf.py runs it.
+`python -m project.production [reload] [--print-file]` prints a line for each missing setting and ends with 1.
+gunicorn.conf.py runs it. `reload`: tries all that a process needs which is to replace one that works. `--print-file`:
+prints the values of `.env` as JSON, secrets too.
 """
 
+import json
 import os
 import sys
+from collections.abc import Iterator
 
+import django
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 
+from integrations.database_deadline import WORKER, limit_statements
+from project.database.made import is_made
 from project.environment import SANDBOX
 
 CHECK = "desk.010"
@@ -34,16 +43,35 @@ def _sends_mail() -> bool:
     return any(settings.ENVIRONMENT.given(name) is not None for name in ("EMAIL_URL", "EMAIL_BACKEND"))
 
 
-def main() -> int:
+def why_not_now() -> Iterator[str]:
+    """What speaks against these settings beside what is missing: the file, a check, a database that does not answer."""
+    yield from settings.ENVIRONMENT.wrong_lines()
+    limit_statements(WORKER)  # who waits for this answers nobody meanwhile
+    django.setup()
+    for message in run_checks():
+        if message.is_serious() and not message.is_silenced():
+            yield str(message)
+    try:
+        if not is_made():
+            yield f"DATABASE_URL: {connection.settings_dict['NAME']} does not exist yet"
+            return
+        connection.ensure_connection()
+    except DatabaseError as error:
+        yield f"DATABASE_URL: the database does not answer: {' '.join(str(error).split())}"
+
+
+def main(words: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
-        lines = missing_settings()
+        lines = missing_settings() or ([*why_not_now()] if "reload" in words else [])
     except ImproperlyConfigured as error:  # settings that can't be read
         lines = str(error).splitlines()
     for line in lines:
         print(f"the web process can't start: {line}", file=sys.stderr)
+    if not lines and "--print-file" in words:
+        json.dump(settings.ENVIRONMENT.file, sys.stdout)
     return 1 if lines else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

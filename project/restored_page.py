@@ -18,7 +18,7 @@ from orders.errors import NotAllowedError
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
 from orders.people import staff_actor
-from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, steps_of_kind
+from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 from project.dashboard.numbers import listing
@@ -28,7 +28,9 @@ SHOWN = 50
 
 
 class ReleaseForm(forms.Form):
-    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"), max_length=500, widget=forms.TextInput(attrs={"data-draft": ""})
+    )
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:
@@ -106,7 +108,7 @@ def _books(request: HttpRequest) -> dict:
 def _kinds(request: HttpRequest) -> list[dict]:
     found = []
     for kind in KINDS:
-        rows = limit(steps_of_kind(kind), request.user)
+        rows = limit(rows_of_kind(kind), request.user)
         number = rows.count()
         if number:
             orders = list({row.order_id: row.order for row in rows[: SAMPLE * 3]}.values())[:SAMPLE]

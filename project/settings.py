@@ -24,6 +24,7 @@ if not SECRET_KEY:
     if not DEBUG:
         ENVIRONMENT.problems.append("SECRET_KEY is not set (a development machine may set DEBUG=true instead)")
     SECRET_KEY = "development-only-never-in-production"
+SECRET_KEY_FALLBACKS = value("SECRET_KEY_FALLBACKS")
 ALLOWED_HOSTS = value("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = value("CSRF_TRUSTED_ORIGINS")
 SITE_URL = value("SITE_URL").rstrip("/")
@@ -54,13 +55,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "project.middleware.ContentSecurityPolicyMiddleware",
-    "project.middleware.OldCookieNamesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "project.middleware.HostMiddleware",
     "project.middleware.UploadSizeMiddleware",  # before the next one, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.accounts.session_ends.SessionEndMiddleware",
+    "project.accounts.passwords.age.PasswordAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "project.middleware.PeopleMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -86,9 +87,13 @@ TEMPLATES = [
 AUTH_USER_MODEL = "project.User"
 LOGIN_REDIRECT_URL = "admin:index"  # where a log-in leads that names no page of ours
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "project.accounts.passwords.rules.PersonValidator"},
+    {"NAME": "project.accounts.passwords.rules.UsedPasswordValidator"},
 ]
+PASSWORD_MAX_DAYS = value("PASSWORD_MAX_DAYS")
 
 # --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_guard has two rules more.
 # The database counts, so all web processes agree.
@@ -97,8 +102,12 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "project.accounts.emergency.PasswordLoginGuard",  # refuses before the next one looks at a password
     "django.contrib.auth.backends.ModelBackend",
+    "project.accounts.second_factor.codes.CodeBackend",
 ]
 PASSWORD_LOGIN = value("PASSWORD_LOGIN")
+MFA_REQUIRED = value("MFA_REQUIRED")
+MFA_KEY = value("MFA_KEY")
+MFA_KEYS_OLD = value("MFA_KEYS_OLD")
 AXES_HANDLER = "project.accounts.login_guard.LoginGuard"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
 AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
@@ -108,7 +117,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # otherwise anybody could lock a colleague out for good
 AXES_LOCKOUT_CALLABLE = "project.accounts.login_guard.answer_locked"
-AXES_SENSITIVE_PARAMETERS = []  # log lines name account and address; passwords are never written
+# Log lines name account and address; passwords, keys and codes are never written.
+AXES_SENSITIVE_PARAMETERS = ["code", "new_code"]
 AXES_DISABLE_ACCESS_LOG = True  # log-ins are in the log; a table of them would only grow
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # of the last hour: login_guard counts in it
 AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
@@ -125,6 +135,11 @@ OIDC_ROLES = value("OIDC_ROLES")
 # --- The trail of who did what (审计)
 
 AUDIT_DAYS = value("AUDIT_DAYS")
+AUDIT_SYSLOG = value("AUDIT_SYSLOG").strip()
+
+# --- Robots of chat groups that are told of incidents
+
+ALERT_WEBHOOKS = value("ALERT_WEBHOOKS")
 
 # --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
@@ -146,6 +161,7 @@ FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026年11�
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [("manual", BASE_DIR / "docs" / "screenshots")]  # what the manual shows
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.static_files.DeskStaticFilesStorage"},
@@ -162,6 +178,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS_ONLY else None
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]  # internal machines call these
+SESSION_ENGINE = "project.accounts.session_store"
 SESSION_COOKIE_HTTPONLY = True
 if HTTPS_ONLY:  # a browser takes a cookie of such a name from this host alone: none of another host can replace it
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
@@ -211,6 +228,7 @@ Q_CLUSTER = {
 # --- BBOSS (contract section 2)
 
 BBOSS_APP_SECRET = value("BBOSS_APP_SECRET")
+BBOSS_APP_SECRETS_OLD = value("BBOSS_APP_SECRETS_OLD")
 BBOSS_ACCESS_TOKENS = value("BBOSS_ACCESS_TOKENS")
 BBOSS_DOMAIN = value("BBOSS_DOMAIN")
 BBOSS_ROUTE_VALUE = value("BBOSS_ROUTE_VALUE")
@@ -230,6 +248,7 @@ TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")
 BPM_BASE_URL = value("BPM_BASE_URL")
 BPM_TASK_URL = value("BPM_TASK_URL")
 BPM_CALLBACK_SECRET = value("BPM_CALLBACK_SECRET")
+BPM_CALLBACK_SECRETS_OLD = value("BPM_CALLBACK_SECRETS_OLD")
 BIGDATA_BASE_URL = value("BIGDATA_BASE_URL")
 PARTNER_TIMEOUT_SECONDS = value("PARTNER_TIMEOUT_SECONDS")
 PARTNER_CA_BUNDLE = value("PARTNER_CA_BUNDLE").strip()
@@ -243,9 +262,11 @@ BREAKER_FAILURES = value("BREAKER_FAILURES")
 BREAKER_PROBE_SECONDS = value("BREAKER_PROBE_SECONDS")
 ATTACHMENT_DIR = value("ATTACHMENT_DIR")
 EXPORT_DIR = value("EXPORT_DIR")
+FOUR_EYES = value("FOUR_EYES")  # each act with its number: orders.four_eyes
 EXPORT_SECOND_PERSON = value("EXPORT_SECOND_PERSON")
 EXPORT_MIN_FREE_MB = value("EXPORT_MIN_FREE_MB")
 STATE_DIR = value("STATE_DIR")  # of this machine alone: orders.restored_guard
+BACKUP_RECIPIENT = value("BACKUP_RECIPIENT")
 
 # --- Mail
 
@@ -282,6 +303,7 @@ LOGGING = {
         "django": {"level": "INFO"},
         "django.request": {"level": "ERROR"},  # our own line of the request has its status
         "gunicorn.error": {"handlers": ["console"], "propagate": False},
+        "urllib3": {"level": "INFO"},  # its finer lines have the addresses of robots, which are their keys
         "axes.apps": {"level": "WARNING"},  # it logs a greeting at the start of every command
     },
 }

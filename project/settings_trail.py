@@ -35,10 +35,20 @@ def _note(machine: str) -> None:
         note_act(Code.SETTINGS, by="system", now=timezone.now(), about=machine, address=machine, **change)
 
 
+def changed_since_start() -> list[str]:
+    """Names of the settings that differ here from those of this machine's last start. Empty if none is known."""
+    machine = socket.gethostname()[:200]
+    return sorted(_changed(machine).get("to", ())) if _last(machine) else []
+
+
+def _last(machine: str) -> TrailEntry | None:
+    return TrailEntry.objects.filter(code=Code.SETTINGS, about=machine).order_by("-pk").first()
+
+
 def _changed(machine: str) -> dict:
     """The changed names with their values `from` and `to`, and `all` that are in force. Empty if none changed."""
     new = in_force()
-    row = TrailEntry.objects.filter(code=Code.SETTINGS, about=machine).order_by("-pk").first()
+    row = _last(machine)
     old = row.data["all"] if row else {}
     names = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
     before, after = ({name: values.get(name, "") for name in names} for values in (old, new))

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from project.accounts.emergency import emergency_link
+from project.accounts.passwords.views import ask_for_link, set_by_link
 from project.observability import health
 
 handler400 = "project.error_views.bad_request"
@@ -17,6 +18,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("accounts/emergency/", emergency_link, name="emergency_link"),
+    path("accounts/password_reset/", ask_for_link, name="admin_password_reset"),  # the log-in page looks for this name
+    path("accounts/password_reset/set/", set_by_link, name="password_link"),
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("metrics", health.metrics),

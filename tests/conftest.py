@@ -1,5 +1,6 @@
 """Fixtures for the whole suite. They use nothing beyond this machine's loopback."""
 
+import collections
 import datetime
 import gc
 import json
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
+from integrations import old_secrets
 from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
 from tests.fakes import RunningSandbox, reached_directly
@@ -31,6 +33,17 @@ def shanghai(text: str) -> datetime.datetime:
 def django_db_setup(django_test_environment, django_db_blocker):
     """In place of pytest-django's, which migrates each time."""
     with django_db_blocker.unblock(), fresh_database():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_noted_beside_a_test():
+    """The use of an old secret is noted by a thread with a connection of its own: no rollback takes that row back.
+
+    tests/test_old_secrets.py notes it at once.
+    """
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setattr(old_secrets, "begin", lambda *args: None)
         yield
 
 
@@ -132,13 +145,26 @@ LONGEST = (
     *("model/", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
 )
 
+# Few tests that take long, or wait. They begin first: a process that meets them last works alone while the others have
+# ended.
+FEW_BUT_LONG = (
+    *("database/test_frozen", "database/test_deadline"),
+    *("flows/test_truth_on_pages", "bboss/test_refused_calls", "races/", "database/test_unusable", "processes/"),
+    *("admin/test_log_in", "admin/test_masks", "admin/test_names_with_html", "admin/test_session_ends"),
+    *("admin/test_pausing", "admin/test_latin_pages", "admin/test_rubbish", "entering/test_entered_numbers"),
+    *("model/", "adding/", "restore/test_backup", "sandbox/test_command", "deploy/test_nginx"),
+)
+
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what only the whole suite plays."""
+    """Leaves out what only the whole suite plays, and puts the files in the order in which processes take them."""
     if is_short(os.environ):
         rest = [item for item in items if not item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("whole")])
         items[:] = rest
+    if os.environ.get("DESK_TEST_SHARED") == "1":
+        tests = collections.Counter(item.path for item in items)
+        items.sort(key=lambda item: (not path_of(item.path).startswith(FEW_BUT_LONG), -tests[item.path]))
 
 
 def pytest_collection_finish():
@@ -147,8 +173,13 @@ def pytest_collection_finish():
 
 def pytest_ignore_collect(collection_path):
     """Leaves out what a parallel run plays. Files are not even imported then, which takes longer than some runs."""
-    path = str(collection_path.relative_to(HERE)) if collection_path.is_relative_to(HERE) else ""
+    path = path_of(collection_path)
     return True if path.endswith(".py") and left_out(path, os.environ) else None
+
+
+def path_of(file):
+    """Where a file lies in tests/; empty for one elsewhere."""
+    return str(file.relative_to(HERE)) if file.is_relative_to(HERE) else ""
 
 
 def is_short(environment):

@@ -7,8 +7,8 @@ import factory
 from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
-from notifications.models import Contact, Notice
-from orders.models import Pause, Reconciliation
+from notifications.models import Contact, MailRule, Notice
+from orders.models import CalendarDay, Pause, Reconciliation, TimeLimit
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
@@ -29,6 +29,14 @@ class ContactFactory(DjangoModelFactory):
     attribution_id = "BJ"
 
 
+class MailRuleFactory(DjangoModelFactory):
+    class Meta:
+        model = MailRule
+
+    event = factory.Sequence(lambda n: f"mail_{n}")
+    attribution_id = "BJ"
+
+
 class HeartbeatFactory(DjangoModelFactory):
     class Meta:
         model = Heartbeat
@@ -36,6 +44,28 @@ class HeartbeatFactory(DjangoModelFactory):
     cluster = factory.Sequence(lambda n: f"cluster-{n}")
     started_at = NOW
     seen_at = NOW
+
+
+class CalendarDayFactory(DjangoModelFactory):
+    """A holiday; `worked=True` makes a weekend's day that is worked."""
+
+    class Meta:
+        model = CalendarDay
+
+    day = factory.Sequence(lambda n: datetime.date(2027, 10, 1) + datetime.timedelta(days=n))
+    name = "国庆节"
+
+
+class TimeLimitFactory(DjangoModelFactory):
+    """A limit for an attribution; the general ones come with the migrations."""
+
+    class Meta:
+        model = TimeLimit
+
+    state = TimeLimit.State.HELD
+    kind = factory.Sequence(lambda n: ["", "trial", "change", "activation"][n % 4])
+    attribution_id = factory.Sequence(lambda n: ["SH", "GD", "TJ", "HB", "JS", "ZJ", "FJ", "SD"][n // 4 % 8])
+    amount = 2
 
 
 class PauseFactory(DjangoModelFactory):

@@ -3,6 +3,7 @@
 import datetime
 
 import factory
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from approvals.models import ApprovalRecord
@@ -11,6 +12,7 @@ from orders.content import domain_key
 from orders.models import (
     AcceptedCall,
     AffectedOrder,
+    AskedAct,
     Attempt,
     BillingDispatch,
     BillingRecord,
@@ -38,15 +40,18 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     BreakerFactory,
     BulkItemFactory,
     BulkRunFactory,
+    CalendarDayFactory,
     ContactFactory,
     ExportFactory,
     HeartbeatFactory,
     LeaseLockFactory,
+    MailRuleFactory,
     NoticeFactory,
     PauseFactory,
     ReconciliationFactory,
     SavedViewFactory,
     ScheduledExportFactory,
+    TimeLimitFactory,
     TrialUploadFactory,
     UserFactory,
     limit_to,
@@ -209,6 +214,19 @@ class BpmDispatchFactory(DispatchFactory):
     channel = Dispatch.Channel.BPM
 
 
+class AskedActFactory(DjangoModelFactory):
+    class Meta:
+        model = AskedAct
+
+    act, decision, right = "withdraw", "withdraw", "orders.withdraw_order"
+    order = factory.SubFactory(OrderFactory)
+    target = factory.SelfAttribute("order.pk")
+    reason = "客户经理要求"
+    by, asker_id = "staff:zhang", 10**9
+    asked_at = NOW
+    lapses_at = factory.LazyFunction(lambda: timezone.now() + datetime.timedelta(days=1))
+
+
 class AttemptFactory(DjangoModelFactory):
     class Meta:
         model = Attempt
@@ -315,11 +333,14 @@ class ApprovalRecordFactory(DjangoModelFactory):
 
 
 class MailFactory(DjangoModelFactory):
+    """A mail that a version before 1.8.0 wrote, for a step. Pass `dispatch=None` and a `state` for one of today."""
+
     class Meta:
         model = Mail
 
+    state = ""
     dispatch = factory.SubFactory(DispatchFactory, step=Dispatch.Step.MAIL_SENT, channel=Dispatch.Channel.MAIL)
-    order = factory.SelfAttribute("dispatch.order")
+    order = factory.LazyAttribute(lambda one: one.dispatch and one.dispatch.order)
     kind = Dispatch.Step.MAIL_SENT
     message_id = factory.Sequence(lambda n: f"<{n}@desk.example.com>")
     recipients = factory.List(["sa@example.com"])

@@ -27,7 +27,7 @@ PYTEST = [sys.executable, "-m", "pytest"]
 WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"
 MOST_PROCESSES = 4  # each imports all tests, so more of them hardly end sooner
 # The tests of a file stay together, since they share what a module's fixtures start.
-SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile"]
+SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist", "loadfile", "--no-loadscope-reorder"]
 NOT_NEEDED = ["-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:faker"]  # a second of imports for each process
 LEFT_OUT = (
     "left out: tests with many real processes or PostgreSQL clusters, alarms over a quiet week, what is played at"

@@ -13,6 +13,11 @@ def sampled(values: Iterable, *, every: int) -> list:
     return [value if place % every == 0 else in_the_whole(*of_several(value)) for place, value in enumerate(values)]
 
 
+def parametrize_sampled(names: str, values: Iterable, *, every: int, **more):
+    """`pytest.mark.parametrize` with a sample of the values."""
+    return pytest.mark.parametrize(names, sampled(values, every=every), **more)
+
+
 def of_several(value) -> tuple:
     """The values of several parameters stand in a tuple."""
     return value if type(value) is tuple else (value,)

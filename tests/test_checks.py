@@ -15,8 +15,9 @@ from django.db import connection
 
 from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
+from project.environment import Environment
 from tests.partners.certificates import Authority
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -39,6 +40,21 @@ ERRORS = [
     ("BBOSS_ALLOWED_IPS", ["10.0.0.300"]),
     ("BBOSS_ALLOWED_IPS", ["10.0.0.1/8"]),
     ("METRICS_ALLOWED_IPS", ["localhost"]),
+    ("AUDIT_SYSLOG", "log.example.com:514"),
+    ("AUDIT_SYSLOG", "tcp://log.example.com"),
+    ("AUDIT_SYSLOG", "tcp://log.example.com:port"),
+    ("AUDIT_SYSLOG", "tcp://[::1"),
+    ("AUDIT_SYSLOG", "https://log.example.com:6514"),
+    ("AUDIT_SYSLOG", "udp://log.example.com:514/path"),
+    ("AUDIT_SYSLOG", "tls://user:s4-hidden@log.example.com:6514"),
+    ("ALERT_WEBHOOKS", ["https://qyapi.example.com/send?key=s7-hidden"]),
+    ("ALERT_WEBHOOKS", ["slack+https://hooks.example.com/s7-hidden"]),
+    ("ALERT_WEBHOOKS", ["json+ftp://127.0.0.1/desk"]),
+    ("ALERT_WEBHOOKS", ["json+http://me:s7-hidden@127.0.0.1/desk"]),
+    ("ALERT_WEBHOOKS", ["json+http://127.0.0.1:9000/desk#s7-hidden"]),
+    ("ALERT_WEBHOOKS", ["dingtalk+https://oapi.example.com/send?access_token=s7-hidden#"]),
+    ("ALERT_WEBHOOKS", ["wecom+http://qyapi.example.com/send?key=s7-hidden"]),
+    ("ALERT_WEBHOOKS", ["json+http://127.0.0.1:9000/desk", "json+http://127.0.0.1:9000/desk"]),
     ("PARTNER_CA_BUNDLE", "/nowhere/ca.pem"),
     ("PARTNER_CA_BUNDLE", str(ROOT)),
     ("PARTNER_CA_BUNDLE", str(ROOT / "README.md")),
@@ -65,6 +81,8 @@ ERRORS = [
 FINE = [
     ("BBOSS_ALLOWED_IPS", ["10.0.0.0/8", "fd00::1"]),
     ("METRICS_ALLOWED_IPS", []),
+    ("ALERT_WEBHOOKS", ["wecom+https://a.example.com/send?key=K", "feishu+https://b.example.com/hook/T#S"]),
+    ("ALERT_WEBHOOKS", ["json+http://127.0.0.1:9000/desk", "dingtalk+http://127.0.0.1:9000/robot/send?access_token=T"]),
     ("DISPATCH_LEASE_SECONDS", 16),
     ("DISPATCH_RETRY_SECONDS", []),
     ("BPM_BASE_URL", "https://bpm.example.com:8443/bpm"),
@@ -191,12 +209,13 @@ def test_wsgi_asks():
     assert "Traceback" not in started.stderr
 
 
-@pytest.mark.parametrize("words", sampled([["show", "X"], ["worker"], ["migrate"]], every=3))
+@parametrize_sampled("words", [["show", "X"], ["worker"], ["migrate"]], every=3)
 @pytest.mark.parametrize(
     "setting, said",
     [
         ({"SECRET_KEY": ""}, "manage.py: SECRET_KEY is not set (a development machine may set DEBUG=true instead)"),
         ({"DEBUG": "maybe"}, "manage.py: DEBUG must be true or false, not 'maybe'"),
+        ({"FOUR_EYES": "bulk"}, "manage.py: FOUR_EYES: bulk needs a number of rows, as in bulk:100"),
         ({"DATABASE_URL": "mysql://u:p@h/n"}, "manage.py: DATABASE_URL must begin with sqlite:/// or postgres://"),
         (
             {"DATABASE_URL": "postgres://u@h:port/n"},
@@ -213,35 +232,33 @@ def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
 RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "name, value, said",
-    sampled(
-        [
-            ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
-            ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
-            ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
-            ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
-            (
-                "DISPATCH_RETRY_SECONDS",
-                "9999999999",
-                "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999",
-            ),
-            ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
-            ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
-            ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
-            ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
-            ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
-            ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
-            ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
-            ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
-            ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
-            ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
-            ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
-            ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
-            ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
-        ],
-        every=4,
-    ),
+    [
+        ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
+        ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
+        ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
+        ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
+        (
+            "DISPATCH_RETRY_SECONDS",
+            "9999999999",
+            "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999",
+        ),
+        ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
+        ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
+        ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
+        ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
+        ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
+        ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
+        ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
+        ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
+        ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
+        ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
+        ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
+    ],
+    every=4,
 )
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""
@@ -278,3 +295,66 @@ def manage(words: list[str], **environment: str) -> subprocess.CompletedProcess:
     settings = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"} | environment
     call = [sys.executable, "manage.py", *words]
     return subprocess.run(call, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def production(*words, **environment):
+    ended = subprocess.run(
+        [sys.executable, "-m", "project.production", *words],
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    "name, value, said",
+    [
+        ("BBOSS_APP_SECRET", "", "BBOSS_APP_SECRET is empty"),
+        ("SESSION_IDLE_MINUTES", "soon", "SESSION_IDLE_MINUTES must be a whole number, not 'soon'"),
+        ("DATABASE_URL", "postgres://nobody:hidden@127.0.0.1:9/ibs", "DATABASE_URL: the database does not answer: "),
+        ("DATABASE_URL", "sqlite:////tmp/no-such-file.sqlite3", "no-such-file.sqlite3 does not exist yet"),
+    ],
+)
+def test_a_reload_does_not_take_what_no_process_could_use(name, value, said):
+    """gunicorn and the worker go on with the settings that they have (tests/versions/test_secrets.py)."""
+    code, printed, told = production("reload", "--print-file", **{name: value})
+    assert (code, printed) == (1, "")
+    assert said in told
+    assert "Traceback" not in told
+    assert "hidden" not in told
+
+
+@pytest.fixture
+def environ(monkeypatch):
+    """This process's environment for one test: who reads a file adds its lines."""
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    return os.environ
+
+
+def test_a_line_that_is_no_setting_is_named_by_its_number_alone(tmp_path, environ):
+    file = tmp_path / ".env"
+    file.write_text("# a remark\n\nexport TZ=Asia/Shanghai\nBBOSS_DOMAIN=\nBBOSS_APP_SECRET hidden\n  # remark\nX: 1\n")
+    assert Environment(file).wrong_lines() == [f"{file}: line {number} is not NAME=value" for number in (5, 7)]
+    assert Environment(tmp_path / "none").wrong_lines() == []
+
+
+def test_what_systemd_read_from_the_same_file_counts_as_the_files(tmp_path, environ):
+    """So it changes with the file. Another value is the environment's own, which wins."""
+    file = tmp_path / ".env"
+    file.write_text("BBOSS_DOMAIN=CDNP\nLOG_FORMAT=line\n")
+    environ |= {"BBOSS_DOMAIN": "CDNP", "LOG_FORMAT": "json"}
+    found = Environment(file)
+    assert (found.origin("BBOSS_DOMAIN"), found.origin("LOG_FORMAT")) == (".env", "environment")
+    assert (found.given("BBOSS_DOMAIN"), found.given("LOG_FORMAT")) == ("CDNP", "json")
+
+
+def test_a_process_that_was_given_all_settings_does_not_read_the_file(tmp_path, environ):
+    file = tmp_path / ".env"
+    file.write_text("BBOSS_DOMAIN=CHANGED\n")
+    found = Environment(file)
+    file.write_text("BBOSS_DOMAIN=CHANGED AGAIN\nBBOSS_PARTY_IDS=\n")
+    environ |= found.for_children()
+    assert Environment(file).given("BBOSS_DOMAIN") == "CHANGED"
+    assert Environment(file).given("BBOSS_PARTY_IDS") is None

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings as live_settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.checks import ERROR, run_checks
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.utils import timezone
 
 from project import production
@@ -20,9 +22,10 @@ from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.database.options import database_entry
 from project.deployment import database_in_clear, open_settings_file, strange_names
-from project.environment import SETTINGS, TABLE, Environment, certificate_files
+from project.environment import SETTINGS, TABLE, Environment, certificate_files, grants
 from tests import factories
 from tests.partners.certificates import Authority
+from tests.template import copy_file
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [setting.name for setting in SETTINGS]
@@ -138,6 +141,33 @@ def test_all_that_cannot_be_read_is_named_at_once():
     ]
 
 
+@pytest.mark.parametrize("words", [("manage.py", "worker"), ("-c", "import project.wsgi")])
+def test_a_trail_that_is_kept_for_less_than_180_days_does_not_start(words):
+    ended = python(*words, AUDIT_DAYS="179")
+    assert ended.returncode != 0
+    assert "AUDIT_DAYS must be at least 180, not 179" in ended.stderr
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="what starts is the same on both")
+def test_with_passwords_for_an_emergency_alone_nothing_starts_before_an_account_is_marked(tmp_path):
+    copy_file(tmp_path / "desk.sqlite3")
+    given = {"DATABASE_URL": f"sqlite:///{tmp_path / 'desk.sqlite3'}", "STATE_DIR": str(tmp_path)}
+    given |= {"PASSWORD_LOGIN": "emergency", "SITE_URL": "http://127.0.0.1:8000"}
+    password = {"DJANGO_SUPERUSER_PASSWORD": "Xuanwu-Lake-1368"}
+    made = manage("createsuperuser", "--noinput", "--username=keeper", "--email=k@example.com", **given, **password)
+    assert made.returncode == 0, made.stderr
+    gunicorn = ("-m", "gunicorn", "project.wsgi", "--bind", "127.0.0.1:0", "--workers", "2", "--no-control-socket")
+    for words in (("manage.py", "worker"), ("manage.py", "show", "X"), gunicorn):
+        ended = python(*words, **given)
+        assert ended.returncode != 0
+        assert "no account that is marked for it can log in" in ended.stderr
+    marked = manage("emergency_account", "keeper", **given)
+    assert (marked.returncode, marked.stderr) == (0, "")
+    assert "set its password within 30 minutes, once: http://127.0.0.1:8000/" in marked.stdout
+    started = python("-c", "import project.wsgi", **given)
+    assert (started.returncode, "web starts" in started.stdout + started.stderr) == (0, True)
+
+
 # --- check --deploy
 
 
@@ -149,12 +179,13 @@ def doubts() -> list[str]:
 @pytest.fixture
 def fine(settings, tmp_path, db):
     """A deployment that nothing is doubtful about."""
-    for _ in range(2):
-        factories.UserFactory().groups.add(Group.objects.get(name="审批主管"))
+    for role in ("业务人员", "工程师", "管理员", "审批主管") * 2:
+        factories.UserFactory().groups.add(Group.objects.get(name=role))
     settings.SECRET_KEY = "n5Kd8fXqL2vR7wTzB4mYc9"
     settings.BBOSS_APP_SECRET = "Wq7Zx2Lp9Vt4Rk8Nm3Bc"
     settings.BPM_CALLBACK_SECRET = "Hy6Jd1Gs0Pf5Ma2Ue8To"
     settings.BBOSS_RATE = "600/min"
+    settings.SESSION_MAX_HOURS = 12
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.ATTACHMENT_DIR = settings.EXPORT_DIR = tmp_path
     settings.ENVIRONMENT = Environment(tmp_path / "no.env")
@@ -172,6 +203,7 @@ def test_a_careful_deployment_leaves_no_doubt(fine):
     assert doubts() == []
 
 
+REAL = {"BBOSS_ENV_FLAG": "1", "MFA_REQUIRED": "administrators"}
 DOUBTS = [
     ({"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}, "sends no mail to anybody"),
     ({"DEFAULT_FROM_EMAIL": "43"}, "DEFAULT_FROM_EMAIL is no mail address: '43'"),
@@ -186,8 +218,10 @@ DOUBTS = [
     ({"METRICS_ALLOWED_IPS": ["10.0.0.1", "0.0.0.0/0"]}, "METRICS_ALLOWED_IPS lets everybody"),
     ({"BBOSS_TIMESTAMP_SKEW_SECONDS": 0}, "BBOSS_TIMESTAMP_SKEW_SECONDS is 0"),
     ({"BBOSS_RATE": ""}, "BBOSS_RATE is empty"),
-    ({"BBOSS_ENV_FLAG": "1"}, "BBOSS_ALLOWED_IPS is empty with production data"),
-    ({"BBOSS_ENV_FLAG": "1", "BBOSS_ALLOWED_IPS": ["10.0.0.1", "::/0"]}, "BBOSS_ALLOWED_IPS lets everybody post"),
+    ({"OIDC_ISSUER": "https://id.example.com", "SESSION_MAX_HOURS": 0}, "SESSION_MAX_HOURS is 0 with OIDC_ISSUER"),
+    (REAL, "BBOSS_ALLOWED_IPS is empty with production data"),
+    (REAL | {"BBOSS_ALLOWED_IPS": ["10.0.0.1", "::/0"]}, "BBOSS_ALLOWED_IPS lets everybody post"),
+    (REAL | {"BBOSS_ALLOWED_IPS": ["10.0.0.1"], "MFA_REQUIRED": "nobody"}, "MFA_REQUIRED is nobody and OIDC_ISSUER"),
     ({"ATTACHMENT_DIR": Path("/nowhere/at/all")}, "ATTACHMENT_DIR: /nowhere/at/all is no folder"),
     ({"EXPORT_DIR": Path("/nowhere/at/all")}, "EXPORT_DIR: /nowhere/at/all is no folder"),
     ({"BPM_BASE_URL": "http://bpm.example.com/bpm"}, "BPM_BASE_URL is http"),
@@ -249,7 +283,9 @@ def test_a_file_of_settings_is_for_its_owner_and_group(settings, tmp_path, mode,
 
 @pytest.mark.django_db
 def test_production_data_behind_named_addresses_is_no_doubt(fine):
-    fine.BBOSS_ENV_FLAG, fine.BBOSS_ALLOWED_IPS = "1", ["10.0.0.1"]
+    fine.BBOSS_ENV_FLAG, fine.BBOSS_ALLOWED_IPS, fine.MFA_REQUIRED = "1", ["10.0.0.1"], "administrators"
+    assert doubts() == []
+    fine.MFA_REQUIRED, fine.OIDC_ISSUER = "nobody", "https://sso.example.com"
     assert doubts() == []
 
 
@@ -309,6 +345,8 @@ def test_check_deploy_has_no_warning_for_production(tmp_path):
         "BBOSS_ACCESS_TOKENS": token(365),
         "BPM_CALLBACK_SECRET": "Hy6Jd1Gs0Pf5Ma2Ue8To",
         "ALLOWED_HOSTS": "ibs.example.com",
+        "MFA_REQUIRED": "everybody",
+        "MFA_KEY": Fernet.generate_key().decode(),
         "HTTPS_ONLY": "true",
         "TRUSTED_PROXY_COUNT": "1",
         "DATABASE_URL": f"sqlite:///{database}",
@@ -344,12 +382,19 @@ def test_settings_prints_each_with_its_origin_and_no_secret():
     secrets = {"SECRET_KEY": "s1-hidden", "BBOSS_APP_SECRET": "s2-hidden", "BPM_CALLBACK_SECRET": "s3-hidden"}
     more = {"EMAIL_URL": "smtp://me:s4-hidden@mail.example.com:25", "ANYMAIL_KEY": "s5-hidden", "BBOSS_RATE": None}
     more["PARTNER_PROXY"] = "http://token-hidden:s6@hidden@proxy.example.com:3128"
+    more["ALERT_WEBHOOKS"] = (
+        "wecom+https://a.example.com/send?key=s7-hidden, feishu+https://b.example.com:8/s8-hidden#s9-hidden"
+    )
     ended = manage("settings", **secrets, **more)
     rows = {line.split()[0]: line.split()[1:] for line in ended.stdout.splitlines()}
     assert list(rows) == [*NAMES, "ANYMAIL_KEY"]
     assert rows["BBOSS_RATE"] == ["default", "6000/min"]
     assert rows["BBOSS_APP_SECRET"] == ["environment", "***"]
     assert rows["EMAIL_URL"] == ["environment", "smtp://me:***@mail.example.com:25"]
+    assert rows["ALERT_WEBHOOKS"] == [
+        "environment",
+        "wecom+https://a.example.com/***,feishu+https://b.example.com:8/***",
+    ]
     assert rows["PARTNER_PROXY"] == ["environment", "http://***@proxy.example.com:3128"]
     assert "hidden" not in ended.stdout + ended.stderr
 
@@ -419,12 +464,85 @@ def test_readme_explains_every_name():
 @pytest.mark.parametrize("number, second_person", [(0, False), (1, True), (2, True)])
 def test_an_act_that_fewer_than_two_may_do_is_named(settings, number, second_person):
     settings.EXPORT_SECOND_PERSON = second_person
-    role = Group.objects.get(name="审批主管")
-    for _ in range(number):
-        factories.UserFactory().groups.add(role)
-    gone = factories.UserFactory(is_active=False)
-    gone.groups.add(role)
-    told = [str(row.msg) for row in run_checks(tags=[TAG], include_deployment_checks=True)]
+    for place in range(number):
+        holder(f"boss{place}", "审批主管")
+    holder("gone", "审批主管", is_active=False)
+    holder("outside", "审批主管", is_staff=False)
+    begins = "Only the account boss0 may: " if number else "No active account may: "
     for right in ("judge_export", "withdraw_order", "compensate_order", "decide_order", "waive_finding"):
-        named = [text for text in told if text.startswith(f"orders.{right}: {number} of the active accounts")]
+        named = [text for text in doubts() if f"orders.{right} (" in text]
         assert len(named) == (number < 2 and (second_person or right != "judge_export")), right
+        assert all(text.startswith(begins) and text.endswith(" Each takes two accounts.") for text in named)
+
+
+def holder(name, *roles, **more):
+    user = factories.UserFactory(username=name, **more)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    return user
+
+
+def unheld(right: str) -> list[str]:
+    return [text for text in doubts() if f"{right} (" in text]
+
+
+@pytest.mark.django_db
+def test_a_limited_account_counts_for_acts_on_orders_and_not_for_what_concerns_all(settings):
+    settings.EXPORT_SECOND_PERSON = True
+    for number in range(2):
+        for role in ("业务人员", "管理员", "审批主管"):
+            holder(f"{role}{number}", role, letters=["BJ"])
+    assert unheld("orders.enter_trial") == unheld("orders.withdraw_order") == []
+    for right in ("orders.judge_export", "project.change_user", "integrations.add_apitoken"):
+        assert [text.startswith("No active account may: ") for text in unheld(right)] == [True], right
+
+
+@pytest.mark.django_db
+def test_a_superuser_counts_and_a_third_one_is_named(fine):
+    Group.objects.get(name="审批主管").user_set.clear()
+    for name in ("root1", "root2"):
+        holder(name, is_superuser=True)
+    assert doubts() == []
+    holder("root3", is_superuser=True)
+    holder("gone", is_superuser=True, is_active=False)
+    assert doubts() == ["3 superusers may do everything: root1, root2, root3. 2 are enough; give roles."]
+
+
+MANAGE = "may manage accounts or tokens, and act on orders; take one of its roles."
+AUDIT = "may audit, and change something; take one of its roles."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "roles, said",
+    [
+        (["管理员", "业务人员"], MANAGE),
+        (["管理员", "工程师"], MANAGE),
+        (["管理员", "审批主管"], MANAGE),
+        (["审计员", "管理员"], AUDIT),
+        (["审计员", "业务人员"], AUDIT),
+        (["业务人员", "工程师", "审批主管"], ""),
+        (["审计员"], ""),
+    ],
+)
+def test_an_account_with_rights_that_must_stay_apart_is_named(fine, roles, said):
+    holder("wang", *roles)
+    holder("gone", *roles, is_active=False)
+    assert doubts() == ([f"The account wang {said}"] if said else [])
+
+
+@pytest.mark.django_db
+def test_rights_count_and_not_names_of_roles(fine):
+    own = Group.objects.create(name="客服")
+    own.permissions.set(Permission.objects.filter(codename__in=["view_order", "add_note"]))
+    holder("wang", "管理员").groups.add(own)
+    holder("li", "业务人员").user_permissions.set(Permission.objects.filter(codename="add_apitoken"))
+    holder("zhou", "审计员").user_permissions.set(Permission.objects.filter(codename="delete_failedlogin"))
+    assert doubts() == [f"The account li {MANAGE}", f"The account wang {MANAGE}", f"The account zhou {AUDIT}"]
+
+
+@pytest.mark.django_db
+def test_a_group_of_the_company_log_in_that_gives_both_is_named(fine):
+    fine.OIDC_ROLES = grants("OIDC_ROLES", "a=管理员;a=业务人员:BJ;b=业务人员;b=审批主管;c=没有的角色")
+    assert doubts() == [
+        "OIDC_ROLES: the group a may manage accounts or tokens, and act on orders; nobody of it gets in."
+    ]

@@ -1,6 +1,7 @@
 """Pages for machines: what they say, who may read them, and that they never break."""
 
 import datetime
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection
@@ -23,11 +24,7 @@ def beat(db):
 @pytest.fixture
 def database_away(monkeypatch):
     """Every query fails as it does without a server."""
-
-    def refuse(*args, **kwargs):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr(connection, "cursor", refuse)
+    monkeypatch.setattr(connection, "cursor", Mock(side_effect=OperationalError("connection refused")))
 
 
 def test_livez_needs_no_database(client):
@@ -166,9 +163,7 @@ def test_a_balancer_hears_of_a_database_that_is_away(client, database_away):
 
 @pytest.mark.django_db
 def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(client, beat, monkeypatch, caplog):
-    def refuse(*args, **kwargs):
-        raise OperationalError("connection\nrefused")
-
+    refuse = Mock(side_effect=OperationalError("connection\nrefused"))
     beat()
     client.get("/readyz")  # another test may have left the outage on
     caplog.clear()

@@ -40,13 +40,20 @@ def test_every_entry_is_translated():
 
 @pytest.mark.skipif(not shutil.which("xgettext"), reason="GNU gettext is not installed")
 def test_the_catalogue_holds_what_the_sources_say(tmp_path):
-    """`make messages` would add nothing and take nothing away."""
+    """`make messages` would add nothing and take nothing away, whatever else lies in the root: exports, say."""
     for app in APPS:
         shutil.copytree(ROOT / app, tmp_path / app, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
+    (tmp_path / "exports" / "deep").mkdir(parents=True)
+    (tmp_path / "exports" / "deep" / "other.py").write_text('_("not a text of ours")')
     write_catalogue(tmp_path)
     made = {name_of(entry) for entry in polib.pofile(str(tmp_path / CATALOGUE)) if not entry.obsolete}
     kept = {name_of(entry) for entry in ENTRIES}
     assert (made - kept, kept - made) == (set(), set()), "run `make messages`"
+
+
+def test_a_section_of_the_menu_is_not_called_as_a_column():
+    said = {entry.msgid: entry.msgstr for entry in ENTRIES}
+    assert (said["Traces"], said["trace"]) == ("运行痕迹", "链路编号")
 
 
 def test_staff_read_no_latin_word():

@@ -7,6 +7,7 @@ import logging.config
 import re
 import runpy
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -103,9 +104,10 @@ def test_what_is_not_kept_says_why(client, db, lines):
 def test_a_line_of_a_request_holds_no_query_and_no_referer(client, db, lines):
     client.get("/admin/find/?q=13712345678", headers={"referer": "https://ibs.example.com/admin/find/?q=13712345678"})
     client.get(f"/a%0D%0A{FORGED.replace(' ', '%20')}\x85%E5%8D%95")
-    [first, second] = lines()
+    told = lines()
+    [first, second] = [line for line in told if "seconds" in line]
     assert "/admin/find/" in first["message"]
-    assert "137" not in str([first, second])
+    assert "137" not in str(told)
     assert "/a%0D%0A2026" in second["path"]
 
 
@@ -164,8 +166,7 @@ def test_a_fault_of_ours_has_its_traceback_in_the_same_line_and_nonsense_has_non
 
 
 def test_an_outage_is_two_lines_and_the_second_says_how_many_calls_were_refused(client, clock, db, lines, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OperationalError("connection refused")
+    refuse = Mock(side_effect=OperationalError("connection refused"))
 
     def post():
         return post_order(client, {"OrderNum": "100A1"})["response"]["rspCode"]

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import uuid
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
@@ -95,10 +96,7 @@ def test_pages_by_their_views_and_log_ins(client, db, django_user_model):
 
 def test_errors_of_the_database_and_gauges_without_one(client, db, monkeypatch):
     """200 with what the processes counted; a constraint that holds is no error."""
-
-    def refuse(*args, **kwargs):
-        raise connection.Database.OperationalError("connection refused")
-
+    refuse = Mock(side_effect=connection.Database.OperationalError("connection refused"))
     with counted() as rose, monkeypatch.context() as patch:
         patch.setattr(connection, "create_cursor", refuse)
         answer = client.get("/metrics")
@@ -194,11 +192,8 @@ def test_a_broken_file_stops_nothing(own_folder, rubbish):
 
 
 def test_a_full_disk_refuses_nothing_and_is_one_line(client, clock, db, monkeypatch, caplog, own_folder):
-    def full(*args):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     monkeypatch.setattr(counting, "_own", counting._Own())
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(os, "posix_fallocate", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
     for _ in range(3):
         post_order(client, {"OrderNum": "100A1"})
     said = [record.getMessage() for record in caplog.records if record.name == "integrations.counting"]

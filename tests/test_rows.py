@@ -33,7 +33,6 @@ def kept(row):
         factories.TrialUsageFactory,
         factories.DispatchFactory,
         factories.AttemptFactory,
-        factories.OrderEventFactory,
         factories.InboundMessageFactory,
         factories.AcceptedCallFactory,
     ],
@@ -46,6 +45,16 @@ def test_inserts_what_django_would(factory):
     insert_rows([wanted])
     assert kept(wanted) == expected
     wanted.save(force_update=True)  # it knows that it is there
+
+
+def test_inserts_an_event_as_django_would():
+    """It stays, since the database deletes none."""
+    wanted = factories.OrderEventFactory()
+    expected = kept(wanted)
+    wanted.pk = None
+    insert_rows([wanted])
+    assert kept(wanted) == expected
+    assert OrderEvent.objects.count() == 2
 
 
 ROWS = [model for model in apps.get_models() if issubclass(model, Row) and not model._meta.proxy]

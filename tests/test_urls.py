@@ -3,10 +3,17 @@
 import re
 
 from django.contrib.staticfiles import finders
+from django.urls import get_resolver
 
 
 def test_the_root_leads_to_the_admin(client):
     assert client.get("/")["Location"] == "/admin/"
+
+
+def test_no_other_address_of_accounts_is_mounted():
+    """Contract 6: no sign-up."""
+    found = {str(one.pattern) for one in get_resolver().url_patterns if str(one.pattern).startswith("accounts/")}
+    assert found == {"accounts/emergency/", "accounts/password_reset/", "accounts/password_reset/set/"}
 
 
 def test_the_schema_names_our_addresses(client):

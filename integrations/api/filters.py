@@ -15,6 +15,7 @@ from orders.admin.order_list import (
     InStateFilter,
     NeedsFilter,
     OrderCustomerFilter,
+    OvertimeFilter,
     StartFilter,
     StoppedFilter,
     StuckFilter,
@@ -22,8 +23,11 @@ from orders.admin.order_list import (
 from orders.admin.order_search import search_orders
 from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
 from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
+from orders.lists.owners import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders
 from orders.models import Order, Province, ServiceType
+from orders.queries.mine import is_nobodys, is_of
+from orders.queries.owners import OWN, staff_with
 from orders.queries.shapes import SERVICE_NOW
 
 MAX_NAMED = 40  # values that an error names
@@ -71,12 +75,28 @@ class ServiceFilter(SimpleListFilter):
         return queryset.filter(service_now=self.value())
 
 
+class OwnedFilter(SimpleListFilter):
+    """Whose they are, by user name, or `nobody`."""
+
+    title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
+
+    def lookups(self, request, model_admin):
+        return [(NOBODY, NOBODY), *((one, one) for one in staff_with(OWN).values_list("username", flat=True))]
+
+    def queryset(self, request, queryset):
+        if self.value() == NOBODY:
+            return queryset.filter(is_nobodys(Order))
+        return queryset.filter(is_of(Order, staff_with(OWN).get(username=self.value())))
+
+
 FILTERS: dict[str, type[SimpleListFilter]] = {
     one.parameter_name: one
     for one in (
         NeedsFilter,
+        OwnedFilter,
         _choice("state"),
         InStateFilter,
+        OvertimeFilter,
         _choice("held_because"),
         StuckFilter,
         _choice("kind"),

@@ -17,6 +17,7 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import BillingRecord, Dispatch, Order
+from orders.people import user_name
 from orders.queries.order_status import MAX_APPROVALS, iso_time, logged_error
 from orders.queries.shapes import shape_row
 from orders.services.incidents import SAID_BY_STAFF
@@ -52,6 +53,17 @@ class Time(Text):
 
     def to_representation(self, value):
         return iso_time(value)
+
+
+class Seconds(serializers.IntegerField):
+    """A stretch of time in seconds, or null."""
+
+    def __init__(self, about: str, *, of: Callable[[Any], int | None], **more):
+        super().__init__(allow_null=True, help_text=about, **more)
+        self.of = of
+
+    def get_attribute(self, instance):
+        return self.of(instance)
 
 
 class Masked(Text):
@@ -130,6 +142,15 @@ class SummarySerializer(serializers.Serializer):
     end = Text("the last day; of a trial the one that is meant now", null=True, of=_last_day)
     received_at = Time()
     live_at = Time(null=True)
+    over_time = Seconds(
+        "of working time beyond the limit of its state; null while it is in time",
+        of=lambda order: order.overtime and order.overtime.beyond_seconds,
+    )
+    owner = Text(
+        "the user name of whose it is while it needs somebody or is under way",
+        null=True,
+        of=lambda order: user_name(order.owned_by),
+    )
     doubt = Text("why it is not as fine as its state says", null=True, of=_doubt)
 
 
@@ -170,7 +191,7 @@ class StepSerializer(serializers.Serializer):
     attempts = serializers.IntegerField()
     next_try = Time(null=True, source="next_try_at")
     error = Masked("its code and the partner's words", null=True, of=logged_error)
-    label = Text(source="get_step_display")
+    label = Text(of=lambda row: Dispatch.Step(row.step).label)
     status_label = Text(source="get_state_display")
     cause = Text(null=True, of=lambda row: cause_of(row.error_code).what if row.error_code else None)
 

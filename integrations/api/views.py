@@ -24,7 +24,9 @@ from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.order_facts import facts_of
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import mark_orders
+from orders.queries.mine import set_owners
 from orders.queries.order_status import current_steps, order_status
+from orders.queries.overtime import mark_overtime
 from orders.services.audit import note_personal_data_seen
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
@@ -52,6 +54,8 @@ class OrdersView(ReadView):
         seen = scope.limit(self.get_queryset(), request.user, "attribution")
         page = self.paginate_queryset(self.filter_queryset(seen))
         mark_orders(page)
+        mark_overtime(page, now=timezone.now())
+        set_owners(page)
         set_service_now(page)
         return Response(self.get_serializer({"results": page, "next": self.paginator.next}).data)
 
@@ -72,6 +76,8 @@ class OrderView(ReadView):
     def get(self, request, number):
         order = self._order(number)
         set_service_now([order])
+        set_owners([order])
+        mark_overtime([order], now=timezone.now())
         order.steps, order.facts = current_steps(order), order_status(order, whole=False)
         order.facts["records"] = dict(
             order.billing_records.order_by().values_list("state").annotate(number=Count("pk"))

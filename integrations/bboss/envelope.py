@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
+from integrations.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.outbound.formats import encode, wire_time
 from notifications.masks import head
 from orders.content import canonical_json, shown
@@ -52,10 +53,10 @@ def check_envelope(members: dict[str, Any], now: datetime.datetime) -> None:
 
 def is_signed(members: dict[str, Any]) -> bool:
     """Whether the request has one of our tokens and a right signature, whatever else is wrong with it."""
-    token, given, secret = members.get("accessToken"), members.get("sign"), settings.BBOSS_APP_SECRET
-    if not (secret and isinstance(token, str) and isinstance(given, str)):
+    token, given = members.get("accessToken"), members.get("sign")
+    if not (isinstance(token, str) and isinstance(given, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
         return False
-    return is_known(token, settings.BBOSS_ACCESS_TOKENS) and verify(members, given, secret)
+    return which(APP_SECRET, lambda secret: verify(members, given, secret)) is not None
 
 
 def check_trans_ido(members: dict[str, Any], now: datetime.datetime) -> None:
@@ -112,14 +113,17 @@ def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
 
 def check_signature(members: dict[str, Any], now: datetime.datetime) -> None:
     """20208: the signature is wrong. Without a secret every one is wrong, since an empty secret lets anybody sign."""
-    secret, given = settings.BBOSS_APP_SECRET, members["sign"]
-    if not secret:
+    given = members["sign"]
+    if not settings.BBOSS_APP_SECRET:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
     if not isinstance(given, str):
         raise Refused(Code.SIGNATURE, hint="sign: must be a string")
-    if not verify(members, given, secret):
+    secret = which(APP_SECRET, lambda one: verify(members, given, one))
+    if secret is None:
         text = masked_text_to_sign(members)[:LONGEST_HINT]
         raise Refused(Code.SIGNATURE, hint=f"sign: is not the MD5 of the text that we signed, which is: {text}")
+    note_use(APP_SECRET, secret)
+    note_use(ACCESS_TOKEN, members["accessToken"])
 
 
 def check_route_type(members: dict[str, Any], now: datetime.datetime) -> None:
@@ -188,7 +192,7 @@ def names_known_token(body: bytes) -> bool:
 
 def is_known(token: str, known: Iterable[str]) -> bool:
     """Compares with all known tokens, each in constant time, so that the time taken tells nothing about a near miss."""
-    return any([hmac.compare_digest(token.encode(), one.strip().encode()) for one in known])  # noqa: C419
+    return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
 
 
 def text_to_sign(members: dict[str, Any], secret: str) -> str:

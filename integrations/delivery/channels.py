@@ -109,6 +109,7 @@ def send_step(work: Work) -> Outcome:
             message=str(error),
             params=error.params,
             unknown=not error.permanent,
+            transport=error.is_outage,
             data={"payload": encode(error.left)} if error.left else {},
         )
     except Exception as error:  # a bug must not stop the other calls

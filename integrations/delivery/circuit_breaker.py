@@ -21,7 +21,7 @@ from orders.db.expressions import OneOf
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
 from orders.services.outbox.outcome import Outcome
-from orders.steps import GUARDED, PARTNERS
+from orders.steps import OUTSIDE, PARTNERS
 
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
@@ -33,7 +33,10 @@ TROUBLED = Prepared(lambda: Breaker.objects.filter(OneOf("partner", "partners"),
 
 @dataclass
 class Tally:
-    """What a batch of outcomes says about one partner. `answered`: it has answered something."""
+    """What a batch of outcomes says about one partner.
+
+    `failed`: ids of dispatches, and of mails below zero. `answered`: it has answered something.
+    """
 
     failed: list[int] = field(default_factory=list)
     answered: bool = False
@@ -98,11 +101,11 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
     tallies: dict[str, Tally] = {}
     for outcome in outcomes:
         partner = PARTNERS[outcome.channel]
-        if partner not in GUARDED or outcome.result == Attempt.Outcome.HANDED_BACK:
+        if partner not in OUTSIDE or outcome.result == Attempt.Outcome.HANDED_BACK:
             continue
         tally = tallies.setdefault(partner, Tally())
         if outcome.transport:
-            tally.failed.append(outcome.dispatch_id)
+            tally.failed.append(-outcome.dispatch_id if outcome.mail else outcome.dispatch_id)
             tally.code, tally.error = outcome.code[:32], outcome.logged
         else:
             tally.answered = True
@@ -122,12 +125,13 @@ def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
 
 def _close(row: Breaker, now: datetime.datetime) -> None:
     was_open, row.failures, row.dispatches = row.opened_at is not None, 0, []
-    row.opened_at = row.probe_at = None
+    row.opened_at = row.probe_at = row.failing_since = None
     if was_open:
         note_partner_up(row.partner, now=now)
 
 
 def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
+    row.failing_since = (row.failing_since if row.failures else None) or now
     row.failures += len(tally.failed)
     row.dispatches = sorted({*row.dispatches, *tally.failed})[-KEPT_DISPATCHES:]
     row.last_code, row.last_error = tally.code, tally.error
@@ -141,6 +145,12 @@ def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:
 
 
 def _silent_since(row: Breaker, now: datetime.datetime) -> datetime.datetime:
-    """When the first of the failures in a row was tried. Each is an attempt of a dispatch that the row names."""
+    """When the first of the failures in a row was tried. Each is an attempt of a dispatch that the row names.
+
+    A mail has no rows of its attempts: then it is when the first failure was counted.
+    """
     tried = Attempt.objects.filter(dispatch__in=row.dispatches).exclude(outcome=Attempt.Outcome.HANDED_BACK)
-    return min(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures], default=now)
+    moments = list(tried.order_by("-pk").values_list("started_at", flat=True)[: row.failures])
+    if row.failing_since and any(pk < 0 for pk in row.dispatches):
+        moments.append(row.failing_since)
+    return min(moments, default=now)

@@ -33,12 +33,13 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.log_facts import log_facts
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import claim, next_due, paused_partners
+from orders.services.outbox.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses, next_end
 from orders.services.start_day import activate
-from orders.steps import OUTSIDE, PARTNERS, Partner
+from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
@@ -186,14 +187,17 @@ class Drain:
         if not rooms:
             return 0
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
+        lost_first = time.monotonic() - self.began < ALONE_FOR
         work = claim(
             rooms=rooms,
             now=now,
             lease=lease,
             worker=f"{WORKER}:{os.getpid()}",
             idle=not self.calls,
-            lost_first=time.monotonic() - self.began < ALONE_FOR,
+            lost_first=lost_first,
+            down=self.breakers.partners(),
         )
+        work += self._claim_mails(rooms, work, now=now, lease=lease, lost_first=lost_first)
         self.alone = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]
@@ -207,6 +211,19 @@ class Drain:
         for partner, room in rooms.items() if not self.alone else ():
             self.pools[partner].look_at = time.monotonic() + LOOK_AGAIN if room else 0.0
         return len(work)
+
+    def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
+        """Claims mails beside these steps. A fault of ours there holds no step up."""
+        room = rooms.get(Partner.MAIL, 0) - sum(item.channel == Channel.MAIL for item in work)
+        if any(item.alone for item in work):
+            return []
+        try:
+            return claim_mails(room=room, idle=not self.calls and not work, **how)
+        except Exception as error:
+            if _passes(error):
+                raise
+            logger.exception("mails can't be claimed")
+            return []
 
     def _rooms(self) -> dict[str, int]:
         """How many calls may be claimed for each partner. If its breaker is open, one probe, if it is time for one.
@@ -296,7 +313,13 @@ class Drain:
         if not lingering.is_free():
             return False
         now = timezone.now()
-        moments = (next_due(after=now, until=now + LOOK_AHEAD), next_probe(after=now), next_end(until=now + LOOK_AHEAD))
+        until = now + LOOK_AHEAD
+        moments = (
+            next_due(after=now, until=until),
+            next_mail_due(after=now, until=until),
+            next_probe(after=now),
+            next_end(until=until),
+        )
         soon = min(filter(None, moments), default=None)
         if soon is None or not lingering.take():
             return False
@@ -318,8 +341,11 @@ def record_safely(outcomes: list[Outcome]) -> int:
 
     Raises UnrecordedError, after it has tried all, and django.db.Error if the database stays away.
     """
+    mails = [outcome for outcome in outcomes if outcome.mail]
+    if mails and len(mails) < len(outcomes):  # each of the two is one transaction
+        return record_safely(mails) + record_safely([outcome for outcome in outcomes if not outcome.mail])
     try:
-        return patiently(lambda: record_outcomes(outcomes, now=timezone.now()))
+        return patiently(lambda: _write_down(outcomes))
     except Exception as error:
         if _passes(error):
             raise
@@ -330,6 +356,14 @@ def record_safely(outcomes: list[Outcome]) -> int:
             lost = len(found) - len(due)
             raise UnrecordedError(f"{lost} answers can't be recorded: {error_line(error)}") from error
         return sum(due)
+
+
+def _write_down(outcomes: list[Outcome]) -> int:
+    """Records outcomes, all of steps or all of mails. Returns how many steps became due."""
+    if not outcomes or not outcomes[0].mail:
+        return record_outcomes(outcomes, now=timezone.now())
+    record_mails(outcomes, now=timezone.now())
+    return 0
 
 
 def _record_alone(outcome: Outcome) -> int | None:
@@ -350,7 +384,7 @@ def _record_alone(outcome: Outcome) -> int | None:
     )
     for attempt in (outcome, bare):
         try:
-            return patiently(lambda: record_outcomes([attempt], now=timezone.now()))  # noqa: B023  called at once
+            return patiently(lambda: _write_down([attempt]))  # noqa: B023  called at once
         except Exception as error:
             if _passes(error):
                 raise
@@ -388,7 +422,7 @@ def _passes(error: Exception) -> bool:
 
 def is_due(*, now: datetime.datetime) -> bool:
     """Whether there may be something to claim. It takes no lock, and most drains find that another has done it all."""
-    return bool(DUE(now=now))
+    return bool(DUE(now=now)) or is_mail_due(now=now)
 
 
 def _call(call: ClaimedCall, ends_at: Callable[[], float]) -> Outcome:

@@ -1,15 +1,18 @@
-"""Carries out the outbox's mail steps. A mail's content is read from the database when it is first tried."""
+"""Writes the outbox's mails at their first attempt, from what the database says then, and sends them."""
 
 import datetime
 import json
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.formats import encode
-from notifications.mail_texts import MailFacts, MailRequest, mail_payload, write_mails
+from notifications.mail_texts import MailFacts, mail_payload, write_text
+from notifications.models import Mail
+from notifications.recipients import choose
 from notifications.sending import MailError, send
 from orders.incident_causes import cause_of, title_of
 from orders.models import Attempt, Dispatch, Order
@@ -17,6 +20,7 @@ from orders.order_page.error_details import detail_text
 from orders.queries.standing import GOES_ON, what_became
 from orders.services.incidents import SAID_BY_STAFF
 from orders.services.outbox.outcome import Work
+from orders.steps import Step
 
 LANGUAGE = "zh-hans"
 COMPARED = gettext_noop(
@@ -24,17 +28,16 @@ COMPARED = gettext_noop(
 )
 
 
-def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
-    """The facts of a mail step. Its `about` says what happened: `code` or `because`, and `detail` with `params`."""
-    if row.step == Dispatch.Step.MAIL_RECONCILED:
-        return _reconciliation_facts(row.about)
-    order: Order = row.order
-    code = row.about.get("code") or row.about.get("because") or ""
-    over = row.step == Dispatch.Step.MAIL_OVER
+def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) -> MailFacts:
+    """The facts of a mail. `about` says what happened: `code` or `because`, and `detail` with `params`."""
+    if order is None or kind == Step.MAIL_RECONCILED:
+        return _reconciliation_facts(about)
+    code = about.get("code") or about.get("because") or ""
+    over = kind == Step.MAIL_OVER
     with override(LANGUAGE):
-        detail = _orders(row.about.get("orders", 1)) if over else _detail(row.about, code)
+        detail = _orders(about.get("orders", 1)) if over else _detail(about, code)
         cause = cause_of(code) if code else None
-        title = title_of(code, row.about.get("words", "")) if cause else ""
+        title = title_of(code, about.get("words", "")) if cause else ""
         said = (
             gettext("%(what)s (%(detail)s)") % {"what": title, "detail": detail}
             if cause and detail
@@ -50,14 +53,14 @@ def mail_facts(row: Dispatch, domains: list[str]) -> MailFacts:
             start=order.start_at,
             cause=said,
             next_step=str(cause.next) if cause and not over else "",
-            admin_path=_page(row),
-            outcome=_outcome(row) if over else "",
+            admin_path=_page(order, about),
+            outcome=_outcome(order, about) if over else "",
         )
 
 
-def _outcome(row: Dispatch) -> str:
+def _outcome(order: Order, about: dict) -> str:
     """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on."""
-    became = what_became(row.about.get("incident"), row.order.attribution_id)
+    became = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOES_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
     if not stopped:
@@ -96,40 +99,50 @@ def _orders(number: int) -> str:
     return ngettext("%(number)d order was affected", "%(number)d orders were affected", number) % {"number": number}
 
 
-def _page(row: Dispatch) -> str:
+def _page(order: Order, about: dict) -> str:
     """The page where the reader can see more: the incident that the mail is about, or else its order."""
-    incident = row.about.get("incident")
-    return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{row.order_id}/change/"
+    incident = about.get("incident")
+    return f"/admin/orders/incident/{incident}/change/" if incident else f"/admin/orders/order/{order.pk}/change/"
+
+
+def write_mail(mail: Mail, domains: list[str]) -> None:
+    """Gives a mail its text and its recipients, the present contacts, at its first attempt. Unsaved."""
+    order = None if mail.kind == Step.MAIL_RECONCILED else mail.order
+    chosen = choose((order and order.attribution_id) or "", mail.kind, order.kind if order else "")
+    write_text(mail, mail_facts(mail.kind, order, mail.about, domains), chosen)
 
 
 def build_mails(
     rows: Iterable[Dispatch], now: datetime.datetime, records: dict, domains: dict
 ) -> dict[int, str | Exception]:
-    """The payloads of mails, addressed to the present contacts. One that can't be built is its exception."""
-    requests, wrong = [], {}
+    """The payloads of mails that a version before 1.8.0 planned as steps. One that can't be built is its exception.
+
+    It goes with 1.9.0.
+    """
+    built: dict[int, str | Exception] = {}
     for row in rows:
         try:
-            requests.append(_request(row, domains[row.order_id]))
+            with transaction.atomic():
+                built[row.pk] = encode(mail_payload(_mail_of(row, domains[row.order_id], now)))
         except Exception as error:  # no error may stop the other mails
-            wrong[row.pk] = error
-    mails = write_mails(requests, now=now)
-    built = {pk: mail if isinstance(mail, Exception) else encode(mail_payload(mail)) for pk, mail in mails.items()}
-    return wrong | built
+            built[row.pk] = error
+    return built
 
 
-def _request(row: Dispatch, domains: list[str]) -> MailRequest:
-    return MailRequest(
-        dispatch_id=row.pk,
-        dispatch_key=row.key,
-        order_id=row.order_id,
-        kind=row.step,
-        facts=mail_facts(row, domains),
-        letters="" if row.step == Dispatch.Step.MAIL_RECONCILED else row.order.attribution_id or "",
-    )
+def _mail_of(row: Dispatch, domains: list[str], now: datetime.datetime) -> Mail:
+    """The mail of a step, written at its first attempt. The step has its state."""
+    if found := Mail.objects.filter(dispatch=row).first():
+        return found
+    message_id = f"<{row.key}@ibs-order-desk>"
+    about = {"dispatch": row, "order": row.order, "kind": row.step, "about": row.about}
+    mail = Mail(state="", written_at=now, message_id=message_id, **about)
+    write_mail(mail, domains)
+    mail.save()
+    return mail
 
 
 def send_mail(work: Work, until: float) -> dict:
-    """Sends a mail step's mail. Its payload then tells who got it, where that is not everybody at once."""
+    """Sends a mail. Its payload then tells who got it, where that is not everybody at once."""
     payload = json.loads(work.payload)
     after = send_in_time(payload)
     data = {"payload": encode(after)} if after["refused"] or "got" in payload else {}

@@ -1,4 +1,4 @@
-"""Sends notices to staff, one after another, by one worker at a time: others deliver, whatever the mail server does.
+"""Sends notices of before 1.8.0 to staff, one after another, by one worker at a time. It goes with 1.9.0.
 
 Each is sent within the partners' total time-out. A server that does not answer ends the run.
 """

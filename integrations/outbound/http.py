@@ -145,18 +145,26 @@ def reach(url: str, *, timeout: float) -> int:
 
 
 def ask(
-    url: str, *, timeout: float, form: dict[str, str] | None = None, authorization: str = ""
+    url: str,
+    *,
+    timeout: float,
+    form: dict[str, str] | None = None,
+    body: bytes | None = None,
+    authorization: str = "",
 ) -> tuple[int, dict | None]:
-    """The status of an answer, and its body if that is a JSON object. A GET, or with `form` a POST of it.
+    """The status of an answer, and its body if that is a JSON object. A GET, or a POST of `form` or `body` (JSON).
 
-    For systems that are no partners of an order, such as the provider of the company log-in. Raises PartnerError if no
-    whole answer came.
+    For systems that are no partners of an order, such as the provider of the company log-in, or a robot. Raises
+    PartnerError if no whole answer came.
     """
     headers = {"User-Agent": "ibs-order-desk", "Accept": "application/json"}
     if authorization:
         headers["Authorization"] = authorization
+    if body is not None:
+        headers["Content-Type"] = "application/json; charset=utf-8"
     try:
-        request = requests.Request("GET" if form is None else "POST", url, data=form, headers=headers).prepare()
+        data = form if body is None else body
+        request = requests.Request("GET" if data is None else "POST", url, data=data, headers=headers).prepare()
     except ValueError as error:  # requests' own errors about an address among them
         raise PartnerError("no address", code="refused") from error
     status, _headers, raw = _exchange(request, timeout, ANSWER_BYTES)

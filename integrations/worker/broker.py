@@ -5,7 +5,10 @@ neighbour would answer a ping there, and nobody would notice a hung cluster (con
 
 Wake-ups (`orders/services/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
 wake-ups, but one drain does the work of all. So whoever takes one removes the others.
-The same holds for the sending of notices to staff.
+The same holds for the sending of notices of before 1.8.0.
+
+During a change of SECRET_KEY tasks are here that an old key signed. django-q2 reads none of these: it is given them
+signed anew.
 """
 
 import logging
@@ -13,6 +16,7 @@ import os
 from time import sleep
 
 from django.conf import settings
+from django.core.signing import TimestampSigner
 from django.db import Error, connection, transaction
 from django.db.models import Case, DateTimeField, Value, When
 from django.utils import timezone
@@ -20,6 +24,7 @@ from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
 
 from integrations.database_deadline import Outage
+from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
 from integrations.worker.parent_link import report_alive
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
@@ -39,6 +44,19 @@ CANDIDATES = Prepared(  # asked at each look at the queue
 def cluster_id() -> str:
     """The name that the watchdog gave this cluster. It is empty under a plain `qcluster`."""
     return os.environ.get("DESK_CLUSTER", "")
+
+
+def signed_anew(payload: str) -> str:
+    """The task with a signature by SECRET_KEY, if one of SECRET_KEY_FALLBACKS signed it. Notes that key's use."""
+    if not settings.SECRET_KEY_FALLBACKS:
+        return payload
+    salt = settings.Q_CLUSTER["name"]
+    key = signing_key(payload, salt)
+    if key in (None, settings.SECRET_KEY):
+        return payload
+    note_use(SIGNING_KEY, key)
+    signer = TimestampSigner(salt=salt)
+    return signer.sign(signer.unsign(payload))
 
 
 class DeskBroker(ORM):
@@ -70,7 +88,7 @@ class DeskBroker(ORM):
         for task in self._candidates():
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):
-                taken.append((task.pk, task.payload))
+                taken.append((task.pk, signed_anew(task.payload)))
                 if task.key in ALIKE:
                     self._drop_older(task.key)
         return taken

@@ -13,6 +13,7 @@ RECURRING = {
     "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
     "desk-reconcile": {"func": "integrations.tasks.reconcile", "schedule_type": Schedule.DAILY},
 }
+every_minute: list[Callable] = []  # parts of the sweep: `project` adds to it when it starts
 every_five_minutes: list[Callable] = []  # what `desk-files` does before: `project` adds to it when it starts
 NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.time(3, 10)}  # Asia/Shanghai
 

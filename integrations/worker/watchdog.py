@@ -21,6 +21,7 @@ import threading
 import time
 import uuid
 
+from django.conf import settings
 from django.db import Error, close_old_connections, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -51,7 +52,7 @@ class Watchdog:
     def __init__(self, *, ping_every: float = PING_EVERY, patience: float = PATIENCE):
         self.name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
         self.ping_every, self.patience = ping_every, patience
-        self.stopping = threading.Event()
+        self.stopping, self.reload_asked = threading.Event(), threading.Event()
         self.process: subprocess.Popen | None = None
         self.seen = None
         self.unanswered = self.unguarded = 0  # pings since workers, and the guard, were last heard
@@ -59,24 +60,42 @@ class Watchdog:
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
-        """Runs until SIGTERM or SIGINT. Then it lets the cluster finish its tasks."""
+        """Runs until SIGTERM or SIGINT. Then it lets the cluster finish its tasks. After SIGHUP it begins anew."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
+        signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
         self.start()
         sd_notify("READY=1")
         try:
             while not self.stopping.wait(LOOK_EVERY):
                 self.look()
                 sd_notify("WATCHDOG=1")
+                if self.reload_asked.is_set():
+                    self.reload()
         finally:
             sd_notify("STOPPING=1")
             self.stop()
+
+    def reload(self) -> None:
+        """Replaces this process, under its pid, by one that has read the settings anew, if that one can start.
+
+        The cluster finishes its tasks before. What is due meanwhile waits in the database.
+        """
+        self.reload_asked.clear()
+        own = settings.ENVIRONMENT.own
+        if subprocess.run([sys.executable, "-m", "project.production", "reload"], check=False, env=own).returncode:
+            logger.error("the worker goes on as it is: it could not start anew, for the reasons above")
+            return
+        logger.info("the worker starts anew")
+        self.stop()
+        if not self.stopping.is_set():
+            os.execve(sys.executable, [sys.executable, *sys.argv], own)
 
     def start(self) -> None:
         """Starts a cluster in a session of its own, linked to us by a socket. The first ping is due at once."""
         self.tie, theirs = socket.socketpair()
         command = [sys.executable, sys.argv[0], "worker", "--tied-to", str(theirs.fileno())]
-        environment = os.environ | {"DESK_CLUSTER": self.name}
+        environment = settings.ENVIRONMENT.for_children() | {"DESK_CLUSTER": self.name}
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment, start_new_session=True)
         theirs.close()
         self.asked_at, self.unanswered, self.unguarded = float("-inf"), 0, 0

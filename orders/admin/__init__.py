@@ -2,19 +2,23 @@
 
 from orders.admin import (  # noqa: F401  importing them registers the pages
     approvals,
+    asked_act,
     billing,
+    calendar,
     conflict,
     dispatch,
     event,
     files,
     inbound,
     incident,
+    mail_rules,
     mails,
     notices,
     order,
     pause,
     reconciliation,
     reference,
+    time_limits,
     timeline,
 )
 from orders.customer_page import admin as customer  # noqa: F401

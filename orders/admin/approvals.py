@@ -47,7 +47,7 @@ class OperatorFilter(SeenLately):
 
 @register_list(
     ApprovalRecord,
-    menu=(Section.DESK, 60),
+    menu=(Section.DESK, 40),
     empty=_("No approval records yet. They show here as soon as BPM has approved."),
     name="approvals",
     tones={"grey": [Result.WAIVE], "amber": [Result.RETURN], "red": [Result.REJECT], "green": [Result.PASS]},

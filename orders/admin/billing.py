@@ -32,7 +32,7 @@ def begins_later(row: BillingRecord) -> bool:
 
 @register_list(
     BillingRecord,
-    menu=(Section.MONEY, 10),
+    menu=(Section.DESK, 30),
     empty=_("No billing records yet. They are noted when an order is planned."),
     name="billing",
     tones={

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.contrib import admin
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,15 +13,20 @@ from django.utils.translation import gettext_lazy
 from notifications.masks import BYTES_SHOWN
 from orders import untrusted_text
 from orders.admin.inbound import ACCEPTED, InboundList, order_named
+from orders.lists.cells import column
+from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import word_filter
+from orders.lists.overtime_marks import overtime_mark
 from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order
 from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
+from orders.overtime import VERY_LATE
 from orders.people import actor_of
+from orders.queries.overtime import is_late_conflict, mark_late_conflicts, time_limits
 
 ABSENT = "—"
 MAX_ROWS = 200
@@ -107,17 +113,47 @@ SeenFilter = word_filter(
 )
 
 
+OvertimeFilter = word_filter(
+    "overtime",
+    gettext_lazy("over time"),
+    {
+        "yes": (gettext_lazy("Over its limit"), lambda: is_late_conflict(time_limits(), now=timezone.now())),
+        "very": (
+            gettext_lazy("Far over time"),
+            lambda: is_late_conflict(time_limits(), now=timezone.now(), times=VERY_LATE),
+        ),
+    },
+)
+
+
+def _late(times: int) -> Q:
+    return is_late_conflict(time_limits(), now=timezone.now(), times=times)
+
+
+class ConflictChangeList(FactsChangeList):
+    def get_ordering(self, request, queryset):
+        """Late ones come in the order of their arrival."""
+        return ["received_at", "pk"] if "overtime" in self.params else super().get_ordering(request, queryset)
+
+
 @register_list(
     Conflict,
-    menu=(Section.DESK, 50),
+    menu=(Section.DESK, 60),
+    needed_by=TRACES,
     empty=gettext_lazy("No conflict: no number has come twice with different contents."),
 )
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["order_number", "trans_ido", "remote_address", "received", "seen_by"]
-    list_filter = [SeenFilter]
+    changelist = ConflictChangeList
+    list_display = ["order_number", "overtime", "trans_ido", "remote_address", "received", "seen_by"]
+    list_filter = [SeenFilter, OvertimeFilter]
     list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []
+
+    overtime = column(gettext_lazy("over time"), lambda row: overtime_mark(row.overtime), empty_value="")
+
+    def add_facts(self, rows):
+        mark_late_conflicts(rows, now=timezone.now())
 
     @admin.display(description=gettext_lazy("seen by"), empty_value="-")
     def seen_by(self, obj):

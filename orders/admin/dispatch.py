@@ -15,7 +15,7 @@ from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped
 from orders.lists.times import ago_field, ahead, took
 from orders.models import Attempt, BillingDispatch, BpmDispatch, Dispatch, Order
@@ -56,7 +56,8 @@ def _step_chip(row: Dispatch) -> str:
 
 @register_list(
     Dispatch,
-    menu=(Section.SENT, 50),
+    menu=(Section.ENGINE, 110),
+    needed_by={Role.ENGINEER},
     empty=_("Nothing is to be sent yet. Steps are laid out when an order is planned."),
     tones={
         "grey": [Dispatch.State.WAITING, Dispatch.State.CLOSED, Dispatch.State.UNDONE, Dispatch.State.GIVEN_UP],
@@ -132,7 +133,8 @@ register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been se
 
 @register_list(
     Attempt,
-    menu=(Section.SENT, 60),
+    menu=(Section.ENGINE, 120),
+    needed_by={Role.ENGINEER},
     empty=_("No call has been made yet."),
     name="attempts",
     tones={

@@ -16,7 +16,7 @@ from orders.lists.chips import StateChip, chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
 from orders.lists.times import ago_field
 from orders.models import Dispatch, OrderFiles
@@ -24,7 +24,9 @@ from orders.people import actor_of
 from orders.queries.doubts import mark_orders
 
 
-@register_list(OrderFiles, menu=(Section.DESK, 70), empty=_("No order has named info-security files yet."))
+@register_list(
+    OrderFiles, menu=(Section.DESK, 70), needed_by=TRACES, empty=_("No order has named info-security files yet.")
+)
 class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "attribution"
     changelist = FactsChangeList

@@ -15,7 +15,7 @@ from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
 from orders.lists.times import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
@@ -96,7 +96,9 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
         return obj.personal.block(obj.hint)
 
 
-@register_list(AcceptedCall, menu=(Section.TRACE, 120), empty=_("No request has been accepted yet."))
+@register_list(
+    AcceptedCall, menu=(Section.ENGINE, 140), needed_by={Role.ENGINEER}, empty=_("No request has been accepted yet.")
+)
 class AcceptedCallAdmin(Scoped, OrderSearch, ReadOnlyAdmin, admin.ModelAdmin):
     list_per_page = 100
     list_display = ["trans_ido", "order_link", "content_hash"]

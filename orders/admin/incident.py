@@ -1,27 +1,34 @@
 """Incidents and the orders that they stop."""
 
 from django.contrib import admin
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.incident_actions import IncidentActs
 from orders.admin.order_search import OrderSearch
+from orders.admin.owning import OwnedPages
 from orders.incident_causes import cause_of, title_of
 from orders.lists.cells import actor_field, column, cut
-from orders.lists.chips import StateChip, chip
+from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import StateChip, chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import EVERYBODY, TRACES, Section, register_list
 from orders.lists.scope import Scoped, attributions_of
-from orders.lists.times import ago_field
+from orders.lists.times import ago_field, short_moment
 from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList
 from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
-from orders.people import name_of
+from orders.queries.mine import set_owners
+from orders.queries.page_marks import MovesBy
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
@@ -47,6 +54,14 @@ StoppedFilter = word_filter(
 )
 
 
+def sleeps(incident: Incident) -> bool:
+    return incident.state in UNRESOLVED and incident.is_asleep(timezone.now())
+
+
+def asleep_words(incident: Incident) -> str:
+    return gettext("sleeps until %(until)s") % {"until": short_moment(incident.asleep_until)}
+
+
 class ScopedByAffected:
     """Shows only incidents that stopped at least one order the user may see."""
 
@@ -61,28 +76,43 @@ class ScopedByAffected:
 
 @register_list(
     Incident,
-    menu=(Section.DESK, 30),
+    menu=(Section.DESK, 50),
+    needed_by=EVERYBODY,
     empty=_("No incident yet. One opens when a partner refuses, retries are used up or an order is held."),
     name="incidents",
     tones={"grey": [State.IGNORED], "violet": [State.ACKNOWLEDGED], "red": [State.OPEN], "green": [State.RESOLVED]},
 )
-class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["cause", "state_chip", "orders_stopped", "partner_name", "step_name", "owner_name", "first", "last"]
+class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = [
+        "cause",
+        "state_chip",
+        "orders_stopped",
+        "partner_name",
+        "step_name",
+        "owner_name",
+        "first",
+        "last",
+        "asleep",
+    ]
     list_display_links = ["cause"]
+    moves_by = MovesBy(["owner", "last_at", "count"])
     number_columns = ("orders_stopped",)
     list_filter = [
         OpenFilter,
+        OwnerFilter,
         "state",
         PartnerFilter,
         day_filter("first_at", _("first at"), parameter="first"),
         PlacesFilter,
     ]
-    list_select_related = ["owner"]
+    changelist = FactsChangeList
+    add_facts = staticmethod(set_owners)
+    ordering = ["-pk"]  # the model's own order does not count where rows are grouped, as here
     search_fields = ["code__startswith", "step__startswith"]
     search_help_text = _("error code or step: whole, or how it begins")
     raw_code = raw_field("code", _("error code"))
     fieldsets = [
-        (None, {"fields": ["what_to_do", "state_chip", "orders_stopped", "owner_name"]}),
+        (None, {"fields": ["what_to_do", "state_chip", "asleep", "orders_stopped"]}),
         (
             _("Details"),
             {"fields": ["partner_name", "step_name", "last_detail", "raw_code", "count", "first_at", "last_at"]},
@@ -109,6 +139,11 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
             for title, more in super().get_fieldsets(request, obj)
         ]
 
+    def get_ordering(self, request):
+        """Those that sleep come last."""
+        asleep = Q(asleep_until__gt=timezone.now(), state__in=UNRESOLVED)
+        return [Case(When(asleep, then=1), default=0), *super().get_ordering(request)]
+
     def get_queryset(self, request):
         still, letters = Q(affected__closed_at=None), attributions_of(request.user)
         if letters is not None:
@@ -134,15 +169,15 @@ class IncidentAdmin(TickedList, IncidentActs, ScopedByAffected, StateChip, ReadO
         url = reverse("admin:orders_affectedorder_changelist")
         return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
 
-    @admin.display(description=_("owner"))
-    def owner_name(self, incident):
-        return name_of(incident.owner.username) if incident.owner else "-"
+    @admin.display(description=_("sleeps until"))
+    def asleep(self, incident):
+        return toned_chip("grey", asleep_words(incident)) if sleeps(incident) else "-"
 
     first = ago_field("first_at", _("first at"))
     last = ago_field("last_at", _("last at"))
 
 
-@register_list(AffectedOrder, menu=(Section.DESK, 40), empty=_("No order has been stopped yet."))
+@register_list(AffectedOrder, menu=(Section.DESK, 55), needed_by=TRACES, empty=_("No order has been stopped yet."))
 class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     who_accepted = actor_field("accepted_by", _("accepted by"))
     list_display = ["cause", "order_link", "order_chip", "what", "since_when", "went_on"]

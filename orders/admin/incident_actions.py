@@ -1,4 +1,5 @@
-"""The actions on an incident's page: take up, note, ignore, resolve. Services carry them out and write an event.
+"""The actions on an incident's page: note, ignore, resolve. Services carry them out and write an event. Whose it is:
+owning.py.
 
 Those that end it ask first: they say which orders still stand, and want a reason.
 """
@@ -21,17 +22,18 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.notes import notes_within
+from orders.admin.owning import owner_line
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
-from orders.people import name_of, staff_actor
+from orders.order_page.decisions.note import mention_words
+from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
 from orders.queries.standing import still_standing
 from orders.services.incident_desk import (
-    acknowledge_incident,
     ignore_incident,
     note_incident,
     parts_but,
@@ -39,6 +41,7 @@ from orders.services.incident_desk import (
     why_not_end,
 )
 from orders.services.incidents import BOOKS_ONLY
+from orders.services.sleeping import put_to_sleep, wake_incident
 from orders.steps import OUTSIDE, Partner, channels_of
 
 State = Incident.State
@@ -80,12 +83,21 @@ def _will_ignore(incident: Incident, going: int, standing: int) -> list[str]:
     return [*told, gettext("Another order with this cause opens a new incident.")]
 
 
+def _will_sleep(_incident: Incident, _going: int, standing: int) -> list[str]:
+    told = [
+        gettext("Nobody is mailed about it until then, whatever orders join it. It wakes by itself."),
+        gettext("It counts all the same: what it stops needs somebody, and no order is shown as fine by it."),
+    ]
+    words = ngettext("%(n)d order still stands.", "%(n)d orders still stand.", standing)
+    return [*told, words % {"n": standing}] if standing else told
+
+
 @dataclass(frozen=True)
 class Act:
     """An action. Incidents in `states` allow it.
 
     `will` says what will happen, by the numbers of orders that have gone on and that still stand: such an action is
-    about every order that the incident stops, so it asks first.
+    about every order that the incident stops, so it asks first. `ends`: only the books do that to some incidents.
     """
 
     key: str
@@ -93,6 +105,7 @@ class Act:
     done: str | Promise
     states: frozenset[str]
     will: Callable[[Incident, int, int], list[str]] | None = None
+    ends: bool = False
 
     @property
     def asks(self) -> bool:
@@ -101,10 +114,11 @@ class Act:
 
 
 ACTS = [
-    Act("acknowledge", _("I take it"), _("It is yours now."), OPEN),
     Act("note", _("Add the note"), _("The note is kept."), frozenset(State)),
-    Act("resolve", _("Resolved"), _("The incident is over."), OPEN | {State.IGNORED}, _will_resolve),
-    Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, _will_ignore),
+    Act("resolve", _("Resolved"), _("The incident is over."), OPEN | {State.IGNORED}, _will_resolve, ends=True),
+    Act("ignore", _("Ignore it"), _("Ignored for the orders that it has."), OPEN, _will_ignore, ends=True),
+    Act("sleep", _("Let it sleep"), _("It sleeps until then."), OPEN, _will_sleep),
+    Act("wake", _("Wake it"), _("It is awake."), OPEN),
 ]
 
 
@@ -123,6 +137,14 @@ class IncidentReasonForm(IncidentNoteForm):
         self.fields["note"].label, self.fields["note"].required = _("Reason"), True
 
 
+class IncidentSleepForm(IncidentReasonForm):
+    until = forms.DateTimeField(
+        label=_("Sleeps until"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    field_order = ["until", "note"]
+
+
 def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
     letters = attributions_of(request.user)
     still = incident.affected.unresolved()
@@ -132,8 +154,10 @@ def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
 def offered_actions(request: HttpRequest, incident: Incident) -> list[Act]:
     if not request.user.has_perm(PERMISSION):
         return []
-    may_end = incident.code not in BOOKS_ONLY and sees_all_of(request, incident)
-    return [act for act in ACTS if incident.state in act.states and (may_end or not act.will)]
+    all_seen, asleep = sees_all_of(request, incident), incident.is_asleep(timezone.now())
+    known = [act for act in ACTS if incident.state in act.states and (all_seen or not act.will)]
+    known = [act for act in known if not act.ends or incident.code not in BOOKS_ONLY]
+    return [act for act in known if asleep or act.key != "wake"]
 
 
 def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
@@ -175,6 +199,7 @@ class IncidentActs:
             acts=offered_actions(request, obj),
             by_the_books=by_the_books,
             of_partner=obj and obj.partner in OUTSIDE,
+            owning=owner_line(request, obj) if obj else None,
             notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
             **stopped_by(request, obj),
         )
@@ -186,13 +211,13 @@ class IncidentActs:
         act = incident and next((act for act in ACTS if act.key == key), None)
         if act is None or not may(request, incident, act) or not self.has_view_permission(request, incident):
             raise PermissionDenied
-        form_of = IncidentReasonForm if act.will else IncidentNoteForm
+        form_of = IncidentReasonForm if act.ends else IncidentSleepForm if act.will else IncidentNoteForm
         if request.method != "POST":
             return self.ask(request, incident, act, form_of()) if act.will else self.back(incident)
         form = form_of(request.POST)
         if not form.is_valid():
             return self.ask(request, incident, act, form)
-        self.answer_act(request, incident, act, form.cleaned_data["note"])
+        self.answer_act(request, incident, act, **form.cleaned_data)
         return self.back(incident)
 
     def back(self, incident: Incident):
@@ -204,7 +229,7 @@ class IncidentActs:
             rows = still_standing(incident)
             standing = rows.count()
             going = parts_but(incident, rows).number
-            why = why_not_end(incident, act.states, act.key)
+            why = why_not_end(incident, act.states, act.key) if act.ends else None
             if why is None and act.key == "resolve" and standing and not going:
                 why = NotAllowedError("incident_stands", incident=incident.pk, number=standing)
             some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
@@ -222,23 +247,22 @@ class IncidentActs:
         }
         return TemplateResponse(request, "admin/orders/incident_act.html", context)
 
-    def answer_act(self, request, incident: Incident, act: Act, note: str) -> None:
-        before = incident.owner
+    def answer_act(self, request, incident: Incident, act: Act, note: str, **given) -> None:
         try:
-            self.carry_out(request, incident, act, note)
+            self.carry_out(request, incident, act, note, **given)
         except NotAllowedError as error:
             messages.error(request, error.words())
-            return
-        if act.key == "acknowledge" and before not in {None, request.user}:
-            messages.warning(request, _("%(name)s had taken it before.") % {"name": name_of(before.username)})
 
-    def carry_out(self, request, incident: Incident, act: Act, note: str) -> None:
+    def carry_out(self, request, incident: Incident, act: Act, note: str, **given) -> None:
         about = {"incident_id": incident.pk, "by": staff_actor(request.user), "now": timezone.now()}
         match act.key:
-            case "acknowledge":
-                acknowledge_incident(**about, note=note, owner_id=request.user.pk)
             case "note":
-                note_incident(**about, note=note)
+                messages.success(request, " ".join([str(act.done), *mention_words(note_incident(**about, note=note))]))
+                return
+            case "sleep":
+                put_to_sleep(**about, reason=note, **given)
+            case "wake":
+                wake_incident(**about)
             case "ignore":
                 ignore_incident(**about, reason=note)
             case "resolve":

@@ -1,8 +1,8 @@
 """What a change of accounts, roles, attributions, service types and contacts leaves in the journal: from what to what.
 
 Django notes only the names of the fields, in English. An entry of ours keeps in each `changed` part also `values`: the
-field's name with the old and the new value, or what was added and removed. Phones, mails and names of people are masked
-before they are kept; of a password only that it was changed.
+field's name with the old and the new value, or of long lists what was added and removed. Phones, mails and names of
+people are masked before they are kept; of a password only that it was changed.
 """
 
 import functools
@@ -23,8 +23,8 @@ from notifications.models import Contact
 from orders.lists.personal_data import mask_text_or_json
 
 MASKS = {"phone": mask_phone, "tel": mask_phone, "email": mask_mail, "mail": mask_mail}
-SECRET = ("password", "usable_password", "password1", "password2")
-MAX_NAMED = 30
+FEW = 8
+"""A list of so many, such as an account's roles, is kept whole, from what to what."""
 
 
 class NotesValues:
@@ -41,23 +41,30 @@ class NotesValues:
 
     def construct_change_message(self, request, form, formsets, add=False):
         message = super().construct_change_message(request, form, formsets, add)
-        if add or not isinstance(message, list):
+        if not isinstance(message, list):
             return message
-        values = [self._change(form, name) for name in form.changed_data if name in form.fields]
+        given = [name for name in form.changed_data if name in form.fields]
+        if add:
+            given = [name for name in given if _is_many(form.cleaned_data.get(name))]
+            message += [{"changed": {"fields": given}}] if given else []
+        values = [self._change(form, name) for name in given]
         for part in message:
             if "changed" in part and "name" not in part["changed"]:
                 part["changed"]["values"] = values
         return message
 
     def _change(self, form, name: str) -> dict[str, Any]:
-        if name in SECRET:
-            return {"field": "password"}
-        old, new, field = form.initial.get(name), form.cleaned_data.get(name), form.fields[name]
+        if name == "password":
+            return {"field": name}
+        field, new = form.fields[name], form.cleaned_data.get(name)
+        old = form.get_initial_for_field(field, name)
         if name not in {known.name for known in _fields(self.model)}:
             name = str(field.label)
         if _is_many(old) or _is_many(new):
             before, after = ({self.value_words(row) for row in rows or ()} for rows in (old, new))
-            return {"field": name, "added": _some(after - before), "removed": _some(before - after)}
+            if max(len(before), len(after)) <= FEW:
+                return {"field": name, "old": sorted(before), "new": sorted(after)}
+            return {"field": name, "added": sorted(after - before), "removed": sorted(before - after)}
         if hasattr(field, "queryset") and old is not None:
             old = field.queryset.filter(pk=old).first() or old
         mask = mask_name if self.model is Contact and name == "name" else MASKS.get(name)
@@ -66,11 +73,6 @@ class NotesValues:
 
 def _is_many(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, str | dict)
-
-
-def _some(names: set[str]) -> list[str]:
-    more = len(names) - MAX_NAMED
-    return [*sorted(names)[:MAX_NAMED], *([f"(+{more})"] if more > 0 else [])]
 
 
 def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
@@ -91,7 +93,7 @@ def words_of_change(model: type[Model] | None, message: str) -> str:
     """An entry's message in words: `启用：是 → 否`. Empty if it is none of Django's, or about what has no fields."""
     try:
         parts = json.loads(message)
-        changed = [part["changed"] for part in parts]
+        changed = [part["changed"] for part in parts if part != {"added": {}}]
     except (ValueError, TypeError, KeyError):
         return ""
     if model is None or any(not isinstance(part, dict) or "name" in part for part in changed):
@@ -127,4 +129,6 @@ def _told(model: type[Model], value: dict) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, list):
+        value = _(", ").join(value)
     return _("(empty)") if value in (None, "") else str(value)

@@ -1,33 +1,57 @@
-"""Contacts, which staff maintain, and mails, which nobody changes.
+"""Contacts, which staff maintain, and mails, which nobody changes; one that has not gone out can be sent at once.
 
-Phones, mail addresses and names are masked for users without `orders.see_personal_data`. Opening them is noted.
+Phones, mail addresses and names are masked for users without `orders.see_personal_data`; those of contacts, who are
+colleagues, are there also for whoever may change them. Opening them is noted.
 """
 
-from django.contrib import admin
-from django.urls import reverse
+from collections.abc import Callable
+from typing import ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+from django.views.decorators.http import require_POST
 
-from notifications.mail_texts import recipients_in_words
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
 from notifications.models import Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
-from orders.lists.cells import column
-from orders.lists.chips import chip_of
-from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal_data import PersonalData, may_open, note_seen
+from orders.errors import OrderError
+from orders.lists.cells import CauseCells, column
+from orders.lists.chips import chip, chip_of, undoubted_chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
-from orders.lists.scope import Scoped, limit
+from orders.lists.registration import OFFICE, Role, Section, register_list
+from orders.lists.scope import Scoped, attributions_of, is_unlimited, limit
 from orders.models import Dispatch, Province
+from orders.order_page.error_details import machine_text
+from orders.order_page.tabs import shown_reasons
+from orders.people import staff_actor
+from orders.queries.doubts import BADLY_ENDED
+from orders.queries.mail_reasons import reasons_of
+from orders.queries.places_without_sa import places_without_sa
+from orders.services.outbox.mail_resend import RESENDABLE, is_written_anew, resend_mail
 
 
-@register_list(Contact, menu=(Section.SETUP, 10), empty=_("No contacts yet: all mail goes to the default contact."))
+@register_list(
+    Contact,
+    menu=(Section.DESK, 90),
+    needed_by=OFFICE | {Role.ADMINISTRATOR},
+    empty=_("No contacts yet: all mail goes to the default contact."),
+)
 class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     form = NamesForm
     attribution_path = "attribution"
+    change_list_template = "admin/notifications/contact_list.html"
     list_display = ["name_masked", "attribution", "role", "mail_masked", "tel_masked", "active"]
     list_filter = ["role", "active", "attribution"]
     list_select_related = ["attribution"]
@@ -35,23 +59,17 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
     search_help_text = _("the whole name or mail address")
     masked_fields = ["name_masked", "mail_masked", "tel_masked", "role", "attribution", "active"]
 
+    def may_read(self, request) -> bool:
+        return may_open(request.user) or self.has_change_permission(request) or self.has_add_permission(request)
+
     def get_search_fields(self, request):
-        return self.search_fields if may_open(request.user) else []
-
-    def has_add_permission(self, request):
-        return super().has_add_permission(request) and may_open(request.user)
-
-    def has_change_permission(self, request, obj=None):
-        return super().has_change_permission(request, obj) and may_open(request.user)
-
-    def has_delete_permission(self, request, obj=None):
-        return super().has_delete_permission(request, obj) and may_open(request.user)
+        return self.search_fields if self.may_read(request) else []
 
     def get_fields(self, request, obj=None):
-        return super().get_fields(request, obj) if may_open(request.user) else self.masked_fields
+        return super().get_fields(request, obj) if self.may_read(request) else self.masked_fields
 
     def get_readonly_fields(self, request, obj=None):
-        return [] if may_open(request.user) else self.masked_fields
+        return [] if self.may_read(request) else self.masked_fields
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         if db_field.name == "attribution":
@@ -59,27 +77,111 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None and may_open(request.user):
+        if obj is not None and self.may_read(request):
             note_seen(request, None, f"contact {obj.pk}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def changelist_view(self, request, extra_context=None):
+        without = places_without_sa(attributions_of(request.user)) if self.has_view_permission(request) else []
+        return super().changelist_view(request, {**(extra_context or {}), "without_sa": without})
 
     name_masked = column(pgettext_lazy("person", "name"), lambda obj: mask_name(obj.name))
     mail_masked = column(_("mail"), lambda obj: mask_mail(obj.mail))
     tel_masked = column(_("phone"), lambda obj: mask_phone(obj.tel))
 
 
+TO_STAFF, RESEND = "staff", "orders.resend_order"
+
+
+def _among(mails: QuerySet[Mail], steps: QuerySet[Dispatch]) -> Q:
+    """These mails, and those of before 1.8.0 of these steps. A union, so that each is found by its own index."""
+    old = Mail.objects.filter(dispatch__in=steps.filter(channel=Dispatch.Channel.MAIL).order_by())
+    return Q(pk__in=mails.order_by().values("pk").union(old.order_by().values("pk")))
+
+
+MailStateFilter = word_filter(
+    "state",
+    _("state"),
+    {
+        "open": (_("To be sent or retried"), _among(Mail.objects.open(), Dispatch.objects.open())),
+        "failed": (_("Failed"), _among(Mail.objects.given_up(), Dispatch.objects.filter(BADLY_ENDED, state="failed"))),
+    },
+)
+
+
+def kind_of(kind: str) -> str | Promise:
+    """A mail's kind in words. Those to staff have one: their subject says more."""
+    return Dispatch.Step(kind).label if kind in Dispatch.Step.values else _("Mail to staff")
+
+
 class KindFilter(admin.SimpleListFilter):
     title, parameter_name = _("kind"), "kind"
 
     def lookups(self, request, model_admin):
-        return [(step.value, step.label) for step in Dispatch.Step if step.value.startswith("mail")]
+        kinds = [(step.value, step.label) for step in Dispatch.Step if step.value.startswith("mail")]
+        return [*kinds, (TO_STAFF, _("Mail to staff"))]
 
     def queryset(self, request, queryset):
+        if self.value() == TO_STAFF:
+            return queryset.exclude(kind__in=Dispatch.Step.values)
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class SubjectCut:
+class SentAgain:
+    """The part of a ModelAdmin of mails that shows one as it went, and sends one again that has not gone out.
+
+    `resendable`: the states of such; `send_again(pk=, by=, now=)` does it, or raises OrderError.
+    """
+
+    resendable: ClassVar[list[str]]
+    send_again: ClassVar[Callable]
+    change_form_template = "admin/notifications/notice.html"
+    fields = (
+        *("state_chip", "cause", "what_to_do", "problem", "attempts", "next_try_at", "sent_at"),
+        *("to", "subject_cut", "body_block", "written_at", "message_id"),
+    )
+
     subject_cut = column(_("subject"), lambda obj: format_html('<span class="cut" title="{0}">{0}</span>', obj))
+
+    @admin.display(description=_("error as logged"))
+    def problem(self, obj):
+        return mask_text_or_json(machine_text(obj.error, obj.error_params)) or "-"
+
+    def may_resend(self, request) -> bool:
+        return self.has_view_permission(request) and request.user.has_perm(RESEND)
+
+    def _name(self, page: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            context |= {
+                "resend": reverse(f"admin:{self._name('resend')}", args=[obj.pk]),
+                "resendable": obj.state in self.resendable and self.may_resend(request),
+                "given_up": obj.state == obj.State.FAILED,
+            }
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_urls(self):
+        resend = self.admin_site.admin_view(require_POST(self.resend_view))
+        return [path("<int:pk>/resend/", resend, name=self._name("resend")), *super().get_urls()]
+
+    def resend_view(self, request, pk: int):
+        if not self.may_resend(request):
+            raise PermissionDenied
+        row = get_object_or_404(self.get_queryset(request), pk=pk)
+        try:
+            self.send_again(pk=row.pk, by=staff_actor(request.user), now=timezone.now())
+        except OrderError as error:
+            messages.warning(request, error.words())
+        else:
+            messages.success(request, _("It is sent again."))
+        return redirect(f"admin:{self._name('change')}", row.pk)
+
+
+@undoubted_chip.register
+def _mail_chip(row: Mail) -> str:
+    return chip_of(row.dispatch) if row.dispatch else chip(Mail.State(row.state))
 
 
 @register_list(
@@ -88,14 +190,31 @@ class SubjectCut:
     empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
     name="mails",
 )
-class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmin):
+class MailAdmin(PersonalData, Scoped, SentAgain, CauseCells, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
-    list_filter = [KindFilter, day_filter("written_at", _("written at"), parameter="written"), PlacesFilter]
+    list_filter = [
+        MailStateFilter,
+        KindFilter,
+        day_filter("written_at", _("written at"), parameter="written"),
+        PlacesFilter,
+    ]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
     list_select_related = ["order", "dispatch"]
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
-    fields = ["order", "kind_word", "state_chip", "to", "subject_cut", "body_block", "written_at", "message_id"]
+    fields = ("order", "kind_word", *SentAgain.fields)
+    resendable, send_again = RESENDABLE, staticmethod(resend_mail)
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        if obj is not None:
+            context |= {"written_anew": is_written_anew(obj)}
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_queryset(self, request):
+        """Mails about no order are for those who see notices: they may name any order, and accounts."""
+        rows = super().get_queryset(request)
+        may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
+        return rows if may else rows.exclude(order=None)
 
     @admin.display(description=_("order"), empty_value="-")
     def order_link(self, obj):
@@ -104,8 +223,8 @@ class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmi
         url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=mails"
         return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
 
-    kind_word = column(_("kind"), lambda obj: obj.dispatch.get_step_display())
-    state_chip = column(_("state"), lambda obj: chip_of(obj.dispatch))
+    kind_word = column(_("kind"), lambda obj: kind_of(obj.kind))
+    state_chip = column(_("state"), chip_of)
 
     @admin.display(description=_("text"))
     def body_block(self, obj):
@@ -113,4 +232,5 @@ class MailAdmin(PersonalData, Scoped, SubjectCut, ReadOnlyAdmin, admin.ModelAdmi
 
     @admin.display(description=_("recipients"))
     def to(self, obj):
-        return ", ".join(recipients_in_words(obj, str if obj.personal.shown else mask_mail))
+        shown = shown_reasons(reasons_of(obj), obj.personal)
+        return render_to_string("includes/order/recipients.html", {"reasons": shown})

@@ -5,10 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_list import OrderList
 from orders.admin.order_search import OrderSearch, order_field
+from orders.admin.owning import OwnedPages
 from orders.lists.cells import actor_field
 from orders.lists.chips import StateChip
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import EVERYBODY, Role, Section, register_list
 from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
 from orders.office.bulk.selection import TickedList
@@ -19,6 +20,7 @@ from orders.order_page.views import OrderPages
 @register_list(
     Order,
     menu=(Section.DESK, 10),
+    needed_by=EVERYBODY,
     empty=_("No order yet. BBOSS's orders show here the moment they are accepted."),
     name="orders",
     tones={
@@ -30,7 +32,9 @@ from orders.order_page.views import OrderPages
         "green": [Order.State.TRIALING, Order.State.CONVERTED, Order.State.APPLIED, Order.State.ACTIVE],
     },
 )
-class OrderAdmin(TickedList, TrialPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class OrderAdmin(
+    TickedList, TrialPages, OwnedPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin
+):
     attribution_path = "attribution"
 
     def heading(self, obj):
@@ -50,7 +54,9 @@ class OrderDomainAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         return obj.name
 
 
-@register_list(TrialClaim, menu=(Section.TRACE, 100), empty=_("No activation holds a trial yet."))
+@register_list(
+    TrialClaim, menu=(Section.ENGINE, 130), needed_by={Role.ENGINEER}, empty=_("No activation holds a trial yet.")
+)
 class TrialClaimAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = None
     list_per_page = 100

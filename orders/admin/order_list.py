@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_mail, mask_name, mask_phone
+from notifications.models import Mail
 from orders.admin.order_search import CustomerFilter, customer_anchor, search_orders
 from orders.admin.service_names import ServicesInWords, service_name
 from orders.db.expressions import Among
@@ -21,13 +22,18 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
-from orders.lists.list_query import COLUMNS, VIEW
+from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
+from orders.lists.overtime_marks import overtime_mark
+from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
 from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
+from orders.overtime import VERY_LATE
 from orders.queries.awaiting_approval import is_returned
-from orders.queries.doubts import Marks, differs, is_unbilled, mark_orders, still_matters
+from orders.queries.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
+from orders.queries.mine import set_owners
+from orders.queries.overtime import is_late, mark_overtime, time_limits
 from orders.queries.pauses import to_paused, waits_for_paused
 from orders.queries.shapes import is_ending, shape_row
 from orders.queries.stuck import is_stuck
@@ -100,6 +106,16 @@ def is_in_state_for(days: int) -> Q:
     return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
 
 
+OvertimeFilter = word_filter(
+    "overtime",
+    _("over time"),
+    {
+        "yes": (_("Over its limit"), lambda: is_late(time_limits(), now=timezone.now())),
+        "very": (_("Far over time"), lambda: is_late(time_limits(), now=timezone.now(), times=VERY_LATE)),
+    },
+)
+
+
 class StuckFilter(WordFilter):
     title, parameter_name = _("stuck at"), "stuck"
     conditions = {channel: (label, channel) for channel, label in Dispatch.Channel.choices}
@@ -108,7 +124,12 @@ class StuckFilter(WordFilter):
         channel = self.value()
         if channel not in self.conditions:
             return super().queryset(request, queryset)
-        return queryset.filter(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
+        found = Q(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
+        if channel == Dispatch.Channel.MAIL:
+            tried = Mail.objects.beside_steps().open().filter(state=Mail.State.RETRYING)
+            tried = tried.exclude(order__state=S.WITHDRAWN)
+            found |= Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id"))
+        return queryset.filter(found)
 
 
 InStateFilter = word_filter(
@@ -183,6 +204,7 @@ WAITING = [S.AWAITING_APPROVAL, S.HELD, S.FAILED]
 """States of orders that wait for somebody."""
 LONGEST_WAITING = [Coalesce("state_since", Value(datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC))).asc(), "pk"]
 """No index has this order: PostgreSQL would look for the few that wait among all orders, from the oldest on."""
+MOST_LATE = ["state_since", "pk"]  # as in `order_in_time` (orders/db/indexes.py)
 MOST_OVERDUE = ["biz_start", "pk"]
 MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
@@ -208,6 +230,8 @@ class OrderChangeList(FactsChangeList):
     def get_ordering(self, request, queryset):
         if self.params.get("start") == "overdue":
             return MOST_OVERDUE
+        if "overtime" in self.params and ORDER_VAR not in self.params:
+            return MOST_LATE
         return (
             LONGEST_WAITING if self.params.get("state__exact") in WAITING else super().get_ordering(request, queryset)
         )
@@ -235,6 +259,7 @@ class OrderChangeList(FactsChangeList):
 
     def add_facts(self, rows):
         mark_orders(rows)
+        set_owners(rows)
         if {"domain_names", "domain_count"}.intersection(self.list_display):
             add_domains(rows)
         steps = explaining_steps([order.pk for order in rows])
@@ -251,6 +276,7 @@ class OrderChangeList(FactsChangeList):
             order.stuck_step, order.asked_at = stuck.get(order.pk), asked.get(order.pk)
             order.tried, order.again_at = max(tried[order.pk], default=None), min(again[order.pk], default=None)
         set_service_now(rows)
+        mark_overtime(rows, now=timezone.now())
 
 
 def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
@@ -322,11 +348,15 @@ class OrderList:
         "received",
         "waited",
         "late",
+        "overtime",
+        "owner_name",  # behind the others: addresses name columns by their place
     ]
     list_filter = [
         NeedsFilter,
+        OwnerFilter,
         "state",
         InStateFilter,
+        OvertimeFilter,
         "held_because",
         StuckFilter,
         "kind",
@@ -388,6 +418,8 @@ class OrderList:
         why = cause_of(step.error_code).what if step.error_code else ""
         text = f"{step.get_step_display()}: {why}" if why else step.get_step_display()
         return cut(text)
+
+    overtime = column(_("over time"), lambda order: overtime_mark(order.overtime), empty_value="")
 
     @admin.display(description=_("domains"), empty_value="-")
     def domain_names(self, order):

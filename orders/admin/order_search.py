@@ -35,7 +35,9 @@ def search_orders(rows, term: str, seen: QuerySet[Order] | None):
     if not term:
         return rows
     if LOOKS_LIKE_AN_ID.fullmatch(term):
-        return rows.filter(_by_id(term))
+        found = _by_id(term)
+        few = _few(Order.objects.filter(found).order_by().values_list("pk", flat=True))
+        return rows.filter(found if few is None else Q(pk__in=few))  # else all orders may be read for a page of few
     customers = customers_meant(term, seen)
     found = Q(enterprise_id__in=customers)
     if customers == [] or is_behind():
@@ -75,8 +77,14 @@ def _with_domain(term: str):
         .order_by()
         .values_list("order_id", flat=True)
     )
-    few = list(rows[: FEW + 1])
-    return few if len(few) <= FEW else rows
+    few = _few(rows)
+    return rows if few is None else few
+
+
+def _few(ids: QuerySet) -> list[int] | None:
+    """The ids; None if they are many."""
+    found = list(ids[: FEW + 1])
+    return found if len(found) <= FEW else None
 
 
 def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str = "order", domain: str = ""):
@@ -91,8 +99,8 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
         if not (domain and _may_be_a_domain(term)):
             return rows.filter(named)
     numbers = Order.objects.filter(number__startswith=term).order_by().values_list("pk", flat=True)
-    few = list(numbers[: FEW + 1])
-    found = named | Q(**{f"{order}__in": few if len(few) <= FEW else numbers})
+    few = _few(numbers)
+    found = named | Q(**{f"{order}__in": numbers if few is None else few})
     return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found)
 
 

@@ -24,7 +24,7 @@ from orders.models import Pause
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words, will_pause, will_resume
 from orders.people import staff_actor
-from orders.queries.pauses import waiting_steps
+from orders.queries.pauses import count_waiting
 from orders.services.pausing import pause_partner, resume_partner
 from orders.steps import OUTSIDE
 
@@ -36,7 +36,7 @@ class PauseForm(forms.Form):
         label=_("Reason"),
         max_length=500,
         help_text=_("Everybody reads it on every page while the pause stands."),
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
     )
     until = forms.DateTimeField(
         label=_("Goes on by itself at"),
@@ -81,9 +81,10 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def pause_chip(self, obj):
-        stands = obj.stands(timezone.now())
-        tone, word = ("amber", _("Paused")) if stands else ("grey", _("Over"))
-        return toned_chip(tone, word)
+        if obj.stands(timezone.now()):
+            meaning = _("Nothing is sent to the partner until the pause's end, or until somebody resumes it.")
+            return toned_chip("amber", _("Paused"), meaning)
+        return toned_chip("grey", _("Over"), _("The partner is called again. Nothing to do."))
 
     since_when = ago_field("since", _("since"))
 
@@ -115,7 +116,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             else:
                 messages.success(request, _("Calls to %(partner)s are paused.") % {"partner": PARTNER_NAMES[partner]})
                 return redirect("admin:index")
-        steps = waiting_steps(now=timezone.now(), partners=[partner]).count()
+        steps = count_waiting(now=timezone.now(), partner=partner)
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
         return self.show(request, partner, title, form=form, will=will_pause(partner, steps))
 

@@ -6,16 +6,21 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_search import OrderSearch, order_anchor
+from orders.admin.owning import OwnedPages, owner_line
 from orders.error_messages import say_why
 from orders.lists.cells import actor_field, column, json_block
+from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, register_list
+from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
 from orders.lists.times import ago_field
 from orders.models import Difference, Reconciliation
+from orders.office.bulk.selection import TickedList
+from orders.queries.mine import set_owners
 
 
 @register_list(Reconciliation, menu=(Section.MONEY, 20), empty=_("No reconciliation yet. One runs each night."))
@@ -42,16 +47,20 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
 @register_list(
     Difference,
     menu=(Section.MONEY, 30),
+    needed_by=READS_ORDERS - {Role.BUSINESS},
     empty=_("No difference: our billing records and the big-data side's agree."),
     name="differences",
     tones={"grey": [Difference.State.ACCEPTED], "red": [Difference.State.OPEN], "green": [Difference.State.OVER]},
 )
-class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
-    list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step"]
-    list_filter = ["state", "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
+    list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]
+    list_filter = ["state", OwnerFilter, "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
+    changelist = FactsChangeList
+    add_facts = staticmethod(set_owners)
+    change_form_template = "admin/orders/difference.html"
     list_select_related = ["reconciliation", "fix", "order"]
     search_domain = "domain"
     search_help_text = _("order number or domain: whole, or how it begins")
@@ -63,6 +72,10 @@ class DifferenceAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Model
 
     def heading(self, obj):
         return f"{obj.job_id} · {obj.get_kind_display()}"
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        context["owning"] = owner_line(request, obj) if obj else None
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     number_link = column(_("order"), lambda obj: order_anchor(obj.order) or obj.job_id)
     found = ago_field("found_at", _("found at"))

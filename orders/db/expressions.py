@@ -3,6 +3,7 @@
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
 from orders.db.compiled_sql import Slot, one_of, quoted
+from orders.db.indexes import IN_TRAIL
 
 
 class OneOf(Func):
@@ -48,6 +49,17 @@ class IsOfStaff(Func):
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
         return f"substr({sql}, 1, 6) = 'staff:'", values
+
+
+class IsInTrail(Func):
+    """Whether an actor is one whose events the trail shows: staff, commands, other systems, the company log-in. In the
+    words of `event_in_trail` (orders.db.indexes)."""
+
+    output_field = BooleanField()
+
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        return f"({IN_TRAIL.format(sql)})", values
 
 
 class RowsOf(Subquery):

@@ -10,7 +10,11 @@ from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
+IN_TIME = ("in_progress", "held", "awaiting_approval")  # states that have a limit in time
 OPEN = "state IN ('due', 'retrying', 'sending')"
+IN_TRAIL = (
+    "substr({0}, 1, 6) = 'staff:' OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
+)
 
 # {name: (table, columns, condition)}. Some end in every column that the dashboard reads, so it needs only the index.
 PLAIN = {
@@ -23,16 +27,29 @@ PLAIN = {
     "order_attribution": ("orders_order", "attribution_id, id DESC", ""),
     "order_biz_end": ("orders_order", "biz_end, state", "biz_end IS NOT NULL"),
     "order_state_since": ("orders_order", "state_since DESC, id DESC", ""),
+    "order_in_time": (
+        "orders_order",
+        "state_since, id, state, kind, attribution_id, owner_id",
+        "state IN ('{}')".format("', '".join(IN_TIME)),
+    ),
     # PostgreSQL counts by this index alone only if it has each column that is named.
     "order_service": (
         "orders_order",
         "COALESCE(changed_service_id, service_type_id), id DESC, changed_service_id, service_type_id",
         "",
     ),
+    "order_owner": ("orders_order", "owner_id, id DESC", "owner_id IS NOT NULL"),
+    "difference_owner": ("orders_difference", "owner_id, id DESC", "owner_id IS NOT NULL"),
     "event_of_person": ("orders_orderevent", "actor, id DESC", "substr(actor, 1, 6) = 'staff:'"),
+    "event_in_trail": ("orders_orderevent", "at DESC, id DESC", IN_TRAIL.format("actor")),
+    "trail_of_account": ("orders_trailentry", "account_id, at DESC", "account_id IS NOT NULL"),
+    "trail_code": ("orders_trailentry", "code, at DESC", ""),
+    "trail_address": ("orders_trailentry", "address, at DESC", ""),
+    "journal_at": ("django_admin_log", "action_time DESC, id DESC", ""),
     "affected_since": ("orders_affectedorder", "since", ""),
     "dispatch_backlog": ("orders_dispatch", "channel, next_try_at", OPEN),
     "dispatch_ended_badly": ("orders_dispatch", "state, id DESC", "state IN ('failed', 'closed', 'undone')"),
+    "dispatch_moves": ("orders_dispatch", "order_id", f"step IN ('move_start_billing') AND {OPEN}"),
     "dispatch_stuck": ("orders_dispatch", "channel, order_id", "state IN ('failed', 'retrying')"),
     "billing_not_live": ("orders_billingrecord", "state, id DESC", "state <> 'live'"),
     "inbound_refused": ("orders_inboundmessage", "rsp_code, biz_code, id DESC", "rsp_code <> '00000'"),
@@ -43,6 +60,8 @@ PLAIN = {
     "customer_seen": ("orders_customer", "last_seen", ""),
     "customer_without_texts": ("orders_customer", "enterprise_id, texts", "texts IS NULL"),
     "mail_written": ("notifications_mail", "written_at", ""),
+    "mail_due": ("notifications_mail", "next_try_at", "next_try_at IS NOT NULL"),
+    "mail_given_up": ("notifications_mail", "order_id, kind, error_code", "state = 'failed'"),
     "usage_asked": ("orders_trialusage", "asked_at", ""),
 }
 # PostgreSQL's own, also in place of a plain one of the same name. Most are for searches by a word's beginning (LIKE

@@ -299,14 +299,14 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
         )
         return [PlannedStep(step) for step, wanted in parts if wanted]
     check = [PlannedStep(Step.CHECK_FILES)] if facts.files else []
-    bpm = [PlannedStep(Step.START_BPM), PlannedStep(Step.MAIL_SENT)]
+    bpm = PlannedStep(Step.START_BPM)
     if not facts.first:
         billing = PlannedStep(Step.CREATE_BILLING, Gate.NONE if facts.billing_at_once else Gate.APPROVAL)
-        return [*check, *bpm, billing, PlannedStep(Step.MAIL_BILLED)]
+        return [*check, bpm, billing]
     usage, create = PlannedStep(Step.FETCH_USAGE), PlannedStep(Step.CREATE_BILLING)
     if facts.later:
-        return [*check, usage, create, *bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
-    return [*check, usage, PlannedStep(Step.CANCEL_TRIAL), create, *bpm]
+        return [*check, usage, create, bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
+    return [*check, usage, PlannedStep(Step.CANCEL_TRIAL), create, bpm]
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:

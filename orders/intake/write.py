@@ -29,7 +29,6 @@ from orders.services.entered import ENTERED
 from orders.services.incidents import open_incident
 from orders.services.order_writes import event, refresh_states
 from orders.services.outbox.enqueue import (
-    build_mail,
     build_schedule,
     build_step,
     find_schedule,
@@ -37,6 +36,7 @@ from orders.services.outbox.enqueue import (
     start_plan,
     wake_up,
 )
+from orders.services.outbox.mails import build_mail, save_mails
 from orders.services.outbox.release import release
 from orders.services.shape import keep_change
 from orders.states import set_held, set_state
@@ -115,14 +115,15 @@ def write_plan(
         rows += steps
         if order.start_at and (is_new or not find_schedule(order)):
             rows.append(build_schedule(order))
-    if is_held_anew:
-        about = {"because": plan.held, "detail": ""}
-        rows.append(build_mail(order, Step.MAIL_HELD, now=now, size=len(plan.domains), about=about))
+    told = [build_mail(order, Step.MAIL_HELD, cause=plan.held, now=now, because=plan.held)] if is_held_anew else []
     if is_new:
+        rows += told
         rows.append(wake_up(settle=order.kind == Kind.TRIAL or bool(plan.held)))
     insert_together(rows)
     if events:
         remember(events[-1].pk)
+    if not is_new:
+        save_mails(told)  # it may have been mailed for this before
     if is_held_anew:
         open_incident(order, partner="order", step="", code=plan.held, detail="", now=now, mail=False)
     if plan.held:

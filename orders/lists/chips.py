@@ -8,10 +8,12 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from django.db.models import TextChoices
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
+from orders.meanings import meaning_of
 
 Tones = Iterable[TextChoices]
 TONES: dict[TextChoices, str] = {}
@@ -23,12 +25,14 @@ def add_tones(tones: Mapping[str, Tones]) -> None:
     TONES.update({state: tone for tone, states in tones.items() for state in states})
 
 
-def toned_chip(tone: str, words) -> str:
+def toned_chip(tone: str, words, meaning: str | Promise = "") -> str:
+    if meaning:
+        return format_html('<span class="chip chip-{}" title="{}">{}</span>', tone, meaning, words)
     return format_html('<span class="chip chip-{}">{}</span>', tone, words)
 
 
 def chip(state: TextChoices) -> str:
-    return toned_chip(TONES[state], state.label)
+    return toned_chip(TONES[state], state.label, meaning_of(state))
 
 
 def is_doubtful(row) -> bool:
@@ -50,7 +54,7 @@ def chip_of(row) -> str:
     if not is_doubtful(row):
         return undoubted_chip(row)
     state, doubt = row.State(row.state), _("Needs a look")
-    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}")
+    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning_of(state))
 
 
 def personal_chip(unmasked: bool) -> str:

@@ -9,6 +9,7 @@ import functools
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
@@ -17,7 +18,9 @@ from orders.db.odd_values import NONSENSE
 from orders.lists.change_list import NamedOrder
 from orders.lists.columns import can_choose, tidy_columns
 from orders.lists.list_query import COLUMNS, VIEW, said_as, unoffered
+from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.queries.page_marks import MovesBy, list_marks, row_marks
 
 LONGEST_NAME, MAX_NAMES = 40, 5  # bounds on the names in the message
 
@@ -72,16 +75,33 @@ def guarded(found: type[ChangeList]) -> type[ChangeList]:
 
 
 class GuardedAdmin:
-    """The guard in front of a ModelAdmin: wrong names and values in the address lead to the list without them."""
+    """The guard in front of a ModelAdmin: wrong names and values in the address lead to the list without them.
+
+    Lists move (orders/lists/open_pages.py), and pages of rows whose class has `moves_by`.
+    """
 
     def get_changelist(self, request, **kwargs):
         return guarded(super().get_changelist(request, **kwargs))
 
     def changelist_view(self, request, extra_context=None):
+        by = getattr(self, "moves_by", MovesBy())
+        read = functools.partial(list_marks, self.model, by, request.user.pk)
+        return answer_moving(request, read, lambda: self._guarded_list(request, extra_context))
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        show = functools.partial(super().change_view, request, object_id, form_url, extra_context)
+        by = getattr(self, "moves_by", None)
+        if by is None:
+            return show()
+        read = functools.partial(row_marks, self.model, by, unquote(object_id), request.user.pk)
+        return answer_moving(request, read, show)
+
+    def _guarded_list(self, request, extra_context):
         if request.method == "GET" and (query := self._one_address(request)) != request.GET:
             return _list_under(request, query)
         response = super().changelist_view(request, extra_context)
-        _warn_of_gone_values(request, response)
+        if not asks_for_a_part(request):  # which shows no messages
+            _warn_of_gone_values(request, response)
         query = _without_wrong(request)
         return response if query is None else _list_under(request, query)
 

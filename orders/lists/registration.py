@@ -42,6 +42,19 @@ class Role(enum.StrEnum):
 EVERYBODY = frozenset(Role)
 ENGINE_ROOM = frozenset({Role.ENGINEER, Role.AUDITOR, Role.ADMINISTRATOR})
 AUDITORS = frozenset({Role.AUDITOR, Role.ADMINISTRATOR})
+OFFICE = frozenset({Role.BUSINESS, Role.APPROVER})
+READS_ORDERS = EVERYBODY - {Role.ADMINISTRATOR}
+TRACES = frozenset({Role.ENGINEER, Role.AUDITOR})
+NEEDED_BY: dict[Section, Set[Role]] = {
+    Section.DESK: READS_ORDERS,
+    Section.SENT: TRACES,
+    Section.MONEY: TRACES,
+    Section.TRACE: TRACES,
+    Section.SETUP: frozenset({Role.ADMINISTRATOR}),
+    Section.ENGINE: frozenset({Role.ENGINEER, Role.ADMINISTRATOR}),
+}
+"""In whose menu the lists of a section stand, unless a list says it of itself. Other readers find them below the home
+page, by links and by the search: a menu with everything would be read by nobody."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class DeskList:
 
     `empty`: when its first row will come. `readers`: the roles with the right to view it. `name`: under which it is
     exported and has views, if it does. `same_for_all`: users limited to attributions see the same rows.
+    `needed_by`: the roles in whose menu it stands.
     """
 
     section: Section
@@ -58,6 +72,7 @@ class DeskList:
     readers: Set[Role]
     name: str
     same_for_all: bool
+    needed_by: Set[Role]
 
 
 LISTS: dict[type[Model], DeskList] = {}
@@ -72,13 +87,16 @@ def register_list(
     readers: Set[Role] = EVERYBODY,
     name: str = "",
     same_for_all: bool = False,
+    needed_by: Set[Role] | None = None,
     tones: Mapping[str, Tones] | None = None,
 ) -> Callable[[Admin], Admin]:
-    """Registers a ModelAdmin as the list. `menu`: section and place; `tones`: of its chips. The rest as in DeskList."""
+    """Registers a ModelAdmin as the list. `menu`: section and place; `tones`: of its chips. The rest as in DeskList;
+    `needed_by` is the section's unless given."""
 
     def register(admin_class: Admin) -> Admin:
         admin.site.register(model, admin_class)
-        LISTS[model] = DeskList(*menu, empty, readers, name, same_for_all)
+        needed = NEEDED_BY[menu[0]] if needed_by is None else needed_by
+        LISTS[model] = DeskList(*menu, empty, readers, name, same_for_all, needed)
         add_tones(tones or {})
         exported_lists.cache_clear()
         return admin_class

@@ -7,6 +7,7 @@ import re
 
 from orders.local_time import SHANGHAI
 
+WIRE_DAY = re.compile(r"\d{8}", re.ASCII)
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d", re.ASCII)
 
 
@@ -33,6 +34,16 @@ def day(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYY-MM-DD)") from error
+
+
+def wire_day(text: str) -> datetime.date:
+    """YYYYMMDD, as in messages; what is none is an error of the command line, told in one line."""
+    try:
+        if not WIRE_DAY.fullmatch(text):
+            raise ValueError(text)
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYYMMDD)") from error
 
 
 def moment(text: str) -> datetime.datetime:

@@ -1,26 +1,43 @@
 """What commands have in common that take the numbers of orders, most of all those that decide about one order."""
 
+import argparse
+import datetime
+import socket
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from typing import NoReturn
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
 from orders.errors import OrderError
-from orders.management.arguments import actor, add_by
-from orders.models import Order
+from orders.management.arguments import actor, add_by, os_user
+from orders.models import AskedAct, Order
+from orders.order_page.carrying_out import account_named, ask_second, needs_second, why_not_ask
+from orders.order_page.decisions.base import Decision
+from orders.order_page.decisions.registry import DECISIONS
+from orders.people import staff_actor
 from orders.queries.foreseen import Foreseen
-from orders.services.order_writes import lock_order
+from orders.services.asked_acts import address, carried_out_in_emergency
+from orders.services.order_writes import find_order, lock_order
+
+ASKED = 3  # the exit code of a command that has only asked
 
 
 class OrderCommand(BaseCommand):
     """Asks for the order, a reason and who it is, and calls `service`. A refusal is one line.
 
+    `act`: the decision on the order's page that does the same. Where FOUR_EYES has it, the command asks for it and
+    exits with 3; `--emergency` carries it out at once.
+
     `OPTIONS`: the arguments of its own that the service gets. With `foresee`, which says what will follow, it has
     `--dry-run`, which calls the service and rolls back. Such a service asks no partner.
     """
 
+    act = ""
     service: Callable[..., Order | None]
     foresee: Callable[..., Iterable[Foreseen]] | None = None
     OPTIONS: tuple[str, ...] = ()
@@ -32,20 +49,35 @@ class OrderCommand(BaseCommand):
         parser.add_argument("--reason", required=True, help="why; kept in the order's history")
         if self.foresee:
             parser.add_argument("--dry-run", action="store_true", help="says what will follow, and changes nothing")
+        if self.act:
+            parser.add_argument(
+                "--emergency",
+                action="store_true",
+                help="at once, without a second person: opens an incident, mails them",
+            )
         add_by(parser)
 
     def add_more(self, parser) -> None:
         """The arguments of this command alone."""
 
-    def handle(self, *args, order, reason, by, dry_run=False, **options):
+    def handle(self, *args, order, reason, by, dry_run=False, emergency=False, **options):
         if not reason.strip():
             raise CommandError("a reason is needed")
         now, follows, more = timezone.now(), [], {name: options[name] for name in self.OPTIONS}
+        decision = self.decision(order, options)
+        second = decision is not None and needs_second(decision)
+        if second and not emergency and not dry_run:
+            ask_by_command(self, decision, order, by=by, reason=reason, now=now, more=more)
         try:
-            with transaction.atomic() if self.foresee else nullcontext():
+            known = Order.objects.filter(number=order).select_related("trial").first() if second else None
+            if known and decision.asks:  # outside the transaction, in which the emergency is noted as well
+                more["held"] = decision.asks(known)
+            with transaction.atomic() if self.foresee or second else nullcontext():
                 if self.foresee:  # read under the lock, so that nothing comes between the words and the act
                     follows = [row.english() for row in self.foresee(lock_order(order), now=now, **more)]
                 found = self.service(number=order, reason=reason.strip(), by=actor(by), now=now, **more)
+                if second:
+                    note_emergency(decision, known, subject=order, by=actor(by), reason=reason, now=now)
                 if dry_run:
                     transaction.set_rollback(True)
         except OrderError as error:
@@ -55,8 +87,71 @@ class OrderCommand(BaseCommand):
         done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
 
+    def decision(self, number: str, options: dict) -> Decision | None:
+        return DECISIONS[self.act] if self.act else None
+
     def outcome(self, options: dict) -> str:
         return self.done % options
+
+
+def add_emergency(parser: argparse.ArgumentParser) -> None:
+    words = "carries out at once what FOUR_EYES would ask a second person; opens an incident and mails them"
+    parser.add_argument("--emergency", action="store_true", help=words)
+
+
+def ask_by_command(
+    command: BaseCommand,
+    decision: Decision,
+    number: str,
+    *,
+    by: str | None,
+    reason: str,
+    now: datetime.datetime,
+    more: dict,
+) -> NoReturn:
+    """Asks a second person, says where it is confirmed, and exits with 3. Raises CommandError if nothing was asked."""
+    say_asked(command, number, asked_by_command(decision, number, by=by, reason=reason, now=now, more=more))
+    sys.exit(ASKED)
+
+
+def say_asked(command: BaseCommand, number: str, row: AskedAct) -> None:
+    until = f"{timezone.localtime(row.lapses_at):%Y-%m-%d %H:%M}"
+    command.stdout.write(f"{number}: nothing was done yet; a second person has to confirm it until {until}:")
+    command.stdout.write(f"{settings.SITE_URL}{address(row)}")
+
+
+def asked_by_command(
+    decision: Decision, number: str, *, by: str | None, reason: str, now: datetime.datetime, more: dict
+) -> AskedAct:
+    """Asks as the account of `--by`. Raises CommandError, as one line."""
+    try:
+        account = account_named(by)
+        if why := why_not_ask(account, decision, find_order(number)):
+            raise why
+        return ask_second(
+            decision,
+            number=number,
+            seen=None,
+            by=staff_actor(account),
+            reason=reason.strip(),
+            now=now,
+            via=here(),
+            **{name: value for name, value in more.items() if value},
+        )
+    except OrderError as error:
+        raise CommandError(str(error)) from error
+
+
+def here() -> str:
+    """The machine and its account, as a question keeps where it came from."""
+    return f"{socket.gethostname()}:{os_user()}"
+
+
+def note_emergency(
+    decision: Decision, order: Order | None, *, subject: str, by: str, reason: str, now: datetime.datetime
+) -> None:
+    about = {"act": decision.four_eyes, "right": decision.permission, "order": order, "subject": subject}
+    carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)
 
 
 def known_orders(numbers: list[str]) -> dict[str, Order]:

@@ -2,10 +2,10 @@
 
 from django.db import migrations
 
-from orders.db.trail_guard import install, remove
+from orders.db.trail_guard import entries
 
 
 class Migration(migrations.Migration):
     atomic = False  # each statement is one of its own, and a run that was stopped is run again
     dependencies = [("orders", "0040_trail")]
-    operations = [migrations.RunPython(install, remove)]
+    operations = [migrations.RunPython(entries.install, entries.remove)]

@@ -1,6 +1,8 @@
 """The data model: orders, their steps and records, and their history."""
 
+from orders.models.asked import AskedAct
 from orders.models.billing import BillingRecord, TrialUsage
+from orders.models.calendar import CalendarDay
 from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
@@ -12,16 +14,19 @@ from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
+from orders.models.time_limit import TimeLimit
 from orders.models.timeline import Timeline
-from orders.models.trail import TrailEntry
+from orders.models.trail import TrailEntry, TrailSending
 
 __all__ = [
     "AcceptedCall",
     "AffectedOrder",
+    "AskedAct",
     "Attempt",
     "BillingDispatch",
     "BillingRecord",
     "BpmDispatch",
+    "CalendarDay",
     "Conflict",
     "Customer",
     "CustomerNote",
@@ -41,8 +46,10 @@ __all__ = [
     "SearchPiece",
     "SearchProgress",
     "ServiceType",
+    "TimeLimit",
     "Timeline",
     "TrailEntry",
+    "TrailSending",
     "TrialClaim",
     "TrialEnd",
     "TrialShape",

@@ -1,8 +1,11 @@
 """Incidents: problems that need a person, grouped by cause."""
 
+import datetime
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders.models.querysets import AffectedOrderQuerySet, IncidentQuerySet
 
@@ -27,8 +30,18 @@ class Incident(models.Model):
     last_at = models.DateTimeField(_("last at"))
     count = models.PositiveIntegerField(_("count"), default=1)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("work", "owner"),
     )
+    owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
+    asleep_until = models.DateTimeField(
+        _("sleeps until"), null=True, blank=True, help_text=_("till then no mail is written about it")
+    )
+    woke_at = models.DateTimeField(null=True, editable=False)  # when it last woke; then it is told of as if it were new
 
     objects = IncidentQuerySet.as_manager()
 
@@ -50,6 +63,9 @@ class Incident(models.Model):
 
     def __str__(self):
         return f"{self.partner}/{self.step}/{self.code}"
+
+    def is_asleep(self, now: datetime.datetime) -> bool:
+        return self.asleep_until is not None and self.asleep_until > now
 
 
 class AffectedOrder(models.Model):

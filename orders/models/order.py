@@ -1,7 +1,9 @@
 """Orders, their domains, and an activation's claim on its trial."""
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orders.db.row import Row
 
@@ -136,6 +138,17 @@ class Order(Row):
         help_text=_("staff choose how it, or an activation of it, is undone"),
     )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=pgettext_lazy("work", "owner"),
+    )  # whose it is while it needs somebody; `order_owner` (orders/db/indexes.py) begins with it
+    owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("order")
@@ -150,6 +163,7 @@ class Order(Row):
             ("waive_finding", "Can waive an info-security finding"),
             ("choose_attribution", "Can choose an attribution"),
             ("run_activation", "Can run a start day by hand"),
+            ("move_start", "Can move a start day"),
             ("fetch_usage", "Can ask for trial traffic"),
             ("add_note", "Can add a note"),
             ("give_up_step", "Can give up a failed billing step"),
@@ -159,6 +173,8 @@ class Order(Row):
             ("decide_order", "Can make a later decision of BPM the one that counts"),
             ("proceed_order", "Can let an order of a closed trial go on"),
             ("name_domains", "Can name the domains of a held order"),
+            ("own_order", "Can take and hand over what needs somebody"),
+            ("push_approval", "Can push an approval"),
         ]
         indexes = [
             models.Index(fields=["state", "-id"], name="order_state"),

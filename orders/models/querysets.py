@@ -45,3 +45,7 @@ class IncidentQuerySet(models.QuerySet):
     def unresolved(self):
         """Incidents that are not over, whether somebody has taken them up or not."""
         return self.filter(state__in=UNRESOLVED)
+
+    def awake(self, now: datetime.datetime):
+        """Incidents about which people are mailed."""
+        return self.filter(models.Q(asleep_until=None) | models.Q(asleep_until__lte=now))

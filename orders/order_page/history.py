@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
+from orders.four_eyes import ACTS
 from orders.incident_causes import cause_of
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
 from orders.order_page.error_details import detail_text
-from orders.people import actor_of
+from orders.people import actor_of, name_of
 from orders.steps import Partner
 
 PERSON = Q(actor__startswith="staff:") | Q(actor__startswith="command:")
@@ -34,7 +35,7 @@ MORE = ["reason", "text", "detail", "message", "note"]
 MAX_NAMES = 5
 # Looking changes nothing, so nobody needs to be told.
 NOT_NEWS = ["personal_data_seen", "attachment_downloaded", "evidence_taken", "evidence_personal"]
-START_MOVED = "start_moved"  # its `old` and `new` are moments, not states
+START_MOVED, MOVE_ASKED = "start_moved", "move_asked"  # their `old` and `new` are moments, not states
 WORDS = {
     "received": gettext_lazy("Received from BBOSS"),
     "entered": gettext_lazy("Entered by hand"),
@@ -66,6 +67,11 @@ WORDS = {
     "taken": gettext_lazy("The big-data side's books taken as ours"),
     "accepted": gettext_lazy("Lives with: %(codes)s"),
     "decided": gettext_lazy("Decided by hand: %(result)s"),
+    "act_asked": gettext_lazy("Asked a second person to confirm, until %(until)s: %(act)s"),
+    "act_confirmed": gettext_lazy("Confirmed as the second person: %(act)s"),
+    "act_called_off": gettext_lazy("Called off before anybody confirmed it: %(act)s"),
+    "act_lapsed": gettext_lazy("Lapsed, since nobody confirmed it in time: %(act)s"),
+    "act_in_emergency": gettext_lazy("Carried out in an emergency, without a second person: %(act)s"),
     "proceeded": gettext_lazy("Let go on although its trial is closed"),
     "domains_named": gettext_lazy("Domains named: %(domains)s"),
     "domains_dropped": gettext_lazy("Domains left out, since no record of them was made: %(domains)s"),
@@ -77,7 +83,9 @@ WORDS = {
     "trial_ending": gettext_lazy("The trial ends before its last day: %(why)s"),
     "end_taken": gettext_lazy("The big-data side's last day taken as the trial's: %(end)s"),
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
+    MOVE_ASKED: gettext_lazy("Start to be moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
+    "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),
     "file_uploaded": gettext_lazy("Uploaded a file: %(file)s"),
@@ -92,12 +100,28 @@ WORDS = {
     "incident_resolved_partly": gettext_lazy(
         "Resolved an incident for %(left)s orders, %(standing)s still stand: %(what)s"
     ),
+    "incident_asleep": gettext_lazy("Let an incident sleep until %(until)s: %(what)s"),
+    "incident_woke": gettext_lazy("An incident woke: %(what)s"),
     "incident_noted": gettext_lazy("Wrote a note on an incident: %(what)s"),
-    "incident_handed_over": gettext_lazy("Handed an incident over: %(what)s"),
+    "incident_handed_over": gettext_lazy("Handed an incident over to %(owner)s: %(what)s"),
+    "incident_back": gettext_lazy("Handed an incident back: %(what)s"),
+    "incident_lost": gettext_lazy("An incident is nobody's again, %(before)s can't act on it any more: %(what)s"),
+    "leave_entered": gettext_lazy("Entered a leave of %(account)s: %(first)s to %(last)s, deputy: %(deputy)s"),
+    "leave_ended": gettext_lazy("Ended the leave of %(account)s"),
+    "owner_taken": gettext_lazy("Took it on"),
+    "owner_given": gettext_lazy("Handed it over to %(owner)s"),
+    "owner_back": gettext_lazy("Handed it back: it is nobody's"),
+    "owner_lost": gettext_lazy("It is nobody's again: %(before)s can't act on it any more"),
+    "owner_done": gettext_lazy("It needs nobody any more; it was with %(before)s"),
+    "difference_taken": gettext_lazy("Took a difference on: %(number)s"),
+    "difference_given": gettext_lazy("Handed a difference over to %(owner)s: %(number)s"),
+    "difference_back": gettext_lazy("Handed a difference back: %(number)s"),
+    "difference_lost": gettext_lazy("A difference is nobody's again, %(before)s can't act on it any more: %(number)s"),
     "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
     "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
     "partner_paused": gettext_lazy("%(partner)s paused"),
     "partners_probed": gettext_lazy("Made test calls"),
+    "test_mail_sent": gettext_lazy("Sent a test mail"),
     "partner_resumed": gettext_lazy("%(partner)s resumed"),
     "start_slept_through": gettext_lazy("Its start day came while %(partner)s was paused; it is made up for now"),
     "schedule_saved": gettext_lazy("Scheduled export saved: %(name)s"),
@@ -107,6 +131,7 @@ WORDS = {
     "schedule_gave_up": gettext_lazy("Scheduled export switched off after failures in a row: %(name)s"),
     "schedule_deleted": gettext_lazy("Scheduled export deleted: %(name)s"),
     "notice_resent": gettext_lazy("A notice to staff was sent again"),
+    "mail_resent": gettext_lazy("A mail was sent again"),
     "reconciled": gettext_lazy("Reconciliation finished"),
     "bulk_begun": gettext_lazy("Bulk run %(run)s begun: %(total)s rows"),
     "bulk_stopped": gettext_lazy("Bulk run %(run)s stopped"),
@@ -129,10 +154,17 @@ WORDS = {
     "account_joined": gettext_lazy("Joined the account %(account)s to the company log-in"),
     "account_join_allowed": gettext_lazy("Lets a verified mail join the account %(account)s to the company log-in"),
     "account_unjoined": gettext_lazy("Parted the account %(account)s from the company log-in"),
-    "account_roles": gettext_lazy("Roles of %(account)s by the company log-in: %(roles)s; attributions: %(limit)s"),
+    "account_roles": gettext_lazy(
+        "Roles of %(account)s by the company log-in: %(roles)s; attributions: %(limits)s%(taken)s"
+    ),
     "emergency_marked": gettext_lazy("Marked %(account)s as an account for an emergency"),
+    "emergency_unmarked": gettext_lazy("%(account)s is no account for an emergency any more"),
     "emergency_password": gettext_lazy("Set the password of the emergency account %(account)s by its link"),
     "emergency_login": gettext_lazy("Logged in with the emergency account %(account)s"),
+    "second_factor_set": gettext_lazy("Set up the second factor of %(account)s"),
+    "second_factor_reset": gettext_lazy("Reset the second factor of %(account)s"),
+    "recovery_codes_made": gettext_lazy("Made new recovery codes for %(account)s"),
+    "recovery_code_used": gettext_lazy("Used a recovery code of %(account)s; left: %(left)s"),
     "backed_up": gettext_lazy("A backup was made"),
     "backup_put_back": gettext_lazy("A backup was put back"),
 }
@@ -178,7 +210,7 @@ def news_since(order: Order, seen: int) -> list[OrderEvent]:
 def describe(row: OrderEvent) -> Told:
     """An event in words, masked; a kind without words keeps its name."""
     data = row.data if isinstance(row.data, dict) else {}
-    if row.kind == START_MOVED:
+    if row.kind in {START_MOVED, MOVE_ASKED}:
         data = data | {name: _moment(data.get(name)) for name in ("old", "new")}
     who, person = actor_of(row.actor, row.account_id, row.at)
     words = MANY_RESENT if row.kind == "resend" and "steps" not in data else WORDS.get(row.kind, row.kind)
@@ -205,10 +237,19 @@ class _Facts(dict):
             return _(", ").join(_label("step", step) for step in self.get("steps", []))
         if key == "codes":
             return _(", ").join(str(cause_of(str(code)).what) for code in self.get("codes", []))
+        if key == "people":
+            return _(", ").join(self.get("people", []))
         if key == "domains":
             return _(", ").join(self.get("domains", [])[:MAX_NAMES]) + ("…" if self._more_domains() else "")
+        if key == "limits":
+            return " → ".join(dict.fromkeys(self[name] for name in ("limit_before", "limit") if name in self))
+        if key == "taken":
+            rights = [_("superuser")] * bool(self.get("superuser")) + self.get("permissions", [])
+            return _("; taken: %(rights)s") % {"rights": _(", ").join(rights)} if rights else ""
         if key == "why":
             return _why(str(self.get("why", "")))
+        if key in {"owner", "before"}:
+            return name_of(str(self.get(key, "")), self.get(f"{key}_id"))
         if key == "end":
             return str(self.get("end") or _("no end"))
         return _label(key, super().__getitem__(key))
@@ -230,6 +271,8 @@ def _why(why: str) -> str:
 
 
 def _label(key: str, value) -> str:
+    if key == "act" and value in ACTS:
+        return str(ACTS[value])
     if key == "partner":
         return str(PARTNER_NAMES.get(value, value))
     words = LABELS.get(key)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
+from notifications.models import Mail
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
@@ -21,7 +22,8 @@ from orders.services.breakers import partners_down
 from orders.services.compensation.late import is_late
 from orders.services.incidents import BOOKS_ONLY
 from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.steps import Phase
+from orders.services.pushing import pushed_today
+from orders.steps import Partner, Phase
 
 MAX_STEPS, MAX_SEEN = 200, 20
 State = Dispatch.State
@@ -59,7 +61,9 @@ def facts_of(order: Order, *, now: datetime.datetime, paused: Mapping[str, Pause
         over=why_over(order, shape, timezone.localdate(now)) if ended else "",
         beside=_stopped_beside(order, troubles) if any(row.beside for row in troubles) else None,
         claimed=trial and TrialClaim.objects.filter(trial=order, released_at=None).exists(),
+        pushed=pushed_today(order, now) if order.state == Order.State.AWAITING_APPROVAL else None,
         moving=_may_be_taken(steps, troubles, opened) and _is_moving(order, steps),
+        mails=_stopped_mails(order) if any(row.partner == Partner.MAIL for row in troubles) else (),
     )
 
 
@@ -82,6 +86,12 @@ def _stopped_beside(trial: Order, troubles: list[Trouble]) -> Order | None:
     stopped = AffectedOrder.objects.unresolved().filter(incident__in=incidents, order__trial=trial)
     row = stopped.order_by("pk").select_related("order").defer("order__content").first()
     return row and row.order
+
+
+def _stopped_mails(order: Order) -> list[Mail]:
+    """Where an incident says that one was given up: those, and others that are tried again."""
+    stopped = order.mails.beside_steps().filter(state__in=[Mail.State.FAILED, Mail.State.RETRYING])
+    return list(stopped.order_by("pk").defer("body")[:MAX_SEEN])
 
 
 def shown_steps(order: Order) -> list[Dispatch]:

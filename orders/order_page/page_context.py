@@ -9,26 +9,43 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from notifications.recipients import chosen_as
 from orders.admin.notes import Notes, notes_of_order
+from orders.admin.owning import owner_line
 from orders.admin.pauses_in_force import paused_for
-from orders.lists.personal_data import open_personal_data
-from orders.models import Dispatch, Order
-from orders.order_page.bpm_task import task_url
+from orders.bpm_task import task_url
+from orders.four_eyes import acts_asked
+from orders.lists.open_pages import asks_for_a_part
+from orders.lists.overtime_marks import overtime_mark
+from orders.lists.personal_data import PersonalAccess, open_personal_data
+from orders.models import AskedAct, Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
+from orders.order_page.history import describe
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
 from orders.order_page.order_facts import facts_of
+from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
+from orders.people import actor_of
 from orders.queries.doubts import mark_orders
+from orders.queries.overtime import mark_overtime
+from orders.services.asked_acts import may_confirm, open_acts
 from orders.services.files import can_be_cured
 from orders.services.incidents import BREAKER_OPEN, PARTNER_PAUSED
 from orders.services.outbox.enqueue import find_schedule
+from orders.services.pushing import days_waited, waits_since, whom_to_push
 from orders.steps import PARTNERS
 
 SHOWN = 5
 UPLOAD = "orders.upload_file"
-INSTEAD = {"fix": ("take", "accept"), "take": ("resend",), "resend": ("give_up",)}  # if that one is not allowed
+INSTEAD = {  # if that one is not allowed
+    "fix": ("take", "accept"),
+    "take": ("resend",),
+    "resend": ("give_up",),
+    "pass": ("reject",),
+}
+BESIDE = {"pass": "reject"}  # the other answer to the same question
 MAX_PRINTED = 1000  # rows of each kind on paper
 SOON = datetime.timedelta(seconds=5)
 LOOKS = 60
@@ -38,12 +55,14 @@ LOOKS = 60
 def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *, whole: bool = False) -> dict:
     """All that the templates need. Opening people's data is noted. `whole`: all tabs, for print, as `parts`."""
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
+    mark_overtime([order], now=facts.now)
     if not request.user.has_perm(APPROVALS):
         facts = replace(facts, opinion="")
     tabs = tabs_of(facts, request.user.has_perms)
     tab = open_tab(tabs, request.GET.get("tab") if not whole else None)
     where = "order print" if whole else f"order {tab.key}"
-    personal = open_personal_data(request, order, where, there=tab.personal)
+    waits = order.state == Order.State.AWAITING_APPROVAL
+    personal = open_personal_data(request, order, where, there=tab.personal or waits)
     params, most = ({}, MAX_PRINTED) if whole else (request.GET, None)
     ask = Ask(facts=facts, params=params, orders=orders, personal=personal, most=most)
     differs = request.user.has_perm(DIFFERENCES)
@@ -53,6 +72,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         mark_orders(member.order for member in loaded["family"].members)
     return {
         "order": order,
+        "overtime": overtime_mark(order.overtime),
         "ladder": ladder,
         "here": current(ladder),
         "others": _other_troubles(facts, ladder),
@@ -63,8 +83,12 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "waiver": facts.waiver,
         "under_way": under_way(facts),
         "watch": looks_left(request),
+        "owning": owner_line(request, order),
         "notes": _notes(request, order, tabs),
+        "asked_acts": waiting_acts(request, order, facts.now),
+        **_changes(request, order, tabs),
         "task_url": task_url(order),
+        "asking": _asking(facts, personal) if waits else None,
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": personal,
@@ -74,6 +98,21 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
         "parts": [(tab, loaded), *((one, one.load(ask)) for one in tabs if one is not tab)] if whole else [],
         **loaded,
+    }
+
+
+def _asking(facts: Facts, personal: PersonalAccess) -> dict:
+    """Whom an order that waits for BPM's approval waits for, since when, and who has pushed it today."""
+    people = [
+        {"why": chosen_as(one.how, one.of, one.instead), **personal.person(one.name, one.tel, one.mail)}
+        for one in whom_to_push(facts.order)
+    ]
+    since = waits_since(facts.order)
+    return {
+        "people": people,
+        "since": since,
+        "days": days_waited(since, facts.now),
+        "pushed": facts.pushed and describe(facts.pushed),
     }
 
 
@@ -99,6 +138,19 @@ def looks_left(request: HttpRequest) -> int | None:
     return LOOKS if len(get_messages(request)) else None
 
 
+def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> list[AskedAct]:
+    """What waits for a second person, and in `answerable` whether this one may confirm or call it off."""
+    if not acts_asked() or not request.user.has_perm("orders.view_askedact"):
+        return []
+    found = list(open_acts().filter(order=order, lapses_at__gt=now).order_by("pk"))
+    for row in found:
+        row.order, row.who = order, actor_of(row.by, row.asker_id, row.asked_at)[0]
+        row.own = row.asker_id == request.user.pk
+        row.answerable = not row.own and may_confirm(request.user, row)
+        row.label = DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display()
+    return found
+
+
 def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
     """The order's notes. They are events, so they are for those who may see these."""
     if not any(tab.key == "events" for tab in tabs):
@@ -108,14 +160,29 @@ def _notes(request: HttpRequest, order: Order, tabs: list[Tab]) -> Notes:
     return notes_of_order(order, more="?tab=events&who=notes#tabs", write=write)
 
 
+def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
+    """What the open page keeps of its opening, and in its later content what has happened since, and by whom."""
+    seen = getattr(request, "moving_opened", "")
+    if not asks_for_a_part(request):
+        return {"moving_opened": seen}
+    return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
+
+
 def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) -> dict:
-    """The one right decision beside the cause, the rest for the menu. `uploads`: better files come before it."""
+    """The one right decision beside the cause, and `beside` it the other answer if it is a question; the rest for the
+    menu. `uploads`: better files come before it."""
     may = offered_decisions(facts, request.user.has_perm)
     keys = [here.action, *INSTEAD.get(here.action, ())]
     right: Decision | None = next((DECISIONS[key] for key in keys if key and DECISIONS[key] in may), None)
     uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(facts.order)
     uploads = uploads and any(tab.key == "files" for tab in tabs)
-    return {"right": right, "menu": [row for row in may if row is not right], "uploads": uploads}
+    other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
+    return {
+        "right": right,
+        "beside": other,
+        "menu": [row for row in may if row not in (right, other)],
+        "uploads": uploads,
+    }
 
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:

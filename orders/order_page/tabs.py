@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from notifications.mail_texts import recipients_in_words
+from notifications.masks import mask_name
 from notifications.models import Mail
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal_data import PersonalAccess
@@ -24,6 +24,7 @@ from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import content_text
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
+from orders.queries.mail_reasons import Reasons, reasons_of, upcoming_mails
 from orders.queries.shape_parts import parts_of
 from orders.queries.times import Stretch, Why, placed, times_of
 from orders.services.files import why_not_waive
@@ -212,11 +213,23 @@ def files(ask: Ask) -> dict:
 
 
 def mails(ask: Ask) -> dict:
-    page = ask.page(Mail.objects.filter(order=ask.order).select_related("dispatch"))
+    """The mails that were written, and on the first page those still to come, each with its recipients and why."""
+    page = ask.page(Mail.objects.filter(order=ask.order).exclude(body="").select_related("dispatch"))
     for row in page:
-        row.to = recipients_in_words(row, ask.personal.text)
+        row.reasons = shown_reasons(reasons_of(row), ask.personal)
         row.heading, row.text = ask.personal.text(row.subject), ask.personal.text(row.body)
-    return {"rows": page}
+    coming = upcoming_mails(ask.order) if page.number == 1 else []
+    coming = [replace(one, reasons=shown_reasons(one.reasons, ask.personal)) for one in coming]
+    return {"rows": page, "upcoming": coming}
+
+
+def shown_reasons(reasons: Reasons, personal: PersonalAccess) -> Reasons:
+    """The recipients as the reader may see them."""
+    people = [
+        replace(one, name=one.name if personal.shown else mask_name(one.name), address=personal.text(one.address))
+        for one in reasons.people
+    ]
+    return replace(reasons, people=people)
 
 
 def events(ask: Ask) -> dict:

@@ -1,21 +1,28 @@
 """The addresses of an order's page: the page itself, its decisions, its files, and resending many."""
 
+import functools
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
+from django.utils import timezone
 from django.views.generic import RedirectView
 
+from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
+from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.models import Order, OrderEvent
 from orders.office.bulk.page import answer_new_run
+from orders.office.bulk.selection import is_id
 from orders.office.evidence.page import answer_evidence
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
+from orders.order_page.page_marks import newest_event, order_marks
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
@@ -38,16 +45,27 @@ class OrderPages:
         return mine + super().get_urls()
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        """The page. Nothing is written through it: decisions have their own addresses."""
+        """The page, which moves. Nothing is written through it: decisions have their own addresses."""
+        pk = unquote(object_id)
+
+        def read():
+            marks = order_marks(int(pk), request.user.pk, timezone.now())
+            if not asks_for_a_part(request):
+                request.moving_opened = str(newest_event(marks))
+            return marks
+
+        show = functools.partial(self._page, request, pk)
+        return answer_moving(request, read, show, whole_desk=False) if is_id(pk) else show()
+
+    def _page(self, request, pk: str):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
-        pk = unquote(object_id)
-        order = self.visible(request).filter(pk=pk).first() if pk.isdecimal() else None
+        order = self.visible(request).filter(pk=pk).first() if is_id(pk) else None
         if order is None:
             raise Http404
         context = page_context(request, order, self.get_queryset(request))
-        from_list = request.GET.get("_changelist_filters", "")  # the list's own filter, to go back to
-        return self.show(request, f"{FOLDER}/page.html", title=order.number, from_list=from_list, **context)
+        near = self.neighbours(request, order)
+        return self.show(request, f"{FOLDER}/page.html", title=order.number, near=near, **context)
 
     def print_view(self, request, pk: int):
         order = self.order_or_404(request, pk)
@@ -61,6 +79,18 @@ class OrderPages:
             return answer(self, request, self.order_or_404(request, pk), **named)
 
         return view
+
+    def neighbours(self, request, order: Order) -> Neighbours | None:
+        """The orders before and after in the list that the person came from. None if they came from none."""
+        query, place = request.GET.get(FROM_LIST, ""), request.GET.get(PLACE, "")
+        found = query and find_neighbours(self, query, request.user, order, place=place, fields=("number",))
+        return found or None
+
+    def get_preserved_filters(self, request):
+        """A link from the list tells the order's page of it, even without a filter: by the page."""
+        found = super().get_preserved_filters(request)
+        there = request.path == reverse("admin:orders_order_changelist")
+        return found or (urlencode({FROM_LIST: "p=1"}) if there else "")
 
     def visible(self, request):
         """The orders that this person may see, with what the pages' heads name; `entered_by`: who did so by hand."""

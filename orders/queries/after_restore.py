@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from notifications.models import Mail
 from orders.models import Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.services.entered_numbers import EnteredNumber, read_numbers
@@ -21,7 +22,7 @@ DERIVED_KEYS = named(derived_key=True)
 class Kind:
     label: str | Promise
     will: str | Promise
-    steps: Q
+    steps: Q | None
 
 
 KINDS = [
@@ -53,12 +54,15 @@ KINDS = [
     Kind(
         _("Mails"),
         _("Sent, even those that people have already got."),
-        Q(channel=Channel.MAIL, state__in=OPEN_STATES),
+        None,
     ),
 ]
 
 
-def steps_of_kind(kind: Kind) -> QuerySet[Dispatch]:
+def rows_of_kind(kind: Kind) -> QuerySet[Dispatch] | QuerySet[Mail]:
+    """The steps, or the mails about orders."""
+    if kind.steps is None:
+        return Mail.objects.open().filter(order__isnull=False).order_by("pk").select_related("order").defer("body")
     return Dispatch.objects.current().filter(kind.steps).order_by("pk").select_related("order").defer("payload")
 
 

@@ -1,7 +1,7 @@
 """Which orders are not fine (contract 3.9, 14). This is the only place that decides it.
 
-`open_troubles`, `failed_steps`, `open_differences` and the steps that stand behind another order's are what keeps an
-order from being fine. `stuck` words them; lists, pages, the API, `status` and `/metrics` show them.
+`open_troubles`, `failed_steps`, `failed_mails`, `open_differences` and the steps that stand behind another order's are
+what keeps an order from being fine. `stuck` words them; lists, pages, the API, `status` and `/metrics` show them.
 """
 
 import datetime
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Min, Q, QuerySet, Value
 
+from notifications.models import Mail
 from orders.db.expressions import Among
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
@@ -61,6 +62,11 @@ def open_troubles() -> QuerySet[AffectedOrder]:
 
 def failed_steps() -> QuerySet[Dispatch]:
     return still_matters(Dispatch.objects.current().filter(BADLY_ENDED, state=Dispatch.State.FAILED))
+
+
+def failed_mails() -> QuerySet[Mail]:
+    """The mails about orders that were given up, but for those of withdrawn orders."""
+    return Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
 
 
 def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:

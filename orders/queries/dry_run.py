@@ -16,12 +16,13 @@ from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.foreseen import Foreseen
-from orders.queries.shapes import begun_shape
+from orders.queries.shapes import begun_shape, shape_of
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
 from orders.services.giving_up import NOT_BILLED, steps_to_give_up
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
+from orders.services.moving import last_call, move_of, why_not_move, why_not_on
 from orders.services.outbox.freeze import work_out
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.reconciliation.accept import acceptable
@@ -37,6 +38,8 @@ UNDOING = {
     Step.RESTORE_TRIAL: "restores",
 }
 NAMED = 5
+A_DAY = datetime.timedelta(days=1)
+A_MINUTE = datetime.timedelta(minutes=1)
 
 
 def undoing(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator[Foreseen]:
@@ -146,6 +149,9 @@ def _orders_behind(row: Dispatch) -> list[str]:
 
 def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
+    if move_of(order):
+        yield Foreseen("takes_earliest")
+        return
     rows = stopped(order, step)
     for row in rows:
         yield Foreseen("takes_step", {"step": row.step})
@@ -216,6 +222,31 @@ def _sentence(one: Discrepancy) -> str:
     return "fix_creates" if one.ours == "live" else "fix_cancels"
 
 
+def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | None = None) -> Iterator[Foreseen]:
+    """`day`: the new one, if it is known already. Raises NotAllowedError."""
+    if why := why_not_move(order, now) or (day and why_not_on(order, day, now)):
+        raise why
+    today, old = now.astimezone(SHANGHAI).date(), order.start_at.astimezone(SHANGHAI).date()
+    moves = "moves_from" if day is None else "moves_to_now" if day == today else "moves_day"
+    yield Foreseen(moves, {"old": old, "new": day})
+    if order.state == Order.State.SCHEDULED:
+        yield Foreseen("moves_records", {"n": order.billing_records.filter(state=BillingRecord.State.LIVE).count()})
+        until = last_call(order, day or old, now)
+        if day == today:  # it counts from the moment of the act, so the clock's time would be another each minute
+            yield Foreseen("move_ends_within", {"n": (until - now) // A_MINUTE})
+        else:
+            yield Foreseen("move_ends_by", {"until": f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"})
+    else:
+        yield Foreseen("moves_without_call")
+    end = shape_of(order.trial).end if order.first and order.trial else None
+    if end and day is None:
+        yield Foreseen("trial_ends_on", {"end": end})
+    elif end and end + A_DAY < day:
+        yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
+    if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
+        yield Foreseen("bpm_not_told")
+
+
 def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
     yield Foreseen("compares")
@@ -246,15 +277,15 @@ def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     yield Foreseen("cancels_what_is_live")
 
 
-def decide(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
-    """What happens for each result, except the one that counts already."""
-    if order.undo_since:
-        yield Foreseen("pass_opens" if order.state == Order.State.REJECTED else "counts_later")
-        return
-    if order.decision != Order.Decision.PASS:
-        yield Foreseen("pass_goes_on")
-    if is_late(order, now):
+def decide(order: Order, *, now: datetime.datetime, result: str) -> Iterator[Foreseen]:
+    """What happens once a record with this result counts."""
+    if result == Order.Decision.PASS:
+        opens = order.undo_since and order.state == Order.State.REJECTED
+        yield Foreseen("pass_opens" if opens else "counts_later" if order.undo_since else "pass_goes_on")
+    elif order.undo_since:
+        yield Foreseen("counts_later")
+    elif is_late(order, now):
         yield Foreseen("reject_asks")
-    elif order.decision != Order.Decision.REJECT:
+    else:
         yield Foreseen("reject_undoes")
         yield from undoing(order, now=now)

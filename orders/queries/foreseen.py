@@ -86,6 +86,9 @@ SENTENCES = {
         "n",
     ),
     "takes_end": _("If its records have one last day there, it becomes the trial's."),
+    "takes_earliest": _(
+        "The earliest begin of its records there becomes the order's start; it is refused if one is not live."
+    ),
     "takes_start": _("If its records have one begin there, it becomes the order's start day."),
     "take_refused": _(
         "It is refused if a cancelled or deleted record is live there, or one that should be live is not."
@@ -121,6 +124,24 @@ SENTENCES = {
     "accepts": _("It is accepted and counts as fine; it stays listed, with your reason: %(what)s"),
     "takes_books": _("Our records become what the big-data side holds."),
     "stays_live": _("The order stays as it is: nothing is undone, and orders that wait for its trial go on."),
+    # move_start
+    "moves_records": ngettext_lazy(
+        "%(n)d billing record is sent again with its new begin; until it is accepted the order stays on its old day.",
+        "%(n)d billing records are sent again with their new begin; until they are accepted the order stays on its old "
+        "day.",
+        "n",
+    ),
+    "moves_from": _("The start day is %(old)s; it moves to the day that is named."),
+    "trial_ends_on": _(
+        "The trial ends on %(end)s: from the day after it until the new start day the customer has no service."
+    ),
+    "moves_day": _("The start day moves from %(old)s to %(new)s."),
+    "moves_to_now": _("The start day was %(old)s; the order starts today, as soon as this is accepted."),
+    "moves_without_call": _("Nothing of it is billed yet, so nothing is sent: the day moves at once."),
+    "move_ends_by": _("If it can't be sent by %(until)s, it is called off, and an incident says so."),
+    "move_ends_within": _("If it can't be sent within %(n)d minutes, it is called off, and an incident says so."),
+    "no_service": _("From %(first)s to %(last)s the customer has no service: the trial ends before the new start."),
+    "bpm_not_told": _("BPM is not told: tell the people there."),
     # proceed, decide
     "proceeds_first": _("It goes on as the first activation of its trial."),
     "change_proceeds": _("It goes on, as its trial runs again."),

@@ -3,9 +3,11 @@
 import datetime
 
 from approvals.models import ApprovalRecord
+from notifications.models import Mail
 from orders.local_time import SHANGHAI
 from orders.models import AffectedOrder, Dispatch, Order
-from orders.people import operator_of
+from orders.people import operator_of, user_name
+from orders.queries.mine import set_owners
 from orders.services.outbox.enqueue import find_schedule
 
 MAX_APPROVALS = 50  # unless all are asked for
@@ -31,8 +33,16 @@ def order_status(order: Order, *, whole: bool = True) -> dict:
     }
 
 
-def current_steps(order: Order) -> list[Dispatch]:
-    return list(order.dispatches.current().order_by("position", "pk").defer("payload"))
+def owner_of(order: Order) -> str | None:
+    """The user name of whose it is while it needs somebody or is under way; None for nobody."""
+    set_owners([order])
+    return user_name(order.owned_by)
+
+
+def current_steps(order: Order) -> list[Dispatch | Mail]:
+    """The steps that count, then the mails about the order."""
+    mails = order.mails.beside_steps().order_by("pk").defer("body")
+    return [*order.dispatches.current().order_by("position", "pk").defer("payload"), *mails]
 
 
 def iso_time(moment: datetime.datetime | None) -> str | None:
@@ -42,7 +52,7 @@ def iso_time(moment: datetime.datetime | None) -> str | None:
     return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
 
 
-def _step(row: Dispatch) -> dict:
+def _step(row: Dispatch | Mail) -> dict:
     return {
         "name": row.step,
         "channel": row.channel,
@@ -53,7 +63,7 @@ def _step(row: Dispatch) -> dict:
     }
 
 
-def logged_error(row: Dispatch) -> str | None:
+def logged_error(row: Dispatch | Mail) -> str | None:
     """A step's error with its code, as status reports have it; None without one."""
     return f"{row.error_code}: {row.error}" if row.error_code else None
 

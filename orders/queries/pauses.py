@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from notifications.models import Mail
 from orders.models import Dispatch, Order, Pause
 from orders.people import spoken
-from orders.steps import OUTSIDE, PARTNERS, channels_of
+from orders.steps import OUTSIDE, PARTNERS, Partner, channels_of
 
 
 def to_paused(now: datetime.datetime) -> Q:
@@ -25,6 +26,12 @@ def to_paused(now: datetime.datetime) -> Q:
 def waiting_steps(*, now: datetime.datetime, partners: Collection[str]) -> QuerySet[Dispatch]:
     rows = Dispatch.objects.current().due(now)
     return rows.filter(channel__in=channels_of(*partners))
+
+
+def count_waiting(*, now: datetime.datetime, partner: str) -> int:
+    """How many steps, or mails, could go out to a partner now."""
+    mails = Mail.objects.due(now).count() if partner == Partner.MAIL else 0
+    return mails + waiting_steps(now=now, partners=[partner]).count()
 
 
 def waits_for_paused(now: datetime.datetime) -> Q:
@@ -63,6 +70,8 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
         return []
     rows = waiting_steps(now=now, partners=[pause.partner for pause in pauses]).order_by().values_list("channel")
     counts = dict.fromkeys(PARTNERS.values(), 0)
+    if Partner.MAIL in {pause.partner for pause in pauses}:
+        counts[Partner.MAIL] = Mail.objects.due(now).count()
     for channel, number in rows.annotate(number=Count("*")):
         counts[PARTNERS[channel]] += number
     return [PauseInForce(pause, counts[pause.partner]) for pause in pauses]

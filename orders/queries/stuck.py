@@ -13,7 +13,8 @@ from django.db.models.functions import Coalesce
 
 from orders.local_time import midnight
 from orders.models import Attempt, Difference, Dispatch, Order
-from orders.queries.doubts import SERVED, failed_steps, open_differences, open_troubles
+from orders.queries.doubts import SERVED, failed_mails, failed_steps, open_differences, open_troubles
+from orders.queries.owners import counts
 from orders.services.incidents import BILLED_NOT_ACTIVE
 from orders.services.incidents import DIFFERENCE as DIFFERS
 from orders.services.outbox.release import behind_what_stopped, stopped_before, stopped_in_line
@@ -51,7 +52,7 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class StuckOrder:
-    """An order that needs somebody. The most urgent reason comes first. `owner` is empty for now."""
+    """An order that needs somebody. The most urgent reason comes first. `owner`: a user name, empty for nobody."""
 
     number: str
     customer: str
@@ -79,14 +80,15 @@ def count_stuck() -> int:
 
 
 def is_stuck() -> Q:
-    troubled = [open_troubles(), failed_steps(), open_differences().filter(order__isnull=False), behind_what_stopped()]
+    differing = open_differences().filter(order__isnull=False)
+    troubled = [open_troubles(), failed_steps(), failed_mails(), differing, behind_what_stopped()]
     ids = [rows.order_by().values("order_id") for rows in troubled]
-    conditions = (Q(state__in=STOPPED), _undone_late())
+    conditions = (Q(state__in=STOPPED), is_undone_late())
     ids += [Order.objects.filter(condition).order_by().values("pk") for condition in conditions]
     return Q(pk__in=ids[0].union(*ids[1:]))
 
 
-def _undone_late() -> Q:
+def is_undone_late() -> Q:
     """Staff must decide how it is undone. Once they have, it goes on by itself."""
     return Q(undo_asked_at__isnull=False, undo_since=None, kind=Order.Kind.ACTIVATION)
 
@@ -94,20 +96,24 @@ def _undone_late() -> Q:
 def stuck(since: datetime.date | None = None) -> list[StuckOrder]:
     """All stuck orders and unknown numbers, or those since that day (Asia/Shanghai), the longest stuck first."""
     reasons, unknown = _reasons()
+    owners = dict(Order.objects.filter(counts(Order)).values_list("pk", "owner__username"))
+    named = open_differences().filter(counts(Difference), order=None)
+    of_numbers = dict(named.values_list("job_id", "owner__username")) if unknown else {}
     rows = needs_somebody().order_by().values(
         "pk", "number", "kind", "state", "enterprise_name", "enterprise_id", "held_because", "undo_asked_at",
         "undo_since", "received_at",
     )  # fmt: skip
-    found = [_stuck(row, reasons[row["pk"]]) for row in rows]
+    found = [_stuck(row, reasons[row["pk"]], owners.get(row["pk"], "")) for row in rows]
     found += [
-        StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(own)) for number, own in unknown.items()
+        StuckOrder(number=number, customer="", state=UNKNOWN, reasons=_in_order(own), owner=of_numbers.get(number, ""))
+        for number, own in unknown.items()
     ]
     if since:
         found = [row for row in found if row.since >= midnight(since)]
     return sorted(found, key=lambda row: (row.since, row.reasons[0].kind == BEHIND, row.number))
 
 
-def _stuck(row: dict, reasons: list[Reason]) -> StuckOrder:
+def _stuck(row: dict, reasons: list[Reason], owner: str) -> StuckOrder:
     reasons = list(reasons)
     if row["undo_asked_at"] and not row["undo_since"] and row["kind"] == Order.Kind.ACTIVATION:
         reasons = [reason for reason in reasons if reason.code != LATE_UNDO]
@@ -119,7 +125,13 @@ def _stuck(row: dict, reasons: list[Reason]) -> StuckOrder:
         reasons.append(Reason(kind=HELD, code=because, since=since))
     customer = row["enterprise_name"] or row["enterprise_id"]
     alone = [Reason(kind=STATE, code=row["state"], since=row["received_at"])]
-    return StuckOrder(number=row["number"], customer=customer, state=row["state"], reasons=_in_order(reasons or alone))
+    return StuckOrder(
+        number=row["number"],
+        customer=customer,
+        state=row["state"],
+        reasons=_in_order(reasons or alone),
+        owner=owner,
+    )
 
 
 def _belongs_to_hold(reason: Reason, because: str) -> bool:
@@ -165,6 +177,9 @@ def _steps_by_order() -> dict[int, dict[str, Reason]]:
     rows = _with_since(failed_steps()).order_by("position", "pk")
     for order, step, code, since in rows.values_list("order_id", "step", "error_code", "since"):
         found[order].setdefault(step, Reason(kind=STEP, code=code, step=step, since=since))
+    mails = failed_mails().order_by("pk").values_list("order_id", "kind", "error_code", "frozen_at", "written_at")
+    for order, kind, code, tried, written in mails:
+        found[order].setdefault(kind, Reason(kind=STEP, code=code, step=kind, since=tried or written))
     return found
 
 

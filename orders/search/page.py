@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.contrib import admin
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,11 +23,15 @@ from orders.admin.order_search import RECORDS, customer_address, limit_customers
 from orders.admin.refusal_hints import why_refused
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
+from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import SEE_PERSONAL_DATA, note_seen
+from orders.lists.registration import address_of_list, lists_in_order, right_to_view
 from orders.lists.scope import by_number, limit, seen_orders, why_blind
 from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, SearchPiece
+from orders.people import person_words
 from orders.pieces import folded, is_long_enough
 from orders.queries.doubts import mark_orders
+from orders.queries.owners import OWN, staff_with
 from orders.search import find
 from orders.search.index import EVERY
 
@@ -127,6 +133,35 @@ def _in_orders(search: Callable[..., find.Found], *kind: Piece) -> Callable[[str
     )
 
 
+def _find_lists(term: str, user, most: int) -> find.Found:
+    """The lists that are called so, for those who may read them: the menu has only what a role needs each day."""
+    named = ((model, title.casefold()) for model in lists_in_order() if (title := str(model._meta.verbose_name_plural)))
+    rows = [model for model, title in named if term.casefold() in title and user.has_perm(right_to_view(model))]
+    return find.Found(rows[:most], more=len(rows) > most)
+
+
+def _list_hits(rows: Iterable[type[Model]]) -> list[Hit]:
+    return [Hit(address_of_list(model), str(capfirst(model._meta.verbose_name_plural))) for model in rows]
+
+
+def _find_people(term: str, user, most: int) -> find.Found:
+    """The accounts that are called so and may own something: what they have is a list."""
+    called = Q(display_name__istartswith=term) | Q(username__istartswith=term)
+    rows = list(staff_with(OWN).filter(called).order_by("display_name", "username")[: most + 1])
+    return find.Found(rows[:most], more=len(rows) > most)
+
+
+def _people_hits(rows: Iterable) -> list[Hit]:
+    return [
+        Hit(
+            f"{address_of_list(Order)}?{OwnerFilter.parameter_name}={row.pk}",
+            person_words(row.pk, timezone.localdate()),
+            _("what this person has"),
+        )
+        for row in rows
+    ]
+
+
 KINDS = [
     Kind(gettext_lazy("Orders"), (SEE_ORDERS,), _in_orders(find.find_orders), _order_hits),
     Kind(gettext_lazy("Customers"), (SEE_CUSTOMERS,),
@@ -151,6 +186,8 @@ KINDS = [
          _refused_hits),
     Kind(gettext_lazy("Orders with this phone number"), (SEE_ORDERS, SEE_PERSONAL_DATA), _in_orders(find.find_by_phone),
          _order_hits, by_people=True),
+    Kind(gettext_lazy("Whose it is"), (SEE_ORDERS,), _find_people, _people_hits),
+    Kind(gettext_lazy("Lists"), (), _find_lists, _list_hits),
 ]  # fmt: skip
 
 

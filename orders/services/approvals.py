@@ -21,7 +21,8 @@ from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.incidents import close_troubles, open_incident
 from orders.services.order_writes import add_event, lock_order, refresh_states
-from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import queue_mail, tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release
 from orders.states import set_decision
@@ -139,6 +140,8 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
     if settle_process(process, now):
         add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
         close_troubles(order, step=process.step, now=now, by="bpm")
+        process.order = order
+        tell_accepted([process], now=now)
 
 
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
@@ -195,7 +198,8 @@ def apply_decision(order: Order, record: ApprovalRecord, *, by: str, now: dateti
 
 def _reject(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetime) -> None:
     """Stops a rejected order. Undoes what it sent, unless the customer has been live for long: then staff are asked."""
-    queue_mail(order, Step.MAIL_REJECTED, now=now, detail=record.opinion, operator=record.operator)
+    said: dict = {"detail": record.opinion, "operator": record.operator}
+    queue_mail(order, Step.MAIL_REJECTED, cause=f"record {record.pk}", now=now, **said)
     if is_late(order, now):
         ask_staff(order, why="rejected", by=by, now=now)
         return

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 
 from orders.errors import NotAllowedError, check_reason
@@ -12,6 +13,7 @@ from orders.local_time import midnight
 from orders.models import Conflict, CustomerNote, Order, OrderEvent
 from orders.models.proxies import open_conflicts
 from orders.people import account_id_of, limits_of
+from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event, lock_order
 
 
@@ -67,14 +69,21 @@ def why_not_see(order: Order, open_ones: Collection) -> NotAllowedError | None:
     return None if open_ones else NotAllowedError("no_conflict", number=order.number)
 
 
-def add_note(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Adds a person's remark to an order. Raises OrderUnknownError and NotAllowedError (the text is blank)."""
+def add_note(*, number: str, reason: str, by: str, now: datetime.datetime, tell: bool = True) -> Mentions:
+    """Adds a person's remark to an order, and tells those whom it names by `@`; nobody without `tell`.
+
+    Raises OrderUnknownError and NotAllowedError (the text is blank).
+    """
     if not reason.strip():
         raise NotAllowedError("no_note")
     with transaction.atomic():
         order = lock_order(number)
         add_event(order, "note", by=by, now=now, reason=reason.strip())
-    return order
+        if not tell:
+            return Mentions()
+        path = reverse("admin:orders_order_change", args=[order.pk])
+        title = f"{order.number} {order.enterprise_name}".strip()
+        return tell_mentioned(reason.strip(), order, title=title, about=order.number, path=path, by=by, now=now)
 
 
 def note_customer(*, enterprise_id: str, text: str, by: str, now: datetime.datetime) -> CustomerNote:

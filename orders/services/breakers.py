@@ -3,8 +3,15 @@
 import datetime
 
 from orders.models import Dispatch, Incident
-from orders.services.incidents import BREAKER_OPEN, end_incidents, lock_incidents, open_incident
+from orders.services.incidents import (
+    BREAKER_OPEN,
+    end_incidents,
+    lock_incidents,
+    open_incident,
+    open_incident_of_none,
+)
 from orders.services.order_writes import add_event
+from orders.steps import Partner
 
 
 def partners_down() -> set[str]:
@@ -12,8 +19,14 @@ def partners_down() -> set[str]:
 
 
 def note_partner_down(partner: str, error: str, *, dispatch_id: int, now: datetime.datetime) -> None:
-    """Opens an incident for a partner that does not answer, with one mail, through the order that showed it."""
+    """Opens an incident for a partner that does not answer, with one mail, about the order that showed it.
+
+    `dispatch_id` is below zero for a mail. The mail server's stops no order, and nobody is mailed about it.
+    """
     add_event(None, "breaker_opened", by="worker", now=now, partner=partner, error=error)
+    if partner == Partner.MAIL:
+        open_incident_of_none(partner=partner, step="", code=BREAKER_OPEN, detail=error, now=now)
+        return
     order = Dispatch.objects.select_related("order").get(pk=dispatch_id).order
     open_incident(order, partner=partner, step="", code=BREAKER_OPEN, detail=error, now=now)
 

@@ -51,12 +51,12 @@ def note_numbers(numbers: Iterable[str], *, by: str, now: datetime.datetime) -> 
 def read_numbers() -> list[EnteredNumber]:
     """All lines, the oldest first. Empty if nobody has entered anything. Raises OSError."""
     try:
-        return _parse(numbers_file())
+        return _parse(numbers_file().read_bytes())
     except FileNotFoundError:
         return []
 
 
-def merge_numbers(copy: Path) -> int:
+def merge_numbers(copy: bytes) -> int:
     """Adds the lines of a copy of the file that it lacks. Returns how many. Raises OSError."""
     known = set(read_numbers())
     lacking = [line for line in _parse(copy) if line not in known]
@@ -64,9 +64,9 @@ def merge_numbers(copy: Path) -> int:
     return len(lacking)
 
 
-def _parse(file: Path) -> list[EnteredNumber]:
+def _parse(data: bytes) -> list[EnteredNumber]:
     """The lines of a file, without what a loss of power left half-written."""
-    *lines, _torn = file.read_text(encoding="utf-8", errors="replace").split("\n")
+    *lines, _torn = data.decode(errors="replace").split("\n")
     found = []
     for line in lines:
         if match := LINE.fullmatch(line):

@@ -1,11 +1,13 @@
 """Holds orders whose info-security files are wrong, takes better ones, and lets them go on (contract 3.7)."""
 
 import datetime
+import hashlib
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
 
 from approvals.models import ApprovalRecord
+from notifications.models import Mail
 from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.errors import NotAllowedError, check_reason
@@ -13,15 +15,19 @@ from orders.models import Dispatch, Order
 from orders.services.approvals import add_staff_record
 from orders.services.incidents import close_troubles, move_trouble, open_incident
 from orders.services.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
-from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import build_mail, queue_mail, save_mails
 from orders.services.outbox.release import release
 from orders.states import set_held
 
 Step, State = Dispatch.Step, Dispatch.State
+FILES = "files "  # how the causes of mails about files begin
+MAILED_AGAIN = datetime.timedelta(minutes=30)
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
-    """Holds the order. Its SA is mailed once for each finding. Only right files, or a waiver, end the hold."""
+    """Holds the order. Its SA is mailed at once, and of other findings at most once in MAILED_AGAIN, what was found
+    last. Only right files, or a waiver, end the hold."""
     order = row.order
     if order.undo_since:
         return
@@ -41,7 +47,28 @@ def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -
     move_trouble(order, partner="files", step=row.step, code=outcome.code, now=now)
     open_incident(order, partner="files", step=row.step, now=now, code=outcome.code, mail=False, **found)
     if is_news:
-        queue_mail(order, Dispatch.Step.MAIL_HELD, now=now, because=outcome.code, **found)
+        wrong = sorted(_said_of(one) for one in row.about["findings"] if one["code"])
+        cause = f"{FILES}{hashlib.sha256(repr(wrong).encode()).hexdigest()[:32]}"
+        _mail(order, cause, now=now, again=bool(held), because=outcome.code, **found)
+
+
+def _mail(order: Order, cause: str, *, now: datetime.datetime, again: bool, **about) -> None:
+    """Writes the mail about what was found. `again`: something else was found before. Then it waits until MAILED_AGAIN
+    after the mail before, and takes the place of one that waits."""
+    if not again:
+        queue_mail(order, Step.MAIL_HELD, cause=cause, now=now, **about)
+        return
+    _drop_waiting_mail(order)
+    mail = build_mail(order, Step.MAIL_HELD, cause=cause, now=now, again=True, **about)
+    before = order.mails.filter(kind=Step.MAIL_HELD, cause__startswith=FILES).order_by("-pk").first()
+    if before is not None:
+        mail.next_try_at = max(now, before.written_at + MAILED_AGAIN)
+    save_mails([mail])
+
+
+def _drop_waiting_mail(order: Order) -> None:
+    waiting = order.mails.filter(kind=Step.MAIL_HELD, cause__startswith=FILES, about__again=True)
+    waiting.filter(state=Mail.State.DUE, attempts=0).delete()
 
 
 def _troubles_of(check: Dispatch) -> set[tuple[str, str]]:
@@ -58,6 +85,7 @@ def end_files_hold(order: Order) -> None:
     """Ends the hold: the files are right now, or waived."""
     if order.held_because == Order.Held.FILES:
         set_held(order, Order.Held.NOT)
+        _drop_waiting_mail(order)
 
 
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:

@@ -1,4 +1,5 @@
-"""What staff do about an incident: take it up, ignore it, resolve it, write a note. Each action leaves an event."""
+"""What staff do about an incident: ignore it, resolve it, write a note. Each action leaves an event. Whose it is:
+ownership.py."""
 
 import datetime
 from collections.abc import Collection
@@ -6,30 +7,22 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from orders.errors import NotAllowedError, check_reason
+from orders.incident_causes import title_of
 from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
 from orders.people import account_id_of, limits_of
 from orders.queries.standing import still_standing
 from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
+from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 
 State = Incident.State
 NOT_OVER = [*UNRESOLVED, State.IGNORED]
 BATCH = 500
-
-
-@transaction.atomic
-def acknowledge_incident(
-    *, incident_id: int, by: str, now: datetime.datetime, note: str = "", owner_id: int | None = None
-) -> Incident:
-    """Marks an incident as taken up, by the user `owner_id` if given. Raises NotAllowedError."""
-    incident = _locked(incident_id, UNRESOLVED, "acknowledged")
-    incident.state = State.ACKNOWLEDGED
-    incident.owner_id = owner_id or incident.owner_id
-    return _save(incident, "incident_acknowledged", by=by, now=now, note=note)
 
 
 @transaction.atomic
@@ -40,7 +33,7 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
     order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it).
     """
     check_reason(reason, "ignoring an incident")
-    incident = _locked(incident_id, UNRESOLVED, "ignored", by_hand=True)
+    incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True)
     incident.state = State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=reason)
 
@@ -54,7 +47,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
     is over, only the books end it, all its orders stand).
     """
     check_reason(reason, "resolving an incident")
-    incident = _locked(incident_id, NOT_OVER, "resolved", by_hand=True)
+    incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True)
     standing = still_standing(incident)
     if number := standing.count():
         left = close_but(incident, standing, now=now)
@@ -104,20 +97,18 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
 
 
 @transaction.atomic
-def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Incident:
-    """Adds a note to the incident, in any state. Raises NotAllowedError (unknown incident, blank note)."""
+def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Mentions:
+    """Adds a note to the incident, in any state, and tells those whom it names by `@`.
+
+    Raises NotAllowedError (unknown incident, blank note).
+    """
     if not note.strip():
         raise NotAllowedError("incident_no_note")
-    incident = _locked(incident_id, State.values, "noted")
-    return _save(incident, "incident_noted", by=by, now=now, note=note)
-
-
-@transaction.atomic
-def hand_over_incident(*, incident_id: int, owner_id: int | None, by: str, now: datetime.datetime) -> Incident:
-    """Gives the incident to another user, or with None to nobody. Raises NotAllowedError."""
-    incident = _locked(incident_id, NOT_OVER, "handed over")
-    incident.owner_id = owner_id
-    return _save(incident, "incident_handed_over", by=by, now=now, note="", owner=owner_id)
+    incident = lock_incident(incident_id, State.values, "noted")
+    _save(incident, "incident_noted", by=by, now=now, note=note)
+    path = reverse("admin:orders_incident_change", args=[incident.pk])
+    named = {"title": str(title_of(incident.code, incident.words)), "about": f"#{incident.pk} {incident.code}"}
+    return tell_mentioned(" ".join(note.split()), incident, **named, path=path, by=by, now=now)
 
 
 def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAllowedError | None:
@@ -130,7 +121,7 @@ def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAll
     return NotAllowedError("incident_outcome_unknown", **about_it) if _has_unknown_outcome(incident) else None
 
 
-def _locked(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
+def lock_incident(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
     """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow."""
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
@@ -151,12 +142,18 @@ def _has_unknown_outcome(incident: Incident) -> bool:
 
 
 def _save(incident: Incident, kind: str, *, by: str, now: datetime.datetime, note: str, **more) -> Incident:
-    """Saves state and owner, adds the note, and writes an event. Line breaks in a note become blanks."""
+    """Saves the state, adds the note, and writes an event."""
+    note = keep_note(incident, note, by=by, now=now)
+    incident.save(update_fields=["state"])
+    add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
+    return incident
+
+
+def keep_note(incident: Incident, note: str, *, by: str, now: datetime.datetime) -> str:
+    """Adds a note unless it is blank, and returns its text. Line breaks become blanks."""
     note = " ".join(note.split())
     if note:
         IncidentNote.objects.create(
             incident=incident, at=now, by=by[:160], account_id=account_id_of(by), text=note, scope=limits_of(by, now)
         )
-    incident.save(update_fields=["state", "owner"])
-    add_event(None, kind, by=by, now=now, note=note, **reference_of(incident), **more)
-    return incident
+    return note

@@ -1,7 +1,7 @@
 """Opens and closes incidents: one per cause, with every order that it stopped.
 
 For each attribution one mail goes out when the incident stops its first order, and one when the incident is over. Both
-go through a stopped order. There is never a mail per failure.
+are about that order too. There is never a mail per failure.
 """
 
 import datetime
@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
+from notifications.models import Mail
 from orders.error_messages import say_why_in_english
 from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.services.order_writes import add_event
-from orders.services.outbox.enqueue import queue_mail
+from orders.services.outbox.mails import queue_mail
 
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
@@ -31,6 +32,7 @@ PROCESS_DIFFERS = "process_differs"
 BUILT_UPON = "change_built_upon"
 ENTERED_DIFFERS = "entered_differs"
 DIFFERENCE = "difference"
+MOVE_FAILED = "move_failed"
 BOOKS_ONLY = frozenset(
     {
         "unknown_record",
@@ -41,6 +43,7 @@ BOOKS_ONLY = frozenset(
         LATE_UNDO,
         ENTERED_DIFFERS,
         BUILT_UPON,
+        MOVE_FAILED,
     }
 )  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
@@ -71,13 +74,15 @@ def open_incident(
     `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). Without
     a detail, it is those words. With `mail=False` no mail is sent, not even about the end, until the cause is noted
     again with mail. Held orders use it, since they have a mail of their own, and comparisons that somebody looks at.
-    Failed mails cause no mail. Raises OperationalError if the lock is not free within LONGEST_WAIT.
+    While the incident sleeps it is the same. Failed mails cause no mail. Raises OperationalError if the lock is not
+    free within LONGEST_WAIT.
     """
     code = code[:32]
     lock_incidents([(partner, code)])
     detail = say_why_in_english(params) if detail is None else detail
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
+    mail = mail and not incident.is_asleep(now)
     if beside is not None and beside.pk != order.pk:
         AffectedOrder.objects.get_or_create(
             incident=incident, order=beside, closed_at=None, defaults={"since": now, "beside": True, **said}
@@ -98,6 +103,7 @@ def open_incident(
         queue_mail(
             order,
             Dispatch.Step.MAIL_INCIDENT,
+            cause=f"incident {incident.pk}",
             now=now,
             detail=detail,
             words=incident.words,
@@ -105,6 +111,20 @@ def open_incident(
             **reference_of(incident),
         )
     return incident
+
+
+@transaction.atomic
+def open_incident_of_none(
+    *, partner: str, step: str, code: str, detail: str, now: datetime.datetime, params: dict | None = None
+) -> None:
+    """Notes a cause that stops no order: a mail about none that was given up, a mail server that is away. Nobody is
+    mailed about it."""
+    code = code[:32]
+    lock_incidents([(partner, code)])
+    said: dict = {"detail": detail, "detail_params": params or {}, "last_at": now}
+    same = Incident.objects.unresolved().filter(partner=partner, step=step, code=code, affected=None)
+    if not same.update(**said, count=F("count") + 1):
+        Incident.objects.create(partner=partner, step=step, code=code, first_at=now, **said)
 
 
 def lock_incidents(causes: Iterable[tuple[str, str]]) -> None:
@@ -251,17 +271,19 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
-        for order, number in _mailed_through(incident) if mail else ():
-            queue_mail(
-                order, Dispatch.Step.MAIL_OVER, now=now, orders=number, words=incident.words, **reference_of(incident)
-            )
+        for order, number in _mailed_about(incident) if mail else ():
+            about = {"orders": number, "words": incident.words, **reference_of(incident)}
+            queue_mail(order, Dispatch.Step.MAIL_OVER, cause=f"incident {incident.pk}", now=now, **about)
 
 
-def _mailed_through(incident: Incident) -> list[tuple[Order, int]]:
-    """The orders through which the incident was mailed, one of each attribution, with its number of affected orders."""
-    rows = Dispatch.objects.filter(step=Dispatch.Step.MAIL_INCIDENT, about__incident=incident.pk)
-    rows = rows.filter(order__in=incident.affected.values("order")).select_related("order")
-    through = {row.order.attribution_id: row.order for row in rows.order_by("-pk").defer("payload", "order__content")}
+def _mailed_about(incident: Incident) -> list[tuple[Order, int]]:
+    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders."""
+    told, affected = {"about__incident": incident.pk}, incident.affected.values("order")
+    mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, dispatch=None, order__in=affected, **told)
+    old = Dispatch.objects.filter(step=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **told)  # of before 1.8.0
+    ids = [*mails.order_by("-pk").values_list("order", flat=True), *old.order_by("-pk").values_list("order", flat=True)]
+    orders = Order.objects.defer("content").in_bulk(ids)
+    through = {orders[pk].attribution_id: orders[pk] for pk in ids}
     if not through:
         return []
     affected = incident.affected.order_by().values_list("order__attribution")

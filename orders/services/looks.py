@@ -14,7 +14,7 @@ from orders.books import HeldRecord
 from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Dispatch, Order
-from orders.services.compensation.plan import LOOK_AGAIN, line_may_still_act, put_back
+from orders.services.compensation.plan import LOOK_AGAIN, line_may_still_act, put_right
 from orders.services.outbox.enqueue import build_questions, enqueue
 from orders.services.outbox.freeze import work_out
 from orders.services.outbox.release import NOT_FINISHED
@@ -74,7 +74,7 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     update_rows(records, TAKEN)
     if order.undo_since and not row.undo:
         return  # the undoing has looks of its own
-    steps = put_back(order, now, **{LOOKED: True})
+    steps = put_right(order, now, **{LOOKED: True})
     for step in steps:
         step.position, step.undo, step.blocking = row.position, row.undo, row.blocking
         step.place = row.place or row.pk

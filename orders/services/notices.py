@@ -1,7 +1,5 @@
-"""The life of a notice to staff: written beside what it tells, sent by one worker at a time, given up or sent again.
-
-It keeps the outbox's promises with less: the row is its own attempt. A worker that died between the sending and its
-record leaves the lease to run out, and the same mail goes out again under the same Message-ID.
+"""Mails to staff, written beside what they tell. The rest is about notices, the outbox of staff's mails before 1.8.0:
+sent by one worker at a time, given up or sent again. Nobody writes one any more.
 """
 
 import datetime
@@ -13,16 +11,18 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
+from django.utils import timezone
 
-from notifications.mail_texts import write_notices
-from notifications.models import Notice
-from notifications.recipients import distinct
+from notifications.models import Mail, Notice
+from notifications.recipients import Choice, ContactFacts, distinct
 from notifications.sending import MailError
 from orders.errors import NotAllowedError
+from orders.models import Order
 from orders.restored_guard import read_restore_state
 from orders.services.order_writes import add_event
 from orders.services.outbox.claim import not_paused
 from orders.services.outbox.enqueue import wake_sender
+from orders.services.outbox.mails import write_notices
 from orders.services.outbox.outcome import WORKER_DIED
 from orders.services.outbox.retry_schedule import wait_before
 from orders.steps import Partner
@@ -36,14 +36,60 @@ AFTER_OUTAGE = datetime.timedelta(minutes=5)
 
 
 def notify_staff(
-    people: Iterable, kind: str, /, *, facts: Mapping[str, object], path: str, now: datetime.datetime
-) -> list[Notice]:
-    """Writes a notice to each of these accounts that may log in and has a mail address, in the caller's transaction."""
+    people: Iterable,
+    kind: str,
+    /,
+    *,
+    facts: Mapping[str, object],
+    path: str,
+    now: datetime.datetime,
+    order: Order | None = None,
+    cause: str = "",
+) -> list[Mail]:
+    """Writes a mail to each of these accounts that may log in and has a mail address, in the caller's transaction.
+
+    With a `cause` each address gets one mail of this order (or none), kind and cause; who has one is left out. Returns
+    what was written.
+    """
     mails = distinct(person.email for person in people if person.is_active and person.is_staff)
-    rows = write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now)
-    if rows:
-        wake_sender()
+    return write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now, order=order, cause=cause)
+
+
+def notify_contacts(
+    people: Iterable[ContactFacts],
+    kind: str,
+    /,
+    *,
+    facts: Mapping[str, object],
+    path: str,
+    now: datetime.datetime,
+    order: Order,
+    cause: str,
+) -> list[Mail]:
+    """Writes a mail about an order to each of these contacts that has an address, in the caller's transaction.
+
+    `kind` is of TO_CONTACTS. Each address gets one mail of this order, kind and cause. Returns what was written.
+    """
+    chosen = {one.mail.strip(): Choice((one,)).kept() for one in people}
+    mails = distinct(chosen)
+    return write_notices(
+        kind=kind, mails=mails, chosen=chosen, facts=facts, path=path, now=now, order=order, cause=cause
+    )
+
+
+def send_test_mail(person, /, *, by: str, path: str, now: datetime.datetime) -> list[Mail]:
+    """Mails an account's own address, by the way of all mails. Raises NotAllowedError: the account has none."""
+    with transaction.atomic():
+        rows = notify_staff(
+            [person], "notice_test", facts={"at": f"{timezone.localtime(now):%F %T}"}, path=path, now=now
+        )
+        if not rows:
+            raise NotAllowedError("no_own_mail")
+        add_event(None, "test_mail_sent", by=by, now=now)
     return rows
+
+
+# --- notices that a version before 1.8.0 wrote, and the same version's workers beside ours; this goes with 1.9.0
 
 
 def resume_notices(*, now: datetime.datetime) -> None:
@@ -99,10 +145,11 @@ def resend_notice(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def remove_old_notices(*, now: datetime.datetime) -> int:
-    """Removes the notices that went out long ago. Returns how many."""
-    sent = Notice.objects.filter(state=State.SENT, written_at__lt=now - KEPT)
-    pks = list(sent.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE])
-    return Notice.objects.filter(pk__in=pks).delete()[0]
+    """Removes the mails about no order that went out long ago. Returns how many."""
+    notices = Notice.objects.filter(state=State.SENT, written_at__lt=now - KEPT)
+    mails = Mail.objects.to_staff().filter(state=Mail.State.DONE, written_at__lt=now - KEPT)
+    old = [rows.order_by("pk").values_list("pk", flat=True)[:REMOVED_AT_ONCE] for rows in (notices, mails)]
+    return sum(rows.model.objects.filter(pk__in=list(rows)).delete()[0] for rows in old)
 
 
 def _still_staff(mails: list[str]) -> list[str]:

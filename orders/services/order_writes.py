@@ -17,8 +17,9 @@ from django.db.models import Case, When
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.errors import OrderUnknownError
+from orders.log_facts import known_facts
 from orders.models import BillingRecord, Dispatch, Order, OrderEvent
-from orders.people import account_id_of
+from orders.people import STAFF, account_id_of
 from orders.restored_guard import remember
 from orders.states import StepFacts, derive_state, set_state
 from orders.steps import FIXES
@@ -39,7 +40,7 @@ STEPS_OF = Prepared(
         .filter(OneOf("order_id", "orders"), undo=False, repeat=False)
         .exclude(step__in=FIXES)
         .order_by("position")
-        .values_list("order_id", "state", "blocking", "gate")
+        .values_list("order_id", "state", "blocking", "gate", "step")
     )
 )
 RECORDS = Prepared(lambda: BillingRecord.objects.filter(OneOf("pk", "keys")).order_by())
@@ -91,8 +92,13 @@ def noted_in_events(**facts) -> Iterator[None]:
 
 
 def event(order: Order | None, kind: str, *, by: str, now: datetime.datetime, **data) -> OrderEvent:
-    """Builds an unsaved event; save many with add_events() in one INSERT. `data` must be JSON-able."""
+    """Builds an unsaved event; save many with add_events() in one INSERT. `data` must be JSON-able. What staff do on a
+    page is stored with the address that they did it from (contract 5, `audit`), unless a colleague confirms it."""
     facts = data | _noted.get()
+    if by.startswith(f"{STAFF}:"):
+        request = known_facts()
+        if request.get("caller") and "asker" not in request:
+            facts["caller"] = request["caller"]
     return OrderEvent(order=order, kind=kind, actor=by[:160], account_id=account_id_of(by), at=now, data=facts)
 
 

@@ -14,14 +14,15 @@ from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
-from orders.models import Dispatch, Incident, Order, Pause
+from orders.models import Incident, Order, Pause
 from orders.people import spoken
-from orders.queries.pauses import slept_through, waiting_steps
+from orders.queries.pauses import count_waiting, slept_through, waiting_steps
 from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
 from orders.services.order_writes import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
-from orders.services.outbox.enqueue import queue_mail, wake
-from orders.steps import OUTSIDE, Partner
+from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import queue_mail
+from orders.steps import OUTSIDE, Partner, Step
 
 REMIND_AFTER = datetime.timedelta(hours=4)
 MAX_NAMED = 500  # orders that an event names whose start day passed during a pause
@@ -113,7 +114,7 @@ def next_end(*, until: datetime.datetime) -> datetime.datetime | None:
 
 
 def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetime) -> Resumed:
-    waiting = waiting_steps(now=now, partners=[row.partner]).count()
+    waiting = count_waiting(now=now, partner=row.partner)
     slept = list(slept_through(row, now=at))
     row.resumed_at, row.resumed_by = at, by[:160]
     row.save(update_fields=["resumed_at", "resumed_by"])
@@ -138,7 +139,7 @@ def _resume(row: Pause, *, by: str, at: datetime.datetime, now: datetime.datetim
 def remind_of_pauses(*, now: datetime.datetime) -> list[str]:
     """Opens an incident for a pause without an end after 4 hours. Every 4 hours after that, a mail goes out again.
 
-    The mails go through orders that wait for the partner, one of each attribution. If none waits, only the incident
+    The mails are about orders that wait for the partner, one of each attribution. If none waits, only the incident
     reminds. No mails are queued about a pause of the mail server, since they would wait for it. Returns the partners.
     """
     long_ago = now - REMIND_AFTER
@@ -156,8 +157,10 @@ def _remind(row: Pause, now: datetime.datetime) -> bool:
     reminded = set(_reminders(row.partner).values_list("affected__order", flat=True))
     for order in _one_of_each_attribution(row.partner, now):
         incident = open_incident(order, **_about(row.partner), detail=detail, now=now)
-        if order.pk in reminded and row.partner != Partner.MAIL:
-            queue_mail(order, Dispatch.Step.MAIL_INCIDENT, now=now, detail=detail, words="", **reference_of(incident))
+        if order.pk in reminded and row.partner != Partner.MAIL and not incident.is_asleep(now):
+            cause = f"incident {incident.pk} {now:%Y%m%d%H%M%S}"
+            about = {"detail": detail, "words": "", **reference_of(incident)}
+            queue_mail(order, Step.MAIL_INCIDENT, cause=cause, now=now, **about)
     lock_incidents([(row.partner, PARTNER_PAUSED)])
     if not _reminders(row.partner).exists():
         Incident.objects.create(**_about(row.partner), detail=detail, first_at=now, last_at=now)

@@ -21,6 +21,7 @@ from orders.services.compensation.finish import given_up_undoing
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
 from orders.services.order_writes import add_event, refresh_states
 from orders.services.outbox.effects import bpm_acts
+from orders.services.outbox.mails import tell_accepted
 from orders.services.shape import reshape
 from orders.states import set_decision, set_undo_mark
 from orders.steps import FIXES, STEPS, Phase
@@ -81,8 +82,8 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     process = bpm_acts(order).first()
     stands = bool(decision and process)
     set_decision(order, decision if process else Order.Decision.NONE, at=order.decided_at if stands else None)
-    if order.decision:
-        settle_process(process, now)
+    if order.decision and settle_process(process, now):
+        process.state = State.DONE
     add_event(order, "opened", by=by, now=now, plan=order.plans + 1, decision=order.decision)
     plan_anew(order, now=now, by=by)
     if order.state != old_state:
@@ -90,6 +91,9 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
     if process:
         _compare_process(order, process, before, now)
+        if process.state == State.DONE:
+            process.order = order
+            tell_accepted([process], now=now)
     apply_decisions(order, now=now)
     refresh_states([order], now=now, by=by)
 
@@ -138,6 +142,14 @@ def _sent_with(order: Order) -> dict:
         "service": order.service_type_id,
         "start": start,
     }
+
+
+def note_sent_with(order: Order) -> None:
+    """Keeps with an order's BPM process what it was started with, before that changes here."""
+    process = bpm_acts(order).first()
+    if process and SENT_WITH not in process.about:
+        process.about = {**process.about, SENT_WITH: _sent_with(order)}
+        process.save(update_fields=["about"])
 
 
 def _in_shanghai(moment: datetime.datetime) -> str:

@@ -4,13 +4,12 @@ import datetime
 from collections.abc import Collection
 
 from django.db import transaction
-from django_q.models import Schedule
 
 from orders.errors import NotAllowedError
-from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
+from orders.services.moving import why_moving
 from orders.services.order_writes import add_event, lock_order, lock_orders, refresh_states
-from orders.services.outbox.enqueue import build_schedule, schedule_name, wake
+from orders.services.outbox.enqueue import wake
 from orders.services.outbox.release import release
 from orders.services.withdrawal import withdraw_by_staff
 
@@ -50,20 +49,7 @@ def run_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) 
 def why_not_run(order: Order, now: datetime.datetime) -> NotAllowedError | None:
     if not _waits_for_its_day(order):
         return NotAllowedError("no_start_day")
-    return None if order.start_at <= now else NotAllowedError("start_not_come")
-
-
-def move_start_to(order: Order, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
-    """Moves the start of a (locked) scheduled order to where the partner's records have it (contract 3.9, 18)."""
-    Schedule.objects.filter(name=schedule_name(order)).delete()
-    before, order.start_at = order.start_at, start
-    order.biz_start = start.astimezone(SHANGHAI).date()
-    order.save(update_fields=["start_at", "biz_start"])
-    waiting = order.dispatches.current().filter(gate=Dispatch.Gate.START, undo=False, state=Dispatch.State.WAITING)
-    waiting.update(not_before=start)
-    if start > now:
-        build_schedule(order).save()
-    add_event(order, "start_moved", by=by, now=now, old=before and before.isoformat(), new=start.isoformat())
+    return why_moving(order) if order.start_at <= now else NotAllowedError("start_not_come")
 
 
 def call_off_start_day(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:

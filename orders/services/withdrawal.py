@@ -18,6 +18,7 @@ from orders.services.giving_up import close_removals
 from orders.services.holds import settle_followers
 from orders.services.incidents import LATE_UNDO, close_troubles
 from orders.services.line import lock_line, name_built_upon, plan_behind
+from orders.services.moving import differs, move_of
 from orders.services.order_writes import add_event, lock_order
 from orders.services.shape import reshape
 from orders.states import set_undo_mark
@@ -146,4 +147,7 @@ def why_not_so(order: Order, *, how: str, now: datetime.datetime) -> NotAllowedE
     late = is_late(order, now)
     if late and how not in {CANCEL, DELETE}:
         return NotAllowedError("choice_missing", number=order.number)
+    move = move_of(order) if how == CANCEL else None
+    if move and not differs(move):  # it would be cancelled with a start that it may not have there
+        return NotAllowedError("move_under_way", number=order.number)
     return NotAllowedError("no_choice", number=order.number) if how and not late else None

@@ -1,6 +1,9 @@
 """Chips, moments and icons for the order's page."""
 
+from urllib.parse import urlencode
+
 from django import template
+from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -10,6 +13,7 @@ from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
 from orders.lists.chips import TONES, chip, chip_of, toned_chip
+from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Attempt, Order
 from orders.office.trials.service import KNOWN, WRONG, RowResult
@@ -28,7 +32,29 @@ register.filter("node_name", node_of)
 register.filter("operator_name", operator_of)
 register.filter("service", service_name)
 register.filter("state_chip", chip_of)
+register.filter("plain_chip", chip)
 register.filter("took", times.took)
+
+
+@register.simple_tag(takes_context=True)
+def of_list(context) -> str:
+    """For the end of an address of this order: the list that the person came from, and the order's place in it."""
+    near = context.get("near")
+    return list_query(context["request"].GET, near.place if near else "")
+
+
+@register.simple_tag(takes_context=True)
+def back_to_list(context) -> str:
+    """The address of the list of orders, under the filter that the person came with."""
+    query = context["request"].GET.get(FROM_LIST, "")
+    return reverse("admin:orders_order_changelist") + (f"?{query}" if query and query != "p=1" else "")
+
+
+@register.simple_tag(takes_context=True)
+def neighbour_address(context, order) -> str:
+    """The page of a neighbour in the same list. Its own place is found there."""
+    query = urlencode({FROM_LIST: context["request"].GET[FROM_LIST]})
+    return f"{reverse('admin:orders_order_change', args=[order.pk])}?{query}"
 
 
 @register.filter

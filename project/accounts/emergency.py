@@ -15,14 +15,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 
-from notifications.mail_texts import LANGUAGE, write_notices
+from notifications.mail_texts import LANGUAGE
 from orders.people import staff_actor
 from orders.services.desk_incidents import open_desk_incident
 from orders.services.order_writes import add_event
-from orders.services.outbox.enqueue import wake_sender
+from orders.services.outbox.mails import write_notices
+from project.accounts.second_factor.codes import needs_factor, reset
+from project.accounts.second_factor.door import FactorNeededError
 from project.models import EmergencyAccount, User
 
 EMERGENCY = "emergency"
@@ -45,12 +48,17 @@ class PasswordLoginGuard:
 
 
 class LoginForm(AdminAuthenticationForm):
-    """Tells of each log-in with the password of an emergency account, before anybody is in."""
+    """Tells of each log-in with the password of an emergency account, before anybody is in.
+
+    Raises FactorNeededError where a right password is not enough.
+    """
 
     def confirm_login_allowed(self, user):
         super().confirm_login_allowed(user)
         if is_emergency_only():
             tell_of_login(user, now=timezone.now())
+        if needs_factor(user):
+            raise FactorNeededError(user)
 
 
 @transaction.atomic
@@ -65,7 +73,6 @@ def tell_of_login(user: User, *, now: datetime.datetime) -> None:
         path = reverse("admin:orders_incident_changelist")
         mails = [settings.DEFAULT_CONTACT_MAIL]
         write_notices(kind="notice_emergency_login", mails=mails, facts=facts, path=path, now=now)
-        wake_sender()
 
 
 def usable_accounts(*, now: datetime.datetime) -> list[User]:
@@ -76,12 +83,25 @@ def usable_accounts(*, now: datetime.datetime) -> list[User]:
 
 @transaction.atomic
 def mark(user: User, *, by: str, now: datetime.datetime) -> str:
-    """Marks the account, and returns the address at which its password can be set once. Earlier links end."""
+    """Marks the account, resets its second factor, and returns the address at which its password can be set once.
+    Earlier links end."""
     key = secrets.token_urlsafe(32)
     link = {"link": _hash(key), "link_until": now + LINK_IS_VALID}
     EmergencyAccount.objects.update_or_create(user=user, defaults=link, create_defaults={"marked_at": now, **link})
     add_event(None, "emergency_marked", by=by, now=now, account=user.get_username())
+    reset(user, by=by, now=now)
     return f"{settings.SITE_URL}{reverse('emergency_link')}?key={key}"
+
+
+def is_last(user: User, *, now: datetime.datetime) -> bool:
+    """Whether nobody could log in any more without this account's password."""
+    return is_emergency_only() and usable_accounts(now=now) == [user]
+
+
+@transaction.atomic
+def unmark(user: User, *, by: str, now: datetime.datetime) -> None:
+    EmergencyAccount.objects.filter(user=user).delete()
+    add_event(None, "emergency_unmarked", by=by, now=now, account=user.get_username())
 
 
 @never_cache
@@ -97,7 +117,7 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
     valid = Q(link=_hash(request.session.get(KEY, "")), link_until__gt=now, user__is_active=True, user__is_staff=True)
     row = EmergencyAccount.objects.select_related("user").filter(valid).first()
     if row is None:
-        return render(request, "admin/emergency_link.html", admin.site.each_context(request), status=403)
+        return _page(request, status=403)
     form = SetPasswordForm(row.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -108,7 +128,12 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
         if used:
             request.session.pop(KEY)
         return redirect("admin:login" if used else "emergency_link")
-    return render(request, "admin/emergency_link.html", admin.site.each_context(request) | {"form": form})
+    return _page(request, form=form)
+
+
+def _page(request: HttpRequest, *, status: int = 200, **more) -> HttpResponse:
+    context = admin.site.each_context(request) | {"title": _("Password of an emergency account")} | more
+    return render(request, "admin/emergency_link.html", context, status=status)
 
 
 def _hash(key: str) -> str:

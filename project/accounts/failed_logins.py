@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.html import format_html
@@ -21,6 +22,7 @@ from project.models import FailedLogin
 @register_list(
     FailedLogin,
     menu=(Section.SETUP, 60),
+    needed_by=AUDITORS,
     empty=gettext_lazy("Nobody has failed to log in lately."),
     readers=AUDITORS,
     same_for_all=True,
@@ -48,10 +50,11 @@ class FailedLoginAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.action(description=gettext_lazy("Let them log in again"), permissions=["unlock"])
     def unlock(self, request, queryset):
         rows = list(queryset)
-        LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
-        for row in rows:  # those of all browsers, since they are counted together
-            forget_failures(row.username, row.ip_address)
-            FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
+        with transaction.atomic():
+            LogEntry.objects.log_actions(request.user.pk, rows, DELETION, _("log-in unlocked"))
+            for row in rows:  # those of all browsers, since they are counted together
+                forget_failures(row.username, row.ip_address)
+                FailedLogin.objects.filter(username=row.username, ip_address=row.ip_address).delete()
         messages.success(request, _("Can log in again: %(names)s") % {"names": ", ".join(map(str, rows))})
 
     @admin.display(description=gettext_lazy("locked out"), empty_value="")

@@ -18,6 +18,7 @@ from django.core import signing
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from integrations.bboss.rate_limit import caller_address, caller_of
 
@@ -123,7 +124,7 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: dic
             TICKET,
             signing.dumps(ticket, salt=TICKET),
             max_age=TICKET_IS_VALID,
-            path=request.path,
+            path=reverse("admin:index"),  # for the page of the second factor too
             secure=settings.HTTPS_ONLY,
             httponly=True,
             samesite="Lax",

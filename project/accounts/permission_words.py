@@ -19,6 +19,7 @@ ACTS = {
     "waive_finding": gettext_lazy("waive an info-security finding"),
     "choose_attribution": gettext_lazy("choose an attribution"),
     "run_activation": gettext_lazy("run a start day by hand"),
+    "move_start": gettext_lazy("move a start day"),
     "fetch_usage": gettext_lazy("ask for trial traffic"),
     "add_note": gettext_lazy("add a note"),
     "give_up_step": gettext_lazy("give up a failed billing step"),
@@ -31,13 +32,16 @@ ACTS = {
     "probe_partners": gettext_lazy("make test calls"),
     "release_restored": gettext_lazy("say that a restored desk may send again"),
     "judge_export": gettext_lazy("agree to a colleague's export of personal data"),
+    "confirm_act": gettext_lazy("confirm a colleague's act as the second person"),
     "share_view": gettext_lazy("share views of lists with a role"),
     "export_list": gettext_lazy("export lists"),
     "stop_scheduledexport": gettext_lazy("switch off colleagues' scheduled exports"),
     "revoke_apitoken": gettext_lazy("revoke tokens of other systems"),
     "stop_bulkrun": gettext_lazy("stop colleagues' bulk runs"),
+    "push_approval": gettext_lazy("push an approval"),
     "enter_trial": gettext_lazy("enter trials by hand"),
     "name_domains": gettext_lazy("name the domains of a held order"),
+    "own_order": gettext_lazy("take and hand over what needs somebody"),
 }
 
 

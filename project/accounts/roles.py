@@ -1,7 +1,7 @@
 """The five roles and their permissions: what each may do, and to view each list of which it is a reader.
 
 A list names its readers where it is registered. A site may extend a role or add others. Migrations only add missing
-permissions; but what is judged by a second person (审批主管) was taken from those who manage accounts (管理员).
+permissions; but all that acts on orders was taken from those who manage accounts (管理员).
 """
 
 from collections.abc import Callable
@@ -19,13 +19,15 @@ BUSINESS = [
     "orders.upload_file",
     "orders.choose_attribution",
     "orders.run_activation",
+    "orders.move_start",
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
     "orders.proceed_order",
     "orders.name_domains",
     "orders.enter_trial",
-    "orders.share_view",
+    "orders.own_order",
+    "orders.push_approval",
 ]
 ENGINEER = [
     "orders.pause_partner",
@@ -33,9 +35,11 @@ ENGINEER = [
     "orders.resend_order",
     "orders.compensate_order",
     "orders.run_activation",
+    "orders.move_start",
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
+    "orders.own_order",
     *REPAIR,
 ]
 ADMINISTRATOR = [
@@ -43,9 +47,10 @@ ADMINISTRATOR = [
     "orders.release_restored",
     "orders.stop_bulkrun",
     "orders.stop_scheduledexport",
-    *REPAIR,
+    "orders.share_view",
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
-    *(f"notifications.{act}_contact" for act in ("add", "change", "delete")),
+    *(f"orders.{act}_{model}" for model in ("calendarday", "timelimit") for act in ("add", "change", "delete")),
+    *(f"notifications.{act}_{model}" for model in ("contact", "mailrule") for act in ("add", "change", "delete")),
     *(f"project.{act}_user" for act in ("add", "change")),
     "project.delete_failedlogin",
     *(f"integrations.{act}_apitoken" for act in ("add", "revoke")),
@@ -56,12 +61,16 @@ APPROVER = [
     "orders.compensate_order",
     "orders.withdraw_order",
     "orders.judge_export",
+    "orders.confirm_act",
+    "orders.own_order",
+    "orders.push_approval",
 ]
+TRAIL = ["orders.view_trailentry"]
 ACTS = {
-    Role.BUSINESS: [*BUSINESS, *DECIDE],
+    Role.BUSINESS: [*BUSINESS, *DECIDE, "orders.share_view"],
     Role.ENGINEER: ENGINEER,
-    Role.AUDITOR: [],
-    Role.ADMINISTRATOR: [*BUSINESS, *ADMINISTRATOR],
+    Role.AUDITOR: TRAIL,
+    Role.ADMINISTRATOR: [*ADMINISTRATOR, *TRAIL],
     Role.APPROVER: APPROVER,
 }
 APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q", "project"]

@@ -4,7 +4,9 @@ Both times lie in the session itself, as seconds since 1970: when it began, and 
 no query more, and a session is written at most once a minute.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -13,20 +15,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.lists.open_pages import is_poll
+from project.accounts.second_factor.door import lacks_factor
+from project.accounts.sessions import enter_if_unknown, leave_if_ended
+
 BEGAN, USED = "desk_began", "desk_used"
-IDLE, HOURS = "idle", "hours"
+IDLE, HOURS, FACTOR = "idle", "hours", "factor"
 WRITTEN_EVERY = 60.0
 """So a session may end a minute early. Where it ends after few minutes, its use is written a little more often."""
 STEP = 120.0
 """A clock that is further behind the last use was put back. Less is how far the clocks of two machines may differ."""
 PAGES = "/admin/"
-POLL_HEADER, POLL_MARK = "Desk-Poll", "watch"
+RELOADS = "watch"
+DOORS = ("admin:login", "admin:password_change")
 
 
-def is_poll(request: HttpRequest) -> bool:
-    """Whether a page asks by itself, which is no use of the session: a script says so by the header `Desk-Poll`, a page
-    that loads itself again by `watch` in its address."""
-    return POLL_HEADER in request.headers or (request.method == "GET" and POLL_MARK in request.GET)
+def is_use(request: HttpRequest) -> bool:
+    """Whether the request is a use of the session. Pages that move ask by themselves; one without scripts that loads
+    itself again has `watch` in its address."""
+    return not (is_poll(request) or (request.method == "GET" and RELOADS in request.GET))
 
 
 @dataclass(frozen=True)
@@ -60,30 +67,38 @@ def _keep(request: HttpRequest, times: Times) -> None:
     request.session[BEGAN], request.session[USED] = times.began, times.used
 
 
-def _times(request: HttpRequest, now: float) -> Times:
+def times_of(session: Mapping[str, Any], now: float) -> Times:
     """The session's times. One that was open before the desk knew any begins now."""
-    return Times(request.session.get(BEGAN, now), request.session.get(USED, now))
+    return Times(session.get(BEGAN, now), session.get(USED, now))
 
 
 class SessionEndMiddleware:
-    """Ends sessions that are over, and notes the use of the others. Stands behind Django's log-in, for staff."""
+    """Ends sessions that are over, and notes the use of the others and whose they are. Stands behind Django's log-in,
+    for staff."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._answer(request)
+        return _hint(response) if is_poll(request) and response.status_code == 302 else response
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and SESSION_KEY in request.session:
             now = timezone.now().timestamp()
-            kept = _times(request, now)
+            kept = times_of(request.session, now)
             times = kept.at(now)
-            if why := times.why_over(now):
+            if why := times.why_over(now) or (lacks_factor(request) and FACTOR):
                 logout(request)
                 return _to_the_door(request, why)
-            if not is_poll(request) and now - times.used >= _written_every():
+            if is_use(request) and now - times.used >= _written_every():
                 times = Times(times.began, now)
             if times != kept or BEGAN not in request.session:
                 _keep(request, times)
-        return self.get_response(request)
+            enter_if_unknown(request)
+        response = self.get_response(request)
+        leave_if_ended(request)
+        return response
 
 
 def _written_every() -> float:
@@ -99,13 +114,21 @@ def seconds_left(request: HttpRequest) -> dict[str, int]:
     if SESSION_KEY not in getattr(request, "session", {}):
         return {}
     now = timezone.now().timestamp()
-    times = _times(request, now)
+    times = times_of(request.session, now)
     ends = {
         IDLE: (settings.SESSION_IDLE_MINUTES * 60, times.used),
         HOURS: (settings.SESSION_MAX_HOURS * 3600, times.began),
     }
     left = {name: max(0, int(since + period - now)) for name, (period, since) in ends.items() if period}
     return left | {"period": settings.SESSION_IDLE_MINUTES * 60}
+
+
+def _hint(response: HttpResponse) -> HttpResponse:
+    """For an open page that asks: where the door is, in place of the door itself."""
+    leads_to = response.headers["Location"]
+    if leads_to.split("?")[0] not in map(reverse, DOORS):
+        return response
+    return HttpResponse(status=401, headers={"Desk-Door": leads_to, "Cache-Control": "no-store"})
 
 
 def _to_the_door(request: HttpRequest, why: str) -> HttpResponse:

@@ -1,68 +1,194 @@
-"""The page 审计: log-ins, commands and starts. What else people did stands in two other lists, to which it leads."""
+"""The page 审计: the whole trail, the newest first, by day, person, order, customer and kind; also as a file."""
 
-from urllib.parse import urlencode
+import csv
+import datetime
+from collections.abc import Iterator
+from types import SimpleNamespace
 
-from django.contrib import admin
-from django.contrib.admin.models import LogEntry
-from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from notifications.masks import mask_text
-from orders.lists.cells import actor_field, column, cut, json_block
-from orders.lists.filters import PlacesFilter, day_filter
-from orders.lists.personal_data import mask_members
-from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import AUDITORS, Section, address_of_list, register_list
-from orders.lists.scope import UnlimitedOnly
-from orders.lists.times import ago_field
-from orders.models import OrderEvent, TrailEntry
-from orders.people import actors_named
-from project.accounts.trail_words import more_words
+from orders.lists.cells import cut
+from orders.lists.filters import DAY
+from orders.lists.list_query import in_a_line
+from orders.lists.scope import is_unlimited
+from orders.lists.times import ago
+from orders.local_time import midnight
+from orders.models import Customer, Order
+from orders.office.exports.lists import PERMISSION
+from orders.office.exports.table_files import csv_cell
+from orders.people import actor_of, names_read_once, staff_actor
+from orders.services.trail import Code
+from project.accounts.login_trail import note_from
+from project.trail import KINDS, Act, Asked, Place, newest, place_in
 
-
-@register_list(
-    TrailEntry,
-    menu=(Section.ENGINE, 90),
-    empty=_("Nobody has logged in yet since the desk keeps this list."),
-    readers=AUDITORS,
-    name="trail",
+SEE = "orders.view_trailentry"
+FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
+SHOWN, READ_AT_ONCE = 100, 1000  # acts of a page; of an export
+COLUMNS = (
+    gettext_lazy("at"),
+    gettext_lazy("actor"),
+    gettext_lazy("from where"),
+    pgettext_lazy("trail", "what"),
+    pgettext_lazy("trail", "about"),
+    gettext_lazy("details"),
 )
-class TrailAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
-    """The union with events and log entries is the command `audit`; here each of the three is a list of its own."""
 
-    list_per_page = 100
-    ordering = ["-pk"]
-    change_list_template = "admin/trail.html"
-    list_display = ["what", "about_words", "who", "address", "more", "moment"]
-    list_filter = ["code", day_filter("at", _("at")), PlacesFilter]
-    search_fields = ["about__exact"]  # shows the search box; get_search_results does the search
-    search_help_text = _("a colleague's name or user name, or a command: whole")
-    fields = ["what", "about_words", "who", "address", "at", "keep_until", "data_block"]
 
-    def changelist_view(self, request, extra_context=None):
-        kept = {name: request.GET[name] for name in ("q", "at") if request.GET.get(name)}
-        more = {
-            "events_url": f"{address_of_list(OrderEvent)}?{urlencode({'who': 'people'} | kept)}",
-            "journal_url": f"{address_of_list(LogEntry)}?{urlencode(kept)}",
-        }
-        return super().changelist_view(request, more | (extra_context or {}))
+class DayField(forms.DateField):
+    def __init__(self, label):
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        errors = {"invalid": gettext_lazy("This is no day. Right is 2026-11-25.")}
+        super().__init__(label=label, widget=widget, error_messages=errors, required=False)
 
-    def get_search_results(self, request, queryset, search_term):
-        """What an account did, and the failed log-ins under its name."""
-        term, actors = search_term.strip(), actors_named(search_term)
-        if not term or "\0" in term:
-            return queryset, False
-        accounts = [actor.partition(":")[2] for actor in actors]
-        about = Q(about__in=[term[:200], *accounts])
-        return queryset.filter(about | Q(actor__in=[*actors, f"command:{term}"])), False
+    def clean(self, value):
+        day = super().clean(value)
+        if day and not FIRST <= day <= LAST:
+            raise forms.ValidationError(self.error_messages["invalid"])
+        return day
 
-    def heading(self, obj):
-        return obj.get_code_display()
 
-    what = column(pgettext_lazy("trail", "what"), lambda obj: obj.get_code_display())
-    about_words = column(pgettext_lazy("trail", "about"), lambda obj: mask_text(obj.about) or "-")
-    who = actor_field("actor", _("actor"), account="account_id", at="at")
-    more = column(_("reason or detail"), lambda obj: cut(more_words(obj)))
-    moment = ago_field("at", _("at"))
-    data_block = column(_("details"), lambda obj: json_block(mask_members(obj.data)))
+class TrailForm(forms.Form):
+    since = DayField(gettext_lazy("First day"))
+    until = DayField(gettext_lazy("Last day"))
+    user = forms.CharField(label=pgettext_lazy("trail", "person"), required=False, max_length=150)
+    order = forms.CharField(label=gettext_lazy("Order number"), required=False, max_length=64)
+    customer = forms.CharField(label=gettext_lazy("Customer (number or whole name)"), required=False, max_length=255)
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
+    q = forms.CharField(label=gettext_lazy("About or from where (whole)"), required=False, max_length=200)
+    before = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [("", _("All")), *((key, kind.label) for key, kind in KINDS.items())]
+
+    def clean_order(self) -> Order | None:
+        number = self.cleaned_data["order"]
+        found = Order.objects.filter(number=number).defer("content").first() if number else None
+        if number and found is None:
+            raise forms.ValidationError(_("There is no order with this number."))
+        return found
+
+    def clean_customer(self) -> str:
+        given = self.cleaned_data["customer"]
+        found = Customer.objects.filter(pk=given).first() or Customer.objects.filter(name=given).first()
+        if given and found is None:
+            raise forms.ValidationError(_("There is no such customer."))
+        return found.pk if given and found else ""
+
+    def clean_before(self) -> Place | None:
+        given = self.cleaned_data["before"]
+        if given and place_in(given) is None:
+            raise forms.ValidationError(_("This page of the list is not known."))
+        return place_in(given)
+
+    def clean(self):
+        given = super().clean()
+        first, last = given.get("since"), given.get("until")
+        if first and last and first > last:
+            self.add_error("until", _("The last day comes before the first."))
+        return given
+
+    @property
+    def asked(self) -> Asked:
+        given = self.cleaned_data
+        return Asked(
+            since=given["since"] and midnight(given["since"]),
+            until=given["until"] and midnight(given["until"] + DAY),
+            user=given["user"],
+            order=given["order"],
+            customer=given["customer"],
+            kind=given["kind"],
+            text=given["q"],
+        )
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """The filter in words, masked."""
+        said = {name: self.data.get(name, "") for name in self.fields if name != "before"}
+        if kind := KINDS.get(said["kind"]):
+            said["kind"] = str(kind.label)
+        return [(str(self.fields[name].label), mask_text(text)) for name, text in said.items() if text]
+
+
+def may_see_trail(user) -> bool:
+    """It holds acts on the orders of all attributions. Limited auditors see the events of their own orders."""
+    return user.has_perm(SEE) and is_unlimited(user)
+
+
+def trail_page(request: HttpRequest, site) -> HttpResponseBase:
+    """GET: the acts under the filter in the address; one that can't be read answers 400 and says why. POST: all acts
+    under it as a csv file, which the trail notes."""
+    if not may_see_trail(request.user):
+        raise PermissionDenied
+    form = TrailForm(request.GET)
+    valid = form.is_valid()
+    if request.method == "POST" and valid:
+        return _answer_file(request, form)
+    acts = newest(form.asked, before=form.cleaned_data["before"], number=SHOWN + 1) if valid else []
+    context = {
+        **site.each_context(request),
+        "title": pgettext_lazy("menu", "Audit"),
+        "form": form,
+        "filters": form.filters,
+        "columns": COLUMNS,
+        "rows": [_row(act) for act in acts[:SHOWN]],
+        "newest": _address(request, None),
+        "older": _address(request, acts[SHOWN - 1].place) if len(acts) > SHOWN else "",
+        "may_export": request.user.has_perm(PERMISSION),
+    }
+    return TemplateResponse(request, "admin/trail.html", context, status=200 if valid else 400)
+
+
+def _address(request: HttpRequest, before: Place | None) -> str:
+    query = request.GET.copy()
+    query.pop("before", None)
+    for name in [name for name, value in query.items() if not value]:
+        del query[name]
+    if before:
+        query["before"] = str(before)
+    return f"?{query.urlencode()}"
+
+
+def _row(act: Act) -> dict:
+    url = reverse("admin:orders_order_change", args=[act.order]) if act.order else ""
+    return {"act": act, "moment": ago(act.at), "who": _who(act), "more": cut(act.more), "url": url}
+
+
+def _who(act: Act) -> str:
+    return str(actor_of(act.who, act.account_id, act.at)[0]) or "-"
+
+
+def _answer_file(request: HttpRequest, form: TrailForm) -> StreamingHttpResponse:
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    now = timezone.now()
+    note_from(request, Code.TRAIL_EXPORT, by=staff_actor(request.user), filter=in_a_line(form.filters))
+    name = f"{_('Audit trail')}-{timezone.localtime(now):%Y%m%d-%H%M%S}.csv"
+    answer = StreamingHttpResponse(_lines(form.asked, Place(now, 0, 0)), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = content_disposition_header(True, name)
+    return answer
+
+
+def _lines(asked: Asked, before: Place) -> Iterator[str]:
+    """The file, a part at a time: no cursor stays open while the browser reads."""
+    line = csv.writer(SimpleNamespace(write=lambda text: text)).writerow
+    yield "\ufeff" + line([str(column) for column in COLUMNS])
+    acts: list[Act] = []
+    while acts := newest(asked, before=acts[-1].place if acts else before, number=READ_AT_ONCE):
+        with names_read_once():
+            lines = [line([csv_cell(value) for value in _cells(act)]) for act in acts]
+        yield "".join(lines)
+
+
+def _cells(act: Act) -> list:
+    at = timezone.localtime(act.at).replace(tzinfo=None)
+    return [at, _who(act), act.address, act.words, act.about, act.more]

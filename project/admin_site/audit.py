@@ -17,6 +17,7 @@ from orders.people import name_of
 @register_list(
     LogEntry,
     menu=(Section.TRACE, 30),
+    needed_by=AUDITORS,
     empty=_("Nobody has changed accounts, contacts or settings yet."),
     readers=AUDITORS,
 )

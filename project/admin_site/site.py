@@ -8,29 +8,26 @@ from django.conf import settings
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.http import Http404
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.i18n import JavaScriptCatalog
 
 from orders.lists.change_list import CappedPaginator
 from orders.lists.guard import GuardedAdmin
-from orders.lists.registration import Section, lists_in_order
+from orders.lists.open_pages import answer_moving
+from orders.people import staff_actor
 from orders.restored_guard import is_restored
-
-
-@dataclass(frozen=True)
-class MenuPage:
-    """A page of no model in the menu, behind its section's lists, for those who may open it."""
-
-    section: Section
-    title: str | Promise
-    name: str
-    may: Callable
-    page: Callable
+from orders.services.trail import Code
+from project.accounts.digest_page import digest_page
+from project.accounts.login_trail import note_from
+from project.accounts.passwords.age import is_too_old
+from project.accounts.second_factor.codes import needs_factor
+from project.accounts.second_factor.door import FactorNeededError, ask_for_code, login_code
+from project.accounts.second_factor.own_page import own_page
+from project.admin_site.menu import MenuPage, short_menu, whole_menu
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,12 @@ class Parts:
     may_pause: Callable
     why_blind: Callable
     dashboard: Callable
+    dashboard_marks: Callable
     find_page: Callable
     restored_page: Callable
+    own_sessions_page: Callable
+    own_leave_page: Callable
+    manual_page: Callable
     menu_pages: Sequence[MenuPage]
     end_address: Callable
     seconds_left: Callable
@@ -90,28 +91,14 @@ class DeskAdminSite(AdminSite):
             "desk_restored": request.user.is_staff and is_restored(),
             "blind": self.parts.why_blind(request.user),
             "session_left": self.parts.seconds_left(request),
+            "needs_factor": request.user.is_staff and needs_factor(request.user),
         }
 
     def get_app_list(self, request, app_label=None):
-        """The menu's sections with the lists and pages that the user may read. Django sorts all by name first, on each
-        page."""
+        """The menu. Django sorts all by name first, on each page."""
         if app_label:
             return super().get_app_list(request, app_label)
-        found: dict[Section, list[dict]] = {}
-        for model, place in lists_in_order().items():
-            model_admin, meta = self.get_model_admin(model), model._meta
-            if model_admin.has_module_permission(request) and model_admin.has_view_or_change_permission(request):
-                url = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=self.name)
-                entry = {"name": capfirst(meta.verbose_name_plural), "object_name": meta.object_name, "admin_url": url}
-                found.setdefault(place.section, []).append(entry | {"model": model})
-        for page in self.parts.menu_pages:
-            if page.may(request.user):
-                url = reverse(f"admin:{page.name}", current_app=self.name)
-                entry = {"name": page.title, "object_name": page.name, "admin_url": url}
-                found.setdefault(page.section, []).append(entry)
-        return [
-            {"name": section.label, "app_label": section.value, "models": models} for section, models in found.items()
-        ]
+        return short_menu(self, request, self.parts.menu_pages)
 
     def i18n_javascript(self, request, extra_context=None):
         """Adds our translations of words that Django's own catalogue lacks."""
@@ -121,7 +108,14 @@ class DeskAdminSite(AdminSite):
         pages = self.parts.menu_pages
         return [
             path("restored/", self.admin_view(self.restored), name="restored"),
+            path("login/code/", partial(login_code, site=self), name="login_code"),
+            path("second-factor/", self.admin_view(partial(own_page, site=self)), name="second_factor"),
+            path("digest/", self.admin_view(partial(digest_page, site=self)), name="digest"),
             path("find/", self.admin_view(self.parts.find_page), name="find"),
+            path("sessions/", self.admin_view(self.sessions), name="sessions"),
+            path("leave/", self.admin_view(self.leave), name="leave"),
+            path("manual/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
+            path("manual/<slug:slug>/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
             *(path(f"{one.name}/", self.admin_view(partial(one.page, site=self)), name=one.name) for one in pages),
             *super().get_urls(),
         ]
@@ -129,20 +123,46 @@ class DeskAdminSite(AdminSite):
     def restored(self, request):
         return self.parts.restored_page(request, self)
 
+    def sessions(self, request):
+        return self.parts.own_sessions_page(request, self)
+
+    def leave(self, request):
+        return self.parts.own_leave_page(request, self)
+
     def login(self, request, extra_context=None):
         """The one door: the company log-in, and passwords of all accounts or of those for an emergency."""
         company = {"company": bool(settings.OIDC_ISSUER), "company_name": settings.OIDC_NAME}
-        return super().login(request, company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {}))
+        about = company | {"password_login": settings.PASSWORD_LOGIN} | (extra_context or {})
+        try:
+            return super().login(request, about)
+        except FactorNeededError as needed:  # the password was right, and nobody is in yet
+            return ask_for_code(request, needed.user)
 
     def logout(self, request, extra_context=None):
         """Ends the company log-in's session too: the page goes on there, since our policy forbids a form's redirect."""
         address = self.parts.end_address(request) if request.method == "POST" else ""
         return super().logout(request, {"end_address": address} | (extra_context or {}))
 
+    def password_change(self, request, extra_context=None):
+        """Notes the change in the trail."""
+        with transaction.atomic():
+            answer = super().password_change(request, {"too_old": is_too_old(request)} | (extra_context or {}))
+            if answer.status_code == 302:
+                user = request.user
+                note_from(request, Code.PASSWORD_CHANGED, by=staff_actor(user), about=user.get_username())
+        return answer
+
     def index(self, request, extra_context=None):
-        pauses = self.parts.pauses_for(request)
-        figures = self.parts.dashboard(request.user, now=timezone.now(), pauses=pauses)
-        return super().index(request, {"desk": figures, **(extra_context or {})})
+        """The dashboard, which moves."""
+
+        def show():
+            pauses = self.parts.pauses_for(request)
+            figures = self.parts.dashboard(request.user, now=timezone.now(), pauses=pauses)
+            about = {"desk": figures, "app_list": whole_menu(self, request, self.parts.menu_pages)}
+            return super(DeskAdminSite, self).index(request, about | (extra_context or {}))
+
+        read = partial(self.parts.dashboard_marks, request.user.pk, now=timezone.now())
+        return answer_moving(request, read, show)
 
     def autocomplete_view(self, request):
         """Answers 400 to a search text with a NUL character, at which PostgreSQL would fail."""

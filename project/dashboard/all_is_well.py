@@ -9,15 +9,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from integrations.models import Breaker, Heartbeat
+from orders.admin.incident import asleep_words, sleeps
 from orders.admin.pauses_in_force import may_pause, slept_through_for
+from orders.four_eyes import acts_asked
 from orders.incident_causes import cause_of, title_of
-from orders.lists.scope import is_unlimited
+from orders.lists.scope import attributions_of, is_unlimited
 from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words
+from orders.queries.owners import OWN
+from orders.queries.page_marks import Counted, Figures, Marks, newest
 from orders.queries.pauses import PauseInForce
+from orders.queries.places_without_sa import places_without_sa
 from orders.restored_guard import is_restored
+from orders.services.asked_acts import waiting_for
 from orders.services.desk_incidents import DESK
 from orders.services.incidents import BREAKER_OPEN
 from project.calls_page import may_see_calls
@@ -25,11 +32,14 @@ from project.dashboard import figures
 from project.dashboard.calendar import DAYS as DAYS_AHEAD
 from project.dashboard.calendar import Calendar, calendar_of
 from project.dashboard.chart import DAYS, Column, columns_of
+from project.dashboard.mine import Mine, mine_of
 from project.dashboard.numbers import (
     KindRow,
+    Late,
     Number,
     Waiting,
     kind_rows,
+    late_of,
     listing,
     needing_rows,
     orders_link,
@@ -37,7 +47,7 @@ from project.dashboard.numbers import (
 )
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
 from project.observability.expiry import Expiry, expiring_here
-from project.observability.facts import Facts, Waits
+from project.observability.facts import Facts, Waits, is_alive
 from project.observability.status_report import LATE, RETRIED_LATE
 from project.probes_page import may_probe
 
@@ -65,7 +75,9 @@ class Dashboard:
     approvals: Waiting | None = None
     returned: Number | None = None
     conflicts: Waiting | None = None
+    over_time: Late | None = None
     notices: Number | None = None
+    asked: Number | None = None
     chart: list[Column] | None = None
     calendar: Calendar | None = None
     incidents: list[Incident] | None = None
@@ -79,6 +91,8 @@ class Dashboard:
     may_see_calls: bool = False
     slept: list[str] = field(default_factory=list)
     restored: Number | None = None
+    mine: list[Mine] = field(default_factory=list)
+    without_sa: list[str] = field(default_factory=list)
 
     @property
     def shown_incidents(self) -> list[Incident]:
@@ -144,10 +158,19 @@ class Dashboard:
             _number(incidents, number, self.incidents_url, "red"),
             _number(missed, late, late_url, "red"),
             _number(needing, waiting, orders_link(needs="somebody", o="since"), "amber"),
+            *self._late(),
             *(Number(row.words, 1, "", "amber") for row in self.expiring),
+            self.asked,
             _number(unseen, conflicts.number, conflicts.url, "amber"),
             self.notices,
         ]
+
+    def _late(self) -> list[Number]:
+        if self.over_time is None:
+            return []
+        number, tone = self.over_time.number, "red" if self.over_time.very else "amber"
+        text = ngettext("%(n)d order over time", "%(n)d orders over time", number)
+        return [_number(text, number, self.over_time.url, tone)]
 
 
 def _number(text: str, number: int, url: str, tone: str) -> Number:
@@ -157,8 +180,8 @@ def _number(text: str, number: int, url: str, tone: str) -> Number:
 def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = ()) -> Dashboard:
     """Makes the dashboard for a user.
 
-    It takes at most seven queries, besides those for the user's rights and scope, one more for each paused partner, and
-    one where a step is due.
+    It takes at most nine queries, besides those for the user's rights and scope, one more for each paused partner, one
+    where a step is due, one with FOUR_EYES, one for whoever keeps the contacts, and two for whoever may own something.
     """
     today = timezone.localdate(now)
     facts = Facts(now, user=user, asks=_asks(user))
@@ -171,11 +194,17 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
         rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
         page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
         page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)
+        page.over_time = late_of(figures.late(user, now=now))
+    if user.has_perm(OWN):
+        page.mine = mine_of(user, now=now)
     _fill_waiting(page, user, facts)
+    if acts_asked() and user.has_perm("orders.view_askedact"):
+        page.asked = _asked_of(user, now)
     if user.has_perm("orders.view_incident"):
-        page.incidents = facts.incidents
+        page.incidents = sorted(facts.incidents, key=sleeps)  # those that sleep come last, and count all the same
         for incident in page.incidents:
             incident.what = title_of(incident.code, incident.words)
+            incident.asleep = asleep_words(incident) if sleeps(incident) else ""
             incident.partner_word = PARTNER_NAMES.get(incident.partner, incident.partner)
             incident.page = reverse("admin:orders_incident_change", args=[incident.pk])
             incident.url = listing("orders_affectedorder", incident=incident.pk, stopped="yes")
@@ -190,7 +219,28 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     if user.has_perm("integrations.view_heartbeat"):
         page.worker = worker_of(facts)
         page.expiring = expiring_here(now=now)
+    if user.has_perm("notifications.add_contact"):
+        page.without_sa = places_without_sa(attributions_of(user))
     return page
+
+
+def _asked_of(user, now: datetime.datetime) -> Number | None:
+    """What colleagues asked for, and this person may confirm."""
+    number = waiting_for(user, now=now).count()
+    text = ngettext("%(n)d act waits for your confirmation", "%(n)d acts wait for your confirmation", number)
+    if not number:
+        return None
+    return _number(text, number, listing("orders_askedact", state__exact="asked", mine="confirm"), "amber")
+
+
+BOARD = Figures(lambda: [newest(Heartbeat.objects.all(), "seen_at"), Counted(Breaker.objects.exclude(opened_at=None))])
+
+
+def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
+    """By what the dashboard moves: what the desk does, whose calls wait, and whether a worker lives."""
+    marks = BOARD(user_id)
+    seen_at, shut = marks.own
+    return Marks(marks.desk, (shut, bool(seen_at) and is_alive((now - seen_at).total_seconds())), marks.busy)
 
 
 def _asks(user) -> list[str]:
@@ -220,6 +270,6 @@ def _fill_waiting(page: Dashboard, user, facts: Facts) -> None:
     if Waits.NOTICES in facts.asks:
         number = facts.notices_given_up
         text = ngettext("%(n)d notice to staff did not go out", "%(n)d notices to staff did not go out", number)
-        page.notices = _number(text, number, listing("notifications_notice", state__exact="failed"), "amber")
+        page.notices = _number(text, number, listing("notifications_mail", state="failed", kind="staff"), "amber")
     if user.has_perm("orders.view_conflict"):
         page.conflicts = waiting_of(facts.group(Waits.CONFLICTS), [], listing("orders_conflict", seen="no"))

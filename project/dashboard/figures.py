@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from orders.admin.order_list import overdue
 from orders.lists.filters import DAY
-from orders.lists.scope import limit
+from orders.lists.scope import by_number, limit
 from orders.local_time import midnight
-from orders.models import AffectedOrder, Order
+from orders.models import AffectedOrder, Conflict, Order
 from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, differs, open_differences
+from orders.queries.overtime import LateCount, count_late, time_limits
 from orders.queries.shapes import trials_ending
 from orders.services.incidents import PARTNER_PAUSED
 from project.observability.facts import ALL, Waits
@@ -70,6 +71,15 @@ def waiting_orders(user) -> list[tuple]:
     rows = [_first_rows(what, part) for what, part in parts]
     found = list(rows[0].union(*rows[1:], all=True)) if rows else []
     return sorted(found, key=lambda row: (not row[4], row[5] is None, row[5], row[1]))
+
+
+def late(user, *, now: datetime.datetime) -> list[LateCount]:
+    """What is late, by attribution. Two queries."""
+    orders = limit(Order.objects.all(), user, "attribution")
+    conflicts = (
+        by_number(Conflict.objects.all(), user) if user.has_perm("orders.view_conflict") else Conflict.objects.none()
+    )
+    return count_late(time_limits(), now=now, orders=orders, conflicts=conflicts)
 
 
 def _first_rows(what: str, rows: QuerySet) -> QuerySet:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from orders.lists.chips import TONES
 from orders.models import Order
+from orders.queries.overtime import LateCount
 from project.dashboard.figures import STOPPED
 from project.observability.facts import Group
 
@@ -92,6 +93,49 @@ def waiting_of(group: Group, named: list[tuple], url: str) -> Waiting:
         if kind == group.what
     ]
     return Waiting(group.number, group.since, url, rows)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The late orders of an attribution. `very`: how many of them are far over time."""
+
+    name: str
+    number: int
+    url: str
+    very: int
+    very_url: str
+
+
+@dataclass(frozen=True)
+class Late:
+    """What is late: orders by attribution, most first; and conflicts."""
+
+    places: list[Place]
+    conflicts: Number
+
+    @property
+    def number(self) -> int:
+        return sum(place.number for place in self.places)
+
+    @property
+    def very(self) -> int:
+        return sum(place.very for place in self.places)
+
+    @property
+    def url(self) -> str:
+        return orders_link(overtime="yes")
+
+
+def late_of(rows: list[LateCount]) -> Late:
+    number = sum(row.number for row in rows if row.of_conflicts)
+    conflicts = Number(_("Conflicts over time"), number, listing("orders_conflict", overtime="yes"), "amber")
+    return Late([_place(row) for row in rows if not row.of_conflicts], conflicts)
+
+
+def _place(row: LateCount) -> Place:
+    here = {"attribution__letters__exact": row.letters} if row.letters else {"attribution__isnull": "True"}
+    urls = [orders_link(overtime=word, **here) for word in ("yes", "very")]
+    return Place(row.name or _("without attribution"), row.number, urls[0], row.very, urls[1])
 
 
 def listing(model: str, **filters) -> str:

@@ -3,10 +3,14 @@
 import contextlib
 import datetime
 import os
+import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import django
 from django.conf import settings
@@ -17,11 +21,13 @@ from django.utils import timezone
 from orders.models import OrderEvent
 from orders.services.order_writes import add_event
 from orders.services.restores import present_timeline
-from project.database import manifest, postgres
+from project.database import age, manifest, postgres
 from project.database.errors import BackupError
+from project.database.programs import CHUNK
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
+ARCHIVE = f"{ATTACHMENTS}.tar{age.SUFFIX}"  # in place of the folder: names of files hold numbers of orders
 PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
@@ -32,16 +38,25 @@ def backup(
     """Makes a backup in a new or empty folder while the desk runs. Returns the manifest. Raises BackupError.
 
     The database is copied before the files, since files arrive before the orders that name them. Only the owner can
-    read the folder, since it holds personal data.
+    read the folder, since it holds personal data. With BACKUP_RECIPIENT all but the manifest is encrypted to it.
     """
     _check(folder)
+    recipient = settings.BACKUP_RECIPIENT
+    if recipient and (why := age.problem()):
+        raise BackupError(f"BACKUP_RECIPIENT: {why}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     row = present_timeline()
     if row is None:
         raise BackupError("the database has no name: run migrate first")
     copied = _copy_sqlite(folder) if connection.vendor == "sqlite" else _copy_postgres(folder)
-    files = {copied["file"]: manifest.measure(folder / copied["file"]), **_copy_attachments(folder, on_progress)}
+    if recipient:
+        number = _encrypt_attachments(folder, on_progress)
+        files = {name: manifest.measure(folder / name) for name in (copied["file"], ARCHIVE)}
+    else:
+        files = _copy_attachments(folder, on_progress)
+        number = len(files)
+        files[copied["file"]] = manifest.measure(folder / copied["file"])
     facts = {
         "made_at": timezone.localtime(now).isoformat(timespec="seconds"),
         "machine": socket.gethostname(),
@@ -50,7 +65,9 @@ def backup(
         "django": django.get_version(),
         "migrations": _migrations(),
         **copied,
+        "attachments": number,
         "files": files,
+        **({"recipient": recipient} if recipient else {}),
     }
     manifest.write(folder, facts)
     add_event(None, "backed_up", by=by, now=now, **backup_facts(folder, facts))
@@ -85,23 +102,51 @@ def _check(folder: Path) -> None:
 def _copy_sqlite(folder: Path) -> dict:
     """Copies the database with SQLite's backup API, which works while it is in use. Then checks the copy."""
     connection.ensure_connection()
+    if settings.BACKUP_RECIPIENT:
+        name = SQLITE + age.SUFFIX
+        with unnamed_sqlite(folder) as (file, copy, reader):
+            connection.connection.backup(copy)
+            file.seek(18)
+            file.write(b"\1\1")  # the format's versions, from 2: a single file, without -wal and -shm
+            file.flush()
+            facts = _read_sqlite(reader)
+            file.seek(0)
+            with age.encrypted(folder / name) as target:
+                shutil.copyfileobj(file, target, CHUNK)
+        return {"file": name, **facts}
     with contextlib.closing(sqlite3.connect(folder / SQLITE)) as copy:
         connection.connection.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # a single file, without -wal and -shm
-        said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
-        if said != ["ok"]:
-            raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
-        tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        ours = [name for name in tables if not name.startswith("sqlite_")]
-        counts = {name: _value(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours}
-        newest = _value(copy, NEWEST)
+        facts = _read_sqlite(copy)
     _sync(folder / SQLITE)
+    return {"file": SQLITE, **facts}
+
+
+@contextlib.contextmanager
+def unnamed_sqlite(folder: Path) -> Iterator[tuple[IO[bytes], sqlite3.Connection, sqlite3.Connection]]:
+    """An SQLite file without a name, which is gone as soon as this process is, even if it is killed.
+
+    Gives the file, a connection that fills it, and one that reads it afterwards.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        connections = [sqlite3.connect(file.name) for _ in range(2)]
+        os.unlink(file.name)
+        with contextlib.closing(connections[0]) as copy, contextlib.closing(connections[1]) as reader:
+            copy.execute("PRAGMA journal_mode = OFF")  # a journal would have a name
+            yield file, copy, reader
+
+
+def _read_sqlite(copy: sqlite3.Connection) -> dict:
+    said = [row[0] for row in copy.execute("PRAGMA integrity_check")]
+    if said != ["ok"]:
+        raise BackupError(f"the copy is damaged: {'; '.join(said)[:300]}")
+    tables = [row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    ours = [name for name in tables if not name.startswith("sqlite_")]
     return {
         "vendor": "sqlite",
         "server": sqlite3.sqlite_version,
-        "file": SQLITE,
-        "newest_event": newest or 0,
-        "counts": counts,
+        "newest_event": _value(copy, NEWEST) or 0,
+        "counts": {name: _value(copy, f'SELECT COUNT(*) FROM "{name}"') for name in ours},
     }
 
 
@@ -123,15 +168,22 @@ def _copy_postgres(folder: Path) -> dict:
             counts[table] = cursor.fetchone()[0]
         cursor.execute(NEWEST)
         newest = cursor.fetchone()[0] or 0
-        postgres.dump(folder / POSTGRES, snapshot=snapshot)
-    found = postgres.count_rows(folder / POSTGRES)
+        if settings.BACKUP_RECIPIENT:
+            name = POSTGRES + age.SUFFIX
+            with age.encrypted(folder / name) as target:
+                found = postgres.dump_into(target, snapshot=snapshot)
+        else:
+            name = POSTGRES
+            postgres.dump(folder / name, snapshot=snapshot)
+    if not settings.BACKUP_RECIPIENT:
+        found = postgres.count_rows(folder / name)
+        _sync(folder / name)
     if wrong := sorted(name for name in counts if found.get(name) != counts[name]):
         raise BackupError(f"the dump does not hold what the database does: {', '.join(wrong)[:300]}")
-    _sync(folder / POSTGRES)
     return {
         "vendor": "postgresql",
         "server": postgres.server_major(),
-        "file": POSTGRES,
+        "file": name,
         "newest_event": newest,
         "counts": counts,
     }
@@ -143,17 +195,34 @@ def _sync(file: Path) -> None:
 
 
 def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> dict:
-    """Copies regular files only, since a link may point anywhere. Skips files that disappear meanwhile."""
-    copied, root = {}, settings.ATTACHMENT_DIR
+    return {name: manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
+
+
+def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> int:
+    """Writes all files into one encrypted archive. Returns how many."""
+    number = 0
+    with age.encrypted(folder / ARCHIVE) as target, tarfile.open(fileobj=target, mode="w|") as archive:
+        for name, file in _attachments(on_progress):
+            member = tarfile.TarInfo(name)
+            member.size = os.fstat(file.fileno()).st_size
+            archive.addfile(member, file)
+            number += 1
+    return number
+
+
+def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:
+    """The name in the backup of each file, and the open file. Regular files only, since a link may point anywhere.
+
+    Skips files that disappear meanwhile.
+    """
+    root = settings.ATTACHMENT_DIR
     found = sorted(root.rglob("*")) if root.is_dir() else []
-    for done, file in enumerate(found, 1):
+    for done, path in enumerate(found, 1):
         on_progress(done, len(found))
-        if file.is_symlink() or not file.is_file():
+        if path.is_symlink() or not path.is_file():
             continue
-        name = f"{ATTACHMENTS}/{file.relative_to(root).as_posix()}"
-        with contextlib.suppress(FileNotFoundError):
-            copied[name] = manifest.copy_file(file, folder / name)
-    return copied
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            yield f"{ATTACHMENTS}/{path.relative_to(root).as_posix()}", file
 
 
 def _migrations() -> dict[str, str]:

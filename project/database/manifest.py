@@ -3,23 +3,24 @@
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
+from typing import IO
 
 from orders.disk import sync_folder
 from project.database.errors import BackupError
+from project.database.programs import CHUNK
 
 NAME = "manifest.json"
-FORMAT = 1
+PLAIN, ENCRYPTED = 1, 2  # formats; 1.6.0 and older know the first alone
 NEEDED = {"format", "made_at", "vendor", "file", "database", "newest_event", "counts", "files"}
-CHUNK = 1024 * 1024
 
 
-def copy_file(source: Path, target: Path) -> dict:
+def copy_file(source: IO[bytes], target: Path) -> dict:
     """Copies a file and writes it to disk for good. Returns `{"bytes", "sha256"}` of the copied bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(source, "rb") as read, open(target, "wb") as write:
-        while part := read.read(CHUNK):
-            write.write(part)
+    with open(target, "wb") as write:
+        shutil.copyfileobj(source, write, CHUNK)
         write.flush()
         os.fsync(write.fileno())
     return measure(target)
@@ -34,7 +35,7 @@ def write(folder: Path, facts: dict) -> None:
     """Writes the manifest as the last file, which completes the backup."""
     part = folder / f".{NAME}"
     with open(part, "w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT, **facts}, file, ensure_ascii=False, indent=2)
+        json.dump({"format": ENCRYPTED if "recipient" in facts else PLAIN, **facts}, file, ensure_ascii=False, indent=2)
         file.flush()
         os.fsync(file.fileno())
     part.rename(folder / NAME)
@@ -46,8 +47,7 @@ def read(folder: Path) -> dict:
     facts = _parse(folder)
     for name, known in facts["files"].items():
         file = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise BackupError(f"{folder / NAME}: {name!r} leads out of the backup")
+        refuse_outside(name)
         if not file.is_file():
             raise BackupError(f"the backup is not whole: {name} is missing")
         if measure(file) != known:
@@ -55,6 +55,11 @@ def read(folder: Path) -> dict:
     if facts["file"] not in facts["files"]:
         raise BackupError(f"{folder / NAME} names no database")
     return facts
+
+
+def refuse_outside(name: str) -> None:
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise BackupError(f"{name!r} leads out of the backup")
 
 
 def _parse(folder: Path) -> dict:
@@ -67,6 +72,6 @@ def _parse(folder: Path) -> dict:
         raise BackupError(f"{folder / NAME} can't be read: {error}") from error
     if not isinstance(facts, dict) or not facts.keys() >= NEEDED or not isinstance(facts["files"], dict):
         raise BackupError(f"{folder / NAME} is no manifest of a backup")
-    if facts["format"] != FORMAT:
-        raise BackupError(f"{folder / NAME} is of format {facts['format']}, this version reads {FORMAT}")
+    if facts["format"] not in (PLAIN, ENCRYPTED):
+        raise BackupError(f"{folder / NAME} is of format {facts['format']}, this version reads {PLAIN} and {ENCRYPTED}")
     return facts

@@ -5,15 +5,17 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import IO, Any
 
 from django.db import connection
 
-from integrations.database_deadline import error_line
 from project.database.errors import BackupError
+from project.database.programs import CHUNK, running
 
-MAX_SAID = 500  # characters of a program's output
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {
     "dbname": "PGDATABASE",
@@ -36,29 +38,55 @@ COPY = re.compile(rb'^COPY (?:\w+|"[^"]+")\.("?)([^ "]+)\1 ')
 
 def dump(file: Path, *, snapshot: str) -> None:
     """Writes a dump in the custom format, from an exported snapshot. Raises BackupError."""
-    options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={file}"]
-    _run("pg_dump", *options)
+    with _dumping(snapshot, f"--file={file}"):
+        pass
 
 
-def put_back(file: Path) -> None:
+def dump_into(target: IO[bytes], *, snapshot: str) -> dict[str, int]:
+    """Writes a dump into a stream. Returns its `{table: rows}`: pg_restore reads all of it too. Raises BackupError."""
+    with (
+        ThreadPoolExecutor(1) as pool,
+        _dumping(snapshot, stdout=subprocess.PIPE) as source,
+        _reading(stdin=subprocess.PIPE) as reader,
+    ):
+        copying = pool.submit(_copy, source.stdout, target, reader.stdin)
+        counts = _count(reader.stdout)
+        copying.result()
+    return counts
+
+
+def put_back(dump: IO[bytes]) -> None:
     """Puts a dump into the settings' database, completely or not at all. Raises BackupError."""
     options = ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]
     database = connection.get_connection_params()["dbname"]
-    _run("pg_restore", *options, f"--dbname={database}", str(file))
+    with _connected("pg_restore", *options, f"--dbname={database}", stdin=dump):
+        pass
 
 
 def count_rows(file: Path) -> dict[str, int]:
     """`{table: rows}` of a dump. Reads all of its data. Raises BackupError."""
-    command = [_program("pg_restore"), "--data-only", "--file=-", str(file)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    counts = _count(process.stdout)
-    error = process.stderr.read().decode(errors="replace")
-    if process.wait():
-        raise BackupError(f"the dump can't be read: {error_line(error)[:MAX_SAID]}")
-    return counts
+    with _reading(str(file)) as reader:
+        return _count(reader.stdout)
 
 
-def _count(lines: Iterator[bytes]) -> dict[str, int]:
+def _dumping(snapshot: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    given = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", *options]
+    return _connected("pg_dump", *given, **streams)
+
+
+def _reading(*file: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return running(_program("pg_restore"), "--data-only", "--file=-", *file, stdout=subprocess.PIPE, **streams)
+
+
+def _copy(source: IO[bytes], target: IO[bytes], reader: IO[bytes]) -> None:
+    """Copies into both streams. Closes the reader's, even after a failure: it would wait for ever."""
+    with reader:
+        while part := source.read(CHUNK):
+            target.write(part)
+            reader.write(part)
+
+
+def _count(lines: Iterable[bytes]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     table = ""
     for line in lines:
@@ -94,14 +122,10 @@ def _major_of(path: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _run(name: str, *options: str) -> None:
-    """Runs a program. Secrets go into the environment, since everybody on the machine can read a command line."""
+def _connected(name: str, *options: str, **streams: Any) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A program at the database. Secrets go into the environment: everybody on the machine can read a command line."""
     params = connection.get_connection_params()
     named = {
         VARIABLES[key]: str(value) for key, value in params.items() if key in VARIABLES and value not in (None, "")
     }
-    ended = subprocess.run(
-        [_program(name), "--no-password", *options], env=os.environ | named, capture_output=True, text=True, check=False
-    )
-    if ended.returncode:
-        raise BackupError(f"{name}: {error_line(ended.stderr)[:MAX_SAID]}")
+    return running(_program(name), "--no-password", *options, env=os.environ | named, **streams)

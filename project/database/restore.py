@@ -2,12 +2,17 @@
 
 import contextlib
 import datetime
+import hashlib
+import itertools
 import os
+import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.db import connection
@@ -16,9 +21,10 @@ from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
 from orders.services.entered_numbers import merge_numbers, numbers_file
 from orders.services.order_writes import add_event
-from project.database import manifest, postgres
-from project.database.backup import ATTACHMENTS, PUT_BACK, backup_facts
+from project.database import age, manifest, postgres
+from project.database.backup import ARCHIVE, ATTACHMENTS, PUT_BACK, backup_facts, unnamed_sqlite
 from project.database.errors import BackupError
+from project.database.programs import CHUNK
 
 
 @dataclass
@@ -30,27 +36,54 @@ class Restored:
     kept: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Source:
+    """A backup's folder. `identity`: the file with the private key, of an encrypted backup alone."""
+
+    folder: Path
+    facts: dict
+    identity: Path | None
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[IO[bytes]]:
+        """A file of the backup, decrypted if the backup is encrypted. Raises BackupError."""
+        if self.identity:
+            with age.decrypted(self.folder / name, identity=self.identity, recipient=self.facts["recipient"]) as file:
+                yield file
+        else:
+            with open(self.folder / name, "rb") as file:
+                yield file
+
+
 def restore(
-    folder: Path, *, by: str, now: datetime.datetime, on_progress: Callable[[int, int], None] = lambda done, total: None
+    folder: Path,
+    *,
+    by: str,
+    now: datetime.datetime,
+    identity: Path | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Restored:
     """Verifies a backup, then puts it into an empty database. Raises BackupError.
 
     The database counts as restored before anybody can use it. For this, the mark of this machine is raised first, and
-    the row is written last.
+    the row is written last. `identity`: the file with the private key, which an encrypted backup needs.
     """
     facts = manifest.read(folder)
     _check(facts)
-    done = Restored(facts)
-    _put_attachments_back(folder, done, on_progress)
+    if "recipient" in facts and not identity:
+        raise BackupError(f"it is encrypted to {facts['recipient']}: name the file of its private key by --identity")
+    source, done = Source(folder, facts, identity if "recipient" in facts else None), Restored(facts)
+    _put_attachments_back(source, done, on_progress)
     try:
         raise_mark(facts["database"], facts["newest_event"] + 1)
     except OSError as error:
         raise BackupError(f"STATE_DIR can't be written: {error}") from error
     if facts["vendor"] == "sqlite":
-        _put_sqlite_back(folder / facts["file"])
+        _put_sqlite_back(source)
     else:
         connection.close()
-        postgres.put_back(folder / facts["file"])
+        with source.opened(facts["file"]) as dump:
+            postgres.put_back(dump)
     connection.close()
     if wrong := [name for name, number in facts["counts"].items() if _count(name, facts["newest_event"]) != number]:
         raise BackupError(f"what was put back is not what the backup holds: {', '.join(wrong)[:300]}")
@@ -69,31 +102,54 @@ def _check(facts: dict) -> None:
         raise BackupError(f"the database is not empty: it has {len(tables)} tables; restore into a new one")
 
 
-def _put_attachments_back(folder: Path, done: Restored, on_progress: Callable[[int, int], None]) -> None:
-    """Puts attachments back. Existing files stay: BBOSS may have sent a better file since the backup.
+def _put_attachments_back(source: Source, done: Restored, on_progress: Callable[[int, int], None]) -> None:
+    files = source.facts["files"]
+    names = [name for name in files if name.startswith(f"{ATTACHMENTS}/")]
+    total, numbers = source.facts.get("attachments", len(names)), itertools.count(1)
+
+    def put(name: str, file: IO[bytes]) -> None:
+        on_progress(next(numbers), total)
+        _put_attachment_back(settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/"), file, done)
+
+    for name in names:
+        with source.opened(name) as file:
+            put(name, file)
+    if ARCHIVE in files:
+        with source.opened(ARCHIVE) as archive, tarfile.open(fileobj=archive, mode="r|") as members:
+            for member in members:
+                manifest.refuse_outside(member.name)
+                if content := members.extractfile(member):
+                    put(member.name, content)
+
+
+def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
+    """Puts an attachment back. An existing file stays: BBOSS may have sent a better one since the backup.
 
     The file of numbers that staff entered keeps its lines and gets those that it lacks.
     """
-    files = done.facts["files"]
-    for number, (name, known) in enumerate(files.items(), 1):
-        on_progress(number, len(files))
-        if not name.startswith(f"{ATTACHMENTS}/"):
-            continue
-        target = settings.ATTACHMENT_DIR / name.removeprefix(f"{ATTACHMENTS}/")
-        if target == numbers_file():
-            done.files += bool(merge_numbers(folder / name))
-        elif not target.exists():
-            part = target.with_name(f".{target.name}.part")
-            manifest.copy_file(folder / name, part)
-            os.replace(part, target)
-            done.files += 1
-        elif manifest.measure(target) != known:
-            done.kept.append(target.name)
+    if target == numbers_file():
+        done.files += bool(merge_numbers(file.read()))
+    elif not target.exists():
+        part = target.with_name(f".{target.name}.part")
+        manifest.copy_file(file, part)
+        os.replace(part, target)
+        done.files += 1
+    elif manifest.measure(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
+        done.kept.append(target.name)
 
 
-def _put_sqlite_back(file: Path) -> None:
+def _put_sqlite_back(source: Source) -> None:
     connection.ensure_connection()
-    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+    path = source.folder / source.facts["file"]
+    if not source.identity:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            copy.backup(connection.connection)
+        return
+    beside = Path(connection.settings_dict["NAME"]).absolute().parent
+    with unnamed_sqlite(beside) as (file, _, copy):
+        with source.opened(path.name) as decrypted:
+            shutil.copyfileobj(decrypted, file, CHUNK)
+        file.flush()
         copy.backup(connection.connection)
 
 

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE, write_notices
-from orders.services.outbox.enqueue import wake_sender
+from notifications.mail_texts import LANGUAGE
+from orders.services.outbox.mails import write_notices
 from project.models import OpenAlarm
 from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.status_report import Reason, desk_status, reasons
@@ -37,7 +37,7 @@ def watch_alarms(*, now: datetime.datetime) -> None:
                 _mail("notice_alarm_over", known[key], "", now)
             known[key].delete()
         for key, reason in seen.items():
-            row = known.get(key) or OpenAlarm(name=reason.alarm, about=reason.about, opened_at=now)
+            row = known.get(key) or OpenAlarm(name=reason.alarm, about=reason.about, opened_at=reason.since or now)
             if row.mailed_at is None and (row.pk or ALARMS[row.name].severity == CRITICAL):
                 row.mailed_at = now
                 _mail("notice_alarm", row, reason.text, now)
@@ -63,4 +63,3 @@ def _mail(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
         }
     mails, path = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index")
     write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now)
-    wake_sender()

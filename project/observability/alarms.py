@@ -144,6 +144,7 @@ ALARMS = {
         _("The last backup is older than 30 hours, or none is known."),
         _("Make a backup by hand, then find out why none was made by itself."),
     ),
+    "AuditStuck": _as_incident(WARNING, "audit_stuck"),
     "DiskNearlyFull": Alarm(
         WARNING,
         _("A disk is nearly full."),

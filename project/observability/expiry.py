@@ -55,7 +55,7 @@ def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
 def bboss_tokens() -> Iterator[Expiry]:
     """All of them. One whose day can't be read is left out: `check` names it (desk.002)."""
     for place, token in enumerate(settings.BBOSS_ACCESS_TOKENS, 1):
-        if ends := token_expiry(token.strip()):
+        if ends := token_expiry(token):
             yield Expiry(BBOSS_TOKEN, str(place), ends)
 
 

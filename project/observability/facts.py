@@ -10,7 +10,7 @@ from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextFiel
 
 from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
-from notifications.models import Notice
+from notifications.models import TOLD_FOR, Mail, Notice
 from orders.lists.scope import attributions_of, by_number, is_unlimited, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
@@ -21,6 +21,7 @@ from orders.queries.stuck import is_stuck
 from orders.services.desk_incidents import failed_tasks, refused_calls
 from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring
+from project.trail_syslog import stuck_trail
 
 DUE, TRIED, SHUT = "due", "tried", "shut"
 ALL = Count("*")
@@ -91,14 +92,18 @@ class Facts:
         due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
         tried = steps.filter(superseded=False, tries_left__isnull=False)
         shut = Breaker.objects.filter(opened_at__isnull=False)
-        notices = Notice.objects.filter(next_try_at__isnull=False, attempts__gt=0)
+        notices = Notice.objects.filter(next_try_at__isnull=False, attempts__gt=0)  # of before 1.8.0
+        unlimited, mail = self.user is None or is_unlimited(self.user), Value(Channel.MAIL)
+        mails = self._seen(Mail.objects.open()) if unlimited else self._seen(Mail.objects.open().exclude(order=None))
         parts = [
             (DUE, F("channel"), steps, due, fine),
             (TRIED, F("channel"), tried, Min("frozen_at"), fine),
+            (DUE, mail, mails, due, fine),
+            (TRIED, mail, mails.filter(tries_left__isnull=False), Min("frozen_at"), fine),
             (SHUT, F("partner"), shut, Min("opened_at"), F("last_error")),
         ]
-        if self.user is None or is_unlimited(self.user):
-            parts.append((TRIED, Value(Channel.MAIL), notices, Min("written_at"), fine))
+        if unlimited:
+            parts.append((TRIED, mail, notices, Min("written_at"), fine))
         rows = [
             part.order_by()
             .annotate(what=Value(what), where=where)
@@ -128,8 +133,7 @@ class Facts:
     def oldest_retrying(self) -> dict[str, float]:
         """For each partner outside, for how many seconds its longest retried step has been tried without success, or 0.
 
-        It counts from the step's first attempt, also while the next one runs, and not during a pause. A notice to staff
-        counts as a step to the mail server, from when it was written.
+        It counts from the step's or mail's first attempt, also while the next one runs, and not during a pause.
         """
         since = {partner: self.backlog(partner, TRIED)[1] for partner in OUTSIDE}
         return dict.fromkeys(since, 0.0) | seconds_due(since, now=self.now)
@@ -143,6 +147,11 @@ class Facts:
     def failed_tasks(self) -> dict | None:
         """The newest error of ours in delivery, with how many there were. Two queries where there is one."""
         return failed_tasks(now=self.now)
+
+    @cached_property
+    def stuck_trail(self) -> dict | None:
+        """How many acts wait for AUDIT_SYSLOG that has taken nothing for long. One query, four where it is so."""
+        return stuck_trail(now=self.now)
 
     @cached_property
     def clocks(self) -> dict[str, float | None]:
@@ -171,7 +180,7 @@ class Facts:
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
         approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
         conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
-        notices, served = Notice.objects.given_up(self.now), differences.filter(UNBILLED)
+        old, served = Notice.objects.given_up(self.now), differences.filter(UNBILLED)
         parts = [
             (Waits.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never),
             (Waits.AWAITING, approval, nobody, nobody, ALL, Min("asked")),
@@ -179,7 +188,8 @@ class Facts:
             (Waits.DIFFERENCES, differences, nobody, nobody, ALL, Min("found_at")),
             (Waits.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
             (Waits.CONFLICTS, conflicts, nobody, nobody, ALL, Min("received_at")),
-            (Waits.NOTICES, notices, nobody, nobody, ALL, Min("written_at")),
+            (Waits.NOTICES, mails_given_up(self.now), nobody, nobody, ALL, Min("written_at")),
+            (Waits.NOTICES, old, nobody, nobody, ALL, Min("written_at")),  # of before 1.8.0
         ]
         rows = [
             part.order_by()
@@ -205,7 +215,8 @@ class Facts:
 
     @property
     def notices_given_up(self) -> int:
-        return self.group(Waits.NOTICES).number
+        self.group(Waits.NOTICES)
+        return sum(row.number for row in self.waiting if row.what == Waits.NOTICES)
 
     @property
     def difference_age(self) -> float:
@@ -214,6 +225,11 @@ class Facts:
 
     def _seconds_since(self, at: datetime.datetime | None) -> float | None:
         return None if at is None else (self.now - at).total_seconds()
+
+
+def mails_given_up(now: datetime.datetime) -> QuerySet[Mail]:
+    """The mails to staff of the last days that did not go out and nobody has sent again. Older ones are history."""
+    return Mail.objects.given_up().to_staff().filter(written_at__gte=now - TOLD_FOR)
 
 
 def is_alive(heartbeat_age: float | None) -> bool:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Value
 from django.utils import timezone
 from prometheus_client import (
     GC_COLLECTOR,
@@ -29,15 +29,16 @@ from prometheus_client.registry import Collector
 from integrations.counting import FOLDER, OTHER, CountedCollector
 from integrations.database_deadline import LOOK, Outage, database_deadline
 from integrations.models import ApiToken
+from notifications.models import Mail
 from orders.disk import locked, replace_file
 from orders.incident_causes import CAUSES
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.doubts import failed_steps, open_differences
+from orders.queries.doubts import failed_mails, failed_steps, open_differences
 from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import read_restore_state
-from orders.steps import GUARDED, OUTSIDE, Channel
+from orders.steps import OUTSIDE, Channel
 from project import __version__
 from project.database.backup import last_backup
 from project.observability.expiry import API_TOKEN, bboss_tokens, client_certificate, last_moment
@@ -121,8 +122,7 @@ class DeskCollector(Collector):
         text = "1 while the database counts as restored: nothing is taken in or sent"
         yield GaugeMetricFamily("desk_restored", text, value=int(read_restore_state().restored))
         yield _counted("desk_orders", "Orders", Order.objects.all(), state=Order.State.values)
-        text, channels = "Dispatches not finished yet", Dispatch.Channel.values
-        yield _counted("desk_dispatches", text, Dispatch.objects.open(), channel=channels, state=OPEN_STATES)
+        yield _dispatches()
         yield _incidents()
         text = "Differences with the big-data side, open"
         yield _counted("desk_open_differences", text, open_differences(), kind=Difference.Kind.values)
@@ -138,7 +138,7 @@ class DeskCollector(Collector):
         ages = {(partner,): age for partner, age in facts.oldest_retrying.items()}
         yield _family("desk_oldest_retrying_seconds", text, ["partner"], ages.items())
         text, down = "1 while a partner's calls wait for its breaker", {row.partner for row in facts.breakers}
-        yield _family("desk_breaker_open", text, ["partner"], (([name], int(name in down)) for name in GUARDED))
+        yield _family("desk_breaker_open", text, ["partner"], (([name], int(name in down)) for name in OUTSIDE))
         text = "1 while people hold a partner's calls back"
         held = {row.pause.partner for row in pauses_in_force(now=now)}
         yield _family("desk_paused", text, ["partner"], (([name], int(name in held)) for name in OUTSIDE))
@@ -150,9 +150,18 @@ class DeskCollector(Collector):
         given_up = facts.notices_given_up
         text = "Notices to staff of the last 7 days that did not go out"
         yield GaugeMetricFamily("desk_notices_given_up", text, value=given_up)
-        mails = failed_steps().filter(channel=Channel.MAIL).count()
+        mails = failed_steps().filter(channel=Channel.MAIL).count() + failed_mails().count()
         text = "Mails that did not go out: about orders, and notices to staff of the last 7 days"
         yield GaugeMetricFamily("desk_mails_given_up", text, value=given_up + mails)
+
+
+def _dispatches() -> Metric:
+    mails = Mail.objects.open().order_by().annotate(to=Value(Channel.MAIL)).values_list("to", "state")
+    rows = Dispatch.objects.open().order_by().values_list("channel", "state")
+    found = dict.fromkeys(itertools.product(Channel.values, OPEN_STATES), 0)
+    for channel, state, number in [*rows.annotate(number=Count("pk")), *mails.annotate(number=Count("pk"))]:
+        found[channel, state] += number
+    return _family("desk_dispatches", "Dispatches and mails not finished yet", ["channel", "state"], found.items())
 
 
 def _incidents() -> Metric:

@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from integrations.bboss.rate_limit import caller_address
 from integrations.counting import OTHER, count_inbound, count_login, count_page
 from integrations.outbound.formats import trace_of
+from orders.lists.open_pages import is_poll
 from orders.log_facts import log_facts
 from project.observability.logs import callers_outage
 
@@ -43,8 +45,9 @@ class RequestMiddleware:
         with log_facts(**about) as facts:
             response = self.get_response(request)
             seconds = round(time.monotonic() - began, 4)
-            count_request(request, response, seconds)
-            write_line(request, response, facts, seconds)
+            if not (response.status_code == 204 and is_poll(request)):  # open pages ask all day long
+                count_request(request, response, seconds)
+                write_line(request, response, facts, seconds)
         response["X-Request-Id"] = number
         return response
 
@@ -73,6 +76,8 @@ def count_request(request: HttpRequest, response: HttpResponse, seconds: float) 
         match = request.resolver_match
         count_page((match and match.view_name) or OTHER, seconds)
         if match and match.view_name == LOGIN and request.method == "POST":
+            if response.headers.get("Location") == reverse("admin:login_code"):
+                return  # that page counts how it ends
             outcomes = {302: "let_in", settings.AXES_HTTP_RESPONSE_CODE: "locked"}
             count_login("password", outcomes.get(response.status_code, "refused"))
 

@@ -12,6 +12,8 @@ from django_q.models import OrmQ
 
 from integrations.clocks import wrong_clocks
 from integrations.database_deadline import error_line
+from integrations.old_secrets import old_secrets
+from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
@@ -34,6 +36,7 @@ from project.observability.readiness import (
     why_unknown,
     write_try,
 )
+from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
@@ -54,7 +57,8 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
-        "failed_tasks": None, "clocks_ahead": None,
+        "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
+        "robots": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -87,8 +91,16 @@ def _told(facts: Facts) -> dict:
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
         "clocks_ahead": facts.clocks,
+        "stuck_trail": facts.stuck_trail,
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
+        "old_secrets": [
+            {"setting": row.setting, "number": row.number, "last_used": _moment(row.used_at) if row.used_at else None}
+            for row in old_secrets()
+        ],
+        "robots": [
+            row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
+        ],
     }
 
 
@@ -155,19 +167,20 @@ def _incidents(facts: Facts) -> dict:
 
 
 class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), and `about` which partner,
-    token or certificate it is."""
+    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
+    token or certificate it is, and since when where that is known."""
 
     alarm: str
     text: str
     about: str = ""
+    since: datetime.datetime | None = None
 
 
 def reasons(found: dict) -> list[Reason]:
     """What is wrong, worst first."""
     if found["database"]["missing_migrations"]:
         return [Reason("", MIGRATIONS_MISSING)]
-    down = {row["partner"]: row["error"] for row in found["breakers"]}
+    down = {row["partner"]: row for row in found["breakers"]}
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
@@ -191,8 +204,13 @@ def reasons(found: dict) -> list[Reason]:
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(
-            Reason("PartnerDown", f"the breaker of {name} is open: its calls wait (last error: {error})", name)
-            for name, error in sorted(down.items())
+            Reason(
+                "PartnerDown",
+                f"the breaker of {name} is open: its calls wait (last error: {row['error']})",
+                name,
+                datetime.datetime.fromisoformat(row["since"]),
+            )
+            for name, row in sorted(down.items())
         ),
         *(
             Reason("StepsLate", f"the oldest dispatch to {name} has been due for {age:.0f} s", name)
@@ -211,6 +229,7 @@ def reasons(found: dict) -> list[Reason]:
         Reason("", _number(incidents["open"], "incident is open", "incidents are open")),
         Reason("BooksDiffer", _number(found["differences"]["open"], "difference is open", "differences are open")),
         Reason("OrdersStuck", _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)")),
+        Reason("AuditStuck", _said(AUDIT_STUCK, found["stuck_trail"])),
         Reason(
             "MailGivenUp",
             _number(found["notices"]["given_up"], "notice to staff was given up", "notices to staff were given up"),

@@ -18,10 +18,25 @@ from orders.order_page import pause_words
 from orders.order_page.history import PARTNER_NAMES
 from orders.people import actor_of
 from project.dashboard.partners_and_worker import worker_of
+from project.manual.pages import STATES, page_about
 from project.observability.facts import Facts
 
 register = template.Library()
 register.simple_tag(ago, name="ago")
+
+
+@register.simple_tag(takes_context=True)
+def help_address(context) -> str:
+    """The manual's page about the page that is shown."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return reverse("admin:manual", args=[page_about(match.view_name if match else "").slug])
+
+
+@register.simple_tag
+def state_help(order) -> str:
+    """Where the manual says what this order's state means: of a held one, what it waits for."""
+    anchor = f"held-{order.held_because}" if order.held_because else f"order-{order.state}"
+    return f"{reverse('admin:manual', args=[STATES])}#{anchor}"
 
 
 @register.simple_tag

@@ -81,7 +81,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
 CHANGED = [
     (
         "orders/intake/decide.py",
-        "PlannedStep(Step.CANCEL_TRIAL), create, *bpm]",
+        "PlannedStep(Step.CANCEL_TRIAL), create, bpm]",
         "create, ",
         "create, PlannedStep(Step.TAKE_LICENCE), ",
     ),

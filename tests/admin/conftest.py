@@ -1,8 +1,11 @@
 """Staff in their roles, and what their pages hold."""
 
+import datetime
+
 import pytest
 from django.contrib.auth.models import Group
 
+from orders.queries import page_marks
 from tests import factories
 from tests.admin.orders import PERMISSIONS, held_there, looked, staff
 
@@ -33,3 +36,10 @@ def books(monkeypatch):
     """What the big-data side answers when asked."""
     monkeypatch.setattr("orders.books.client.fetch_records", held_there)
     monkeypatch.setattr("orders.books.client.compare_now", looked)
+
+
+@pytest.fixture
+def counted_each_time(monkeypatch):
+    """What needs somebody, which a process else counts at most every three seconds."""
+    monkeypatch.setattr(page_marks, "COUNTED_FOR", datetime.timedelta())
+    monkeypatch.setattr(page_marks, "COUNTED_EVERY", datetime.timedelta())

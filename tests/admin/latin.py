@@ -4,10 +4,11 @@ import re
 from html.parser import HTMLParser
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import models
 
 from approvals.models import ApprovalRecord
-from orders.models import TrailEntry
+from orders.models import OrderEvent
 
 LET_THROUGH = {
     "IBS": "the desk's name",
@@ -62,7 +63,7 @@ class Shown(HTMLParser):
             self.unseen.append(tag)
         given = dict(attributes)
         self.texts += [given[name] or "" for name in READ if name in given]
-        self.texts += [given.get("value") or ""] if given.get("type") == "submit" else []
+        self.texts += [given.get("value") or ""] if tag == "input" and given.get("type") == "submit" else []
 
     def handle_endtag(self, tag):
         if self.unseen and tag == self.unseen[-1]:
@@ -85,7 +86,7 @@ def english(answers: dict) -> dict:
 
 def fill_with_digits_and_chinese() -> None:
     """Fills all that people and partners write into rows; what the desk logs of a partner is English."""
-    for model in admin.site._registry.keys() - {ApprovalRecord, TrailEntry}:  # nobody can change one
+    for model in admin.site._registry.keys() - {ApprovalRecord, LogEntry, OrderEvent}:  # nobody can change one
         for row in model._base_manager.all():
             if values := _values(row):
                 model._base_manager.filter(pk=row.pk).update(**values)

@@ -22,9 +22,11 @@ PERMISSIONS = {
     "waive": "waive_finding",
     "attribute": "choose_attribution",
     "activate": "run_activation",
+    "move_start": "move_start",
     "call_off": "withdraw_order",
     "usage": "fetch_usage",
     "note": "add_note",
+    "push": "push_approval",
     "compensate": "compensate_order",
     "withdraw": "withdraw_order",
     "proceed": "proceed_order",
@@ -35,9 +37,14 @@ PERMISSIONS = {
     "fix": "fix_difference",
     "compare": "fix_difference",
     "accept": "accept_difference",
-    "decide": "decide_order",
+    "pass": "decide_order",
+    "reject": "decide_order",
 }
-ASKED = {"attribute": {"letters": "SH"}, "name_domains": {"domains": "n.example.com"}, "decide": {"record": "pass"}}
+ASKED = {
+    "attribute": {"letters": "SH"},
+    "name_domains": {"domains": "n.example.com"},
+    "move_start": {"day": "2033-10-10"},
+}
 """What a decision's form asks besides the reason."""
 
 
@@ -232,14 +239,38 @@ def scheduled(*, days):
     return order
 
 
+def billed_ahead(*, days):
+    """The same with its billing record."""
+    order = scheduled(days=days)
+    factories.BillingRecordFactory(order=order, state="live", create_time=order.start_at)
+    return order
+
+
+def before_the_trial_ends():
+    """An activation that starts in three days; its trial would run for a week."""
+    order = billed_ahead(days=3)
+    Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 7 * DAY)
+    return order
+
+
+def awaiting():
+    """A subsequent activation that BPM has had for three days."""
+    at = timezone.now() - 3 * DAY
+    order = planned(S.AWAITING_APPROVAL, first=False, state_since=at, bpm_process="P-7", attribution_id="BJ")
+    step(order, "start_bpm", done_at=at)
+    return order
+
+
 ALLOWED = {
     "resend": failed,
     "waive": held_for_files,
     "attribute": held_for_attribution,
     "activate": lambda: scheduled(days=-1),
     "call_off": lambda: scheduled(days=3),
+    "move_start": lambda: billed_ahead(days=3),
     "usage": lambda: factories.TrialFactory(planned_at=timezone.now()),
     "note": billed,
+    "push": awaiting,
     "compensate": billed,
     "withdraw": billed,
     "proceed": held_for_a_closed_trial,
@@ -250,7 +281,8 @@ ALLOWED = {
     "conflict": in_conflict,
     "fix": unbilled,
     "compare": billed,
-    "decide": billed,
+    "pass": billed,
+    "reject": billed,
 }
 NOT_ALLOWED = {
     "resend": billed,
@@ -258,7 +290,9 @@ NOT_ALLOWED = {
     "attribute": billed,
     "activate": lambda: scheduled(days=3),
     "call_off": lambda: scheduled(days=-1),
+    "move_start": lambda: scheduled(days=-1),
     "usage": billed,
+    "push": billed,
     "compensate": held_for_files,
     "withdraw": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
     "proceed": held_for_domains,
@@ -269,5 +303,8 @@ NOT_ALLOWED = {
     "conflict": billed,
     "fix": billed,
     "compare": lambda: factories.OrderFactory(kind="change", state=S.APPLIED, planned_at=timezone.now()),
-    "decide": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
+    **dict.fromkeys(
+        ("pass", "reject"),
+        lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
+    ),
 }

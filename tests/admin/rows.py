@@ -10,7 +10,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.signing import SignedPackage
 
 from integrations.models import Breaker, Heartbeat, LeaseLock
-from orders.models import BillingRecord, Province, ServiceType, Timeline
+from orders.models import BillingRecord, OrderEvent, Province, ServiceType, Timeline
 from project.models import FailedLogin
 from tests import factories as make
 
@@ -45,11 +45,13 @@ def of_order(order):
         "orders_conflict": make.ConflictFactory(order_number=order.number),
         "orders_acceptedcall": make.AcceptedCallFactory(order=order),
         "orders_difference": make.DifferenceFactory(order=order),
+        "orders_askedact": make.AskedActFactory(order=order),
         "orders_bulkitem": make.BulkItemFactory(target=order.pk),
         "approvals_approvalrecord": make.ApprovalRecordFactory(
             order=order, record_id=f"{order.pk}", node="1", operator="李四"
         ),
         "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
+        "notifications_mailrule": make.MailRuleFactory(attribution_id=order.attribution_id or "SH"),
         "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
     }
 
@@ -62,11 +64,12 @@ ALL_MAKERS = {
     "orders_savedview": lambda: make.SavedViewFactory(role=Group.objects.get(name="管理员")),
     "orders_bulkrun": make.BulkRunFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),
-    "orders_trailentry": make.TrailEntryFactory,
     "orders_trialupload": make.TrialUploadFactory,
     "orders_servicetype": lambda: ServiceType.objects.create(code=str(ServiceType.objects.count() + 1), cdn_type="x"),
     "orders_province": lambda: new_province(Province.objects.count()),
     "orders_pause": make.PauseFactory,
+    "orders_calendarday": make.CalendarDayFactory,
+    "orders_timelimit": make.TimeLimitFactory,
     "integrations_heartbeat": lambda: make.HeartbeatFactory(cluster=f"{Heartbeat.objects.count()}"),
     "integrations_leaselock": lambda: make.LeaseLockFactory(name=f"{LeaseLock.objects.count()}"),
     "integrations_breaker": lambda: make.BreakerFactory(partner=f"{Breaker.objects.count()}"),
@@ -84,6 +87,17 @@ ALL_MAKERS = {
     "django_q_failure": lambda: Failure.objects.get(pk=task(False).pk),
     "django_q_ormq": lambda: queued("1"),
 }
+
+
+def written(row, **values):
+    """The row with these values, without any checks. Of events and log entries, which the database never lets change, a
+    further row has them."""
+    model = type(row)
+    if model not in {OrderEvent, LogEntry}:
+        model._base_manager.filter(pk=row.pk).update(**values)
+        return row
+    same = {field.attname: getattr(row, field.attname) for field in model._meta.concrete_fields}
+    return model._base_manager.create(**same | {"id": None} | values)
 
 
 def new_row(name):

@@ -1,21 +1,26 @@
 """Accounts: what the page of a member of staff holds, and what it refuses."""
 
 import datetime
+import re
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from orders.lists.registration import Role
+from orders.admin.journal_values import entry_words
 from orders.models import Order
-from project.models import User
+from project.models import CompanyAccount, EmergencyAccount, User
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+NEW = {"sees": "all", "is_staff": "on"}  # what the form of a new account asks of each
 
 
 def page(user):
@@ -40,12 +45,43 @@ def numbers(client):
 
 
 def test_a_manager_notes_who_a_person_is(member):
-    manager, user, other = member("管理员"), factories.UserFactory(), factories.UserFactory()
-    noted = {"display_name": "王敏", "phone": "010-5550", "away_until": "2026-12-01", "deputy": str(other.pk)}
+    manager, user = member("管理员"), factories.UserFactory()
+    noted = {"display_name": "王敏", "phone": "010-5550"}
     assert manager.post(page(user), form(user, **noted)).status_code == 302
     user.refresh_from_db()
-    assert (str(user), user.phone, user.away_until) == ("王敏", "010-5550", datetime.date(2026, 12, 1))
-    assert user.deputy == other
+    assert (str(user), user.phone) == ("王敏", "010-5550")
+
+
+def test_the_list_says_how_each_logs_in_and_who_made_the_account(member, settings):
+    manager = member("管理员")
+    manager.person.display_name = "王敏"
+    manager.person.save()
+    add = {"username": "li", "display_name": "李明", "email": "li@example.com"} | NEW
+    assert manager.post(reverse("admin:project_user_add"), add).status_code == 302
+    li = User.objects.get(username="li")
+    li.set_password("Xuanwu-Lake-1368")
+    li.save()
+    factories.UserFactory(username="guest", password="!")
+    company = factories.UserFactory(username="zhao", given_by={"company": "2026-11-28T10:00:00+08:00"})
+    CompanyAccount.objects.create(user=company, issuer="x", subject="u-1")
+    keeper = User.objects.create_user("keeper", password="right")
+    EmergencyAccount.objects.create(user=keeper, marked_at=timezone.now())
+    listed = manager.get(reverse("admin:project_user_changelist"))
+    rows = {row.username: row for row in listed.context["cl"].result_list}
+    own = listed.context["cl"].model_admin
+    assert {
+        name: (str(own.way(rows[name])), str(own.maker(rows[name]))) for name in ("li", "guest", "zhao", "keeper")
+    } == {
+        "li": ("密码登录", "王敏"),
+        "guest": ("-", "-"),
+        "zhao": ("公司账号登录", "公司账号登录"),
+        "keeper": ("密码（应急账号）", "-"),
+    }
+    assert all(f">{words}</td>" in listed.text for words in ("密码登录", "王敏", "公司账号登录", "密码（应急账号）"))
+    shown = manager.get(page(rows["li"])).text
+    assert all(words in shown for words in ("王敏", "密码登录", "查看和结束会话"))
+    settings.PASSWORD_LOGIN = "emergency"
+    assert own.way(rows["li"]) == "-"
 
 
 @pytest.mark.parametrize("name, shown", [("", "wangmin"), ("王敏", "wangmin (王敏)")])
@@ -82,19 +118,13 @@ def test_attributions_without_the_limit_are_refused(member):
     assert not user.attributions.exists()
 
 
-def test_nobody_is_their_own_deputy(member):
-    manager, user = member("管理员"), factories.UserFactory()
-    response = manager.post(page(user), form(user, deputy=str(user.pk)))
-    assert errors(response) == {"deputy": ["代理人不能是本人。"]}
-
-
 def test_two_of_one_name_can_be_told_apart_where_a_deputy_is_chosen(member):
     manager, user = member("管理员"), factories.UserFactory(username="li")
     first, _second = (factories.UserFactory(username=name, display_name="王敏") for name in ("wang.min", "wang.min2"))
     query = {"app_label": "project", "model_name": "user", "field_name": "deputy", "term": "王敏"}
     offered = manager.get(reverse("admin:autocomplete"), query).json()["results"]
     assert {row["text"] for row in offered} == {"王敏（wang.min）", "王敏（wang.min2）"}
-    User.objects.filter(pk=user.pk).update(deputy=first)
+    User.objects.filter(pk=user.pk).update(deputy=first, away_until="2099-12-05")
     assert "王敏（wang.min）" in manager.get(page(user)).text
 
 
@@ -154,16 +184,7 @@ def test_a_user_name_and_the_day_of_an_account_stay(member, admin_client, superu
 
 
 def add(client, name):
-    return client.post(
-        reverse("admin:project_user_add"),
-        {
-            "username": name,
-            "display_name": "",
-            "usable_password": "true",
-            "password1": "Qiu-7-tian",
-            "password2": "Qiu-7-tian",
-        },
-    )
+    return client.post(reverse("admin:project_user_add"), {"username": name, "email": "li@example.com"} | NEW)
 
 
 def test_a_name_that_was_used_is_never_given_again(member):
@@ -189,13 +210,74 @@ def roles(*names):
     return [str(row.pk) for row in Group.objects.filter(name__in=names)]
 
 
-@pytest.mark.parametrize("role, given", [("审计员", True), ("管理员", True), ("审批主管", False), ("业务人员", False)])
-def test_only_who_has_all_rights_of_a_role_gives_it(member, role, given):
+@pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
+def test_an_administrator_gives_roles_without_having_their_rights(member, role):
     manager, user = member("管理员"), factories.UserFactory()
-    answer = manager.post(page(user), form(user, groups=roles(role)))
-    assert user.groups.filter(name=role).exists() == given
-    if not given:
-        assert errors(answer) == {"groups": [f"只有拥有某角色全部权限的人才能授予该角色：{role}"]}
+    assert manager.post(page(user), form(user, groups=roles(role))).status_code == 302
+    assert [given.name for given in user.groups.all()] == [role]
+
+
+def test_only_a_superuser_makes_a_second_person_of_somebody(member, admin_client):
+    manager, user = member("管理员"), factories.UserFactory()
+    answer = manager.post(page(user), form(user, groups=roles("业务人员", "审批主管")))
+    assert errors(answer) == {"groups": ["该角色只能由超级用户或公司账号登录授予：审批主管"]}
+    assert not user.groups.exists()
+    assert admin_client.post(page(user), form(user, groups=roles("审批主管"))).status_code == 302
+    assert [role.name for role in user.groups.all()] == ["审批主管"]
+    assert member("管理员").post(page(user), form(user, groups=roles("审批主管", "业务人员"))).status_code == 302
+    assert user.groups.count() == 2
+
+
+TWO_PEOPLE = "管理账号或接口令牌的人不能同时办理订单业务，请将这些角色分给不同的人。"
+ONLY_READS = "审计人员只能查看，不能同时拥有其他角色或修改权限。"
+
+
+@pytest.mark.parametrize("superuser", [False, True])
+@pytest.mark.parametrize(
+    "held, given, why",
+    [
+        (["管理员"], "业务人员", TWO_PEOPLE),
+        (["工程师"], "管理员", TWO_PEOPLE),
+        (["审计员"], "管理员", ONLY_READS),
+        (["业务人员"], "审计员", ONLY_READS),
+    ],
+)
+def test_nobody_gets_two_roles_that_must_stay_apart(member, admin_client, superuser, held, given, why):
+    user = factories.UserFactory()
+    user.groups.set(Group.objects.filter(name__in=held))
+    client = admin_client if superuser else member("管理员")
+    assert errors(client.post(page(user), form(user, groups=roles(*held, given)))) == {"groups": [why]}
+    assert [role.name for role in user.groups.all()] == held
+    assert client.post(page(user), form(user, groups=roles(given))).status_code == 302
+
+
+def test_what_an_account_has_from_before_it_keeps_until_one_is_taken(member):
+    manager, user = member("管理员"), factories.UserFactory()
+    user.groups.set(Group.objects.filter(name__in=["管理员", "业务人员"]))
+    both = form(user, groups=roles("管理员", "业务人员"), display_name="王敏")
+    assert manager.post(page(user), both).status_code == 302
+    user.refresh_from_db()
+    assert (user.display_name, user.groups.count()) == ("王敏", 2)
+    more = manager.post(page(user), form(user, groups=roles("管理员", "业务人员", "工程师")))
+    assert errors(more) == {"groups": [TWO_PEOPLE]}
+    assert manager.post(page(user), form(user, groups=roles("业务人员"))).status_code == 302
+
+
+def rights(*codenames):
+    return [str(row.pk) for row in Permission.objects.filter(codename__in=codenames)]
+
+
+def test_single_rights_and_a_site_s_own_roles_are_looked_at_too(admin_client):
+    own, user = Group.objects.create(name="客服"), factories.UserFactory()
+    own.permissions.set(Permission.objects.filter(codename__in=["view_order", "add_note"]))
+    user.groups.set(Group.objects.filter(name="管理员"))
+    assert errors(admin_client.post(page(user), form(user, groups=roles("管理员", "客服")))) == {"groups": [TWO_PEOPLE]}
+    single = form(user, groups=roles("管理员"), user_permissions=rights("withdraw_order"))
+    assert errors(admin_client.post(page(user), single)) == {"user_permissions": [TWO_PEOPLE]}
+    address = reverse("admin:auth_group_change", args=[own.pk])
+    answer = admin_client.post(address, {"name": "客服", "permissions": rights("add_note", "change_user")})
+    assert errors(answer) == {"permissions": [TWO_PEOPLE]}
+    assert own.permissions.count() == 2
 
 
 def test_a_role_that_the_account_has_stays_and_can_be_taken(member):
@@ -205,17 +287,123 @@ def test_a_role_that_the_account_has_stays_and_can_be_taken(member):
     assert [role.name for role in user.groups.all()] == ["业务人员"]
 
 
-def test_nobody_gives_a_role_to_themselves(member):
+@pytest.mark.parametrize("names", [["管理员", "审计员"], ["业务人员"], []])
+def test_nobody_changes_their_own_roles(member, names):
     manager = member("管理员")
-    answer = manager.post(page(manager.person), form(manager.person, groups=roles("管理员", "审计员")))
-    assert errors(answer) == {"groups": ["不能给自己的账号添加角色，须由他人操作。"]}
+    answer = manager.post(page(manager.person), form(manager.person, groups=roles(*names)))
+    assert errors(answer) == {"groups": ["不能增减自己账号的角色，须由他人操作。"]}
     assert [role.name for role in manager.person.groups.all()] == ["管理员"]
+    other = form(manager.person, groups=roles("管理员"), display_name="王敏")
+    assert manager.post(page(manager.person), other).status_code == 302
 
 
-def test_a_role_made_by_the_site_gives_nothing_beyond_itself(client):
+def test_a_superuser_may_and_the_journal_says_so(admin_client, admin_user):
+    given = form(admin_user, is_superuser="on", groups=roles("审批主管"))
+    assert admin_client.post(page(admin_user), given).status_code == 302
+    history = admin_client.get(reverse("admin:project_user_history", args=[admin_user.pk])).text
+    assert "角色：（空） → 审批主管" in history
+
+
+def test_a_role_made_by_the_site_that_manages_accounts_is_bound_too(client):
     helper, user = factories.UserFactory(), factories.UserFactory()
     helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
     client.force_login(helper)
-    for role in Role:
-        assert "groups" in errors(client.post(page(user), form(user, groups=roles(role))))
+    assert "groups" in errors(client.post(page(helper), form(helper, groups=roles("业务人员"))))
+    assert "groups" in errors(client.post(page(user), form(user, groups=roles("审批主管"))))
+    assert not helper.groups.exists()
     assert not user.groups.exists()
+
+
+def test_an_account_is_made_in_one_form(member):
+    manager = member("管理员")
+    form = manager.get(reverse("admin:project_user_add")).text
+    assert re.search(r'<input[^>]*name="is_staff"[^>]* checked', form)
+    person = {"username": "li.lei", "display_name": "李雷", "email": "li@example.com", "phone": "010-5550"}
+    given = person | {"groups": roles("业务人员"), "sees": "some", "attributions": ["BJ", "TJ"], "is_staff": "on"}
+    answer = manager.post(reverse("admin:project_user_add"), given)
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("admin:project_user_changelist"))
+    user = User.objects.get(username="li.lei")
+    assert (str(user), user.phone, user.is_staff, user.limited) == ("李雷", "010-5550", True, True)
+    assert [role.name for role in user.groups.all()] == ["业务人员"]
+    assert {row.letters for row in user.attributions.all()} == {"BJ", "TJ"}
+    assert str(manager.person.pk) in user.given_by
+    listed = manager.get(reverse("admin:project_user_changelist")).text
+    assert all(words in listed for words in ("李雷", "业务人员", "北京", "可登录"))
+
+
+@pytest.mark.parametrize(
+    "given, wrong",
+    [
+        ({}, "sees"),
+        ({"sees": "some"}, "attributions"),
+        ({"sees": "all", "attributions": ["BJ"]}, "sees"),
+        ({"sees": "all", "groups": ["审批主管"]}, "groups"),
+        ({"sees": "all", "groups": ["业务人员", "管理员"]}, "groups"),
+        ({"sees": "all", "display_name": "\u202e"}, "display_name"),
+    ],
+)
+def test_a_new_account_passes_all_guards(member, given, wrong):
+    given = {"username": "li.lei"} | given | ({"groups": roles(*given["groups"])} if "groups" in given else {})
+    assert list(errors(member("管理员").post(reverse("admin:project_user_add"), given))) == [wrong]
+    assert not User.objects.filter(username="li.lei").exists()
+
+
+def test_an_account_is_disabled_and_enabled_by_an_act(member, client):
+    manager, user = member("管理员"), factories.UserFactory(display_name="李雷")
+    other = Client()
+    other.force_login(user)
+    act = reverse("admin:project_user_standing", args=[user.pk])
+    assert f'href="{act}"' in manager.get(page(user)).text
+    asked = manager.get(act).text
+    assert all(words in asked for words in ("停用 李雷 的账号", "此人不能再登录。", "1 个打开的会话立即结束。"))
+    assert manager.post(act, {"active": "True"}).status_code == 302
+    user.refresh_from_db()
+    assert not user.is_active
+    assert other.get(reverse("admin:index")).status_code == 302
+    assert entry_words(LogEntry.objects.latest("pk")) == "已停用账号"
+    assert "已停用" in manager.get(reverse("admin:project_user_changelist")).text
+    manager.post(act, {"active": "True"})  # a page from before
+    assert not User.objects.get(pk=user.pk).is_active
+    manager.post(act, {})
+    assert User.objects.get(pk=user.pk).is_active
+    assert entry_words(LogEntry.objects.latest("pk")) == "已启用账号"
+
+
+def test_nobody_disables_themselves_a_superuser_or_the_last_account_for_an_emergency(member, admin_user, settings):
+    settings.PASSWORD_LOGIN = "emergency"
+    manager, keeper = member("管理员"), User.objects.create_user("keeper", password="right", is_staff=True)
+    EmergencyAccount.objects.create(user=keeper, marked_at=timezone.now())
+    for user, status in ((manager.person, 403), (admin_user, 403), (keeper, 409)):
+        act = reverse("admin:project_user_standing", args=[user.pk])
+        assert manager.post(act, {"active": "True"}).status_code == status
+        assert User.objects.get(pk=user.pk).is_active
+    assert member("业务人员").get(reverse("admin:project_user_standing", args=[keeper.pk])).status_code == 403
+    assert member("管理员").get(reverse("admin:project_user_standing", args=[10**6])).status_code == 404
+
+
+def test_the_list_says_who_is_locked_or_away(member):
+    manager, today = member("管理员"), timezone.localdate()
+    users = [factories.UserFactory() for _ in range(4)]
+    AccessAttempt.objects.create(
+        username=users[0].username, ip_address="10.0.0.1", failures_since_start=5, attempt_time=timezone.now()
+    )
+    User.objects.filter(pk=users[1].pk).update(away_until=today)
+    later = today + datetime.timedelta(days=3)
+    User.objects.filter(pk=users[2].pk).update(away_from=later, away_until=later)
+    User.objects.filter(pk=users[3].pk).update(is_staff=False)
+    listed = manager.get(reverse("admin:project_user_changelist")).context["cl"]
+    said = {row.pk: listed.model_admin.standing(row) for row in listed.result_list}
+    wanted = ["登录已锁定", f"离岗至 {today:%m-%d}", "可登录", "不可登录"]
+    assert all(words in said[user.pk] for user, words in zip(users, wanted, strict=True))
+
+
+@pytest.mark.parametrize("name", ["groups", "attributions", "user_permissions"])
+@pytest.mark.parametrize("value", ["9" * 30, "9" * 19, "x", "-1"])
+def test_a_choice_that_is_no_row_is_refused_by_its_field(admin_client, name, value):
+    user = factories.UserFactory()
+    page = reverse("admin:project_user_change", args=[user.pk])
+    form = admin_client.get(page).context["adminform"].form
+    sent = {key: "" if form[key].value() is None else form[key].value() for key in form.fields if key != "password"}
+    answer = admin_client.post(page, sent | {name: [value]})
+    assert answer.status_code == 200
+    assert set(answer.context["adminform"].form.errors) == {name}

@@ -75,7 +75,7 @@ def test_it_stands_in_the_menu_at_its_place_for_its_readers(member):
         sections = member(role).get(reverse("admin:index")).context["app_list"]
         money = next(one["models"] for one in sections if one["app_label"] == Section.MONEY)
         shown = ["Difference", *(["TrialShape"] if role in ENGINE_ROOM else []), "TrialUsage"]
-        assert [one["object_name"] for one in money][2:] == shown
+        assert [one["object_name"] for one in money][1:] == shown
 
 
 def test_the_roles_of_its_readers_have_the_right():

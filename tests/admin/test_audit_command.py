@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from tests import factories as make
+from tests.admin.orders import deciding
 from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +27,8 @@ def acts():
     make.OrderEventFactory(order=None, at=DAY + 3 * HOUR, actor="command:li", kind="pruned")
     make.TrailEntryFactory(at=DAY, actor="staff:li", account_id=li.pk, about="li", data={"way": "password"})
     make.TrailEntryFactory(at=DAY + 24 * HOUR, actor="", code="login_failed", about="li", address="10.0.0.9")
-    entry = LogEntry.objects.create(user=li, object_repr="x", action_flag=CHANGE, change_message="x")
-    LogEntry.objects.filter(pk=entry.pk).update(action_time=DAY + 4 * HOUR)
+    said = {"object_repr": "x", "change_message": "x"}
+    LogEntry.objects.create(user=li, action_flag=CHANGE, action_time=DAY + 4 * HOUR, **said)
 
 
 def printed(capsys, **options):
@@ -69,6 +70,20 @@ def test_all_of_it_the_oldest_first(acts, capsys):
 def test_a_part_of_it(acts, capsys, options, wanted):
     days = {name: datetime.date.fromisoformat(value) for name, value in options.items() if name in {"since", "until"}}
     assert kinds(printed(capsys, **options | days)) == wanted
+
+
+def test_what_somebody_did_on_a_page_says_from_where(member, capsys):
+    staff, order = member("业务人员"), make.OrderFactory()
+    sent = {"reason": "called", "seen": 0}
+    assert staff.post(deciding(order, "note"), sent, REMOTE_ADDR="192.0.2.7").status_code == 302
+    noted = [row for row in printed(capsys, order=order.number) if row["what"] == "note"]
+    assert [(row["who"], row["from"]) for row in noted] == [(f"staff:{staff.person.username}", "192.0.2.7")]
+
+
+def test_a_second_factor_that_a_colleague_reset_is_found_by_its_account(acts, capsys):
+    make.OrderEventFactory(order=None, at=DAY, actor="staff:li", kind="second_factor_reset", data={"account": "wu"})
+    make.UserFactory(username="wu")
+    assert kinds(printed(capsys, user="wu")) == ["second_factor_reset", "account_roles"]
 
 
 def test_one_line_each_for_people(acts, capsys):

@@ -3,14 +3,25 @@
 import datetime
 
 import pytest
+from django.contrib import admin
 from django.utils import timezone
+from django.utils.html import escape
 
+from orders.admin.pause import PauseAdmin
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.registration import LISTS
-from orders.models import BillingRecord, Dispatch, Order
+from orders.meanings import MEANINGS, meaning_of
+from orders.models import BillingRecord, Dispatch, Order, Pause, TimeLimit
+from project.accounts.standing import standing_chip
+from project.models import User
 
 NAMES = ["State", "Outcome", "Result"]
-WORDS = list(dict.fromkeys(getattr(model, name) for model in LISTS for name in NAMES if hasattr(model, name)))
+OF_OTHER_ROWS = {TimeLimit}  # says for which state of an order or message it is, and is in none itself
+WORDS = list(
+    dict.fromkeys(
+        getattr(model, name) for model in LISTS if model not in OF_OTHER_ROWS for name in NAMES if hasattr(model, name)
+    )
+)
 
 
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)
@@ -18,8 +29,36 @@ def test_every_state_has_one_of_six_tones(words):
     assert {TONES[word] for word in words} <= {"grey", "blue", "violet", "amber", "red", "green"}
 
 
-def test_a_chip_is_a_word():
-    assert chip(Order.State.FAILED) == f'<span class="chip chip-red">{Order.State.FAILED.label}</span>'
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: words.__qualname__)
+def test_the_chip_of_every_state_says_what_it_means(words):
+    """A state without a sentence would say all by its word, and none does."""
+    assert [word.name for word in words if not meaning_of(word)] == []
+    assert all(f'title="{escape(meaning_of(word))}"' in chip(word) for word in words)
+
+
+def test_a_chip_is_a_word_and_says_what_it_means():
+    words = MEANINGS[Order.State][Order.State.FAILED]
+    assert chip(Order.State.FAILED) == f'<span class="chip chip-red" title="{words}">{Order.State.FAILED.label}</span>'
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        User(is_active=False),
+        User(is_staff=False),
+        User(is_staff=True, away_until=datetime.date(2999, 1, 1)),
+        User(is_staff=True),
+    ],
+    ids=["disabled", "not staff", "away", "may log in"],
+)
+def test_an_accounts_chip_says_what_it_means(user):
+    assert ' title="' in standing_chip(user)
+
+
+@pytest.mark.parametrize("ended", [None, timezone.now() - datetime.timedelta(hours=1)], ids=["stands", "over"])
+def test_a_pauses_chip_says_what_it_means(ended):
+    row = Pause(partner="bpm", since=timezone.now() - datetime.timedelta(days=1), resumed_at=ended)
+    assert ' title="' in PauseAdmin(Pause, admin.site).pause_chip(row)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Each decision: who may take it and when. It needs a reason and an unchanged order, and leaves one event."""
 
+from unittest.mock import Mock
+
 import pytest
 from django.db import connection
 from django.urls import reverse
@@ -15,6 +17,7 @@ from tests.admin.orders import (
     NOT_ALLOWED,
     PERMISSIONS,
     acted_before,
+    before_the_trial_ends,
     billed,
     changes,
     deciding,
@@ -27,7 +30,7 @@ from tests.admin.orders import (
     staff,
     step,
 )
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 EVENTS = {
@@ -35,9 +38,11 @@ EVENTS = {
     "waive": "waived",
     "attribute": "attribution_chosen",
     "activate": "activation_run",
+    "move_start": "move_asked",
     "call_off": "withdrawn",
     "usage": "usage_asked",
     "note": "note",
+    "push": "pushed",
     "compensate": "compensated",
     "withdraw": "withdrawn",
     "proceed": "proceeded",
@@ -48,7 +53,8 @@ EVENTS = {
     "fix": "reconciliation_fix",
     "compare": "compared",
     "accept": "accepted",
-    "decide": "decided",
+    "pass": "decided",
+    "reject": "decided",
 }
 FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped"]
 """What else stands in the history, by the same person: what the act brought about."""
@@ -61,7 +67,7 @@ def test_every_decision_is_tried():
     }
 
 
-@pytest.mark.parametrize("key", sampled(DECISIONS, every=3))
+@parametrize_sampled("key", DECISIONS, every=3)
 def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_event(client, key):
     order = ALLOWED[key]()
     client.force_login(staff(PERMISSIONS[key], name="boss"))
@@ -71,7 +77,7 @@ def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_even
     assert answer.context["will"]
     assert 'name="reason"' in answer.content.decode()
     before = changes(order)
-    for reason in ("", "   "):
+    for reason in ("", "   ") if DECISIONS[key].form(order=order).fields["reason"].required else ():
         answer = client.post(deciding(order, key), filled(order, key, reason=reason))
         assert answer.status_code == 200
         assert answer.context["form"].errors["reason"]
@@ -85,7 +91,7 @@ def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_even
     assert order.events.filter(actor="staff:boss").exclude(kind__in=FOLLOWS).count() == 1
 
 
-@pytest.mark.parametrize("key", sampled(DECISIONS, every=3))
+@parametrize_sampled("key", DECISIONS, every=3)
 def test_others_neither_see_it_nor_may(client, key):
     order = ALLOWED[key]()
     others = {name for name in PERMISSIONS.values() if name != PERMISSIONS[key]}
@@ -98,7 +104,7 @@ def test_others_neither_see_it_nor_may(client, key):
     assert not order.events.exists()
 
 
-@pytest.mark.parametrize("key", sampled(NOT_ALLOWED, every=4))
+@parametrize_sampled("key", NOT_ALLOWED, every=4)
 def test_the_state_must_allow_it(boss, key):
     order = NOT_ALLOWED[key]()
     before, events = changes(order), order.events.count()
@@ -111,7 +117,7 @@ def test_the_state_must_allow_it(boss, key):
     assert (changes(order), order.events.count()) == (before, events)
 
 
-@pytest.mark.parametrize("key", sampled([key for key, row in DECISIONS.items() if row.guarded], every=4))
+@parametrize_sampled("key", [key for key, row in DECISIONS.items() if row.guarded], every=4)
 def test_a_changed_order_is_asked_about_again(boss, key):
     order = ALLOWED[key]()
     form = filled(order, key)
@@ -125,6 +131,49 @@ def test_a_changed_order_is_asked_about_again(boss, key):
     assert changes(order) == before
     again = filled(order, key, reason="还是要做", seen=answer.context["form"]["seen"].value())
     assert boss.post(deciding(order, key), again).status_code == 302
+
+
+def in_days(number):
+    return (timezone.localdate() + number * DAY).isoformat()
+
+
+def shown_without_service(answer, first, last):
+    return f"{in_days(first)} 至 {in_days(last)} 客户没有服务" in answer.text
+
+
+def test_days_without_service_are_named_before_a_start_day_is_moved(boss):
+    """The day is known once it is typed, so the page asks again; for another day with other words."""
+    order = before_the_trial_ends()
+    address, form = deciding(order, "move_start"), filled(order, "move_start", day=in_days(30))
+    first = boss.post(address, form)
+    assert (first.status_code, shown_without_service(first, 8, 29)) == (409, True)
+    assert 'value="' + in_days(30) in first.text
+    assert "客户经理要求" in first.text
+    assert not order.events.exists()
+    other = boss.post(address, form | {"day": in_days(40), "told": first.context["told"]})
+    assert (other.status_code, shown_without_service(other, 8, 39)) == (409, True)
+    Order.objects.filter(pk=order.trial_id).update(biz_end=timezone.localdate() + 6 * DAY)  # a change came
+    later = boss.post(address, form | {"day": in_days(40), "told": other.context["told"]})
+    assert (later.status_code, shown_without_service(later, 7, 39)) == (409, True)
+    assert not order.events.exists()
+    done = boss.post(address, form | {"day": in_days(40), "told": later.context["told"]})
+    assert (done.status_code, order.events.filter(kind="move_asked").count()) == (302, 1)
+
+
+@pytest.mark.parametrize("day", [0, 8])
+def test_a_day_that_the_trial_reaches_is_not_asked_about_again(boss, day):
+    order = before_the_trial_ends()
+    assert boss.post(deciding(order, "move_start"), filled(order, "move_start", day=in_days(day))).status_code == 302
+
+
+def test_a_changed_order_and_days_without_service_are_told_at_once(boss):
+    order = before_the_trial_ends()
+    form = filled(order, "move_start", day=in_days(30))
+    factories.OrderEventFactory(order=order, kind="note", actor="staff:li", data={"reason": "先别动"})
+    answer = boss.post(deciding(order, "move_start"), form)
+    assert ("先别动" in answer.text, shown_without_service(answer, 8, 29)) == (True, True)
+    again = form | {"seen": answer.context["form"]["seen"].value(), "told": answer.context["told"]}
+    assert boss.post(deciding(order, "move_start"), again).status_code == 302
 
 
 def test_the_second_of_two_is_told(boss):
@@ -242,9 +291,7 @@ def test_the_partner_is_asked_outside_any_transaction(boss, monkeypatch):
 
 
 def test_a_partner_that_does_not_answer_changes_nothing(boss, monkeypatch):
-    def silent(job_id):
-        raise BooksSilentError("no connection", code="refused")
-
+    silent = Mock(side_effect=BooksSilentError("no connection", code="refused"))
     monkeypatch.setattr("orders.books.client.fetch_records", silent)
     order = acted_before()
     before = changes(order)
@@ -280,19 +327,17 @@ def test_an_early_withdrawal_asks_no_choice(boss):
     assert "how" not in boss.get(deciding(billed(), "withdraw")).context["form"].fields
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "domains, told",
-    sampled(
-        [
-            ("*.example.com", "不允许使用通配符"),
-            ("localhost", "只有一级名称"),
-            ("10.1.2.3", "是 IP 地址，不是域名"),
-            ("a.example.com\nA.example.com", "重复"),
-            ("  ", "必填"),
-            (",", "必填"),
-        ],
-        every=3,
-    ),
+    [
+        ("*.example.com", "不允许使用通配符"),
+        ("localhost", "只有一级名称"),
+        ("10.1.2.3", "是 IP 地址，不是域名"),
+        ("a.example.com\nA.example.com", "重复"),
+        ("  ", "必填"),
+        (",", "必填"),
+    ],
+    every=3,
 )
 def test_a_name_that_can_t_be_ordered_is_told_in_words(boss, domains, told):
     order = ALLOWED["name_domains"]()
@@ -309,16 +354,28 @@ def test_domains_come_one_a_line_or_with_commas(boss):
     assert list(order.domains.values_list("name", flat=True)) == ["N.example.com", "b.例子.中国", "c.cn"]
 
 
-def test_one_of_bpm_s_records_or_a_word_is_made_to_count(boss):
+def test_one_of_bpm_s_records_or_a_lost_one_is_made_to_count(boss):
     order = billed()
+    assert "record" not in boss.get(deciding(order, "pass")).context["form"].fields
     row = factories.ApprovalRecordFactory(order=order, result="reject", finished=True)
-    choices = dict(boss.get(deciding(order, "decide")).context["form"].fields["record"].choices)
-    assert list(choices) == ["", row.record_id, "pass", "reject"]
+    choices = dict(boss.get(deciding(order, "reject")).context["form"].fields["record"].choices)
+    assert list(choices) == [row.record_id, "reject"]
     assert choices[row.record_id].startswith("已驳回 · zhangsan")
-    assert boss.post(deciding(order, "decide"), filled(order, "decide", record="x")).status_code == 200
-    boss.post(deciding(order, "decide"), filled(order, "decide", record=row.record_id))
+    assert boss.post(deciding(order, "reject"), filled(order, "reject", record="x")).status_code == 200
+    boss.post(deciding(order, "reject"), filled(order, "reject", record=row.record_id))
     order.refresh_from_db()
     assert (order.decision, order.state) == ("reject", "compensating")
+
+
+def test_a_pass_and_a_reject_each_say_what_they_do(boss):
+    order = billed()
+    says = {key: " ".join(boss.get(deciding(order, key)).context["will"]) for key in ("pass", "reject")}
+    assert "删除" in says["reject"]
+    assert "删除" not in says["pass"]
+    boss.post(deciding(order, "pass"), filled(order, "pass"))
+    assert order.events.get(kind="decided").data["result"] == "pass"
+    assert boss.get(deciding(order, "pass")).context["why_not"]
+    assert not boss.get(deciding(order, "reject")).context["why_not"]
 
 
 def test_what_is_accepted_is_named(boss):

@@ -29,7 +29,7 @@ def head_of(text):
     return text[: text.index('class="order-tabs"')]
 
 
-def test_nothing_on_the_orders_page_says_fine(admin_client):
+def test_nothing_says_fine(admin_client):
     order = unbilled()
     answer = admin_client.get(page(order))
     text = head_of(answer.content.decode())
@@ -40,6 +40,25 @@ def test_nothing_on_the_orders_page_says_fine(admin_client):
     assert order.differences.get().domain in text
     for tab in ("overview", "domains", "billing"):
         assert "差异" in text_of(admin_client, page(order, f"?tab={tab}"))
+    record, incident = order.billing_records.get(), order.troubles.get().incident
+    factories.OrderDomainFactory(order=order, name=record.domain, key=record.domain)
+    for tab in ("billing", "domains"):
+        text = text_of(admin_client, page(order, f"?tab={tab}"))
+        assert "chip-green" not in text[text.index('class="order-tab"') : text.index(record.domain) + 300]
+    family = text_of(admin_client, page(order.trial))
+    assert "chip-amber" in family[family.index('class="family"') :]
+    names = [
+        ("orders_billingrecord_changelist", []),
+        ("orders_billingrecord_change", [record.pk]),
+        ("orders_incident_change", [incident.pk]),
+        ("orders_orderfiles_changelist", []),
+    ]
+    order.info_security = f"{order.number}_50004020027_20230920191212.xlsx"
+    order.save()
+    for name, arguments in names:
+        text = text_of(admin_client, reverse(f"admin:{name}", args=arguments))
+        assert "chip-green" not in text, name
+        assert "待核对" in text, name
 
 
 def test_without_one_it_is_green(admin_client):
@@ -58,23 +77,6 @@ def test_only_an_open_one_counts(admin_client, state, green):
     assert ("我方有效" in text or "未计费" in text or "待核对" in text) != green
 
 
-def test_its_records_and_its_family_are_not_shown_as_fine(admin_client):
-    order = unbilled()
-    record = order.billing_records.get()
-    factories.OrderDomainFactory(order=order, name=record.domain, key=record.domain)
-    for tab in ("billing", "domains"):
-        text = text_of(admin_client, page(order, f"?tab={tab}"))
-        assert "chip-green" not in text[text.index('class="order-tab"') : text.index(record.domain) + 300]
-    family = text_of(admin_client, page(order.trial))
-    assert "chip-amber" in family[family.index('class="family"') :]
-
-
-def test_the_form_of_a_decision_neither(client):
-    order = unbilled()
-    client.force_login(staff("fix_difference"))
-    assert "chip-green" not in text_of(client, deciding(order, "fix"))
-
-
 def test_a_conflicting_list_entry_is_no_matter_of_books(admin_client):
     """BBOSS's list lacks the order: the page says so, staff can accept it, and there is nothing to fix."""
     order = billed()
@@ -87,6 +89,7 @@ def test_a_conflicting_list_entry_is_no_matter_of_books(admin_client):
 def test_what_will_happen_is_said_before(client, books):
     order = unbilled()
     client.force_login(staff("fix_difference"))
+    assert "chip-green" not in text_of(client, deciding(order, "fix"))
     will = client.get(deciding(order, "fix")).context["will"]
     assert any("重新发送 1 条" in sentence for sentence in will)
     stranger = factories.DifferenceFactory(
@@ -170,20 +173,3 @@ def test_show_tells_them(capsys):
     assert "difference" in told
     assert order.differences.get().domain in told
     assert "theirs missing" in told
-
-
-def test_neither_records_nor_incidents_show_it_as_fine_elsewhere(admin_client):
-    order = unbilled()
-    record, incident = order.billing_records.get(), order.troubles.get().incident
-    names = [
-        ("orders_billingrecord_changelist", []),
-        ("orders_billingrecord_change", [record.pk]),
-        ("orders_incident_change", [incident.pk]),
-        ("orders_orderfiles_changelist", []),
-    ]
-    order.info_security = f"{order.number}_50004020027_20230920191212.xlsx"
-    order.save()
-    for name, arguments in names:
-        text = text_of(admin_client, reverse(f"admin:{name}", args=arguments))
-        assert "chip-green" not in text, name
-        assert "待核对" in text, name

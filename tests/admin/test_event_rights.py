@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from tests import factories as make
 from tests.admin.walking import unrendered
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:orders_orderevent_changelist")
@@ -26,22 +26,20 @@ def event(kind, **data):
     return make.OrderEventFactory(order=None, kind=kind, actor="staff:somebody", data=data)
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "kind, roles",
-    sampled(
-        [
-            ("schedule_saved", {"审计员", "管理员"}),
-            ("view_saved", set()),
-            ("api_token_made", {"管理员"}),
-            ("restore_released", {"工程师", "审计员", "管理员"}),
-            ("account_roles", {"审计员", "管理员"}),
-            ("emergency_login", {"审计员", "管理员"}),
-            ("notice_resent", {"工程师", "审计员", "管理员"}),
-            ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}),
-            ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
-        ],
-        every=2,
-    ),
+    [
+        ("schedule_saved", {"审计员", "管理员"}),
+        ("view_saved", set()),
+        ("api_token_made", {"管理员"}),
+        ("restore_released", {"工程师", "审计员", "管理员"}),
+        ("account_roles", {"审计员", "管理员"}),
+        ("emergency_login", {"审计员", "管理员"}),
+        ("notice_resent", {"工程师", "审计员", "管理员"}),
+        ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}),
+        ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
+    ],
+    every=2,
 )
 def test_who_sees_what(member, kind, roles):
     row = event(kind, view=10**6, schedule=10**6, name="审计组秘密核查", system="计费")

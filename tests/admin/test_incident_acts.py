@@ -33,7 +33,7 @@ def keys(client, incident):
 
 @pytest.mark.parametrize(
     "key, state",
-    [("acknowledge", State.ACKNOWLEDGED), ("note", State.OPEN), ("resolve", State.RESOLVED), ("ignore", State.IGNORED)],
+    [("note", State.OPEN), ("resolve", State.RESOLVED), ("ignore", State.IGNORED)],
 )
 def test_an_act_is_done_noted_and_told(member, incident, key, state):
     staff = member("工程师")
@@ -42,7 +42,6 @@ def test_an_act_is_done_noted_and_told(member, incident, key, state):
     assert incident.state == state
     (note,) = incident.notes.all()
     assert (note.text, note.by, note.scope) == ("在联系 BPM", f"staff:{staff.person.username}", None)
-    assert incident.owner == (staff.person if key == "acknowledge" else None)
     assert OrderEvent.objects.filter(actor=f"staff:{staff.person.username}").exists()
 
 
@@ -73,21 +72,12 @@ def test_the_second_of_two_is_told(member, incident, key):
     assert OrderEvent.objects.count() == events
 
 
-def test_who_takes_it_after_somebody_is_told(member, incident):
-    first = member("工程师").person
-    act(member("工程师"), incident, "acknowledge")
-    incident.refresh_from_db()
-    assert first.username != incident.owner.username
-    assert any(incident.owner.username in text for text in said(member("工程师"), incident, "acknowledge"))
-    assert len(said(member("工程师"), incident, "acknowledge")) == 2
-
-
 def test_what_only_the_books_end_offers_no_end_by_hand(member):
     """Whoever knows the address can't end it either; the page says what ends it."""
     row = make.IncidentFactory(code="difference", step="", partner="bigdata")
     make.AffectedOrderFactory(incident=row, order=make.OrderFactory(attribution_id="BJ"))
     staff = member("工程师")
-    assert keys(staff, row) == ["acknowledge", "note"]
+    assert keys(staff, row) == ["note", "sleep"]
     page = staff.get(reverse("admin:orders_incident_change", args=[row.pk])).content.decode()
     assert "不能手工解决或忽略" in page
     for key in ("resolve", "ignore"):
@@ -199,7 +189,7 @@ def test_an_empty_note_is_refused_in_words(member, incident):
     assert 'class="error"' in answer.content.decode()
 
 
-@pytest.mark.parametrize("key", ["acknowledge", "note", "resolve", "ignore"])
+@pytest.mark.parametrize("key", ["note", "resolve", "ignore"])
 def test_an_auditor_may_not(member, incident, key):
     staff = member("审计员")
     assert keys(staff, incident) == []
@@ -210,16 +200,16 @@ def test_an_auditor_may_not(member, incident, key):
 
 def test_a_limited_person_ends_nothing_for_others(member, incident):
     staff = member("业务人员", letters=["BJ"])
-    assert keys(staff, incident) == ["acknowledge", "note"]
+    assert keys(staff, incident) == ["note"]
     assert act(staff, incident, "resolve").status_code == 403
-    assert keys(member("业务人员", letters=["BJ", "SH"]), incident) == ["acknowledge", "note", "resolve", "ignore"]
+    assert keys(member("业务人员", letters=["BJ", "SH"]), incident) == ["note", "resolve", "ignore", "sleep"]
 
 
 def test_an_incident_of_others_can_t_be_acted_upon(member, incident):
     assert act(member("业务人员", letters=["GD"]), incident, "note", "x").status_code == 403
 
 
-@pytest.mark.parametrize("key", ["acknowledge", "resolve"])
+@pytest.mark.parametrize("key", ["note", "resolve"])
 def test_a_log_in_that_ended_leads_back_to_the_page(client, member, incident, key):
     url = reverse("admin:orders_incident_act", args=[incident.pk, key])
     assert client.post(url, {"note": "x"})["Location"] == f"{reverse('admin:login')}?next={url}"

@@ -8,6 +8,7 @@ import time_machine
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
@@ -65,6 +66,12 @@ def test_where_one_may_not_go_the_desk_follows(wanted):
         for more in ({"next": wanted}, {}):
             answer = Client().post(address, form | more)
             assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
+
+
+def test_the_way_to_a_new_password_is_in_chinese():
+    page = Client().get(URL).content.decode()
+    assert "忘记了您的密码或用户名" in page
+    assert "Forgotten" not in page
 
 
 def test_too_many_wrong_ones_lock_and_say_so_in_chinese():
@@ -248,6 +255,18 @@ def test_an_administrator_lets_them_in_again(member):
     assert admin.post(LIST, {"action": "unlock", "_selected_action": rows}).status_code == 302
     assert log_in("right").status_code == 302
     assert LogEntry.objects.get().user == admin.person
+
+
+def test_an_unlocking_that_breaks_off_leaves_no_entry_that_says_it_was_done(member, monkeypatch):
+    def gone(*args):
+        raise OperationalError("gone")
+
+    lock()
+    admin, rows = member("管理员"), [row.pk for row in FailedLogin.objects.all()]
+    monkeypatch.setattr("project.accounts.failed_logins.forget_failures", gone)
+    admin.raise_request_exception = False
+    assert admin.post(LIST, {"action": "unlock", "_selected_action": rows}).status_code >= 500
+    assert not LogEntry.objects.exists()
 
 
 @pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员"])

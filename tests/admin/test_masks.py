@@ -9,10 +9,10 @@ from django.urls import reverse
 from orders.models import CustomerNote, IncidentNote, OrderEvent
 from orders.order_page.tabs import TABS
 from tests import factories as make
-from tests.admin.rows import kept_for_a_module
+from tests.admin.rows import kept_for_a_module, written
 from tests.admin.walking import rows, standard
 from tests.conftest import shanghai
-from tests.sampling import WHOLE, sampled
+from tests.sampling import WHOLE, parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 PHONE, MAIL, NAME = "13712345678", "ops@secret.example.com", "欧阳张三丰"
@@ -58,7 +58,7 @@ PEOPLES_OWN_WORDS = {
     "orders_timeline": {"reason": SPELLED},
     "orders_difference": {"reason": SPELLED},
     "orders_reconciliation": {"error": SPELLED},
-    "notifications_mail": {"subject": SPELLED, "body": SPELLED},
+    "notifications_mail": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
     "notifications_notice": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
     "integrations_breaker": {"last_error": SPELLED},
     "admin_logentry": {"object_repr": SPELLED, "change_message": SPELLED},
@@ -77,9 +77,8 @@ def rows_with_people():
     found = rows()
     order = found["orders_order"]
     found["approvals_approvalrecord"] = make.ApprovalRecordFactory(order=order, opinion=SAID)  # never changes later
-    found["orders_trailentry"] = make.TrailEntryFactory(code="command", about=SAID, data={"words": SAID})  # nor this
-    for name, texts in FIELDS.items():
-        type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
+    make.TrailEntryFactory(code="command", about=SAID, data={"words": SAID})  # nor this
+    found |= {name: written(found[name], **texts) for name, texts in FIELDS.items()}
     incident = found["orders_incident"]
     IncidentNote.objects.create(incident=incident, at=make.NOW, by="staff:someone", text=SAID)
     note = {"enterprise_id": found["orders_customer"].pk, "at": make.NOW, "by": "staff:someone", "text": SAID}
@@ -99,7 +98,7 @@ def addresses(found, pages=ASKED):
     page = reverse("admin:orders_order_change", args=[found["orders_order"].pk])
     asked += [f"{page}?tab={tab.key}" for tab in TABS]
     asked += [reverse("admin:orders_order_decide", args=[found["orders_order"].pk, "note"])]
-    asked += [reverse("admin:index"), reverse("admin:restored")]
+    asked += [reverse("admin:index"), reverse("admin:restored"), reverse("admin:trail")]
     many = reverse("admin:orders_order_resend") + "?partner=bigdata"
     return [*asked, many]
 
@@ -147,7 +146,7 @@ def test_a_waivers_reason_is_masked_wherever_it_stands(member):
 
 def spelled(found):
     """The same rows with phones in other spellings."""
-    order = found["orders_order"]
+    found, order = {**found}, found["orders_order"]
     make.ApprovalRecordFactory(order=order, opinion=SPELLED, operator=SPELLED, node_name=SPELLED)
     make.OrderEventFactory(order=order, kind="undo_mark", data={"why": SPELLED})
     make.OrderEventFactory(order=order, kind="trials_imported", data={"file": SPELLED, "count": 1})
@@ -156,13 +155,13 @@ def spelled(found):
     for name, texts in PEOPLES_OWN_WORDS.items():
         known = {field.name for field in found[name]._meta.concrete_fields}
         assert known >= set(texts), name
-        type(found[name])._base_manager.filter(pk=found[name].pk).update(**texts)
+        found[name] = written(found[name], **texts)
     return found
 
 
 def test_what_people_write_is_masked_however_it_is_spelled(admin_client, found, admin_user):
     """Also names of files, views and schedules, subjects and the journal; a reason in another sentence; BPM's words."""
-    spelled(found)
+    found = spelled(found)
     admin_user.groups.add(found["orders_savedview"].role)
     type(found["orders_trialupload"])._base_manager.update(made_by=admin_user)
     pages = share_of(addresses(found), ROLES, ROLES[0])
@@ -195,7 +194,7 @@ def noted():
     return OrderEvent.objects.filter(kind="personal_data_seen").count()
 
 
-@pytest.mark.parametrize("name", sampled(OPENING, every=2))
+@parametrize_sampled("name", OPENING, every=2)
 def test_opening_is_noted_once_for_each_person_and_day(member, found, name):
     url = reverse(f"admin:{name}_change", args=[found[name].pk]) + "?personal=1"
     with time_machine.travel(shanghai("2026-11-25 23:00:00"), tick=False) as clock:

@@ -8,12 +8,12 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRecord
-from orders.models import Order, TrailEntry
+from orders.models import Order
 from orders.office.bulk.acts import ACTS
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.tabs import TABS
 from tests import factories as make
-from tests.admin.rows import queued
+from tests.admin.rows import queued, written
 from tests.admin.walking import rows, standard
 from tests.sampling import WHOLE
 
@@ -46,11 +46,8 @@ def poison(row):
     if isinstance(row, ApprovalRecord):
         texts = {"node": HOSTILE, "node_name": HOSTILE, "operator": HOSTILE, "opinion": HOSTILE, "source": row.source}
         make.ApprovalRecordFactory(order=row.order, **texts)
-        return
-    if isinstance(row, TrailEntry):
-        make.TrailEntryFactory(code="command", **poisoned(row))
-        return
-    type(row)._base_manager.filter(pk=row.pk).update(**poisoned(row))
+        return row
+    return written(row, **poisoned(row))
 
 
 @pytest.fixture
@@ -61,8 +58,7 @@ def hostile(admin_user):
     dispatch = found["orders_attempt"].dispatch
     dispatch.payload = f'{{"a": "{RAW}>", "operUser": "{RAW}>"}}'
     dispatch.save()
-    for row in found.values():
-        poison(row)
+    found = {name: poison(row) for name, row in found.items()}
     found["django_q_ormq"] = queued(HOSTILE)
     Order.objects.filter(pk=found["orders_order"].pk).update(number=number)  # messages name it
     type(found["orders_inboundmessage"])._base_manager.all().update(order_number=number)
@@ -91,6 +87,9 @@ def own_addresses(order):
     yield reverse("admin:orders_bulkitem_changelist") + f"?run={run.pk}"
     yield from (reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1" for key in list(ACTS)[::EVERY])
     yield reverse("admin:orders_order_resend") + "?partner=bigdata"
+    words = dict.fromkeys(["actor", "about", "address"], HOSTILE)
+    make.TrailEntryFactory(code="command", data={"words": HOSTILE}, **words)
+    yield from (reverse("admin:trail"), f"{reverse('admin:trail')}?q=<xq>&user=<xq>&kind=<xq>")
     yield from (reverse("admin:index"), reverse("admin:password_change"))
     yield from (reverse("admin:orders_order_changelist") + query for query in ("?q=<xq>", "?received=<xq>", "?e=<xq>"))
 
@@ -129,13 +128,13 @@ def test_what_was_typed_comes_back_escaped(admin_client, hostile):
     admin_client.post(reverse("admin:orders_incident_act", args=[incident.pk, "note"]), {"note": HOSTILE})
     answers += [
         Client().post(reverse("admin:login"), {"username": HOSTILE, "password": "x", "next": HOSTILE}),
-        admin_client.post(reverse("admin:project_user_add"), {"username": HOSTILE}),
+        admin_client.post(reverse("admin:project_user_add"), {"username": HOSTILE, "sees": "all"}),
         admin_client.get(reverse("admin:orders_incident_change", args=[incident.pk])),
     ]
     assert [wrong(answer, answer.content.decode()) for answer in answers] == [[]] * len(answers)
 
 
-def broken(apps):
+def broken(*args):
     raise RuntimeError("a fault of ours")
 
 
@@ -150,7 +149,7 @@ def test_pages_of_errors_carry_the_policy_too(admin_client, client, monkeypatch)
         404: admin_client.get(f"/admin/{HOSTILE}/"),
         405: admin_client.put(reverse("admin:logout")),
     }
-    monkeypatch.setattr("project.admin_site.site.lists_in_order", broken)
+    monkeypatch.setattr("project.admin_site.site.short_menu", broken)
     pages[500] = admin_client.get(reverse("admin:index"))
     assert {status: answer.status_code for status, answer in pages.items()} == {status: status for status in pages}
     assert {status: wrong(answer, answer.content.decode()) for status, answer in pages.items()} == dict.fromkeys(
@@ -163,7 +162,7 @@ GIVEN = [
     ("notifications_contact", "name", {"mail": "a@example.com", "role": "sa", "attribution": "BJ"}),
     ("orders_province", "name", {"letters": "ZZ", "code": "219"}),
     ("auth_group", "name", {}),
-    ("project_user", "display_name", {"username": "li", "password1": "Qiu-7-tian", "password2": "Qiu-7-tian"}),
+    ("project_user", "display_name", {"username": "li", "sees": "all"}),
     ("integrations_apitoken", "system", {"valid_until": "2023-12-01"}),
 ]
 

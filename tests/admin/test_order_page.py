@@ -15,10 +15,10 @@ from orders.services.outbox.enqueue import schedule_name
 from tests import factories
 from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW
-from tests.sampling import WHOLE, sampled
+from tests.sampling import WHOLE, parametrize_sampled
 
 pytestmark = pytest.mark.django_db
-MOST_QUERIES = 22
+MOST_QUERIES = 24  # with two of a page that moves: its version, and what the tab counts
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -54,6 +54,7 @@ def busy(db):
     return order
 
 
+@pytest.mark.usefixtures("counted_each_time")
 def test_no_tab_asks_more_than_its_queries(client, busy, django_assert_max_num_queries):
     client.force_login(staff("see_personal_data", "resend_order"))
     queries = [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]
@@ -88,23 +89,19 @@ def test_a_page_shows_a_part_of_a_long_history(admin_client, busy):
     assert [row.number for row in answer.context["attempts"]] == list(range(230, 220, -1))
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "tab, new",
-    sampled(
-        itertools.product(
-            [tab.key for tab in TABS],
-            [factories.OrderFactory, failed, billed, held_for_files, functools.partial(scheduled, days=2)],
-        ),
-        every=3,
+    itertools.product(
+        [tab.key for tab in TABS],
+        [factories.OrderFactory, failed, billed, held_for_files, functools.partial(scheduled, days=2)],
     ),
+    every=3,
 )
 def test_every_tab_opens_empty_and_full(admin_client, tab, new):
     text_of(admin_client, new(), f"?tab={tab}")
 
 
-@pytest.mark.parametrize(
-    "query", sampled(["?tab=nonsense", "?tab=events&page=zz&who=zz", "?tab=bpm&calls=-1", "?page=99"], every=3)
-)
+@parametrize_sampled("query", ["?tab=nonsense", "?tab=events&page=zz&who=zz", "?tab=bpm&calls=-1", "?page=99"], every=3)
 def test_nonsense_in_the_address_does_no_harm(admin_client, query):
     text_of(admin_client, failed(), query)
 
@@ -114,7 +111,7 @@ def test_tabs_fit_the_kind(admin_client):
     assert keys == ["overview", "domains", "billing", "mails", "usage", "events", "raw"]
 
 
-def test_it_says_where_the_order_stands_and_offers_the_right_act(admin_client):
+def test_it_says_where_the_order_stands_offers_the_right_act_and_the_way_back_and_writes_nothing(admin_client):
     order = failed()
     answer = admin_client.get(page(order))
     assert (answer.context["here"].key, answer.context["right"].key) == ("bpm", "resend")
@@ -122,6 +119,11 @@ def test_it_says_where_the_order_stands_and_offers_the_right_act(admin_client):
     text = answer.content.decode()
     assert "对方未及时应答" in text or str(answer.context["here"].cause.what) in text
     assert text.count('aria-current="step"') == 1
+    there = f"{reverse('admin:orders_order_changelist')}?state__exact=failed&amp;o=since"
+    back = {"_changelist_filters": "state__exact=failed&o=since"}
+    assert f'href="{there}"' in admin_client.get(page(order), back).content.decode()
+    for method in ("post", "put", "delete"):
+        assert getattr(admin_client, method)(page(order)).status_code == 403
 
 
 def test_one_without_the_permission_gets_no_button(client):
@@ -185,7 +187,7 @@ def test_events_can_be_filtered(admin_client):
     assert len(kinds("")) == 4
 
 
-def test_curl_carries_key_and_payload_but_no_secret(admin_client, settings):
+def test_curl_carries_key_and_payload_but_no_secret_and_of_a_question_makes_nothing(admin_client, settings):
     order = failed()
     row = order.dispatches.get()
     type(row).objects.filter(pk=row.pk).update(payload='{"code": "it\'s"}')
@@ -194,10 +196,6 @@ def test_curl_carries_key_and_payload_but_no_secret(admin_client, settings):
     assert f"Idempotency-Key: {row.key}" in call.curl
     assert settings.BPM_BASE_URL not in call.curl
     assert "oken" not in call.curl
-
-
-def test_curl_of_a_question_asks_and_makes_nothing(admin_client):
-    order = failed()
     step(order, "ask_billing", "done", payload='{"jobId": "100T1"}')
     call = admin_client.get(page(order, "?tab=billing")).context["calls"][0]
     assert call.curl.startswith('curl -X POST "$BIGDATA_BASE_URL/productInfos/query"')
@@ -221,12 +219,6 @@ def test_a_deletion_shows_its_receipt(admin_client):
     assert "删除回执" in text
     assert "1.0 秒" in text
     assert "确认删除" in text
-
-
-def test_the_page_writes_nothing(admin_client):
-    order = failed()
-    for method in ("post", "put", "delete"):
-        assert getattr(admin_client, method)(page(order)).status_code == 403
 
 
 def test_what_is_out_of_scope_can_t_be_reached(client):
@@ -309,8 +301,8 @@ def test_a_note_is_written_on_the_page_and_stands_on_top(member):
     assert top.index(writer.person.username, top.index('class="notes"')) < top.index("已联系客户")
 
 
-@pytest.mark.parametrize(
-    "query, again", sampled([("", False), ("?watch=9", True), ("?watch=0", False), ("?watch=x", False)], every=2)
+@parametrize_sampled(
+    "query, again", [("", False), ("?watch=9", True), ("?watch=0", False), ("?watch=x", False)], every=2
 )
 def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, again):
     """Whatever fragment stands in the address: a refresh to the same address with one would only scroll."""
@@ -321,6 +313,7 @@ def test_it_loads_itself_again_until_the_result_is_there(admin_client, query, ag
     assert ('content="5;url=?tab=events&amp;watch=8"' in text) == again
     assert ("每 5 秒自动刷新" in text) == again
     assert ("刷新本页可看到结果" in text) != again
+    assert "结果会自动显示在此页" in text  # where scripts run: orders/lists/open_pages.py
     type(row).objects.update(state="done", next_try_at=None)
     assert "http-equiv" not in text_of(admin_client, order, query)
 
@@ -346,10 +339,3 @@ def test_a_held_file_is_checked_not_sent(admin_client):
     assert "待补齐" in told
     assert "下次检查" in told
     assert "下次发送" not in told
-
-
-def test_the_way_back_keeps_the_list_s_filter(admin_client):
-    order = failed()
-    there = f"{reverse('admin:orders_order_changelist')}?state__exact=failed&amp;o=since"
-    back = {"_changelist_filters": "state__exact=failed&o=since"}
-    assert f'href="{there}"' in admin_client.get(page(order), back).content.decode()

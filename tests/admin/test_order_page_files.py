@@ -98,24 +98,20 @@ def test_the_first_rows_are_people_s_data(member, folder, role):
     assert clerk.get(address(order)).status_code == (200 if may else 403)
 
 
-def test_no_rows_before_the_check_said_right(reader, folder):
+def test_no_rows_before_the_check_said_right_and_none_of_a_waived_file(reader, folder):
     write_book(folder / NAME, [["a"], ["b"]])
     for state in ("waiting", "due", "retrying"):
         assert shown(reader, order_with(state, number=f"{NUMBER}{state}"), "&personal=1")["rows"] is None
+    order = order_with("done")
+    factories.ApprovalRecordFactory(order=order, result="waive", source="staff")
+    context = shown(reader, order, "&personal=1")
+    assert (context["files"][0].check, context["rows"]) == ("waived", None)
 
 
 def test_a_finding_is_told_in_words(reader, folder):
     findings = [{"file": NAME, "code": "empty", "message": "no data row", "why": {}}]
     context = shown(reader, order_with("retrying", error_code="empty", about={"findings": findings}))
     assert (context["files"][0].check, context["files"][0].detail) == ("wrong", "no data row")
-
-
-def test_a_waived_file_is_not_opened(reader, folder):
-    write_book(folder / NAME, [["a"], ["b"]])
-    order = order_with("done")
-    factories.ApprovalRecordFactory(order=order, result="waive", source="staff")
-    context = shown(reader, order, "&personal=1")
-    assert (context["files"][0].check, context["rows"]) == ("waived", None)
 
 
 @pytest.mark.parametrize("make", ["gone", "garbage", "link"])

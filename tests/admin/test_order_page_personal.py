@@ -10,7 +10,7 @@ from orders.lists.personal_data import mask_text_or_json
 from tests import factories
 from tests.admin.orders import failed, page, staff
 from tests.conftest import shanghai
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 TABS = ["overview", "bpm", "approvals", "mails", "raw"]
@@ -38,7 +38,7 @@ def seen(order):
     return order.events.filter(kind="personal_data_seen")
 
 
-@pytest.mark.parametrize("tab", sampled(TABS, every=2))
+@parametrize_sampled("tab", TABS, every=2)
 @pytest.mark.parametrize("query", ["", "&personal=1"])
 def test_those_who_may_not_see_masks(client, order, tab, query):
     client.force_login(staff())
@@ -48,7 +48,7 @@ def test_those_who_may_not_see_masks(client, order, tab, query):
     assert not seen(order).exists()
 
 
-@pytest.mark.parametrize("tab", sampled(TABS, every=2))
+@parametrize_sampled("tab", TABS, every=2)
 def test_those_who_may_open_them_and_it_is_noted(client, order, tab):
     client.force_login(staff("see_personal_data"))
     text = client.get(page(order, f"?tab={tab}")).content.decode()
@@ -80,11 +80,6 @@ def test_a_tab_without_people_s_data_notes_nothing(client, order):
     assert not seen(order).exists()
 
 
-def test_files_ask_for_the_permission(client, order):
-    client.force_login(staff())
-    assert client.get(reverse("admin:orders_order_file", args=[order.pk, "busi_info"])).status_code == 403
-
-
 @pytest.mark.parametrize(
     "text, secret",
     [
@@ -104,9 +99,10 @@ def test_masks_reach_into_odd_texts(text, secret):
     assert secret not in mask_text_or_json(text)
 
 
-def test_a_long_payload_is_masked_although_it_is_cut(client, order):
+def test_a_long_payload_is_masked_although_it_is_cut_and_files_ask_for_the_permission(client, order):
     client.force_login(staff())
     people = '{"operUser": "张三丰", "operTel": "13712345678", "domains": "'
     order.dispatches.update(payload=people + "x" * 60_000 + '"}')
     text = client.get(page(order, "?tab=bpm")).content.decode()
     assert [word for word in SECRET if word in text] == []
+    assert client.get(reverse("admin:orders_order_file", args=[order.pk, "busi_info"])).status_code == 403

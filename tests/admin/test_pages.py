@@ -6,9 +6,10 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from integrations.models import ApiToken
-from notifications.models import Contact
+from integrations.models import ApiToken, RobotAlert, RobotState, SecretUse, ToldIncident
+from notifications.models import Contact, MailRule
 from orders.models import (
+    CalendarDay,
     CustomerNote,
     Dispatch,
     IncidentNote,
@@ -18,17 +19,24 @@ from orders.models import (
     SearchPiece,
     SearchProgress,
     ServiceType,
+    TimeLimit,
+    TrailEntry,
+    TrailSending,
     TrialShape,
 )
 from orders.office.bulk.models import BulkItem
+from orders.office.digest.models import Digest, RedWatch
 from orders.office.views.models import SavedView
 from project.models import User
 from tests import factories
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled, sampled
 
 # made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
-# incident's and a customer's page shows its notes
+# incident's and a customer's page shows its notes; the page 审计 shows the trail, and `status` how far it was sent and
+# when an old secret was used
 MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
+MADE |= {Digest, RedWatch}  # only mails follow from them
+MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState}
 OURS = [
     model
     for label in ("orders", "approvals", "notifications", "integrations")
@@ -36,7 +44,7 @@ OURS = [
     if model not in MADE
 ]
 OF_ITS_OWNER = {SavedView}  # others see those that are shared with them: tests/office/test_views.py
-EDITABLE = [Contact, Province, ServiceType]
+EDITABLE = [CalendarDay, Contact, MailRule, Province, ServiceType, TimeLimit]
 FACTORIES = {
     factory._meta.model: factory
     for factory in vars(factories).values()
@@ -65,7 +73,7 @@ def test_every_model_is_registered():
     assert [model for model in OURS if not admin.site.is_registered(model)] == []
 
 
-@pytest.mark.parametrize("model", sampled(OURS, every=4), ids=lambda model: model._meta.label)
+@parametrize_sampled("model", OURS, every=4, ids=lambda model: model._meta.label)
 def test_search_opens(admin_client, model):
     make(model)
     assert admin_client.get(listing(model), {"q": "100A230920170000001 示例"}).status_code == 200
@@ -95,7 +103,7 @@ def test_the_order_page_shows_what_it_caused(admin_client):
     assert "同意开通" in text
 
 
-@pytest.mark.parametrize("model", sampled(OURS, every=4), ids=lambda model: model._meta.label)
+@parametrize_sampled("model", OURS, every=4, ids=lambda model: model._meta.label)
 def test_staff_who_may_view_can_read(client, model):
     name = f"view_{model._meta.model_name}"
     viewer = User.objects.create_user("viewer", is_staff=True)

@@ -11,7 +11,7 @@ from orders.lists.registration import admin_of
 from orders.models import Dispatch, OrderEvent, Pause
 from tests import factories as make
 from tests.admin.test_query_counts import DASHBOARD, LIST, ORDER_PAGE, queries
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -98,20 +98,18 @@ def test_a_pause_can_be_prolonged(member):
     assert (row.reason, row.until, row.resumed_at) == ("割接延长", None, None)
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "given",
-    sampled(
-        [
-            {"reason": " "},
-            {"reason": "x", "until": "2020-01-01T00:00"},
-            {"reason": "x", "until": "0001-01-01T00:00"},
-            {"reason": "x", "until": "never"},
-            {"reason": "x\0"},
-            {"reason": "x" * 501},
-            {},
-        ],
-        every=3,
-    ),
+    [
+        {"reason": " "},
+        {"reason": "x", "until": "2020-01-01T00:00"},
+        {"reason": "x", "until": "0001-01-01T00:00"},
+        {"reason": "x", "until": "never"},
+        {"reason": "x\0"},
+        {"reason": "x" * 501},
+        {},
+    ],
+    every=3,
 )
 def test_what_is_wrong_is_said(member, given):
     assert member("工程师").post(url("pause"), given).status_code == 200

@@ -4,8 +4,10 @@ import re
 import time
 
 import pytest
+from django.core import mail
 from django.urls import reverse
 
+from integrations.delivery.loop import drain
 from orders.models import OrderEvent
 from tests.admin.latin import Shown, latin
 from tests.admin.test_calls_page import figures
@@ -87,6 +89,7 @@ def test_after_the_cool_down_it_asks_again(boss, sandbox_over_http, clock):
 def test_others_may_not(member, sandbox_over_http, role, letters):
     staff = member(role, letters=letters)
     assert staff.get(URL).status_code == 403
+    assert staff.post(URL, {"mail": "1"}).status_code == 403
     assert staff.post(URL).status_code == 403
     assert sandbox_over_http.calls("/bigdata/productInfos/query") == []
     assert reverse("admin:probes") not in staff.get(reverse("admin:index")).content.decode()
@@ -100,3 +103,24 @@ def test_a_forged_request_is_refused(boss, sandbox_over_http):
     boss.handler.enforce_csrf_checks = True
     assert boss.post(URL).status_code == 403
     assert sandbox_over_http.calls("/bigdata/productInfos/query") == []
+
+
+def test_a_test_mail_goes_to_ones_own_address_once_in_thirty_seconds(boss, clock):
+    boss.person.email = "boss@example.com"
+    boss.person.save()
+    assert "测试邮件已提交" in boss.post(URL, {"mail": "1"}, follow=True).content.decode()
+    assert "刚刚已发送过测试邮件" in boss.post(URL, {"mail": "1"}, follow=True).content.decode()
+    drain(seconds=None, linger=False)
+    [sent] = mail.outbox
+    assert (sent.to, sent.subject) == (["boss@example.com"], "【IBS 订单台】测试邮件")
+    [event] = OrderEvent.objects.filter(kind="test_mail_sent")
+    assert event.actor == f"staff:{boss.person.username}"
+    clock.shift(31)
+    assert "测试邮件已提交" in boss.post(URL, {"mail": "1"}, follow=True).content.decode()
+
+
+def test_an_account_without_an_address_is_told_so(boss):
+    boss.person.email = ""
+    boss.person.save()
+    assert "您的账号没有邮箱" in boss.post(URL, {"mail": "1"}, follow=True).content.decode()
+    assert not OrderEvent.objects.filter(kind="test_mail_sent").exists()

@@ -8,6 +8,7 @@ from orders.models import Dispatch, OrderEvent, Timeline
 from orders.restored_guard import note_restored, read_restore_state
 from orders.services.entered_numbers import note_numbers, numbers_file
 from tests import factories as make
+from tests.admin.test_differences_shown import text_of
 from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +28,7 @@ def restored(request):
 
 
 def page(client, url=URL) -> str:
-    answer = client.get(url)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    return text_of(client, url)
 
 
 def test_without_a_restore_there_is_nothing_to_do(member):

@@ -19,47 +19,61 @@ EVERYBODY_SEES = {
     "affectedorder",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
-    "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",
+    "mailrule", "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",
+    "calendarday", "timelimit", "askedact",
 }  # fmt: skip
 ENGINE_ROOM = {"timeline", "leaselock", "schedule", "success", "failure", "ormq", "notice"}
 ACTS = {
     #                         业务 工程 审计 管理 审批
-    "see_personal_data": "yes no  no  yes no",
+    "see_personal_data": "yes no  no  no  no",
     "export_list": "yes yes yes yes yes",
     "judge_export": "no  no  no  no  yes",
+    "confirm_act": "no  no  no  no  yes",
     "view_export": "no  no  yes yes yes",
     "view_scheduledexport": "no  no  yes yes no",
     "stop_bulkrun": "no  no  no  yes no",
     "stop_scheduledexport": "no  no  no  yes no",
-    "resend_order": "yes yes no  yes no",
+    "resend_order": "yes yes no  no  no",
     "compensate_order": "no  yes no  no  yes",
     "withdraw_order": "no  no  no  no  yes",
-    "upload_file": "yes no  no  yes no",
+    "upload_file": "yes no  no  no  no",
+    "push_approval": "yes no  no  no  yes",
     "waive_finding": "yes no  no  no  yes",
-    "choose_attribution": "yes no  no  yes no",
-    "run_activation": "yes yes no  yes no",
-    "fetch_usage": "yes yes no  yes no",
-    "add_note": "yes yes no  yes no",
-    "change_incident": "yes yes no  yes no",
+    "choose_attribution": "yes no  no  no  no",
+    "run_activation": "yes yes no  no  no",
+    "move_start": "yes yes no  no  no",
+    "fetch_usage": "yes yes no  no  no",
+    "add_note": "yes yes no  no  no",
+    "change_incident": "yes yes no  no  no",
     "decide_order": "yes no  no  no  yes",
-    "proceed_order": "yes no  no  yes no",
-    "name_domains": "yes no  no  yes no",
-    "enter_trial": "yes no  no  yes no",
+    "proceed_order": "yes no  no  no  no",
+    "name_domains": "yes no  no  no  no",
+    "own_order": "yes yes no  no  yes",
+    "enter_trial": "yes no  no  no  no",
     "share_view": "yes no  no  yes no",
     "pause_partner": "no  yes no  yes no",
     "probe_partners": "no  no  no  yes no",
-    "give_up_step": "no  yes no  yes no",
-    "take_books": "no  yes no  yes no",
-    "accept_difference": "no  yes no  yes no",
-    "fix_difference": "no  yes no  yes no",
+    "give_up_step": "no  yes no  no  no",
+    "take_books": "no  yes no  no  no",
+    "accept_difference": "no  yes no  no  no",
+    "fix_difference": "no  yes no  no  no",
     "release_restored": "no  yes no  yes no",
     "add_contact": "no  no  no  yes no",
     "change_contact": "no  no  no  yes no",
     "delete_contact": "no  no  no  yes no",
+    "add_mailrule": "no  no  no  yes no",
+    "change_mailrule": "no  no  no  yes no",
+    "delete_mailrule": "no  no  no  yes no",
     "add_province": "no  no  no  yes no",
     "change_province": "no  no  no  yes no",
     "add_servicetype": "no  no  no  yes no",
     "change_servicetype": "no  no  no  yes no",
+    "add_calendarday": "no  no  no  yes no",
+    "change_calendarday": "no  no  no  yes no",
+    "delete_calendarday": "no  no  no  yes no",
+    "add_timelimit": "no  no  no  yes no",
+    "change_timelimit": "no  no  no  yes no",
+    "delete_timelimit": "no  no  no  yes no",
     "view_user": "no  no  yes yes no",
     "add_user": "no  no  no  yes no",
     "change_user": "no  no  no  yes no",
@@ -177,3 +191,26 @@ def test_the_rights_to_judge_go_to_a_role_of_their_own(capsys):
     assert "管理员 no longer may: decide_order, judge_export, waive_finding, withdraw_order\n  Held by: wang\n" in told
     migration.hand_over(apps, SimpleNamespace(connection=connection))
     assert capsys.readouterr().out == ""
+
+
+def test_administrators_lose_what_acts_on_orders(capsys):
+    """An upgrade: what the release before gave is taken, and nothing else that a site has given or taken."""
+    administrator, clerk = Group.objects.get(name="管理员"), Group.objects.get(name="业务人员")
+    administrator.permissions.add(
+        *Permission.objects.filter(codename__in=["see_personal_data", "take_books", "delete_servicetype"])
+    )
+    administrator.permissions.remove(*administrator.permissions.filter(codename="share_view"))
+    both = factories.UserFactory(username="wang")
+    both.groups.set([administrator, clerk])
+    migration = importlib.import_module("project.migrations.0018_roles_apart")
+    for _again in range(2):
+        migration.take(apps, SimpleNamespace(connection=connection))
+    held = set(administrator.permissions.values_list("codename", flat=True))
+    assert held == wanted("管理员") - {"share_view"} | {"delete_servicetype"}
+    assert set(both.groups.all()) == {administrator, clerk}
+    assert capsys.readouterr().out == (
+        "\n  管理员 no longer may: see_personal_data, take_books\n"
+        "  Held by: wang\n"
+        "  By a role nobody may now: take_books\n"
+        "  Give 业务人员 and 工程师 to people who do not manage accounts; check --deploy names what is left.\n"
+    )

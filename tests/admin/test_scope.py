@@ -11,7 +11,7 @@ from orders.lists.scope import OwnRows, UnlimitedOnly
 from tests import factories as make
 from tests.admin.rows import kept_for_a_module, of_order
 from tests.admin.walking import name_of, unrendered
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ROLE = "管理员"  # sees every list, so that only the limit hides anything
@@ -24,7 +24,7 @@ def keeps_to_the_scope(model):
 
 
 NAMES = [name_of(model) for model in LISTS if keeps_to_the_scope(model)]
-every_list = pytest.mark.parametrize("name", sampled(NAMES, every=2))
+every_list = parametrize_sampled("name", NAMES, every=2)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_autocomplete_keeps_to_the_scope(member, found, app, model, field, name)
 
 
 def test_a_bulk_resend_and_its_result_keep_to_the_scope(member):
-    orders, staff = {}, member(ROLE, letters=["BJ"])
+    orders, staff = {}, member("业务人员", letters=["BJ"])
     run = make.BulkRunFactory(act="resend", done=2, by=f"staff:{staff.person.username}")
     for letters in ("BJ", "SH"):
         orders[letters] = make.OrderFactory(attribution_id=letters, state="failed")
@@ -213,5 +213,5 @@ def test_files_of_others_are_not_handed_out(member, tmp_path, settings):
     order = make.OrderFilesFactory(attribution_id="SH")
     (tmp_path / order.info_security).write_bytes(b"x")
     url = reverse("admin:orders_order_file", args=[order.pk, "info_security"])
-    assert member(ROLE, letters=["BJ"]).get(url).status_code == 404
-    assert member(ROLE, letters=["SH"]).get(url).status_code == 200
+    assert member("业务人员", letters=["BJ"]).get(url).status_code == 404
+    assert member("业务人员", letters=["SH"]).get(url).status_code == 200

@@ -12,20 +12,21 @@ import logging
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.urls import reverse
 from django_q.models import OrmQ
 
 from integrations.models import ApiToken
-from notifications.models import Notice
-from orders.models import OrderEvent, Pause, Province, ServiceType, Timeline
+from notifications.models import Mail, Notice
+from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from orders.order_page.decisions.registry import DECISIONS
 from orders.people import staff_actor
 from orders.restored_guard import note_restored, read_restore_state
-from project.models import FailedLogin, User
+from project.models import AccountSession, AuthenticatorApp, FailedLogin, User
 from tests import factories as make
 from tests.admin.latin import english, fill_with_digits_and_chinese
 from tests.admin.rows import kept_for_a_module, queued
@@ -81,7 +82,10 @@ ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck", "orders_order_upload",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
     "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
+    "notifications_mail_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
+    "login_code",  # tests/admin/test_second_factor.py
+    "orders_askedact_confirm", "orders_askedact_call_off",  # tests/admin/test_four_eyes.py
     "orders_bulkrun_stop", "orders_bulkrun_go_on", "orders_order_resent", "integrations_apitoken_agree",
     "<path:object_id>/", "(?P<url>.*)$",
 }  # fmt: skip
@@ -185,6 +189,9 @@ def own_addresses(found, tmp_path, settings):
         "orders_order_file": [order.pk, "info_security"],
         "orders_customer_note": [found["orders_customer"].pk],
         "orders_order_print": [order.pk],
+        "orders_order_own": [order.pk],
+        "orders_incident_own": [found["orders_incident"].pk],
+        "orders_difference_own": [found["orders_difference"].pk],
         "orders_order_evidence": [order.pk],
         "orders_pause_partner": ["bpm"],
         "orders_resume_partner": ["bpm"],
@@ -192,7 +199,11 @@ def own_addresses(found, tmp_path, settings):
         "orders_bulkrun_new": ["note"],
         "orders_export_download": [found["orders_export"].pk],
         "orders_scheduledexport_edit": [found["orders_scheduledexport"].pk],
+        "project_user_second_factor": [found["project_user"].pk],
+        "project_user_standing": [found["project_user"].pk],
         "auth_user_password_change": [found["project_user"].pk],
+        "project_user_sessions": [found["project_user"].pk],
+        "project_user_leave": [found["project_user"].pk],
         "integrations_apitoken_revoke": [found["integrations_apitoken"].pk],
     }
     more = {"autocomplete": deputy, "orders_bulkrun_new": "?every=1"}
@@ -229,16 +240,18 @@ def test_who_decides_what(client, letter):
             found[key, "form"] = ask(staff, url).word, "in" if letter in allowed else no
         if in_turn(letter, place + 1, size):
             answer = ask(staff, url, {"reason": "", "seen": ""})  # allowed: the form comes back with its error
-            found[key, "post"] = answer.word, "in" if letter in allowed else no
+            back = "409" if key == "push" else "in"  # it needs no reason, so the state is looked at
+            found[key, "post"] = answer.word, back if letter in allowed else no
     url = reverse("admin:orders_order_recheck", args=[order.pk])
-    found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEMbemS" else hidden
+    found["recheck"] = ask(staff, url, {"x": "1"}).word, "away" if letter in "BEbeS" else hidden
     url = reverse("admin:orders_order_upload", args=[order.pk, "info_security"])
     found["upload"] = ask(staff, url, {"x": "1"}).word, "away" if letter in FILE_ACTS["upload"] else hidden
+    tomorrow = f"{datetime.date.today() + datetime.timedelta(days=1)}T08:00"
     for key, allowed in INCIDENT_ACTS.items():
         url = reverse("admin:orders_incident_act", args=[incident.pk, key])
         no = "login" if letter == "X" else "refused"
-        found[key, "act"] = ask(staff, url, {"note": "x"}).word, "away" if letter in allowed else no
-        asks = key in {"resolve", "ignore"}
+        found[key, "act"] = ask(staff, url, {"note": "x", "until": tomorrow}).word, "away" if letter in allowed else no
+        asks = key in {"resolve", "ignore", "sleep"}
         found[key, "get"] = ask(staff, url).word, ("in" if asks else "away") if letter in allowed else no
     assert differences(found) == {}
 
@@ -272,17 +285,22 @@ def acts_of_all(found):
     waiting = make.ApiTokenFactory(personal=True, made_by=staff_actor(maker), maker_id=maker.pk, system="waiting")
     run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
     notice = make.NoticeFactory(state=Notice.State.FAILED, sent_at=None)
+    mail = make.MailFactory(dispatch=None, kind="notice_alarm", state=Mail.State.FAILED)
     lock, task = found["project_failedlogin"], queued("os.getpid")
     schedule, token, user = found["orders_scheduledexport"], found["integrations_apitoken"], found["project_user"]
     paused = make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
+    AuthenticatorApp.objects.create(user=user, secret="x", last_step=0)
+    limit = TimeLimit.objects.get(state="held", attribution=None)
     service, group = found["orders_servicetype"], found["auth_group"]
+    open_session = Session.objects.create(session_key="of a colleague", expire_date=make.NOW)
+    AccountSession.objects.create(user=user, session=open_session)
     day = {"date_joined_0": "2026-11-25", "date_joined_1": "09:00:00"}
-    password = {"password1": "Seven-Moons-9", "password2": "Seven-Moons-9", "usable_password": "true"}
     return {
         "pause a partner": ("orders_pause_partner", ["bigdata"], {"reason": "x"}, Pause.objects),
         "resume a partner": ("orders_resume_partner", ["bpm"], {}, Pause.objects.filter(pk=paused.pk)),
         "let a restored desk send": ("restored", [], {"reason": "x"}, Timeline.objects),
         "make test calls": ("probes", [], {}, OrderEvent.objects.filter(kind="partners_probed")),
+        "send a test mail": ("probes", [], {"mail": "1"}, OrderEvent.objects.filter(kind="test_mail_sent")),
         "unlock a log-in": (
             "project_failedlogin_changelist", [], {"action": "unlock", "_selected_action": lock.pk}, FailedLogin.objects
         ),
@@ -297,8 +315,16 @@ def acts_of_all(found):
             "orders_servicetype_change", [service.pk], {"cdn_type": "y", "plains": '["1"]'},
             ServiceType.objects.filter(pk=service.pk),
         ),
+        "enter a holiday": ("orders_calendarday_add", [], {"day": "2028-05-01", "name": "劳动节"}, CalendarDay.objects),
+        "change a limit in time": (
+            "orders_timelimit_change", [limit.pk], {"state": "held", "amount": "5", "unit": "days"},
+            TimeLimit.objects.filter(pk=limit.pk),
+        ),
         "send a notice again": (
             "notifications_notice_resend", [notice.pk], {}, Notice.objects.filter(pk=notice.pk)
+        ),
+        "send a mail about no order again": (
+            "notifications_mail_resend", [mail.pk], {}, Mail.objects.filter(pk=mail.pk)
         ),
         "agree to a colleague's export": (
             "orders_export_judge", [export.pk], {"agree": "1"}, Export.objects.filter(pk=export.pk)
@@ -316,13 +342,22 @@ def acts_of_all(found):
         "revoke a token": (
             "integrations_apitoken_revoke", [token.pk], {"reason": "x"}, ApiToken.objects.filter(pk=token.pk)
         ),
-        "make an account": ("project_user_add", [], {"username": "new", **password}, User.objects.order_by("pk")),
+        "make an account": ("project_user_add", [], {"username": "new", "sees": "all"}, User.objects.order_by("pk")),
         "change an account": (
             "project_user_change", [user.pk], {"username": user.username, "display_name": "新名", **day},
             User.objects.filter(pk=user.pk),
         ),
-        "set a colleague's password": (
-            "auth_user_password_change", [user.pk], password, User.objects.filter(pk=user.pk)
+        "have a colleague's password set anew": (
+            "auth_user_password_change", [user.pk], {}, User.objects.filter(pk=user.pk)
+        ),
+        "reset a colleague's second factor": (
+            "project_user_second_factor", [user.pk], {}, AuthenticatorApp.objects.filter(user=user)
+        ),
+        "disable an account": (
+            "project_user_standing", [user.pk], {"active": "True"}, User.objects.filter(pk=user.pk)
+        ),
+        "end a colleague's sessions": (
+            "project_user_sessions", [user.pk], {"end": "all"}, AccountSession.objects.filter(user=user)
         ),
         "change a role": (
             "auth_group_change", [group.pk], {"name": "other"}, type(group).objects.filter(pk=group.pk)
@@ -341,6 +376,7 @@ def test_who_does_what_concerns_all(client, found, letter, settings):
     read_restore_state()
     acts, told = acts_of_all(found), {}
     staff = sign_in(client, letter)
+    User.objects.update(email="staff@example.com")
     assert set(acts) == set(OF_ALL)
     session = copy.deepcopy(staff.cookies)
     for name, (address, arguments, data, touched) in acts.items():

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -20,7 +21,7 @@ from orders.order_page.history import WORDS, describe
 from tests import factories
 from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTENT = "ProvContent: required: the trial has been activated already, name the new domains"
@@ -135,8 +136,8 @@ def test_a_mail_tells_a_refusal_without_the_code_and_the_english_of_the_log():
         "detail": "answered HTTP 200, code 400: 域名未备案",
         "params": {"code": "partner_words", "words": "域名未备案"},
     }
-    row = factories.DispatchFactory(step="mail_incident", channel="mail", about=about)
-    assert latin([mail_facts(row, []).cause, mail_facts(row, []).next_step]) == []
+    told = mail_facts("mail_incident", factories.OrderFactory(), about, [])
+    assert latin([told.cause, told.next_step]) == []
 
 
 def kinds_written() -> set[str]:
@@ -182,18 +183,16 @@ def test_an_event_tells_why(admin_client):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "who, kinds",
-    sampled(
-        [
-            ("", {"note", "step_done", "mail_sent", "incident"}),
-            ("people", {"note"}),
-            ("system", {"step_done", "mail_sent", "incident"}),
-            ("mail", {"mail_sent"}),
-            ("errors", {"incident"}),
-        ],
-        every=2,
-    ),
+    [
+        ("", {"note", "step_done", "mail_sent", "incident"}),
+        ("people", {"note"}),
+        ("system", {"step_done", "mail_sent", "incident"}),
+        ("mail", {"mail_sent"}),
+        ("errors", {"incident"}),
+    ],
+    every=2,
 )
 def test_the_events_filter_is_a_link(admin_client, who, kinds):
     order = factories.OrderFactory()
@@ -226,8 +225,7 @@ def test_a_waiver_names_the_finding_and_a_withdrawal_the_process(admin_client):
 
 @pytest.mark.django_db
 def test_a_role_s_permissions_are_read_in_chinese(member):
-    staff = member("管理员")
-    group = staff.person.groups.get()
+    staff, group = member("管理员"), Group.objects.get(name="业务人员")
     text = staff.get(reverse("admin:auth_group_change", args=[group.pk])).content.decode()
     assert "订单管理 · 订单：重新发送失败步骤" in text
     assert "Can view" not in text

@@ -6,15 +6,17 @@ import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from integrations.api.filters import FILTERS
 from orders.lists.list_query import query_words, said_as
 from orders.models import Order
 from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
+from tests.admin.test_query_counts import queries
 from tests.admin.test_rubbish import RAW, VALUES
 from tests.conftest import shanghai
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/api/orders/"
@@ -54,6 +56,24 @@ def test_it_tells_since_when_the_order_is_in_its_state(system, noted, told):
     assert caller.get(f"{ORDERS}{order.number}/").json()["since"] == told
 
 
+def test_it_tells_whose_the_order_is(system):
+    wang = make.UserFactory(username="wang", is_superuser=True)
+    mine, free = (make.OrderFactory(state="failed") for _ in range(2))
+    Order.objects.filter(pk=mine.pk).update(owner=wang)
+    caller = system()
+    assert {row["order"]: row["owner"] for row in caller.get(ORDERS).json()["results"]} == {
+        mine.number: "wang",
+        free.number: None,
+    }
+    assert caller.get(f"{ORDERS}{mine.number}/").json()["owner"] == "wang"
+    assert numbers(caller.get(f"{ORDERS}?owner=wang")) == [mine.number]
+    assert numbers(caller.get(f"{ORDERS}?owner=nobody")) == [free.number]
+    assert caller.get(f"{ORDERS}?owner=li").status_code == 400
+    wang.is_active = False
+    wang.save()
+    assert caller.get(f"{ORDERS}{mine.number}/").json()["owner"] is None
+
+
 def test_what_is_not_as_fine_as_its_state_says_so(system):
     unbilled()
     assert [row["doubt"] for row in system().get(ORDERS).json()["results"] if row["kind"] == "activation"] != [None]
@@ -82,6 +102,19 @@ def test_its_filters_are_those_of_the_staff_s_list():
     names = [said_as(entry) for entry in listed.list_filter]
     titles = {name: query_words(listed, f"{name}=1")[0][0] for name in names}
     assert {name: str(one.title) for name, one in FILTERS.items()} == titles
+
+
+def test_it_tells_by_how_much_working_time_an_order_is_late(system, monkeypatch):
+    now = shanghai("2023-09-22 09:00:00")  # a Friday
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for number, since in (("late", "2023-09-20 07:00:00"), ("in time", "2023-09-21 10:00:00")):
+        about = {"state": Order.State.HELD, "held_because": "files", "state_since": shanghai(since)}
+        make.OrderFactory(number=number, **about)
+    caller = system()
+    assert caller.orders(overtime="very") == ["late"]
+    found = {row["order"]: row["over_time"] for row in caller.get(ORDERS).json()["results"]}
+    assert found == {"late": 26 * 3600, "in time": None}
+    assert caller.get(f"{ORDERS}late/").json()["over_time"] == 26 * 3600
 
 
 def test_search_and_customer(system):
@@ -120,11 +153,8 @@ def test_what_is_wrong_is_named_with_what_is_right(system, query, field, right):
     assert right in answer.json()["error"]
 
 
-@pytest.mark.parametrize(
-    "raw",
-    sampled(
-        [*RAW, "&".join(f"a{n}=1" for n in range(60)), "&".join(["q=1"] * 2000), "limit=%00", "cursor=%ff"], every=4
-    ),
+@parametrize_sampled(
+    "raw", [*RAW, "&".join(f"a{n}=1" for n in range(60)), "&".join(["q=1"] * 2000), "limit=%00", "cursor=%ff"], every=4
 )
 def test_rubbish_in_the_address_never_breaks_it(system, raw):
     make.OrderFactory()
@@ -134,7 +164,7 @@ def test_rubbish_in_the_address_never_breaks_it(system, raw):
     assert answer.json()
 
 
-@pytest.mark.parametrize("value", sampled(VALUES, every=4))
+@parametrize_sampled("value", VALUES, every=4)
 def test_rubbish_in_a_filter_never_breaks_it(system, value):
     caller = system()
     for name in (*FILTERS, "q", "state__in", "attribution__letters__exact", "incident", "limit", "cursor"):
@@ -192,23 +222,15 @@ def test_who_has_it_already_is_told_so(system):
     assert caller.get(ORDERS, headers={"If-None-Match": "rubbish"}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "query", sampled([{}, {"needs": "somebody"}, {"q": "北京"}, {"attribution": "BJ", "limit": 200}], every=3)
-)
+@parametrize_sampled("query", [{}, {"needs": "somebody"}, {"q": "北京"}, {"attribution": "BJ", "limit": 200}], every=3)
 def test_it_asks_the_same_however_many_there_are(system, query):
     caller = system(letters=["BJ"])
     caller.get(ORDERS, **query)
-
-    def asked():
-        with CaptureQueriesContext(connection) as captured:
-            assert caller.get(ORDERS, **query).status_code == 200
-        return len(captured)
-
     failed()
-    few = asked()
+    few = queries(caller, ORDERS, **query)
     for _ in range(20):
         failed()
-    assert asked() == few <= MOST_QUERIES
+    assert queries(caller, ORDERS, **query) == few <= MOST_QUERIES
 
 
 def test_no_answer_reads_a_large_content(system):

@@ -80,7 +80,7 @@ def test_every_status_is_documented(paths, address):
 def test_the_values_of_filters_are_documented_and_taken(paths, system):
     parameters = {row["name"]: row for row in paths["/api/orders/"]["get"]["parameters"]}
     values = {name: row["schema"]["enum"] for name, row in parameters.items() if "enum" in row["schema"]}
-    assert values.keys() == {"needs", "state", "in_state", "held_because", "stuck", "kind", "first"}
+    assert values.keys() == {"needs", "state", "in_state", "overtime", "held_because", "stuck", "kind", "first"}
     assert "awaiting_approval" in values["state"]
     caller = system()
     for name, offered in values.items():

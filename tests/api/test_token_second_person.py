@@ -9,13 +9,10 @@ from integrations.models import ApiToken
 from orders.models import OrderEvent
 from tests import factories as make
 from tests.api.conftest import System
+from tests.api.test_token_pages import page
 
 pytestmark = pytest.mark.django_db
 PHONE = "13712345678"
-
-
-def page(token, name="change"):
-    return reverse(f"admin:integrations_apitoken_{name}", args=[token.pk])
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.core.cache import cache
@@ -182,9 +183,7 @@ def test_its_use_is_noted_once_a_minute(system, clock):
 
 
 def test_a_database_that_takes_no_writes_can_still_be_read(system, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OperationalError("attempt to write a readonly database")
-
+    refuse = Mock(side_effect=OperationalError("attempt to write a readonly database"))
     order = make.OrderFactory()
     caller = system(personal=True)
     monkeypatch.setattr("django.db.models.query.QuerySet.update", refuse)
@@ -272,12 +271,9 @@ def test_conditions_for_writing_mean_nothing(system, name):
 
 
 def test_an_outage_outside_of_the_views_is_answered_in_json(system, monkeypatch):
-    def away(*args, **kwargs):
-        raise OperationalError("no connection")
-
     caller = system()
     caller.client.raise_request_exception = False
-    monkeypatch.setattr("project.middleware.names_read_once", away)
+    monkeypatch.setattr("project.middleware.names_read_once", Mock(side_effect=OperationalError("no connection")))
     answer = caller.get(ORDERS)
     assert (answer.status_code, list(answer.json()), answer["Retry-After"]) == (503, ["error"], "10")
     assert caller.get("/api/ordersx")["Content-Type"].startswith("text/html")
@@ -285,10 +281,6 @@ def test_an_outage_outside_of_the_views_is_answered_in_json(system, monkeypatch)
 
 def test_a_database_that_is_away_is_503(system, monkeypatch):
     caller = system()
-
-    def away(*args, **kwargs):
-        raise OperationalError("no connection")
-
-    monkeypatch.setattr(tokens.ApiToken.objects, "filter", away)
+    monkeypatch.setattr(tokens.ApiToken.objects, "filter", Mock(side_effect=OperationalError("no connection")))
     answer = caller.get(ORDERS)
     assert (answer.status_code, list(answer.json())) == (503, ["error"])

@@ -95,17 +95,13 @@ def test_withdrawal(post, kept):
     assert [message.rsp_code for message in kept()] == ["00000"] * 3
 
 
-def test_withdrawal_of_a_trial_that_an_activation_holds_is_3005(post):
+def test_what_only_the_core_can_know_is_refused_too(post, kept):
+    """A withdrawal of a trial that an activation holds, and content."""
     post(envelope(TRIAL))
     post(envelope(ACTIVATION, trans_ido="t2"))
     got = post(envelope({"OrderNum": "100T1", "BackFlag": "1"}, trans_ido="t3"))
     assert (got.code, got.result["OrderNum"], got.result["BizCode"]) == ("30000", "100T1", "3005")
-
-
-def test_what_only_the_core_can_know_of_the_content_is_20505_too(post, kept):
-    post(envelope(TRIAL))
-    post(envelope(ACTIVATION, trans_ido="t2"))
-    got = post(envelope(ACTIVATION | {"OrderNum": "100A2"}, trans_ido="t3"))
+    got = post(envelope(ACTIVATION | {"OrderNum": "100A2"}, trans_ido="t4"))
     assert (got.code, got.desc.split(": ")[:2]) == ("20505", ["Request body parameter invalidate", "ProvContent"])
     assert kept()[-1].rsp_code == "20505"
 

@@ -1,7 +1,6 @@
 """Who may call and how often (contract 2.3, 20303 and 20308)."""
 
 import json
-import threading
 import time
 
 import pytest
@@ -10,6 +9,7 @@ from integrations.bboss import rate_limit
 from integrations.bboss.rate_limit import Buckets, caller_address, check_rate, parse_networks, parse_rate
 from integrations.bboss.responses import Refused
 from tests.bboss.conftest import PATH, answered, envelope
+from tests.races.conftest import at_once
 
 
 def envelope_bytes():
@@ -191,13 +191,7 @@ def test_strangers_from_everywhere_do_not_get_a_new_rate(settings, monkeypatch, 
 def test_threads_that_call_at_once_get_as_many_through_as_may(settings, monkeypatch):
     settings.BBOSS_RATE = "1000/hour"
     monkeypatch.setattr(rate_limit, "monotonic", lambda: 0.0)
-    passed = []
-    threads = [threading.Thread(target=lambda: passed.append(passes(200))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sum(passed) == 1000
+    assert sum(at_once(*[lambda: passes(200)] * 8)) == 1000
 
 
 class TestUnsigned:

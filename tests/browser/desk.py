@@ -38,6 +38,7 @@ class Desk(Children):
             "ATTACHMENT_DIR": str(self.folder),
             "EXPORT_DIR": str(self.folder / "exports"),
             "LOG_LEVEL": "WARNING",
+            "FOUR_EYES": "decide",
             "SESSION_IDLE_MINUTES": "30",
             "SESSION_MAX_HOURS": "12",
             "BPM_TASK_URL": "https://bpm.example.com/tasks/{process}?order={order}",

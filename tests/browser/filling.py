@@ -191,6 +191,7 @@ def _held(now: datetime.datetime) -> None:
             trial_number=f"{number}T",
             state=S.HELD,
             held_because=why,
+            state_since=at - datetime.timedelta(days=9) if unknown else at,
             received_at=at,
             planned_at=at if why == Order.Held.FILES else None,
             enterprise_name=NAMES[place],
@@ -373,6 +374,7 @@ def people() -> None:
     staff("engineer", "工程师", "赵磊")
     staff("auditor", "审计员", "周洁")
     staff("keeper", "管理员", "王敏")
+    staff("judge", "审批主管", "赵宁")
     staff("beijing", "业务人员", "李娜", letters=["BJ"])
 
 

@@ -96,7 +96,7 @@ def test_an_engineer_resends_after_an_outage(visit):
     ],
 )
 def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
-    page = visit("keeper", size=size, scheme=scheme)
+    page = visit("clerk", size=size, scheme=scheme)
     if address == "the run":
         page.goto("/admin/orders/bulkrun/new/note/?every=1&needs=somebody")
         confirm(page, "添加备注", "按客户经理确认")

@@ -32,6 +32,19 @@ def test_a_clerk_finds_a_stuck_order_and_resends_it(visit):
     assert page.locator(".chip-red").count() == 0
 
 
+def test_a_clerk_moves_a_start_day(visit):
+    """From the order's page: two clicks and two texts."""
+    page = visit("clerk")
+    open_order(page, "/admin/orders/order/?state__exact=scheduled", "")
+    page.locator('a[href*="/do/move_start/"]').first.click()
+    page.fill("input[name=day]", "2035-01-01")
+    page.fill("textarea[name=reason]", "客户要求改期")
+    page.locator("form button[type=submit].button").click()
+    page.wait_for_url("**/change/**")
+    assert "对方受理后订单即改期" in page.locator(".messagelist").inner_text()
+    assert page.locator('a[href*="/do/move_start/"]').count() == 0  # one at a time
+
+
 def test_an_approval_timeline(visit):
     page = visit("auditor")
     number = open_order(page, "/admin/orders/order/?state__exact=awaiting_approval", "")
@@ -53,6 +66,17 @@ def test_a_clerk_waives_a_finding(visit):
     assert "客户已补交纸质材料" in page.locator("#result_list").inner_text()
     page.goto(f"/admin/orders/order/?needs=somebody&q={number}")
     assert page.locator("#result_list tbody tr").count() == 0
+
+
+def test_a_clerk_pushes_an_approval_once_a_day(visit):
+    page = visit("clerk")
+    open_order(page, "/admin/orders/order/?state__exact=awaiting_approval", "")
+    page.locator('a[href*="/do/push/"]').first.click()
+    assert "请尽快审批" in page.locator("pre.payload").inner_text()
+    page.locator("form button[type=submit].button").click()
+    page.wait_for_url("**/change/**")
+    assert "今天已由" in page.locator(".whom-to-push").inner_text()
+    assert page.locator('a[href*="/do/push/"]').count() == 0
 
 
 def test_an_auditor_is_offered_no_decision(visit):

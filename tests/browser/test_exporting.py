@@ -47,7 +47,7 @@ def test_people_s_data_need_a_reason(visit, tmp_path):
 @pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
 @pytest.mark.parametrize("address", [FORM, "/admin/orders/export/", "the export"])
 def test_the_pages_can_be_read_by_everybody(visit, tmp_path, size, scheme, address):
-    page = visit("keeper", size=size, scheme=scheme)
+    page = visit("clerk", size=size, scheme=scheme)
     page.goto(FORM)
     fetched(page, page.get_by_role("button", name="下载").click, tmp_path)
     page.goto("/admin/orders/export/" if address == "the export" else address)

@@ -12,9 +12,10 @@ import django
 django.setup()
 from integrations import tasks
 from orders.office.exports.models import Export
+from tests.mails import send_mails
 for row in Export.objects.filter(state="waiting"):
     tasks.export(row.pk)
-tasks.send_notices()
+send_mails()
 """
 
 
@@ -72,7 +73,7 @@ def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
 @pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
 @pytest.mark.parametrize("address", ["/admin/notifications/notice/", "/admin/notifications/notice/1/change/"])
 def test_the_notices_can_be_read_by_everybody(visit, size, scheme, address):
-    page = visit("keeper", size=size, scheme=scheme)
+    page = visit("engineer", size=size, scheme=scheme)
     page.goto(address)
     assert (page.faults, overflow(page)) == ([], 0)
     assert findings(page) == []

@@ -25,7 +25,7 @@ def open_order(page, number, tab=""):
 @pytest.mark.parametrize("size", ["wide", "narrow"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_tell_it_and_fit_the_window(visit, size, scheme):
-    page = visit("keeper", size=size, scheme=scheme)
+    page = visit("engineer", size=size, scheme=scheme)
     for number, words in DOUBTS.items():
         for tab in ("", "files", "billing"):
             open_order(page, number, tab)
@@ -89,7 +89,8 @@ def test_files_are_looked_at_again_by_a_button_and_the_result_shows_by_itself(vi
     page = visit("clerk")
     open_order(page, "100A-FILES", "files")
     assert page.locator(".order-tab .chip-amber").count() == 2
-    page.locator("button", has_text="立即重新检查").click()
+    page.wait_for_load_state()
+    page.locator("button", has_text="立即重新检查").press("Enter")
     page.wait_for_selector(".messagelist .success")
     assert page.url.endswith("?tab=files#tabs")
     told = page.locator("#content").inner_text()

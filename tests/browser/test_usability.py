@@ -133,7 +133,7 @@ def test_export_my_province_s_month(hand, tmp_path):
 
 
 def test_repeat_what_failed_in_an_outage(hand):
-    one = hand("keeper")
+    one = hand("engineer")
     one.click_on("#content a[href*='/orders/incident/'][href*='/change/']")
     one.click("重发", within="#content", exact=False)
     one.type("大数据侧已恢复", into="#id_reason")

@@ -35,7 +35,19 @@ def test_from_a_filter_to_a_view_that_a_colleague_opens(visit):
     page.get_by_label("发送次数", exact=True).check()
     page.locator(".columns-form button").click()
     page.wait_for_url("**columns=*")
-    shown = ["订单号", "客户", "归属", "状态", "卡在", "业务开始日", "接收时间", "已等（天）", "逾期（天）"]
+    shown = [
+        "订单号",
+        "客户",
+        "归属",
+        "状态",
+        "卡在",
+        "业务开始日",
+        "接收时间",
+        "已等（天）",
+        "逾期（天）",
+        "超时",
+        "处理人",
+    ]
     assert headings(page) == [*shown, "发送次数"]
     save(page, "失败单（常看）")
     assert tab(page, "失败单（常看）").get_attribute("aria-current") == "page"

@@ -5,8 +5,9 @@ import pytest
 from orders.models import Difference, OrderEvent
 from tests import factories
 from tests.commands.test_work import run
-from tests.flows.conftest import BILLING, BPM, DELETE, desk  # noqa: F401  a fixture
+from tests.flows.conftest import BILLING, BPM, DELETE, active, desk, trialing  # noqa: F401  fixtures
 from tests.flows.contents import activation, trial, withdrawal
+from tests.flows.test_broken_desks import refused_trial
 
 A, B = "a.example.com", "b.example.com"
 WHY = ("--reason", "客户经理确认", "--by", "li")
@@ -22,11 +23,6 @@ def told(capsys, *words) -> list[str]:
 def reason(number: str, kind: str) -> tuple[str, str]:
     event = OrderEvent.objects.get(order__number=number, kind=kind)
     return event.actor, event.data["reason"]
-
-
-def refused_trial(desk):  # noqa: F811
-    desk.sandbox.fault(path=BILLING, kind="refusal")
-    desk.play(trial("T1", A), activation("A1"))
 
 
 def test_give_up_says_what_follows_and_does_it(desk, capsys):  # noqa: F811
@@ -65,8 +61,7 @@ def test_name_domains(desk, capsys):  # noqa: F811
     assert (code, out) == (1, "domain '*.example.com' a wildcard is not allowed")
 
 
-def test_withdraw_as_bboss_would(desk, capsys):  # noqa: F811
-    desk.play(trial("T1", A), activation("A1"))
+def test_withdraw_as_bboss_would(desk, capsys, active):  # noqa: F811
     follows = [
         "A1: 1 billing record will be deleted.",
         "A1: 1 trial record will be restored.",
@@ -82,8 +77,7 @@ def test_withdraw_as_bboss_would(desk, capsys):  # noqa: F811
     assert reason("A1", "withdrawn") == ("command:li", "客户经理确认")
 
 
-def test_a_late_withdrawal_needs_its_choice(desk, capsys):  # noqa: F811
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_late_withdrawal_needs_its_choice(desk, capsys, active):  # noqa: F811
     desk.at("2023-10-20 09:00:00")
     code, out = run(capsys, "withdraw", "A1", "--dry-run", *WHY)
     assert code == 1
@@ -95,8 +89,7 @@ def test_a_late_withdrawal_needs_its_choice(desk, capsys):  # noqa: F811
     assert (desk.state("A1"), desk.records("A1"), desk.state("T1")) == ("withdrawn", {A: "cancelled"}, "ended")
 
 
-def test_a_trial_that_is_taken_is_not_withdrawn(desk, capsys):  # noqa: F811
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_trial_that_is_taken_is_not_withdrawn(desk, capsys, active):  # noqa: F811
     assert run(capsys, "withdraw", "T1", *WHY) == (1, "an activation holds trial T1: withdraw that first")
 
 
@@ -122,9 +115,8 @@ def test_a_lost_record_of_bpm_is_entered_as_staffs(desk, capsys):  # noqa: F811
     assert desk.order("A1").approvals.get().source == "staff"
 
 
-def test_take(desk, capsys):  # noqa: F811
+def test_take(desk, capsys, trialing):  # noqa: F811
     """Our record is cancelled and theirs is live: a running trial takes theirs."""
-    desk.play(trial("T1", A))
     desk.order("T1").billing_records.update(state="deleted")
     assert run(capsys, "reconcile", "T1")[0] == 1
     assert desk.troubles("T1") == ["difference"]
@@ -136,8 +128,7 @@ def test_take(desk, capsys):  # noqa: F811
     assert (code, out) == (1, "no step create_trial_billing of order T1 stopped because the partner acted before")
 
 
-def test_accept(desk, capsys):  # noqa: F811
-    desk.play(trial("T1", A), activation("A1"))
+def test_accept(desk, capsys, active):  # noqa: F811
     store = desk.sandbox.partners.store
     store.delete_record(store.records("A1")[0])
     assert run(capsys, "reconcile", "A1")[0] == 1
@@ -158,8 +149,7 @@ def test_a_number_that_we_do_not_know_is_accepted_too(db, capsys):
     assert run(capsys, "stuck")[0] == 0
 
 
-def test_a_partner_that_is_silent_changes_nothing(desk, capsys):  # noqa: F811
-    desk.play(trial("T1", A))
+def test_a_partner_that_is_silent_changes_nothing(desk, capsys, trialing):  # noqa: F811
     desk.sandbox.fault(path="*", kind="503", count=9)
     code, out = run(capsys, "take", "T1", *WHY)
     assert code == 1

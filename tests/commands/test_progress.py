@@ -25,14 +25,12 @@ def make_failed(desk, folder):  # noqa: F811
 
 
 def make_billed(desk, folder):  # noqa: F811
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     return ["reconcile"], "orders"
 
 
 def make_trial(desk, folder):  # noqa: F811
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     return ["fetch_usage"], "trials"
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -13,16 +14,17 @@ from django_q.models import OrmQ
 
 from orders.models import Order
 from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
+from project.settings_trail import note_settings
 from tests import factories
 from tests.harness.ports import free_port
 from tests.partners.certificates import Authority
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 from tests.test_deployment import token
 
 KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
     "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
-    "expiring", "unwritable", "failed_tasks", "clocks_ahead",
+    "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -136,7 +138,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", sampled(WRONG, every=2))
+@parametrize_sampled("case", WRONG, every=2)
 def test_what_is_wrong_comes_first(healthy, capsys, case):
     arrange, told = WRONG[case]
     arrange()
@@ -199,11 +201,8 @@ def test_whatever_the_database_says_there_is_an_answer(healthy, monkeypatch, cap
 
 
 def test_a_database_that_is_away_is_said_in_words(db, monkeypatch, capsys):
-    def refuse(*args, **kwargs):
-        raise OperationalError("connection refused")
-
     with monkeypatch.context() as away:
-        away.setattr(connection, "cursor", refuse)
+        away.setattr(connection, "cursor", Mock(side_effect=OperationalError("connection refused")))
         found = look(capsys)
         with pytest.raises(CommandError):
             call_command("status")
@@ -238,6 +237,22 @@ def test_what_ends_within_14_days_is_named_with_what_to_do(healthy, settings, tm
     assert "证书有效期至 2023-10-02" in page
     settings.BBOSS_ACCESS_TOKENS = [ended]
     assert ("bboss_token", "1") in [(row["what"], row["name"]) for row in look(capsys)["expiring"]]
+
+
+def test_a_shell_with_other_settings_than_the_last_start_is_told(healthy, settings, monkeypatch, capsys):
+    """Before any start there is nothing to compare. A secret is named, never shown."""
+
+    def told() -> list[str]:
+        call_command("status")
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("settings ")]
+
+    assert told() == []
+    note_settings()
+    assert told() == []
+    before = settings.ENVIRONMENT.given
+    other = {"BBOSS_RATE": "7/min", "BPM_CALLBACK_SECRET": "" if before("BPM_CALLBACK_SECRET") else "hush"}
+    monkeypatch.setattr(settings.ENVIRONMENT, "given", lambda name: other.get(name, before(name)))
+    assert told() == ["settings     here BBOSS_RATE, BPM_CALLBACK_SECRET are not as at this machine's last start"]
 
 
 def test_probes_ask_everything_and_store_nothing(healthy, sandbox_over_http, capsys):

@@ -53,8 +53,7 @@ def test_activate_wants_to_know_whom(db, words):
 
 
 def test_fetch_usage_asks_and_keeps_the_answer(desk, capsys):  # noqa: F811
-    desk.post(trial("T1"))
-    desk.deliver()
+    desk.play(trial("T1"))
     desk.sandbox.flow("T1", 12.5)
     assert run(capsys, "fetch_usage", "T1") == (0, "T1: 12.5\n")
     assert TrialUsage.objects.get().data_flow == 12.5

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 from project.command_line import run
 from tests.flows.conftest import desk  # noqa: F401  a fixture
 from tests.flows.contents import trial
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 WRONG = {
     "show": ["show", "NOBODY"],
@@ -27,11 +27,16 @@ WRONG = {
     "proceed": ["proceed", "T1", "--reason", "x"],
     "name_domains": ["name_domains", "T1", "a.cn", "--reason", "x"],
     "name_domains, none": ["name_domains", "T1", "--reason", "x"],
+    "own": ["own", "T1", "--to", "nobody.of.ours"],
+    "own, nothing": ["own", "--nobody"],
+    "own, no whom": ["own", "T1"],
     "waive": ["waive", "T1", "--reason", "x"],
     "waive, no reason": ["waive", "T1"],
     "attribute": ["attribute", "T1", "XX", "--reason", "x"],
     "deliver": ["deliver", "--workers", "many"],
     "activate": ["activate"],
+    "move_start": ["move_start", "T1", "20330101", "--reason", "x"],
+    "move_start, no day": ["move_start", "T1", "2033-01-01", "--reason", "x"],
     "compensate": ["compensate", "T1", "--reason", "x"],
     "fetch_usage": ["fetch_usage", "NOBODY"],
     "reconcile": ["reconcile", "NOBODY"],
@@ -54,7 +59,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("case", sampled(WRONG, every=3))
+@parametrize_sampled("case", WRONG, every=3)
 def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case):  # noqa: F811
     monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes

@@ -31,8 +31,8 @@ class RealProvider:
         self.children, self.site, self.port = children, site, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        given = {"PORT": str(self.port), "SITE": self.site, "CLIENT": CLIENT, "SECRET": SECRET}
+    def start(self, secret: str = SECRET) -> None:
+        given = {"PORT": str(self.port), "SITE": self.site, "CLIENT": CLIENT, "SECRET": secret}
         given |= {"PEOPLE": json.dumps(PEOPLE), "PROVIDER_MODULE": str(MODULE)}
         self.children.start_program("provider", ["node", "tests/company/provider/server.mjs"], **given)
         until(lambda: answers(f"{self.url}/.well-known/openid-configuration"), what="the provider answers")

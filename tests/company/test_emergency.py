@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
@@ -12,7 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from notifications.models import Notice
+from notifications.models import Mail
+from orders.admin.journal_values import entry_words
 from orders.models import Incident, OrderEvent
 from project.checks import TAG
 from project.environment import Grant, WrongError, grants
@@ -65,7 +67,7 @@ def test_each_use_is_told_at_once(keeper, settings):
     log_in()
     incident = Incident.objects.get(code="emergency_login")
     assert (incident.partner, incident.state) == ("desk", "open")
-    mails = Notice.objects.filter(kind="notice_emergency_login")
+    mails = Mail.objects.filter(kind="notice_emergency_login")
     assert [mail.recipients for mail in mails] == [["desk@example.com"]] * 2
     assert "keeper" in mails[0].subject
     assert OrderEvent.objects.filter(kind="emergency_login", account_id=keeper.pk).count() == 2
@@ -108,6 +110,12 @@ def test_the_door_says_whose_passwords_count():
 
 def set_password(client, password=NEW):
     return client.post(LINK, {"new_password1": password, "new_password2": password})
+
+
+def test_the_page_of_the_link_says_what_a_password_must_be(keeper):
+    client = Client()
+    client.get(marked())
+    assert "至少 12 个字符" in client.get(LINK).content.decode()
 
 
 def test_the_link_sets_the_password_once(keeper):
@@ -194,6 +202,42 @@ def test_a_person_of_the_company_log_in_is_not_marked(keeper):
     CompanyAccount.objects.create(user=keeper, issuer="x", subject="u-1")
     with pytest.raises(CommandError, match="belongs to a person of the company log-in"):
         marked()
+
+
+def untick(client, user, **form):
+    given = {"username": user.username, "is_active": "on", "is_staff": "on"} | form
+    return client.post(reverse("admin:project_user_change", args=[user.pk]), given)
+
+
+def test_an_administrator_takes_the_mark_away_on_the_account_s_page(keeper, member):
+    User.objects.create_user("second", password="right", is_staff=True)
+    marked()
+    marked("second")
+    manager = member("管理员")
+    page = manager.get(reverse("admin:project_user_change", args=[keeper.pk])).content.decode()
+    assert "应急账号" in page
+    assert untick(manager, keeper, for_emergency="on").status_code == 302
+    assert EmergencyAccount.objects.count() == 2
+    assert untick(manager, keeper).status_code == 302
+    assert log_in().status_code == 200
+    assert log_in("second").status_code == 302
+    event = OrderEvent.objects.get(kind="emergency_unmarked")
+    assert (event.actor, event.data["account"]) == (f"staff:{manager.person.username}", "keeper")
+    assert "应急" not in manager.get(reverse("admin:project_user_change", args=[keeper.pk])).content.decode()
+    assert "应急账号：是 → 否" in entry_words(LogEntry.objects.latest("pk"))
+
+
+@pytest.mark.parametrize("lost", ["for_emergency", "is_active", "is_staff"])
+def test_the_last_one_that_can_log_in_stays(keeper, member, settings, lost):
+    disabled = User.objects.create_user("second", password="right", is_active=False)
+    EmergencyAccount.objects.create(user=disabled, marked_at=timezone.now())
+    marked()
+    manager = member("管理员")
+    answer = untick(manager, keeper, **{"for_emergency": "on"} | {lost: ""})
+    assert list(answer.context["adminform"].form.errors) == [lost]
+    assert errors() == []
+    settings.PASSWORD_LOGIN = "all"
+    assert untick(manager, keeper, **{"for_emergency": "on"} | {lost: ""}).status_code == 302
 
 
 def errors() -> list[str]:

@@ -3,16 +3,20 @@
 import datetime
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent, TrailEntry
+from project.accounts.company import provider
 from project.accounts.company.admission import MAIL_COUNTS
 from project.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
+from project.trail import Asked, newest
 from tests import factories
+from tests.company.conftest import CALLBACK, START, asked_of
 
 pytestmark = pytest.mark.django_db
 MAIL = {"email": "li@example.com", "email_verified": True}
@@ -39,7 +43,7 @@ def role(name: str) -> Group:
         (["ibs-bj"], ({"业务人员"}, True, {"BJ", "TJ"})),
         (["ibs-admin", "lunch"], ({"管理员"}, False, set())),
         (["ibs-bj", "ibs-sh"], ({"业务人员", "工程师"}, True, {"BJ", "TJ", "SH"})),
-        (["ibs-admin", "ibs-sh"], ({"管理员", "工程师"}, True, {"SH"})),
+        (["ibs-bj", "ibs-all"], ({"业务人员", "工程师"}, True, {"BJ", "TJ"})),
         ("ibs-admin", ({"管理员"}, False, set())),
         (["cn=ibs,ou=audit", 7, None, {"a": 1}], ({"审计员"}, False, set())),
     ],
@@ -54,7 +58,7 @@ def test_a_group_that_gives_two_roles(browser, settings):
 
 
 def test_each_log_in_gives_and_takes(browser):
-    user = user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    user = user_of(browser(groups=["ibs-bj", "ibs-all"]))
     user_of(browser(groups=["ibs-sh"]))
     assert may(user) == ({"工程师"}, True, {"SH"})
     user_of(browser(groups=["ibs-admin"]))
@@ -69,6 +73,18 @@ def test_what_was_given_by_hand_is_not_kept(browser):
     user_of(browser(groups=["ibs-bj"]))
     assert may(user) == ({"业务人员"}, True, {"BJ", "TJ"})
     assert (user.is_superuser, user.user_permissions.exists()) == (False, False)
+
+
+def test_a_role_that_the_provider_takes_ends_the_sessions_of_before(browser):
+    first = browser(groups=["ibs-bj", "ibs-sh"]).browser
+    second = browser(groups=["ibs-bj", "ibs-sh"]).browser
+    page = reverse("admin:index")
+    assert [one.get(page).status_code for one in (first, second)] == [200, 200]
+    again = browser(groups=["ibs-bj"], client=first)
+    assert again.status_code == 302
+    assert [one.get(page).status_code for one in (first, second)] == [200, 302]
+    assert browser(groups=["ibs-bj"]).status_code == 302
+    assert first.get(page).status_code == 200
 
 
 @pytest.mark.parametrize("groups", [[], ["lunch"], None, "", {"ibs-bj": True}, ["IBS-BJ"]])
@@ -86,14 +102,34 @@ def test_who_lost_all_groups_loses_all_roles_and_the_running_session_with_them(b
     inside = browser(groups=["ibs-bj"])
     user = user_of(inside)
     assert browser(groups=[]).status_code == 403
-    assert may(user) == (set(), False, set())
-    assert inside.browser.get(reverse("admin:orders_order_changelist")).status_code == 403
+    assert inside.browser.get(reverse("admin:index")).status_code == 302
+    assert may(user) == (set(), True, {"BJ", "TJ"})  # else a role that is given by hand later would show all orders
+    event = OrderEvent.objects.filter(kind="account_roles").last()
+    assert (event.data["roles"], event.data["limit"]) == ("− 业务人员", "BJ+TJ")
+
+
+@pytest.mark.parametrize("groups", [["ibs-bj", "ibs-admin"], ["ibs-admin", "cn=ibs,ou=audit"]])
+def test_groups_whose_roles_must_stay_apart_let_nobody_in(browser, groups):
+    answer = browser(groups=groups)
+    text = answer.content.decode()
+    assert answer.status_code == 403
+    assert "不能由同一人担任" in text
+    assert "desk@example.com" in text
+    assert not User.objects.exists()
+    refused = TrailEntry.objects.get()
+    assert (refused.code, refused.data) == ("login_refused", {"why": "roles_apart"})
+    inside = browser(groups=["ibs-bj"])
+    user = user_of(inside)
+    assert browser(groups=groups).status_code == 403
+    assert may(user) == (set(), True, {"BJ", "TJ"})  # the limit stays
+    assert inside.browser.get(reverse("admin:orders_order_changelist")).status_code == 302  # the session is over
+    assert may(user_of(browser(groups=["ibs-admin"])))[0] == {"管理员"}
 
 
 def test_a_group_that_is_named_no_more_takes_its_roles(browser, settings):
-    user = user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    user = user_of(browser(groups=["ibs-bj", "ibs-all"]))
     settings.OIDC_ROLES = grants("OIDC_ROLES", "ibs-bj=业务人员:BJ")
-    user_of(browser(groups=["ibs-bj", "ibs-admin"]))
+    user_of(browser(groups=["ibs-bj", "ibs-all"]))
     assert may(user) == ({"业务人员"}, True, {"BJ"})
 
 
@@ -122,9 +158,22 @@ def test_what_changed_is_told_once(browser):
     user_of(browser(groups=["ibs-sh"]))
     told = [(row.actor, row.data) for row in OrderEvent.objects.filter(kind="account_roles").order_by("pk")]
     assert told == [
-        ("company", {"account": "li.ming", "roles": "+ 业务人员", "limit": "BJ+TJ"}),
-        ("company", {"account": "li.ming", "roles": "+ 工程师 − 业务人员", "limit": "SH"}),
+        ("company", {"account": "li.ming", "roles": "+ 业务人员", "limit_before": "*", "limit": "BJ+TJ"}),
+        ("company", {"account": "li.ming", "roles": "+ 工程师 − 业务人员", "limit_before": "BJ+TJ", "limit": "SH"}),
     ]
+
+
+def test_the_trail_says_from_what_to_what(browser):
+    user = user_of(browser(groups=["ibs-bj"]))
+    user.user_permissions.add(Permission.objects.get(codename="judge_export"))
+    User.objects.filter(pk=user.pk).update(is_superuser=True, limited=False)
+    user.attributions.clear()
+    user_of(browser(groups=["ibs-sh"]))
+    taken = "订单管理 · 导出记录：同意他人导出个人信息"
+    act = newest(Asked(kind="accounts"), number=1)[0]
+    assert act.words == (
+        f"按公司账号登录调整 li.ming 的角色：+ 工程师 − 业务人员；归属：* → SH；收回：超级用户、{taken}"
+    )
 
 
 # --- Names of new accounts
@@ -210,7 +259,7 @@ def test_an_administrator_joins_by_the_person_s_number(browser, manager, account
     account.refresh_from_db()
     assert list(account.given_by) == [str(manager.person.pk)]
     event = OrderEvent.objects.get(kind="account_joined")
-    assert (event.account_id, event.data) == (manager.person.pk, {"account": "li"})
+    assert (event.account_id, event.data) == (manager.person.pk, {"account": "li", "caller": "127.0.0.1"})
     history = manager.get(reverse("admin:project_user_history", args=[account.pk])).content.decode()
     assert "人员标识：（空） → u-1" in history
     page = manager.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
@@ -298,6 +347,13 @@ def test_a_disabled_account_lets_nobody_in(browser, change):
     assert User.objects.count() == 1
 
 
+@pytest.mark.parametrize("hours, said", [(12, "最晚 12 小时后退出本系统"), (0, "不会到时自动退出")])
+def test_the_account_s_page_says_when_somebody_disabled_there_is_out(manager, account, settings, hours, said):
+    settings.SESSION_MAX_HOURS = hours
+    page = manager.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
+    assert said in page
+
+
 def test_without_the_setting_an_account_s_page_is_as_it_was(member, account):
     page = member("管理员").get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
     assert "company_" not in page
@@ -322,3 +378,33 @@ def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
     assert (let_in.code, let_in.account_id, let_in.data) == ("login", user.pk, {"way": "company"})
     assert (refused.code, refused.actor, refused.about) == ("login_refused", "company", user.get_username())
     assert refused.data == {"why": "no_group"}
+
+
+def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_nothing(issuer, settings):
+    """Of each kind five rows for an address within 15 minutes, as a password's failures lock it then."""
+    said = "x" * 5000
+    for _ in range(7):
+        Client().get(CALLBACK, {"code": said, "state": said})
+    client = Client()
+    state = asked_of(client.get(START))["state"]
+    client.get(CALLBACK, {"error": said, "state": state})
+    Client().get(CALLBACK, {"code": said, "state": said}, REMOTE_ADDR="10.0.0.9")
+    issuer.status = 500
+    provider.kept.forget()
+    Client().get(START)
+    rows = TrailEntry.objects.order_by("pk")
+    assert [(row.code, row.actor, row.about, row.data["why"], row.address) for row in rows] == [
+        *[("login_failed", "", "", "wrong", "127.0.0.1")] * 5,
+        ("login_failed", "", "", "denied", "127.0.0.1"),
+        ("login_failed", "", "", "wrong", "10.0.0.9"),
+        ("login_failed", "", "", "away", "127.0.0.1"),
+    ]
+    acts = newest(Asked(kind="login_failed"), number=3)
+    assert [act.more for act in acts] == [
+        "公司账号登录：账号系统没有响应",
+        "公司账号登录：账号系统的答复无效",
+        "公司账号登录：账号系统没有放行",
+    ]
+    with time_machine.travel(timezone.now() + settings.AXES_COOLOFF_TIME):
+        Client().get(CALLBACK)
+    assert rows.filter(data__why="wrong", address="127.0.0.1").count() == 6

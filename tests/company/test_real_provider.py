@@ -1,6 +1,9 @@
 """The company log-in with a real provider (npm's oidc-provider) in a process of its own, restarted and killed."""
 
 import re
+import threading
+import time
+from collections import Counter
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import pytest
@@ -9,9 +12,12 @@ from django.test import Client
 
 from project.accounts.company import provider
 from project.models import User
-from tests.company.conftest import CALLBACK, START, goes_on_to, with_company
+from tests.company.conftest import CALLBACK, ROLES, START, goes_on_to, with_company
+from tests.company.issuer import CLIENT, SECRET
 from tests.company.real import RealProvider, needs_provider
 from tests.harness.children import Children
+from tests.harness.desk import ProcessDesk
+from tests.harness.waiting import until
 
 SITE = "http://testserver"
 FORM = re.compile(r'<form[^>]* action="([^"]+)"')
@@ -31,18 +37,33 @@ def real(settings, tmp_path, monkeypatch):
     provider.kept.forget()
 
 
-class Browser:
-    """One person's browser: cookies of the desk and of the provider."""
+class Live(requests.Session):
+    """A desk of real processes, asked as Django's test client asks."""
 
-    def __init__(self):
-        self.desk, self.away = Client(), requests.Session()
+    def __init__(self, url: str):
+        super().__init__()
+        self.site = url
+
+    def get(self, path, data=None):
+        return super().get(self.site + path, params=data, allow_redirects=False, timeout=30)
+
+
+class Browser:
+    """One person's browser: cookies of the desk and of the provider. Without an address the desk is in this process."""
+
+    def __init__(self, url: str = ""):
+        self.site, self.away = url or SITE, requests.Session()
+        self.desk = Live(url) if url else Client()
 
     def log_in(self, login: str):
-        """The desk's answer to the way through the provider, whose forms are filled in."""
-        answer = self.away.get(self.desk.get(START)["Location"], allow_redirects=False)
+        """The desk's answer to the way through the provider, whose forms are filled in; its first if that is no way."""
+        began = self.desk.get(START)
+        if began.status_code != 302:
+            return began
+        answer = self.away.get(began.headers["Location"], allow_redirects=False)
         for _ in range(12):
             address = urljoin(answer.url, answer.headers.get("Location", ""))
-            if address.startswith(SITE + CALLBACK):
+            if address.startswith(self.site + CALLBACK):
                 return self.desk.get(CALLBACK, dict(parse_qsl(urlsplit(address).query)))
             if answer.is_redirect:
                 answer = self.away.get(address, allow_redirects=False)
@@ -73,6 +94,20 @@ def test_a_person_comes_in_and_out(real):
     assert ended.headers["Location"].startswith(f"{SITE}/admin/login/")
     asked = browser.away.get(browser.desk.get(START)["Location"])
     assert 'name="password"' in asked.text
+
+
+def test_with_another_secret_there_log_ins_wait_for_ours_and_sessions_go_on(real, settings):
+    """As docs/operations.md has it ("Change a secret")."""
+    inside, outside = Browser(), Browser()
+    assert inside.log_in("li").status_code == 302
+    real.kill()
+    real.start(secret="the-new-one")
+    refused = outside.log_in("li")
+    assert refused.status_code == 503
+    assert inside.desk.get("/admin/").status_code == 200
+    settings.OIDC_CLIENT_SECRET = "the-new-one"
+    assert outside.log_in("li").status_code == 302
+    assert outside.user == inside.user
 
 
 def test_a_person_without_a_group_stays_outside(real):
@@ -107,9 +142,69 @@ def test_a_provider_that_is_killed_keeps_nobody_from_work(real):
     browser = Browser()
     assert browser.log_in("li").status_code == 302
     real.kill()
-    provider.kept.forget()
     assert Client().get(START).status_code == 503
     assert browser.desk.get("/admin/").status_code == 200
     assert browser.desk.post("/admin/logout/").status_code == 200
     real.start()
     assert Browser().log_in("li").status_code == 302
+
+
+class Traffic:
+    """Somebody works, and others log in all the time. `pages` and `doors` count the answers; `came_in` has moments."""
+
+    def __init__(self, url: str):
+        self.url, self.ends = url, threading.Event()
+        self.pages, self.doors, self.came_in = Counter(), Counter(), []
+        inside = Browser(url)
+        assert inside.log_in("li").status_code == 302
+        self.threads = [threading.Thread(target=self._work, args=[inside])]
+        self.threads += [threading.Thread(target=self._knock) for _ in range(2)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _work(self, browser):
+        while not self.ends.wait(0.05):
+            self.pages[browser.desk.get("/admin/").status_code] += 1
+
+    def _knock(self):
+        while not self.ends.wait(0.1):
+            try:
+                answer = Browser(self.url).log_in("li")
+            except (requests.RequestException, TypeError):  # the provider died while it had the person
+                continue
+            self.doors[answer.status_code, "公司账号登录没有响应" in answer.text] += 1
+            if answer.status_code == 302:
+                self.came_in.append(time.monotonic())
+
+    def until_somebody_comes_in(self) -> None:
+        now = time.monotonic()
+        until(lambda: any(at > now for at in self.came_in), what="somebody comes in")
+
+    def until_the_door_says_so(self) -> None:
+        said = self.doors[503, True]
+        until(lambda: self.doors[503, True] > said + 3, what="the door says that the provider is away")
+
+
+def test_it_dies_and_comes_back_with_new_keys_under_traffic(tmp_path):
+    desk = ProcessDesk(tmp_path, OIDC_ROLES=ROLES, OIDC_CLIENT_ID=CLIENT, OIDC_CLIENT_SECRET=SECRET)
+    real = RealProvider(desk, desk.web_url)
+    desk.settings |= {"SITE_URL": desk.web_url, "OIDC_ISSUER": real.url}
+    with desk:
+        real.start()
+        with Traffic(desk.web_url) as traffic:
+            traffic.until_somebody_comes_in()
+            real.kill()
+            traffic.until_the_door_says_so()
+            real.start()
+            traffic.until_somebody_comes_in()
+        assert set(traffic.pages) == {200}
+        assert set(traffic.doors) <= {(302, False), (503, True), (400, False)}  # 400: it died between code and keys
+        assert "Traceback" not in desk.all_logs()

@@ -262,6 +262,18 @@ def test_while_the_provider_is_away_the_door_says_so_and_sessions_go_on(browser,
     assert inside.get("/admin/").status_code == 200
 
 
+def test_the_door_does_not_lead_to_a_provider_that_went_away_since_its_last_answer(browser, issuer):
+    assert is_in(browser())
+    issuer.status = 500
+    assert Client().get(START).status_code == 302  # it answered a moment ago
+    provider.kept.read_at -= provider.PAUSE
+    assert Client().get(START).status_code == 503
+    issuer.status = 200
+    provider.kept.failed_at -= provider.PAUSE
+    assert is_in(browser())
+    assert issuer.asked.count("/keys") == 1
+
+
 def test_passwords_work_while_the_provider_is_away(issuer):
     issuer.status = 500
     User.objects.create_user("wang", password="right", is_staff=True)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError, connection
@@ -77,13 +78,10 @@ def test_the_log_has_its_words_and_no_traceback():
 
 @pytest.mark.django_db
 def test_staff_read_in_chinese_what_is_the_matter(client, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise OperationalError("connection refused")
-
     client.raise_request_exception = False
     client.cookies["sessionid"] = "a" * 32
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "cursor", refuse)
+        patch.setattr(connection, "cursor", Mock(side_effect=OperationalError("connection refused")))
         answer = client.get("/admin/")
     assert answer.status_code == 503
     assert "数据库暂时无响应" in answer.content.decode()

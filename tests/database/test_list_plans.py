@@ -11,10 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.lists.registration import admin_of
+from orders.office.digest.contents import digest_facts, red_facts
 from orders.office.views.ready_views import READY
+from orders.queries import page_marks
+from orders.queries.overtime import time_limits
+from orders.queries.owners import absent_on
 from tests import factories as make
 from tests.admin.rows import of_order
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -30,8 +34,11 @@ BIG = {
     "notifications_mail",
     "approvals_approvalrecord",
     "orders_export",
+    "orders_trailentry",
+    "django_admin_log",
 }
 SMALL = {"dispatch_stuck", "order_undo_asked", "one_open_trouble_per_incident_and_order"}  # indexes of a few rows
+ENDS_SOON = re.compile(r'FROM "(\w+)" ORDER BY "\1"\."id" DESC LIMIT \d+$|LIMIT 2000$')
 RANGE = "2026-11-01..2026-11-25"
 TIMES = {
     "orders": ["received", "start", "end", "ends"],
@@ -55,15 +62,27 @@ def read_whole(statement, values=()):
             cursor.execute(f"EXPLAIN {statement}", values)
             found = re.findall(r"Seq Scan on (\w+)", "\n".join(row[0] for row in cursor.fetchall()))
         else:
+            statement = with_own_aliases(statement)
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values)
             scans = [re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", row[3]) for row in cursor.fetchall()]
-            tables = {alias: table for table, alias in re.findall(r'"(\w+)" ([U-Z]\d+)\b', statement)}
+            tables = {alias: table for table, alias in re.findall(r'"(\w+)" ([U-Z]\d+_\d+)', statement)}
             found = [
                 tables.get(scan[1], scan[1])
                 for scan in scans
                 if scan and (not scan[2] or scan[1] in tables and scan[2] not in SMALL)
             ]
     return set(found) & BIG
+
+
+def with_own_aliases(statement):
+    """The statement with another alias for each table: SQLite's plan names aliases, and subqueries share theirs."""
+    numbers, statement = itertools.count(), f"({statement})"
+    while part := re.search(r"\(([^()]*)\)", statement):
+        text = part[1]
+        for alias in set(re.findall(r'"\w+" ([U-Z]\d+)\b', text)):
+            text = re.sub(rf"\b{alias}\b", f"{alias}_{next(numbers)}", text)
+        statement = f"{statement[: part.start()]}\1{text}\2{statement[part.end() :]}"
+    return statement[1:-1].translate({1: "(", 2: ")"})
 
 
 def sorts(statement, values=()):
@@ -88,9 +107,16 @@ def plan(statement, values):
         return "\n".join(str(row) for row in cursor.fetchall())
 
 
-def asked(client, url, *, counts=False):
-    """The page's queries with their values, or only that which counts its rows. Those that read the newest rows of a
-    table end soon. Values stay apart: SQLite knows fewer plans for a statement than for one with the values in it."""
+def queries_of(client, url):
+    """The page's queries, each with its values."""
+
+    def page():
+        assert client.get(url).status_code == 200
+
+    return queries_while(page)
+
+
+def queries_while(act):
     found = []
 
     def note(execute, sql, values, many, context):
@@ -98,18 +124,33 @@ def asked(client, url, *, counts=False):
         return execute(sql, values, many, context)
 
     with connection.execute_wrapper(note):
-        assert client.get(url).status_code == 200
-    found = [(sql, values) for sql, values in found if sql.startswith("SELECT")]
+        act()
+    return found
+
+
+def asked(client, url, *, counts=False):
+    """The page's queries with their values, or only that which counts its rows, and not what the tab counts.
+
+    Those that read the newest rows of a table end soon. Values stay apart: SQLite knows fewer plans for a statement
+    than for one with the values in it.
+    """
+    found = [(sql, values) for sql, values in queries_of(client, url) if sql.startswith("SELECT")]
     return [
         (sql, values)
         for sql, values in found
-        if not sql.endswith("LIMIT 2000") and (not counts or sql.startswith("SELECT COUNT"))
+        if not ENDS_SOON.search(sql) and (not counts or sql.startswith("SELECT COUNT") and " UNION " not in sql)
     ]
 
 
 def not_found_by_an_index(queries):
     assert queries
     return {sql: found for sql, values in queries if (found := read_whole(sql, values))}
+
+
+@pytest.fixture(autouse=True)
+def counted_anew(monkeypatch):
+    """What needs somebody, which a process else keeps for a while."""
+    monkeypatch.setattr(page_marks, "_counted", {})
 
 
 @pytest.fixture(autouse=True)
@@ -120,9 +161,7 @@ def rows():
     make.DispatchFactory(order=order, state="retrying", next_try_at=now, attempts=2, frozen_at=now)
 
 
-@pytest.mark.parametrize(
-    "name, days", sampled(itertools.product(TIMES, [RANGE, "2026-11-01..", "..2026-11-25"]), every=4)
-)
+@parametrize_sampled("name, days", itertools.product(TIMES, [RANGE, "2026-11-01..", "..2026-11-25"]), every=4)
 def test_ranges_of_days(admin_client, name, days):
     """The rows of an open range may be read from the newest on: the first fifty are soon there."""
     opts = admin_of(name).opts
@@ -165,6 +204,28 @@ def test_the_reader_s_order_comes_before_that_of_the_days(admin_client):
 @pytest.mark.parametrize("view", READY["orders"], ids=lambda view: view.key)
 def test_ready_views(admin_client, view):
     queries = asked(admin_client, f"{ORDERS}?{view.query}")
+    assert not_found_by_an_index(queries) == {}
+
+
+@pytest.mark.parametrize("query", ["overtime=yes", "overtime=very", "overtime=yes&attribution__letters__exact=BJ"])
+def test_what_is_late_is_found_by_its_index(admin_client, query):
+    """However many are late, nothing else is read."""
+    assert not_found_by_an_index(asked(admin_client, f"{ORDERS}?{query}")) == {}
+
+
+@pytest.mark.parametrize("letters", [None, ["BJ"]], ids=["all", "limited"])
+def test_a_persons_mails_about_what_is_late_read_no_table(letters):
+    """Each part is counted by an index, and what is named of it is cut off at a few."""
+    user, limits, now = make.UserFactory(letters=letters), time_limits(), timezone.now()
+    user.groups.set(Group.objects.filter(name="工程师"))
+    since = now - datetime.timedelta(minutes=15)
+    absent = absent_on(timezone.localdate(now))
+    queries = queries_while(lambda: absent_on(timezone.localdate(now)))
+    queries += queries_while(lambda: digest_facts(user, absent=absent, limits=limits, now=now))
+    queries += queries_while(lambda: red_facts(user, absent=absent, limits=limits, since=since, until=now, now=now))
+    late = [one for one in queries if '"orders_order"."number"' in one[0] and '"state_since"' in one[0]]
+    assert len(late) >= 3  # mine, nobody's, late
+    assert [sql for sql, _values in late if not re.search(r"LIMIT 5$", sql)] == []
     assert not_found_by_an_index(queries) == {}
 
 
@@ -225,21 +286,41 @@ def test_exports_of_ones_own_and_received_ones(client, received):
 def test_one_without_an_index_is_noticed(admin_client):
     assert read_whole("SELECT * FROM orders_order WHERE cp_id = 'x'") == {"orders_order"}
     assert read_whole('SELECT 1 FROM "orders_order" U0 WHERE U0.cp_id = %s', ["x"]) == {"orders_order"}
+    one, other = (
+        'SELECT 1 FROM "orders_order" U0 WHERE U0.cp_id = %s',
+        'SELECT 1 FROM "orders_pause" U0 WHERE U0.id = 1',
+    )
+    assert read_whole(f"SELECT ({one}), ({other})", ["x"]) == {"orders_order"}
     assert sorts("SELECT * FROM orders_order ORDER BY cp_id")
 
 
 def test_a_day_s_calls_are_found_by_their_index(admin_client):
     """However many there are, only those of the day are read."""
-    found = []
-
-    def note(execute, sql, values, many, context):
-        found.append((sql, tuple(values or ())))
-        return execute(sql, values, many, context)
-
-    with connection.execute_wrapper(note):
-        assert admin_client.get(reverse("admin:calls"), {"day": "2021-01-01"}).status_code == 200
+    found = queries_of(admin_client, reverse("admin:calls") + "?day=2021-01-01")
     [steps] = [one for one in found if "orders_attempt" in one[0]]
     [answers] = [one for one in found if "orders_inboundmessage" in one[0]]
     for asking, index in ((steps, "attempt_started"), (answers, "inbound_received")):
         assert read_whole(*asking) == set()
         assert index in plan(*asking)
+
+
+@pytest.mark.parametrize("query", ["", "until=2026-11-25", "before=1764000000000000-1-5", "kind=rest", "user=admin"])
+def test_the_trail_is_read_in_the_order_of_its_indexes(admin_client, query):
+    """However old it is: no row is read that is newer than the page, and none but people's of all events."""
+    queries = asked(admin_client, f"{reverse('admin:trail')}?{query}")
+    found = {
+        table: [one for one in queries if f'FROM "{table}"' in one[0] and "LIMIT 101" in one[0]] for table in TRAIL
+    }
+    assert not_found_by_an_index(queries) == {}
+    if query in ("kind=rest", "user=admin"):
+        return
+    for table, index in TRAIL.items():
+        [asking] = found[table]
+        assert index in plan(*asking)
+
+
+TRAIL = {
+    "orders_trailentry": "orders_trailentry_at",
+    "orders_orderevent": "event_in_trail",
+    "django_admin_log": "journal_at",
+}

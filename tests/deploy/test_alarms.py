@@ -158,6 +158,7 @@ DRILLS: dict[str, tuple[int, dict[str, str]]] = {
     "MailGivenUp": (1, {"desk_mails_given_up": "1"}),
     "ExpiresSoon": (1, {TOKEN: "864000"}),
     "Expired": (1, {TOKEN: "-60"}),
+    "AuditStuck": (1, {'desk_open_incidents{code="audit_stuck"}': "1"}),
     "BackupOld": (65, {"desk_last_backup_age_seconds": "108060"}),
     "DiskNearlyFull": (6, {DISK % ("avail", "/"): "9", DISK % ("size", "/"): "100"}),
     "DatabaseDiskNearlyFull": (16, {DISK % ("avail", POSTGRESQL): "14", DISK % ("size", POSTGRESQL): "100"}),

@@ -1,10 +1,8 @@
 """The image and the compose file: their instructions, accounts, folders, settings and files are what they should be."""
 
-import http.server
 import re
 import subprocess
 import sys
-import threading
 
 import pytest
 import yaml
@@ -87,22 +85,11 @@ def test_what_the_services_run_is_there():
 
 
 @pytest.mark.parametrize("status, code", [(200, 0), (503, 1)])
-def test_the_health_check_ends_as_the_answer_is(tmp_path, status, code):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802  the standard library's name
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(self.path.encode())
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        script = (DEPLOY / "health.py").read_text().replace(" 8000,", f" {server.server_port},")
-        (tmp_path / "health.py").write_text(script)
-        ended = subprocess.run(
-            [sys.executable, tmp_path / "health.py", "/readyz"], capture_output=True, text=True, check=False
-        )
-        server.shutdown()
+def test_the_health_check_ends_as_the_answer_is(tmp_path, httpserver, status, code):
+    httpserver.expect_request("/readyz").respond_with_data("/readyz", status=status)
+    script = (DEPLOY / "health.py").read_text().replace(" 8000,", f" {httpserver.port},")
+    (tmp_path / "health.py").write_text(script)
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "health.py", "/readyz"], capture_output=True, text=True, check=False
+    )
     assert (ended.returncode, ended.stdout) == (code, f"{status} /readyz\n")

@@ -195,6 +195,8 @@ def test_log_ins_of_one_address_are_bounded(site):
     refused = [answer for answer in answers if answer.status_code == 429]
     assert 0 < len(refused) < 60
     assert ("登录过于频繁" in refused[0].text, refused[0].headers["Retry-After"]) == (True, "5")
+    links = [site.call("POST", "/accounts/password_reset/", from_address="127.0.0.3").status_code for _ in range(5)]
+    assert 429 in links
     assert site.call("GET", "/admin/login/", from_address="127.0.0.3").status_code == 200
     assert site.call("POST", "/admin/login/", data=form).status_code == 403  # the desk's answer: no token of a form
 

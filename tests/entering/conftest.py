@@ -7,6 +7,11 @@ from orders.office.trials import workbook
 from tests.admin.conftest import books, boss, member  # noqa: F401
 
 
+@pytest.fixture
+def clerk(member):  # noqa: F811
+    return member("业务人员")
+
+
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
     """ATTACHMENT_DIR, which is made when the first number is written into it."""

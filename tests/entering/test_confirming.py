@@ -3,11 +3,10 @@
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
-from django.utils import timezone
 
 from orders.models import Customer, Order
-from orders.search.index import index_orders
 from tests import factories
+from tests.admin.test_customer_page import index
 from tests.bboss_messages import post_order
 from tests.entering.test_enter_page import FORM, URL
 from tests.entering.test_import_pages import review
@@ -16,15 +15,6 @@ from tests.flows import contents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 CUSTOMER, NAME = FORM["EnterpriseID"], FORM["EnterpriseName"]
-
-
-@pytest.fixture
-def clerk(member):
-    return member("业务人员")
-
-
-def index():
-    index_orders(now=timezone.now(), seconds=60)
 
 
 def in_use(number, domain, *, kind="2", **about):

@@ -6,7 +6,7 @@ from django.urls import reverse
 from orders.models import Dispatch, Order, OrderEvent
 from tests import factories
 from tests.admin.test_query_counts import queries
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 URL = reverse("admin:orders_order_enter")
@@ -25,11 +25,6 @@ FORM = {
 
 
 MANY = "\n".join(f"a{number}.cn" for number in range(20_001))
-
-
-@pytest.fixture
-def clerk(member):
-    return member("业务人员")
 
 
 def test_a_trial_is_entered_with_its_steps(clerk):
@@ -72,40 +67,38 @@ def test_the_same_again_changes_nothing(clerk):
     assert (Order.objects.count(), OrderEvent.objects.count()) == (1, events)
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "given, field, said",
-    sampled(
-        [
-            ({"OrderNum": ""}, "OrderNum", "未填写"),
-            ({"OrderNum": "T 1"}, "OrderNum", "应为 1 至 64 位字母、数字、_ 或 -"),
-            ({"EnterpriseName": "x" * 256}, "EnterpriseName", "超过 255 个字符"),
-            ({"EnterpriseName": "a\0b"}, "EnterpriseName", ""),
-            ({"BizStart": "x"}, "BizStart", ""),
-            ({"BizStart": "1969-12-31"}, "BizStart", "早于 1970 年"),
-            ({"BizEnd": "2023-09-19"}, "BizEnd", "早于业务开始日"),
-            ({"BusinessType": ""}, "BusinessType", "未填写"),
-            ({"BusinessType": "9"}, "BusinessType", ""),
-            ({"Attribution": "ZZ"}, "Attribution", ""),
-            ({"ProdType": "CDN"}, "ProdType", ""),
-            ({"BillingMethod": "包月"}, "BillingMethod", ""),
-            ({"DataFlow": "很多"}, "DataFlow", "不是数字"),
-            ({"DataFlow": "-1"}, "DataFlow", "不是数字"),
-            ({"OperTel": "abc"}, "OperTel", "不是电话号码"),
-            ({"EnterpriseName": "云帆 https://example.com"}, "EnterpriseName", "://"),
-            ({"OperUser": "张三：//example.com"}, "OperUser", "://"),
-            ({"OperMail": "not-a-mail"}, "OperMail", "不是邮箱地址"),
-            ({"EnterpriseID": "100 A"}, "EnterpriseID", "只能有字母"),
-            ({"EnterpriseName": "=1+1"}, "EnterpriseName", "是公式"),
-            ({"ProvContent": ""}, "ProvContent", "未填写"),
-            ({"ProvContent": "*.a.cn"}, "ProvContent", "域名 *.a.cn 不"),
-            (
-                {"ProvContent": "\n".join(f"a{n}.cn" for n in range(20_001))},
-                "ProvContent",
-                "共 20001 个域名，最多 20000 个",
-            ),
-        ],
-        every=5,
-    ),
+    [
+        ({"OrderNum": ""}, "OrderNum", "未填写"),
+        ({"OrderNum": "T 1"}, "OrderNum", "应为 1 至 64 位字母、数字、_ 或 -"),
+        ({"EnterpriseName": "x" * 256}, "EnterpriseName", "超过 255 个字符"),
+        ({"EnterpriseName": "a\0b"}, "EnterpriseName", ""),
+        ({"BizStart": "x"}, "BizStart", ""),
+        ({"BizStart": "1969-12-31"}, "BizStart", "早于 1970 年"),
+        ({"BizEnd": "2023-09-19"}, "BizEnd", "早于业务开始日"),
+        ({"BusinessType": ""}, "BusinessType", "未填写"),
+        ({"BusinessType": "9"}, "BusinessType", ""),
+        ({"Attribution": "ZZ"}, "Attribution", ""),
+        ({"ProdType": "CDN"}, "ProdType", ""),
+        ({"BillingMethod": "包月"}, "BillingMethod", ""),
+        ({"DataFlow": "很多"}, "DataFlow", "不是数字"),
+        ({"DataFlow": "-1"}, "DataFlow", "不是数字"),
+        ({"OperTel": "abc"}, "OperTel", "不是电话号码"),
+        ({"EnterpriseName": "云帆 https://example.com"}, "EnterpriseName", "://"),
+        ({"OperUser": "张三：//example.com"}, "OperUser", "://"),
+        ({"OperMail": "not-a-mail"}, "OperMail", "不是邮箱地址"),
+        ({"EnterpriseID": "100 A"}, "EnterpriseID", "只能有字母"),
+        ({"EnterpriseName": "=1+1"}, "EnterpriseName", "是公式"),
+        ({"ProvContent": ""}, "ProvContent", "未填写"),
+        ({"ProvContent": "*.a.cn"}, "ProvContent", "域名 *.a.cn 不"),
+        (
+            {"ProvContent": "\n".join(f"a{n}.cn" for n in range(20_001))},
+            "ProvContent",
+            "共 20001 个域名，最多 20000 个",
+        ),
+    ],
+    every=5,
 )
 def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
     answer = clerk.post(URL, FORM | given)

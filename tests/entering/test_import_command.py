@@ -15,7 +15,7 @@ from tests.conftest import shanghai
 from tests.entering.workbooks import MEMBERS, cells, row, workbook
 from tests.files import books
 from tests.flows import contents
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -116,7 +116,7 @@ def test_a_day_may_be_a_date_and_a_province_its_name(give):
 DAYS = ["2023-09-05", "2023-9-5", "2023/9/5", "2023/09/05", "2023.9.5", "2023年9月5日", "2023年09月05日"]
 
 
-@pytest.mark.parametrize("day", sampled(DAYS, every=3))
+@parametrize_sampled("day", DAYS, every=3)
 def test_a_day_may_be_written_as_people_write_it(give, day):
     """It is the same day in whatever form, so the same row again changes nothing. BBOSS's messages have one form."""
     give(workbook(row("T1", BizStart="20230905", BizEnd="20231205")))
@@ -134,36 +134,34 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
     assert Order.objects.get(number="A1").held_because == ""
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "member, value, cell, said",
-    sampled(
-        [
-            ("OrderNum", "T 1", "A3", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
-            ("EnterpriseName", None, "C3", "is missing"),
-            ("EnterpriseName", "  ", "C3", "is missing"),
-            ("EnterpriseName", "x" * 256, "C3", "is longer than 255 characters"),
-            ("EnterpriseName", "a\nb", "C3", "holds a character that can't be seen (U+000A)"),
-            ("BusinessType", "9", "E3", "is no service type; one of 1, 2, 3, 4"),
-            ("Attribution", "ZZ", "L3", "is no attribution; one of BJ, GD"),
-            ("BizStart", "2023-09-31", "H3", "is not a day; write it like 20260930"),
-            ("BizStart", "2023-09/20", "H3", "is not a day; write it like 20260930"),
-            ("BizStart", "1969/12/31", "H3", "lies before 1970"),
-            ("BizStart", "20230931", "H3", "is not a day; write it like 20260930"),
-            ("BizStart", 45189, "H3", "is a day as Excel counts days; write it like 20230920"),
-            ("BizStart", datetime.datetime(2023, 9, 20, 8), "H3", "is not a day; write it like 20260930"),
-            ("BizEnd", "20230919", "J3", "is before the start day"),
-            ("BizEnd", "2023/9/19", "J3", "is before the start day"),
-            ("ProvContent", "a.cn;*.b.cn", "I3", "the domain *.b.cn a wildcard is not allowed"),
-            ("ProvContent", "a.cn;A.cn", "I3", "a.cn is there twice"),
-            ("ProvContent", ";", "I3", "is missing"),
-            ("DataFlow", datetime.date(2026, 1, 5), "G3", "is a day, which Excel makes of texts like 1-5"),
-            ("BillingMethod", True, "F3", "is a yes or no of Excel; make the cell text"),
-            ("EnterpriseID", "=1+1", "B3", "is a formula; paste its value"),
-            ("EnterpriseID", "#N/A", "B3", "holds an error of Excel"),
-            ("EnterpriseID", 100231000792751830, "B3", "is a number of more than 15 digits, which Excel rounds"),
-        ],
-        every=4,
-    ),
+    [
+        ("OrderNum", "T 1", "A3", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
+        ("EnterpriseName", None, "C3", "is missing"),
+        ("EnterpriseName", "  ", "C3", "is missing"),
+        ("EnterpriseName", "x" * 256, "C3", "is longer than 255 characters"),
+        ("EnterpriseName", "a\nb", "C3", "holds a character that can't be seen (U+000A)"),
+        ("BusinessType", "9", "E3", "is no service type; one of 1, 2, 3, 4"),
+        ("Attribution", "ZZ", "L3", "is no attribution; one of BJ, GD"),
+        ("BizStart", "2023-09-31", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", "2023-09/20", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", "1969/12/31", "H3", "lies before 1970"),
+        ("BizStart", "20230931", "H3", "is not a day; write it like 20260930"),
+        ("BizStart", 45189, "H3", "is a day as Excel counts days; write it like 20230920"),
+        ("BizStart", datetime.datetime(2023, 9, 20, 8), "H3", "is not a day; write it like 20260930"),
+        ("BizEnd", "20230919", "J3", "is before the start day"),
+        ("BizEnd", "2023/9/19", "J3", "is before the start day"),
+        ("ProvContent", "a.cn;*.b.cn", "I3", "the domain *.b.cn a wildcard is not allowed"),
+        ("ProvContent", "a.cn;A.cn", "I3", "a.cn is there twice"),
+        ("ProvContent", ";", "I3", "is missing"),
+        ("DataFlow", datetime.date(2026, 1, 5), "G3", "is a day, which Excel makes of texts like 1-5"),
+        ("BillingMethod", True, "F3", "is a yes or no of Excel; make the cell text"),
+        ("EnterpriseID", "=1+1", "B3", "is a formula; paste its value"),
+        ("EnterpriseID", "#N/A", "B3", "holds an error of Excel"),
+        ("EnterpriseID", 100231000792751830, "B3", "is a number of more than 15 digits, which Excel rounds"),
+    ],
+    every=4,
 )
 def test_a_wrong_cell_is_named_and_nothing_is_imported(give, member, value, cell, said):
     [line] = wrong(give, row("T1"), row("T2", **{member: value}))
@@ -231,34 +229,32 @@ def far(place):
     return lambda sheet: sheet.__setitem__(place, "x")
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "data, said",
-    sampled(
-        [
-            (lambda: b"", "This is no xlsx file"),
-            (lambda: b"OrderNum;T1", "This is no xlsx file"),
-            (lambda: b"\xd0\xcf\x11\xe0" + b"x" * 100, "protected by a password, or an old .xls"),
-            (lambda: books.packed({"a.txt": b"x"}), "This is no xlsx file"),
-            (books.macro_by_type, "carries macros"),
-            (lambda: books.changed({"xl/vbaProject.bin": b"x"}), "carries macros"),
-            (lambda: books.edited_directory(books.book(), books.mark_encrypted), "protected by a password"),
-            (lambda: books.edited_directory(books.changed({"x": b"0" * 3_000_000}), books.claim_small), "too large"),
-            (lambda: books.changed({"x": b"0" * 105_000_000}), "too large"),
-            (lambda: books.sheet("", "<!DOCTYPE a [<!ENTITY b 'c'>]>"), "This is no xlsx file"),
-            (lambda: workbook(), "no row below the header"),
-            (lambda: workbook(*(row(f"T{n}") for n in range(501))), "More than 500 trials"),
-            (lambda: books.sheet("".join(f'<row r="{n}"/>' for n in range(1, 1_000_001))), "More than 500 trials"),
-            (lambda: workbook(row("T1"), change=far("A1048576")), "longer than 10000 rows"),
-            (lambda: workbook(row("T1"), change=far("KN2")), "more than 100 columns"),
-            (lambda: b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "larger than 5 MB"),
-            (lambda: workbook(*(row(f"T{n}", OperTel="x" * 32_000) for n in range(330))), "too large"),
-            (
-                lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))),
-                "more than 20000 domains",
-            ),
-        ],
-        every=4,
-    ),
+    [
+        (lambda: b"", "This is no xlsx file"),
+        (lambda: b"OrderNum;T1", "This is no xlsx file"),
+        (lambda: b"\xd0\xcf\x11\xe0" + b"x" * 100, "protected by a password, or an old .xls"),
+        (lambda: books.packed({"a.txt": b"x"}), "This is no xlsx file"),
+        (books.macro_by_type, "carries macros"),
+        (lambda: books.changed({"xl/vbaProject.bin": b"x"}), "carries macros"),
+        (lambda: books.edited_directory(books.book(), books.mark_encrypted), "protected by a password"),
+        (lambda: books.edited_directory(books.changed({"x": b"0" * 3_000_000}), books.claim_small), "too large"),
+        (lambda: books.changed({"x": b"0" * 105_000_000}), "too large"),
+        (lambda: books.sheet("", "<!DOCTYPE a [<!ENTITY b 'c'>]>"), "This is no xlsx file"),
+        (lambda: workbook(), "no row below the header"),
+        (lambda: workbook(*(row(f"T{n}") for n in range(501))), "More than 500 trials"),
+        (lambda: books.sheet("".join(f'<row r="{n}"/>' for n in range(1, 1_000_001))), "More than 500 trials"),
+        (lambda: workbook(row("T1"), change=far("A1048576")), "longer than 10000 rows"),
+        (lambda: workbook(row("T1"), change=far("KN2")), "more than 100 columns"),
+        (lambda: b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "larger than 5 MB"),
+        (lambda: workbook(*(row(f"T{n}", OperTel="x" * 32_000) for n in range(330))), "too large"),
+        (
+            lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))),
+            "more than 20000 domains",
+        ),
+    ],
+    every=4,
 )
 @pytest.mark.usefixtures("apart")
 def test_a_workbook_that_cannot_be_taken_gets_one_line(give, data, said):

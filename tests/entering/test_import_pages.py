@@ -25,11 +25,6 @@ UPLOAD, TEMPLATE = reverse("admin:orders_order_import"), reverse("admin:orders_o
 RIGHT_TEL = row()[TITLES.index("经办人电话")]
 
 
-@pytest.fixture
-def clerk(member):
-    return member("业务人员")
-
-
 def another_clerk(letters=None):
     """The client of one more clerk, beside those of `member`, which share one."""
     user, client = factories.UserFactory(letters=letters), Client()
@@ -82,17 +77,12 @@ def test_confirming_enters_all_with_the_person_s_name(clerk):
     assert reverse("admin:orders_order_change", args=[order.pk]) in clerk.get(address).content.decode()
 
 
-def test_the_file_is_not_kept_after_the_import(clerk):
+def test_confirming_twice_enters_once_and_the_file_is_not_kept(clerk):
     address = review(clerk, row("T1"))
     clerk.post(address)
     kept = TrialUpload.objects.get()
     assert (bytes(kept.data), kept.trials) == (b"", 1)
     assert kept.imported_at == timezone.now()
-
-
-def test_confirming_twice_enters_once(clerk):
-    address = review(clerk, row("T1"))
-    clerk.post(address)
     answer = clerk.post(address, follow=True)
     assert "已经导入过" in answer.content.decode()
     assert Order.objects.count() == 1
@@ -286,6 +276,7 @@ def test_the_right_to_an_attribution_counts_when_it_is_confirmed(member):
     clerk = member("业务人员")
     address = review(clerk, row("T1"))
     factories.limit_to(clerk.person, ["SH"])
+    clerk.force_login(clerk.person)  # the loss has ended the session
     clerk.post(address)
     assert not Order.objects.exists()
 

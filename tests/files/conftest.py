@@ -28,6 +28,11 @@ def held(db, folder):
     return _held_order
 
 
+@pytest.fixture
+def order(held):
+    return held()
+
+
 def _held_order(**fields) -> Order:
     order = OrderFactory(state="held", held_because="files", planned_at=NOW, **fields)
     order.info_security = FILE.format(order.number)

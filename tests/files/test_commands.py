@@ -1,6 +1,7 @@
 """`check_attachments`, `waive` and `attribute`: what they do, say and refuse (contract 5)."""
 
 import getpass
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -21,8 +22,7 @@ def said(capsys):
     return capsys.readouterr().out.splitlines()
 
 
-def test_check_tells_what_is_wrong(held, capsys):
-    order = held()
+def test_check_tells_what_is_wrong(capsys, order):
     with pytest.raises(CommandError, match="^1 not right$") as refusal:
         call_command("check_attachments")
     assert refusal.value.returncode == 1
@@ -66,36 +66,27 @@ def test_check_refuses_before_it_does_anything(held):
     assert check_of(order).next_try_at == before
 
 
-def test_check_that_can_not_look(held, monkeypatch):
-    order = held()
-
-    def broken(**question):
-        raise ProbeError("no verdict")
-
+def test_check_that_can_not_look(monkeypatch, order):
+    broken = Mock(side_effect=ProbeError("no verdict"))
     monkeypatch.setattr("integrations.management.commands.check_attachments.check_files", broken)
     with pytest.raises(CommandError, match=f"{order.number}: the files can't be looked at: no verdict"):
         call_command("check_attachments")
 
 
-def test_waive(held, capsys):
-    order = held()
+def test_waive(capsys, order):
     call_command("waive", order.number, "--reason", "已线下审核")
     who = f"command:{getpass.getuser()}"
     assert said(capsys) == [f"{order.number}: finding waived by {who} (state in_progress)"]
     assert ApprovalRecord.objects.get().operator == who
 
 
-def test_waive_by_somebody(held):
-    order = held()
+def test_waive_by_somebody(order):
     call_command("waive", order.number, "--reason", "已线下审核", "--by", "lisi")
     assert order.events.get(kind="waived").actor == "command:lisi"
 
 
 def test_waive_where_the_machine_knows_no_name(held, monkeypatch):
-    def nameless():
-        raise KeyError("uid not found")
-
-    monkeypatch.setattr(getpass, "getuser", nameless)
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=KeyError("uid not found")))
     order = held()
     call_command("waive", order.number, "--reason", "已线下审核")
     assert order.events.get(kind="waived").actor == "command:unknown"

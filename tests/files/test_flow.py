@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
+from orders.incident_causes import cause_of
 from orders.models import Incident
 from orders.services.files import recheck_files, take_upload, waive_files
 from tests.bboss.conftest import ACTIVATION, TRIAL
@@ -57,12 +58,28 @@ def test_the_same_finding_again_is_told_once(order):
     assert order.events.filter(kind="held").count() == 1
 
 
-def test_another_finding_is_told(order, folder):
-    books.write(folder, NAME, books.book()[:3000])
-    look_again()
+def test_other_findings_are_told_half_an_hour_later_in_one_mail(clock, order, folder):
+    for data in (books.book()[:3000], books.book(["域名"])):
+        clock.shift(60)
+        books.write(folder, NAME, data)
+        look_again()
+        assert len(mail.outbox) == 1
     order.refresh_from_db()
-    assert (order.state, len(mail.outbox)) == ("held", 2)
-    assert order.troubles.get(closed_at=None).incident.code == "not_xlsx"
+    assert (order.state, order.troubles.get(closed_at=None).incident.code) == ("held", "empty")
+    clock.shift(30 * 60)
+    look_again()
+    assert len(mail.outbox) == 2
+    assert str(cause_of("empty").what) in mail.outbox[1].body
+
+
+def test_nobody_is_told_of_findings_that_are_over(clock, order, folder):
+    for data in (books.book()[:3000], books.book()):
+        clock.shift(60)
+        books.write(folder, NAME, data)
+        look_again()
+    clock.shift(30 * 60)
+    deliver()
+    assert [one.subject for one in mail.outbox if "已挂起" in one.subject] == [mail.outbox[0].subject]
 
 
 def test_another_finding_neither_ends_the_incident_nor_opens_one(order, folder):

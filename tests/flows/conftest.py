@@ -4,16 +4,20 @@ import datetime
 import json
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db.models import Q
 from django.utils import timezone
 
 from integrations.delivery.loop import drain
+from notifications.models import Mail
 from orders.models import AffectedOrder, Dispatch, Order, OrderEvent
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.order_status import order_status
+from orders.queries.order_status import current_steps, order_status
 from orders.services.compensation.start import close_abandoned
 from orders.services.holds import settle_arrived
+from orders.services.moves_over import end_moves
 from orders.services.outbox.claim import claim
+from orders.services.outbox.mail_sending import claim_mails, record_mails
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
@@ -23,6 +27,7 @@ from orders.states import may_move
 from tests.bboss_messages import accepted, post_order
 from tests.bpm_messages import approval, post_signed
 from tests.conftest import shanghai
+from tests.flows.contents import activation, trial
 
 BILLING, DELETE = "/bigdata/productInfos", "/bigdata/productInfos/delete"
 QUERY, USAGE, BPM = "/bigdata/productInfos/query", "/bigdata/trialFlow/query", "/bpm/flows/start"
@@ -65,6 +70,7 @@ class Desk:
         """What the sweep does each minute, and a delivery."""
         now = timezone.now()
         settle_arrived(now=now)
+        end_moves(now=now)
         activate(numbers=None, by="sweep", now=now)
         end_trials(now=now)
         close_abandoned(now=now)
@@ -76,7 +82,8 @@ class Desk:
         now = timezone.now()
         tries = Dispatch.objects.filter(state__in=OPEN_STATES, next_try_at__gt=now)
         looks = Dispatch.objects.filter(Q(undo=True) | Q(step="ask_billing"), state="waiting", not_before__gt=now)
-        moments = [*tries.values_list("next_try_at", flat=True), *looks.values_list("not_before", flat=True)]
+        mails = Mail.objects.filter(next_try_at__gt=now).values_list("next_try_at", flat=True)
+        moments = [*mails, *tries.values_list("next_try_at", flat=True), *looks.values_list("not_before", flat=True)]
         if not moments:
             return False
         self.clock.move_to(min(moments))
@@ -85,7 +92,8 @@ class Desk:
         return True
 
     def wait_out(self):
-        """Waits until nothing is left to do."""
+        """Delivers what is due, then waits until nothing is left to do."""
+        self.deliver()
         for _ in range(60):
             if not self.wait():
                 return
@@ -94,14 +102,15 @@ class Desk:
     def claim(self, *partners: str, lease: float = 60, **how) -> list[Work]:
         """Claims by hand everything due for these partners (bigdata unless named), as a worker does."""
         rooms = dict.fromkeys(partners or ["bigdata"], 50)
-        kept = datetime.timedelta(seconds=lease)
-        return claim(rooms=rooms, now=timezone.now(), lease=kept, worker="by-hand", **how)
+        now, kept = timezone.now(), datetime.timedelta(seconds=lease)
+        work = claim(rooms=rooms, now=now, lease=kept, worker="by-hand", **how)
+        return work + claim_mails(room=rooms.get("mail", 0), now=now, lease=kept)
 
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""
         more = {"unknown": result == "retry"} | more
-        ids = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
-        record_outcomes([Outcome(**ids, channel=work.channel, result=result, **more)], now=timezone.now())
+        record = record_mails if work.mail else record_outcomes
+        record([Outcome.of(work, result, **more)], now=timezone.now())
 
     def approve(self, number: str, result: str = "pass", record: str = "bpm-1-1", *, finished: bool = True, **more):
         """BPM calls back; the answer's HTTP status."""
@@ -111,14 +120,16 @@ class Desk:
     def state(self, number: str) -> str:
         return self.order(number).state
 
-    def step(self, number: str, name: str, *, undo: bool = False) -> Dispatch:
-        """The step of this name that counts (the last of them)."""
+    def step(self, number: str, name: str, *, undo: bool = False) -> Dispatch | Mail:
+        """The step of this name that counts (the last of them), or the mail."""
+        if name.startswith("mail_"):
+            return Mail.objects.filter(order__number=number, kind=name).order_by("pk").last()
         rows = Dispatch.objects.filter(order__number=number, step=name, superseded=False, undo=undo)
         return rows.order_by("position", "pk").last()
 
     def steps(self, number: str, *, mails: bool = False) -> list[str]:
         """`name:state` of each step that counts, in order."""
-        rows = Dispatch.objects.filter(order__number=number, superseded=False).order_by("position", "pk")
+        rows = current_steps(self.order(number))
         return [f"{row.step}:{row.state}" for row in rows if mails or row.channel != "mail"]
 
     def troubles(self, number: str) -> list[str]:
@@ -127,7 +138,7 @@ class Desk:
         return list(rows.values_list("incident__code", flat=True))
 
     def mails(self, number: str, step: str) -> int:
-        return Dispatch.objects.filter(order__number=number, step=step).count()
+        return Mail.objects.filter(order__number=number, kind=step).count()
 
     def events(self, number: str, kind: str) -> list[dict]:
         return [row.data for row in OrderEvent.objects.filter(order__number=number, kind=kind).order_by("pk")]
@@ -188,6 +199,72 @@ def desk(client, clock, sandbox, db, settings, tmp_path):
     check_history()
     check_sizes()
     assert sandbox.state()["violations"] == []
+
+
+@pytest.fixture
+def trialing(desk):
+    """The desk has a running trial T1 of `a.example.com`."""
+    desk.play(trial())
+
+
+@pytest.fixture
+def active(trialing, desk):
+    """And its activation A1."""
+    desk.play(activation())
+
+
+def code_of(*words: str, **options) -> int:
+    """A command's exit code."""
+    try:
+        call_command(*words, **options)
+    except CommandError as error:
+        return error.returncode
+    return 0
+
+
+class Books:
+    """`reconcile` and the big-data side's store, into which wrong data are put, side by side."""
+
+    def __init__(self, desk, capsys):
+        self.desk, self.capsys = desk, capsys
+        self.store = desk.sandbox.partners.store
+
+    def reconcile(self, *words: str) -> tuple[int, list[str]]:
+        """Exit code and the lines printed."""
+        return code_of("reconcile", *words, by="test"), self.capsys.readouterr().out.splitlines()
+
+    def fix(self, *words: str) -> list[str]:
+        """The lines of a run with --fix, whose steps are then delivered."""
+        _, lines = self.reconcile(*words, "--fix")
+        self.desk.deliver()
+        return lines
+
+    def held(self, job: str) -> dict:
+        (record,) = self.store.records(job)
+        return record
+
+    def put(self, job: str, **changes) -> dict:
+        """Changes what they hold for an order; gives what it was."""
+        record = self.held(job)
+        self.store.delete_record(record)
+        self.store.put_record(record | changes)
+        return record
+
+    def lose(self, job: str) -> dict:
+        """Removes what they hold; gives what it was."""
+        record = self.held(job)
+        self.store.delete_record(record)
+        return record
+
+    def live(self, domain: str = "a.example.com") -> list[str]:
+        """The jobIds that they bill (or have on trial) for a domain."""
+        rows = [row for row in self.store.records() if row["domain"] == domain and row["cancelStatus"] == "1"]
+        return sorted(row["jobId"] for row in rows)
+
+
+@pytest.fixture
+def books(desk, capsys):
+    return Books(desk, capsys)
 
 
 def check_history():

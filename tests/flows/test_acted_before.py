@@ -128,8 +128,7 @@ def test_the_partners_books_are_taken_where_they_are_right(desk):
     forget_violations(desk)
 
 
-def test_a_process_started_before_is_accepted_until_a_callback(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_process_started_before_is_accepted_until_a_callback(desk, active):
     body = desk.sent(BPM)[0]
     body["data"]["tyywrwlcdx"] |= {"code": "A2", "createDate": "2023-09-19 12:00:00"}
     acted(desk, "A2", "start_bpm", BPM, body)
@@ -141,8 +140,7 @@ def test_a_process_started_before_is_accepted_until_a_callback(desk):
     forget_violations(desk)
 
 
-def test_it_is_accepted_by_staff(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_it_is_accepted_by_staff(desk, active):
     desk.sandbox.fault(path=BPM, kind="409")
     desk.play(activation("A2", B))
     assert desk.troubles("A2") == ["acted_before"]

@@ -5,7 +5,7 @@ import pytest
 from approvals.models import ApprovalRecord
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 A, X = "a.example.com", "x.example.com"
 
@@ -104,17 +104,15 @@ def test_what_is_not_finished_is_only_recorded(desk, more):
     assert desk.state("A2") == "active"
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "first, then, code",
-    sampled(
-        [
-            ("pass", "reject", "second"),
-            ("pass", "pass", "again"),
-            ("reject", "pass", "second"),
-            ("reject", "reject", "again"),
-        ],
-        every=3,
-    ),
+    [
+        ("pass", "reject", "second"),
+        ("pass", "pass", "again"),
+        ("reject", "pass", "second"),
+        ("reject", "reject", "again"),
+    ],
+    every=3,
 )
 def test_the_first_finished_decision_wins(desk, first, then, code):
     """3.6 and 3.10: later finished ones are recorded with an incident, after a reject too."""
@@ -184,8 +182,7 @@ def test_the_process_of_a_late_answer_is_kept(desk):
     assert desk.order("A2").bpm_process == "bpm-9"
 
 
-def test_a_callback_while_bpm_is_being_tried_again_ends_the_trying(desk):
-    desk.play(trial("T1", A))
+def test_a_callback_while_bpm_is_being_tried_again_ends_the_trying(desk, trialing):
     desk.sandbox.fault(path=BPM, kind="reset_after")
     desk.play(activation("A1"))
     assert desk.step("A1", "start_bpm").state == "retrying"
@@ -208,9 +205,8 @@ def test_the_last_try_fails_after_a_callback_and_nothing_is_compensated(desk, se
 
 
 @pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
-def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, decision, state):
+def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, decision, state, active):
     """3.9 (8): recorded, incident, applied after it is done."""
-    desk.play(trial("T1", A), activation("A1"))
     desk.post(activation("A2", X))
     assert desk.approve("A2", decision) == 200
     assert (desk.order("A2").decision, desk.troubles("A2")) == ("", ["early"])
@@ -219,8 +215,7 @@ def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, deci
     assert len(desk.sent(BPM)) == 2
 
 
-def test_of_several_early_decisions_the_first_wins(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_of_several_early_decisions_the_first_wins(desk, active):
     desk.post(activation("A2", X))
     desk.approve("A2", "pass", "bpm-1-1")
     desk.approve("A2", "reject", "bpm-1-2")
@@ -229,8 +224,7 @@ def test_of_several_early_decisions_the_first_wins(desk):
     assert desk.troubles("A2") == ["second"]
 
 
-def test_an_early_decision_wins_over_one_that_comes_while_bpm_is_called(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_an_early_decision_wins_over_one_that_comes_while_bpm_is_called(desk, active):
     desk.post(activation("A2", X))
     desk.approve("A2", "pass", "bpm-1-1")
     [work] = desk.claim("bpm")
@@ -250,8 +244,7 @@ def test_an_early_decision_of_a_held_order_waits_with_it(desk):
     assert desk.alive_there("T1") == [A]
 
 
-def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk, active):
     desk.post(activation("A2", X))
     desk.approve("A2")
     [work] = desk.claim("bpm")
@@ -262,10 +255,9 @@ def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk):
 
 
 @pytest.mark.parametrize("decision", ["pass", "reject"])
-@pytest.mark.parametrize("how", sampled(["withdrawn", "failed", "compensating"], every=2))
-def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, how, decision):
+@parametrize_sampled("how", ["withdrawn", "failed", "compensating"], every=2)
+def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, how, decision, trialing):
     """3.10: recorded, changes nothing."""
-    desk.play(trial("T1", A))
     if how != "withdrawn":
         desk.sandbox.fault(path=BPM, kind="refusal")
     if how == "compensating":
@@ -297,8 +289,7 @@ def test_a_reject_while_billing_is_in_the_air_deletes_what_it_made(desk, setting
     assert (desk.state("A2"), desk.held_there("A2")) == ("rejected", {})
 
 
-def test_a_decision_about_a_trial_is_recorded_and_changes_nothing(desk):
-    desk.play(trial("T1", A))
+def test_a_decision_about_a_trial_is_recorded_and_changes_nothing(desk, trialing):
     assert desk.approve("T1", "reject") == 200
     desk.deliver()
     assert (desk.state("T1"), desk.troubles("T1"), records("T1")) == ("trialing", [], ["bpm-1-1:reject"])

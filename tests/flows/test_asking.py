@@ -5,12 +5,10 @@ from django.utils import timezone
 
 from orders.models import Dispatch
 from tests.flows.conftest import QUERY
-from tests.flows.contents import trial
 
 
 @pytest.mark.parametrize("about, job", [({}, "T1"), ({"job": "T9"}, "T9")])
-def test_it_asks_for_the_order_or_for_the_job_that_it_is_about(desk, about, job):
-    desk.play(trial("T1"))
+def test_it_asks_for_the_order_or_for_the_job_that_it_is_about(desk, about, job, trialing):
     now = timezone.now()
     Dispatch.objects.create(
         order=desk.order("T1"),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import Breaker
 from orders.models import Dispatch, Incident, OrderEvent
+from tests.flows import contents
 
 BILLING = "/bigdata/productInfos"
 
@@ -20,18 +21,7 @@ def quick_breaker(settings):
 
 
 def trial(number: str) -> dict:
-    return {
-        "OrderType": "1",
-        "OrderNum": number,
-        "EnterpriseID": "100A1",
-        "EnterpriseName": "某公司",
-        "ProdType": "1",
-        "BusinessType": "1",
-        "BillingMethod": "1",
-        "DataFlow": "1",
-        "BizStart": "20230920",
-        "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}],
-    }
+    return contents.trial(number, f"{number.lower()}.example.com")
 
 
 def fail_until_open(desk, orders: int = 4) -> None:

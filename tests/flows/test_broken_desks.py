@@ -14,7 +14,7 @@ from tests import factories
 from tests.commands.test_work import run
 from tests.flows.conftest import BILLING, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 A, B = "a.example.com", "b.example.com"
@@ -80,7 +80,7 @@ def wrong() -> list[str]:
     return desk_status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]
 
 
-@pytest.mark.parametrize("broken", sampled(DESKS, every=3), ids=lambda broken: broken.__name__)
+@parametrize_sampled("broken", DESKS, every=3, ids=lambda broken: broken.__name__)
 def test_it_is_found_named_and_mended(desk, capsys, broken):
     stuck, commands = DESKS[broken]
     broken(desk)
@@ -93,7 +93,6 @@ def test_it_is_found_named_and_mended(desk, capsys, broken):
         assert f"`{name}" in PAGE
         reason = [] if name == "reconcile" else ["--reason", "客户经理确认"]
         run(capsys, name, *words, *reason)
-        desk.deliver()
         desk.wait_out()
     assert run(capsys, "stuck") == (0, "0 orders need somebody\n")
     assert wrong() == []

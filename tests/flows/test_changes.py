@@ -76,12 +76,11 @@ def test_a_trial_is_found_by_the_service_that_its_changes_leave_it(desk, admin_c
     for content in then:
         desk.play(content)
     call_command("prune", older_than=90, by="lisi")
-    assert {code for code in "1234" if "T1" in trials_of(admin_client, code)} == {service}
-    assert {code for code in "1234" if "T2" in trials_of(admin_client, code)} == {"4"}
+    found = {(number, code) for code in "1234" for number in trials_of(admin_client, code)}
+    assert found == {("T1", service), ("T2", "4")}
 
 
-def test_a_trial_whose_change_was_given_up_is_found_by_its_own_service(desk, admin_client):
-    desk.play(trial("T1", A))
+def test_a_trial_whose_change_was_given_up_is_found_by_its_own_service(desk, admin_client, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=9)
     desk.play(change("C1", BusinessType="4"))
     assert (trials_of(admin_client, "1"), trials_of(admin_client, "4")) == (set(), {"T1"})
@@ -92,8 +91,7 @@ def test_a_trial_whose_change_was_given_up_is_found_by_its_own_service(desk, adm
 
 
 @pytest.mark.parametrize("more", [{"DataFlow": "5"}, {"BusinessType": "1"}])
-def test_a_change_that_touches_no_record_is_applied_at_once(desk, more):
-    desk.play(trial("T1", A))
+def test_a_change_that_touches_no_record_is_applied_at_once(desk, more, trialing):
     desk.post(change("C1", **more))
     assert desk.state("C1") == "applied"
     desk.deliver()
@@ -200,10 +198,12 @@ def test_a_trial_still_retrying_holds_up_its_line_in_order_of_acceptance(desk):
     ]
 
 
-def test_another_trials_line_is_not_held_up(desk):
+def test_neither_another_trials_line_nor_commercial_records_are_held_up(desk):
+    """A later start makes those at once; only the trial's own records have a line."""
     desk.sandbox.fault(path=BILLING, kind="503")
-    desk.play(trial("T1", A), trial("T2", A), activation("A2", of="T2"))
+    desk.play(trial("T1", A), activation("A1", start="20230930"), trial("T2", A), activation("A2", of="T2"))
     assert (desk.state("T1"), desk.state("A2")) == ("in_progress", "active")
+    assert (desk.alive_there("A1"), desk.state("A1")) == ([A], "scheduled")
 
 
 def test_a_failed_step_of_the_trial_keeps_its_line_until_it_is_resent(desk):
@@ -213,16 +213,8 @@ def test_a_failed_step_of_the_trial_keeps_its_line_until_it_is_resent(desk):
     assert desk.step("A1", "cancel_trial_billing").state == "waiting"
 
 
-def test_commercial_records_do_not_wait_for_the_trials_line(desk):
-    """A later start makes them at once; only the trial's own records have a line."""
-    desk.sandbox.fault(path=BILLING, kind="503")
-    desk.play(trial("T1", A), activation("A1", start="20230930"))
-    assert (desk.state("T1"), desk.alive_there("A1"), desk.state("A1")) == ("in_progress", [A], "scheduled")
-
-
-def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk):
+def test_a_later_start_first_attempted_after_its_day_keeps_the_day(desk, trialing):
     """3.9 (3): BizStart 00:00:00 stays, the trial's cancel is due right after BPM."""
-    desk.play(trial("T1", A))
     desk.post(activation("A1", start="20230921"))
     desk.at("2023-09-22 08:00:00")  # nothing was delivered for a day and a half
     desk.deliver()

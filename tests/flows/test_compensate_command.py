@@ -6,15 +6,14 @@ from django.core.management import CommandError, call_command
 from orders.models import Incident
 from tests.flows.conftest import BILLING, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 
 def run(*words: str) -> None:
     call_command("compensate", *words)
 
 
-def test_it_deletes_an_orders_records_and_says_so(desk, capsys):
-    desk.play(trial(), activation())
+def test_it_deletes_an_orders_records_and_says_so(desk, capsys, active):
     run("A1", "--reason", "billed by mistake", "--by", "lisi")
     assert capsys.readouterr().out == "A1: compensation begun by command:lisi (state compensating)\n"
     desk.deliver()
@@ -37,21 +36,19 @@ def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
     assert desk.standing("A1")["schedule"] is None
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "words, why",
-    sampled(
-        [
-            (["T1", "--reason", "x"], "only activations are compensated"),
-            (["C1", "--reason", "x"], "only activations are compensated"),
-            (["A9", "--reason", "x"], "order A9 is unknown"),
-            (["A2", "--reason", "x"], "nothing of order A2 was sent to the big-data side (state awaiting_approval)"),
-            (["A3", "--reason", "x"], "nothing of order A3 was sent to the big-data side (state held)"),
-            (["A4", "--reason", "x"], "order A4 is undone already (state withdrawn)"),
-            (["A1", "--reason", "  "], "a reason is needed"),
-            (["A1"], "--reason"),
-        ],
-        every=3,
-    ),
+    [
+        (["T1", "--reason", "x"], "only activations are compensated"),
+        (["C1", "--reason", "x"], "only activations are compensated"),
+        (["A9", "--reason", "x"], "order A9 is unknown"),
+        (["A2", "--reason", "x"], "nothing of order A2 was sent to the big-data side (state awaiting_approval)"),
+        (["A3", "--reason", "x"], "nothing of order A3 was sent to the big-data side (state held)"),
+        (["A4", "--reason", "x"], "order A4 is undone already (state withdrawn)"),
+        (["A1", "--reason", "  "], "a reason is needed"),
+        (["A1"], "--reason"),
+    ],
+    every=3,
 )
 def test_it_refuses_with_one_clear_line(desk, words, why):
     desk.play(trial(), change("C1", "a.example.com", "b.example.com"), activation("A1"))
@@ -63,8 +60,7 @@ def test_it_refuses_with_one_clear_line(desk, words, why):
     assert (desk.sent(DELETE), desk.state("A1")) == ([], "active")
 
 
-def test_a_second_time_it_refuses(desk):
-    desk.play(trial(), activation())
+def test_a_second_time_it_refuses(desk, active):
     run("A1", "--reason", "x")
     with pytest.raises(CommandError, match="undone already"):
         run("A1", "--reason", "x")
@@ -96,18 +92,16 @@ def bpm_is_silent(desk):
     bpm_in_the_air(desk, result="retry", code="timeout", unknown=True)
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "arrange",
-    sampled(
-        [
-            lambda desk: desk.play(trial(), activation("A1")),
-            lambda desk: desk.play(trial(), activation("A1", start="20230930")),
-            failed_on_its_day,
-            bpm_refuses_late,
-            bpm_is_silent,
-        ],
-        every=2,
-    ),
+    [
+        lambda desk: desk.play(trial(), activation("A1")),
+        lambda desk: desk.play(trial(), activation("A1", start="20230930")),
+        failed_on_its_day,
+        bpm_refuses_late,
+        bpm_is_silent,
+    ],
+    every=2,
     ids=["active", "scheduled", "failed on its day", "BPM refuses meanwhile", "BPM silent meanwhile"],
 )
 def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_one(desk, settings, arrange):
@@ -116,7 +110,6 @@ def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_on
     arrange(desk)
     if desk.state("A1") != "compensating":
         run("A1", "--reason", "billed twice")
-    desk.deliver()
     desk.wait_out()
     assert desk.state("A1") == "failed"
     assert "compensated" in desk.troubles("A1")
@@ -125,8 +118,7 @@ def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_on
 
 
 @pytest.mark.parametrize("after, state", [("resend", "active"), ("withdrawal", "withdrawn")])
-def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, after, state):
-    desk.play(trial(), activation("A1"))
+def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, after, state, active):
     run("A1", "--reason", "x")
     desk.deliver()
     assert Incident.objects.get().state == "open"
@@ -139,9 +131,8 @@ def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, aft
     assert (desk.mails("A1", "mail_incident"), desk.mails("A1", "mail_incident_over")) == (1, 1)
 
 
-def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk):
+def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk, active):
     """It stays compensating, in an incident of its own; afterwards the order is failed, as the command intends."""
-    desk.play(trial(), activation("A1"))
     desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
     run("A1", "--reason", "billed twice")
     desk.deliver()

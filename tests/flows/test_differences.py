@@ -14,15 +14,9 @@ from orders.services.giving_up import give_up
 from orders.services.reconciliation.accept import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
-from tests.flows.reconciling import Books
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 A, X = "a.example.com", "x.example.com"
-
-
-@pytest.fixture
-def books(desk, capsys):
-    return Books(desk, capsys)
 
 
 def rows(job: str) -> list[str]:
@@ -31,8 +25,7 @@ def rows(job: str) -> list[str]:
     return [f"{row.kind}:{row.state}" for row in found]
 
 
-def test_each_comparison_closes_what_the_one_before_found(desk, books):
-    desk.play(trial())
+def test_each_comparison_closes_what_the_one_before_found(desk, books, trialing):
     books.lose("T1")
     assert books.reconcile()[0] == 1
     assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
@@ -45,8 +38,7 @@ def test_each_comparison_closes_what_the_one_before_found(desk, books):
     assert desk.troubles("T1") == ["difference"]
 
 
-def test_it_ends_when_a_comparison_finds_none(desk, books):
-    desk.play(trial())
+def test_it_ends_when_a_comparison_finds_none(desk, books, trialing):
     lost = books.lose("T1")
     books.reconcile()
     books.store.put_record(lost)
@@ -55,8 +47,7 @@ def test_it_ends_when_a_comparison_finds_none(desk, books):
     assert Incident.objects.get().state == "resolved"
 
 
-def test_it_ends_when_its_fix_is_done(desk, books):
-    desk.play(trial())
+def test_it_ends_when_its_fix_is_done(desk, books, trialing):
     books.lose("T1")
     books.reconcile("--fix")
     assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
@@ -65,8 +56,7 @@ def test_it_ends_when_its_fix_is_done(desk, books):
     assert Difference.objects.get().closed_by == "worker"
 
 
-def test_what_the_fix_does_not_cover_keeps_the_incident_open(desk, books):
-    desk.play(trial())
+def test_what_the_fix_does_not_cover_keeps_the_incident_open(desk, books, trialing):
     books.store.put_record(books.lose("T1") | {"domain": X})
     books.fix()
     assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over", "not_ours:open"], ["difference"])
@@ -83,8 +73,7 @@ def test_a_comparison_of_one_order_leaves_the_others_alone(desk, books):
     assert (rows("T1"), rows("T2")) == (["not_billed:open"], ["not_billed:over", "not_billed:open"])
 
 
-def test_what_staff_live_with_is_not_found_again(desk, books):
-    desk.play(trial())
+def test_what_staff_live_with_is_not_found_again(desk, books, trialing):
     books.put("T1", province="200")
     BillingRecord.objects.update(accepted={"province": "200"})
     assert books.reconcile()[0] == 0
@@ -95,8 +84,7 @@ def test_what_staff_live_with_is_not_found_again(desk, books):
     assert "province: ours 100, theirs 210" in books.reconcile()[1][0]
 
 
-def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the_same(desk, books):
-    desk.play(trial())
+def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the_same(desk, books, trialing):
     books.store.put_record(books.held("T1") | {"domain": X})
     books.reconcile()
     Difference.objects.update(state="accepted")
@@ -107,33 +95,29 @@ def test_an_accepted_record_that_we_lack_is_not_found_again_as_long_as_it_is_the
     assert rows("T1") == ["not_ours:accepted", "not_ours:open"]
 
 
-def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(desk, books):
+def test_an_accepted_difference_of_a_record_of_ours_does_not_hide_a_later_one(desk, books, trialing):
     """`accept` made our record what they held; later changes are a new difference."""
-    desk.play(trial())
     books.lose("T1")
     books.reconcile()
     Difference.objects.update(state="accepted")
     assert books.reconcile()[0] == 1
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "change",
-    sampled(
-        [
-            {"enterpriseId": "E9"},
-            {"infoType": "2"},
-            {"province": "200"},
-            {"createTime": "20230101000000"},
-            {"cancelStatus": "2"},
-            {"domain": X},
-            {"enterpriseName": "a\0b"},
-        ],
-        every=3,
-    ),
+    [
+        {"enterpriseId": "E9"},
+        {"infoType": "2"},
+        {"province": "200"},
+        {"createTime": "20230101000000"},
+        {"cancelStatus": "2"},
+        {"domain": X},
+        {"enterpriseName": "a\0b"},
+    ],
+    every=3,
 )
-def test_whatever_differs_can_be_lived_with(desk, books, change):
+def test_whatever_differs_can_be_lived_with(desk, books, change, trialing):
     """3.9 (14): our records take what the partner holds, it counts as fine and stays listed."""
-    desk.play(trial())
     books.put("T1", **change)
     assert books.reconcile()[0] == 1
     accept(number="T1", reason="客户经理确认", by="staff:lisi", now=timezone.now())
@@ -142,8 +126,7 @@ def test_whatever_differs_can_be_lived_with(desk, books, change):
     assert {row.split(":")[1] for row in rows("T1")} == {"accepted"}
 
 
-def test_a_record_without_a_name_can_be_lived_with_and_is_not_made_ours(desk, books):
-    desk.play(trial())
+def test_a_record_without_a_name_can_be_lived_with_and_is_not_made_ours(desk, books, trialing):
     books.store.put_record(books.held("T1") | {"domain": "x\0y"})
     books.reconcile()
     accept(number="T1", reason="大数据侧无法删除", by="staff:lisi", now=timezone.now())
@@ -151,8 +134,7 @@ def test_a_record_without_a_name_can_be_lived_with_and_is_not_made_ours(desk, bo
     assert desk.records("T1") == {A: "live"}
 
 
-def test_what_is_lived_with_is_named_as_they_hold_it(desk, books):
-    desk.play(trial(), activation())
+def test_what_is_lived_with_is_named_as_they_hold_it(desk, books, active):
     books.put("A1", enterpriseId="E9")
     books.reconcile()
     accept(number="A1", reason="x", by="staff:lisi", now=timezone.now())
@@ -216,14 +198,13 @@ def test_a_row_that_can_t_be_read_is_named_and_the_run_goes_on(desk, books, chan
     assert Reconciliation.objects.get().error == ""
 
 
-def test_a_record_of_ours_that_can_t_be_read_there_is_sent_again(desk, books):
-    desk.play(trial())
+def test_a_record_of_ours_that_can_t_be_read_there_is_sent_again(desk, books, trialing):
     before = books.put("T1", enterpriseName="a\0b")
     assert "-> queued: fix_create_billing" in books.fix()[0]
     assert (books.held("T1"), desk.troubles("T1")) == (before, [])
 
 
-@pytest.mark.parametrize("row", sampled([1, None, "\0", ["\0"], {"domain": {"\0": 1}}], every=2))
+@parametrize_sampled("row", [1, None, "\0", ["\0"], {"domain": {"\0": 1}}], every=2)
 def test_rows_that_are_no_records_end_nothing(desk, books, monkeypatch, row):
     desk.play(trial("T1"), trial("T2", "b.example.com"))
     answers = {"T1": {"code": 200, "result": [row]}}
@@ -275,8 +256,7 @@ def test_a_night_without_differences_costs_no_query_for_each_order(desk, books):
     assert queries() == few
 
 
-def test_a_failed_step_s_own_incident_stays(desk, books):
-    desk.play(trial("T1"))
+def test_a_failed_step_s_own_incident_stays(desk, books, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
     desk.play(activation("A1"))
     troubles = desk.troubles("A1")

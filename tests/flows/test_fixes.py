@@ -3,21 +3,20 @@
 import itertools
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import BillingRecord, Difference, Dispatch, Order, OrderEvent
+from notifications.models import Mail
+from orders.models import AskedAct, BillingRecord, Difference, Dispatch, Incident, Order, OrderEvent
 from orders.services.compensation.by_staff import compensate
+from project.models import User
+from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.flows.reconciling import Books
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 A, B = "a.example.com", "b.example.com"
-
-
-@pytest.fixture
-def books(desk, capsys):
-    return Books(desk, capsys)
 
 
 def fixes() -> list[str]:
@@ -39,20 +38,18 @@ def left(lines: list[str], number: str) -> list[str]:
 # --- a commercial record is made live only for an order that is to be billed
 
 
-@pytest.mark.parametrize("state", sampled(["in_progress", "awaiting_approval", "scheduled", "active"], every=2))
+@parametrize_sampled("state", ["in_progress", "awaiting_approval", "scheduled", "active"], every=2)
 @pytest.mark.parametrize("theirs", ["missing", "cancelled"])
-def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books, state, theirs):
-    desk.play(trial(), activation())
+def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books, state, theirs, active):
     put_into("A1", state)
     before = books.lose("A1") if theirs == "missing" else books.put("A1", cancelStatus="2")
     books.fix("A1")
     assert (books.held("A1"), books.live()) == (before, ["A1"])
 
 
-@pytest.mark.parametrize("state", sampled(["failed", "rejected", "withdrawn"], every=2))
+@parametrize_sampled("state", ["failed", "rejected", "withdrawn"], every=2)
 @pytest.mark.parametrize("reason", [[], ["--reason", "x"]])
-def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, state, reason):
-    desk.play(trial(), activation())
+def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, state, reason, active):
     put_into("A1", state)
     books.lose("A1")
     lines = books.fix("A1", *reason)
@@ -65,13 +62,6 @@ def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, state, 
 # --- a trial's record is made live only while no activation past its start holds the claim
 
 
-def test_a_trial_record_is_made_live_while_nobody_holds_the_claim(desk, books):
-    desk.play(trial())
-    before = books.lose("T1")
-    books.fix()
-    assert books.held("T1") == before
-
-
 def test_a_trial_record_is_made_live_before_the_claim_holders_start(desk, books):
     desk.play(trial(), activation(start="20230930"))
     before = books.lose("T1")
@@ -80,8 +70,7 @@ def test_a_trial_record_is_made_live_before_the_claim_holders_start(desk, books)
     assert books.live() == ["A1", "T1"]  # as it must be until the start day
 
 
-def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk, books):
-    desk.play(trial(), activation())
+def test_a_trial_record_is_not_made_live_once_the_claim_holder_has_started(desk, books, active):
     BillingRecord.objects.filter(order__number="T1").update(state="live")
     assert left(books.fix(), "T1") == []  # it is not live there, as it is meant to be: ours takes that
     assert (fixes(), books.live(), desk.records("T1")) == ([], ["A1"], {A: "cancelled"})
@@ -106,9 +95,10 @@ def test_a_withdrawn_trial_is_not_made_live(desk, books):
     assert (fixes(), books.live(), desk.records("T1")) == ([], [], {A: "cancelled"})
 
 
-def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being_made_live(desk, books, tmp_path):
+def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being_made_live(
+    desk, books, tmp_path, trialing
+):
     """A restored desk has forgotten the activation; the list of BBOSS names it."""
-    desk.play(trial())
     books.store.put_record(books.put("T1", cancelStatus="2") | {"jobId": "A9", "infoType": "2", "productId": "9"})
     (tmp_path / "list").write_text("T1\nA9\n")
     books.reconcile("--numbers", str(tmp_path / "list"))
@@ -120,8 +110,7 @@ def test_what_they_hold_for_an_unknown_number_keeps_the_trials_record_from_being
 # --- what we cancelled is cancelled there
 
 
-def test_a_cancel_is_sent_again_for_every_order(desk, books):
-    desk.play(trial(), activation())
+def test_a_cancel_is_sent_again_for_every_order(desk, books, active):
     before = books.put("T1", cancelStatus="1")
     books.fix()
     assert (books.held("T1"), books.live()) == (before, ["A1"])
@@ -142,11 +131,10 @@ def undo_compensated(desk):
     compensate(number="A1", reason="重复", by="staff:x", now=timezone.now())
 
 
-@pytest.mark.parametrize(
-    "undo, domain", sampled(itertools.product([undo_rejected, undo_withdrawn, undo_compensated], [A, B]), every=3)
+@parametrize_sampled(
+    "undo, domain", itertools.product([undo_rejected, undo_withdrawn, undo_compensated], [A, B]), every=3
 )
-def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, domain):
-    desk.play(trial(), activation())
+def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, domain, active):
     record = books.held("A1")
     undo(desk)
     desk.deliver()
@@ -159,10 +147,9 @@ def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, doma
 STANDING = ["in_progress", "awaiting_approval", "scheduled", "active", "held", "failed"]
 
 
-@pytest.mark.parametrize("state, ours", sampled(itertools.product(STANDING, ["none", "to_send", "deleted"]), every=4))
-def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, ours):
+@parametrize_sampled("state, ours", itertools.product(STANDING, ["none", "to_send", "deleted"]), every=4)
+def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, ours, active):
     """A failed order that was not undone is still valid: it may be resent."""
-    desk.play(trial(), activation())
     held = Order.Held.FILES if state == "held" else ""
     put_into("A1", state, held_because=held)
     domain = "x.example.com" if ours == "none" else A
@@ -179,16 +166,14 @@ def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, our
 
 
 @pytest.mark.parametrize("state", ["trialing", "ended", "converted"])
-def test_nor_is_a_trials(desk, books, state):
-    desk.play(trial())
+def test_nor_is_a_trials(desk, books, state, trialing):
     put_into("T1", state)
     books.store.put_record(books.held("T1") | {"domain": B})
     assert ["the order stands" in why for why in left(books.fix(), "T1")] == [True]
     assert books.live(B) == ["T1"]
 
 
-def test_a_reason_is_for_the_named_orders_only(desk, books):
-    desk.play(trial(), activation())
+def test_a_reason_is_for_the_named_orders_only(desk, books, active):
     for number in ("T1", "A1"):
         books.store.put_record(books.held(number) | {"domain": B, "cancelStatus": "1"})
     books.fix("A1", "--reason", "x")
@@ -198,8 +183,7 @@ def test_a_reason_is_for_the_named_orders_only(desk, books):
 # --- orders with a billing step under way or failed are left out, and named
 
 
-def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books):
-    desk.play(trial())
+def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
     desk.play(change("C1", A, B))
     assert desk.state("C1") == "failed"
@@ -214,9 +198,8 @@ def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books):
 
 
 @pytest.mark.parametrize("kind", ["refusal", "garbage"])
-def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books, settings, kind):
+def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books, settings, kind, trialing):
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.play(trial())
     desk.sandbox.fault(path=BILLING, kind=kind, count=2 if kind == "refusal" else 1)  # refused, it goes out once more
     desk.play(activation())
     desk.wait_out()
@@ -227,8 +210,7 @@ def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books,
 
 
 @pytest.mark.parametrize("state", ["due", "sending", "retrying"])
-def test_a_step_under_way_leaves_the_order_out(desk, books, state):
-    desk.play(trial())
+def test_a_step_under_way_leaves_the_order_out(desk, books, state, trialing):
     books.lose("T1")
     desk.post(change("C1", A, B))
     Dispatch.objects.filter(order__number="C1").update(state=state)
@@ -243,8 +225,7 @@ def test_a_step_under_way_leaves_the_order_out(desk, books, state):
     assert fixes() == []
 
 
-def test_an_undoing_that_goes_on_leaves_the_order_out(desk, books):
-    desk.play(trial(), activation())
+def test_an_undoing_that_goes_on_leaves_the_order_out(desk, books, active):
     desk.sandbox.fault(path=DELETE, kind="503", count=1)
     desk.play(withdrawal("A1"))
     lines = books.reconcile("--fix")[1]
@@ -254,8 +235,7 @@ def test_an_undoing_that_goes_on_leaves_the_order_out(desk, books):
     ]
 
 
-def test_an_undoing_that_failed_is_compared_and_not_put_right(desk, books):
-    desk.play(trial(), activation())
+def test_an_undoing_that_failed_is_compared_and_not_put_right(desk, books, active):
     desk.sandbox.fault(path=DELETE, kind="refusal", count=1)
     desk.play(withdrawal("A1"))
     assert desk.state("A1") == "compensating"
@@ -277,8 +257,7 @@ def test_a_failed_bpm_step_is_no_billing_step(desk, books, settings):
     assert books.held("A1") == before
 
 
-def test_a_fix_that_failed_is_made_again(desk, books):
-    desk.play(trial())
+def test_a_fix_that_failed_is_made_again(desk, books, trialing):
     before = books.lose("T1")
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
     books.fix()
@@ -287,8 +266,7 @@ def test_a_fix_that_failed_is_made_again(desk, books):
     assert (books.held("T1"), desk.troubles("T1")) == (before, [])
 
 
-def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books):
-    desk.play(trial())
+def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books, trialing):
     before = books.lose("T1")
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
     books.fix()
@@ -297,9 +275,8 @@ def test_a_fix_that_failed_troubles_nobody_once_the_books_agree(desk, books):
     assert desk.troubles("T1") == []
 
 
-def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books):
+def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books, active):
     """The order is taken back between the comparison and the call: the finding is no longer true."""
-    desk.play(trial(), activation())
     books.lose("A1")
     books.reconcile("--fix")
     BillingRecord.objects.filter(order__number="A1").update(state="deleted")
@@ -310,9 +287,8 @@ def test_a_fix_whose_ground_is_gone_sends_nothing(desk, books):
 # --- the restored dump of issue 9
 
 
-def test_a_restored_desk_does_no_harm(desk, books, capsys):
+def test_a_restored_desk_does_no_harm(desk, books, capsys, trialing):
     """Before the dump three activations waited for BPM and one trial ran; then all went on, and the dump came back."""
-    desk.play(trial("T1"))
     desk.play(*(activation(f"A{n}", f"x{n}.example.com", of="T1", start="20231020") for n in (1, 2, 3)))
     first = Order.objects.get(number="A1")
     assert first.first
@@ -330,3 +306,45 @@ def test_a_restored_desk_does_no_harm(desk, books, capsys):
     assert "4 differences" in lines[-1]
     assert (fixes(), books.store.records()) == ([], held)
     assert [desk.troubles(number) for number in ("T1", "A1", "A2", "A3")] == [["difference"]] * 4
+
+
+# --- four eyes
+
+
+def test_with_four_eyes_a_fix_is_asked_for_order_by_order(desk, books, active, client, settings):
+    """Without numbers and a reason it is refused, and nothing is put right before somebody else confirms it."""
+    settings.FOUR_EYES = {"fix": 0}
+    clerk, judge = staff("fix_difference", name="li"), staff("confirm_act", "view_askedact", name="wang")
+    before = books.lose("A1")
+    for words in ([], ["--reason", "x"], ["A1"]):
+        with pytest.raises(CommandError):
+            call_command("reconcile", *words, "--fix", "--by", "li")
+    with pytest.raises(SystemExit) as ended:
+        call_command("reconcile", "A1", "--fix", "--reason", "x", "--by", "li")
+    row = AskedAct.objects.get()
+    assert (ended.value.code, row.asker_id, row.order.number, books.live()) == (3, clerk.pk, "A1", [])
+    client.force_login(judge)
+    foreseen = client.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["foreseen"]
+    told = {"told": foreseen.told, "seen": foreseen.seen}
+    client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told)
+    desk.deliver()
+    assert (books.held("A1"), books.live()) == (before, ["A1"])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_emergency_puts_right_at_once_and_is_told(desk, books, active, settings, named):
+    """With an order or with all of them: an event, an incident, and a mail to each who could have confirmed it."""
+    settings.FOUR_EYES, before = {"fix": 0}, books.lose("A1")
+    judge = staff("confirm_act", name="wang")
+    User.objects.filter(pk=judge.pk).update(email="wang@example.com")
+    with pytest.raises(CommandError, match="1 differences"):
+        call_command("reconcile", *["A1"][:named], fix=True, reason="夜间无人复核", by="li", emergency=True)
+    desk.deliver()
+    assert (books.held("A1"), books.live()) == (before, ["A1"])
+    event = OrderEvent.objects.get(kind="act_in_emergency")
+    assert (event.actor, event.order and event.order.number) == ("command:li", "A1" if named else None)
+    assert (event.data["act"], event.data["reason"]) == ("fix", "夜间无人复核")
+    assert Incident.objects.get(code="emergency_act").state == "open"
+    told = Mail.objects.get(kind="notice_emergency_act")
+    assert (told.recipients, "夜间无人复核" in told.body) == (["wang@example.com"], True)
+    assert not AskedAct.objects.exists()

@@ -1,25 +1,19 @@
 """`--force` repeats what was accepted, and nothing depends on it (contract 3.9, 7)."""
 
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from orders.services.giving_up import give_up
-from tests.flows.conftest import BILLING, BPM, DELETE
+from tests.flows.conftest import BILLING, BPM, DELETE, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B = "a.example.com", "b.example.com"
 
 
 def force(*words) -> int:
-    try:
-        call_command("resend", *words, "--force")
-    except CommandError as error:
-        return error.returncode
-    return 0
+    return code_of("resend", *words, "--force")
 
 
-def test_a_refused_repeat_takes_no_paying_customer_down(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_refused_repeat_takes_no_paying_customer_down(desk, active):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=9)
     force("A1", "--channel", "billing")
     desk.deliver()
@@ -28,19 +22,16 @@ def test_a_refused_repeat_takes_no_paying_customer_down(desk):
     assert set(desk.troubles("A1")) == {"code_400"}
 
 
-def test_a_repeat_that_is_never_answered_changes_nothing_but_an_incident(desk, settings):
+def test_a_repeat_that_is_never_answered_changes_nothing_but_an_incident(desk, settings, active):
     settings.DISPATCH_RETRY_SECONDS = [1]
-    desk.play(trial("T1", A), activation("A1"))
     desk.sandbox.fault(path=BILLING, kind="503", count=9)
     force("A1", "--channel", "billing")
-    desk.deliver()
     desk.wait_out()
     assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "live"})
     assert set(desk.troubles("A1")) == {"http_503"}
 
 
-def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last(desk, active):
     before = desk.held_there("A1")[A]
     desk.clock.shift(3600)
     assert force("A1", "--channel", "billing") == 0
@@ -51,8 +42,7 @@ def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last(desk):
     assert desk.held_there("A1")[A] == before
 
 
-def test_bpm_is_repeated_with_key_and_bytes(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_bpm_is_repeated_with_key_and_bytes(desk, active):
     desk.clock.shift(3600)
     assert force("A1", "--channel", "bpm") == 0
     desk.deliver()
@@ -69,8 +59,7 @@ def test_what_a_later_step_touched_is_not_repeated(desk, capsys):
     assert len(desk.sandbox.calls(path=BILLING)) == 3
 
 
-def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk, active):
     force("A1", "--channel", "billing")
     [work] = desk.claim()
     desk.play(withdrawal("A1"))
@@ -81,8 +70,7 @@ def test_a_withdrawal_waits_for_the_repeat_in_the_air(desk):
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("withdrawn", [], [A])
 
 
-def test_a_repeat_that_was_refused_can_be_given_up(desk):
-    desk.play(trial("T1", A))
+def test_a_repeat_that_was_refused_can_be_given_up(desk, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     force("T1")
     desk.deliver()

@@ -37,8 +37,7 @@ def test_a_refused_trial_no_longer_blocks_what_stands_behind_it(desk):
     assert desk.troubles("T1") == []
 
 
-def test_a_refused_change_is_withdrawn_and_does_not_count(desk):
-    desk.play(trial("T1", A))
+def test_a_refused_change_is_withdrawn_and_does_not_count(desk, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(change("C1", A, B), activation("A1"))
     assert desk.state("C1") == "failed"
@@ -76,8 +75,7 @@ def test_what_nobody_knows_is_asked_at_once_and_after_ten_minutes(desk, settings
     assert (desk.state("T1"), desk.state("A1"), desk.alive_there("A1")) == ("converted", "active", [A])
 
 
-def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk, active):
     desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
     desk.play(withdrawal("A1"))
     assert desk.state("A1") == "compensating"
@@ -90,8 +88,7 @@ def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk):
     assert (desk.troubles("A1"), claims(), desk.state("T1"), desk.records("A1")) == ([], 0, "ended", {A: "live"})
 
 
-def test_a_restore_that_is_refused_for_good_has_an_end(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_restore_that_is_refused_for_good_has_an_end(desk, active):
     desk.post(withdrawal("A1"))
     [work] = desk.claim()
     desk.end(work)
@@ -104,10 +101,9 @@ def test_a_restore_that_is_refused_for_good_has_an_end(desk):
 
 
 @pytest.mark.parametrize("kind", ["refusal", "garbage"])
-def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind):
+def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind, trialing):
     """The trial runs again, and its records are live as they should be."""
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind=kind, count=2 if kind == "refusal" else 1)  # refused, it goes out once more
     desk.play(activation("A1"))
     desk.wait_out()
@@ -118,7 +114,7 @@ def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind):
     assert "billed_not_active" not in desk.troubles("A1")
 
 
-def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident(desk):
+def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident_until_the_books_show_it(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.at("2023-09-21 00:00:05")
@@ -130,6 +126,10 @@ def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident
         ["billed_not_active"],
         ["billed_not_active"],
     )
+    record = desk.held_there("T1")[A] | {"cancelStatus": "2", "cancelTime": "20230921080000"}
+    desk.sandbox.partners.store.put_record(record)
+    call_command("reconcile")
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])
 
 
 @pytest.mark.parametrize("by_name", [True, False])
@@ -161,8 +161,7 @@ def test_a_given_up_start_days_cancel_can_be_sent_after_all(desk, by_name):
         ("T1", "start_bpm", "no step start_bpm of order T1"),
     ],
 )
-def test_it_says_what_it_can_not_give_up(desk, number, step, why):
-    desk.play(trial("T1", A))
+def test_it_says_what_it_can_not_give_up(desk, number, step, why, trialing):
     with pytest.raises(NotAllowedError, match=why):
         give_up(number=number, step=step, now=timezone.now(), **WHO)
 
@@ -176,8 +175,7 @@ def test_a_withdrawn_trial_that_was_refused_blocks_nobody(desk):
     assert desk.steps("T1")[0] == "create_trial_billing:closed"
 
 
-def test_a_comparison_that_shows_the_record_gone_ends_it(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_comparison_that_shows_the_record_gone_ends_it(desk, active):
     desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
     desk.play(withdrawal("A1"))
     give(desk, "A1")
@@ -191,34 +189,19 @@ def test_a_comparison_that_shows_the_record_gone_ends_it(desk):
     assert (desk.alive_there("T1"), desk.state("T1")) == ([A], "trialing")
 
 
-def test_a_start_days_cancel_that_the_books_show_ends_it(desk):
-    desk.play(trial("T1", A), activation("A1", start="20230921"))
-    desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
-    desk.at("2023-09-21 00:00:05")
-    desk.sweep()
-    give(desk, "A1")
-    record = desk.held_there("T1")[A] | {"cancelStatus": "2", "cancelTime": "20230921080000"}
-    desk.sandbox.partners.store.put_record(record)
-    call_command("reconcile")
-    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])
-
-
-def test_a_given_up_deletion_can_be_sent_after_all(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_given_up_deletion_can_be_sent_after_all(desk, active):
     desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
     desk.play(withdrawal("A1"))
     give(desk, "A1")
     desk.wait_out()
     desk.sandbox.partners.faults.clear()
     call_command("resend", "A1")
-    desk.deliver()
     desk.wait_out()
     assert (desk.troubles("A1"), claims(), desk.alive_there("A1"), desk.alive_there("T1")) == ([], 0, [], [A])
 
 
-def test_a_change_counts_once_its_last_step_has_ended(desk):
+def test_a_change_counts_once_its_last_step_has_ended(desk, trialing):
     """a stays live and b is made all the same: the trial has both, and the activation behind is planned on that."""
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.play(change("C1", B), activation("A1"))
     give(desk, "C1")
@@ -237,10 +220,9 @@ def test_an_incident_of_an_unknown_record_is_not_resolved_by_hand(desk, settings
     assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "deleted"}, "ended")
 
 
-def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings):
+def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings, trialing):
     """The desk keeps and answers BBOSS's withdrawal of it; there is nothing left to undo."""
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B))
     give(desk, "C1")
@@ -266,9 +248,8 @@ def test_a_question_is_asked_until_it_is_answered(desk, settings):
         give_up(number="T1", step="ask_billing", now=timezone.now(), **WHO)
 
 
-def test_an_activation_cancels_what_a_given_up_cancel_left_live(desk):
+def test_an_activation_cancels_what_a_given_up_cancel_left_live(desk, trialing):
     """The change made the record of the other service type; the one that it could not cancel is live beside it."""
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.play(change("C1", BusinessType="4"))
     give(desk, "C1", "cancel_trial_billing")

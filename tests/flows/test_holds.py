@@ -13,7 +13,7 @@ from orders.services.holds import choose_attribution
 from tests import factories
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 UNKNOWN = {"EnterpriseID": "000A23100079275183"}
 
@@ -150,9 +150,8 @@ def test_an_attribution_is_chosen_only_from_the_list_and_only_where_it_is_asked_
     assert desk.order("T1").held_because == "attribution_unknown"
 
 
-def test_a_subsequent_activation_without_domains_is_refused_where_that_is_known(desk):
+def test_a_subsequent_activation_without_domains_is_refused_where_that_is_known(desk, active):
     """2.4: 20505 if it is known at receipt."""
-    desk.play(trial(), activation("A1"))
     assert desk.refused(activation("A2"))[0] == "20505"
     desk.play(trial("T2", **UNKNOWN), activation("B1", of="T2"))
     assert desk.refused(activation("B2", of="T2"))[0] == "20505"  # B1 has the claim, though the trial is held
@@ -165,9 +164,8 @@ def test_a_subsequent_activation_without_domains_that_waited_is_held(desk):
     assert desk.state("A1") == "active"
 
 
-def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(desk):
+def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(desk, trialing):
     """2.3: the same order again answers 00000 with the first transIDH, although another would be refused by now."""
-    desk.play(trial())
     first = desk.post(activation())["transIDH"]
     desk.deliver()
     assert desk.post(activation())["transIDH"] == first
@@ -176,7 +174,7 @@ def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(de
     assert desk.state("A1") == "withdrawn"
 
 
-@pytest.mark.parametrize("close", sampled(["withdrawn", "ended", "ended, not swept yet"], every=2))
+@parametrize_sampled("close", ["withdrawn", "ended", "ended, not swept yet"], every=2)
 @pytest.mark.parametrize("follower", ["activation", "change"])
 def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
     desk.play(trial(BizEnd="20230925"))
@@ -230,9 +228,8 @@ def test_a_change_is_held_while_an_activation_holds_the_claim(desk):
     assert desk.mails("C1", "mail_held") == 1
 
 
-def test_an_activation_that_arrives_while_the_trial_is_being_compensated_waits_and_is_first(desk):
+def test_an_activation_that_arrives_while_the_trial_is_being_compensated_waits_and_is_first(desk, active):
     """3.9 (2): planned after it; 3.10: nobody is subsequent to an activation that is undone."""
-    desk.play(trial(), activation("A1"))
     desk.post(withdrawal("A1"))
     desk.post(activation("A2"))
     assert_held(desk, "A2", "trial_busy")

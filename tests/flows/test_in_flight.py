@@ -7,7 +7,7 @@ from integrations.delivery.channels import send_step
 from orders.intake.receive import enter_order
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
 ANSWERS = {
@@ -41,7 +41,6 @@ def answer_now(desk, work, answer: str):
     if answer != "refused":
         send_step(work)
     desk.end(work, **ANSWERS[answer])
-    desk.deliver()
     desk.wait_out()
 
 
@@ -54,9 +53,8 @@ def assert_nothing_is_left(desk):
 
 
 @answers
-def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer):
+def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer, trialing):
     """A change while an activation holds the claim is held; if that is compensated, it goes on."""
-    desk.play(trial("T1", A))
     work = in_the_air(desk, "cancel_trial_billing", activation("A1"))
     desk.post(change("C1", B))
     assert desk.order("C1").held_because == "claim_held"
@@ -69,9 +67,8 @@ def test_a_change_comes_while_the_claims_call_is_in_the_air(desk, answer):
 
 
 @answers
-def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, answer):
+def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, answer, trialing):
     """It is a subsequent one, and stays so."""
-    desk.play(trial("T1", A))
     work = in_the_air(desk, "create_billing", activation("A1"))
     desk.post(activation("A2", X))
     assert desk.order("A2").first is False
@@ -84,9 +81,8 @@ def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, ans
 
 
 @pytest.mark.parametrize("follower", [activation("F"), change("F", B)], ids=["activation", "change"])
-def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower):
+def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower, trialing):
     """The trial stays withdrawn: the orders are held for staff."""
-    desk.play(trial("T1", A))
     work = in_the_air(desk, "cancel_trial_billing", withdrawal("T1"))
     desk.post(follower)
     assert desk.order("F").held_because == "trial_closed"
@@ -95,9 +91,8 @@ def test_orders_for_a_trial_whose_withdrawal_is_in_the_air(desk, follower):
 
 
 @answers
-@pytest.mark.parametrize("step", sampled(["cancel_trial_billing", "create_trial_billing"], every=2))
-def test_a_change_is_withdrawn_while_its_call_is_in_the_air(desk, step, answer):
-    desk.play(trial("T1", A))
+@parametrize_sampled("step", ["cancel_trial_billing", "create_trial_billing"], every=2)
+def test_a_change_is_withdrawn_while_its_call_is_in_the_air(desk, step, answer, trialing):
     before = desk.held_there("T1")
     desk.clock.shift(60)
     work = in_the_air(desk, step, change("C1", B))
@@ -109,10 +104,9 @@ def test_a_change_is_withdrawn_while_its_call_is_in_the_air(desk, step, answer):
 
 
 @answers
-@pytest.mark.parametrize("step", sampled(["create_billing", "cancel_trial_billing"], every=2))
-def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(desk, step, answer):
+@parametrize_sampled("step", ["create_billing", "cancel_trial_billing"], every=2)
+def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(desk, step, answer, trialing):
     """Again: the withdrawal's first transIDH. The original message: its own first transIDH, and it stays withdrawn."""
-    desk.play(trial("T1", A))
     original = desk.post(activation("A1"))["transIDH"]
     work = in_the_air(desk, step)
     first = desk.post(withdrawal("A1"))["transIDH"]
@@ -127,9 +121,8 @@ def test_an_activation_is_withdrawn_and_sent_again_while_its_call_is_in_the_air(
 
 
 @answers
-def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer):
+def test_bpm_calls_back_for_an_order_that_is_being_withdrawn(desk, answer, trialing):
     """The decision is recorded and changes nothing; the answer of the call to BPM changes nothing either."""
-    desk.play(trial("T1", A))
     work = in_the_air(desk, "start_bpm", activation("A1"))
     desk.post(withdrawal("A1"))
     assert desk.approve("A1", "reject") == 200

@@ -107,8 +107,7 @@ def lose_for_good_after_one(desk):
 
 
 @pytest.mark.parametrize("step", ["create_billing", "cancel_trial_billing", "start_bpm"])
-def test_nothing_is_compensated_for_it(desk, step):
-    desk.play(trial("T1"))
+def test_nothing_is_compensated_for_it(desk, step, trialing):
     desk.post(activation("A1"))
     while not Dispatch.objects.filter(step=step, state="due").exists():
         for work in desk.claim("bigdata", "bpm"):
@@ -134,9 +133,8 @@ def test_it_can_be_sent_again_under_its_key(desk):
     assert (desk.state("T1"), desk.troubles("T1"), desk.records("T1")) == ("trialing", [], {"a.example.com": "live"})
 
 
-def test_the_losses_of_a_step_that_is_undone_meanwhile(desk):
+def test_the_losses_of_a_step_that_is_undone_meanwhile(desk, trialing):
     """The desk still settles the billing: it fails as lost, and the withdrawal waits for it."""
-    desk.play(trial("T1"))
     desk.post(activation("A1"))
     while desk.step("A1", "create_billing").state != "due":
         for work in desk.claim():

@@ -1,25 +1,29 @@
 """Mail through the outbox to a real SMTP server: at least once, each alone, blocking nothing (contract 3.9, Mail)."""
 
-import datetime
 import email
 import email.policy
-import json
 import re
 import threading
 
 import pytest
 from aiosmtpd.controller import Controller
+from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.delivery.channels import send_step
-from notifications.models import Contact, Mail
-from orders.models import AffectedOrder, Attempt, Dispatch
-from orders.services.outbox.claim import claim
+from integrations.models import Breaker
+from notifications.models import Contact, Mail, MailRule
+from orders.models import AffectedOrder
+from orders.services.compensation.by_staff import compensate
+from orders.services.outbox.enqueue import build_step
+from orders.services.outbox.mails import queue_mail, tell_missed
+from tests import factories as make
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
 from tests.harness.ports import free_port
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 
 class Server:
@@ -66,6 +70,7 @@ def beijing(db):
         Contact.objects.create(attribution_id="BJ", name=name, mail=f"{name}@example.com", tel="1", role=role)
 
 
+COUNTS = {"orders": 1, "records": 1, "differences": 0, "fixed": 0}
 ALL = ["sa-one@example.com", "sa-two@example.com", "manager@example.com"]
 
 
@@ -81,11 +86,10 @@ def test_an_activation_sent_to_bpm_is_one_mail_a_recipient(desk, smtp, beijing, 
 
 
 def test_who_has_got_it_gets_no_repeat(desk, smtp, beijing, case, admin_client):
-    """Also by a worker of the version before, which sends the payload to all its recipients."""
     smtp.answers = ["250 OK", "451 try later", "554 no"]
     desk.play_case(case(1))
-    row = Dispatch.objects.get(channel="mail")
-    assert (row.state, json.loads(row.payload)["to"]) == ("retrying", ["sa-two@example.com"])
+    row = Mail.objects.get()
+    assert (row.state, row.fate["got"]) == ("retrying", ["sa-one@example.com"])
     assert shown(admin_client, row.order) == [
         "s***@example.com",
         "s***@example.com（尚未送达）",
@@ -94,13 +98,41 @@ def test_who_has_got_it_gets_no_repeat(desk, smtp, beijing, case, admin_client):
     desk.clock.shift(15)
     desk.deliver()
     assert [recipients for recipients, _ in smtp.got] == [[address] for address in ALL[:2]]
-    assert Dispatch.objects.get(channel="mail").state == "done"
+    assert Mail.objects.get().state == "done"
     assert shown(admin_client, row.order)[1:] == ["s***@example.com", "m***@example.com（被拒收）"]
 
 
 def shown(client, order) -> list[str]:
     text = client.get(f"/admin/orders/order/{order.pk}/change/?tab=mails").content.decode()
-    return re.search(r'收件人 <span class="mono">(.*?)</span>', text)[1].split(", ")
+    people = re.search(r'<ul class="recipients plain">(.*?)</ul>', text, re.DOTALL)[1]
+    return re.findall(r'<span\s+class="mono">(.*?)</span>', people)
+
+
+def test_a_mail_that_a_rule_switches_off_goes_to_nobody_and_says_so(desk, smtp, beijing, case, admin_client):
+    rule = MailRule.objects.create(attribution_id="BJ", event="mail_sent_to_bpm", to_sa=False, to_copies=False)
+    desk.play_case(case(1))
+    row = Mail.objects.get(kind="mail_sent_to_bpm")
+    assert (row.state, smtp.got, AffectedOrder.objects.count()) == ("done", [], 0)
+    text = admin_client.get(f"/admin/orders/order/{row.order_id}/change/?tab=mails").content.decode()
+    assert f"未发送：规则 {rule.pk}：北京" in text
+
+
+def test_mails_to_nobody_say_nothing_of_the_server_and_hold_up_none(desk, smtp, monkeypatch):
+    """An open breaker stays open, and whatever comes behind them is found at once."""
+    MailRule.objects.create(event="mail_sent_to_bpm", to_sa=False, to_copies=False)
+    down = Breaker.objects.create(partner="mail", failures=20, opened_at=timezone.now(), probe_at=timezone.now())
+    order, seen = make.OrderFactory(), []
+    for held in (False, True):
+        for number in range(3):
+            queue_mail(order, "mail_sent_to_bpm", cause=f"{held} {number}", now=timezone.now())
+        if held:
+            queue_mail(order, "mail_held", cause="x", now=timezone.now(), because="trial_unknown")
+        desk.deliver()
+        down.refresh_from_db()
+        seen.append((len(smtp.got), down.opened_at is not None))
+        desk.clock.shift(20)
+    assert seen == [(0, True), (1, False)]
+    assert {row.state for row in Mail.objects.all()} == {"done"}
 
 
 def test_without_a_contact_the_default_one_gets_it(desk, smtp, case):
@@ -119,22 +151,12 @@ def test_a_server_that_is_away_delays_the_mail_and_nothing_else(desk, smtp, case
     smtp.stop()
     desk.play_case(case(1))
     assert desk.order(case(1)["content"]["OrderNum"]).state == "active"
-    assert Dispatch.objects.get(channel="mail").state == "retrying"
+    assert Mail.objects.get().state == "retrying"
     smtp.start()
     desk.clock.shift(15)
     desk.deliver()
     assert len(smtp.got) == 1
-    assert Dispatch.objects.get(channel="mail").state == "done"
-
-
-def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(desk, smtp, case):
-    smtp.answers = ["451 try later"]
-    desk.play_case(case(1))
-    assert smtp.got == []
-    first = Mail.objects.get().message_id
-    desk.clock.shift(15)
-    desk.deliver()
-    assert [message["Message-ID"] for _, message in smtp.got] == [first]
+    assert Mail.objects.get().state == "done"
 
 
 def test_a_refusal_for_good_is_an_incident_and_the_order_goes_on(desk, smtp, case):
@@ -142,36 +164,35 @@ def test_a_refusal_for_good_is_an_incident_and_the_order_goes_on(desk, smtp, cas
     desk.play_case(case(1))
     number = case(1)["content"]["OrderNum"]
     assert desk.order(number).state == "active"
-    assert Dispatch.objects.get(channel="mail").state == "failed"
+    assert Mail.objects.get().state == "failed"
     trouble = AffectedOrder.objects.get(order__number=number, closed_at=None)
     assert trouble.incident.partner == "mail"
     desk.deliver()
     assert smtp.got == []  # no mail about a mail that could not be sent
 
 
-def test_a_worker_that_died_after_sending_leads_to_the_same_message_id(desk, smtp, case):
-    """The server took the mail, and we do not know (contract 3.9, 12)."""
+def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(desk, smtp, case):
+    """Also by the next worker, where one died after sending: the server took the mail, and we do not know (contract
+    3.9, 12)."""
     smtp.answers = ["451 try later"]
     desk.play_case(case(1))
+    assert smtp.got == []
+    first = Mail.objects.get().message_id
     desk.clock.shift(15)
-    lease = datetime.timedelta(seconds=60)
-    [work] = claim(rooms={"mail": 1}, now=timezone.now(), lease=lease, worker="dies")
+    [work] = desk.claim("mail")
     send_step(work)  # its outcome is lost
     desk.clock.shift(61)
     desk.deliver()
-    assert len(smtp.got) == 2
-    assert len({message["Message-ID"] for _, message in smtp.got}) == 1
-    outcomes = Attempt.objects.filter(dispatch__channel="mail").order_by("pk").values_list("outcome", flat=True)
-    assert list(outcomes) == ["retry", "lost", "ok"]
+    assert [message["Message-ID"] for _, message in smtp.got] == [first] * 2
+    assert (Mail.objects.get().attempts, Mail.objects.get().state) == (3, "done")
 
 
 def test_a_rejection_and_a_billed_subsequent_activation_are_mailed(desk, smtp, case):
     desk.play_case(case(1))
     for number, result in (("S1", "pass"), ("S2", "reject")):
-        desk.post(
+        desk.play(
             case(1)["content"] | {"OrderNum": number, "ProvContent": [{"ProvReq": f"{number.lower()}.example.com"}]}
         )
-        desk.deliver()
         approve(desk, case(2)["expect"]["approval"] | {"code": number, "recordId": number, "result": result})
         desk.deliver()
     kinds = list(Mail.objects.filter(order__number__in=["S1", "S2"]).order_by("pk").values_list("kind", flat=True))
@@ -182,8 +203,8 @@ def test_a_rejection_and_a_billed_subsequent_activation_are_mailed(desk, smtp, c
 ENGLISH = re.compile(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
 
 
-@pytest.mark.parametrize(
-    "kind, path", sampled([("refusal", BILLING), ("503", BILLING), ("refusal", BPM), ("reset", BILLING)], every=2)
+@parametrize_sampled(
+    "kind, path", [("refusal", BILLING), ("503", BILLING), ("refusal", BPM), ("reset", BILLING)], every=2
 )
 def test_mails_about_incidents_quote_no_english_of_logs(desk, settings, kind, path):
     settings.DISPATCH_RETRY_SECONDS = []
@@ -198,3 +219,90 @@ def test_mails_about_incidents_quote_no_english_of_logs(desk, settings, kind, pa
 def test_a_mail_about_a_file_says_what_is_wrong_in_words(desk):
     desk.play(trial("T1"), activation("A1", InfoSecurity="A1_50004020027_20230920185436.xlsx"))
     assert "附件目录中没有此文件" in Mail.objects.get(kind="mail_held").body
+
+
+@pytest.fixture
+def planned_before(desk):
+    """`planned_before("A1")`: an order as the version before plans it, with steps for its mails."""
+
+    def plan(number: str, *kinds: str):
+        desk.post(activation(number, "a.example.com"))
+        order = desk.order(number)
+        bpm = desk.step(number, "start_bpm")
+        for at, kind in enumerate(kinds, start=1):
+            row = build_step(order, kind, now=timezone.now(), position=bpm.position + at)
+            row.save()
+
+    return plan
+
+
+def test_a_mail_that_the_version_before_planned_goes_out_once(desk, smtp, beijing, planned_before, trialing):
+    planned_before("A1", "mail_sent_to_bpm")
+    desk.wait_out()
+    tell_missed(now=timezone.now())
+    desk.wait_out()
+    assert [recipients for recipients, message in smtp.got if "A1" in message["Subject"]] == [[mail] for mail in ALL]
+    assert Mail.objects.get(order__number="A1").dispatch.state == "done"
+    assert "mail_sent_to_bpm:done" in desk.steps("A1", mails=True)
+
+
+def test_an_acceptance_that_the_version_before_recorded_is_mailed_once(desk, smtp, beijing, trialing, monkeypatch):
+    """Its worker may be at work beside ours, and knows planned mails only."""
+    with monkeypatch.context() as before:
+        before.setattr("orders.services.outbox.follow_up.tell_accepted", lambda done, *, now: None)
+        desk.play(activation("A1", "a.example.com"))
+    assert (desk.state("A1"), desk.mails("A1", "mail_sent_to_bpm")) == ("active", 0)
+    for _ in range(2):
+        tell_missed(now=timezone.now())
+        desk.deliver()
+    assert len([message for _, message in smtp.got if "A1" in message["Subject"]]) == len(ALL)
+
+
+def test_a_reopened_order_is_not_mailed_again(desk, smtp, beijing, trialing):
+    desk.play(activation("A1", "a.example.com"))
+    assert desk.mails("A1", "mail_sent_to_bpm") == 1
+    compensate(number="A1", reason="wrong", by="staff:x", now=timezone.now())
+    desk.wait_out()
+    call_command("resend", "A1")
+    desk.wait_out()
+    assert (desk.state("A1"), desk.mails("A1", "mail_sent_to_bpm")) == ("active", 1)
+
+
+def test_a_mail_that_nobody_got_is_written_anew_when_it_is_sent_again(
+    desk, smtp, settings, trialing, capsys, admin_client
+):
+    settings.DEFAULT_CONTACT_MAIL = ""
+    desk.play(activation("A1", "a.example.com"))
+    assert (desk.step("A1", "mail_sent_to_bpm").error_code, desk.troubles("A1")) == ("no_recipients", ["no_recipients"])
+    page = reverse("admin:notifications_mail_change", args=[Mail.objects.get(order__number="A1").pk])
+    assert "发给现在的收件人" in admin_client.get(page).content.decode()
+    settings.DEFAULT_CONTACT_MAIL = "late@example.com"
+    call_command("resend", "A1", "--channel", "mail")
+    assert "A1 mail_sent_to_bpm: will send" in capsys.readouterr().out
+    desk.deliver()
+    assert [recipients for recipients, _ in smtp.got] == [["late@example.com"]]
+    assert desk.troubles("A1") == []
+
+
+def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):
+    """Their domains go into their texts, and many would fill the memory (contract 3.9, 10)."""
+    monkeypatch.setattr("orders.services.outbox.mail_sending.RECORDS_A_CLAIM", 3)
+    for number in ("A1", "A2"):
+        order = make.OrderFactory(number=number)
+        for name in ("a", "b"):
+            make.OrderDomainFactory(order=order, name=f"{name}.example.com")
+        queue_mail(order, "mail_sent_to_bpm", cause="bpm", now=timezone.now())
+    assert [len(desk.claim("mail")) for _ in range(3)] == [1, 1, 0]
+
+
+def test_mails_about_no_order_are_sent_again_by_a_filter(desk, smtp, capsys):
+    smtp.answers = ["554 no"]
+    queue_mail(None, "mail_reconciled", cause="x", now=timezone.now(), error="", reconciliation=1, **COUNTS)
+    desk.deliver()
+    assert Mail.objects.get().state == "failed"
+    call_command("resend", "--channel", "mail", "--dry-run")
+    assert Mail.objects.get().state == "failed"
+    call_command("resend", "--failed")
+    desk.deliver()
+    assert (len(smtp.got), Mail.objects.get().state) == (1, "done")
+    assert "- mail_reconciled: will send" in capsys.readouterr().out

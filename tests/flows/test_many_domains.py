@@ -9,7 +9,7 @@ from django.db import connection
 from tests.bboss_messages import post_order
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 MANY = [f"d{number}.example.com" for number in range(2000)]
 MOST = 1500  # insert_rows: a hundred rows of a dozen columns
@@ -53,10 +53,9 @@ def named(count: int) -> list[str]:
     return [f"d{number}.example.com" for number in range(count)]
 
 
-@pytest.mark.parametrize("make", sampled([trial, change, activation], every=2))
-def test_more_domains_than_allowed_are_refused(desk, make):
+@parametrize_sampled("make", [trial, change, activation], every=2)
+def test_more_domains_than_allowed_are_refused(desk, make, trialing):
     """For a trial, a change, a subsequent or a first activation: as if the order had never come."""
-    desk.play(trial())
     content = make("X1", *named(20_001))
     reply = post_order(desk.client, content)
     assert (reply["response"]["rspCode"], reply["response"]["rspDesc"]) == ("20505", TOO_MANY)

@@ -10,14 +10,8 @@ from orders.services.reconciliation.accept import accept
 from orders.services.reconciliation.take import take
 from tests.flows.conftest import QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.flows.reconciling import Books
 
 LOST = "A9"
-
-
-@pytest.fixture
-def books(desk, capsys):
-    return Books(desk, capsys)
 
 
 @pytest.fixture
@@ -51,8 +45,7 @@ def test_both_sides_know_all(desk, listed):
     assert lines[-1].endswith(": 0 differences, 0 put right, 0 orders left out with steps under way")
 
 
-def test_a_number_that_we_do_not_know_is_named_with_what_they_hold(desk, books, listed):
-    desk.play(trial("T1"))
+def test_a_number_that_we_do_not_know_is_named_with_what_they_hold(desk, books, listed, trialing):
     forgotten(books)
     forgotten(books, domain="B.example.com", cancelStatus="2")
     code, lines = listed("T1", LOST)
@@ -69,8 +62,7 @@ def test_a_number_that_we_do_not_know_is_named_with_what_they_hold(desk, books, 
     assert not AffectedOrder.objects.exists()
 
 
-def test_a_number_of_which_they_hold_nothing_is_named_too(desk, listed):
-    desk.play(trial("T1"))
+def test_a_number_of_which_they_hold_nothing_is_named_too(desk, listed, trialing):
     code, lines = listed("T1", LOST)
     assert (code, lines[0]) == (1, "A9: Number that we do not know: ours none, theirs missing")
     assert rows() == ["unknown_order A9:open"]
@@ -118,8 +110,7 @@ def test_it_is_repeatable_and_a_number_that_became_known_closes_its_rows(desk, b
     assert Difference.objects.last().closed_by == "command:test"
 
 
-def test_a_number_that_became_known_is_closed_by_any_comparison(desk, books, listed):
-    desk.play(trial("T1"))
+def test_a_number_that_became_known_is_closed_by_any_comparison(desk, books, listed, trialing):
     books.store.delete_record(forgotten(books))
     listed("T1", LOST)
     desk.play(activation(LOST))
@@ -127,8 +118,7 @@ def test_a_number_that_became_known_is_closed_by_any_comparison(desk, books, lis
     assert rows() == ["unknown_order A9:over"]
 
 
-def test_an_unknown_number_that_a_later_list_lacks_stays_open(desk, listed):
-    desk.play(trial("T1"))
+def test_an_unknown_number_that_a_later_list_lacks_stays_open(desk, listed, trialing):
     listed("T1", LOST)
     assert listed("T1")[0] == 0
     assert rows() == ["unknown_order A9:open"]
@@ -157,8 +147,7 @@ def test_nothing_is_put_right_of_a_number_that_we_do_not_know(desk, books, liste
     assert (books.store.records(), Dispatch.objects.filter(step__startswith="fix").count()) == (before, 0)
 
 
-def test_a_row_that_can_t_be_read_ends_nothing(desk, books, listed):
-    desk.play(trial("T1"))
+def test_a_row_that_can_t_be_read_ends_nothing(desk, books, listed, trialing):
     forgotten(books, domain="a\0b", enterpriseId="\0")
     code, lines = listed("T1", LOST)
     assert (code, rows()) == (1, ["unknown_order A9 a?b:open"])
@@ -174,8 +163,7 @@ def test_a_lost_order_of_many_records_is_named_too(desk, books, listed, monkeypa
     assert len(rows()) == 20
 
 
-def test_silence_is_told_and_the_number_stays_as_it_was(desk, books, listed):
-    desk.play(trial("T1"))
+def test_silence_is_told_and_the_number_stays_as_it_was(desk, books, listed, trialing):
     forgotten(books)
     listed("T1", LOST)
     before = rows()
@@ -225,8 +213,7 @@ def test_a_file_that_can_t_be_read_is_one_clear_line(desk, path):
         call_command("reconcile", numbers=path)
 
 
-def test_a_mark_at_the_beginning_is_no_part_of_a_number(desk, tmp_path):
-    desk.play(trial("T1"))
+def test_a_mark_at_the_beginning_is_no_part_of_a_number(desk, tmp_path, trialing):
     path = tmp_path / "numbers.txt"
     path.write_bytes(b"\xef\xbb\xbfT1\r\n")
     call_command("reconcile", numbers=str(path))

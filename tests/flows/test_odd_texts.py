@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+from unittest.mock import Mock
 
 import pytest
 from anymail.exceptions import AnymailAPIError
@@ -88,8 +89,7 @@ def test_an_odd_code(desk, partner, admin_client, text):
 
 
 @odd
-def test_an_odd_process(desk, partner, admin_client, text):
-    desk.play(trial())
+def test_an_odd_process(desk, partner, admin_client, text, trialing):
     desk.post(activation())
     while desk.step("A1", "start_bpm").state != "due":
         for work in desk.claim():
@@ -103,9 +103,8 @@ def test_an_odd_process(desk, partner, admin_client, text):
 
 
 @odd
-def test_odd_traffic(desk, partner, admin_client, text):
+def test_odd_traffic(desk, partner, admin_client, text, trialing):
     """Both the nightly schedule and the command ask for it."""
-    desk.play(trial())
     rows = f'[{{"enterpriseId": {text}, "productId": {text}, "jobId": {text}, "dataflow": 1.5, "x": {text}}}]'
     partner("/trialFlow/query", f'{{"code": 200, "result": {rows}}}')
     ask_for_usage(by="test", now=timezone.now())
@@ -129,9 +128,8 @@ def test_odd_words_of_acceptance(desk, partner, admin_client, text):
 
 
 @odd
-def test_odd_records(desk, partner, admin_client, text):
+def test_odd_records(desk, partner, admin_client, text, trialing):
     """A comparison names what differs, and goes on; its pages open."""
-    desk.play(trial("T1"))
     [record] = desk.held_there("T1").values()
     for name in ("productId", "domain", "createTime", "enterpriseName", "unknown"):
         partner("/productInfos/query", f'{{"code": 200, "result": [{written(record, name, text)}]}}')
@@ -185,10 +183,7 @@ def test_an_odd_retry_after(desk, partner, header):
     ],
 )
 def test_a_mail_server_s_odd_words(desk, monkeypatch, admin_client, error, code):
-    def refuse(*args):
-        raise error
-
-    monkeypatch.setattr(sending, "_message", refuse)
+    monkeypatch.setattr(sending, "_message", Mock(side_effect=error))
     desk.play(trial(), activation())
     row = desk.step("A1", "mail_sent_to_bpm")
     assert row.error_code.startswith(code)
@@ -239,8 +234,7 @@ MEMBERS = ("recordId", "code", "node", "nodeName", "result", "operator", "opinio
 
 
 @odd
-def test_odd_members_of_an_approval(desk, admin_client, text):
-    desk.play(trial(), activation())
+def test_odd_members_of_an_approval(desk, admin_client, text, active):
     for name in MEMBERS:
         record = approval("A1", recordId=f"bpm-{name}")
         answer = post_signed(desk.client, written(record, name, text).encode())

@@ -3,7 +3,6 @@
 import datetime
 
 import pytest
-from django.core.management import CommandError, call_command
 
 from approvals.models import ApprovalRecord
 from approvals.services import add_record
@@ -11,20 +10,16 @@ from orders.models import Dispatch
 from orders.services.approvals import counting_records
 from orders.services.compensation.by_staff import compensate
 from orders.services.deciding import decide
-from tests.flows.conftest import BILLING, BPM
+from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
 WHO = {"reason": "域名已备案", "by": "command:test"}
 
 
 def resend(*words) -> int:
-    try:
-        call_command("resend", *words)
-    except CommandError as error:
-        return error.returncode
-    return 0
+    return code_of("resend", *words)
 
 
 def refuse_bpm(desk, *contents):
@@ -38,14 +33,15 @@ def now(desk):
     return timezone.now()
 
 
-def test_what_a_change_brought_since_is_cancelled_and_billed(desk):
-    desk.play(trial("T1", A))
+def test_what_a_change_brought_since_is_cancelled_and_billed_and_bpm_asked_under_a_new_key(desk, trialing):
     refuse_bpm(desk, activation("A1"))
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
     desk.play(change("C1", A, B))
     assert resend("A1") == 0
     desk.deliver()
-    assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("active", [], [A, B])
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert (desk.alive_there("T1"), desk.alive_there("A1")) == ([], [A, B])
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
 
 
 def test_what_a_change_took_away_since_is_not_billed_again(desk):
@@ -59,8 +55,7 @@ def test_what_a_change_took_away_since_is_not_billed_again(desk):
     assert (desk.alive_there("T1"), desk.alive_there("A1"), desk.state("T1")) == ([B], [], "trialing")
 
 
-def test_domains_that_its_message_gave_stay_its_own(desk):
-    desk.play(trial("T1", A))
+def test_domains_that_its_message_gave_stay_its_own(desk, trialing):
     refuse_bpm(desk, activation("A1", C))
     desk.play(change("C1", A, B))
     resend("A1")
@@ -68,8 +63,7 @@ def test_domains_that_its_message_gave_stay_its_own(desk):
     assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([C], [])
 
 
-def test_a_later_start_whose_day_has_come_starts_now(desk):
-    desk.play(trial("T1", A))
+def test_a_later_start_whose_day_has_come_starts_now(desk, trialing):
     refuse_bpm(desk, activation("A1", start="20230930"))
     assert (desk.state("A1"), desk.standing("A1")["schedule"]) == ("failed", None)
     desk.at("2023-10-05 08:00:00")
@@ -79,8 +73,7 @@ def test_a_later_start_whose_day_has_come_starts_now(desk):
     assert desk.order("A1").start_at is None
 
 
-def test_a_later_start_still_ahead_gets_its_schedule_again(desk):
-    desk.play(trial("T1", A))
+def test_a_later_start_still_ahead_gets_its_schedule_again(desk, trialing):
     refuse_bpm(desk, activation("A1", start="20230930"))
     resend("A1")
     desk.deliver()
@@ -89,10 +82,9 @@ def test_a_later_start_still_ahead_gets_its_schedule_again(desk):
     assert desk.alive_there("T1") == [A]
 
 
-def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings):
+def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings, trialing):
     """Its step keeps key and bytes; the incident names how the new plan differs."""
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="reset_after")
     desk.play(activation("A1"))
     desk.wait_out()
@@ -119,8 +111,7 @@ def test_a_later_start_that_stays_is_no_difference(desk):
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent):
-    desk.play(trial("T1", A))
+def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent, trialing):
     if sent:
         refuse_bpm(desk, activation("A1"))
     else:
@@ -132,8 +123,7 @@ def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent):
     assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "deleted", B: "live"})
 
 
-def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk):
-    desk.play(trial("T1", A))
+def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk, trialing):
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     desk.play(activation("A1"))
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
@@ -141,16 +131,6 @@ def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk):
     decide(number="A1", record="reject", now=now(desk), **WHO)
     desk.deliver()
     assert (desk.state("A1"), desk.troubles("A1")) == ("rejected", [])
-
-
-def test_a_refused_process_is_started_under_a_new_key(desk):
-    desk.play(trial("T1", A))
-    refuse_bpm(desk, activation("A1"))
-    desk.clock.shift(60)
-    resend("A1")
-    desk.deliver()
-    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
-    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
 
 
 def test_a_pass_recorded_while_it_was_compensated_is_applied_when_it_gets_there(desk):
@@ -167,8 +147,7 @@ def test_a_pass_recorded_while_it_was_compensated_is_applied_when_it_gets_there(
     assert len(desk.sandbox.state()["processes"]) == 2
 
 
-def test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide(desk, active):
     compensate(number="A1", now=now(desk), **WHO)
     desk.deliver()
     assert desk.approve("A1", "reject", record="bpm-1") == 200
@@ -193,8 +172,7 @@ def test_a_wrong_reject_is_mended(desk):
     assert len(desk.sandbox.state()["processes"]) == 2
 
 
-def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk, active):
     refuse_bpm(desk, activation("A2", B))
     assert desk.state("A2") == "failed"
     resend("A2")
@@ -205,8 +183,7 @@ def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk):
 
 
 @pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
-def test_a_decision_counts_for_the_key_sent_last_though_the_clock_steps_back(desk, decision, state):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_decision_counts_for_the_key_sent_last_though_the_clock_steps_back(desk, decision, state, active):
     refuse_bpm(desk, activation("A2", B))
     resend("A2")
     desk.deliver()
@@ -220,8 +197,7 @@ def test_a_decision_counts_for_the_key_sent_last_though_the_clock_steps_back(des
     assert first != second
 
 
-def test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process(desk):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process(desk, active):
     desk.post(activation("A2", B))
     desk.clock.shift(60)
     desk.approve("A2", "pass", record="bpm-0")
@@ -238,8 +214,7 @@ def test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process(de
 
 
 @pytest.mark.parametrize("seconds, counts", [(60, True), (-60, False)])
-def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts, active):
     refuse_bpm(desk, activation("A2", B))
     resend("A2")
     desk.deliver()
@@ -258,11 +233,8 @@ def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts)
     assert bool(counting_records(order)) == counts
 
 
-@pytest.mark.parametrize(
-    "words", sampled([["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]], every=2)
-)
-def test_a_filter_opens_nothing_and_names_what_it_leaves_out(desk, capsys, words):
-    desk.play(trial("T1", A))
+@parametrize_sampled("words", [["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]], every=2)
+def test_a_filter_opens_nothing_and_names_what_it_leaves_out(desk, capsys, words, trialing):
     refuse_bpm(desk, activation("A1"))
     assert resend(*words) == 0
     assert "A1 all: left out" in capsys.readouterr().out
@@ -271,11 +243,9 @@ def test_a_filter_opens_nothing_and_names_what_it_leaves_out(desk, capsys, words
     assert desk.state("A1") == "in_progress"
 
 
-def test_what_staff_compensated_takes_its_number(desk, capsys):
-    desk.play(trial("T1", A), activation("A1"))
+def test_what_staff_compensated_takes_its_number(desk, capsys, active):
     compensate(number="A1", now=now(desk), **WHO)
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal")
-    desk.deliver()
     desk.wait_out()
     resend("A1")
     desk.deliver()
@@ -288,12 +258,10 @@ def test_what_staff_compensated_takes_its_number(desk, capsys):
 
 
 @pytest.mark.parametrize("words", [["--failed"], ["--failed", "--channel", "billing"], ["--since", "2023-09-20"]])
-def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(desk, capsys, words):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(desk, capsys, words, active):
     compensate(number="A1", now=now(desk), **WHO)
     assert resend(*words) == 0  # it is being undone
     assert "nothing failed that fits" in capsys.readouterr().out
-    desk.deliver()
     desk.wait_out()
     for more in ([], ["--reopen"]):
         assert resend(*words, *more) == 0
@@ -303,8 +271,7 @@ def test_a_filter_names_what_staff_compensated_though_nothing_of_it_has_failed(d
     assert "nothing failed that fits" in capsys.readouterr().out
 
 
-def test_the_claim_of_another_is_named(desk, capsys):
-    desk.play(trial("T1", A))
+def test_the_claim_of_another_is_named(desk, capsys, trialing):
     refuse_bpm(desk, activation("A1"))
     desk.play(activation("A2"))
     assert resend("A1") == 1
@@ -323,13 +290,11 @@ def test_an_earlier_plans_acts_do_not_count_for_a_later_one(desk):
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [B], [])
 
 
-def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk):
-    desk.play(trial("T1", A))
+def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk, trialing):
     refuse_bpm(desk, activation("A1"))
     undone = desk.billed()
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
     resend("A1")
-    desk.deliver()
     desk.wait_out()
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
     assert desk.billed() == [*undone, ("cancel", "T1", [A]), ("cancel", "T1", [A])]  # refused: nothing was to undo

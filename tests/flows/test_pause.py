@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from integrations.models import Breaker
 from integrations.tasks import nightly_usage, reconcile, sweep
+from notifications.models import Mail
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Incident, Order, OrderEvent, Pause, Reconciliation
 from orders.services.outbox.resend import Selection, judge_selection
@@ -78,10 +79,10 @@ def test_mails_wait_too(desk):
     pause("mail")
     desk.play(activation("A1", of="T1"))
     assert desk.state("A1") == "active"
-    assert Dispatch.objects.filter(channel="mail", state="due").exists()
+    assert Mail.objects.filter(state="due").exists()
     resume("mail")
     desk.deliver()
-    assert not Dispatch.objects.filter(channel="mail").exclude(state="done").exists()
+    assert not Mail.objects.all().exclude(state="done").exists()
 
 
 def test_no_probe_of_the_breaker_goes_out(desk, quick_breaker):  # noqa: F811
@@ -221,10 +222,10 @@ def incident():
 
 
 def mails():
-    return list(Dispatch.objects.filter(step="mail_incident").order_by("pk").values_list("order__number", flat=True))
+    return list(Mail.objects.filter(kind="mail_incident").order_by("pk").values_list("order__number", flat=True))
 
 
-def test_a_pause_without_an_end_reminds_every_four_hours(desk):
+def test_a_pause_without_an_end_reminds_every_four_hours_and_counts_as_no_failure(desk):
     pause()
     desk.post(trial("T1", "t1.example.com"))
     desk.post(trial("T2", "t2.example.com"))
@@ -236,6 +237,10 @@ def test_a_pause_without_an_end_reminds_every_four_hours(desk):
     sweep()
     sweep()
     assert (incident().partner, incident().state, mails()) == ("bigdata", "open", ["T1", "T3"])
+    with pytest.raises(CommandError):  # an incident is open, nothing else
+        call_command("status")
+    call_command("stuck")
+    assert desk.state("T1") == "in_progress"
     desk.clock.shift(4 * 3600)
     sweep()
     assert mails() == ["T1", "T3"] * 2
@@ -243,7 +248,7 @@ def test_a_pause_without_an_end_reminds_every_four_hours(desk):
     resume()
     assert incident().state == "resolved"
     desk.deliver()
-    assert Dispatch.objects.filter(step="mail_incident_over", state="done").count() == 2
+    assert Mail.objects.filter(kind="mail_incident_over", state="done").count() == 2
     assert {desk.state(number) for number in ("T1", "T2", "T3")} == {"trialing"}
 
 
@@ -262,18 +267,6 @@ def test_a_pause_with_an_end_reminds_nobody(desk):
     desk.clock.shift(20 * 3600)
     sweep()
     assert incident() is None
-
-
-def test_the_reminder_counts_as_no_failure(desk):
-    pause()
-    desk.post(trial("T1", "t1.example.com"))
-    desk.clock.shift(4 * 3600)
-    sweep()
-    with pytest.raises(CommandError):  # an incident is open, nothing else
-        call_command("status")
-    desk.clock.shift(1)
-    call_command("stuck")
-    assert desk.state("T1") == "in_progress"
 
 
 # --- calls outside the outbox

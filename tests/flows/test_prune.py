@@ -39,8 +39,7 @@ def old_order(**fields) -> Attempt:
 
 
 def test_repeats_are_answered_as_before(desk, capsys):
-    desk.post(TRIAL)
-    desk.deliver()
+    desk.play(TRIAL)
     first = answer(desk, ACTIVATION, "ido-1")
     desk.deliver()
     ApprovalRecordFactory(order=desk.order("100A1"))

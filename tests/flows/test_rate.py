@@ -4,13 +4,18 @@ import threading
 import time
 
 import pytest
+from django.utils import timezone
 
-from integrations.delivery import rate
+from integrations.delivery import loop, rate
 from integrations.delivery.loop import Drain
 from integrations.reconciliation import Comparison, Scope
+from notifications.models import Mail
 from orders.models import Attempt, Dispatch
+from orders.services.outbox.mails import queue_mail
+from tests.factories import OrderFactory
 from tests.flows.conftest import BILLING
 from tests.flows.contents import trial
+from tests.flows.test_mail import smtp  # noqa: F401  a fixture
 
 EARLY = 0.05  # seconds by which threads and the wire may bring two calls closer together
 
@@ -56,6 +61,33 @@ def test_one_a_second(desk, arrivals, settings):
     desk.deliver()
     assert len(arrivals) == 3
     spaced(arrivals, 1, since=began)
+
+
+def test_mails_are_spaced_as_well(desk, smtp, settings, monkeypatch):  # noqa: F811
+    """Their outbox is another one, and the same bound holds (contract 3.12)."""
+    arrivals, send = [], loop.send_step
+    monkeypatch.setattr(loop, "send_step", lambda work: (arrivals.append(time.monotonic()), send(work))[1])
+    settings.PARTNER_RATE = 10
+    order = OrderFactory()
+    for place in range(6):
+        queue_mail(order, "mail_sent_to_bpm", cause=f"{place}", now=timezone.now())
+    began = time.monotonic()
+    desk.deliver()
+    assert (len(smtp.got), set(Mail.objects.values_list("state", "attempts"))) == (6, {("done", 1)})
+    assert len(arrivals) == 6
+    spaced(arrivals, 0.1, since=began)
+
+
+def test_mails_without_a_turn_are_handed_back(desk, smtp, settings):  # noqa: F811
+    settings.PARTNER_RATE = 1
+    order = OrderFactory()
+    for place in range(4):
+        queue_mail(order, "mail_sent_to_bpm", cause=f"{place}", now=timezone.now())
+    assert Drain(seconds=0.5, linger=False).run().again
+    assert sorted(Mail.objects.values_list("state", "attempts", "tries_left")) == [
+        *[("done", 1, None)],
+        *[("due", 0, None)] * 3,
+    ]
 
 
 def test_no_more_is_claimed_than_goes_out_within_a_second(desk, settings, monkeypatch):

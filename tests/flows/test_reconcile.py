@@ -16,7 +16,8 @@ from orders.services.compensation.by_staff import compensate
 from orders.services.incidents import open_incident
 from orders.services.outbox.resend import Selection, judge_selection
 from tests.bboss.conftest import ACTIVATION, TRIAL
-from tests.sampling import sampled
+from tests.flows.conftest import code_of
+from tests.sampling import parametrize_sampled
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
 
@@ -32,12 +33,7 @@ def store(desk):
 
 def reconcile(capsys, *words, by="test") -> tuple[int, str]:
     """Exit code and what was printed."""
-    try:
-        call_command("reconcile", *words, by=by)
-        code = 0
-    except CommandError as error:
-        code = error.returncode
-    return code, capsys.readouterr().out
+    return code_of("reconcile", *words, by=by), capsys.readouterr().out
 
 
 def held(store, job: str) -> dict:
@@ -313,21 +309,19 @@ def test_named_orders_and_days(desk, store, capsys):
     assert reconcile(capsys, "--since", "2023-09-21")[1].startswith("0 orders")
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "words, complaint",
-    sampled(
-        [
-            (["100X"], "unknown: 100X"),
-            (["100C1"], "name its trial: 100C1"),
-            (["--since", "yesterday"], "is no day"),
-            (["--reason", "x"], "--reason goes with --fix"),
-            (["--fix", "--reason", "x"], "--reason goes with --fix and with the numbers"),
-            (["100A1", "--reason", "x"], "--reason goes with --fix"),
-            (["100A1", "--fix", "--reason", " "], "the reason is empty"),
-            (["--numbers", "nowhere.txt"], "nowhere.txt: No such file"),
-        ],
-        every=2,
-    ),
+    [
+        (["100X"], "unknown: 100X"),
+        (["100C1"], "name its trial: 100C1"),
+        (["--since", "yesterday"], "is no day"),
+        (["--reason", "x"], "--reason goes with --fix"),
+        (["--fix", "--reason", "x"], "--reason goes with --fix and with the numbers"),
+        (["100A1", "--reason", "x"], "--reason goes with --fix"),
+        (["100A1", "--fix", "--reason", " "], "the reason is empty"),
+        (["--numbers", "nowhere.txt"], "nowhere.txt: No such file"),
+    ],
+    every=2,
 )
 def test_wrong_arguments(desk, store, words, complaint):
     desk.post({"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"})

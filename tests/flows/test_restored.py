@@ -61,14 +61,7 @@ def release(**more):
     release_restored(reason="已与 BBOSS 核对", by="command:test", now=timezone.now(), **more)
 
 
-def go(desk):
-    """Delivers what was due long ago, then what comes later."""
-    desk.deliver()
-    desk.wait_out()
-
-
-def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past):
-    desk.play(trial("T1", A))
+def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, past, client, capsys, trialing):
     with past():
         desk.play(activation("A1"))
     assert restored_guard.read_restore_state().restored
@@ -77,10 +70,18 @@ def test_a_database_behind_the_mark_counts_as_restored_and_says_so_to_all(desk, 
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
     restored_guard.read_restore_state()
     assert OrderEvent.objects.filter(kind="database_restored").count() == 1
+    reply = client.get("/readyz")
+    assert reply.status_code == 503
+    assert any("restored" in reason for reason in reply.json()["reasons"])
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert "wrong: the database was restored" in capsys.readouterr().out
+    assert "desk_restored 1.0" in client.get("/metrics").content.decode()
+    release()
+    assert "desk_restored 0.0" in client.get("/metrics").content.decode()
 
 
-def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir):
-    desk.play(trial("T1", A))
+def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir, trialing):
     assert not restored_guard.read_restore_state().restored
     restored_guard.raise_mark(Timeline.objects.get().name, OrderEvent.objects.latest("pk").pk)
     assert not restored_guard.read_restore_state().restored
@@ -88,8 +89,7 @@ def test_one_that_was_never_seen_or_is_ahead_does_not(desk, state_dir):
     assert not restored_guard.read_restore_state().restored
 
 
-def test_bboss_and_bpm_are_told_to_come_again_and_nothing_is_stored(desk, past):
-    desk.play(trial("T1", A), activation("A1"))
+def test_bboss_and_bpm_are_told_to_come_again_and_nothing_is_stored(desk, past, active):
     with past():
         desk.play(activation("A2", B))
     restored_guard.read_restore_state()
@@ -117,31 +117,7 @@ def test_nothing_but_look_ups_is_sent(desk, past, mailoutbox):
     assert mailoutbox
 
 
-def test_pages_and_commands_say_so(desk, past, client):
-    desk.play(trial("T1", A))
-    with past():
-        desk.play(activation("A1"))
-    restored_guard.read_restore_state()
-    reply = client.get("/readyz")
-    assert reply.status_code == 503
-    assert any("restored" in reason for reason in reply.json()["reasons"])
-    assert "desk_restored 1.0" in client.get("/metrics").content.decode()
-    release()
-    assert "desk_restored 0.0" in client.get("/metrics").content.decode()
-
-
-def test_status_says_so(desk, past, capsys):
-    desk.play(trial("T1", A))
-    with past():
-        desk.play(activation("A1"))
-    restored_guard.read_restore_state()
-    with pytest.raises(CommandError):
-        call_command("status")
-    assert "wrong: the database was restored" in capsys.readouterr().out
-
-
-def test_commands_name_what_was_entered_by_hand_and_lost(desk, past, capsys):
-    desk.play(trial("T1", A))
+def test_commands_name_what_was_entered_by_hand_and_lost(desk, past, capsys, trialing):
     with past():
         desk.play(activation("A1"))
         note_numbers(["T8"], by="staff:wang", now=timezone.now())
@@ -185,7 +161,7 @@ def test_a_billing_step_that_was_attempted_before_is_asked_about_and_never_sent(
     desk.deliver()
     release()
     sent = len(desk.sent(BILLING))
-    go(desk)
+    desk.wait_out()
     assert (desk.state("T1"), desk.records("T1"), desk.troubles("T1")) == ("trialing", {A: "live"}, [])
     assert len(desk.sent(BILLING)) == sent
     assert len(desk.sent(QUERY)) == 1
@@ -198,15 +174,14 @@ def test_where_the_partner_holds_nothing_it_stops_until_staff_resend(desk, past)
         desk.post(trial("T2", B))
     restored_guard.read_restore_state()
     release()
-    go(desk)
+    desk.wait_out()
     assert (desk.state("T1"), desk.troubles("T1")) == ("failed", ["acted_before"])
     call_command("resend", "T1")
     desk.deliver()
     assert (desk.state("T1"), desk.alive_there("T1"), desk.troubles("T1")) == ("trialing", [A], [])
 
 
-def test_a_deletion_that_was_attempted_before_is_asked_about(desk, past):
-    desk.play(trial("T1", A), activation("A1"))
+def test_a_deletion_that_was_attempted_before_is_asked_about(desk, past, active):
     desk.sandbox.fault(path=DELETE, kind="503")
     desk.play(withdrawal("A1"))
     with past():
@@ -215,7 +190,7 @@ def test_a_deletion_that_was_attempted_before_is_asked_about(desk, past):
     restored_guard.read_restore_state()
     release()
     deletes = len(desk.sent(DELETE))
-    go(desk)
+    desk.wait_out()
     assert desk.state("A1") == "withdrawn"
     assert len(desk.sent(DELETE)) == deletes
 
@@ -228,12 +203,11 @@ def test_a_step_first_attempted_afterwards_is_repeated_as_ever(desk, past):
     release()
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.deliver()
-    go(desk)
+    desk.wait_out()
     assert (desk.state("T1"), len(desk.sent(BILLING)), desk.sent(QUERY)) == ("trialing", 2, [])
 
 
-def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past):
-    desk.play(trial("T1", A))
+def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past, trialing):
     desk.post(activation("A1"))
     with past():
         desk.deliver()
@@ -253,8 +227,7 @@ def test_a_bpm_step_of_an_order_from_before_waits_for_a_person(desk, past):
     assert desk.troubles("A1") == ["acted_before"]  # the same key with other bytes: the process from before
 
 
-def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past):
-    desk.play(trial("T1", A))
+def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past, trialing):
     desk.sandbox.fault(path=BPM, kind="503")
     desk.play(activation("A1"))
     with past():
@@ -269,8 +242,7 @@ def test_one_that_was_being_retried_keeps_key_and_bytes(desk, past):
     assert all(body == bodies[0] for body in bodies)
 
 
-def test_a_person_may_resend_before_the_word(desk, past):
-    desk.play(trial("T1", A))
+def test_a_person_may_resend_before_the_word(desk, past, trialing):
     desk.sandbox.fault(path=BPM, kind="503")
     desk.play(activation("A1"))
     with past():
@@ -284,8 +256,7 @@ def test_a_person_may_resend_before_the_word(desk, past):
     assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
 
 
-def test_orders_that_bboss_sends_again_go_out_by_themselves_and_meet_their_own_keys(desk, past):
-    desk.play(trial("T1", A))
+def test_orders_that_bboss_sends_again_go_out_by_themselves_and_meet_their_own_keys(desk, past, trialing):
     with past():
         desk.play(activation("A1"), activation("A2", B))
         desk.approve("A2")
@@ -301,8 +272,7 @@ def test_orders_that_bboss_sends_again_go_out_by_themselves_and_meet_their_own_k
     assert (desk.alive_there("A1"), desk.alive_there("A2"), desk.alive_there("T1")) == ([A], [B], [])
 
 
-def test_fix_leaves_orders_from_before_until_take(desk, past):
-    desk.play(trial("T1", A))
+def test_fix_leaves_orders_from_before_until_take(desk, past, trialing):
     with past():
         desk.play(trial("T2", B))
         theirs = desk.held_there("T1")[A]
@@ -317,8 +287,7 @@ def test_fix_leaves_orders_from_before_until_take(desk, past):
     assert desk.held_there("T1")[A]["createTime"] == "20230920000000"
 
 
-def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_before(desk, past):
-    desk.play(trial("T1", A))
+def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_before(desk, past, trialing):
     desk.sandbox.partners.store.delete_record(desk.held_there("T1")[A])
     compare()
     with past():
@@ -327,13 +296,12 @@ def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_bef
     restored_guard.read_restore_state()
     release()
     calls = len(desk.sent(BILLING))
-    go(desk)
+    desk.wait_out()
     assert len(desk.sent(BILLING)) == calls
     assert desk.step("T1", "fix_create_billing").state == "closed"
 
 
-def test_several_restores_in_a_row(desk, past):
-    desk.play(trial("T1", A))
+def test_several_restores_in_a_row(desk, past, trialing):
     for number in ("A1", "A2", "A3"):
         with past():
             desk.play(activation(number, B))
@@ -350,8 +318,7 @@ def test_several_restores_in_a_row(desk, past):
     assert Timeline.objects.count() == 5
 
 
-def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past):
-    desk.play(trial("T1", A))
+def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past, trialing):
     with past():
         with past():
             desk.play(activation("A1"))
@@ -374,4 +341,45 @@ def compare() -> None:
 
 def fix(desk) -> None:
     compare()
-    go(desk)
+    desk.wait_out()
+
+
+@pytest.mark.parametrize("day", ["20231010", "20230930"])
+def test_a_start_that_was_moved_after_the_backup_is_asked_for_before_its_cancel(desk, past, day):
+    """3.9 (18): the trial is not cancelled on the old day."""
+    desk.play(trial("T1", A), activation("A1", start="20230930"))
+    with past():
+        desk.post(trial("T2", "c.example.com"))
+        if day != "20230930":
+            call_command("move_start", "A1", day, reason="the customer asks")
+            desk.deliver()
+    restored_guard.read_restore_state()
+    release()
+    asked = len(desk.sent(QUERY))
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    desk.deliver()
+    assert len(desk.sent(QUERY)) == asked + 1
+    if day == "20230930":
+        assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [])
+        return
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.order("A1").biz_start.day) == ("scheduled", [A], 10)
+    desk.at("2023-10-10 00:00:00")
+    desk.sweep()
+    assert (desk.state("A1"), desk.alive_there("T1"), len(desk.sent(QUERY))) == ("active", [], asked + 1)
+
+
+def test_starts_that_disagree_after_a_restore_stop_the_cancel(desk, past):
+    desk.play(trial("T1", A, B), activation("A1", start="20230930"))
+    with past():
+        desk.sandbox.partners.store.put_record(desk.held_there("A1")[A] | {"createTime": "20231010000000"})
+        desk.post(trial("T2", "c.example.com"))
+    restored_guard.read_restore_state()
+    release()
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.troubles("A1")) == ("scheduled", [A, B], ["move_failed"])
+    call_command("take", "A1", reason="theirs")
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("T1"), desk.troubles("A1")) == ("active", [], [])

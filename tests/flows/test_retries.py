@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
@@ -116,10 +117,9 @@ def test_a_refusal_is_permanent(desk):
 
 
 @pytest.mark.parametrize("kind", ["500", "refusal"])
-def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kind):
+def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kind, trialing):
     """3.9 (4) Compensation's reach: traffic is not in it."""
     settings.DISPATCH_RETRY_SECONDS = [30]
-    desk.play(trial())
     desk.sandbox.fault(path=USAGE, kind=kind, count=2)
     desk.play(activation())
     assert desk.state("A1") == "active"
@@ -133,11 +133,7 @@ def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kin
 def test_mail_holds_up_nothing_and_only_opens_an_incident(desk, settings, monkeypatch, permanent):
     """3.9 (4) Compensation's reach: mail is not in it."""
     settings.DISPATCH_RETRY_SECONDS = [30]
-
-    def no_server(payload, **how):
-        raise MailError("no", permanent=permanent, code="smtp_550")
-
-    monkeypatch.setattr(mail, "send", no_server)
+    monkeypatch.setattr(mail, "send", Mock(side_effect=MailError("no", permanent=permanent, code="smtp_550")))
     desk.play(trial(), activation())
     desk.wait_out()
     assert desk.step("A1", "mail_sent_to_bpm").state == "failed"
@@ -202,9 +198,8 @@ def test_a_dispatch_is_handed_back_when_its_lease_is_too_short_for_the_call(desk
     assert desk.state("T1") == "trialing"
 
 
-def test_the_payload_of_a_day_later_is_that_of_the_first_attempt(desk):
+def test_the_payload_of_a_day_later_is_that_of_the_first_attempt(desk, trialing):
     """3.2: T is the first attempt; every further one sends the same bytes. 3.9 (3): a day later as well."""
-    desk.play(trial())
     desk.sandbox.fault(path=BPM, kind="503", retry_after=6 * 3600, count=4)
     desk.play(activation())
     while desk.state("A1") != "active":

@@ -16,6 +16,7 @@ from tests import factories
 from tests.flows import contents
 from tests.flows.conftest import BILLING, DELETE
 from tests.flows.test_breaker import fail_until_open, quick_breaker  # noqa: F401  a fixture
+from tests.flows.test_mail import smtp  # noqa: F401  a fixture
 
 KEYS = ["order", "customer", "state", "why", "since", "owner"]
 
@@ -97,6 +98,21 @@ def test_one_held_for_its_files_names_the_finding(desk, capsys):
     desk.play(contents.trial(), contents.activation(InfoSecurity="A1_50004020027_20230920185436.xlsx"))
     [row] = rows(capsys)
     assert row["why"] == "信安文件不符合要求 (files); 检查信安文件 (check_files) 缺少信安文件。 (missing)"
+
+
+def test_a_mail_that_was_given_up_counts_though_its_incident_is_ignored(desk, smtp, capsys):  # noqa: F811
+    """The order went on without it, so nothing but the mail says that somebody was never told."""
+    smtp.answers = ["554 no"]
+    desk.play(contents.trial(), contents.activation("A1"))
+    assert (desk.state("A1"), desk.step("A1", "mail_sent_to_bpm").state) == ("active", "failed")
+    ignore_incident(incident_id=Incident.objects.get().pk, reason="x", by="staff:li", now=timezone.now())
+    [row] = rows(capsys)
+    assert (row["order"], row["state"]) == ("A1", "active")
+    assert "(mail_sent_to_bpm)" in row["why"]
+    assert numbers() == ["A1"]
+    call_command("resend", "A1", channel="mail")
+    desk.deliver()
+    assert numbers() == []
 
 
 def test_what_was_undone_to_its_end_needs_nobody(desk, settings):
@@ -206,6 +222,6 @@ def test_the_number_of_queries_does_not_grow(db):
     few = asked()
     for number in range(1, 30):
         make(number)
-    assert asked() == few <= 7
+    assert asked() == few <= 9
     assert len(stuck()) == 4 * 30
     assert Order.objects.count() == needs_somebody().count() == 3 * 30

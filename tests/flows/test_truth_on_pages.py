@@ -14,15 +14,9 @@ from orders.order_page.order_facts import last_event
 from tests import factories as make
 from tests.admin.orders import deciding, page, staff
 from tests.flows.contents import activation, trial
-from tests.flows.reconciling import Books
 
 A = "a.example.com"
 DAY = datetime.timedelta(days=1)
-
-
-@pytest.fixture
-def books(desk, capsys):
-    return Books(desk, capsys)
 
 
 @pytest.fixture
@@ -50,8 +44,7 @@ def press(client, number: str, key: str):
     return client.post(deciding(order, key), {"reason": "客户在用", "seen": last_event(order)}, follow=True)
 
 
-def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page(desk, books, clerk, capsys):
-    desk.play(trial(), activation())
+def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page(desk, books, clerk, capsys, active):
     assert "chip-green" in head_of(clerk, "A1")
     before = books.lose("A1")
     books.reconcile()
@@ -97,9 +90,8 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
     assert "已复核" in line.life[2]
 
 
-def test_what_is_gone_again_is_found_again(desk, books, clerk):
+def test_what_is_gone_again_is_found_again(desk, books, clerk, active):
     """The fix was carried out, and the next comparison finds the record missing again."""
-    desk.play(trial(), activation())
     books.lose("A1")
     books.reconcile()
     press(clerk, "A1", "fix")
@@ -111,15 +103,13 @@ def test_what_is_gone_again_is_found_again(desk, books, clerk):
     assert Difference.objects.exclude(fix=None).get().checked_at == timezone.now()
 
 
-def test_an_order_in_doubt_is_compared_from_its_page(desk, books, clerk):
-    desk.play(trial(), activation())
+def test_an_order_in_doubt_is_compared_from_its_page(desk, books, clerk, active):
     assert "双方话单一致" in press(clerk, "A1", "compare").content.decode()
     [event] = desk.events("A1", "compared")
     assert event["reason"] == "客户在用"
 
 
-def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, clerk):
-    desk.play(trial(), activation())
+def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, clerk, active):
     books.store.put_record(books.held("A1") | {"domain": "x.example.com"})
     books.reconcile()
     order = desk.order("A1")
@@ -130,8 +120,7 @@ def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, cl
     assert "chip-green" in head_of(clerk, "A1")
 
 
-def test_nothing_is_changed_while_the_big_data_side_is_silent(desk, books, clerk, settings):
-    desk.play(trial(), activation())
+def test_nothing_is_changed_while_the_big_data_side_is_silent(desk, books, clerk, settings, active):
     books.lose("A1")
     books.reconcile()
     settings.BIGDATA_BASE_URL = "http://127.0.0.1:9"
@@ -140,8 +129,7 @@ def test_nothing_is_changed_while_the_big_data_side_is_silent(desk, books, clerk
     assert Difference.objects.get().fix is None
 
 
-def test_accepted_with_a_reason_it_is_fine_and_stays_listed(desk, books, clerk):
-    desk.play(trial(), activation())
+def test_accepted_with_a_reason_it_is_fine_and_stays_listed(desk, books, clerk, active):
     books.lose("A1")
     books.reconcile()
     press(clerk, "A1", "accept")
@@ -229,8 +217,7 @@ def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
     assert desk.state("A1") == "withdrawn"
 
 
-def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk):
-    desk.play(trial(), activation())
+def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, active):
     books.lose("A1")
     books.reconcile()
     told = press(clerk, "A1", "fix")

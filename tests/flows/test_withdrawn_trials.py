@@ -30,9 +30,8 @@ def test_the_live_records_of_a_trial_are_cancelled_and_its_changes_go_with_it(de
     assert set(desk.records("T1").values()) == {"cancelled"}
 
 
-def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk):
+def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk, active):
     """3.10: 30000, BizCode 3005."""
-    desk.play(trial("T1", A), activation("A1"))
     assert desk.refused(withdrawal("T1")) == ("30000", "3005")
     desk.post(withdrawal("A1"))
     assert desk.refused(withdrawal("T1")) == ("30000", "3005")  # until the activation's withdrawal has finished
@@ -51,10 +50,9 @@ def test_only_what_is_there_is_foreseen_and_cancelled(desk):
     assert foreseen(desk, "T1") == {"cancels_trial": 2}
 
 
-def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
+def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, trialing):
     """Nobody knew the outcome of B and C; the big-data side, when asked, had only B."""
     settings.DISPATCH_RETRY_SECONDS = []
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B, C))
     desk.sandbox.partners.store.put_record(desk.held_there("T1")[A] | {"domain": B})
@@ -72,9 +70,8 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings):
 
 
 @pytest.mark.parametrize("content, left", [(trial("T2", B), []), (change("T2", A, B), [A])], ids=["trial", "change"])
-def test_what_is_tried_again_at_once_is_undone_too(desk, content, left):
+def test_what_is_tried_again_at_once_is_undone_too(desk, content, left, trialing):
     """Its answer was lost and staff queued it again; it is withdrawn before it goes out."""
-    desk.play(trial("T1", A))
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.play(content)
     resend(Selection(numbers=("T2",)), by="staff:x", reason="test", now=timezone.now())
@@ -128,7 +125,6 @@ def test_a_trial_is_withdrawn_while_its_making_is_in_the_air(desk, result, sent)
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.billed()) == ("compensating", [])
     desk.end(work, result, code="" if result == "ok" else "x")
-    desk.deliver()
     desk.wait_out()
     assert [(verb, names) for verb, _, names in desk.billed()] == sent
     assert desk.state("T1") == "withdrawn"
@@ -138,14 +134,12 @@ def test_a_trial_is_withdrawn_while_its_making_is_in_the_air(desk, result, sent)
     "result, sent",
     [("ok", [("cancel", [A, B])]), ("retry", [("create", [B]), ("cancel", [A, B])]), ("refused", [("cancel", [A])])],
 )
-def test_a_trial_is_withdrawn_while_a_change_is_in_the_air(desk, result, sent):
-    desk.play(trial("T1", A))
+def test_a_trial_is_withdrawn_while_a_change_is_in_the_air(desk, result, sent, trialing):
     desk.post(change("C1", A, B))
     [work] = desk.claim()
     desk.play(withdrawal("T1"))
     assert (desk.state("T1"), desk.state("C1")) == ("compensating", "withdrawn")
     desk.end(work, result, code="" if result == "ok" else "x")
-    desk.deliver()
     desk.wait_out()
     assert [(verb, names) for verb, _, names in desk.billed()][1:] == sent
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
@@ -194,8 +188,7 @@ def test_a_change_is_undone_record_by_record(desk):
     assert desk.held_there("A1").keys() == {A, B}
 
 
-def test_a_change_of_which_nothing_was_sent_is_just_closed(desk):
-    desk.play(trial("T1", A))
+def test_a_change_of_which_nothing_was_sent_is_just_closed(desk, trialing):
     desk.post(change("C1", B))
     desk.play(withdrawal("C1"))
     assert (desk.state("C1"), desk.billed()) == ("withdrawn", [("create", "T1", [A])])

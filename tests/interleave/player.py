@@ -80,5 +80,10 @@ def always(player: Player) -> bool:
 
 RULES_HERE = [
     Rule(Player.deliver_meanwhile, 14, always, {"drains": st.sampled_from([1, 1, 2])}),
-    Rule(Player.fault, 8, always, {"fate": BAD, "path": st.sampled_from(["*", *PATHS]), "count": st.integers(1, 3)}),
+    Rule(
+        Player.fault,
+        8,
+        always,
+        {"fate": BAD, "path": st.sampled_from(["*", "mail", *PATHS]), "count": st.integers(1, 3)},
+    ),
 ]

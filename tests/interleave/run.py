@@ -136,19 +136,24 @@ class Run:
     def empty_desk(self):
         """A desk without orders, at partners without records, at the first moment."""
         from django.conf import settings
+        from django.contrib.auth import get_user_model
         from django.utils import timezone
 
         from orders.models import Timeline
         from tests.interleave.desk import SharedDesk
+        from tests.model.asked import ASKER, JUDGE, account
         from tests.model.harness import PLAYED
+        from tests.model.staff import owner
 
         self.wire.reset()
         self.clock.reset()
         empty_tables(self.kept)
         Timeline.objects.all().delete()  # under its old name an emptied database would count as restored
         Timeline.objects.create(begun_at=timezone.now())
+        for person in (account(ASKER), account(JUDGE), owner()):  # who is mailed of what others do
+            get_user_model().objects.filter(pk=person.pk).update(email=f"{person.username}@example.com")
         self.complaints.lines.clear()
-        for name, value in PLAYED.items():
+        for name, value in (PLAYED | {"EMAIL_BACKEND": "tests.interleave.wire.MailServer"}).items():
             setattr(settings, name, value)
         return SharedDesk(self.clock, self.wire, self.complaints, self.processes)
 
@@ -171,7 +176,7 @@ def empty_tables(kept: set[str]) -> None:
     tables = [name for name in connection.introspection.django_table_names(only_existing=True) if name not in kept]
     statements = connection.ops.sql_flush(no_style(), tables)
     if connection.vendor == "sqlite":
-        for guard in (append_only.guard, trail_guard.guard):
+        for guard in (append_only.guard, *trail_guard.GUARDS):
             statements = [*guard.drop_statements("sqlite"), *statements, *guard.create_statements("sqlite")]
     with transaction.atomic(), connection.cursor() as cursor:
         for statement in statements:

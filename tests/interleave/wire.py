@@ -1,13 +1,16 @@
-"""The partners as a process of their own: in the place of tests.model.partner, over real HTTP."""
+"""The partners as a process of their own: in the place of tests.model.partner, over real HTTP. And a mail server."""
 
 import datetime
 import json
+import smtplib
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import requests
+from django.core.mail.backends.base import BaseEmailBackend
 
 from tests.model.partner import FAULTS, by_hand
 
@@ -20,6 +23,20 @@ SHOWN = {name: {"kind": kind} for name, kind in FAULTS.items()} | {
     "before": {"kind": "409"},
     "late": {"kind": "slow", "seconds": SLOW},
 }
+
+
+class MailServer(BaseEmailBackend):
+    """Takes the mails of all drains: `taken` has (Message-ID, recipient) each time. The next ones meet these `fates`:
+    `ok`, `refuse` for good, or anything else for now."""
+
+    taken: list[tuple[str, str]] = []
+    fates: deque[str] = deque()
+
+    def send_messages(self, messages):
+        fate = self.fates.popleft() if self.fates else "ok"
+        if fate != "ok":
+            raise smtplib.SMTPResponseException(554 if fate == "refuse" else 451, fate)
+        self.taken.extend((one.extra_headers["Message-ID"], one.to[0]) for one in messages)
 
 
 @dataclass
@@ -43,11 +60,14 @@ class Wire:
     def heal(self) -> None:
         """From now on all goes well; what is under way has ended."""
         self._ask("DELETE", "/faults")
+        MailServer.fates.clear()
         self.settle()
 
     def reset(self) -> None:
         """Empty and healthy."""
         self._ask("POST", "/reset")
+        MailServer.fates.clear()
+        MailServer.taken.clear()
 
     def settle(self) -> None:
         """Waits until the partners have carried out all that they were asked: their time is real, ours is not."""

@@ -2,16 +2,25 @@
 
 `python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
 named. If the model notices a missing fix, no later change can remove that fix unseen. Each sentence of contract 3.9, 19
-counts as a fix (`mends_shape.py`). Where the model does not notice it, the test that does is named.
+counts as a fix (`mends_shape.py`), and each clause of 18 (`mends_moving.py`). Where the model does not notice it, the
+test that is named for it must: it is run without the fix, by pytest with this module as a plugin. `--count 0` runs the
+named tests alone.
 """
 
 import argparse
 import contextlib
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+
+HERE = Path(__file__).parent
+WITHOUT = "DESK_TEST_WITHOUT"  # the name of the fix that the tests of this process are run without
+FAILED = 1  # pytest's exit code, where tests ran and one failed
 COUNT, PART, STEPS = 2000, 50, 40
 
 
@@ -26,35 +35,66 @@ def main() -> int:
 
     django.setup()
     from tests.model.harness import Stage
-    from tests.model.mends import known_defects
-    from tests.model.mends_shape import sentences
     from tests.model.run import database
 
     missed = 0
     with database(), Stage() as stage:
-        for name, mend in (known_defects() | sentences()).items():
+        for name, mend in all_mends().items():
             if options.names and not any(part in name for part in options.names):
                 continue
             with contextlib.ExitStack() as stack:
                 mend.remove(stack)
-                missed += not report(name, mend.noticed_by, stage, options)
+                noticed = report(name, stage, options)
+            missed += not (noticed or is_noticed_by(mend.noticed_by, name))
     print(f"{missed} missed")
     return 1 if missed else 0
 
 
-def report(name: str, test: str, stage, options) -> bool:
-    """Plays until the model notices; prints after how many sequences at most, and what the model said.
+def all_mends() -> dict:
+    """By name. Django must be set up."""
+    from tests.model.mends import known_defects
+    from tests.model.mends_moving import moves
+    from tests.model.mends_shape import sentences
 
-    True if it noticed, or if a test (`test`) does.
-    """
+    return known_defects() | sentences() | moves()
+
+
+def report(name: str, stage, options) -> bool:
+    """Whether the model notices; prints after how many sequences at most, and what it said."""
     began = time.process_time()
     for played, said in play(stage, options.count, options.seed):
         if said:
             print(f"{name}: within {played} ({time.process_time() - began:.0f} s): {said}", flush=True)
             return True
-    noticed = f"noticed by {test}" if test else "no test is known to notice it"
-    print(f"{name}: NOT within {options.count} ({time.process_time() - began:.0f} s); {noticed}", flush=True)
-    return bool(test)
+    print(f"{name}: NOT within {options.count} ({time.process_time() - began:.0f} s)", flush=True)
+    return False
+
+
+def is_noticed_by(test: str, name: str) -> bool:
+    """Whether the test that is named for a fix fails without it. It stands here or among the flows."""
+    if not test:
+        print("  no test is known to notice it", flush=True)
+        return False
+    file = next(place for place in (HERE / test, HERE.parent / "flows" / test) if _file_of(place).exists())
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.model.bite", "-p", "no:cacheprovider", str(file)]
+    run = subprocess.run(words, env=os.environ | {WITHOUT: name}, capture_output=True, text=True, check=False)
+    noticed = run.returncode == FAILED
+    print(f"  {'noticed' if noticed else 'NOT noticed'} by {test}", flush=True)
+    if not noticed:
+        print(run.stdout[-2000:], flush=True)
+    return noticed
+
+
+def _file_of(test: Path) -> Path:
+    return test.with_name(test.name.partition("::")[0])
+
+
+@pytest.fixture(autouse=True)
+def _without_the_fix() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if name := os.environ.get(WITHOUT):
+            all_mends()[name].remove(stack)
+        yield
 
 
 def play(stage, count: int, seed: int) -> Iterator[tuple[int, str]]:

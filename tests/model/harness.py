@@ -23,6 +23,7 @@ from integrations.outbound import http
 from notifications.sending import MailError
 from orders import restored_guard
 from orders.models import Dispatch
+from orders.services.outbox.claim import payloads
 from tests.conftest import shanghai
 from tests.model.partner import Wire
 from tests.model.world import Desk
@@ -71,6 +72,10 @@ class Complaints(logging.Handler):
         self.lines.append(f"{record.getMessage()}: {fault!r}")
 
 
+def _write_mail(mail, domains) -> None:
+    mail.subject, mail.body, mail.recipients = mail.kind, mail.kind, ["sa@example.com"]
+
+
 class Stage:
     """`with Stage() as stage:` prepares the process once; `with stage.play() as desk:` is one sequence."""
 
@@ -84,6 +89,7 @@ class Stage:
             mock.patch.object(http, "_exchange", self._exchange),
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
+            mock.patch.object(payloads, "write_mail", _write_mail),
             mock.patch.dict(channels.CHANNELS, {MAIL: channels.Carrier(lambda *facts: "{}", self._mail)}),
         ):
             self.stack.enter_context(patch)

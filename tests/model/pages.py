@@ -1,6 +1,7 @@
 """What the views of a desk at rest show: page, `show`, API, lists and the customer's page say what `stuck` says, and
 no button is refused. And what staff press on a page at any time."""
 
+import datetime
 import json
 from collections.abc import Iterable, Iterator
 from io import StringIO
@@ -19,13 +20,14 @@ from orders.customer_page.billed_now import billed_lines, lines_of, records_of
 from orders.errors import OrderError
 from orders.lists.chips import chip_of
 from orders.models import BillingRecord, Order
+from orders.order_page.carrying_out import ChangedMeanwhileError, carry_out
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
-from orders.order_page.decisions.view import ChangedMeanwhileError, carry_out
 from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.ladder.steps import Facts
 from orders.order_page.order_facts import facts_of, last_event
 from orders.queries.doubts import mark_orders
+from orders.queries.mine import set_owners
 from orders.services.incidents import PARTNERS_OWN
 from tests.model.acts import act
 
@@ -37,7 +39,8 @@ SAYS_SO = {S.HELD, S.FAILED, S.REJECTED}  # states that say themselves that some
 SERVES = {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING}
 WHY = {"by": "staff:model", "reason": "the model"}
 CHANGES_NOTHING = {"note", "usage", "conflict"}
-TYPED = {"domains": ["c.example.com"], "newest": [1]}  # what a person writes into a field that has no choices
+TYPED = {"domains": ["c.example.com"], "newest": [1], "day": [datetime.date(2024, 12, 24)]}
+"""What a person writes into a field that has no choices."""
 ITS_ANSWER = {
     "step_not_there",
     "record_not_there",
@@ -46,8 +49,14 @@ ITS_ANSWER = {
     "record_ends",
     "ends_differ",
     "ends_within_a_day",
+    "move_same_day",
+    "move_too_late",
+    "move_day_past",
+    "move_day_too_far",
+    "move_not_there",
 }
-"""Refusals that follow from what the big-data side answers when it is asked. No page could know them before."""
+"""Refusals that follow from what the big-data side answers when it is asked, or from the day that a person types. No
+page could know them before."""
 
 
 class Undone(Exception):
@@ -60,6 +69,7 @@ def pages_tell_the_truth(stuck: Iterable) -> Iterator[str]:
     needing = {row.number for row in rows if not all(map(_is_aside, row.reasons))}
     orders = list(Order.objects.select_related("trial").order_by("pk"))
     mark_orders(orders)
+    set_owners(orders)
     yield from _filters(rows, orders)
     yield from _customers(needing, orders)
     for order in orders:
@@ -178,13 +188,18 @@ class Buttons:
         if key == "resend" and self.bpm_has(number):
             return "BPM was asked, and has a process under a key that we lost"
         order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
-        words = {name: _chosen(name, field, choice) for name, field in decision.form(order=order).fields.items()}
-        more = {name: words[name] for name in words.keys() - {"reason", "seen"}}
+        more = answers(decision, order, choice)
         try:
             carry_out(decision, number=number, seen=last_event(order), now=timezone.now(), **WHY, **more)
         except (BooksSilentError, ChangedMeanwhileError) as error:
             return repr(error)
         return ""
+
+
+def answers(decision: Decision, order: Order, choice: int) -> dict[str, object]:
+    """The n-th choice of what a decision's form asks besides the reason."""
+    words = {name: _chosen(name, field, choice) for name, field in decision.form(order=order).fields.items()}
+    return {name: words[name] for name in words.keys() - {"reason", "seen"}}
 
 
 def _values(name: str, field: Field) -> list:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from hypothesis import strategies as st
 
 from orders.db.compiled_sql import Prepared
-from orders.models import Dispatch, Order
+from orders.models import AskedAct, Dispatch, Order
+from orders.order_page.decisions.registry import DECISIONS
 from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
 from tests.model.partner import FATES
@@ -41,6 +42,10 @@ TROUBLED = Prepared(
 )
 FAILED = Prepared(
     lambda: Dispatch.objects.filter(state="failed", superseded=False).exclude(channel="mail").values_list("pk")[:1]
+)
+WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
+SCHEDULED = Prepared(
+    lambda: Order.objects.filter(start_at__isnull=False).order_by("-pk").values_list("number", flat=True)
 )
 HELD = {
     because: Prepared(lambda because=because: Order.objects.filter(held_because=because).values_list("pk")[:1])
@@ -275,6 +280,10 @@ class Acts:
     def run_day(self, pick):
         self.desk.run_day(self.some(pick, "A"))
 
+    @often(3, pick=PICK, nobody=st.integers(0, 2))
+    def take_on(self, pick, nobody):
+        self.desk.take_on(self.troubled(pick, "TCA"), nobody=nobody == 2)
+
     @often(1)
     def fetch_usage(self):
         self.desk.fetch_usage()
@@ -317,10 +326,29 @@ class Acts:
         if keys := self.desk.buttons(number):
             self.desk.press(number, keys[which % len(keys)], choice)
 
+    @often(6, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
+    def ask(self, pick, which, choice):
+        """Somebody asks for what a button does, and a second person has to confirm it."""
+        number = self.troubled(pick, "TCA")
+        if keys := [key for key in self.desk.buttons(number) if DECISIONS[key].four_eyes]:
+            self.desk.ask(number, keys[which % len(keys)], choice)
+
+    @often(8, when=lambda model: WAITING_ACTS(), which=PICK, off=st.integers(0, 4))
+    def confirm(self, which, off):
+        self.desk.call_off(which) if off == 4 else self.desk.confirm(which)
+
     @often(5, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["end", "end", "start"]), to=DAYS)
     def move_by_hand(self, pick, domain, what, to):
         """People at the big-data side move an end or a start to another day."""
         self.desk.meddle(self.some(pick, "TA" if what == "end" else "A"), domain, what, to=self.days_gone() + to)
+
+    @often(9, needs="move_start", pick=PICK, to=st.sampled_from([0, 0, 1, 2, 3, 6]))
+    def move_start(self, pick, to):
+        """Staff move a start, usually of an order that waits for it."""
+        mine = self.own("A") if pick < 8 else []
+        waiting = [number for number in SCHEDULED() if number in mine]
+        number = waiting[pick % len(waiting)] if waiting else self.some(pick, "TCA")
+        self.desk.move_start(number, self.days_gone() + to)
 
     @often(4, pick=PICK, kind=st.sampled_from(["live", "cancel", "delete"]), domains=LETTERS)
     def refuses(self, pick, kind, domains):

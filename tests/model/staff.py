@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,20 +16,23 @@ from integrations.bigdata.delivery import record_facts
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.reconciliation import Comparison, Scope
 from orders.intake.receive import enter_order
-from orders.models import AffectedOrder, BillingRecord
+from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.restored_guard import is_restored
 from orders.services.compensation.by_staff import compensate
 from orders.services.entered_numbers import note_numbers
 from orders.services.files import waive_files
 from orders.services.holds import choose_attribution
 from orders.services.incident_desk import resolve_incident
+from orders.services.order_writes import lock_order
 from orders.services.outbox.resend import Selection, judge_selection, resend
+from orders.services.ownership import set_owner
 from orders.services.pausing import pause_partner, resume_partner
 from orders.services.reconciliation.take import ask_books
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
+from project.models import User
 from tests.model.acts import WrongError, act
-from tests.model.messages import as_order, day, names, trial_content
+from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
 
 # Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
@@ -38,6 +42,7 @@ MAY_COME = {
     "decide": "orders.services.deciding.decide",
     "proceed": "orders.services.holds.proceed",
     "name_domains": "orders.services.holds.name_domains",
+    "move_start": "orders.services.moving.move_start",
     "stuck": "orders.queries.stuck.stuck",
 }
 
@@ -55,6 +60,21 @@ WITHDRAWS_IN_TWO_WAYS = "how" in inspect.signature(withdraw_by_staff).parameters
 REOPENS = "reopen" in Selection.__dataclass_fields__
 MOMENTS = {"end": "235959", "start": "000000"}  # of the day
 WHY = {"reason": "the model", "by": "staff:model"}
+
+
+def owner() -> User:
+    """A member of staff who may own what needs somebody, and has no mail address."""
+    user, new = User.objects.get_or_create(username="model", defaults={"is_staff": True})
+    if new:
+        user.groups.set(Group.objects.filter(name="工程师"))
+    return user
+
+
+def without_owner(pk: int) -> tuple[dict, list]:
+    """An order and its steps, but for whose it is."""
+    row = Order.objects.values().get(pk=pk)
+    steps = Dispatch.objects.filter(order=pk).order_by("pk").values_list("pk", "state", "next_try_at", "superseded")
+    return {name: value for name, value in row.items() if not name.startswith("owner")}, list(steps)
 
 
 class Interrupted(Comparison):
@@ -184,6 +204,11 @@ class Staff:
         SERVICES["name_domains"](number=number, domains=list(names(domains)), now=timezone.now(), **WHY)
 
     @act
+    def move_start(self, number: str, to: int):
+        """Staff move a start to this day, counted from the first one."""
+        SERVICES["move_start"](number=number, day=FIRST_DAY + datetime.timedelta(days=to), now=timezone.now(), **WHY)
+
+    @act
     def resolve(self, number: str):
         """Staff resolve the incidents that nothing else ends: BPM's contradictions, mails that failed."""
         over = Q(incident__step="approval") | Q(incident__partner="mail")
@@ -193,6 +218,18 @@ class Staff:
         for pk in ids:
             resolve_incident(incident_id=pk, now=timezone.now(), **WHY)
         return "" if ids else "nothing to resolve"
+
+    @act
+    def take_on(self, number: str, nobody: bool = False):
+        """Staff take an order, or hand it back. Whose it is changes nothing of what happens to it."""
+        with transaction.atomic():
+            order = lock_order(number)
+            before = without_owner(order.pk)
+            to, now = None if nobody else owner(), timezone.now()
+            done = set_owner(kind="order", pk=order.pk, to=to, by=WHY["by"], now=now)
+            if before != without_owner(order.pk):
+                raise WrongError("an owner changes nothing", before, without_owner(order.pk))
+        return "" if done else "already"
 
     @act
     def meddle(self, number: str, domain: str, what: str, to: int | None = None):

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orders.local_time import SHANGHAI
 from tests.model.meant import (
     END_OF_DAY,
     Ending,
@@ -404,7 +405,8 @@ class Story:
 
     def _domains(self, order: Order, world: list[Item]) -> list[frozenset[str]]:
         """What an activation bills: its message's domains, or those that staff named, or its trial's when it was
-        planned, by what is still in effect."""
+        planned, by what is still in effect. Where staff accepted that it goes on with a change that is gone
+        (contract 3.10), the change may count, even if its records are made only later."""
         if order.domains is not None:
             return [order.domains]
         named = order.last({"domains_named"})
@@ -420,7 +422,13 @@ class Story:
         if closed and closed.place < planned.place:
             stay = [one for one in before if one.gone is None or getattr(one, "with_trial", False)]
             lists = [fold(stay).listed, fold(in_effect(before)).listed]
+        if self._accepted_built_upon(planned):
+            lists.append(fold(as_of(before, planned.place)).domains)
         return lists
+
+    def _accepted_built_upon(self, planned: Told) -> bool:
+        accepted = [one for one in self.told if one.kind == "accepted" and one.place > planned.place]
+        return any("change_built_upon" in one.data.get("codes", []) for one in accepted)
 
     def _wrong_records(self, order: Order, domains: frozenset[str]) -> Iterator[str]:
         running: dict[str, list[Row]] = {}
@@ -457,6 +465,15 @@ class Story:
         return found
 
     def _start(self, order: Order) -> str:
-        """The first moment of its day, where that lay ahead when it was planned; else empty."""
+        """The first moment of its day, where that lay ahead when it was planned; else empty. Staff may have moved it:
+        to a day, or to the moment at which the big-data side took it."""
         planned, day = order.last_planned(), order.content["BizStart"]
+        moved = order.last({"start_moved"})
+        if moved and planned and moved.place > planned.place:
+            return "" if moved.data.get("at_once") else wire(_moment(moved.data["new"]))
+        day = f"{_moment(moved.data['new']):%Y%m%d}" if moved else day
         return day + "000000" if planned and day > f"{planned.at:%Y%m%d}" else ""
+
+
+def _moment(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text).astimezone(SHANGHAI)

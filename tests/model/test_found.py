@@ -3,7 +3,7 @@
 A person found the first ones before the model existed; their points are those of "Books that stay right".
 """
 
-from orders.models import BillingRecord
+from orders.models import AskedAct, BillingRecord
 from tests.conftest import shanghai
 
 
@@ -543,3 +543,44 @@ def test_an_unknown_number_whose_order_arrives_is_unknown_no_more(desk):
     desk.withdraw("A1").deliver().restore().check()
     desk.mend("withdraw first")
     assert not desk.stuck()
+
+
+def test_what_is_asked_for_is_carried_out_by_its_confirmation(desk):
+    desk.trial("T0", "a").activation("A0", "T0", "").check()
+    desk.ask("A0", "withdraw")
+    assert desk.answer() == ""
+    desk.stands(A0="active")
+    desk.confirm().check()
+    assert AskedAct.objects.get().state == "confirmed"
+    desk.stands(A0="withdrawn")
+    desk.call_off()
+    assert desk.answer() == "nothing waits"
+
+
+def test_trial_behind_whose_failed_restore_a_change_waits_can_be_compared(desk):
+    """The change's undoing waits for a person's act on the activation, so nothing is under way."""
+    desk.trial("T0", "a").deliver()
+    desk.change("C0", "T0", "ab").deliver()
+    desk.activation("A1", "T0").deliver("bigdata").refuses("live", "a")
+    desk.deliver("bpm", fates=("refuse",)).deliver()
+    desk.withdraw("C0").deliver().look()
+
+
+def test_a_look_makes_nothing_again_of_a_trial_that_a_late_undoing_ends(desk):
+    """The start day's cancel was never answered; its order is withdrawn days later, with --delete."""
+    desk.trial("T0", "a").deliver().setting(retries=[])
+    desk.activation("A0", "T0", "", start=1).deliver().wait(259200).sweep()
+    desk.deliver("bigdata", "bpm", fates=("late",), room=1).check()
+    desk.mend("withdraw first")
+
+
+def test_an_activation_goes_on_with_a_withdrawn_change_that_staff_accepted_before_it_was_billed(desk):
+    """Its create has no answer yet when staff accept, and adds its records later."""
+    desk.trial("T0", "a")
+    desk.change("C0", "T0", "b")
+    desk.activation("A0", "T0", "", start=1)
+    desk.pause("bpm", 0)
+    desk.deliver("bigdata", "bpm", fates=("ok", "refuse", "late"), room=1)
+    desk.withdraw("C0")
+    desk.accept("C0")
+    desk.check()

@@ -257,3 +257,23 @@ def test_what_changed_since_and_was_moved_back_is_accepted_no_more():
     play.look()
     play.rows = accepted
     assert not play.lived_with()
+
+
+def test_an_activation_that_staff_let_go_on_with_a_withdrawn_change_bills_what_the_change_added():
+    """Its records are made after staff accepted it, so they could not be accepted as they were."""
+    play = Play("a")
+    play.change("C0", "a", "b")
+    play.activation("A0", start="20230927", state="scheduled")
+    play.holder = "A0"
+    play.there("a")
+    play.withdraw("C0")
+    unasked = len(play.rows)
+    play.there("ab", "A0", start="20230927000000")
+    assert play.wrong() == ["A0 is scheduled: b is billed, and is not meant"]
+    del play.rows[unasked:]
+    play.tell("C0", "accepted", codes=["change_built_upon"], steps=[])
+    play.look()
+    play.there("ab", "A0", start="20230927000000")
+    assert not play.wrong()
+    play.tell("A0", "planned_again")
+    assert play.wrong() == ["A0 is scheduled: b is billed, and is not meant"]

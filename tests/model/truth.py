@@ -5,7 +5,7 @@ Each function yields what is wrong, or raises WrongError. Other tests may use th
 """
 
 import datetime
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.sandbox.store import Store
+from notifications.models import Mail
 from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import (
@@ -30,6 +31,7 @@ from orders.models import (
 )
 from orders.queries.shapes import SERVICE_NOW, entries_of, read_shape
 from orders.restored_guard import is_restored
+from orders.services.outbox.mails import ACCEPTED, KINDS
 from orders.shape import fold, is_same
 from orders.states import may_move
 from orders.steps import Phase
@@ -76,6 +78,7 @@ READ = {
             "closed_at", "order", "incident__partner", "incident__step", "incident__code"
         )
     ),
+    "mails": Prepared(lambda: Mail.objects.beside_steps().order_by("pk").values_list("order", "kind", "state")),
     "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state", "kind")),
     "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
     "events": Prepared(
@@ -91,8 +94,13 @@ READ = {
 def check_claimed(work, air: Iterable, now: datetime.datetime) -> None:
     """At most one sender at a time; nothing that was replaced; of a withdrawn order only what takes back, repeats of
     billing calls of unknown outcome, and mails."""
-    if any(flight.work.dispatch_id == work.dispatch_id and flight.work.lease_until > now for flight in air):
+    same = (flight.work for flight in air if flight.work.mail == work.mail)
+    if any(other.dispatch_id == work.dispatch_id and other.lease_until > now for other in same):
         raise WrongError("one sender at a time", work.step)
+    if work.mail:
+        if is_restored():
+            raise WrongError("nothing is sent while it counts as restored", work.order, work.step)
+        return
     row = CLAIMED.first(pk=work.dispatch_id)
     superseded, undo, channel, attempts, position, step, state, since, number = row
     if is_restored() and step not in {Dispatch.Step.ASK_BILLING, Dispatch.Step.FETCH_USAGE}:
@@ -114,6 +122,7 @@ class Books:
     orders: dict[int, Order] = field(default_factory=dict)
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
+    mails: list[tuple] = field(default_factory=list)  # order, kind, state
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     named: set[str] = field(default_factory=set)  # by a difference of the books, open or accepted
@@ -134,7 +143,7 @@ class Books:
         for record in READ["records"]():
             record.order = books.orders[record.order_id]
             books.records[record.pk] = record
-        books.dispatches = READ["dispatches"]()
+        books.dispatches, books.mails = READ["dispatches"](), READ["mails"]()
         for closed, order, *cause in READ["troubles"]():
             (books.lived_with if closed else books.causes)[order].add(tuple(cause))
         differences = READ["differences"]()
@@ -181,6 +190,7 @@ def all_wrong(
         claims_fit,
         history_fits,
         shapes_are_kept,
+        mails_are_told,
     )
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
@@ -201,6 +211,29 @@ def steps_rest(books: Books) -> Iterator[str]:
     for order in books.orders.values():
         if order.state in {S.IN_PROGRESS, S.COMPENSATING} and not waits_for(books, order, failed):
             yield f"{order.number} is {order.state} and waits for nothing"
+
+
+def mails_are_told(books: Books) -> Iterator[str]:
+    """Each cause has its mail, and no cause has two; each mail has gone out, or an incident names its order."""
+    counts = Counter((order, kind) for order, kind, *_ in books.mails)
+    for order, kind, state in books.mails:
+        if state not in {"done", "failed"}:
+            yield f"{kind} of {books.orders[order].number} is {state}"
+        named = any(cause[:2] == ("mail", kind) for cause in books.causes[order] | books.lived_with[order])
+        if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # as with its steps
+            yield f"{kind} of {books.orders[order].number} failed, and no incident says so"
+    for row in books.dispatches:
+        order = books.orders[row.order_id]
+        kind = ACCEPTED[row.step][0] if row.step in ACCEPTED and row.state == D.DONE and not row.repeat else ""
+        told = kind and order.undo_since is None and (row.step == Dispatch.Step.START_BPM or order.first is False)
+        if told and not counts[row.order_id, kind]:
+            yield f"{order.number} has no {kind}"
+    for order in books.orders.values():
+        if order.held_because and not counts[order.pk, Dispatch.Step.MAIL_HELD]:
+            yield f"{order.number} is held, and nobody was mailed"
+    for (order, kind), number in counts.items():
+        if kind in KINDS and number > 1:
+            yield f"{books.orders[order].number} has {number} {kind}"
 
 
 def what_stopped(books: Books) -> list[Dispatch]:

@@ -12,6 +12,7 @@ from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
 from integrations.delivery.loop import LEASE_RESERVE, record_safely
 from integrations.models import Breaker
+from notifications.models import Mail
 from orders.attachments.check import FileProblem
 from orders.db.compiled_sql import Prepared, Slot
 from orders.models import Attempt, Dispatch, Order, Pause
@@ -19,7 +20,9 @@ from orders.models.dispatch import OPEN_STATES
 from orders.services.compensation.start import close_abandoned
 from orders.services.files import recheck_files
 from orders.services.holds import settle_arrived
+from orders.services.moves_over import end_moves
 from orders.services.outbox.claim import claim
+from orders.services.outbox.mail_sending import claim_mails, is_mail_due
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses, remind_of_pauses, resume_partner
@@ -56,6 +59,9 @@ COMING = {
             .order_by("next_try_at")
             .values_list("next_try_at")[:1]
         )
+    ),
+    "mails": Prepared(
+        lambda: Mail.objects.filter(next_try_at__gt=NOW).order_by("next_try_at").values_list("next_try_at")[:1]
     ),
     "looks": Prepared(
         lambda: (
@@ -139,6 +145,7 @@ class Worker:
         if UNSETTLED():
             settle_arrived(now=now)
         close_known(now=now)
+        end_moves(now=now)
         if DAY_COME():
             activate(numbers=None, by="sweep", now=now)
         if ENDING():
@@ -200,13 +207,15 @@ class Worker:
 
     def _claim(self, partners: tuple[str, ...], room: int) -> list[Flight]:
         now = timezone.now()
-        if not DUE(now=now):
+        if not is_something_due(now):
             return []
         rooms = dict.fromkeys(partners or ALL, room)
         for shut in set(SHUT()) & rooms.keys():
             rooms[shut] = int(may_probe(shut, now=now))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
-        work = claim(rooms=rooms, now=now, lease=lease, worker="model")
+        work = claim(rooms=rooms, now=now, lease=lease, worker="model", down=SHUT()) if DUE(now=now) else []
+        if not any(item.alone for item in work):
+            work += claim_mails(room=rooms.get("mail", 0), now=now, lease=lease, idle=not work)
         for item in work:
             check_claimed(item, self.air, now)
             if PARTNERS[item.channel] in self.paused_partners(now):
@@ -284,16 +293,14 @@ class Worker:
             self.deliver()
             if not self._to_next(days=days):
                 self.sweep()  # what arrived after its last day ends too
-                if not DUE(now=timezone.now()):
+                if not is_something_due(timezone.now()):
                     return
         raise WrongError("it ends", "something is always to come")
 
 
+def is_something_due(now: datetime.datetime) -> bool:
+    return bool(DUE(now=now)) or is_mail_due(now=now)
+
+
 def _handed_back(work: Work) -> Outcome:
-    return Outcome(
-        dispatch_id=work.dispatch_id,
-        attempt_id=work.attempt_id,
-        token=work.token,
-        channel=work.channel,
-        result=Attempt.Outcome.HANDED_BACK,
-    )
+    return Outcome.of(work, Attempt.Outcome.HANDED_BACK)

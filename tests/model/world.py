@@ -16,6 +16,7 @@ from orders.order_page.ladder.steps import Rung
 from orders.order_page.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
+from tests.model.asked import Asking, asked_wrongly
 from tests.model.messages import Messages
 from tests.model.pages import Buttons, pages_tell_the_truth
 from tests.model.partner import DELETE, KINDS_OF_CALLS, POST
@@ -26,7 +27,7 @@ from tests.model.stories import Seen
 from tests.model.worker import Worker
 
 
-class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
+class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking):
     """All acts, and the judgement."""
 
     def __init__(self, clock, wire, complaints):
@@ -84,7 +85,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons):
             "loose": bool(self.restores or getattr(self.wire, "reused", 0)),
         }
         wrong = truth.all_wrong(self.wire.partners.store, stuck, **told)
-        lines = [*self.lost(), *wrong, *self.complaints.lines]
+        lines = [*self.lost(), *wrong, *asked_wrongly(), *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)
 

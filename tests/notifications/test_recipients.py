@@ -2,14 +2,14 @@
 
 import pytest
 
-from notifications.recipients import ContactFacts, addressees, contacts_for
+from notifications.recipients import ContactFacts, choose, contacts_for
 
 pytestmark = pytest.mark.django_db
 DEFAULT = ContactFacts("值班", "desk@example.com", "13700000000")
 
 
 def recipients(letters):
-    return list(addressees(letters))
+    return [one.mail for one in choose(letters, "mail_billed").people]
 
 
 def test_the_active_sas_of_the_attribution_in_the_order_of_entry(contact):

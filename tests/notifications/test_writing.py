@@ -1,23 +1,21 @@
 """What a mail says, and that it is written once."""
 
 import json
-import uuid
 
 import pytest
 from django.template import TemplateDoesNotExist
 from django.utils import translation
 
-from notifications.mail_texts import MailFacts, MailRequest, mail_payload, write_mails
+from notifications.mail_texts import MailFacts, mail_payload, write_text
 from notifications.models import Mail
+from notifications.recipients import choose
 from orders.models import Dispatch, Province
 from tests.conftest import shanghai
-from tests.factories import DispatchFactory
 
 pytestmark = pytest.mark.django_db
 KINDS = [step for step in Dispatch.Step if step.startswith("mail_")]
 # The mail of a reconciliation is about no order: tests/flows/test_reconcile.py.
 ABOUT_AN_ORDER = [kind for kind in KINDS if kind != Dispatch.Step.MAIL_RECONCILED]
-NOW = shanghai("2023-09-20 19:13:12")
 
 
 def facts(**changes) -> MailFacts:
@@ -38,21 +36,11 @@ def facts(**changes) -> MailFacts:
 
 @pytest.fixture
 def write(db):
-    """`write(kind, facts)`: the mail of a new dispatch, or of `dispatch`."""
+    """`write(kind, facts)`: a mail with its text."""
 
-    def write(kind="mail_held", told=None, dispatch=None, letters="BJ"):
-        dispatch = dispatch or DispatchFactory(step=kind, channel="mail")
-        request = MailRequest(
-            dispatch_id=dispatch.pk,
-            dispatch_key=dispatch.key,
-            order_id=dispatch.order_id,
-            kind=kind,
-            facts=told or facts(),
-            letters=letters,
-        )
-        mail = write_mails([request], now=NOW)[dispatch.pk]
-        if isinstance(mail, Exception):
-            raise mail
+    def write(kind="mail_held", told=None, letters="BJ"):
+        mail = Mail(kind=kind, message_id="<7@ibs-order-desk>")
+        write_text(mail, told or facts(), choose(letters, kind))
         return mail
 
     return write
@@ -69,7 +57,7 @@ def test_every_kind_of_mail_tells_all_that_is_known(write, kind):
     for value in (*told.domains, "2023-09-30 00:00:00", told.cause, told.next_step, told.admin_path):
         assert value in mail.body
     assert "{" not in mail.subject + mail.body
-    assert (mail.kind, mail.recipients, mail.written_at) == (kind, ["desk@example.com"], NOW)
+    assert mail.recipients == ["desk@example.com"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,21 +116,6 @@ def test_a_name_can_not_break_out_of_its_line(write):
     assert "公司 Bcc: v***@example.com x\n" in mail.body
     assert len(mail.subject.splitlines()) == 1
     assert "a b" in mail.body
-
-
-def test_a_mail_is_written_once(write, contact):
-    dispatch = DispatchFactory(step="mail_held", channel="mail")
-    first = write(dispatch=dispatch)
-    contact("BJ", "late@example.com")
-    again = write(told=facts(cause="anders"), dispatch=dispatch)
-    assert again == first
-    assert (again.body, again.recipients) == (first.body, ["desk@example.com"])
-    assert Mail.objects.count() == 1
-
-
-def test_the_message_id_is_the_dispatchs_for_good(write):
-    dispatch = DispatchFactory(step="mail_held", channel="mail", key=uuid.UUID(int=7))
-    assert write(dispatch=dispatch).message_id == "<00000000-0000-0000-0000-000000000007@ibs-order-desk>"
 
 
 def test_the_payload_is_json(write, settings):

@@ -8,6 +8,7 @@ import pytest
 
 from orders.office.bulk import page as bulk_page
 from tests.admin.conftest import member  # noqa: F401  a fixture
+from tests.office.scheduling import made
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,11 @@ def site(settings):
 
 
 @pytest.fixture
+def staff(member):  # noqa: F811
+    return member("业务人员")
+
+
+@pytest.fixture
 def owner(member):  # noqa: F811
     """A clerk with a mail address. `owner.again()` signs them in anew after somebody else."""
     client = member("业务人员")
@@ -30,6 +36,12 @@ def owner(member):  # noqa: F811
     person.save()
     client.again = lambda: client.force_login(person)
     return client
+
+
+@pytest.fixture
+def row(owner):
+    """A scheduled export of the owner's."""
+    return made(owner)
 
 
 @pytest.fixture

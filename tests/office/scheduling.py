@@ -8,6 +8,7 @@ from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from tests import factories as make
 from tests.conftest import shanghai
+from tests.mails import send_mails
 
 NEW = reverse("admin:orders_scheduledexport_new")
 
@@ -56,4 +57,4 @@ def pass_time(clock, moment):
 def work():
     for row in Export.objects.filter(state="waiting").order_by("pk"):
         tasks.export(row.pk)
-    tasks.send_notices()
+    send_mails()

@@ -15,17 +15,12 @@ from orders.local_time import midnight
 from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
+from tests.admin.test_lists import numbers
 from tests.admin.walking import unrendered
-from tests.sampling import WHOLE, sampled
+from tests.sampling import WHOLE, parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
-
-
-def numbers(user, **query):
-    answer = unrendered(user, ORDERS, query)
-    assert answer.status_code == 200, answer
-    return {order.number for order in answer.context_data["cl"].result_list}
 
 
 def received(day: str):
@@ -33,19 +28,17 @@ def received(day: str):
     return make.OrderFactory(number=day, received_at=at)
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "value, found",
-    sampled(
-        [
-            ("2026-11-02..2026-11-03", {"2026-11-02", "2026-11-03"}),
-            ("2026-11-03..2026-11-03", {"2026-11-03"}),
-            ("2026-11-03", {"2026-11-03"}),
-            ("2026-11-03..", {"2026-11-03", "2026-11-04"}),
-            ("..2026-11-02", {"2026-11-01", "2026-11-02"}),
-            ("2026-12-01..", set()),
-        ],
-        every=2,
-    ),
+    [
+        ("2026-11-02..2026-11-03", {"2026-11-02", "2026-11-03"}),
+        ("2026-11-03..2026-11-03", {"2026-11-03"}),
+        ("2026-11-03", {"2026-11-03"}),
+        ("2026-11-03..", {"2026-11-03", "2026-11-04"}),
+        ("..2026-11-02", {"2026-11-01", "2026-11-02"}),
+        ("2026-12-01..", set()),
+    ],
+    every=2,
 )
 def test_both_days_are_in_a_range_and_either_may_be_missing(admin_user, value, found):
     for day in range(1, 5):
@@ -100,7 +93,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("value", sampled(WRONG, every=3))
+@parametrize_sampled("value", WRONG, every=3)
 def test_a_wrong_range_is_left_out_with_a_line_that_says_what_is_right(admin_client, value):
     make.OrderFactory(number="kept", state="active")
     answer = admin_client.get(ORDERS, {"received": value, "state__exact": "active"}, follow=True)
@@ -118,19 +111,17 @@ def test_a_reversed_range_says_so(admin_client):
     assert line == "接收时间：2026-11-25 在 2026-11-01 之后，中间没有任何一天。"
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "days, address",
-    sampled(
-        [
-            (["2026-11-01", "2026-11-25"], "?received=2026-11-01..2026-11-25&state__exact=active"),
-            (["2026-11-01", ""], "?received=2026-11-01..&state__exact=active"),
-            (["", "2026-11-25"], "?received=..2026-11-25&state__exact=active"),
-            (["2026-11-25", "2026-11-25"], "?received=2026-11-25&state__exact=active"),
-            (["", ""], "?state__exact=active"),
-            ([""], "?state__exact=active"),
-        ],
-        every=2,
-    ),
+    [
+        (["2026-11-01", "2026-11-25"], "?received=2026-11-01..2026-11-25&state__exact=active"),
+        (["2026-11-01", ""], "?received=2026-11-01..&state__exact=active"),
+        (["", "2026-11-25"], "?received=..2026-11-25&state__exact=active"),
+        (["2026-11-25", "2026-11-25"], "?received=2026-11-25&state__exact=active"),
+        (["", ""], "?state__exact=active"),
+        ([""], "?state__exact=active"),
+    ],
+    every=2,
 )
 def test_the_two_inputs_become_one_value(admin_client, days, address):
     answer = admin_client.get(ORDERS, {"received": days, "state__exact": "active"})

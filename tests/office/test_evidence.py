@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from orders.models import AskedAct, Incident
 from orders.office.exports.models import Export
 from orders.office.exports.run import run_export
 from tests import factories as make
@@ -116,8 +117,30 @@ def test_a_second_person_agrees_first_where_the_site_wants_it(member, order, set
     clerk.force_login(person)
     answer = clerk.get(reverse("admin:orders_export_download", args=[row.pk]))
     assert PEOPLE[0] in told(opened(b"".join(answer.streaming_content)))
-    with pytest.raises(CommandError, match="second person"):
-        call_command("evidence", order.number, "x.zip", personal=True, reason="x")
+
+
+def test_the_command_asks_a_second_person_too(member, order, settings, tmp_path, capsys):
+    """Its file waits on the export's page; `--emergency` writes it at once, and tells."""
+    settings.FOUR_EYES, settings.SITE_URL = {"export_personal": 0}, "https://desk.example.com"
+    clerk, out = member("业务人员").person, tmp_path / "x.zip"
+    about = {"personal": True, "reason": "仲裁"}
+    for by in (None, "nobody", member("工程师").person.username):
+        with pytest.raises(CommandError):
+            call_command("evidence", order.number, str(out), by=by, **about)
+    assert not AskedAct.objects.exists()
+    with pytest.raises(SystemExit) as ended:
+        call_command("evidence", order.number, str(out), by=clerk.username, **about)
+    row = AskedAct.objects.get()
+    assert (ended.value.code, row.act, row.asker_id, out.exists()) == (3, "export_personal", clerk.pk, False)
+    assert row.via
+    assert f"https://desk.example.com/admin/orders/askedact/{row.pk}/change/" in capsys.readouterr().out
+    member("审批主管").post(reverse("admin:orders_export_judge", args=[row.target]), {"agree": "1"})
+    run_export(row.target, now=timezone.now(), stop=lambda: False)
+    assert Export.objects.get().state == "done"
+    call_command("evidence", order.number, str(out), by="li", emergency=True, **about)
+    assert PEOPLE[0] in told(opened(out.read_bytes()))
+    assert order.events.get(kind="act_in_emergency").actor == "command:li"
+    assert Incident.objects.filter(code="emergency_act").exists()
 
 
 def test_each_part_follows_the_right_to_see_its_kind(client, member, order):

@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError
@@ -20,11 +21,6 @@ from tests.office.conftest import body, read_xlsx
 
 pytestmark = pytest.mark.django_db
 DEAD = jobs.LEASE + datetime.timedelta(seconds=1)
-
-
-@pytest.fixture
-def staff(member):
-    return member("业务人员")
 
 
 @pytest.fixture
@@ -234,6 +230,7 @@ def test_the_file_s_scope_is_that_of_the_run(staff, waiting, at_request, at_run,
     tasks.export(row.pk)
     assert (state(row), row.scope) == ("done", scope)
     make.limit_to(staff.person, ["BJ"])
+    staff.force_login(staff.person)  # the loss has ended the session
     assert staff.get(reverse("admin:orders_export_download", args=[row.pk])).status_code == 403
 
 
@@ -256,12 +253,8 @@ def test_what_a_new_version_does_not_know_any_more_is_told(staff, waiting, facts
 
 def test_a_database_that_goes_away_leaves_it_for_later(waiting, monkeypatch, clock):
     row = waiting()
-
-    def away(*args, **kwargs):
-        raise OperationalError("database is locked")
-
     with monkeypatch.context() as patched:
-        patched.setattr(ExportedList, "table", away)
+        patched.setattr(ExportedList, "table", Mock(side_effect=OperationalError("database is locked")))
         assert tasks.export(row.pk) == "the database is away"
     assert state(row) == "running"
     clock.shift(DEAD)

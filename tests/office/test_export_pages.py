@@ -3,12 +3,11 @@
 import datetime
 import errno
 import os
+from unittest.mock import Mock
 
 import openpyxl
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -21,8 +20,10 @@ from orders.office.exports.column_meanings import EVERYWHERE, OF_LIST
 from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
+from tests.admin.test_query_counts import queries
 from tests.office.conftest import body, read_csv, read_xlsx
-from tests.sampling import sampled
+from tests.office.scheduling import of
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 COLUMNS = ["number", "customer", "state_chip"]
@@ -33,10 +34,6 @@ def new(name, query=""):
     return reverse("admin:orders_export_new", args=[name]) + (f"?{query}" if query else "")
 
 
-def of(page, row):
-    return reverse(f"admin:orders_export_{page}", args=[row.pk])
-
-
 def exported(client, query="", name="orders", **form):
     """The rows of the file that the form answers with."""
     response = client.post(new(name, query), FORM | form)
@@ -44,7 +41,7 @@ def exported(client, query="", name="orders", **form):
     return read_xlsx(body(response))
 
 
-@pytest.mark.parametrize("name", sampled(exported_lists(), every=4))
+@parametrize_sampled("name", exported_lists(), every=4)
 def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
     staff, opts = member("审计员"), admin_of(name).opts
@@ -149,10 +146,9 @@ def test_the_tick_alone_takes_all_columns_with_people(member):
 
 
 @pytest.mark.parametrize("name", ["billing", "incidents", "differences", "customers"])
-def test_a_list_without_people_offers_no_tick_for_them(member, settings, name):
+def test_a_list_without_people_offers_no_tick_for_them(settings, name, staff):
     """Else the file would count as one with people's data, and wait for a second person."""
     settings.EXPORT_SECOND_PERSON = True
-    staff = member("业务人员")
     form = staff.get(new(name)).context["form"]
     assert "personal" not in form.fields
     staff.post(new(name), {"format": "csv", "columns": form["columns"].initial, "personal": "on", "reason": "x"})
@@ -185,10 +181,9 @@ RUBBISH = [
 ]
 
 
-@pytest.mark.parametrize("query", sampled(RUBBISH, every=4))
-def test_rubbish_in_the_address_is_no_server_error(member, query):
+@parametrize_sampled("query", RUBBISH, every=4)
+def test_rubbish_in_the_address_is_no_server_error(query, staff):
     make.OrderFactory()
-    staff = member("业务人员")
     for response in (staff.get(new("orders", query)), staff.post(new("orders", query), FORM)):
         assert response.status_code in {200, 302}
 
@@ -199,7 +194,7 @@ def test_a_filter_that_the_list_does_not_know_leads_back_with_its_name(member):
     assert "筛选项 state__exact 没有取值 nosuch" in answer.content.decode()
 
 
-@pytest.mark.parametrize("form", sampled([{}, {"format": "pdf"}, {"columns": []}, {"columns": ["content"]}], every=2))
+@parametrize_sampled("form", [{}, {"format": "pdf"}, {"columns": []}, {"columns": ["content"]}], every=2)
 def test_a_wrong_form_comes_back_with_its_error(member, form):
     response = member("业务人员").post(new("orders"), FORM | form if form else {})
     assert response.status_code == 200
@@ -211,9 +206,8 @@ def test_a_list_that_is_none(member):
     assert member("业务人员").get(new("users")).status_code == 404
 
 
-def test_its_maker_downloads_it_again_and_nobody_else(member, client):
+def test_its_maker_downloads_it_again_and_nobody_else(member, client, staff):
     make.OrderFactory()
-    staff = member("业务人员")
     exported(staff)
     row = Export.objects.get()
     again = staff.get(of("download", row))
@@ -253,19 +247,18 @@ def test_auditors_see_all_exports_others_their_own(member):
         lambda user: make.limit_to(user, ["BJ"]),
     ],
 )
-def test_who_lost_a_right_downloads_no_more(member, lose):
+def test_who_lost_a_right_downloads_no_more(lose, staff):
     make.OrderFactory()
-    staff = member("业务人员")
     exported(staff, personal="on", reason="x")
     lose(staff.person)
+    staff.force_login(staff.person)  # the loss has ended the session
     row = Export.objects.get()
     assert staff.get(of("download", row)).status_code == 403
     assert of("download", row) not in staff.get(of("change", row)).content.decode()
 
 
-def test_a_file_is_kept_for_seven_days(member, clock, export_dir):
+def test_a_file_is_kept_for_seven_days(clock, export_dir, staff):
     make.OrderFactory()
-    staff = member("业务人员")
     exported(staff)
     row = Export.objects.get()
     part = export_dir / "export-9-9.xlsx.part"
@@ -295,9 +288,8 @@ def test_what_no_row_names_is_removed_after_a_day(export_dir, name):
     assert [path.name for path in export_dir.iterdir()] == ["other.xlsx"]
 
 
-def test_a_file_that_is_gone_is_no_server_error(member, export_dir):
+def test_a_file_that_is_gone_is_no_server_error(export_dir, staff):
     make.OrderFactory()
-    staff = member("业务人员")
     exported(staff)
     row = Export.objects.get()
     (export_dir / row.file).unlink()
@@ -317,25 +309,20 @@ def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, cap
     assert "Not a directory" not in answer
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "number, words",
-    sampled(
-        [
-            (errno.ENOSPC, "磁盘空间不足"),
-            (errno.EDQUOT, "磁盘空间不足"),
-            (errno.EACCES, "没有写入"),
-            (errno.EPERM, "没有写入"),
-            (errno.EROFS, "只读"),
-            (errno.EIO, "原因见日志"),
-        ],
-        every=3,
-    ),
+    [
+        (errno.ENOSPC, "磁盘空间不足"),
+        (errno.EDQUOT, "磁盘空间不足"),
+        (errno.EACCES, "没有写入"),
+        (errno.EPERM, "没有写入"),
+        (errno.EROFS, "只读"),
+        (errno.EIO, "原因见日志"),
+    ],
+    every=3,
 )
 def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch, number, words):
-    def broken(*args):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("openpyxl.Workbook.save", broken)
+    monkeypatch.setattr("openpyxl.Workbook.save", Mock(side_effect=OSError(number, os.strerror(number))))
     make.OrderFactory()
     answer = member("业务人员").post(new("orders"), FORM, follow=True).content.decode()
     assert words in answer
@@ -350,11 +337,10 @@ def test_an_older_row_s_english_is_not_shown(member):
     assert "No space" not in answer
 
 
-def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):
+def test_beyond_the_limit_a_worker_writes_it(monkeypatch, staff):
     monkeypatch.setattr("orders.office.exports.page.MAX_ROWS_AT_ONCE", 2)
     for _ in range(3):
         make.OrderFactory()
-    staff = member("业务人员")
     assert "开始生成" in staff.get(new("orders")).content.decode()
     answer = staff.post(new("orders"), FORM, follow=True)
     row = Export.objects.get()
@@ -365,16 +351,10 @@ def test_beyond_the_limit_a_worker_writes_it(member, monkeypatch):
 
 
 def test_the_form_asks_the_same_however_long_the_list(member):
-    staff = member("业务人员", letters=["BJ"])
-
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            assert staff.get(new("orders")).status_code == 200
-        return len(captured)
-
+    page = (member("业务人员", letters=["BJ"]), new("orders"))
     make.OrderFactory()
-    queries()
-    few = queries()
+    queries(*page)
+    few = queries(*page)
     for _ in range(30):
         make.OrderFactory()
-    assert queries() == few <= 14
+    assert queries(*page) == few <= 14

@@ -4,17 +4,21 @@ import datetime
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from orders.models import OrderEvent
+from notifications.models import Mail
+from orders.models import AskedAct, Incident, OrderEvent
 from orders.office.exports.models import Export
+from orders.services.asked_acts import lapse_asked
 from project.models import User
 from tests import factories as make
 from tests.office.conftest import body, read_xlsx
-from tests.sampling import sampled
+from tests.office.scheduling import of
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 FORM = {"format": "xlsx", "columns": ["number", "oper_tel"], "personal": "on", "reason": "月度回访"}
@@ -34,10 +38,6 @@ def maker(settings, member, django_user_model):
 def asked(client, **form):
     client.post(reverse("admin:orders_export_new", args=["orders"]), FORM | form)
     return Export.objects.latest("pk")
-
-
-def of(page, row):
-    return reverse(f"admin:orders_export_{page}", args=[row.pk])
 
 
 def test_it_is_written_once_somebody_else_agrees(maker, member):
@@ -60,6 +60,13 @@ def test_it_is_written_once_somebody_else_agrees(maker, member):
     assert read_xlsx(body(maker.get(of("download", row))))[0]["经办人电话"] == "13712345678"
 
 
+def test_somebody_agrees_to_a_limited_account_s_too(maker, member):
+    row = asked(member("业务人员", letters=["BJ"]))
+    member("审批主管").post(of("judge", row), {"agree": "1"})
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
 def test_a_refusal_needs_a_reason_that_its_maker_reads(maker, member):
     row = asked(maker)
     second = member("审批主管")
@@ -67,6 +74,7 @@ def test_a_refusal_needs_a_reason_that_its_maker_reads(maker, member):
     second.post(of("judge", row), {"reason": "范围太大"})
     row.refresh_from_db()
     assert (row.state, row.error) == ("failed", {"code": "export_refused", "why": "范围太大"})
+    assert "已有人复核过" in second.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
     maker.again()
     assert "复核人已拒绝：范围太大" in maker.get(of("change", row)).content.decode()
     tasks.export(row.pk)
@@ -100,6 +108,14 @@ def test_what_an_account_asked_for_that_is_gone_has_no_second_person(maker, memb
     assert Export.objects.get().state == "asked"
 
 
+def superuser(member):
+    """Who may both make accounts and ask for exports."""
+    client = member()
+    client.person.is_superuser = True
+    client.person.save()
+    return client
+
+
 def account(client, user):
     """The fields of an account's page as they are, for a POST."""
     return {
@@ -114,13 +130,7 @@ def account(client, user):
 def make_account(admin, name):
     answer = admin.post(
         reverse("admin:project_user_add"),
-        {
-            "username": name,
-            "display_name": "",
-            "usable_password": "true",
-            "password1": "Qiu-7-tian",
-            "password2": "Qiu-7-tian",
-        },
+        {"username": name, "email": "li@example.com", "sees": "all", "is_staff": "on"},
     )
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     return User.objects.get(username=name)
@@ -132,8 +142,8 @@ def give_role(admin, user):
 
 
 def give_password(admin, user):
-    page = reverse("admin:auth_user_password_change", args=[user.pk])
-    return admin.post(page, {"usable_password": "true", "password1": "Qiu-8-tian", "password2": "Qiu-8-tian"})
+    User.objects.filter(pk=user.pk).update(email="li@example.com")
+    return admin.post(reverse("admin:auth_user_password_change", args=[user.pk]))
 
 
 def give_mail(admin, user):
@@ -153,9 +163,9 @@ def judge_as(client, user, row):
     return answer
 
 
-@pytest.mark.parametrize("give", sampled([give_role, give_password, give_mail, give_name], every=2))
+@parametrize_sampled("give", [give_role, give_password, give_mail, give_name], every=2)
 def test_an_account_that_the_maker_gave_something_is_no_second_person(maker, member, give):
-    admin, other = member("管理员", "审批主管"), make.UserFactory()
+    admin, other = superuser(member), make.UserFactory()
     if give is not give_role:
         other.groups.add(Group.objects.get(name="审批主管"))
     assert give(admin, other).status_code == 302
@@ -169,7 +179,7 @@ def test_an_account_that_the_maker_gave_something_is_no_second_person(maker, mem
 
 @pytest.mark.parametrize("give", [give_password, give_mail, give_name])
 def test_nor_is_the_giver_to_what_the_account_asked_for(maker, member, give):
-    admin, other = member("管理员", "审批主管"), make.UserFactory()
+    admin, other = superuser(member), make.UserFactory()
     other.groups.add(Group.objects.get(name="业务人员"))
     assert give(admin, other).status_code == 302
     other.refresh_from_db()
@@ -180,7 +190,7 @@ def test_nor_is_the_giver_to_what_the_account_asked_for(maker, member, give):
 
 
 def test_an_account_made_on_the_spot_is_no_second_person(maker, member):
-    admin = member("管理员", "审批主管")
+    admin = superuser(member)
     other = make_account(admin, "puppet")
     User.objects.filter(pk=other.pk).update(is_staff=True)
     give_role(admin, other)
@@ -190,7 +200,7 @@ def test_an_account_made_on_the_spot_is_no_second_person(maker, member):
 
 
 def test_after_thirty_days_it_is_one_again(maker, member):
-    admin, other = member("管理员", "审批主管"), make.UserFactory()
+    admin, other = superuser(member), make.UserFactory()
     other.groups.add(Group.objects.get(name="审批主管"))
     give_mail(admin, other)
     row = asked(admin)
@@ -201,21 +211,13 @@ def test_after_thirty_days_it_is_one_again(maker, member):
 
 
 def test_what_changes_no_log_in_makes_nobody_close(maker, member):
-    admin, other = member("管理员", "审批主管"), make.UserFactory()
+    admin, other = superuser(member), make.UserFactory()
     other.groups.add(Group.objects.get(name="审批主管"))
     page = reverse("admin:project_user_change", args=[other.pk])
     assert admin.post(page, account(admin, other) | {"phone": "010-5550"}).status_code == 302
     row = asked(admin)
     judge_as(admin, other, row)
     assert row.state == "waiting"
-
-
-def test_only_one_word_counts(maker, member):
-    row = asked(maker)
-    second = member("审批主管")
-    second.post(of("judge", row), {"reason": "不需要"})
-    assert "已有人复核过" in second.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
-    assert Export.objects.get().state == "failed"
 
 
 @pytest.mark.parametrize(
@@ -244,3 +246,73 @@ def test_masked_exports_ask_nobody(maker):
 def test_without_the_setting_nobody_is_asked(maker, settings):
     settings.EXPORT_SECOND_PERSON = False
     assert asked(maker).state == "done"
+
+
+def test_it_waits_among_all_acts_for_a_second_person_and_lapses(maker, member):
+    """EXPORT_SECOND_PERSON is `export_personal` of FOUR_EYES."""
+    row = asked(maker)
+    act = AskedAct.objects.get()
+    assert (act.act, act.target, act.asker_id) == ("export_personal", row.pk, maker.person.pk)
+    second = member("审批主管")
+    address = reverse("admin:orders_askedact_change", args=[act.pk])
+    assert second.get(address).context["confirmable"]
+    second.post(reverse("admin:orders_askedact_confirm", args=[act.pk]))
+    row.refresh_from_db()
+    act.refresh_from_db()
+    assert (row.state, row.judge_id, act.state) == ("waiting", second.person.pk, "confirmed")
+    maker.again()
+    late = asked(maker)
+    AskedAct.objects.filter(state="asked").update(lapses_at=timezone.now())
+    lapse_asked(now=timezone.now())
+    late.refresh_from_db()
+    assert (late.state, late.error) == ("failed", {"code": "export_not_confirmed"})
+
+
+def test_what_1_7_asked_for_is_agreed_to_still(maker, member):
+    row = asked(maker)
+    AskedAct.objects.all().delete()
+    second = member("审批主管")
+    second.post(of("judge", row), {"agree": "1"})
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
+def test_the_command_asks_too_and_the_file_waits_on_the_export_s_page(maker, member, settings, tmp_path, capsys):
+    settings.SITE_URL, out = "https://desk.example.com", tmp_path / "people.xlsx"
+    clerk, limited = maker.person, member("业务人员", letters=["SH"]).person
+    name, about = clerk.username, {"personal": True, "reason": "月度回访"}
+    wrong = [{"by": None}, {"by": "nobody"}, {"by": member("工程师").person.username}, {"by": name, "reason": ""}]
+    for one in [*wrong, {"by": name, "query": "columns=nosuch"}]:
+        with pytest.raises(CommandError):
+            call_command("export", "orders", str(out), **about | one)
+    with pytest.raises(CommandError):
+        call_command("export", "orders", str(tmp_path / "people.pdf"), by=name, **about)
+    assert not Export.objects.exists()
+    for person in (limited, clerk):
+        with pytest.raises(SystemExit) as ended:
+            call_command("export", "orders", str(out), by=person.username, **about)
+        assert ended.value.code == 3
+    row, act = Export.objects.latest("pk"), AskedAct.objects.latest("pk")
+    assert (row.state, row.maker_id, row.scope, act.target, act.reason) == ("asked", clerk.pk, None, row.pk, "月度回访")
+    assert act.via
+    assert Export.objects.earliest("pk").scope == ["SH"]
+    assert f"https://desk.example.com/admin/orders/askedact/{act.pk}/change/" in capsys.readouterr().out
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
+    assert list(tmp_path.iterdir()) == []
+    member("审批主管").post(of("judge", row), {"agree": "1"})
+    tasks.export(row.pk)
+    maker.again()
+    assert read_xlsx(body(maker.get(of("download", row))))[0]["经办人电话"] == "13712345678"
+
+
+def test_an_emergency_writes_the_command_s_file_at_once_and_is_told(maker, member, tmp_path):
+    judge, out = member("审批主管").person, tmp_path / "people.xlsx"
+    User.objects.filter(pk=judge.pk).update(email="judge@example.com")
+    call_command("export", "orders", str(out), personal=True, reason="夜间无人", by="li", emergency=True)
+    assert read_xlsx(out)[0]["经办人电话"] == "13712345678"
+    assert OrderEvent.objects.get(kind="act_in_emergency").data["subject"] == "orders"
+    assert Incident.objects.get(code="emergency_act")
+    assert Mail.objects.get(kind="notice_emergency_act").recipients == ["judge@example.com"]
+    call_command("export", "orders", str(out), by="li", emergency=True)
+    assert OrderEvent.objects.filter(kind="act_in_emergency").count() == 1
+    assert not AskedAct.objects.exists()

@@ -1,8 +1,6 @@
 """A filter in words: what pages of views, exports, schedules and bulk runs say of the address that they keep."""
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from orders.lists.list_query import query_words, said_as
@@ -10,8 +8,9 @@ from orders.lists.registration import admin_of, exported_lists
 from orders.office.exports.lists import ExportedList
 from orders.office.views.models import SavedView
 from tests import factories as make
+from tests.admin.test_query_counts import queries
 from tests.office.scheduling import made, read
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 VIEWS = reverse("admin:orders_savedview_changelist")
@@ -39,7 +38,7 @@ def test_each_part_is_said_as_the_list_says_it():
     assert query_words(admin_of("orders"), "attribution__isnull=True") == [("归属", "无")]
 
 
-@pytest.mark.parametrize("name", sampled(exported_lists(), every=3))
+@parametrize_sampled("name", exported_lists(), every=3)
 def test_every_filter_of_a_list_can_be_said(staff, name):
     """Nobody asks then, so a filter that offers everybody other values says the one that is given."""
     for said in map(said_as, admin_of(name).list_filter):
@@ -49,7 +48,7 @@ def test_every_filter_of_a_list_can_be_said(staff, name):
         assert staff.get(reverse("admin:orders_export_new", args=[name]), {said: "1"}).status_code in {200, 302}
 
 
-@pytest.mark.parametrize("name", sampled(exported_lists(), every=4))
+@parametrize_sampled("name", exported_lists(), every=4)
 def test_a_province_is_said_by_its_name(staff, name):
     query = f"{PLACES.get(name, 'attribution')}=BJ"
     view = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)
@@ -64,16 +63,11 @@ def test_a_province_is_said_by_its_name(staff, name):
 
 
 def test_many_filters_look_up_names_together(staff):
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            assert "归属：北京" in staff.get(VIEWS).content.decode()
-        return len(captured)
-
     for number in range(2):
         make.SavedViewFactory(owner=staff.person, name=f"A{number}", list_name="orders", query=QUERY)
-    queries()
-    few = queries()
+    assert "归属：北京" in staff.get(VIEWS).content.decode()
+    few = queries(staff, VIEWS)
     for number in range(20):
         make.SavedViewFactory(owner=staff.person, name=f"B{number}", list_name="orders", query=QUERY)
     assert SavedView.objects.count() == 22
-    assert queries() == few
+    assert queries(staff, VIEWS) == few

@@ -81,9 +81,8 @@ def test_nor_the_past(renamed):
     assert "李雷" in page
 
 
-def test_a_row_without_an_id_is_of_the_account_that_was_there_before(member):
+def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):
     """As rows of the version before are."""
-    staff = member("业务人员")
     later = make.UserFactory(date_joined=NOW + datetime.timedelta(days=1), display_name="李磊")
     later.groups.set(staff.person.groups.all())
     for user, seen in ((staff.person, 1), (later, 0)):

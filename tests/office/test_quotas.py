@@ -18,7 +18,7 @@ UPLOAD = reverse("admin:orders_order_import")
 
 @pytest.fixture
 def keeper(member):
-    return member("管理员")
+    return member("业务人员")
 
 
 def export(client):
@@ -36,7 +36,7 @@ def test_a_person_has_five_unfinished_exports(keeper, member):
     Export.objects.filter(state="running").update(state="done")
     export(keeper)
     assert Export.objects.count() == 6
-    export(member("管理员"))
+    export(member("业务人员"))
     assert Export.objects.count() == 7
 
 

@@ -16,27 +16,25 @@ from orders.office.schedules.service import Plan, save_schedule
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
 # The clock stands at Wednesday 2023-09-20 18:54:36.
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "weekdays, at, now, wanted",
-    sampled(
-        [
-            ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
-            ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
-            ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
-            ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
-            ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
-            ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
-            ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
-            ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
-        ],
-        every=3,
-    ),
+    [
+        ("1234567", "00:00", "2023-09-20 23:59:59", "2023-09-21 00:00:00"),
+        ("1234567", "00:00", "2023-09-21 00:00:00", "2023-09-22 00:00:00"),
+        ("1", "08:00", "2023-09-24 23:59:59", "2023-09-25 08:00:00"),  # Sunday to Monday
+        ("7", "23:59", "2023-09-24 23:59:00", "2023-10-01 23:59:00"),
+        ("12345", "08:00", "2023-09-22 08:00:00", "2023-09-25 08:00:00"),  # over the week end
+        ("3", "18:54", "2023-09-20 18:54:36", "2023-09-27 18:54:00"),
+        ("3", "18:55", "2023-09-20 18:54:36", "2023-09-20 18:55:00"),
+        ("1234567", "08:00", "2023-12-31 09:00:00", "2024-01-01 08:00:00"),
+    ],
+    every=3,
 )
 def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
     clock.move_to(shanghai(now))
@@ -44,8 +42,7 @@ def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
     assert made(owner, weekdays=list(weekdays), at=at).next_run_at == shanghai(wanted)
 
 
-def test_switching_on_again_begins_anew(owner, clock):
-    row = made(owner)
+def test_switching_on_again_begins_anew(owner, clock, row):
     ScheduledExport.objects.update(
         next_run_at=None, off_at=timezone.now(), failures=3, off_why={"code": "export_broken"}
     )
@@ -57,8 +54,7 @@ def test_switching_on_again_begins_anew(owner, clock):
     assert Export.objects.get().state == "done"
 
 
-def test_switched_off_it_does_not_run(owner, clock):
-    row = made(owner)
+def test_switched_off_it_does_not_run(owner, clock, row):
     owner.post(of("switch", row), {"on": "0"})
     pass_time(clock, "2023-09-21 08:00:00")
     assert not Export.objects.exists()
@@ -66,8 +62,7 @@ def test_switched_off_it_does_not_run(owner, clock):
     assert set(OrderEvent.objects.values_list("kind", flat=True)) >= {"schedule_saved", "schedule_switched_off"}
 
 
-def test_nobody_else_sees_changes_or_runs_it(owner, member):
-    row = made(owner)
+def test_nobody_else_sees_changes_or_runs_it(member, row):
     listed = reverse("admin:orders_scheduledexport_changelist")
     for role, sees in {"业务人员": False, "工程师": False, "审计员": True, "管理员": True}.items():
         other = member(role)
@@ -84,17 +79,12 @@ def test_nobody_else_sees_changes_or_runs_it(owner, member):
     assert row.off_at is None
 
 
-def test_who_may_not_export_any_more_acts_no_more(owner):
-    row = made(owner)
+def test_who_may_not_export_any_more_sees_and_ends_it_and_acts_no_more(owner, row):
     owner.person.groups.clear()
+    owner.again()
     for page in ("edit", "switch", "run"):
         assert owner.post(of(page, row), {"on": "1"}).status_code == 403
     assert owner.get(NEW).status_code == 403
-
-
-def test_who_may_not_export_any_more_sees_and_ends_it(owner):
-    row = made(owner)
-    owner.person.groups.clear()
     page = read(owner, row)
     assert of("delete", row) in page
     assert "run-form" not in page
@@ -104,8 +94,7 @@ def test_who_may_not_export_any_more_sees_and_ends_it(owner):
     assert not ScheduledExport.objects.exists()
 
 
-def test_an_administrator_switches_off_anybody_s(owner, member):
-    row = made(owner)
+def test_an_administrator_switches_off_anybody_s(member, row):
     assert "switch-form" not in read(member("审计员"), row)
     administrator = member("管理员")
     assert "switch-form" in read(administrator, row)
@@ -117,8 +106,7 @@ def test_an_administrator_switches_off_anybody_s(owner, member):
     assert (event.actor, event.data["schedule"]) == (f"staff:{administrator.person.username}", row.pk)
 
 
-def test_one_that_was_deleted_meanwhile(owner, monkeypatch):
-    row = made(owner)
+def test_one_that_was_deleted_meanwhile(owner, monkeypatch, row):
 
     def gone(*args):
         ScheduledExport.objects.all().delete()
@@ -146,8 +134,7 @@ def test_events_hold_no_phone_of_a_name_or_reason(owner):
     assert "13700001234" not in str(event)
 
 
-def test_a_run_by_hand_is_an_event(owner):
-    row = made(owner)
+def test_a_run_by_hand_is_an_event(owner, row):
     owner.post(of("run", row))
     event = OrderEvent.objects.get(kind="schedule_run")
     assert event.data["export"] == Export.objects.get().pk
@@ -178,8 +165,7 @@ def test_what_is_gone_when_it_is_saved_is_named(owner, gone):
     assert error.value.code == f"schedule_{gone}_gone"
 
 
-def test_changing_it_keeps_a_slot_that_is_due(owner, clock):
-    row = made(owner)
+def test_changing_it_keeps_a_slot_that_is_due(owner, clock, row):
     clock.move_to(shanghai("2023-09-21 08:00:20"))  # and the sweep has not come by yet
     answer = owner.post(of("edit", row), form(owner, view=row.view.pk, name="另一个名字"))
     assert answer.status_code == 302
@@ -202,11 +188,11 @@ def test_a_look_at_what_would_happen_changes_nothing(owner):
     assert not ScheduledExport.objects.exists()
 
 
-@pytest.mark.parametrize("wrong", sampled([
+@parametrize_sampled("wrong", [
     {"name": ""}, {"name": "长" * 5000}, {"name": "\0"}, {"name": "a://b"}, {"view": "99999999999999999999999"},
     {"view": "\0"}, {"weekdays": []}, {"weekdays": ["8"]}, {"weekdays": "x"}, {"at": ""}, {"at": "25:00"}, {"at": "\0"},
     {"format": "pdf"}, {"recipients": []}, {"recipients": ["99999999999999999999999"]}, {"recipients": ["\0"]},
-], every=4))  # fmt: skip
+], every=4)  # fmt: skip
 @pytest.mark.parametrize("more", [{}, {"preview": "1"}])
 def test_a_wrong_form_comes_back_with_its_error(owner, wrong, more):
     answer = owner.post(NEW, form(owner) | wrong | more)
@@ -215,15 +201,13 @@ def test_a_wrong_form_comes_back_with_its_error(owner, wrong, more):
     assert not ScheduledExport.objects.exists()
 
 
-@pytest.mark.parametrize("value", sampled(["abc", "9" * 30, "%00", "-1", ""], every=3))
+@parametrize_sampled("value", ["abc", "9" * 30, "%00", "-1", ""], every=3)
 def test_a_wrong_number_of_a_schedule_in_the_list_s_address(owner, value):
     answer = owner.get(f"{reverse('admin:orders_export_changelist')}?schedule={value}", follow=True)
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "query", sampled(["view=1", "view=%00", "view=99999999999999999999999", "view=" + "x" * 9000], every=3)
-)
+@parametrize_sampled("query", ["view=1", "view=%00", "view=99999999999999999999999", "view=" + "x" * 9000], every=3)
 def test_rubbish_in_the_address_is_no_server_error(owner, query):
     assert owner.get(f"{NEW}?{query}").status_code == 200
     assert owner.get(NEW.replace("new", "9" * 30) + "edit/").status_code == 404
@@ -272,8 +256,7 @@ def test_a_recipient_reads_the_filter_only_of_a_file_that_their_rights_cover(own
         assert ("订单号" in shown["adminform"].model_admin.column_words(shown["original"])) == sees
 
 
-def test_the_list_of_exports_tells_slots_from_runs_by_hand(owner, clock):
-    row = made(owner)
+def test_the_list_of_exports_tells_slots_from_runs_by_hand(owner, clock, row):
     pass_time(clock, "2023-09-21 08:00:00")
     owner.again()
     owner.post(of("run", row))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
-from notifications.models import Notice
+from notifications.models import Mail
 from orders.models import OrderEvent
 from orders.office import jobs
 from orders.office.exports import service as exports
@@ -23,7 +23,7 @@ from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_csv, read_xlsx
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read, work
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
 # The clock stands at Wednesday 2023-09-20 18:54:36.
@@ -88,8 +88,7 @@ def test_a_daily_file_of_numbers_and_states_is_a_view_with_two_columns(owner, cl
     assert list(read_csv(file)[0]) == ["订单号", "状态"]
 
 
-def test_a_desk_that_was_off_runs_once_and_says_so(owner, clock):
-    row = made(owner)
+def test_a_desk_that_was_off_runs_once_and_says_so(owner, clock, row):
     pass_time(clock, "2023-09-24 12:00:00")
     export = Export.objects.get()
     assert (export.slot, export.missed) == (shanghai("2023-09-21 08:00:00"), 3)
@@ -151,7 +150,7 @@ CODES = [
 ]
 
 
-@pytest.mark.parametrize("lose, code", sampled(list(zip(LOST, CODES, strict=True)), every=3))
+@parametrize_sampled("lose, code", list(zip(LOST, CODES, strict=True)), every=3)
 def test_three_failures_switch_it_off_and_tell_its_owner(owner, member, clock, lose, code):
     reader = colleague()
     row = made(owner, recipients=[reader.pk])
@@ -177,8 +176,7 @@ def test_three_failures_switch_it_off_and_tell_its_owner(owner, member, clock, l
     assert read(member("审计员"), Export.objects.first()).count("文件未生成")
 
 
-def test_a_failure_shows_what_to_do_and_a_file_begins_the_count_anew(owner, clock):
-    row = made(owner)
+def test_a_failure_shows_what_to_do_and_a_file_begins_the_count_anew(owner, clock, row):
     view = row.view
     type(view).objects.update(query="gone=1")
     pass_time(clock, "2023-09-21 08:00:00")
@@ -210,8 +208,7 @@ def test_running_it_by_hand(owner, clock):
     assert row.next_run_at == shanghai("2023-09-21 08:00:00")
 
 
-def test_failures_by_hand_do_not_count(owner):
-    row = made(owner)
+def test_failures_by_hand_do_not_count(owner, row):
     type(row.view).objects.update(query="gone=1")
     for _ in range(4):
         owner.post(of("run", row))
@@ -240,6 +237,7 @@ def test_recipients_without_the_rights_are_named_and_get_no_file(owner, clock):
 
 def test_a_recipient_with_the_same_limit_gets_the_file(owner, clock):
     make.limit_to(owner.person, ["BJ"])
+    owner.again()
     both = colleague(letters=["BJ", "SH"])
     made(owner, recipients=[both.pk])
     pass_time(clock, "2023-09-21 08:00:00")
@@ -328,14 +326,13 @@ def test_a_full_disk_is_a_failure_of_its_slot(owner, clock, settings, tmp_path):
     assert mail.outbox == []
 
 
-def test_its_owner_stops_one_and_that_is_no_failure(owner, clock):
-    row = made(owner)
+def test_its_owner_stops_one_and_that_is_no_failure(owner, clock, row):
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
     owner.post(of("stop", Export.objects.get()))
     work()
     row.refresh_from_db()
-    assert (row.failures, Notice.objects.count()) == (0, 0)
+    assert (row.failures, Mail.objects.count()) == (0, 0)
 
 
 def test_the_queue_is_woken_up_with_the_slot(owner, clock):
@@ -359,12 +356,13 @@ def test_recipients_are_told_where_no_mail_reaches_the_owner(owner, clock, lose)
 def test_recipients_without_an_address_make_no_notice(owner, clock):
     made(owner, recipients=[colleague("").pk])
     pass_time(clock, "2023-09-21 08:00:00")
-    assert (Export.objects.get().state, Notice.objects.count()) == ("done", 0)
+    assert (Export.objects.get().state, Mail.objects.count()) == ("done", 0)
 
 
 def test_the_owner_s_account_counts_and_not_its_name(owner, clock):
     make.OrderFactory(state="held", held_because="files", attribution_id="BJ")
     make.limit_to(owner.person, ["SH"])
+    owner.again()
     made(owner)
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()

@@ -44,8 +44,7 @@ def test_readers_see_it_with_their_own_scope(member):
     assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == "1"
 
 
-def test_sharing_is_for_the_owner_s_own_roles(member):
-    staff = member(BUSINESS)
+def test_sharing_is_for_the_owner_s_own_roles(staff):
     view = make.SavedViewFactory(owner=staff.person)
     share = f"{VIEWS}{view.pk}/share/"
     own, other = Group.objects.get(name=BUSINESS), Group.objects.get(name=ADMINISTRATOR)
@@ -74,17 +73,15 @@ def test_who_may_not_share_keeps_views_for_themselves(member):
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("act", ["update", "rename", "share", "remove"])
-def test_nobody_touches_a_colleague_s_view(member, act, shared):
+def test_nobody_touches_a_colleague_s_view(act, shared, staff):
     view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS) if shared else None)
-    staff = member(BUSINESS)
     answer = staff.post(f"{VIEWS}{view.pk}/{act}/", {"name": "x", "query": "", "role": ""})
     assert answer.status_code == 404
     assert (SavedView.objects.get().name, SavedView.objects.get().query) == (view.name, view.query)
 
 
-def test_an_id_that_was_guessed_tells_nothing(member):
+def test_an_id_that_was_guessed_tells_nothing(staff):
     view = make.SavedViewFactory(owner=colleague(), name="秘密")
-    staff = member(BUSINESS)
     for pk in (view.pk, 999_999):
         answer = staff.get(f"{VIEWS}{pk}/change/")
         assert "秘密" not in answer.content.decode()

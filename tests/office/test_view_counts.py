@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from orders.office.views import tabs as view_tabs
 from tests import factories as make
+from tests.admin.test_query_counts import queries
 from tests.office.test_views import BUSINESS, ORDERS, VIEWS, colleague
 
 pytestmark = pytest.mark.django_db
@@ -19,9 +20,8 @@ def uncounted(monkeypatch):
     monkeypatch.setattr(view_tabs, "SECONDS_OF_ALL", 600)  # a busy machine counts all of them too
 
 
-def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
+def test_counts_end_at_a_limit_and_are_kept_for_a_while(monkeypatch, staff):
     monkeypatch.setattr(view_tabs, "MAX_COUNTED", 2)
-    staff = member(BUSINESS)
     view = make.SavedViewFactory(owner=staff.person)
     make.OrderFactory.create_batch(2, state="failed")
     counts = f"{VIEWS}counts/orders/"
@@ -46,8 +46,7 @@ def test_counts_end_at_a_limit_and_are_kept_for_a_while(member, monkeypatch):
         ("differences", "reconciliation=99999999999999999999"),
     ],
 )
-def test_a_view_with_a_number_that_no_column_can_hold_keeps_the_others_counts(member, name, query):
-    staff = member(BUSINESS)
+def test_a_view_with_a_number_that_no_column_can_hold_keeps_the_others_counts(name, query, staff):
     odd = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)
     fine = make.SavedViewFactory(owner=staff.person, list_name=name, query="")
     counts = staff.get(f"{VIEWS}counts/{name}/").json()
@@ -55,44 +54,29 @@ def test_a_view_with_a_number_that_no_column_can_hold_keeps_the_others_counts(me
     assert counts[str(fine.pk)] == "0"
 
 
-def test_many_views_make_the_list_no_slower(member):
+def test_many_views_make_the_list_no_slower(staff):
     """The list asks for the views once, and counts nothing."""
-    staff = member(BUSINESS)
-
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            staff.get(ORDERS)
-        return len(captured)
-
     make.SavedViewFactory(owner=staff.person)
-    queries()
-    few = queries()
+    queries(staff, ORDERS)
+    few = queries(staff, ORDERS)
     role = Group.objects.get(name=BUSINESS)
     for _ in range(10):
         make.SavedViewFactory(owner=staff.person)
         make.SavedViewFactory(owner=colleague(), role=role)
-    assert queries() == few
+    assert queries(staff, ORDERS) == few
 
 
-def test_the_page_of_views_asks_the_same_however_many(member):
-    staff = member(BUSINESS)
-
-    def queries():
-        with CaptureQueriesContext(connection) as captured:
-            assert staff.get(VIEWS).status_code == 200
-        return len(captured)
-
+def test_the_page_of_views_asks_the_same_however_many(staff):
     for _ in range(2):
         make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    queries()
-    few = queries()
+    queries(staff, VIEWS)
+    few = queries(staff, VIEWS)
     for _ in range(5):
         make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    assert queries() == few
+    assert queries(staff, VIEWS) == few
 
 
-def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
-    staff = member(BUSINESS)
+def test_a_view_that_takes_too_long_has_no_count(monkeypatch, staff):
     slow = make.SavedViewFactory(owner=staff.person)
     quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
     unread = view_tabs.unread_list
@@ -110,16 +94,14 @@ def test_a_view_that_takes_too_long_has_no_count(member, monkeypatch):
     assert staff.get(f"{VIEWS}counts/orders/").json() == {}
 
 
-def test_counting_writes_nothing(member):
+def test_counting_writes_nothing(staff):
     """On SQLite a transaction would keep orders waiting."""
-    staff = member(BUSINESS)
     with CaptureQueriesContext(connection) as captured:
         staff.get(f"{VIEWS}counts/orders/")
     assert [query["sql"] for query in captured if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
 
 
-def test_a_few_tabs_are_drawn_and_counted_and_the_rest_are_behind_a_word(member):
-    staff = member(BUSINESS)
+def test_a_few_tabs_are_drawn_and_counted_and_the_rest_are_behind_a_word(staff):
     role = Group.objects.get(name=BUSINESS)
     for number in range(30):
         make.SavedViewFactory(owner=colleague(), role=role, name=f"shared {number}", query=f"q={number}")
@@ -136,24 +118,24 @@ def test_a_few_tabs_are_drawn_and_counted_and_the_rest_are_behind_a_word(member)
     assert [one.tab.name for one in opened["tabs"] if one.active] == ["last"]
 
 
-def test_counts_are_those_of_the_rows_that_the_person_may_see_now(member):
-    staff = member(BUSINESS)
+def test_counts_are_those_of_the_rows_that_the_person_may_see_now(staff):
     make.OrderFactory.create_batch(3, state="failed", attribution_id="GD")
     assert staff.get(f"{VIEWS}counts/orders/").json()["needs"] == "3"
     staff.person.limited = True
     staff.person.save()
     staff.person.attributions.set(["BJ"])
+    staff.force_login(staff.person)  # the loss has ended the session
     shown = {one.tab.key: one.count for one in staff.get(ORDERS).context["views"]["tabs"]}
     assert shown["needs"] == ""
     assert staff.get(f"{VIEWS}counts/orders/").json()["needs"] == "0"
 
 
-def test_an_owner_may_always_stop_sharing_and_sees_with_whom(member):
-    staff = member(BUSINESS)
+def test_an_owner_may_always_stop_sharing_and_sees_with_whom(staff):
     view = make.SavedViewFactory(owner=staff.person, role=Group.objects.get(name=BUSINESS))
     other = Group.objects.create(name="others")
     staff.person.groups.set([other])
     staff.person.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "view_savedview"]))
+    staff.force_login(staff.person)  # the loss has ended the session
     text = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
     assert f'<option value="{view.role_id}" selected>' in text
     assert f'<option value="{other.pk}"' not in text

@@ -9,9 +9,8 @@ from orders.local_time import in_ten_years
 from orders.steps import STEPS
 from tests.conftest import shanghai
 
-MAIL = {"mail_sent_to_bpm", "mail_billed"}
 FETCH, CANCEL, CREATE, BPM = "fetch_usage", "cancel_trial_billing", "create_billing", "start_bpm"
-SENT, BILLED, CHECK, TRIAL = "mail_sent_to_bpm", "mail_billed", "check_files", "create_trial_billing"
+CHECK, TRIAL = "check_files", "create_trial_billing"
 EXTEND = "extend_trial_billing"
 
 PLANS = [
@@ -26,18 +25,18 @@ PLANS = [
         [CANCEL, TRIAL, EXTEND],
     ),
     ("a change of DataFlow", {"kind": "change"}, []),
-    ("first, now", {"first": True}, [FETCH, CANCEL, CREATE, BPM, SENT]),
-    ("first, now, files", {"first": True, "files": True}, [CHECK, FETCH, CANCEL, CREATE, BPM, SENT]),
-    ("first, later", {"first": True, "later": True}, [FETCH, CREATE, BPM, SENT, CANCEL + "@start"]),
+    ("first, now", {"first": True}, [FETCH, CANCEL, CREATE, BPM]),
+    ("first, now, files", {"first": True, "files": True}, [CHECK, FETCH, CANCEL, CREATE, BPM]),
+    ("first, later", {"first": True, "later": True}, [FETCH, CREATE, BPM, CANCEL + "@start"]),
     (
         "first, later, files",
         {"first": True, "later": True, "files": True},
-        [CHECK, FETCH, CREATE, BPM, SENT, CANCEL + "@start"],
+        [CHECK, FETCH, CREATE, BPM, CANCEL + "@start"],
     ),
-    ("subsequent", {"first": False}, [BPM, SENT, CREATE + "@approval", BILLED]),
-    ("subsequent, files", {"first": False, "files": True}, [CHECK, BPM, SENT, CREATE + "@approval", BILLED]),
-    ("subsequent, later", {"first": False, "later": True}, [BPM, SENT, CREATE + "@approval", BILLED]),
-    ("subsequent, at once", {"first": False, "billing_at_once": True}, [BPM, SENT, CREATE, BILLED]),
+    ("subsequent", {"first": False}, [BPM, CREATE + "@approval"]),
+    ("subsequent, files", {"first": False, "files": True}, [CHECK, BPM, CREATE + "@approval"]),
+    ("subsequent, later", {"first": False, "later": True}, [BPM, CREATE + "@approval"]),
+    ("subsequent, at once", {"first": False, "billing_at_once": True}, [BPM, CREATE]),
 ]
 
 
@@ -48,9 +47,9 @@ def test_the_steps_of_an_order_are(facts, steps):
 
 
 @pytest.mark.parametrize("facts", [row[1] for row in PLANS], ids=[row[0] for row in PLANS])
-def test_only_traffic_and_mail_hold_up_nothing(facts):
+def test_only_traffic_holds_up_nothing(facts):
     for step in build_plan(PlanFacts(**{"kind": "activation", **facts})):
-        assert STEPS[step.step].blocking == (step.step not in MAIL | {FETCH})
+        assert STEPS[step.step].blocking == (step.step != FETCH)
 
 
 @pytest.mark.parametrize("facts", [row[1] for row in PLANS], ids=[row[0] for row in PLANS])

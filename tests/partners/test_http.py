@@ -18,7 +18,7 @@ from integrations.bpm import delivery as bpm
 from integrations.delivery.channels import longest
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError, check_success, post, waiting_time
-from tests.sampling import sampled
+from tests.sampling import parametrize_sampled
 
 TIMEOUT = 0.5
 SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five
@@ -248,20 +248,18 @@ def dripping(first: bytes, drip: bytes):
     return talk
 
 
-@pytest.mark.parametrize(
+@parametrize_sampled(
     "first, drip",
-    sampled(
-        [
-            (b"", b"H"),
-            (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
-            (b"HTTP/1.1 200 OK\r\n", b"X-More: x\r\n"),
-            (HEAD + b"Content-Length: 1000\r\n\r\n", b" "),
-            (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
-            (HEAD + b"Connection: close\r\n\r\n" + b'{"code": 200}', b" "),
-            (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        ],
-        every=3,
-    ),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: x\r\n"),
+        (HEAD + b"Content-Length: 1000\r\n\r\n", b" "),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (HEAD + b"Connection: close\r\n\r\n" + b'{"code": 200}', b" "),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    every=3,
     ids=["status", "one header", "many headers", "body", "chunks", "endless body", "continue"],
 )
 def test_a_dripping_partner_can_not_hold_a_call(raw_partner, first, drip):

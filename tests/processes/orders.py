@@ -3,37 +3,16 @@
 from collections import defaultdict
 
 from tests.bboss_messages import accepted
+from tests.flows import contents
 from tests.harness.desk import ProcessDesk
 
 
 def trial(n: int, **more) -> dict:
-    return {
-        "OrderType": "1",
-        "OrderNum": f"100T{n:04d}",
-        "EnterpriseID": "100A23100079275183",
-        "EnterpriseName": "北京示例科技有限公司",
-        "ProdType": "1",
-        "BusinessType": "1",
-        "BillingMethod": "1",
-        "DataFlow": "1",
-        "BizStart": "20230920",
-        "ProvContent": [{"ProvReq": f"t{n}.example.com"}],
-        **more,
-    }
+    return contents.trial(f"100T{n:04d}", f"t{n}.example.com") | more
 
 
 def activation(n: int, trial: int | None = None, **more) -> dict:
-    return {
-        "OrderNum": f"100A{n:04d}",
-        "BizRequest": f"100T{n if trial is None else trial:04d}",
-        "BizStart": "20230920",
-        "ProdType": "1",
-        "ProductID": "61000616304",
-        "BusinessType": "1",
-        "BillingMethod": "1",
-        "DataFlow": "1",
-        **more,
-    }
+    return contents.activation(f"100A{n:04d}", of=f"100T{n if trial is None else trial:04d}") | more
 
 
 def post_all(desk: ProcessDesk, contents: list[dict]) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 import datetime
 import os
+import re
 import signal
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
@@ -16,6 +18,13 @@ from tests.processes.orders import activation, check_calls, post_all, trial, unt
 
 pytestmark = pytest.mark.kills
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
+LOGS_IN = """
+from django.test import Client
+from project.models import User
+client = Client()
+client.force_login(User.objects.create_superuser("{name}"))
+print(client.cookies["sessionid"].value)
+"""
 
 
 @pytest.fixture
@@ -167,15 +176,31 @@ def test_many_orders_at_once_and_a_crowd_of_wake_ups(desk, numbers):
     desk.start_worker()
     desk.cluster()
     first = numbers[0]
-    threads = [
-        threading.Thread(target=post_pairs, args=(desk, (first + 25 * part, first + 25 * part + 24)))
-        for part in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda part: post_pairs(desk, (first + 25 * part, first + 25 * part + 24)), range(4)))
     until_active(desk, first, first + 99, seconds=180)
     free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"  # not a dead one's
     desk.until(lambda: desk.rows(free)[0][0] <= 2)
     check_calls(desk)
+
+
+def test_a_page_that_is_open_over_a_restart_of_the_web_process_goes_on(desk, numbers):
+    """Its session and its version are of no process: it is told of nothing but what changed."""
+    key = desk.manage("shell", "--verbosity", "0", "-c", LOGS_IN.format(name=f"open{numbers[0]}")).stdout.split()[-1]
+    browser = requests.Session()
+    browser.cookies.set("sessionid", key)
+    url = f"{desk.web_url}/admin/orders/order/"
+    version = re.search(r'data-version="(\w+)"', browser.get(url, timeout=60).text)[1]
+
+    def poll():
+        return browser.get(url, params={"seen": version}, headers={"Desk-Poll": "1"}, timeout=60)
+
+    assert poll().status_code == 204
+    desk.stop("web")
+    with pytest.raises(requests.ConnectionError):
+        poll()
+    desk.start_web()
+    assert poll().status_code == 204
+    post_all(desk, [trial(numbers[0])])
+    answer = poll()
+    assert (answer.status_code, trial(numbers[0])["OrderNum"] in answer.text) == (200, True)

@@ -58,9 +58,9 @@ def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres, smtp):
         desk.manage("shell", "-c", BEGIN)
         desk.start_worker(**QUICK)
         desk.until(lambda: smtp.got, seconds=120)
-        [(state, attempts)] = desk.rows("SELECT state, attempts FROM notifications_notice")
+        [(state, attempts)] = desk.rows("SELECT state, attempts FROM notifications_mail")
         assert (state, attempts) == ("sending", 1)
-        desk.until(lambda: desk.rows("SELECT id FROM notifications_notice WHERE state = 'sent'"), seconds=200)
+        desk.until(lambda: desk.rows("SELECT id FROM notifications_mail WHERE state = 'done'"), seconds=200)
         assert len(smtp.got) == 2
         assert len(set(smtp.got)) == 1
         assert desk.rows("SELECT state FROM orders_export") == [("done",)]

@@ -1,5 +1,6 @@
 """Many callers at once, each in a thread with a connection of its own: the endpoint, drains, staff."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -22,16 +23,25 @@ LIMIT = 120  # seconds; generous, since the machine may be slow
 def at_once(*acts: Callable) -> list:
     """Starts all acts together and gives their results. Raises the first exception."""
     barrier = threading.Barrier(len(acts))
-
-    def run(act: Callable):
-        try:
-            barrier.wait(LIMIT)
-            return act()
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(len(acts)) as pool:
-        return [future.result(LIMIT) for future in [pool.submit(run, act) for act in acts]]
+        return [future.result(LIMIT) for future in [pool.submit(_run, act, barrier) for act in acts]]
+
+
+@contextlib.contextmanager
+def meanwhile(act: Callable):
+    """`with meanwhile(act):` runs it in a thread with a connection of its own, and waits for it at the end."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(_run, act, threading.Barrier(1))
+        yield
+        future.result(LIMIT)
+
+
+def _run(act: Callable, barrier: threading.Barrier):
+    try:
+        barrier.wait(LIMIT)
+        return act()
+    finally:
+        connection.close()
 
 
 class Desk:

@@ -1,10 +1,8 @@
 """Several workers on one database, and messages that come in while they deliver (contract 3.9)."""
 
-import threading
 from functools import partial
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from orders.activation import run_job
@@ -13,33 +11,10 @@ from orders.services.outbox.release import release
 from orders.services.start_day import activate
 from tests.harness.waiting import until
 from tests.processes.orders import activation, trial
-from tests.races.conftest import LIMIT, at_once
+from tests.races.conftest import at_once, meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
-
-
-class Meanwhile:
-    """`with Meanwhile(act):` runs it in a thread with a connection of its own, and waits for it at the end."""
-
-    def __init__(self, act):
-        self.act, self.error = act, None
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        try:
-            self.act()
-        except Exception as error:
-            self.error = error
-        finally:
-            connection.close()
-
-    def __enter__(self):
-        self.thread.start()
-
-    def __exit__(self, *exc):
-        self.thread.join(LIMIT)
-        assert self.error is None, self.error
 
 
 def test_three_workers_send_each_step_once(desk):
@@ -82,7 +57,7 @@ def test_a_callback_may_come_before_the_answer(desk, result, state):
     """BPM works on the order before its answer arrives: the callback settles the step, the answer is only logged."""
     desk.accept(trial(1), activation(1))
     desk.sandbox.fault(path=BPM, kind="slow", seconds=1.5)
-    with Meanwhile(desk.deliver):
+    with meanwhile(desk.deliver):
         until(lambda: desk.sandbox.calls(path=BPM))
         assert desk.approve("100A0001", result).status_code == 200
         assert Dispatch.objects.get(step="start_bpm").state in {"done", "undone"}
@@ -106,7 +81,7 @@ def test_a_withdrawal_while_delivery_runs(desk):
     desk.deliver()
     desk.accept(activation(1))
     desk.sandbox.fault(path=BILLING, kind="slow", seconds=1)
-    with Meanwhile(desk.deliver):
+    with meanwhile(desk.deliver):
         until(lambda: len(desk.sandbox.calls(path=BILLING)) > 1)
         desk.accept({"OrderNum": "100A0001", "BackFlag": "1"})
     desk.deliver()

@@ -7,11 +7,12 @@ from django.core import mail
 from django.utils import timezone
 
 from integrations import tasks
-from notifications.models import Notice
+from notifications.models import Mail
 from orders.office.exports.models import Export
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.service import begin_due_exports, delete_schedule, run_schedule
 from tests import factories as make
+from tests.mails import send_mails
 from tests.races.conftest import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,10 +50,10 @@ def test_one_file_and_one_notice_whoever_writes(schedule):
     begin_due_exports(now=timezone.now())
     write = partial(tasks.export, Export.objects.get().pk)
     at_once(write, write, write)
-    assert (Export.objects.get().state, Notice.objects.count()) == ("done", 1)
-    at_once(tasks.send_notices, tasks.send_notices, tasks.send_notices)
+    assert (Export.objects.get().state, Mail.objects.count()) == ("done", 1)
+    at_once(send_mails, send_mails, send_mails)
     assert len(mail.outbox) == 1
-    assert Notice.objects.get().attempts == 1
+    assert Mail.objects.get().attempts == 1
 
 
 def test_it_is_run_by_hand_once_at_a_time(schedule):

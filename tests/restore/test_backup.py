@@ -44,9 +44,9 @@ class Site:
         with psycopg.connect(self.postgres, autocommit=True) as connection:
             connection.execute(statement)
 
-    def manage(self, *words: object, code: int = 0, **environment: str) -> str:
-        """Runs a command; gives its output and error lines together."""
-        mine = {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "DATABASE_URL": self.url,
             "DEBUG": "true",
@@ -54,10 +54,13 @@ class Site:
             "ATTACHMENT_DIR": str(self.attachments),
             "LOG_LEVEL": "ERROR",
         }
+
+    def manage(self, *words: object, code: int = 0, **environment: str) -> str:
+        """Runs a command; gives its output and error lines together."""
         ended = subprocess.run(
             [sys.executable, "manage.py", *map(str, words)],
             cwd=ROOT,
-            env=os.environ | mine | environment,
+            env=os.environ | self.environment | environment,
             capture_output=True,
             text=True,
             timeout=120,

@@ -4,40 +4,21 @@ import hashlib
 import hmac
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import requests
 
+from tests.harness.ports import free_port
 from tests.sandbox.bodies import START, post
 
 
-class Desk(BaseHTTPRequestHandler):
-    """Replaces the order desk and keeps what came."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.came.append((self.path, self.headers["X-Signature"], body))
-        answer = b'{"code": 200, "message": "\xe6\x88\x90\xe5\x8a\x9f"}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
-def desk():
-    server = HTTPServer(("127.0.0.1", 0), Desk)
-    server.came = []
-    server.url = f"http://127.0.0.1:{server.server_port}/api/bpm/approvals"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def desk(httpserver):
+    """Replaces the order desk, at `url`."""
+    answer = {"code": 200, "message": "成功"}
+    httpserver.expect_request("/api/bpm/approvals", method="POST").respond_with_json(answer)
+    httpserver.url = httpserver.url_for("/api/bpm/approvals")
+    return httpserver
 
 
 def approve(sandbox, **asked):
@@ -47,10 +28,10 @@ def approve(sandbox, **asked):
 def test_a_finished_callback_is_signed_and_sent(sandbox, desk, case, settings):
     post(sandbox, START, case(2)["expect"]["bpm"][0])
     answer = approve(sandbox, code="100A230920170127001", result="pass", url=desk.url).json()
-    [(path, signature, raw)] = desk.came
+    [(request, _)] = desk.log
     secret = settings.BPM_CALLBACK_SECRET.encode()
-    assert signature == hmac.new(secret, raw, hashlib.sha256).hexdigest()
-    sent = json.loads(raw)
+    assert request.headers["X-Signature"] == hmac.new(secret, request.data, hashlib.sha256).hexdigest()
+    sent = json.loads(request.data)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", sent.pop("time"))
     assert sent == {
         "recordId": "bpm-1-1",
@@ -86,10 +67,9 @@ def test_a_bad_member_is_named(sandbox, desk, change, member):
     answer = approve(sandbox, **{"code": "A", "result": "pass", "url": desk.url, **change})
     assert answer.status_code == 400
     assert answer.json()["message"].startswith(f"{member}: ")
-    assert desk.came == []
+    assert desk.log == []
 
 
-def test_nobody_there_is_told(sandbox, desk):
-    desk.shutdown()
-    desk.server_close()
-    assert approve(sandbox, code="A", result="pass", url=desk.url).status_code == 502
+def test_nobody_there_is_told(sandbox):
+    url = f"http://127.0.0.1:{free_port()}/api/bpm/approvals"
+    assert approve(sandbox, code="A", result="pass", url=url).status_code == 502

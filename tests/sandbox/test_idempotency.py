@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from tests.harness.waiting import until
+from tests.races.conftest import at_once
 from tests.sandbox.bodies import DONE, PUT, QUERY, RECORD, START, post, records
 
 
@@ -107,10 +108,6 @@ def test_a_look_up_again_is_answered_from_what_is_held_now(sandbox):
 
 def test_many_at_once_have_one_effect(sandbox, case):
     body = case(1)["expect"]["bpm"][0]
-    threads = [threading.Thread(target=post, args=(sandbox, START, body), kwargs={"key": "k"}) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[lambda: post(sandbox, START, body, key="k")] * 12)
     state = sandbox.state()
     assert (len(state["processes"]), state["counts"]["repeats"]) == (1, 11)

@@ -94,9 +94,9 @@ def test_bpm_decides_at_a_button(sandbox, desk, case, button, result):  # noqa: 
     post(sandbox, START, case(2)["expect"]["bpm"][0])
     page = press(sandbox, "/page/approve", button)
     assert "&quot;status&quot;:200" in page
-    [(_, signature, raw)] = desk.came
-    assert signature
-    assert f'"result":"{result}"'.encode() in raw
+    [(request, _)] = desk.log
+    assert request.headers["X-Signature"]
+    assert f'"result":"{result}"'.encode() in request.data
 
 
 def test_a_desk_that_is_away_is_named(sandbox, case):

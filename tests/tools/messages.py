@@ -34,7 +34,8 @@ def write_catalogue(root: Path) -> None:
     from django.core.management import call_command
     from django.test import override_settings
 
-    others = [path.name for path in root.iterdir() if path.is_dir() and path.name not in APPS]
+    # Below the root alone: a bare name would also leave out a folder of that name within an app.
+    others = [f"{path.name}/?*" for path in root.iterdir() if path.is_dir() and path.name not in APPS]
     with contextlib.chdir(root), override_settings(LOCALE_PATHS=[root / "project" / "locale"]):
         call_command(
             "makemessages",

@@ -21,7 +21,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Desk() as desk, chromium() as browser:
         for way, how in WAYS.items():
-            page = open_page(browser, desk.url, user="keeper", **how)
+            page = open_page(browser, desk.url, user="clerk", **how)
             for name in ALSO.get(way, MAIN):
                 go(page, name)
                 page.screenshot(path=FOLDER / (f"{name}.png" if way == "light" else f"{name}-{way}.png"))

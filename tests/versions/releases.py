@@ -1,9 +1,9 @@
 """Made-up next versions of this checkout, as docs/mechanisms/versions.md has a change of the schema: one step each.
 
-1.6.0+0  this checkout
-1.6.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
-1.6.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
-1.6.0+3  contract: `data_flow` is dropped
+1.8.0+0  this checkout
+1.8.0+1  expand: `orders_order` gains `source`, and `data_flow` gets a default; no code knows of it
+1.8.0+2  migrate: the code writes `source` and no longer `data_flow`; nothing changes in the database
+1.8.0+3  contract: `data_flow` is dropped
 """
 
 import shutil
@@ -58,11 +58,11 @@ CODE = {
 
 
 def make_releases(folder: Path) -> dict[str, Path]:
-    """{version: its checkout}, this one's first. Each has a `venv` that leads to the interpreter of this run."""
-    releases = {__version__: _copy(folder / __version__)}
+    """{version: its checkout}, this one's first."""
+    releases = {__version__: copy_release(folder / __version__)}
     steps = {"expand": EXPAND, "migrate": MIGRATE, "contract": CONTRACT}
     for version, (name, operations) in zip(NEXT, steps.items(), strict=True):
-        release = _copy(folder / version)
+        release = copy_release(folder / version)
         change(release, "project/__init__.py", f'"{__version__}"', f'"{version}"')
         before = list(releases.values())[-1]
         shutil.copytree(before / "orders" / "migrations", release / "orders" / "migrations", dirs_exist_ok=True)
@@ -81,7 +81,8 @@ def add_expansion(release: Path, version: str) -> None:
     _add_migration(release, "expand", EXPAND)
 
 
-def _copy(release: Path) -> Path:
+def copy_release(release: Path) -> Path:
+    """This checkout, as a release: with a `venv` that leads to the interpreter of this run."""
     copy_checkout(release, without=["tests", "docs", "bench"])
     (release / "venv").symlink_to(sys.prefix)
     return release

@@ -29,8 +29,8 @@ EXPANDED = NEXT[0]
 class LinkedDesk(ProcessDesk):
     """A desk whose web process runs as its unit says, through a link to one of several releases."""
 
-    def __init__(self, folder: Path, **more):
-        self.releases = make_releases(folder / "releases")
+    def __init__(self, folder: Path, releases: dict[str, Path], **more):
+        self.releases = releases
         self.link = folder / "app"
         self.lead_to(__version__)
         super().__init__(folder, root=self.releases[__version__], **more)
@@ -41,9 +41,9 @@ class LinkedDesk(ProcessDesk):
         new.symlink_to(self.releases[version])
         new.rename(self.link)
 
-    def unit_commands(self, key: str) -> list[list[str]]:
-        """The unit's commands of a key, with this desk's folder and port."""
-        unit = (ROOT / "deploy" / "ibs-web.service").read_text(encoding="utf-8")
+    def unit_commands(self, key: str, name: str = "web") -> list[list[str]]:
+        """A unit's commands of a key, with this desk's folder and port."""
+        unit = (ROOT / "deploy" / f"ibs-{name}.service").read_text(encoding="utf-8")
         words = {"/srv/ibs/app": str(self.link), "127.0.0.1:8000": f"127.0.0.1:{self.ports['web']}"}
         for old, new in words.items():
             unit = unit.replace(old, new)
@@ -53,10 +53,10 @@ class LinkedDesk(ProcessDesk):
         self.start_program("web", self.unit_commands("ExecStart")[0], cwd=self.link)
         self.until(lambda: requests.get(f"{self.web_url}/livez", timeout=2).ok)
 
-    def reload_web(self) -> bool:
-        """`systemctl reload ibs-web`: one command after the other, and none after one that fails."""
-        os.environ["MAINPID"] = str(self.processes["web"].pid)
-        for words in self.unit_commands("ExecReload"):
+    def reload(self, name: str) -> bool:
+        """`systemctl reload ibs-NAME`: one command after the other, and none after one that fails."""
+        os.environ["MAINPID"] = str(self.processes[name].pid)
+        for words in self.unit_commands("ExecReload", name):
             command = [os.path.expandvars(word) for word in words]
             ended = subprocess.run(command, cwd=self.link, env=self.environment, check=False, capture_output=True)
             if ended.returncode:
@@ -105,7 +105,8 @@ class LinkedDesk(ProcessDesk):
 
 @pytest.fixture(scope="module")
 def shared_desk(tmp_path_factory, postgres):
-    with LinkedDesk(tmp_path_factory.mktemp("desk"), postgres=postgres) as running:
+    folder = tmp_path_factory.mktemp("desk")
+    with LinkedDesk(folder, make_releases(folder / "releases"), postgres=postgres) as running:
         yield running
 
 
@@ -115,7 +116,7 @@ def desk(shared_desk):
     yield shared_desk
     old = set(shared_desk.workers())
     shared_desk.lead_to(__version__)
-    assert shared_desk.reload_web()
+    assert shared_desk.reload("web")
     shared_desk.until(lambda: not old & set(shared_desk.workers()))  # a later test changes the link again
     shared_desk.until_only(__version__)
 
@@ -126,10 +127,10 @@ def test_an_upgrade_and_the_way_back_fail_no_call(desk):
         desk.manage("migrate", "-v0", root=desk.releases[EXPANDED])
         desk.lead_to(EXPANDED)
         desk.until_only(__version__)  # changing only the link has no effect
-        assert desk.reload_web()
+        assert desk.reload("web")
         desk.until_only(EXPANDED)
         desk.lead_to(__version__)
-        assert desk.reload_web()
+        assert desk.reload("web")
         desk.until_only(__version__)
     assert failed == []
     assert desk.posted > 20
@@ -173,7 +174,7 @@ def changed(file: Path, first: str) -> Iterator[None]:
 def test_a_release_that_cannot_start_replaces_nothing(desk, module):
     with broken(desk.releases[EXPANDED] / "project" / f"{module}.py"):
         desk.lead_to(EXPANDED)
-        assert not desk.reload_web()
+        assert not desk.reload("web")
         desk.until_only(__version__)
 
 

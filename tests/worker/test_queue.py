@@ -2,6 +2,7 @@
 
 import datetime
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from django.conf import settings
@@ -72,9 +73,7 @@ def test_a_taken_task_is_acknowledged_by_its_receipt(broker):
 
 
 def test_a_database_that_is_away_is_noted_once_and_waited_for(broker, monkeypatch, caplog):
-    def away(*args):
-        raise OperationalError("gone")
-
+    away = Mock(side_effect=OperationalError("gone"))
     monkeypatch.setattr(queue, "AWAY", 0)
     monkeypatch.setattr(queue, "connection", SimpleNamespace(close=lambda: None))
     wake()

@@ -61,10 +61,7 @@ def test_an_answer_that_cannot_be_written_takes_no_other_with_it(monkeypatch):
 
 def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user, sandbox, clock):
     """A right that was taken away: partners do their work, no step ever ends, and none is late."""
-
-    def no_right(outcomes, **more):
-        raise ProgrammingError("permission denied for table orders_dispatch\nCONTEXT: x")
-
+    no_right = Mock(side_effect=ProgrammingError("permission denied for table orders_dispatch\nCONTEXT: x"))
     HeartbeatFactory(seen_at=timezone.now())
     DispatchFactory(payload="{}", frozen_at=NOW, size=1)
     monkeypatch.setattr(loop, "Lease", lambda name: Mock(is_free=lambda: False))
@@ -103,10 +100,7 @@ def test_a_database_that_comes_back_is_waited_for(monkeypatch):
 
 
 def test_one_that_stays_away_ends_the_task(monkeypatch):
-    def gone(outcomes, **more):
-        raise OperationalError("gone")
-
-    monkeypatch.setattr(loop, "record_outcomes", gone)
+    monkeypatch.setattr(loop, "record_outcomes", Mock(side_effect=OperationalError("gone")))
     with pytest.raises(OperationalError):
         record_safely([under_way()])
 

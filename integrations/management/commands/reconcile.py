@@ -1,5 +1,7 @@
 """`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: compares our records with theirs."""
 
+import datetime
+import sys
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,10 +12,15 @@ from integrations.bboss.content import NUMBER
 from integrations.reconciliation import Comparison, Scope
 from orders.error_messages import say_why_in_english
 from orders.management.arguments import actor, add_by, day
-from orders.management.order_command import known_orders
+from orders.management.order_command import ASKED, add_emergency, asked_by_command, known_orders, say_asked
 from orders.management.progress import Progress
 from orders.models import Difference, Order
+from orders.order_page.carrying_out import needs_second
+from orders.order_page.decisions.registry import DECISIONS
 from orders.queries.pauses import why_paused
+from orders.services.asked_acts import carried_out_in_emergency
+
+NAMED = 3  # orders of an emergency, in words
 
 
 class Command(BaseCommand):
@@ -34,20 +41,29 @@ class Command(BaseCommand):
         parser.add_argument(
             "--numbers", metavar="FILE", help="BBOSS's order numbers, one a line: names those that one side lacks"
         )
+        add_emergency(parser)
         add_by(parser)
 
-    def handle(self, *args, order, since, fix, reason, numbers, by, **options):
-        check_arguments(order, fix=fix, reason=reason)
+    def handle(self, *args, order, since, fix, reason, numbers, by, emergency=False, **options):
+        second = fix and needs_second(DECISIONS["fix"])
+        check_arguments(order, fix=fix, reason="" if second and emergency and not order else reason)
+        if second and not (reason.strip() and (order or emergency)):
+            raise CommandError(
+                "a second person must confirm --fix: name the orders and give a --reason, or --emergency"
+            )
+        asks, self.differing = second and not emergency, dict[str, None]()
         if why := why_paused("bigdata", now=timezone.now()):
             raise CommandError(f"nothing was compared: {why}")
         listed = read_numbers(numbers) if numbers else None
-        scope, self.fix = Scope(numbers=tuple(order), since=since), fix
+        if second and emergency:
+            note_emergency(order, by=actor(by), reason=reason, now=timezone.now())
+        scope, self.fix = Scope(numbers=tuple(order), since=since), fix and not asks
         with Progress(self.stderr, "orders", scope.orders().count) as self.bar:
             run = Comparison(
                 scope,
                 by=actor(by),
-                fix=fix,
-                reason=reason.strip(),
+                fix=self.fix,
+                reason=reason.strip() if order and self.fix else "",
                 listed=listed,
                 on_difference=self.show,
                 on_left=self.show_left,
@@ -60,10 +76,28 @@ class Command(BaseCommand):
         )
         if row.error:
             raise CommandError(row.error)
+        if asks and self.differing:
+            self.ask(by=by, reason=reason)
         if row.differences:
             raise CommandError(f"{row.differences} differences")
 
+    def ask(self, *, by: str | None, reason: str) -> None:
+        """Asks a second person about each order that differs, and exits with 3 if anything is asked."""
+        refused = []
+        for number in self.differing:
+            try:
+                row = asked_by_command(DECISIONS["fix"], number, by=by, reason=reason, now=timezone.now(), more={})
+            except CommandError as error:
+                refused.append(f"{number}: {error}")
+            else:
+                say_asked(self, number, row)
+        if refused:
+            raise CommandError("\n".join(refused))
+        sys.exit(ASKED)
+
     def show(self, difference: Difference) -> None:
+        if difference.order_id:
+            self.differing[difference.order.number] = None
         with override("en"):
             what = difference.get_kind_display()
         name = " ".join(filter(None, [difference.job_id, difference.product_id, difference.domain]))
@@ -103,6 +137,14 @@ def check_arguments(numbers: list[str], *, fix: bool, reason: str) -> None:
         raise CommandError("--reason goes with --fix and with the numbers of the orders that it is about")
     if reason and not reason.strip():
         raise CommandError("the reason is empty")
+
+
+def note_emergency(numbers: list[str], *, by: str, reason: str, now: datetime.datetime) -> None:
+    """Noted before the comparison, which puts right in many transactions."""
+    fix, subject = DECISIONS["fix"], ", ".join(numbers[:NAMED]) or "reconcile --fix"
+    order = known_orders(numbers)[numbers[0]] if len(numbers) == 1 else None
+    about = {"act": fix.four_eyes, "right": fix.permission, "order": order, "subject": subject}
+    carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)
 
 
 def read_numbers(path: str) -> list[str]:

@@ -6,11 +6,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.delivery.circuit_breaker import open_partners
+from notifications.models import Mail
+from orders.four_eyes import rows_alone
+from orders.local_time import midnight
 from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
-from orders.models import Dispatch
-from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, resend
+from orders.models import Dispatch, OrderEvent
+from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 from orders.steps import Channel, Partner
 
 WORDS = {
@@ -25,6 +28,22 @@ WORDS = {
 }
 CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only read
 WAIT_AT_MOST = 120.0
+
+
+def check_alone(selection: Selection, *, by: str, force: bool) -> None:
+    """Raises CommandError where a second person must confirm so many orders a day (FOUR_EYES, bulk:N).
+
+    One order that is named alone is nobody else's matter, as on its page.
+    """
+    most = rows_alone()
+    if most is None or len(selection.numbers) == 1:
+        return
+    today = OrderEvent.objects.filter(actor=by, kind="resend", order__isnull=False)
+    today = today.filter(at__gte=midnight(timezone.localdate()))
+    judged = judge_selection(selection, force=force, open_partners=open_partners())
+    orders = {row.order for row in judged if row.sends}
+    if today.count() + len(orders) > most:
+        raise CommandError(f"more than {most} orders a day need a second person (FOUR_EYES): take the list's page")
 
 
 class Command(BaseCommand):
@@ -45,6 +64,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, order, dry_run, force, wait, by, reason, **options):
         selection = self.selection(order, options)
+        if not dry_run:
+            check_alone(selection, by=actor(by), force=force)
         how = {"by": actor(by), "reason": reason, "now": timezone.now(), "force": force, "dry_run": dry_run}
         with Progress(self.stderr, "orders") as bar:
             judged = resend(selection, **how, open_partners=open_partners(), on_progress=bar.reach).judgements
@@ -79,7 +100,7 @@ class Command(BaseCommand):
 
     def wait(self, sent: list[Judgement]) -> int:
         """Watches the orders' failing steps until they settle, prints the result and returns how many failed."""
-        end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent}
+        end, numbers = time.monotonic() + WAIT_AT_MOST, {row.order for row in sent if row.order != "-"}
         results = self.results(numbers)
         with Progress(self.stderr, "orders settled", len(results)) as bar:
             while (waiting := sum(word == "waiting" for word in results.values())) and time.monotonic() < end:
@@ -95,7 +116,8 @@ class Command(BaseCommand):
         found = {}
         for number in numbers:
             rows = Dispatch.objects.current().filter(order__number=number).exclude(state="waiting")
-            states = set(rows.values_list("state", flat=True))
+            mails = Mail.objects.filter(order__number=number, dispatch=None).exclude(cause="")  # but for copies
+            states = {*rows.values_list("state", flat=True), *mails.values_list("state", flat=True)}
             busy = states & {"due", "sending", "retrying"}
             found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"
         return found

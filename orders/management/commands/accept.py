@@ -6,6 +6,7 @@ from orders.services.reconciliation.accept import accept
 
 class Command(OrderCommand):
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
+    act = "accept"
     service = staticmethod(accept)
     OPTIONS = ("incident",)
 

@@ -6,5 +6,6 @@ from orders.services.compensation.by_staff import compensate
 
 class Command(OrderCommand):
     help = "Deletes an activation's billing records at the big-data side and restores its trial's."
+    act = "compensate"
     service = staticmethod(compensate)
     done = "compensation begun"

@@ -5,14 +5,18 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 
 from orders.errors import OrderError
+from orders.four_eyes import EXPORT, is_asked
 from orders.lists.registration import exported_lists
 from orders.management.arguments import actor, add_by
+from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.management.progress import Progress
-from orders.office.exports.run import export_to
+from orders.office.exports.run import ask_export, export_to
+from orders.order_page.carrying_out import account_named
 
 
 @contextlib.contextmanager
@@ -26,7 +30,11 @@ def ending_cleanly() -> Iterator[None]:
 
 
 class Command(BaseCommand):
-    """Exports rows of all attributions. The export is stored like one from a page, with the actor `command:NAME`."""
+    """Exports rows of all attributions. The export is stored like one from a page, with the actor `command:NAME`.
+
+    Where a second person must agree to people's data, it asks as the account of `--by` and exits with 3: a worker
+    writes the file after that, as far as the account sees the rows, and the account fetches it from the export's page.
+    """
 
     help = "Writes a staff list as its page shows it under a filter, to an xlsx or csv file."
 
@@ -37,18 +45,23 @@ class Command(BaseCommand):
             "--query", default="", help="the list's filter as in its address, such as state=held&attribution=BJ"
         )
         parser.add_argument("--personal", action="store_true", help="with people's names, phones and mails unmasked")
-        parser.add_argument("--reason", default="command line", help="why; kept with the export")
+        parser.add_argument("--reason", help="why; kept with the export")
+        add_emergency(parser)
         add_by(parser)
 
-    def handle(self, *args, out, query, personal, reason, by, **options):
+    def handle(self, *args, out, query, personal, reason, by, emergency=False, **options):
+        second = personal and is_asked(EXPORT)
+        if second and not (reason or "").strip():
+            raise CommandError("--personal needs a --reason where FOUR_EYES has export_personal")
+        about = {"list_name": options["list"], "query": query, "reason": "command line" if reason is None else reason}
         try:
+            if second and not emergency:
+                self.ask(out, by=by, about=about)
             with ending_cleanly(), Progress(self.stderr, "rows") as bar:
                 row = export_to(
                     out,
-                    list_name=options["list"],
-                    query=query,
+                    **about,
                     personal=personal,
-                    reason=reason,
                     by=actor(by),
                     on_progress=bar.reach,
                 )
@@ -58,3 +71,9 @@ class Command(BaseCommand):
             raise CommandError(f"{out} can't be written: {error.strerror or error}") from error
         rows = "1 row" if row.written == 1 else f"{row.written} rows"
         self.stdout.write(f"{out}: {rows}, {'personal data unmasked' if personal else 'personal data masked'}")
+
+    def ask(self, out: Path, *, by: str | None, about: dict) -> NoReturn:
+        row = ask_export(out, **about, account=account_named(by), via=here())
+        if row is not None:
+            say_asked(self, about["list_name"], row)
+        sys.exit(ASKED)

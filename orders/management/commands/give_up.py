@@ -7,6 +7,7 @@ from orders.services.giving_up import give_up
 
 class Command(OrderCommand):
     help = "Gives up a billing step that failed for good, or each one that something waits for; says what will follow."
+    act = "give_up"
     service = staticmethod(give_up)
     foresee = staticmethod(dry_run.give_up)
     OPTIONS = ("step",)

@@ -6,5 +6,6 @@ from orders.services.holds import proceed
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held because its trial is withdrawn or ended."
+    act = "proceed"
     service = staticmethod(proceed)
     done = "let go on"

@@ -4,14 +4,20 @@ import json
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.utils.translation import override
 
 from approvals.models import ApprovalRecord
+from notifications.masks import mask_text
 from orders.incident_causes import cause_of
+from orders.lists.overtime_marks import limit_words, overtime_words
 from orders.management.bilingual import both, in_language, padded, with_code, word
 from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.people import name_of
 from orders.queries.blockers import waits_for
 from orders.queries.doubts import open_differences
-from orders.queries.order_status import order_status
+from orders.queries.mail_reasons import EVENTS, Reasons, reasons_of, upcoming_mails
+from orders.queries.order_status import order_status, owner_of
+from orders.queries.overtime import mark_overtime
 from orders.queries.shapes import shape_of
 from orders.queries.times import placed, times_of
 from orders.services.breakers import partners_down
@@ -20,6 +26,7 @@ from orders.steps import PARTNERS
 MAX_RECORDS = 20
 MAX_CANDIDATES = 10
 MAX_DOMAINS = 10
+MAX_MAILS = 10
 BAR = 24  # characters of the longest bar of --times
 
 
@@ -68,6 +75,7 @@ class Command(BaseCommand):
             *(self.step(row, waiver_line(facts)) for row in facts["steps"]),
             *self.records(facts["billing"]),
         ]
+        lines += self.mails(order)
         for row in facts["approvals"]:
             result = word(ApprovalRecord.Result(row["result"]))
             lines.append(f"  approval {row['time']} {row['node']} {result} {row['operator']}")
@@ -89,17 +97,29 @@ class Command(BaseCommand):
         ]
 
     def why(self, order: Order, facts: dict) -> list[str]:
-        lines = []
+        owner = owner_of(order)
+        lines = [f"  owner {name_of(owner)}, {owner}"] if owner else []
         if order.trial:
             lines.append(f"  trial {order.trial.number}  {word(Order.State(order.trial.state))}")
         if order.held_because:
             lines.append(f"  held because {word(Order.Held(order.held_because))}")
+        lines += self.late(order)
         for row in facts["incidents"]:
             lines += self.incident(row)
         lines += self.differences(order)
         lines += [f"  waits for {name}" for name in waits_for(order)]
         waiting = {PARTNERS[row["channel"]] for row in facts["steps"] if row["status"] in {"due", "retrying"}}
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
+
+    def late(self, order: Order) -> list[str]:
+        """By how much working time it has passed the limit of its state."""
+        mark_overtime([order], now=timezone.now())
+        if order.overtime is None:
+            return []
+        with override("zh-hans"):
+            chinese = overtime_words(order.overtime)
+        with override("en"):
+            return [f"  late {chinese} {overtime_words(order.overtime)} (limit: {limit_words(order.overtime.limit)})"]
 
     def differences(self, order: Order) -> list[str]:
         rows = list(open_differences(order.differences).select_related("fix").order_by("found_at", "pk"))
@@ -130,6 +150,16 @@ class Command(BaseCommand):
         column = padded(f"{in_language('zh-hans', state.label)} {state.value}", 18)
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
+    def mails(self, order: Order) -> list[str]:
+        """To whom its mails went and why, then to whom those still to come would go now."""
+        with override("zh-hans"):
+            written = order.mails.exclude(body="").select_related("dispatch").order_by("-pk")
+            rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
+            rows += [(one.kind, "would go to", one.reasons) for one in upcoming_mails(order)]
+            return [
+                f"  mail    {with_code(EVENTS.get(kind, kind), kind)} {way} {_whom(told)}" for kind, way, told in rows
+            ]
+
     def records(self, rows: list[dict]) -> list[str]:
         lines = [
             f"  record  {row['infoType']} {row['domain']:40} {word(BillingRecord.State(row['state']))}"
@@ -145,6 +175,13 @@ def bar(begins: float, length: float) -> str:
     width = max(round(length * BAR), 1)
     left = min(round(begins * BAR), BAR - width)
     return ("." * left + "#" * width).ljust(BAR, ".")
+
+
+def _whom(reasons: Reasons) -> str:
+    """The recipients, masked, each with why, and the rule that chose them."""
+    people = [f"{mask_text(one.address)}{f' ({one.why})' if one.why else ''}" for one in reasons.people]
+    rule = f"; {reasons.rule}" if reasons.rule else ""
+    return f"{', '.join(people) or 'nobody'}{', switched off' if reasons.off else ''}{rule}"
 
 
 def _sides(row: Difference) -> str:

@@ -10,6 +10,7 @@ from orders.incident_causes import cause_of
 from orders.management.arguments import day
 from orders.management.bilingual import in_language, with_code
 from orders.models import Difference, Dispatch, Order
+from orders.people import name_of, names_read_once
 from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.queries.stuck import BEHIND, DIFFERENCE, HELD, STATE, UNBILLED, Reason, StuckOrder, stuck
 
@@ -32,8 +33,9 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([as_json(row) for row in rows], ensure_ascii=False, indent=2))
         else:
-            for row in rows:
-                self.stdout.write(line(row))
+            with names_read_once():
+                for row in rows:
+                    self.stdout.write(line(row))
             for row in pauses_in_force(now=timezone.now()):
                 self.stdout.write(f"{say_paused(row.pause)}: {steps(row.waiting)}, nobody is stuck for that")
             self.stdout.write("1 order needs somebody" if len(rows) == 1 else f"{len(rows)} orders need somebody")
@@ -43,7 +45,8 @@ class Command(BaseCommand):
 
 def line(row: StuckOrder) -> str:
     state = with_code(Order.State(row.state).label, row.state) if row.state in Order.State else row.state
-    return "  ".join(filter(None, [iso_time(row), row.number, state, why(row), row.customer]))
+    owner = f"owner {name_of(row.owner)}" if row.owner else ""
+    return "  ".join(filter(None, [iso_time(row), row.number, state, why(row), row.customer, owner]))
 
 
 def as_json(row: StuckOrder) -> dict:

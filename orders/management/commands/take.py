@@ -6,6 +6,7 @@ from orders.services.reconciliation.take import take
 
 class Command(OrderCommand):
     help = "After acted_before or a difference: asks the big-data side again and takes its books as ours."
+    act = "take"
     service = staticmethod(take)
     OPTIONS = ("step",)
     done = "the big-data side's books taken as ours"

@@ -6,5 +6,6 @@ from orders.services.files import waive_files
 
 class Command(OrderCommand):
     help = "Lets an order go on that is held for its info-security files."
+    act = "waive"
     service = staticmethod(waive_files)
     done = "finding waived"

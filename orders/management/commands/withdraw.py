@@ -7,6 +7,7 @@ from orders.services.withdrawal import withdraw_by_staff
 
 class Command(OrderCommand):
     help = "Withdraws an order as BBOSS would; says what will follow."
+    act = "withdraw"
     service = staticmethod(withdraw_by_staff)
     foresee = staticmethod(dry_run.withdraw)
     OPTIONS = ("how",)

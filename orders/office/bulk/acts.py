@@ -1,56 +1,38 @@
-"""Actions on many rows at once: one class for each, with its form, its preview and its service."""
+"""Actions on many rows at once: one class for each, with its form, its preview and its service. Handing over has a file
+of its own."""
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterable
 
 from django import forms
-from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core.validators import MinValueValidator
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.office.bulk.models import BulkRun
+from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
+from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
-from orders.order_page.decisions.base import LONGEST_REASON
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
-from orders.people import actor_kept
 from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
-from orders.services.incident_desk import acknowledge_incident
 from orders.services.order_writes import lock_order
 from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
+from orders.services.ownership import set_owner
 from orders.steps import Partner, channels_of
 
 FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones
-
-
-class ReasonForm(forms.Form):
-    """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
-
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-    )
-    draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
-
-    def details(self) -> dict[str, str]:
-        return {name: value for name, value in self.cleaned_data.items() if name not in ReasonForm.base_fields}
 
 
 class NoteForm(ReasonForm):
@@ -86,70 +68,6 @@ class StepsForm(forms.Form):
         validators=[MinValueValidator(FIRST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What would happen to a row. Rows are counted by `kind`; `words` is about this one. `acts`: something would."""
-
-    row: Model
-    kind: str | Promise
-    words: str | Promise
-    acts: bool = True
-
-
-class BulkAct:
-    """An action on many rows of a list.
-
-    `chooser` is a form that selects among the rows. Its values are in the URL and are stored in the run's details.
-    """
-
-    key: ClassVar[str]
-    model: ClassVar[type[Model]]
-    permission: ClassVar[str]
-    form: ClassVar[type[ReasonForm]] = ReasonForm
-    chooser: ClassVar[type[forms.Form] | None] = None
-    large: ClassVar[tuple[str, ...]] = ("content",)  # columns that neither preview nor action reads
-
-    @property
-    def label(self) -> str | Promise:
-        return BulkRun.Act(self.key).label
-
-    @property
-    def model_admin(self) -> admin.ModelAdmin:
-        return admin.site.get_model_admin(self.model)
-
-    def may_see(self, user) -> bool:
-        return user.has_perm(f"orders.view_{self.model._meta.model_name}")
-
-    def is_allowed(self, user) -> bool:
-        return self.may_see(user) and user.has_perm(self.permission)
-
-    def rows_for(self, user) -> QuerySet:
-        request = HttpRequest()
-        request.user = user
-        return self.model_admin.get_queryset(request).defer(*self.large)
-
-    def narrow(self, rows: QuerySet, asked: dict) -> QuerySet:
-        return rows
-
-    def judge(self, ids: Sequence[int], asked: dict) -> list[Judged]:
-        found = self.model._base_manager.defer(*self.large).in_bulk(ids)
-        return [self.judge_one(found[pk]) for pk in ids if pk in found]
-
-    def judge_one(self, row: Any) -> Judged:
-        raise NotImplementedError
-
-    def name_of(self, row: Any) -> str:
-        return row.number
-
-    def carry_out(self, row: Any, run: BulkRun, *, owner: int) -> None:
-        """Calls the service for one row, in a transaction. Raises OrderError."""
-        raise NotImplementedError
-
-    def say_why(self, why: dict) -> str:
-        """Why a row was not carried out, in the reader's language; empty if it was."""
-        return say_why(why) if "code" in why else ""
 
 
 class Resend(BulkAct):
@@ -193,7 +111,7 @@ class Resend(BulkAct):
         judged = resend_order(
             row.number,
             _steps_meant((row.number,), asked),
-            by=_maker(run),
+            by=maker_of(run),
             reason=run.reason,
             now=timezone.now(),
             open_partners=partners_down(),
@@ -205,10 +123,6 @@ class Resend(BulkAct):
         if "judged" not in why:
             return super().say_why(why)
         return " ".join(say_judgement(Judgement("", step, verdict)) for step, verdict in why["judged"])
-
-
-def _maker(run: BulkRun) -> str:
-    return actor_kept(run.by, run.maker_id)
 
 
 def _steps_meant(numbers: tuple[str, ...], asked: dict) -> Selection:
@@ -236,7 +150,7 @@ class Attribute(BulkAct):
 
     def carry_out(self, row, run, *, owner):
         choose_attribution(
-            number=row.number, letters=run.details["letters"], reason=run.reason, by=_maker(run), now=timezone.now()
+            number=row.number, letters=run.details["letters"], reason=run.reason, by=maker_of(run), now=timezone.now()
         )
 
 
@@ -247,7 +161,7 @@ class Note(BulkAct):
         return Judged(row, _("get the note, which stays for good"), row.get_state_display())
 
     def carry_out(self, row, run, *, owner):
-        add_note(number=row.number, reason=run.reason, by=_maker(run), now=timezone.now())
+        add_note(number=row.number, reason=run.reason, by=maker_of(run), now=timezone.now(), tell=False)
 
 
 class SeeConflicts(BulkAct):
@@ -272,7 +186,7 @@ class SeeConflicts(BulkAct):
         return row.order_number
 
     def carry_out(self, row, run, *, owner):
-        see_conflict(row, reason=run.reason, by=_maker(run), now=timezone.now())
+        see_conflict(row, reason=run.reason, by=maker_of(run), now=timezone.now())
 
 
 class TakeIncidents(BulkAct):
@@ -290,10 +204,12 @@ class TakeIncidents(BulkAct):
         return title_of(row.code, row.words)
 
     def carry_out(self, row, run, *, owner):
-        acknowledge_incident(incident_id=row.pk, by=_maker(run), now=timezone.now(), note=run.reason, owner_id=owner)
+        to, by, now = get_user_model().objects.get(pk=owner), maker_of(run), timezone.now()
+        set_owner(kind="incident", pk=row.pk, to=to, by=by, now=now, reason=run.reason)
 
 
-ACTS: dict[str, BulkAct] = {act.key: act for act in (Resend(), Attribute(), Note(), SeeConflicts(), TakeIncidents())}
+ALL = (Resend(), Attribute(), Note(), SeeConflicts(), TakeIncidents(), *HAND_OVER)
+ACTS: dict[str, BulkAct] = {act.key: act for act in ALL}
 """By key, as in `BulkRun.act` and in URLs."""
 
 

@@ -16,24 +16,26 @@ from django.views.decorators.http import require_POST
 
 from orders.error_messages import say_why
 from orders.errors import OrderError
+from orders.four_eyes import BULK
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
-from orders.lists.chips import StateChip, chip
+from orders.lists.chips import StateChip, chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, address_of_list, register_list
+from orders.lists.registration import Role, Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
 from orders.lists.times import ago_field
-from orders.models import Province
+from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
 from orders.office.bulk.selection import AGAIN, is_id
-from orders.office.bulk.service import go_on, stop_run
+from orders.office.bulk.service import go_on, is_asked_for, may_go_on, stop_run
 from orders.office.jobs import is_made_by
 from orders.people import rows_of, staff_actor
+from orders.queries.page_marks import MovesBy
 
 State, ItemState = BulkRun.State, BulkItem.State
 STOP = "orders.stop_bulkrun"
@@ -71,6 +73,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
     list_display_links = ["what"]
     list_filter = ["act", "state", FailedFilter, day_filter("created_at", _("begun at"), parameter="at")]
     right_to_all = "orders.view_bulkrun"
+    moves_by = MovesBy(["done", "failed", "total"], under_way=BUSY)
     change_form_template = "bulk/run.html"
     fields = ["what", "filter_link", "detail_words", "why", "who", "created_at", "finished_at"]
 
@@ -98,7 +101,8 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
                 "worked_off": obj.done + obj.failed,
                 "left": obj.total - obj.done - obj.failed,
                 "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
-                "resumable": may and obj.state == State.STOPPED and obj.items_kept and obj.total > 0,
+                "resumable": may and may_go_on(obj),
+                "asked": _ask_of(obj) if is_asked_for(obj) else None,
                 "error": say_why(obj.error) if "code" in obj.error else "",
                 "refused": refused_rows(obj, request.user),
                 "resent": resent,
@@ -132,16 +136,8 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
     @admin.display(description=_("details"))
     def detail_words(self, obj):
-        chooser = ACTS[obj.act].chooser
-        fields = chooser.base_fields if chooser else {}
-        words = [
-            f"{field.label} {mask_text_or_json(_chosen(field, obj.details[name]))}"
-            for name, field in fields.items()
-            if name in obj.details
-        ]
-        if letters := obj.details.get("letters"):
-            words.append(str(Province.objects.filter(pk=letters).first() or letters))
-        return " · ".join(words) or "-"
+        words = ACTS[obj.act].details_of(obj)
+        return " · ".join(f"{title} {mask_text_or_json(value)}" for title, value in words) or "-"
 
     # --- beginning, stopping, going on
 
@@ -177,8 +173,14 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         return redirect("admin:orders_bulkrun_change", pk)
 
 
-def _chosen(field, value: str) -> str:
-    return str(dict(getattr(field, "choices", ())).get(value, value))
+@undoubted_chip.register
+def run_chip(row: BulkRun) -> str:
+    """One that waits for a second person has not begun."""
+    return chip(AskedAct.State.OPEN) if is_asked_for(row) else chip(State(row.state))
+
+
+def _ask_of(run: BulkRun) -> AskedAct | None:
+    return AskedAct.objects.filter(act=BULK, target=run.pk, state=AskedAct.State.OPEN).first()
 
 
 def said(run: BulkRun) -> str:
@@ -215,7 +217,8 @@ class RunFilter(SimpleListFilter):
 
 @register_list(
     BulkItem,
-    menu=(Section.TRACE, 70),
+    menu=(Section.ENGINE, 150),
+    needed_by={Role.ENGINEER},
     empty=_("Nothing has been done to many rows at once yet."),
     name="bulk",
     tones={"grey": [ItemState.WAITING], "red": [ItemState.FAILED], "green": [ItemState.DONE]},

@@ -25,6 +25,9 @@ class BulkRun(Job):
         NOTE = "note", _("Write a note")
         CONFLICTS = "conflicts", _("Conflicts seen to")
         INCIDENTS = "incidents", _("Take incidents up")
+        OWN_ORDERS = "own_orders", _("Hand over")
+        OWN_INCIDENTS = "own_incidents", _("Hand over")
+        OWN_DIFFERENCES = "own_differences", _("Hand over")
 
     class State(models.TextChoices):
         DRAFT = "collecting", _("Draft")  # the value that 1.3.0 has, whose processes still run during an upgrade

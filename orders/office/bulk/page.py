@@ -7,15 +7,19 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
+from notifications.mail_texts import LANGUAGE
 from orders.errors import OrderError
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
-from orders.office.bulk.acts import ACTS, BulkAct, ReasonForm, address_of, count_kinds
+from orders.office.bulk.acts import ACTS, address_of, count_kinds
+from orders.office.bulk.asked import foresee_run
+from orders.office.bulk.base import BulkAct, ReasonForm
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
 from orders.office.bulk.selection import DRAFT, JUDGED, Selected, is_id
-from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft
+from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
 from orders.people import staff_actor
 
@@ -130,6 +134,11 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
     """Confirms the draft, and carries out a short run. A second click gives the run of the first. Raises OrderError."""
     asked = {name: str(value) for name, value in (selected.asked or {}).items() if value}
     given = form.cleaned_data
+
+    def told() -> list[str]:
+        with override(LANGUAGE):
+            return foresee_run(BulkRun.objects.get(pk=given[DRAFT]))
+
     run = confirm_draft(
         pk=given[DRAFT],
         by=staff_actor(request.user),
@@ -137,7 +146,12 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
         details={**asked, **form.details()},
         reason=given["reason"],
         now=timezone.now(),
+        right=act.permission,
+        told=told,
     )
+    if is_asked_for(run):
+        messages.success(request, _("Nothing was done yet: a second person has to confirm it."))
+        return run
     if run.total <= MAX_ROWS_AT_ONCE:
         run_part(run.pk, now=timezone.now(), seconds=AT_ONCE_SECONDS, at_once=True)
         run.refresh_from_db()

@@ -54,6 +54,8 @@ def run_part(
         carry_out(run, do, seconds=seconds, stop=stop)
     _queue_next(at_once)
     run.refresh_from_db()
+    if run.state == BulkRun.State.DONE and maker is not None:
+        act.ended(run)
     return f"bulk run {pk}: {run.done} done, {run.failed} not done of {run.total}"
 
 

@@ -12,15 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError, OrderError
+from orders.four_eyes import BULK, rows_alone
+from orders.local_time import midnight
+from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
+from orders.services.asked_acts import ask
 from orders.services.desk_incidents import check_free_space
 from orders.services.order_writes import add_event, noted_in_events
 
@@ -38,6 +42,9 @@ RETRY_DELAYS = (0.1, 0.5)  # seconds
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
+ASKED, NOT_CONFIRMED = {"code": "bulk_asked"}, {"code": "bulk_not_confirmed"}
+"""The errors of a run that stands still until a second person confirms it, and of one that nobody confirmed. 1.7, which
+knows no more states, shows it as stopped."""
 INSERT = {
     "postgresql": "INSERT INTO orders_bulkitem (run_id, target, state, why)"
     " SELECT %s, one, 'waiting', '{}' FROM unnest(%s::bigint[]) AS one",
@@ -118,8 +125,21 @@ def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
             cursor.execute(INSERT[connection.vendor], [row.pk, given])
 
 
-def confirm_draft(*, pk: int, by: str, act: str, details: dict, reason: str, now: datetime.datetime) -> BulkRun:
+def confirm_draft(
+    *,
+    pk: int,
+    by: str,
+    act: str,
+    details: dict,
+    reason: str,
+    now: datetime.datetime,
+    right: str = "",
+    told: Callable[[], list[str]] = list,
+) -> BulkRun:
     """Starts a draft. The caller must have shown its maker a preview and checked permissions.
+
+    Where FOUR_EYES wants it for so many rows, a second person is asked instead, and the run stands still until then.
+    `right`: the permission that the act takes; `told`: gives what was foreseen.
 
     Confirming twice returns the same run. Raises NotAllowedError if the draft is gone or its rows are not all stored,
     the person has three unfinished runs, the disk is nearly full, or the database is restored.
@@ -135,13 +155,59 @@ def confirm_draft(*, pk: int, by: str, act: str, details: dict, reason: str, now
     asked = {"details": details, "reason": reason.strip()}
     with transaction.atomic():
         drafts = _drafts(maker, by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT)
-        if drafts.filter(upto=None).update(state=State.WAITING, created_at=now, worked_at=now, **asked):
+        alone = _may_act_alone(drafts.filter(upto=None).first(), maker, now)
+        begun = {"state": State.WAITING} if alone else {"state": State.STOPPED, "error": ASKED, "finished_at": now}
+        if drafts.filter(upto=None).update(created_at=now, worked_at=now, **begun, **asked):
             row = BulkRun.objects.get(pk=pk)
+            if not alone:
+                about = {"act": BULK, "right": right, "order": None, "decision": act, "target": pk, "told": told()}
+                ask(**about, by=by, reason=row.reason, now=now)
+                return row
             add_event(None, "bulk_begun", by=by, now=now, run=pk, act=act, total=row.total, reason=row.reason)
             return row
     if row := confirmed.first():
         return row
     raise NotAllowedError("bulk_draft_not_noted" if drafts.exists() else "bulk_draft_gone")
+
+
+def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
+    """Whether the person's rows of the day, with these and without those that somebody confirmed, need nobody else."""
+    most = rows_alone()
+    if most is None or draft is None or maker_id is None:
+        return True
+    today = BulkRun.objects.filter(maker_id=maker_id, created_at__gte=midnight(timezone.localdate(now)))
+    confirmed = AskedAct.objects.filter(act=BULK, asker_id=maker_id).values("target")
+    begun = today.exclude(state=State.DRAFT).exclude(pk__in=confirmed).aggregate(Sum("total"))["total__sum"] or 0
+    return begun + draft.total <= most
+
+
+def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
+    """Starts a run that a second person has confirmed, in the confirmation's transaction. Raises NotAllowedError."""
+    if is_restored():
+        raise NotAllowedError("bulk_restored")
+    asked = BulkRun.objects.filter(pk=pk, state=State.STOPPED, error__code=ASKED["code"])
+    if not asked.update(state=State.WAITING, error={}, finished_at=None, worked_at=now):
+        raise NotAllowedError("bulk_over")
+    row = BulkRun.objects.get(pk=pk)
+    add_event(None, "bulk_begun", by=by, now=now, run=pk, act=row.act, total=row.total, reason=row.reason)
+    return row
+
+
+def end_asked(row: AskedAct, now: datetime.datetime) -> None:
+    """Nobody confirmed the run: it never begins."""
+    asked = BulkRun.objects.filter(pk=row.target, state=State.STOPPED, error__code=ASKED["code"])
+    asked.update(error=NOT_CONFIRMED, finished_at=now)
+
+
+def is_asked_for(row: BulkRun) -> bool:
+    """Whether the run waits for a second person."""
+    return row.state == State.STOPPED and row.error.get("code") == ASKED["code"]
+
+
+def may_go_on(row: BulkRun) -> bool:
+    """Whether a run that stands still can be continued: not one that nobody has confirmed."""
+    begun = row.error.get("code") not in {ASKED["code"], NOT_CONFIRMED["code"]}
+    return row.state == State.STOPPED and row.items_kept and row.total > 0 and begun
 
 
 def _made_by(maker_id: int | None, by: str) -> Q:
@@ -272,8 +338,8 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
         raise NotAllowedError("bulk_restored")
     again = {"state": State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
     with transaction.atomic():
-        noted = BulkRun.objects.filter(pk=pk, state=State.STOPPED, items_kept=True, total__gt=0)
-        if not noted.update(**again):
+        noted = BulkRun.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        if noted is None or not may_go_on(noted) or not own(noted).update(**again):
             raise NotAllowedError("bulk_not_stopped")
         add_event(None, "bulk_went_on", by=by, now=now, run=pk)
         queue(BulkRun.objects.get(pk=pk))

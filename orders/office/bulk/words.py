@@ -20,6 +20,8 @@ MESSAGES = in_words(
         ),
         "bulk_over": _("Nothing was done: the run is over or stopped already."),
         "bulk_not_stopped": _("Nothing was done: the run does not stand still, or its rows are not kept any more."),
+        "bulk_asked": _("Nothing was done yet: a second person has to confirm it."),
+        "bulk_not_confirmed": _("Nothing was done: no second person confirmed it."),
         "bulk_not_there": _("It is not there any more, or not among your attributions."),
         "bulk_not_sent": _("It can't be sent now."),
         "bulk_broken": _("A fault of ours; the technicians find it in the worker's log."),

@@ -40,15 +40,20 @@ PEOPLE_KEYS = {"oper_user": "operUser", "oper_tel": "operTel", "oper_mail": "ope
 LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "message"}
 
 
-def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> Table:
-    """The archive's files, which are read while they are written, as far as the user may see them. That it was taken is
-    noted in the order's history first. Raises ExportError."""
+def order_for(number: str, user, *, personal: bool) -> Order:
+    """The order, if the user may take its evidence. Raises ExportError."""
     seen = seen_orders(user)
     orders = (Order.objects.all() if seen is None else seen).select_related("attribution", "trial", "service_type")
     order = orders.filter(number=number).first()
-    if order is None or not user.has_perm(EXPORT) or (personal and not may_open(user)):
+    if order is None or not user.has_perms([EXPORT, "orders.view_order"]) or (personal and not may_open(user)):
         raise ExportError("export_not_allowed")
-    now = timezone.now()
+    return order
+
+
+def evidence_of(number: str, user, *, personal: bool, by: str, reason: str) -> Table:
+    """The archive's files, which are read while they are written, as far as the user may see them. That it was taken is
+    noted in the order's history first. Raises ExportError."""
+    order, now = order_for(number, user, personal=personal), timezone.now()
     note_evidence(order, personal=personal, reason=reason, by=by, now=now)
     about = {"order": order.number, "made_at": _moment(now), "made_by": by, "personal_data": personal, "reason": reason}
     parts = [part for part in PARTS if user.has_perms(part[1])]

@@ -39,6 +39,7 @@ from orders.office.exports.service import judge_export, stop_export, waiting_bef
 from orders.office.jobs import is_made_by
 from orders.office.schedules.results import advice
 from orders.people import COMMAND, STAFF, name_of, staff_actor
+from orders.queries.page_marks import MovesBy
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
@@ -64,6 +65,7 @@ BegunFilter = word_filter(
 @register_list(
     Export,
     menu=(Section.TRACE, 40),
+    needed_by=AUDITORS | {Role.APPROVER},
     empty=_("No list has been exported yet. Each export leaves a row here."),
     readers=AUDITORS | {Role.APPROVER},
     same_for_all=True,
@@ -92,6 +94,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     search_help_text = _("the whole user name of who exported")
     linked_by = ["schedule"]
     right_to_all = SEE_EXPORTS
+    moves_by = MovesBy(["written", "total", "file"], under_way=BUSY)
     change_form_template = "exports/export.html"
     fields = [
         "what", "state_chip", "rows", "personal_data", "why", "filter_link", "column_words", "who", "created_at",

@@ -20,6 +20,7 @@ EVERYWHERE = {
     "order_link": gettext_lazy("number of the order"),
     "customer": gettext_lazy("name of the customer"),
     "enterprise_id": gettext_lazy("number of the customer at BBOSS"),
+    "owner_name": gettext_lazy("who sees to it"),
     "product_id": gettext_lazy("ProductID of the subscription; of a trial's record the service type"),
     "received": gettext_lazy("when BBOSS's message arrived, or staff entered the order"),
 }
@@ -30,6 +31,7 @@ OF_LIST = {
         "attribution_name": gettext_lazy("province, group or international, to which the order belongs"),
         "service_name": gettext_lazy("service type"),
         "state_chip": gettext_lazy("where the order stands, and what is wrong with it"),
+        "overtime": gettext_lazy("by how much working time it has passed the limit of its state"),
         "stuck_at": gettext_lazy("why it is held, or the step that failed or is tried again"),
         "start_day": gettext_lazy("the day on which the business starts"),
         "late": gettext_lazy("whole days since the business should have started"),
@@ -72,8 +74,8 @@ OF_LIST = {
         "orders_stopped": gettext_lazy("how many orders it still stops"),
         "partner_name": gettext_lazy("whom it is about"),
         "step_name": gettext_lazy("which step failed"),
-        "owner_name": gettext_lazy("who sees to it"),
         "first": gettext_lazy("when it happened first"),
+        "asleep": gettext_lazy("until when nobody is mailed about it"),
         "last": gettext_lazy("when it happened last"),
     },
     "differences": {
@@ -118,14 +120,6 @@ OF_LIST = {
         "what": gettext_lazy("what happened"),
         "who": gettext_lazy("who did it: a person, a partner, or the desk by itself"),
         "more": gettext_lazy("the reason that was given, or a detail"),
-        "moment": gettext_lazy("when it happened"),
-    },
-    "trail": {
-        "what": gettext_lazy("what happened"),
-        "about_words": gettext_lazy("the account, the command, or the machine that started"),
-        "who": gettext_lazy("who did it; empty: nobody had logged in"),
-        "address": gettext_lazy("the address of the caller; of a command the machine and its account"),
-        "more": gettext_lazy("the way of a log-in, a command's words, or settings from what to what"),
         "moment": gettext_lazy("when it happened"),
     },
     "bulk": {

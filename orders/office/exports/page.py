@@ -47,7 +47,7 @@ class PersonalDataForm(forms.Form):
         label=gettext_lazy("Reason"),
         required=False,
         max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}),
+        widget=forms.Textarea(attrs={"rows": 2, "data-draft": ""}),
         help_text=gettext_lazy("Needed for personal data."),
     )
     personal_help: str | Promise = ""

@@ -10,26 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import Error
 from django.utils import timezone
 
 from orders.errors import ExportError, OrderError
+from orders.four_eyes import EXPORT, is_asked
 from orders.lists.filters import days_as_of
 from orders.lists.list_query import columns_in
 from orders.lists.plain_cells import Cell
 from orders.lists.scope import attributions_of
+from orders.models import AskedAct
 from orders.office.evidence.archive import EVIDENCE, number_in
 from orders.office.evidence.contents import evidence_of
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.service import (
     PART,
-    begin_export,
+    ask_for_account,
     claim_export,
     fail_export,
     note_reading,
+    note_written,
     write_export,
     write_file,
 )
@@ -51,7 +53,7 @@ def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> 
         return f"export {pk}: nothing to do"
     try:
         with names_read_once(), days_as_of(_asked_at(row)):
-            if row.personal and settings.EXPORT_SECOND_PERSON and not row.judged_by:
+            if row.personal and is_asked(EXPORT) and not row.judged_by:
                 raise ExportError("schedule_not_personal" if row.schedule_id else "export_not_judged")
             maker = maker_of(row)
             if row.list_name == EVIDENCE:
@@ -106,16 +108,12 @@ def export_to(
 ) -> Export:
     """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
 
-    The suffix of `path` says the format. The file gets its name when it is whole. Raises ExportError, NotAllowedError
-    (no reason) and OSError (the file can't be written).
+    The suffix of `path` says the format. The file gets its name when it is whole. Where a second person must agree to
+    people's data, none was asked: an emergency, which is told. Raises ExportError, NotAllowedError (no reason) and
+    OSError (the file can't be written).
     """
-    format = path.suffix.lower().removeprefix(".")
-    if format not in WRITERS:
-        raise ExportError("export_format", name=path.name, names=", ".join(WRITERS))
-    account = get_user_model()(username=by[:150], is_superuser=True)
-    found = ExportedList(list_name, query, account)
-    columns = found.usual_columns(personal=personal)
-    found.check(columns_in(query) or columns, personal=personal)  # nobody sees from a file that a column was misspelt
+    format, account = _format_of(path), get_user_model()(username=by[:150], is_superuser=True)
+    found, columns = _list_for(account, list_name, query, personal=personal)
     table = found.table(columns, personal=personal, by=by)
     part = path.with_name(f".{path.name}{PART}")
     written = 0
@@ -131,7 +129,7 @@ def export_to(
         for left in path.parent.glob(glob.escape(f".{path.name}") + f".sheet*{PART}"):
             left.unlink(missing_ok=True)  # by a run that was killed
         write_file(part, table, format=format, rows=counted())
-        row = begin_export(
+        row = note_written(
             by=by,
             list_name=list_name,
             query=found.query,
@@ -139,12 +137,39 @@ def export_to(
             format=format,
             personal=personal,
             reason=reason,
-            scope=None,
             now=timezone.now(),
             written=written,
+            subject=list_name,
         )
         part.replace(path)
     return row
+
+
+def ask_export(path: Path, *, list_name: str, query: str, reason: str, account, via: str) -> AskedAct | None:
+    """Asks a second person to agree to an export of people's data, for a command: a worker writes the file after that,
+    with the account's rights and limits, and the account fetches it from the export's page.
+
+    The suffix of `path` says the format. Raises ExportError and NotAllowedError.
+    """
+    format = _format_of(path)
+    found, columns = _list_for(account, list_name, query, personal=True)
+    about = {"list_name": list_name, "query": found.query, "columns": columns, "format": format, "reason": reason}
+    return ask_for_account(account, **about, personal=True, now=timezone.now(), via=via)
+
+
+def _format_of(path: Path) -> str:
+    format = path.suffix.lower().removeprefix(".")
+    if format not in WRITERS:
+        raise ExportError("export_format", name=path.name, names=", ".join(WRITERS))
+    return format
+
+
+def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[ExportedList, list[str]]:
+    """The list and its columns, each of which must be known: nobody sees from a file that one was misspelt."""
+    found = ExportedList(name, query, account)
+    columns = found.usual_columns(personal=personal)
+    found.check(columns_in(query) or columns, personal=personal)
+    return found, columns
 
 
 @contextlib.contextmanager

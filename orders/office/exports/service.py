@@ -19,16 +19,22 @@ from django.db.models import F, Q, Sum
 from django.utils import timezone
 
 from orders.errors import ExportError, NotAllowedError, OrderError, check_reason
+from orders.four_eyes import EXPORT, is_asked
+from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.plain_cells import Cell
-from orders.office.evidence.archive import ZIP, write_zip
+from orders.lists.scope import attributions_of
+from orders.models import AskedAct, Order
+from orders.office.evidence.archive import EVIDENCE, ZIP, write_zip
 from orders.office.exports.models import Export
 from orders.office.exports.table_files import WRITERS, Notes
 from orders.office.jobs import LeftError, check_quota, claim, give_back, is_made_by, own, queue, renew, resume
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
-from orders.people import account_id_of, actor_kept, find_account, staff_actor, why_not_second
+from orders.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
+from orders.services.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
 from orders.services.audit import note_personal_data_seen
 from orders.services.desk_incidents import check_free_space
+from orders.services.trail import Code, note_act
 
 logger = logging.getLogger(__name__)
 State = Export.State
@@ -77,20 +83,22 @@ def begin_export(
     schedule: ScheduledExport | None = None,
     slot: datetime.datetime | None = None,
     missed: int | None = None,
+    via: str = "",
 ) -> Export:
     """Notes that somebody exports a list. The caller has judged whether they may.
 
-    With EXPORT_SECOND_PERSON, personal data from a page wait for `judge_export`.
+    With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`.
     `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
-    is what begins it by itself, for a `slot`. Raises NotAllowedError if personal data are asked for without a reason,
-    and for a person who has as many unfinished exports, or as large files, as one may have.
+    is what begins it by itself, for a `slot`; `via` says where a command asked. Raises NotAllowedError if personal data
+    are asked for without a reason, and for a person who has as many unfinished exports, or as large files, as one may
+    have.
     """
     if personal:
         check_reason(reason, "an export of personal data")
     if written is None and schedule is None:
         _check_quota(account_id_of(by))
     over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
-    if personal and written is None and settings.EXPORT_SECOND_PERSON:
+    if personal and written is None and is_asked(EXPORT):
         over = {"state": State.ASKED}
     with transaction.atomic():
         row = Export.objects.create(
@@ -109,9 +117,38 @@ def begin_export(
             missed=missed,
             **over,
         )
+        if row.state == State.ASKED and isinstance(by, Actor):
+            about = {"act": EXPORT, "right": SEE_PERSONAL_DATA, "order": None, "target": row.pk, "via": via}
+            ask(**about, by=by, reason=row.reason, now=now)
         if row.state != State.ASKED:
             _note_personal_data(row, now)
+        if written is None and list_name != EVIDENCE:  # a command's words are in the trail, and evidence is an event
+            _note(Code.EXPORT, row, by=by, now=now, reason=row.reason)
     return row
+
+
+@transaction.atomic
+def note_written(*, by: str, written: int, order: Order | None = None, subject: str, **about) -> Export:
+    """Notes an export whose file a command has written itself, with all rights; `about` is for `begin_export`.
+
+    Where a second person must agree to people's data, none was asked: an emergency, which is told, about the order or
+    the `subject`. Raises NotAllowedError.
+    """
+    row = begin_export(by=by, scope=None, written=written, **about)
+    if row.personal and is_asked(EXPORT):
+        act = {"act": EXPORT, "right": SEE_PERSONAL_DATA, "order": order, "subject": subject}
+        carried_out_in_emergency(**act, by=by, reason=row.reason, now=row.created_at)
+    return row
+
+
+def ask_for_account(account, **about) -> AskedAct | None:
+    """Begins an export in an account's name, with its limits, for a command; `about` is for `begin_export`. Returns
+    what waits for a second person. Raises NotAllowedError."""
+    return asked_for(begin_export(by=staff_actor(account), scope=attributions_of(account), **about))
+
+
+def _note(code: Code, row: Export, *, by: str, now: datetime.datetime, **more: object) -> None:
+    note_act(code, by=by, now=now, export=row.pk, list=row.list_name, personal=row.personal, **more)
 
 
 def _check_quota(maker_id: int | None) -> None:
@@ -138,8 +175,14 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
         over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
     by = staff_actor(judge)
     with transaction.atomic():
+        asked = asked_for(row)
         if not own(row).update(judged_by=by[:160], judge_id=judge.pk, judged_at=now, **over):
             raise NotAllowedError("export_judged")
+        if asked and agree:
+            confirm(asked, judge=judge, now=now)
+        elif asked:
+            call_off(asked, user=judge, now=now)
+        _note(Code.EXPORT_JUDGED, row, by=by, now=now, agreed=agree, reason=reason.strip())
         if agree:
             _note_personal_data(row, now)
     row.refresh_from_db()
@@ -153,14 +196,30 @@ def stop_export(*, pk: int, maker, now: datetime.datetime) -> None:
     unfinished = Export.objects.filter(pk=pk, state__in=Export.UNFINISHED)
     row = unfinished.first()
     over = {"state": State.FAILED, "error": {"code": "export_stopped"}, "finished_at": now, "leased_until": None}
-    if row is None or not is_made_by(row, maker) or not unfinished.update(**over):
-        raise NotAllowedError("export_over")
+    with transaction.atomic():
+        if row is None or not is_made_by(row, maker) or not unfinished.update(**over):
+            raise NotAllowedError("export_over")
+        if asked := asked_for(row):
+            call_off(asked, user=maker, now=now)
+
+
+def asked_for(row: Export) -> AskedAct | None:
+    """What waits for a second person; None for an export that 1.7 wrote."""
+    return open_acts().filter(act=EXPORT, target=row.pk).first()
+
+
+def end_asked(row: AskedAct, now: datetime.datetime) -> None:
+    """Nobody confirmed the export: it is not made."""
+    over = {"state": State.FAILED, "error": {"code": "export_not_confirmed"}, "finished_at": now}
+    Export.objects.filter(pk=row.target, state=State.ASKED).update(**over)
 
 
 def why_not_judge(row: Export, judge, *, now: datetime.datetime) -> NotAllowedError | None:
     if row.state != State.ASKED:
         return NotAllowedError("export_judged")
-    return why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
+    asked = asked_for(row)
+    why = why_not_second(find_account(row.by, row.maker_id, row.created_at), judge, now=now)
+    return why or (why_not_confirm(asked, judge, now=now) if asked else None)
 
 
 def _note_personal_data(row: Export, now: datetime.datetime) -> None:
@@ -258,10 +317,12 @@ def file_of(row: Export) -> Path:
 
 
 def note_export_download(row: Export, *, by: str, now: datetime.datetime) -> None:
-    """Counts a download of the file. People's data that somebody else than its maker fetches are noted."""
-    Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
-    if row.personal and row.by != by:
-        note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
+    """Counts and notes a download of the file; of people's data also that somebody else than its maker saw them."""
+    with transaction.atomic():
+        Export.objects.filter(pk=row.pk).update(downloads=F("downloads") + 1)
+        _note(Code.EXPORT_FETCHED, row, by=by, now=now)
+        if row.personal and row.by != by:
+            note_personal_data_seen(None, by=by, where=f"export {row.pk}", now=now)
 
 
 def kept_scope(scope: Iterable[str] | None) -> list[str] | None:

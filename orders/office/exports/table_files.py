@@ -155,11 +155,12 @@ def write_csv(
     have no place here."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         lines = csv.writer(file)
-        lines.writerow([_csv_cell(word) for word in header])
-        lines.writerows([_csv_cell(value) for value in row] for row in rows)
+        lines.writerow([csv_cell(word) for word in header])
+        lines.writerows([csv_cell(value) for value in row] for row in rows)
 
 
-def _csv_cell(value: Cell) -> Cell:
+def csv_cell(value: Cell) -> Cell:
+    """The value as no spreadsheet takes it for a formula."""
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "seconds")
     if not isinstance(value, str):

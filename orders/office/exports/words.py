@@ -51,6 +51,7 @@ MESSAGES = {
     "export_refused": Message("a second person refused: %(why)s", _("The second person refused: %(why)s")),
     "export_stopped": Message("its maker stopped it", _("It was stopped by whoever exported it.")),
     "export_over": Message("the export is over already", _("Nothing was done: the export is over already.")),
+    "export_not_confirmed": Message("no second person agreed in time", _("No second person agreed to it in time.")),
     "export_judged": Message("somebody has judged this export already", _("Somebody has judged it already.")),
     "export_not_judged": Message(
         "a second person must agree", _("People's data need a second person here by now. Export again.")

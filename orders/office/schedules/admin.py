@@ -44,6 +44,7 @@ class Run:
 @register_list(
     ScheduledExport,
     menu=(Section.TRACE, 50),
+    needed_by=AUDITORS,
     empty=_("No scheduled export yet. One exports a saved view by itself, at the times that you choose."),
     readers=AUDITORS,
     same_for_all=True,

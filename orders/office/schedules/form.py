@@ -3,7 +3,6 @@
 import unicodedata
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import OrderError
+from orders.four_eyes import EXPORT, is_asked
 from orders.lists.personal_data import may_open
 from orders.lists.registration import title_of
 from orders.lists.scope import attributions_of
@@ -72,7 +72,7 @@ class ScheduleForm(PersonalDataForm):
     )
 
     def __init__(self, *args, owner, **kwargs):
-        super().__init__(*args, offered=may_open(owner) and not settings.EXPORT_SECOND_PERSON, **kwargs)
+        super().__init__(*args, offered=may_open(owner) and not is_asked(EXPORT), **kwargs)
         self.owner, self.found = owner, None
         self.views = {str(row.pk): row for row in SavedView.objects.filter(owner=owner).order_by("list_name", "name")}
         self.fields["view"].choices = [(pk, f"{title_of(row.list_name)} · {row}") for pk, row in self.views.items()]
@@ -147,7 +147,7 @@ def answer_schedule_form(request: HttpRequest, site, row: ScheduledExport | None
         "form": form,
         "preview": preview,
         "row": row,
-        "refused": settings.EXPORT_SECOND_PERSON and may_open(request.user),
+        "refused": is_asked(EXPORT) and may_open(request.user),
     }
     return TemplateResponse(request, "schedules/form.html", context)
 

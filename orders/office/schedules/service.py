@@ -9,13 +9,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Q
 
 from notifications.masks import mask_text
 from orders.errors import ExportError, NotAllowedError, check_reason
+from orders.four_eyes import EXPORT, is_asked
 from orders.office.exports.models import Export
 from orders.office.exports.service import begin_export, fail_export
 from orders.office.jobs import queue, queue_next
@@ -49,7 +49,7 @@ def save_schedule(*, pk: int | None, owner, plan: Plan, by: str, now: datetime.d
     """Makes or changes a schedule. A slot that is due stays due unless the times change. Raises NotAllowedError."""
     if plan.personal:
         check_reason(plan.reason, "an export of personal data")
-        if settings.EXPORT_SECOND_PERSON:
+        if is_asked(EXPORT):
             raise NotAllowedError("schedule_not_personal")
     with transaction.atomic():
         _check_parts(owner, plan)

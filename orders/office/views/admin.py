@@ -19,7 +19,15 @@ from orders.lists.filters import PlacesFilter
 from orders.lists.list_query import Condition, address_query, columns_in, read_query
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
-from orders.lists.registration import Section, address_of_list, admin_of, exported_lists, register_list, title_of
+from orders.lists.registration import (
+    TRACES,
+    Section,
+    address_of_list,
+    admin_of,
+    exported_lists,
+    register_list,
+    title_of,
+)
 from orders.lists.scope import OwnRows, attributions_of
 from orders.lists.times import ago_field
 from orders.models import Province
@@ -33,6 +41,7 @@ from orders.people import name_of, staff_actor
 @register_list(
     SavedView,
     menu=(Section.DESK, 80),
+    needed_by=TRACES,
     empty=gettext_lazy("No view yet. Filter a list, then save it as a view there."),
     same_for_all=True,
 )

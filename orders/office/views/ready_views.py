@@ -20,11 +20,23 @@ class ReadyView:
 
 
 LONGEST_FIRST = "o=since"
-WAITING = ("number", "kind", "customer", "attribution_name", "state_chip", "stuck_at", "since", "waited", "start_day")
+WAITING = (
+    "number",
+    "kind",
+    "customer",
+    "attribution_name",
+    "state_chip",
+    "stuck_at",
+    "owner_name",
+    "since",
+    "waited",
+    "start_day",
+)
 ENDING = ("number", "customer", "attribution_name", "service_name", "state_chip", LAST_DAY, "start_day")
 READY = {
     "orders": [
         ReadyView("needs", _("To be dealt with"), f"needs=somebody&{LONGEST_FIRST}", WAITING),
+        ReadyView("mine", _("Mine"), f"owner=me&{LONGEST_FIRST}", WAITING),
         ReadyView(
             "approval",
             _("Awaiting approval for 3 days"),
@@ -34,6 +46,8 @@ READY = {
         ReadyView("bpm", _("Stuck at BPM"), f"stuck={Dispatch.Channel.BPM}&{LONGEST_FIRST}", WAITING),
         ReadyView("today", _("Due to start today"), "start=starting"),
         ReadyView("ending", _("Trials that end within 7 days"), f"ends=7d&o={LAST_DAY}", ENDING),
-    ]
+    ],
+    "incidents": [ReadyView("mine", _("Mine"), "owner=me")],
+    "differences": [ReadyView("mine", _("Mine"), "owner=me")],
 }
 """By the list's name. tests/office/test_views.py checks that each query is one of its list."""

@@ -4,20 +4,19 @@ Rows are counted in a request of their own (`count_views`), so that a slow view 
 for a minute.
 """
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, PAGE_VAR, ChangeList
 from django.core.cache import cache
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
 from orders.lists.columns import choices_of, chosen
@@ -161,23 +160,12 @@ def count_views(name: str, user) -> dict[str, str]:
 def _count(name: str, tab: Tab, user) -> str:
     model_admin = admin_of(name)
     try:
-        with _bounded_time():
+        with bounded_time(SECONDS_OF_A_COUNT):
             rows = unread_list(model_admin, read_query(model_admin, tab.query), user).queryset
             count = len(rows.order_by().values_list("pk")[: MAX_COUNTED + 1])
     except (OrderError, DatabaseError, *NONSENSE):
         return ""
     return f"{MAX_COUNTED}+" if count > MAX_COUNTED else str(count)
-
-
-@contextlib.contextmanager
-def _bounded_time() -> Iterator[None]:
-    """Cancels slow queries on PostgreSQL. SQLite has no such limit, and a transaction there would block all writers."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS_OF_A_COUNT}s"])
-        yield
 
 
 def _keys(user, name: str, tabs: list[Tab]) -> dict[str, str]:

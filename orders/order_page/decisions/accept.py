@@ -8,6 +8,7 @@ from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
+from orders.services.moving import unresolved, why_unresolved
 from orders.services.reconciliation.accept import accept, acceptable, ends_by_accept, why_not_accept
 from orders.services.reconciliation.take import ask_all, why_not_quiet
 
@@ -24,12 +25,16 @@ class AcceptForm(ReasonForm):
         codes = [row.incident.code for row in troubles]
         offer(self, "incident", ((code, cause_of(code).what) for code in codes))
 
+    def said(self, name, value):
+        return str(cause_of(value).what) if name == "incident" else super().said(name, value)
+
 
 class Accept(Decision):
     key = "accept"
     place = 160
     label = _("Live with it")
     permission = "orders.accept_difference"
+    four_eyes = "accept"
     done = _("Accepted. It counts as fine and stays listed.")
     form = AcceptForm
     asks = staticmethod(ask_all)
@@ -39,4 +44,5 @@ class Accept(Decision):
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}
         there = any(ends_by_accept(row.code, row.step, unknown) for row in facts.troubles)
-        return why_not_accept(facts.order, there) or why_not_quiet(facts.order, facts.moving)
+        why = why_not_accept(facts.order, there) or why_not_quiet(facts.order, facts.moving)
+        return why or why_unresolved(facts.order, unresolved(facts.steps))

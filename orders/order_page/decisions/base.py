@@ -32,6 +32,12 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.order = order
 
+    def said(self, name: str, value: str) -> str:
+        """An answer that was given to one of its fields, in words; also where the field is not asked any more."""
+        field = self.fields.get(name) or self.base_fields.get(name)
+        choices = {key: str(words) for key, words in getattr(field, "choices", ()) if key}
+        return choices.get(value, value)
+
     def more(self) -> dict[str, str]:
         return {key: value for key, value in self.cleaned_data.items() if key not in {"reason", "seen"}}
 
@@ -45,6 +51,9 @@ class StepForm(ReasonForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         offer(self, "step", ((row.step, row.get_step_display()) for row in self.rows()))
+
+    def said(self, name, value):
+        return str(dict(Dispatch.Step.choices).get(value, value)) if name == "step" else super().said(name, value)
 
     def rows(self) -> list[Dispatch]:
         raise NotImplementedError
@@ -63,7 +72,9 @@ class Decision:
 
     `place` is its place in the menu, `label` stands on the button, and `done` is said afterwards, where the act does
     not say itself what came of it. `danger`: it takes something away. `guarded`: it is asked about again where the
-    order has changed since the person looked.
+    order has changed since the person looked. `four_eyes`: its word in FOUR_EYES, where a second person can be wanted.
+    `heeded`: sentences of `foresee`, by code, that follow from what the form asks; whoever takes the decision must have
+    read them.
     """
 
     key: ClassVar[str]
@@ -73,6 +84,8 @@ class Decision:
     done: ClassVar[str | Promise] = ""
     danger: ClassVar[bool] = False
     guarded: ClassVar[bool] = True
+    four_eyes: ClassVar[str] = ""
+    heeded: ClassVar[frozenset[str]] = frozenset()
     form: ClassVar[type[ReasonForm]] = ReasonForm
     asks: ClassVar[Callable[[Order], object] | None] = None
     """What a partner is asked before it is decided, outside any transaction; `act` gets its answer as `held`."""
@@ -87,9 +100,21 @@ class Decision:
         database only about orders for which it may well be the right decision."""
         return self.guard(facts.order)
 
-    def will(self, facts: Facts) -> list[str]:
-        """What will happen, in sentences. Raises OrderError."""
-        return [str(self.follows)] if self.follows else sentences(self.foresee(facts.order, now=facts.now))
+    def will(self, facts: Facts, **asked: object) -> list[str]:
+        """What will happen, in sentences. `asked`: what the form asks besides the reason, once it is filled in.
+        Raises OrderError."""
+        return [str(self.follows)] if self.follows else sentences(self.foresee(facts.order, now=facts.now, **asked))
+
+    def warnings(self, facts: Facts, **asked: object) -> list[str]:
+        """Of what will happen, what whoever decides must have read; nothing before the form is filled in. Raises
+        OrderError."""
+        if not (self.heeded and asked):
+            return []
+        return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)
+
+    def preview(self, facts: Facts, *, by: str) -> str:
+        """A text that goes out by it, as `by` would send it now; empty if none does."""
+        return ""
 
     def act(self, facts: Facts, *, by: str, reason: str, **more: object) -> str | None:
         """Calls the one service, on the locked order; returns what came of it where that depends on the order. `more`:

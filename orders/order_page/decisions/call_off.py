@@ -15,12 +15,13 @@ class CallOff(Decision):
     place = 50
     label = gettext_lazy("Withdraw before the start day")
     permission = "orders.withdraw_order"
+    four_eyes = "withdraw"
     danger = True
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         return why_not_call_off(facts.order, facts.now)
 
-    def will(self, facts: Facts) -> list[str]:
+    def will(self, facts: Facts, **asked: object) -> list[str]:
         return [_("This withdraws the order: its start day is called off, its job removed."), *withdrawing(facts)]
 
     def act(self, facts: Facts, *, by: str, reason: str) -> str:

@@ -16,6 +16,7 @@ class Compensate(Decision):
     place = 80
     label = _("Compensate")
     permission = "orders.compensate_order"
+    four_eyes = "compensate"
     danger = True
     foresee = staticmethod(dry_run.compensate)
 

@@ -37,7 +37,7 @@ class SeeConflict(Decision):
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         return why_not_see(facts.order, facts.conflicts)
 
-    def will(self, facts: Facts) -> list[str]:
+    def will(self, facts: Facts, **asked: object) -> list[str]:
         text = _("Seen to: BBOSS's message of %(at)s, which was refused.")
         times = [timezone.localtime(at) for _pk, at in reversed(facts.conflicts)]
         return [

@@ -1,52 +1,85 @@
-"""Decide in BPM's place."""
+"""Decide in BPM's place: a pass, or a reject. Each is a decision of its own, with its own words."""
+
+from typing import ClassVar
 
 from django import forms
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from orders.errors import NotAllowedError
-from orders.order_page.decisions.base import Decision, ReasonForm
+from orders.models import Order
+from orders.order_page.decisions.base import Decision, ReasonForm, sentences
 from orders.order_page.ladder.steps import Facts
+from orders.people import operator_of
 from orders.queries import dry_run
-from orders.services.deciding import WORDS, decide, why_not_count, why_not_decide
+from orders.services.deciding import decide, why_not_count, why_not_decide
 
 
 class DecideForm(ReasonForm):
-    """The finished records of BPM that don't count yet, and what is entered where BPM's record was lost."""
+    """Which finished record of BPM counts from now on. Not asked where BPM has none: then its record was lost."""
 
-    record = forms.ChoiceField(label=_("decision"))
+    result: ClassVar[str]
+    lost: ClassVar[str | Promise]
+
+    record = forms.ChoiceField(label=_("BPM's record"))
     field_order = ["record", "reason"]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        counts = "" if self.is_bound else self.order.decision  # what was offered is judged by the decision itself
-        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM)
-        rows = rows.exclude(result=counts).order_by("pk")
-        refused = set() if self.is_bound else {word for word in WORDS if why_not_count(self.order, word)}
-        rows = rows.exclude(result__in=refused)
-        words = [("pass", _("pass, BPM's record was lost")), ("reject", _("reject, BPM's record was lost"))]
-        self.fields["record"].choices = [
-            ("", "---------"),
-            *((row.record_id, self.said(row)) for row in rows),
-            *(pair for pair in words if pair[0] not in {counts, *refused}),
-        ]
+        rows = self.order.approvals.filter(finished=True, source=ApprovalRecord.Source.BPM, result=self.result)
+        known = [(row.record_id, self.words_of(row)) for row in rows.order_by("-pk")]
+        self.fields["record"].choices = [*known, (self.result, self.lost)]
+        if not known:
+            del self.fields["record"]
 
-    def said(self, row: ApprovalRecord) -> str:
-        return f"{row.get_result_display()} · {row.operator} · {timezone.localtime(row.time):%m-%d %H:%M}"
+    def said(self, name, value):
+        return str(self.lost) if name == "record" and value == self.result else super().said(name, value)
+
+    @staticmethod
+    def words_of(row: ApprovalRecord) -> str:
+        return f"{row.get_result_display()} · {operator_of(row)} · {timezone.localtime(row.time):%m-%d %H:%M}"
+
+
+class PassForm(DecideForm):
+    result, lost = Order.Decision.PASS.value, _("pass, BPM's record was lost")
+
+
+class RejectForm(DecideForm):
+    result, lost = Order.Decision.REJECT.value, _("reject, BPM's record was lost")
 
 
 class Decide(Decision):
-    key = "decide"
-    place = 180
-    label = _("Decide in BPM's place")
+    """What both have in common. The form's `result` is what is decided."""
+
+    form: ClassVar[type[DecideForm]]
     permission = "orders.decide_order"
-    done = _("This decision counts now.")
-    danger = True
-    form = DecideForm
+    four_eyes = "decide"
     service = staticmethod(decide)
-    foresee = staticmethod(dry_run.decide)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        whys = [why_not_count(facts.order, word) for word in WORDS]
-        return why_not_decide(facts.order) or (whys[0] if all(whys) else None)
+        return why_not_decide(facts.order) or why_not_count(facts.order, self.form.result)
+
+    def will(self, facts: Facts, **asked: object) -> list[str]:
+        return sentences(dry_run.decide(facts.order, now=facts.now, result=self.form.result))
+
+    def act(self, facts: Facts, *, by: str, reason: str, record: str = "") -> None:
+        super().act(facts, by=by, reason=reason, record=record or self.form.result)
+
+
+class Pass(Decide):
+    key = "pass"
+    place = 180
+    label = _("Decide in BPM's place: pass")
+    done = _("The pass counts now.")
+    form = PassForm
+
+
+class Reject(Decide):
+    key = "reject"
+    place = 181
+    label = _("Decide in BPM's place: reject")
+    done = _("The reject counts now.")
+    danger = True
+    form = RejectForm

@@ -17,6 +17,7 @@ class Fix(Decision):
     place = 130
     label = _("Put the difference right")
     permission = "orders.fix_difference"
+    four_eyes = "fix"
     done = _("The books agree: nothing differs.")
     danger = True
     asks = staticmethod(look_at_books)

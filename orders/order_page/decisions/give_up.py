@@ -22,6 +22,7 @@ class GiveUp(Decision):
     place = 150
     label = _("Give the step up")
     permission = "orders.give_up_step"
+    four_eyes = "give_up"
     done = _("Given up. What waited behind it goes on.")
     danger = True
     form = GiveUpForm

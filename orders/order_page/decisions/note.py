@@ -1,16 +1,19 @@
 """Write a note into the order's history."""
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.steps import Facts
 from orders.services.audit import add_note
+from orders.services.mentions import Mentions
 
 
 class NoteForm(ReasonForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["reason"].label = _("Note")
+        self.fields["reason"].help_text = _("Whom you name by @ is told by mail, such as @wangmin or @王敏.")
 
 
 class Note(Decision):
@@ -26,3 +29,19 @@ class Note(Decision):
 
     def why_not(self, facts: Facts) -> None:
         return None
+
+    def act(self, facts, *, by, reason, **more):
+        mentions = add_note(number=facts.order.number, by=by, reason=reason, now=facts.now, **more)
+        return " ".join([str(self.done), *mention_words(mentions)])
+
+
+def mention_words(found: Mentions) -> list[str]:
+    """Who was told of a note, and who was not and why, in sentences."""
+    comma = gettext(", ")
+    told = [
+        (gettext("Told by mail: %(names)s."), found.told),
+        (gettext("Nobody is called that, so nobody was told: %(names)s."), found.unknown),
+        (gettext("Several are called that, so nobody was told: %(names)s. Use the user name."), found.several),
+        (gettext("May not see it, and was not told: %(names)s."), found.blind),
+    ]
+    return [words % {"names": comma.join(names)} for words, names in told if names]

@@ -12,6 +12,7 @@ class Proceed(Decision):
     place = 100
     label = _("Let it go on")
     permission = "orders.proceed_order"
+    four_eyes = "proceed"
     done = _("The order goes on although its trial is closed.")
     guard = staticmethod(why_not_proceed)
     service = staticmethod(proceed)

@@ -13,7 +13,7 @@ def find_decisions() -> dict[str, Decision]:
     """One of each class, by its key, in the menu's order."""
     modules = [import_module(f"{decisions.__name__}.{found.name}") for found in _files()]
     classes = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
-    classes = {kind for kind in classes if issubclass(kind, Decision) and kind is not Decision}
+    classes = {kind for kind in classes if issubclass(kind, Decision) and hasattr(kind, "key")}
     return {kind.key: kind() for kind in sorted(classes, key=lambda kind: kind.place)}
 
 

@@ -1,5 +1,7 @@
 """Resend what has failed."""
 
+import datetime
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -7,6 +9,7 @@ from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.steps import Facts
+from orders.services.moving import may_send_again
 from orders.services.outbox.resend import Judgement, Selection, is_left, judge_order, resend
 from orders.services.reopening import claims_against, why_not_open
 from orders.steps import STEPS, Phase
@@ -35,9 +38,9 @@ class Resend(Decision):
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         """As the engine judges it. Asks the database only about an undone activation, which it plans anew."""
         order = facts.order
-        sent = [row for row in facts.steps if _is_sent(row, order)]
+        sent = [row for row in facts.steps if _is_sent(row, order, facts.now)]
         left = any(row.undo and is_left(row) for row in facts.steps)
-        if sent and (left or not _is_undone(order)) and order.held_because != Order.Held.FILES:
+        if (sent or facts.mails) and (left or not _is_undone(order)) and order.held_because != Order.Held.FILES:
             return None
         if why := why_not_resend(order):
             return why
@@ -45,7 +48,7 @@ class Resend(Decision):
             return why_not_open(order, claims_against([order]))
         return NotAllowedError("resend_nothing_failed")
 
-    def will(self, facts: Facts) -> list[str]:
+    def will(self, facts: Facts, **asked: object) -> list[str]:
         judged = judge_order(facts.order, _selection(facts), open_partners=facts.shut)
         return [say_judgement(row) for row in judged]
 
@@ -55,9 +58,10 @@ class Resend(Decision):
             raise NotAllowedError("resend_declined", lines=" ".join(map(say_judgement, report.judgements)))
 
 
-def _is_sent(row: Dispatch, order: Order) -> bool:
+def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
     counts = order.undo_since is None or row.undo or row.position >= Phase.AFTER
     failed = row.state == Dispatch.State.FAILED and not STEPS[row.step].fix
+    failed &= row.step != Step.MOVE_START or may_send_again(row, order, now)
     return counts and not row.repeat and (failed or row.state == Dispatch.State.RETRYING or is_left(row))
 
 

@@ -1,10 +1,7 @@
 """Taking a decision: what will happen, the reason, and the answer to the person."""
 
-import datetime
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -15,24 +12,23 @@ from orders.admin.pauses_in_force import paused_for
 from orders.books import BooksSilentError
 from orders.errors import OrderError
 from orders.incident_causes import cause_of
-from orders.models import Order, OrderEvent
+from orders.lists.neighbours import list_query
+from orders.models import Order
+from orders.order_page.carrying_out import (
+    ChangedMeanwhileError,
+    ForeseenOtherwiseError,
+    ask_second,
+    carry_out,
+    digest_to_heed,
+    needs_second,
+)
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.decisions.registry import DECISIONS
-from orders.order_page.history import describe, news_since
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.history import describe
 from orders.order_page.order_facts import facts_of, last_event
 from orders.people import staff_actor
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
-from orders.services.order_writes import lock_order
-
-
-class ChangedMeanwhileError(Exception):
-    """Something happened to the order between the page and the click; `news` are the events."""
-
-    def __init__(self, news: list[OrderEvent]):
-        super().__init__("the order changed meanwhile")
-        self.news = news
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -66,47 +62,22 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
 
 
-def carry_out(
-    decision: Decision, *, number: str, seen: int, by: str, reason: str, now: datetime.datetime, **more: object
-) -> str:
-    """Takes a decision, judged anew under the order's lock; returns what came of it, in words.
-
-    `seen`: the newest event that the person knew of. `more`: what the form asks besides the reason. Raises
-    ChangedMeanwhileError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
-    """
-    if decision.asks:  # the partner is not troubled with what is not allowed anyway
-        order = Order.objects.select_related("trial").get(number=number)
-        _judge(decision, order, seen=seen, now=now)
-        more["held"] = decision.asks(order)  # type: ignore[call-arg]  # a plain function
-    with transaction.atomic():
-        order = lock_order(number)
-        facts = _judge(decision, order, seen=seen, now=now)
-        return decision.act(facts, by=by, reason=reason, **more) or str(decision.done)
-
-
-def _judge(decision: Decision, order: Order, *, seen: int, now: datetime.datetime) -> Facts:
-    news = news_since(order, seen) if decision.guarded else []
-    if news:
-        raise ChangedMeanwhileError(news)
-    facts = facts_of(order, now=now)
-    if why := decision.why_not(facts):
-        raise why
-    return facts
-
-
 def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
+    about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
+    about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
+    about |= form.more()
     try:
-        told = carry_out(
-            decision,
-            number=order.number,
-            seen=form.cleaned_data["seen"] or 0,
-            by=staff_actor(request.user),
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-            **form.more(),
-        )
+        if needs_second(decision):
+            row = ask_second(decision, **about)
+            told = _("Nothing was done yet: a second person has to confirm it until %(until)s.") % {
+                "until": f"{timezone.localtime(row.lapses_at):%m-%d %H:%M}"
+            }
+        else:
+            told = carry_out(decision, **about)
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
+    except ForeseenOtherwiseError:
+        return _ask(pages, request, order, decision, form, status=409)
     except BooksSilentError as error:
         if error.code != PARTNER_PAUSED:
             form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
@@ -116,7 +87,7 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
         form.add_error(None, error.words())
         return _ask(pages, request, order, decision, form, status=409)
     messages.success(request, told)
-    return redirect("admin:orders_order_change", order.pk)
+    return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
 
 
 def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, changed: ChangedMeanwhileError):
@@ -130,9 +101,12 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
 
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
-    why_not, will = decision.why_not(facts), []
+    asked = form.more() if form.is_bound and form.is_valid() else {}
+    why_not, will, warnings, told = decision.why_not(facts), [], [], ""
     try:
-        will = [] if why_not else decision.will(facts)
+        if not why_not:
+            will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
+            told = digest_to_heed(decision, facts, asked) if warnings else ""
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(
@@ -142,8 +116,12 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
         title=decision.label,
         order=order,
         decision=decision,
+        second=needs_second(decision),
         form=form,
         news=news,
         why_not=why_not and why_not.words(),
-        will=will,
+        will=[sentence for sentence in will if sentence not in warnings],
+        warnings=warnings,
+        told=told,
+        preview="" if why_not else decision.preview(facts, by=staff_actor(request.user)),
     )

@@ -17,11 +17,12 @@ class Waive(Decision):
     place = 20
     label = gettext_lazy("Waive the finding")
     permission = "orders.waive_finding"
+    four_eyes = "waive"
     done = gettext_lazy("The finding is waived; the order goes on.")
     guard = staticmethod(why_not_waive)
     service = staticmethod(waive_files)
 
-    def will(self, facts: Facts) -> list[str]:
+    def will(self, facts: Facts, **asked: object) -> list[str]:
         """Names the finding: whoever waives it should know what it is."""
         found = facts.of(lambda row: row.step == Dispatch.Step.CHECK_FILES and row.error_code)
         return [

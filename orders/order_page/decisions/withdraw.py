@@ -41,6 +41,7 @@ class Withdraw(Decision):
     place = 90
     label = gettext_lazy("Withdraw")
     permission = "orders.withdraw_order"
+    four_eyes = "withdraw"
     danger = True
     form = WithdrawForm
 
@@ -52,18 +53,18 @@ class Withdraw(Decision):
             return TrialClaimedError("trial_converted", number=number)
         return TrialClaimedError("trial_claimed", number=number) if facts.claimed else None
 
-    def will(self, facts: Facts) -> list[str]:
-        return withdrawing(facts)
+    def will(self, facts: Facts, *, how: str = "") -> list[str]:
+        return withdrawing(facts, how)
 
     def act(self, facts: Facts, *, by: str, reason: str, **how: str) -> str:
         withdraw_by_staff(number=facts.order.number, by=by, reason=reason, now=facts.now, **how)
         return what_became(facts)
 
 
-def withdrawing(facts: Facts) -> list[str]:
-    """What follows; for a late undoing of either choice."""
-    if not facts.late:
-        return sentences(dry_run.withdraw(facts.order, now=facts.now))
+def withdrawing(facts: Facts, how: str = "") -> list[str]:
+    """What follows; for a late undoing of either choice, until one is made."""
+    if how or not facts.late:
+        return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
     told = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
     common = [sentence for sentence in told[CANCEL] if sentence in told[DELETE]]
     own = [

@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from orders.incident_causes import Cause, cause_of
+from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.ladder.steps import BEHIND, Facts, Rung, Text, amber, from_steps, green, never_begun, skipped
 from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
-from orders.services.incidents import BOOKS_ONLY, DIFFERENCE
+from orders.services.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
+from orders.services.moving import differs, may_send_again, start_of, unresolved
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
@@ -68,7 +70,7 @@ def approval_rung(facts: Facts) -> Rung:
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
         about = {"cause": cause_of(odd.code), "code": odd.code, "detail": facts.opinion or odd.detail}
-        return amber(base, _("Unclear"), at=odd.since, action="" if odd.code == "early" else "decide", **about)
+        return amber(base, _("Unclear"), at=odd.since, action="" if odd.code == "early" else "pass", **about)
     if order.decision:
         return _decided(base, facts)
     if order.first:
@@ -83,7 +85,14 @@ def approval_rung(facts: Facts) -> Rung:
             )
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
         return Rung(
-            **base, tone="violet", icon="person", result=_("Waits for BPM"), at=sent, note=note, detail=facts.opinion
+            **base,
+            tone="violet",
+            icon="person",
+            result=_("Waits for BPM"),
+            at=sent,
+            note=note,
+            detail=facts.opinion,
+            action="push",
         )
     note = _("BPM's people are asked when the work order is there.")
     return Rung(**base, result=_("Not begun"), note=note, detail=facts.opinion)
@@ -106,12 +115,40 @@ def start_day_rung(facts: Facts) -> Rung:
     if order.planned_at is None:
         day = date_format(order.biz_start, "n-j") if order.biz_start else _("Not begun")
         return Rung(**base, result=day, note=_("It has not come to this yet."))
+    if not order.undo_since and (move := unresolved(facts.steps)):
+        return _being_moved(base, move, facts)
     if order.start_at is None:
         note = _("The start day was not ahead: the business starts as soon as the order is carried out.")
         return (green if order.live_at else skipped)(base, _("At once"), at=order.live_at, note=note)
     if order.start_at > facts.now:
         return _ahead(base, order)
     return _come(base, facts)
+
+
+def _being_moved(base: dict, move: Dispatch, facts: Facts) -> Rung:
+    """The start is being moved; where nobody knows whether it was, or the records disagree, the incident says so."""
+    trouble = next((row for row in facts.troubles if row.code == MOVE_FAILED), None)
+    if move.state != Dispatch.State.FAILED or trouble is None:
+        rung = from_steps("start", base["title"], [move], facts, done=_("Carried out"))
+        return replace(rung, note=_moves_to(move, facts)) if facts.order.start_at else rung
+    about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
+    return amber(base, _("Needs a look"), at=trouble.since, action=_leaves_move(move, facts), **about)
+
+
+def _moves_to(move: Dispatch, facts: Facts) -> Text:
+    moments = (facts.order.start_at, start_of(move) or facts.now)
+    old, new = (date_format(moment.astimezone(SHANGHAI).date(), "Y-m-d") for moment in moments)
+    days = {"old": old, "new": new}
+    return _("The start moves from %(old)s to %(new)s once the big-data side has accepted that.") % days
+
+
+def _leaves_move(move: Dispatch | None, facts: Facts) -> str:
+    """The decision that ends the incident of a move; none while the big-data side is being asked."""
+    if move is None:
+        return "accept"
+    if may_send_again(move, facts.order, facts.now):
+        return "resend"
+    return "take" if differs(move) else ""
 
 
 def _ahead(base: dict, order: Order) -> Rung:
@@ -121,7 +158,8 @@ def _ahead(base: dict, order: Order) -> Rung:
             "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it, or "
             "a colleague who may."
         )
-        return Rung(**base, tone="blue", icon="clock", result=day, at=order.start_at, note=note)
+        about = {"at": order.start_at, "note": note, "action": "move_start"}
+        return Rung(**base, tone="blue", icon="clock", result=day, **about)
     return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
 
 
@@ -179,7 +217,10 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
     if trouble is None:
         return _beside(base, facts)
     about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
-    return amber(base, _("Needs a look"), at=trouble.since, action=WAY_OUT.get(trouble.code, "accept"), **about)
+    action = WAY_OUT.get(trouble.code, "accept")
+    if trouble.code == MOVE_FAILED:
+        action = _leaves_move(unresolved(facts.steps), facts)
+    return amber(base, _("Needs a look"), at=trouble.since, action=action, **about)
 
 
 def _beside(base: dict, facts: Facts) -> Rung | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from notifications.models import Mail
 from orders.incident_causes import CAUSES, Cause, cause_of
-from orders.models import Dispatch, Order, Pause
+from orders.models import Dispatch, Order, OrderEvent, Pause
 from orders.order_page.error_details import detail_text, of_finding, of_step
 from orders.people import actor_of
 from orders.queries.doubts import Marks, Open
@@ -63,7 +64,8 @@ class Facts:
     with its number and other content that nobody has seen to, the newest first. `marks`: whether the order is fine
     (orders.queries.doubts). Of a trial: `shape`, and `over`, why it has ended. `beside`: the order that an incident
     stops which names this trial beside it. `claimed`: an activation holds this trial. `moving`: a billing step of the
-    order, or in its trial's line, is under way."""
+    order, or in its trial's line, is under way. `pushed`: the event of today by which staff asked for the approval.
+    `mails`: those about the order that have failed or are tried again."""
 
     order: Order
     steps: Collection[Dispatch]
@@ -84,6 +86,8 @@ class Facts:
     beside: Order | None = None
     claimed: bool = False
     moving: bool = False
+    pushed: OrderEvent | None = None
+    mails: Collection[Mail] = ()
 
     @property
     def differs(self) -> bool:
@@ -209,9 +213,10 @@ def _file_of(code: str, detail: str) -> str:
 
 
 def billing_rung(facts: Facts) -> Rung:
-    """The billing calls of the plan, without the start day's and without what undoes."""
+    """The billing calls of the plan, without the start day's, what moves it, and what undoes."""
+    others = {*FIXES, Step.MOVE_START}
     rows = facts.of(
-        lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in FIXES)
+        lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in others)
     )
     title = _("Billing") if facts.order.kind == Order.Kind.ACTIVATION else _("Trial billing")
     return from_steps("billing", title, rows, facts, done=_("Accepted"))

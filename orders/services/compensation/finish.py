@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.compensation.late import unmark_undo_asked
-from orders.services.compensation.plan import is_unsure, may_still_act
+from orders.services.compensation.plan import MAKES, is_unsure, may_still_act
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
 from orders.services.outbox.effects import acts_of
-from orders.services.trials import WAITS_FOR_CLAIM, release_claim
+from orders.services.trials import release_claim
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
 
@@ -35,7 +35,7 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     """
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
-    made = [act for act in acts_of(row.order) if act.step == Step.CREATE_BILLING]
+    made = [act for act in acts_of(row.order) if act.step in MAKES]
     until = may_still_act(made, now)
     unsure = until is not None or is_unsure(made)
     if until:
@@ -98,5 +98,5 @@ def _set_free(order: Order, now: datetime.datetime, by: str) -> None:
     claim = TrialClaim.objects.filter(activation=order, released_at=None).first()
     if claim:
         release_claim(claim, order, ends="undone_late" if late else "", now=now, by=by)
-    elif late:
-        settle_followers(order.trial, now=now, by=by, held=WAITS_FOR_CLAIM)
+    elif order.kind == Order.Kind.ACTIVATION and order.trial:
+        settle_followers(order.trial, now=now, by=by, held=[Order.Held.TRIAL_BUSY])

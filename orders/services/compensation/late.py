@@ -5,18 +5,30 @@ The customer owes for that time. Staff choose whether the records are cancelled 
 
 import datetime
 
+from django.db.models import Q
+
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.incidents import LATE_UNDO, close_troubles, open_incident
 from orders.services.order_writes import add_event
+from orders.services.outbox.freeze import moved_to
 
 A_DAY = datetime.timedelta(days=1)
 
 
 def is_late(order: Order, now: datetime.datetime) -> bool:
-    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago."""
+    """Whether the order is an activation that is billed, that BPM accepted, and that began more than a day ago.
+
+    While nobody knows whether its start was moved, the earlier of both starts counts: what the customer may owe is not
+    deleted (contract 3.9, 18).
+    """
     if order.kind != Order.Kind.ACTIVATION or order.undo_since:
         return False
-    billed = order.billing_records.filter(state=BillingRecord.State.LIVE, create_time__lt=now - A_DAY)
+    since, record = now - A_DAY, BillingRecord.State
+    moves = order.dispatches.current().filter(step=Dispatch.Step.MOVE_START, state=Dispatch.State.FAILED)
+    early = any(moved_to(move) < since for move in moves.filter(frozen_at__isnull=False).defer("payload"))
+    unsure = Q(state=record.UNKNOWN, dispatch__step=Dispatch.Step.MOVE_START)
+    begun = Q(create_time__lt=since) | (unsure if early else Q(pk=None))
+    billed = order.billing_records.filter(Q(state=record.LIVE) | unsure).filter(begun)
     accepted = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.DONE, repeat=False)
     return billed.exists() and accepted.exists()
 

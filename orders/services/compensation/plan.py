@@ -14,6 +14,7 @@ from orders.steps import Phase
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
+MAKES = {Step.CREATE_BILLING, Step.MOVE_START}  # a late call of these makes a deleted commercial record again
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
@@ -50,6 +51,17 @@ def put_back(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
     return [_of_trial(order, step, now, to_shape=True, **about) for step in (Step.CANCEL_TRIAL, Step.RESTORE_TRIAL)]
 
 
+def put_right(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
+    """The steps, not enqueued yet, that a look at an order's trial may need.
+
+    A late undoing ends the trial. The ending counts once the undoing has finished, but nothing is made again before.
+    """
+    late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
+    if late and order.held_claims.filter(released_at=None).exists():
+        return [_of_trial(order, Step.CANCEL_TRIAL, now, **about)]
+    return put_back(order, now, **about)
+
+
 def _of_trial(order: Order, step: str, now: datetime.datetime, **about) -> Dispatch:
     """A step on the records of the order's trial. Its size says how many there may be."""
     size = (order.trial or order).billing_records.count()
@@ -76,7 +88,7 @@ def _deletion(order: Order, records: list[int], acts: list[Dispatch], now: datet
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
-    made = [row for row in acts if row.step == Step.CREATE_BILLING]
+    made = [row for row in acts if row.step in MAKES]
     if is_unsure(made) or may_still_act(made, now):
         later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN, "blocking": False}
         rows += [

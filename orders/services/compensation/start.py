@@ -12,16 +12,19 @@ from django.db.models import Q
 from django_q.models import Schedule
 
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
+from orders.services.compensation.late import end_question
 from orders.services.compensation.plan import plan_undo
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
     BOOKS_ONLY,
     BUILT_UPON,
     DIFFERENCE,
+    MOVE_FAILED,
     close_troubles,
     end_built_upon,
 )
 from orders.services.order_writes import add_event
+from orders.services.outbox.effects import OF_START
 from orders.services.outbox.enqueue import enqueue, schedule_name, wake
 from orders.services.outbox.release import release
 from orders.services.shape import reshape
@@ -50,7 +53,10 @@ def begin_undo(
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
     if order.kind == Order.Kind.ACTIVATION:
+        _end_move(order, now=now, by=by)
         end_built_upon(order, now=now)
+        if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
+            end_question(order, now=now, by=by)
     steps = plan_undo(order, now, how=how, but=but)
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
@@ -115,14 +121,28 @@ def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by:
         close_troubles(order, step=step, now=now, by=by, but=BOOKS_ONLY)
 
 
+def _end_move(order: Order, *, now: datetime.datetime, by: str) -> None:
+    """Ends the troubles of a move whose outcome nobody needs to know any more. Its steps are closed already."""
+    close_troubles(order, code=MOVE_FAILED, now=now, by=by)
+    asked = order.dispatches.current().filter(step=Dispatch.Step.ASK_BILLING)
+    if asked.filter(about__has_any_keys=OF_START).exists() and not asked.filter(state=State.FAILED).exists():
+        close_troubles(order, step=Dispatch.Step.ASK_BILLING, now=now, by=by)
+
+
 def close_never_begun(order: Order) -> int:
-    """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards."""
+    """Closes steps never attempted, or whose outcome need not be known; returns how many. Call `release` afterwards.
+
+    A move of the start that has no answer is closed too, and the question about it: the looks after the undoing follow
+    it (contract 3.9, 18).
+    """
     rows = Dispatch.objects.current().filter(order=order, undo=False, position__lt=Phase.AFTER)
     never = Q(state__in=[State.WAITING, State.DUE], attempts=0)
     needless = Q(state__in=[State.WAITING, State.DUE, State.RETRYING]) & ~Q(
         channel=Channel.BILLING, may_have_acted=True
     )
-    return rows.filter(never | needless).update(state=State.CLOSED, next_try_at=None)
+    moved = Q(step=Dispatch.Step.MOVE_START, state=State.FAILED)
+    moved |= Q(about__has_any_keys=OF_START, state__in=[State.RETRYING, State.FAILED])
+    return rows.filter(never | needless | moved).update(state=State.CLOSED, next_try_at=None)
 
 
 def close_refused(order: Order) -> int:

@@ -5,17 +5,20 @@ import datetime
 import functools
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
+from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
 from orders.services.held_processes import hold_processes, is_held
+from orders.services.moves_over import ask_starts
+from orders.services.moving import hold_back
 from orders.services.outbox.effects import ACTED
 from orders.services.outbox.freeze import read_records
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
@@ -64,10 +67,12 @@ class Payloads:
     """Who builds payloads. `integrations` gives its function when the app starts, since it lies above.
 
     `build` takes dispatches at their first attempt, T, and their records by id. It gives {dispatch id: text}. A payload
-    that can't be built is an Exception.
+    that can't be built is an Exception. `write_mail` gives a mail its text, unsaved, at its first attempt; it takes the
+    domains of the mail's order.
     """
 
     build: Builder | None = None
+    write_mail: Callable[[Mail, list[str]], None] | None = None
 
 
 payloads = Payloads()
@@ -81,6 +86,7 @@ def claim(
     worker: str,
     idle: bool = True,
     lost_first: bool = True,
+    down: Collection[str] = (),
 ) -> list[Work]:
     """Claims due dispatches, longest due first, and saves an attempt for each.
 
@@ -92,19 +98,26 @@ def claim(
     The caller sends it before it claims anything else. Such a step comes first with `lost_first`, otherwise only if
     nothing else is due.
 
+    `down`: the partners whose breaker is open. A move of a start is not begun with their probe.
+
     While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
-    for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17).
+    for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17). Before the start
+    day's cancel of an order from before, the big-data side is asked about the start (3.9, 18).
 
     A first attempt freezes T (`now`) and the payload. Every later one sends the same bytes. If a worker died, its row
     is due again when the lease has run out. The open attempt is closed as lost.
     """
     restore = read_restore_state()
     if restore.last_order:
-        hold_processes(last_order=restore.last_order, last_event=restore.last_event, now=now)
+        marks = {"last_order": restore.last_order, "last_event": restore.last_event}
+        hold_processes(**marks, now=now)
+        ask_starts(**marks, now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
         ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)
         rows = _due(not_paused(rooms, now=now), now, ways, restore)
+        if any(row.step == Step.MOVE_START for row in rows):
+            rows = hold_back(rows, now=now, down=down)
         if not rows:
             return []
         fresh, again = [], []

@@ -15,6 +15,7 @@ from orders.steps import named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
+OF_START = ("move", "start_of")  # in `about` of questions what start the records have (contract 3.9, 18)
 
 
 def may_have_acted(row: Dispatch) -> bool:

@@ -17,14 +17,14 @@ from django_q.signing import SignedPackage
 
 from orders.db.compiled_sql import insert_rows
 from orders.models import Dispatch, Order
-from orders.steps import STEPS, Channel, Phase, Step
+from orders.steps import STEPS, Channel, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
 OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
 START_DAY_JOB = "orders.activation.run_job"
-SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for the notices to staff
+SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for notices of before 1.8.0
 
 
 def build_step(
@@ -95,21 +95,6 @@ def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
     place = {"position": row.position, "undo": row.undo, "lane": row.lane, "plan": row.plan, "size": row.size}
     return build_step(row.order, row.step, now=now, records=row.records, **place, **fields)
-
-
-def build_mail(order: Order, mail: str, /, *, now: datetime.datetime, size: int, about: dict) -> Dispatch:
-    """Builds a mail step that is due at once and holds up nothing. Recipients and text are read when it is first tried.
-
-    `mail` is one of Dispatch.Step's MAIL_*, `size` the number of the order's domains. `about` goes into the text.
-    """
-    return build_step(order, mail, now=now, due=True, position=Phase.AFTER, plan=1, about=about, size=size)
-
-
-def queue_mail(order: Order, mail: str, /, *, now: datetime.datetime, **about) -> Dispatch:
-    """Adds such a mail."""
-    row = build_mail(order, mail, now=now, size=order.domains.count(), about=about)
-    enqueue([row])
-    return row
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
@@ -204,7 +189,7 @@ def find_schedule(order: Order) -> Schedule | None:
 
 
 def wake_sender() -> None:
-    """Queues the sending of notices to staff, which is a hint like a drain."""
+    """Queues the sending of notices of before 1.8.0, which is a hint like a drain. It goes with 1.9.0."""
     now = timezone.now()
     insert_rows([OrmQ(key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
 

@@ -15,8 +15,10 @@ from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import apply_answer, close_removals, settle_given_up_orders
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, lock_incidents, open_incident
 from orders.services.looks import LOOKED, look_after
+from orders.services.move_answers import answer_move, answer_start, follow_move
 from orders.services.order_writes import add_event, lock_orders, refresh_states
 from orders.services.outbox.effects import takes_back
+from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
@@ -58,6 +60,7 @@ EXPLAINED = Prepared(
         .values_list("order_id")
     )
 )  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
+ANSWERS = {"move": answer_move, "start_of": answer_start}  # to questions about a start, by what stands in `about`
 NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED}  # with these codes the partner has not refused the order
 
 
@@ -69,6 +72,8 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     for row in rows:
         if outcomes[row.pk].result == Attempt.Outcome.HELD:
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
+        elif row.step == Step.MOVE_START and not row.repeat:
+            follow_move(row, now=now, by=by)
         elif row.state == State.FAILED:
             _note_failure(row, now, by)
     _end_troubles(done, troubled, now, by)
@@ -78,11 +83,13 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     if fixes := [row for row in done if STEPS[row.step].fix]:
         note_fixed(fixes, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
+    tell_accepted(done, now=now)
     if begun := [row.order for row in done if row.step == Step.START_BPM and not row.repeat]:
         apply_early_decisions(begun, now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
     for row in answers:
-        apply_answer(row, outcomes[row.pk].data["held"], now=now, by=by)
+        answer = next((ANSWERS[name] for name in ANSWERS if name in row.about), apply_answer)
+        answer(row, outcomes[row.pk].data["held"], now=now, by=by)
     ended = [row for row in rows if row.state in ENDED]
     lanes = {row.lane for row in ended if row.lane}
     touched = {row.order_id for row in ended}
@@ -194,7 +201,9 @@ def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, 
     orders = {row.order_id for row in done} | {row.lane for row in done if row.lane}
     found = TROUBLES(orders=orders) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
-    causes = {(partner, code) for *_, partner, code in found} | {(STEPS[row.step].partner, "") for row in failed}
+    moves = [row for row in rows if row.step == Step.MOVE_START or ANSWERS.keys() & row.about]
+    stopping = {(STEPS[row.step].partner, "") for row in [*failed, *moves]}
+    causes = {(partner, code) for *_, partner, code in found} | stopping
     if causes:
         lock_incidents(causes)
     return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}

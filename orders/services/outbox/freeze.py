@@ -177,10 +177,18 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
         record.cancelled_at = t if kind.effect == Effect.CANCEL else None
         if kind.effect in {Effect.CREATE, Effect.RESTORE}:
             record.create_time = record.create_time or row.order.start_at or t
+        if kind.effect == Effect.MOVE:
+            record.create_time = moved_to(row)
         if kind.effect == Effect.RESTORE and end is None and Shape().fits(record.create_time, record.cancel_time):
             continue  # any end from ten years after its creation on will do
         if kind.effect != Effect.CANCEL:
             record.cancel_time = end or in_ten_years(t)
+
+
+def moved_to(row: Dispatch) -> datetime.datetime:
+    """The start to which a step moves its records: the one that was asked for, or its T if that was today."""
+    start = row.about.get("start")
+    return datetime.datetime.fromisoformat(start) if start else row.frozen_at.replace(microsecond=0)
 
 
 def _end_of(row: Dispatch) -> datetime.datetime | None:

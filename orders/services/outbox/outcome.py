@@ -31,6 +31,7 @@ class Work:
     trace: str = ""  # the id by which the call is found again at the partner (contract 6)
     after_loss: bool = False  # the worker that had claimed it before died
     ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
+    mail: bool = False  # `dispatch_id` is that of a mail, not of a step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Outcome:
     """How one attempt ended. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
 
     `transport`: the failure is about the partner, not the request. `free`: the partner's breaker is open, so a failure
-    costs no attempt.
+    costs no attempt. `mail`: `dispatch_id` is that of a mail.
 
     `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
 
@@ -62,6 +63,7 @@ class Outcome:
     free: bool = False
     retry_after: float | None = None
     data: dict = field(default_factory=dict)
+    mail: bool = False
 
     @property
     def logged(self) -> str:
@@ -71,4 +73,4 @@ class Outcome:
     @classmethod
     def of(cls, work: Work, result: str, **more) -> "Outcome":
         attempt: dict = {"dispatch_id": work.dispatch_id, "attempt_id": work.attempt_id, "token": work.token}
-        return cls(**attempt, channel=work.channel, result=result, **more)
+        return cls(**attempt, channel=work.channel, mail=work.mail, result=result, **more)

@@ -15,7 +15,10 @@ from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.compensation.plan import may_still_act
+from orders.services.move_answers import settle_move
+from orders.services.moving import is_over
 from orders.services.order_writes import add_event, add_events, event, load_records, lock_orders
+from orders.services.outbox.effects import OF_START
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
@@ -134,15 +137,22 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.next_try_at = now
     elif outcome.result == Result.HELD:
         row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
-    elif outcome.result == Result.RETRY and try_again(row, outcome, now):
+    elif outcome.result == Result.RETRY and try_again(row, outcome, now) and not _comes_too_late(row):
         pass
     else:
         row.state, row.next_try_at = State.FAILED, None
         row.definite = outcome.result == Result.REFUSED
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
+        if row.step == Step.MOVE_START and not row.repeat:
+            settle_move(row)
     if (row.order.undo_since and not _still_wanted(row)) or _is_taken_over(row):
         row.state, row.next_try_at = State.CLOSED, None
+
+
+def _comes_too_late(row: Dispatch) -> bool:
+    """Whether the next try of a move would end too near to the start (contract 3.9, 18)."""
+    return row.step == Step.MOVE_START and not row.repeat and is_over(row, row.next_try_at)
 
 
 def _is_taken_over(row: Dispatch) -> bool:
@@ -194,6 +204,8 @@ def _still_wanted(row: Dispatch) -> bool:
     """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
+    if row.about.keys() & OF_START:
+        return False
     if row.state == State.FAILED:
         return not STEPS[row.step].moot
     return row.channel == Channel.BILLING and row.may_have_acted

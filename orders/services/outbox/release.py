@@ -99,7 +99,12 @@ def stopped_before() -> QuerySet[Dispatch]:
 
 def stands_behind_what_stopped() -> Q:
     """Whether a step in front of a waiting step does not go on by itself: it has failed, or found wrong files."""
-    return Q(Exists(_before_in_order().filter(STOPPED))) | Q(Exists(_before_in_line().filter(STOPPED)))
+    return Q(Exists(_before_in_order().filter(STOPPED))) | stands_behind_others()
+
+
+def stands_behind_others() -> Q:
+    """The same for a step in front of it in its trial's line."""
+    return Q(Exists(_before_in_line().filter(STOPPED)))
 
 
 def _waiting() -> QuerySet[Dispatch]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from notifications.models import Mail, MailQuerySet
 from orders.errors import NotAllowedError
 from orders.local_time import midnight
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
@@ -21,6 +22,7 @@ from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
+from orders.services.moving import differs, may_send_again, move_of
 from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.effects import (
@@ -32,10 +34,11 @@ from orders.services.outbox.effects import (
     touched_since,
 )
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
+from orders.services.outbox.mail_resend import send_again
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reopening import claims_against, open_again, why_not_open
-from orders.steps import STEPS, Phase, channels_of
+from orders.steps import STEPS, Partner, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
@@ -75,6 +78,14 @@ class Selection:
     filtered: bool = False
 
     @property
+    def has_mails(self) -> bool:
+        return self.channel in {"", Channel.MAIL} and self.partner in {"", Partner.MAIL}
+
+    @property
+    def only_mails(self) -> bool:
+        return self.channel == Channel.MAIL or self.partner == Partner.MAIL
+
+    @property
     def by_number(self) -> bool:
         """Whether a person chose the orders by number. A filter must not open orders compensated months ago."""
         return bool(self.numbers) and not self.filtered
@@ -87,8 +98,9 @@ class Judgement:
     `verdict`: `same` (same key and bytes), `new` (a new key), `again` (the compensated order is planned anew), `repeat`
     (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
     (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
-    (not allowed; `why` says why). `refusal` is why an order can't be opened again. `decision` is BPM's decision that
-    still counts when the order is opened.
+    (not allowed; `why` says why). `mail_id`: it is about a mail, not a step; one about no order has `-` for its order.
+    `refusal` is why an order can't be opened again. `decision` is BPM's decision that still counts when the order is
+    opened.
     """
 
     order: str
@@ -96,6 +108,7 @@ class Judgement:
     verdict: str
     why: str = ""
     dispatch_id: int | None = None
+    mail_id: int | None = None
     refusal: NotAllowedError | None = field(default=None, compare=False)
     decision: str = ""
 
@@ -147,13 +160,13 @@ def _compensated(order: Order) -> bool:
 
 def _judge(
     order: Order,
-    rows: list[Dispatch],
+    rows: list[Dispatch | Mail],
     claims: dict,
     selection: Selection,
     force: bool,
     waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
-    if _compensated(order):
+    if _compensated(order) and not selection.only_mails:
         return [_judge_opening(order, claims, selection)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
         return []  # its only step is the mail about its hold, which nobody wants to resend
@@ -195,7 +208,9 @@ def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
     return found | {partner: (PAUSED, f"{partner} is paused; it goes out when it is resumed") for partner in paused}
 
 
-def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+    if isinstance(row, Mail):
+        return _judge_mail(row, force, waits)
     verdict, why = _verdict(row, order, force)
     waiting = waits.get(STEPS[row.step].partner)
     if verdict in WILL_SEND and waiting:
@@ -205,11 +220,35 @@ def _judge_step(row: Dispatch, order: Order, force: bool, waits: Mapping[str, tu
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
+def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
+    verdict, why = _verdict_on_mail(row, force)
+    waiting = waits.get(Partner.MAIL)
+    if verdict in WILL_SEND and waiting:
+        verdict, why = waiting
+    elif row.state == State.DUE and waiting:
+        why = f"{why}: {waiting[1]}"
+    return Judgement(row.order.number if row.order else "-", row.kind, verdict, why, mail_id=row.pk)
+
+
+def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
+    if row.state == Mail.State.FAILED and row.definite and not row.addressee:
+        return NEW, "it was refused for good: it is written anew"
+    if row.state == Mail.State.FAILED:
+        return SAME, "the same mail, under its Message-ID"
+    if row.state == Mail.State.RETRYING:
+        return SAME, "it is being retried: at once instead of later"
+    if row.state == Mail.State.DONE:
+        return (REPEAT, "forced: once more") if force else (ACCEPTED, "--force would send it once more")
+    return REFUSED, "it is queued already" if row.state == Mail.State.DUE else "it is being sent"
+
+
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if STEPS[row.step].fix and row.state in {State.FAILED, State.DONE}:
         return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
     if row.state == State.FAILED and row.repeat:
         return REFUSED, "it only repeated what was accepted: force that once more"
+    if row.state == State.FAILED and row.step == Step.MOVE_START:
+        return _move_again(row, order)
     if row.state == State.FAILED:
         if is_worked_out(row):
             return NEW, "what is left to take back is worked out anew: a new key"
@@ -238,6 +277,15 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     return REFUSED, reasons[row.state]
 
 
+def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
+    """Judges a move of the start: only records that disagree are sent again, while both starts lie ahead."""
+    if may_send_again(row, order, timezone.now()):
+        return NEW, "its records disagree: a new key"
+    if differs(row):
+        return REFUSED, "its start is near: take the big-data side's records"
+    return REFUSED, "the big-data side is asked what it holds"
+
+
 def _goes_anew(row: Dispatch) -> bool:
     """Whether a failed step goes out under a new key: it was answered definitely, and keeps no key that has acted."""
     return row.definite and not (STEPS[row.step].keeps_key and row.may_have_acted)
@@ -254,6 +302,8 @@ def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
     if not STEPS[row.step].repeatable:
         return REFUSED, "it only looks: there is nothing to repeat"
+    if row.channel == Channel.BILLING and row.lane is None and move_of(order):
+        return REFUSED, "the start of its order is being moved"
     if row.channel != Channel.BILLING:
         return REPEAT, "forced: the same key and bytes" if STEPS[row.step].keeps_key else "forced: once more"
     if touched_since(row) or _is_lined_up(row) or _is_followed(row):
@@ -279,6 +329,7 @@ def _orders(selection: Selection) -> QuerySet[Order]:
         return Order.objects.filter(number__in=selection.numbers).order_by("pk")
     steps = _matching(Dispatch.objects.current().filter(repeat=False), selection)
     found = Q(pk__in=steps.filter(state=State.FAILED).values("order_id"))
+    found |= Q(pk__in=_mails(selection).given_up().values("order_id"))
     return Order.objects.filter(found | _left_out(steps)).order_by("pk")
 
 
@@ -291,20 +342,39 @@ def _left_out(steps: QuerySet[Dispatch]) -> Q:
     return fit & ~Q(pk__in=given_up.values("order_id"))
 
 
-def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch]]:
-    """By order: the selected steps. One query for all."""
+def _mails(selection: Selection) -> MailQuerySet:
+    """The mails about orders that fit the filter, but for copies; of those to persons (a push) what was given up."""
+    to_persons = Mail.objects.given_up().filter(order__isnull=False).exclude(addressee="")
+    rows = Mail.objects.beside_steps() | to_persons
+    return _fitting(rows if selection.has_mails else rows.none(), selection)
+
+
+def _fitting(rows: MailQuerySet, selection: Selection) -> MailQuerySet:
+    wanted = Q(error_code=selection.code) if selection.code else Q()
+    if selection.since:
+        wanted &= Q(written_at__gte=midnight(selection.since))
+    return rows.filter(wanted).defer("body")
+
+
+def _steps(orders: list[Order], selection: Selection) -> dict[int, list[Dispatch | Mail]]:
+    """By order: the selected steps and mails. Two queries for all."""
     rows = Dispatch.objects.current().filter(repeat=False, order__in=[order.pk for order in orders])
-    found: dict[int, list[Dispatch]] = {order.pk: [] for order in orders}
+    found: dict[int, list[Dispatch | Mail]] = {order.pk: [] for order in orders}
     rows = _matching(rows, selection).annotate(denied=denied_by_books())
     for row in rows.order_by("position", "pk").defer("payload"):
         found[row.order_id].append(row)
+    mails = _mails(selection).filter(order__in=list(found)) if selection.has_mails else ()
+    by_id = {order.pk: order for order in orders}
+    for mail in mails:
+        mail.order = by_id[mail.order_id]
+        found[mail.order_id].append(mail)
     return {order.pk: _meant(order, found[order.pk], selection) for order in orders}
 
 
-def _meant(order: Order, rows: list[Dispatch], selection: Selection) -> list[Dispatch]:
+def _meant(order: Order, rows: list[Dispatch | Mail], selection: Selection) -> list[Dispatch | Mail]:
     if order.undo_since:  # no forward step goes out any more (contract 3.9, Compensation's order)
-        rows = [row for row in rows if row.undo or row.position >= Phase.AFTER]
-    failed = [row for row in rows if row.state in STUCK or is_left(row)]
+        rows = [row for row in rows if isinstance(row, Mail) or row.undo or row.position >= Phase.AFTER]
+    failed = [row for row in rows if row.state in STUCK or isinstance(row, Dispatch) and is_left(row)]
     return failed if selection.failed or (failed and not selection.channel) else rows
 
 
@@ -343,11 +413,29 @@ def resend(
             number, selection, by=by, reason=reason, now=now, force=force, open_partners=open_partners, dry_run=dry_run
         )
         on_progress(done, len(numbers))
+    if not selection.numbers:
+        report.judgements += _resend_mails_of_none(selection, open_partners, by=by, now=now, dry_run=dry_run)
     if dry_run:
         return report
     data = {"sent": sum(row.sends for row in report.judgements), "refused": len(report.refused), "reason": reason}
     add_event(None, "resend", by=by, now=now, orders=sorted({row.order for row in report.judgements})[:100], **data)
     return report
+
+
+@transaction.atomic
+def _resend_mails_of_none(
+    selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
+) -> list[Judgement]:
+    """Queues the mails about no order again that were given up and fit."""
+    rows = Mail.objects.given_up().to_staff() if selection.has_mails else Mail.objects.none()
+    rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
+    judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
+    for row in () if dry_run else rows:
+        send_again(row, now=now)
+        add_event(None, "mail_resent", by=by, now=now, mail=row.pk, step=row.kind)
+    if rows and not dry_run:
+        wake()
+    return judged
 
 
 def resend_order(
@@ -377,6 +465,10 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         return
     said = add_event(order, "resend", by=by, now=now, steps=[row.step for row in sent], reason=reason)
     for row in sent:
+        if row.mail_id:
+            mails = Mail.objects.select_for_update(no_key=True, of=("self",)).select_related("order")
+            send_again(mails.get(pk=row.mail_id), now=now)
+            continue
         if row.step == "all":
             open_again(order, now=now, by=by)
             continue
@@ -400,7 +492,7 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     if row.state == State.GIVEN_UP and cancels_on_start(row):
         cancel_after_all(row, now=now)
         return
-    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
+    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE or row.step == Step.MOVE_START
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)
         return

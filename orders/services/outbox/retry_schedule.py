@@ -8,21 +8,23 @@ import random
 
 from django.conf import settings
 
+from notifications.models import Mail
 from orders.models import Dispatch
 from orders.services.outbox.outcome import Outcome
 
+MOVE_WAITS = [10, 30, 60, 120, 300, 600]  # a move of a start has retries of its own (contract 3.9, 18)
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
 
 
-def try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
+def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) -> bool:
     """Sets the next try, unsaved; False if none is left. While the breaker is open, a failure uses up none."""
-    waits = settings.DISPATCH_RETRY_SECONDS
+    waits = MOVE_WAITS if row.step == Dispatch.Step.MOVE_START else settings.DISPATCH_RETRY_SECONDS
     left = len(waits) if row.tries_left is None else min(row.tries_left, len(waits))  # the schedule may be shorter now
     if outcome.free:
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
         return True
-    wait = wait_before(len(waits) - left + 1)
+    wait = wait_before(len(waits) - left + 1, waits)
     if wait is None:
         return False
     wait = max(wait, outcome.retry_after or 0)
@@ -31,7 +33,7 @@ def try_again(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
     return True
 
 
-def wait_before(retry: int) -> float | None:
+def wait_before(retry: int, waits: list[int] | None = None) -> float | None:
     """The seconds to wait before the first, second, ... retry, with jitter. None if there are not so many."""
-    waits = settings.DISPATCH_RETRY_SECONDS
+    waits = settings.DISPATCH_RETRY_SECONDS if waits is None else waits
     return waits[retry - 1] * random.uniform(0.9, 1.1) if retry <= len(waits) else None

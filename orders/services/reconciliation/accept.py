@@ -28,6 +28,7 @@ from orders.services.incidents import (
     lock_incidents,
     stopping_nobody,
 )
+from orders.services.moving import why_moving
 from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.reconciliation.differences import update_incident
@@ -69,6 +70,8 @@ def accept(
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
+        if why := why_moving(order):
+            raise why
         troubles, steps = acceptable(order, incident)
         if incident and not troubles:
             raise NotAllowedError("incident_not_accepted", number=number, incident=incident)

@@ -15,7 +15,7 @@ from orders.content import domain_key
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.enqueue import build_step, enqueue
-from orders.services.outbox.release import stands_behind_what_stopped
+from orders.services.outbox.release import stands_behind_others, stands_behind_what_stopped
 from orders.services.restores import is_from_before_restore
 from orders.steps import FIXES
 
@@ -63,10 +63,11 @@ def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed.
 
     A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, a
-    start day's cancel that something in front of it holds up, nor a failed forward step of an order that is taken back.
+    start day's cancel or an undoing that something in front of it holds up, nor a failed forward step of an order that
+    is taken back.
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
-    soon = Q(undo=True) & ~Exists(given_up.current())
+    soon = Q(undo=True) & ~Exists(given_up.current()) & ~stands_behind_others()
     soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
     failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed

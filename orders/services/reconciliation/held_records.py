@@ -17,7 +17,7 @@ MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[HeldRecord]) -> bool:
     """Whether all records of a step are at the big-data side as the step means them: live, cancelled or absent. With
-    their ends, if the step moves these; the records have the times that the step gives them.
+    their ends or starts, if the step moves these; the records have the times that the step gives them.
 
     A trial's create also fits if its records are cancelled. Then an order that we do not know yet has cancelled them.
     """
@@ -32,6 +32,9 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     if STEPS[row.step].effect in MOVES_END:
         ends = [record.cancel_time for record in records]
         return all(one.live and one.cancel_time == end for one, end in zip(found, ends, strict=True))
+    if STEPS[row.step].effect == Effect.MOVE:
+        starts = [record.create_time for record in records]
+        return all(one.live and one.create_time == start for one, start in zip(found, starts, strict=True))
     return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
 
 

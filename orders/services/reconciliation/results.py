@@ -17,7 +17,8 @@ from orders.queries.shapes import is_meant, meant_of, shape_of
 from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.giving_up import close_removals, given_up_removals
 from orders.services.order_writes import add_event, lock_order, lock_orders
-from orders.services.outbox.enqueue import queue_mail, wake
+from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import queue_mail
 from orders.services.reconciliation.differences import (
     close_differences,
     end_what_is_over,
@@ -273,7 +274,7 @@ def end_reconciliation(
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 
     `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
-    the orders, and sees what is found. The mail is a step of the newest order, since the outbox has only orders' steps.
+    the orders, and sees what is found.
     """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()
@@ -282,6 +283,5 @@ def end_reconciliation(
     add_event(None, "reconciled", by=row.by, now=now, reconciliation=row.pk, **counts, **about)
     if not mail:
         return
-    if order := Order.objects.order_by("-pk").first():
-        queue_mail(order, Step.MAIL_RECONCILED, now=now, reconciliation=row.pk, **counts)
-        wake()
+    queue_mail(None, Step.MAIL_RECONCILED, cause=f"reconciliation {row.pk}", now=now, reconciliation=row.pk, **counts)
+    wake()

@@ -18,11 +18,14 @@ from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
-from orders.services.giving_up import close_removals, given_up_removals
+from orders.services.giving_up import close_removals, given_up_removals, mark_records_left
 from orders.services.incidents import PARTNER_PAUSED, close_troubles
+from orders.services.move_answers import take_move
+from orders.services.moving import differs, may_send_again, move_of, move_start_to
 from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
+from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import update_incident
@@ -38,7 +41,6 @@ from orders.services.reconciliation.held_records import (
 from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
 from orders.services.shape import refresh_trial, reshape, take_end
-from orders.services.start_day import move_start_to
 from orders.shape import Shape, last_moment
 from orders.steps import STEPS, Effect
 
@@ -97,13 +99,19 @@ def take(
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
+        move = move_of(order)
+        if move and (why := why_not_take_move(order, move, now)):
+            raise why
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
-        differs, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
-        if why := why_not_take(order, stopped=bool(rows), differs=differs, billed=billed):
+        unlike, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
+        if why := why_not_take(order, stopped=bool(rows or move), differs=unlike, billed=billed):
             raise why
-        if rows:
+        if move:
+            move.order = order
+            _take_move(move, held, now=now, by=by)
+        elif rows:
             for row in rows:
                 row.order = order
                 _take_step(row, held, now=now, by=by)
@@ -117,6 +125,21 @@ def take(
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
+
+
+def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
+    """Why the records of a move of the start, which has no end yet, can't be taken."""
+    if not differs(move):
+        return NotAllowedError("move_under_way", number=order.number)
+    return NotAllowedError("move_send_again", number=order.number) if may_send_again(move, order, now) else None
+
+
+def _take_move(move: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
+    """The earliest createTime there is the start. Records with a later one are left as they are."""
+    order = move.order
+    take_move(move, of_job(order, held), now=now, by=by)
+    later = order.billing_records.filter(pk__in=move.records).exclude(create_time=order.start_at)
+    mark_records_left(later.values_list("pk", flat=True))
 
 
 def why_not_take(order: Order, *, stopped: bool, differs: bool, billed: bool) -> NotAllowedError | None:
@@ -172,6 +195,7 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     row.state, row.done_at, row.definite = State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
+    tell_accepted([row], now=now)
     if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
         refresh_trial(row.order.trial, now=now, by=by)
     if row.lane and row.order.kind != Kind.ACTIVATION:

@@ -21,6 +21,8 @@ from orders.models import Province
 from orders.people import staff_actor
 from orders.readable import why_not_a_name
 from orders.services.order_writes import add_event
+from project.accounts.permission_words import permission_words
+from project.accounts.separation import rights_of, why_not_together
 from project.environment import Grant
 from project.models import CompanyAccount, UsedName, User
 
@@ -33,7 +35,7 @@ COMPANY = "company"
 class NotLetInError(Exception):
     """The provider knows this person, and the desk does not let them in.
 
-    `code`: `no_group` or `disabled`. `person`: the account's user name, else the provider's `sub`.
+    `code`: `no_group`, `roles_apart` or `disabled`. `person`: the account's user name, else the provider's `sub`.
     """
 
     def __init__(self, code: str, person: str):
@@ -44,7 +46,9 @@ class NotLetInError(Exception):
 def let_in(claims: dict) -> User:
     """The person's account, with the roles and the limit of now. Raises NotLetInError after what was lost is taken."""
     now = timezone.now()
-    given = grants_of(claims.get(settings.OIDC_CLAIM))
+    given, why = grants_of(claims.get(settings.OIDC_CLAIM)), "no_group"
+    if why_not_together(rights_of(Group.objects.filter(name__in={grant.role for grant in given}))):
+        given, why = [], "roles_apart"
     with transaction.atomic():
         user = _account_of(claims, now=now)
         if user is None and given:
@@ -55,7 +59,7 @@ def let_in(claims: dict) -> User:
     if user is not None and not (user.is_active and user.is_staff):
         raise NotLetInError("disabled", user.get_username())
     if user is None or not given:
-        raise NotLetInError("no_group", user.get_username() if user else claims["sub"])
+        raise NotLetInError(why, user.get_username() if user else claims["sub"])
     return user
 
 
@@ -109,6 +113,7 @@ def why_not_joined(user: User) -> str | None:
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:
     """Raises SuspiciousOperation if the same person logs in for the first time somewhere else at this moment."""
     user = User(email=verified_mail(claims), display_name=_name_of(claims), is_staff=True)
+    user.given_by = {COMPANY: now.isoformat()}
     user.set_unusable_password()
     for user.username in free_names(claims.get("preferred_username"), claims["sub"]):
         try:
@@ -141,28 +146,37 @@ def _name_of(claims: dict) -> str:
 
 
 def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
-    """Makes roles and limit those of these grants, and tells what changed. The account is locked."""
+    """Makes roles and limit those of these grants, and tells what changed. The account is locked.
+
+    Without a grant the limit stays: it must not be gone if somebody gives a role by hand later.
+    """
     letters = frozenset().union(*(grant.letters for grant in given))
     roles = {grant.role for grant in given}
     had = set(user.groups.values_list("name", flat=True))
     provinces = set(user.attributions.values_list("letters", flat=True))
     limited = bool(letters)
+    if not given:
+        limited, letters = user.limited, frozenset(provinces)
     changed = {
         "added": sorted(roles - had),
         "removed": sorted(had - roles),
-        "limit": [] if (limited, letters) == (user.limited, provinces) else sorted(letters) or ["*"],
-        "single": user.user_permissions.exists(),
+        "limit": (limited, letters) != (user.limited, provinces),
+        "permissions": sorted(map(permission_words, user.user_permissions.select_related("content_type"))),
         "superuser": user.is_superuser,
     }
     if not any(changed.values()):
         return
+    before = _limit_words(user.limited, provinces)
     user.limited, user.is_superuser = limited, False
     user.save(update_fields=["limited", "is_superuser"])
     user.groups.set(Group.objects.filter(name__in=roles))
     user.attributions.set(Province.objects.filter(letters__in=letters))
-    user.user_permissions.clear()
+    user.user_permissions.set([])
     what = [f"+ {name}" for name in changed["added"]] + [f"− {name}" for name in changed["removed"]]
-    limit = "+".join(sorted(letters)) or "*"
-    add_event(
-        None, "account_roles", by=COMPANY, now=now, account=user.get_username(), roles=" ".join(what), limit=limit
-    )
+    told = {"account": user.get_username(), "roles": " ".join(what), "limit_before": before}
+    taken = {name: changed[name] for name in ("superuser", "permissions") if changed[name]}
+    add_event(None, "account_roles", by=COMPANY, now=now, **told, limit=_limit_words(limited, letters), **taken)
+
+
+def _limit_words(limited: bool, letters: Iterable[str]) -> str:
+    return ("+".join(sorted(letters)) or "-") if limited else "*"

@@ -46,6 +46,8 @@ class CompanyLogIn(OIDCAuthenticationBackend):
         status, answer = call(self.OIDC_OP_TOKEN_ENDPOINT, form=form, authorization=authorization)
         if status >= 500 or answer is None:
             raise ProviderError(f"the code was answered with {status}")
+        if answer.get("error") == "invalid_client":  # while our secret changes, it is another one there
+            raise ProviderError("the provider does not take OIDC_CLIENT_SECRET")
         if status != 200 or not isinstance(answer.get("id_token"), str):
             raise SuspiciousOperation(f"the code was refused with {status}: {str(answer.get('error', ''))[:64]}")
         return answer

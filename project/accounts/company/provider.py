@@ -21,7 +21,8 @@ from project.addresses import is_loopback
 SECONDS = 5.0
 KEPT = 3600.0
 PAUSE = 10.0
-"""So long nobody asks anew: for the description after a failure, and for keys that the provider did not name."""
+"""So long nobody asks anew: for the description after a failure, and where a log-in starts; and for keys that the
+provider did not name."""
 ALGORITHMS = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
     **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
@@ -96,21 +97,26 @@ def call(url: str, **how) -> tuple[int, dict | None]:
         _turns.release()
 
 
-def description() -> dict:
-    """The provider's own description (OpenID Connect Discovery), checked. Raises ProviderError."""
+def description(*, fresh: bool = False) -> dict:
+    """The provider's own description (OpenID Connect Discovery), checked. Raises ProviderError.
+
+    `fresh`: it must have come within PAUSE, so the provider is there.
+    """
     with kept.reading():
         now = time.monotonic()
-        if now - kept.read_at < KEPT:
+        if now - kept.read_at < (PAUSE if fresh else KEPT):
             return kept.description
         if now - kept.failed_at < PAUSE:
             raise ProviderError("the provider did not answer a moment ago")
         try:
-            kept.description = _read_description()
+            found = _read_description()
         except ProviderError:
             kept.failed_at = time.monotonic()
             raise
-        kept.read_at, kept.keys_at = time.monotonic(), float("-inf")
-        return kept.description
+        if found["jwks_uri"] != kept.description.get("jwks_uri"):
+            kept.keys_at = float("-inf")
+        kept.description, kept.read_at = found, time.monotonic()
+        return found
 
 
 def _read_description() -> dict:

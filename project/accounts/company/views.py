@@ -20,11 +20,12 @@ from orders.people import ACCOUNTS
 from project.accounts.company.admission import NotLetInError
 from project.accounts.company.login import CompanyLogIn
 from project.accounts.company.provider import ProviderError, callback_address, description, library_setting
-from project.accounts.login_trail import note_not_let_in
+from project.accounts.login_trail import note_company_failure, note_not_let_in
+from project.accounts.trail_words import COMPANY_FAILED
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
 STATE_SECONDS = 600  # how long somebody may take at the provider
-STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "disabled": 403}
+STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
 
@@ -40,7 +41,9 @@ class Start(OIDCAuthenticationRequestView):
 @never_cache
 @require_GET
 def start(request: HttpRequest) -> HttpResponse:
+    """Asks the provider first, so that nobody is sent to one that is away."""
     try:
+        description(fresh=True)
         return Start.as_view()(request)
     except ProviderError as error:
         return _refused(request, "away", str(error))
@@ -91,6 +94,8 @@ def _refused(request: HttpRequest, code: str, why: str) -> HttpResponse:
     """A page in words. `why` is for the log: never a code or a token."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
+    if code in COMPANY_FAILED:
+        note_company_failure(request, code)
     context = {
         "code": code,
         "passwords": settings.PASSWORD_LOGIN == "all",

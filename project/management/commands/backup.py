@@ -1,5 +1,6 @@
 """`backup DIR`: makes a verified copy of the database and of ATTACHMENT_DIR (contract section 5)."""
 
+import sqlite3
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -24,10 +25,11 @@ class Command(BaseCommand):
         try:
             with Progress(self.stderr, "attachments") as bar:
                 facts = backup(folder, by=actor(by), now=timezone.now(), on_progress=bar.reach)
-        except (BackupError, OSError) as error:
+        except (BackupError, OSError, sqlite3.Error) as error:
             raise CommandError(f"no backup was made: {error}") from error
         size = sum(row["bytes"] for row in facts["files"].values())
         self.stdout.write(
             f"{folder}: {facts['counts']['orders_order']} orders up to event {facts['newest_event']}, "
-            f"{len(facts['files']) - 1} attachments, {size / 1e6:.1f} MB"
+            f"{facts['attachments']} attachments, {size / 1e6:.1f} MB"
+            f"{', encrypted to ' + facts['recipient'] if 'recipient' in facts else ''}"
         )

@@ -1,6 +1,7 @@
 """`emergency_account NAME`: marks an account for PASSWORD_LOGIN=emergency (contract section 5)."""
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
@@ -25,7 +26,11 @@ class Command(BaseCommand):
             raise CommandError(f"{name} is disabled, or is no member of staff: it could not log in")
         if hasattr(user, "company"):
             raise CommandError(f"{name} belongs to a person of the company log-in: take an account of its own")
-        address = mark(user, by=actor(by), now=timezone.now())
+        now = timezone.now()
+        with transaction.atomic():
+            address = mark(user, by=actor(by), now=now)
+            if giver := User.objects.filter(username=(by or "").strip()).first():  # no second person to it for a while
+                user.note_given(giver, now=now)
         minutes = int(LINK_IS_VALID.total_seconds() // 60)
         self.stdout.write(f"{name} may log in with a password where PASSWORD_LOGIN is emergency")
         self.stdout.write(f"set its password within {minutes} minutes, once: {address}")

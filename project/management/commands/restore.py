@@ -1,5 +1,7 @@
 """`restore DIR`: puts a backup into an empty database (contract section 5)."""
 
+import sqlite3
+import tarfile
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -20,13 +22,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("folder", metavar="DIR", type=Path, help="a backup that `backup` has finished")
+        parser.add_argument(
+            *("-i", "--identity"), metavar="FILE", type=Path, help="age's private key, for an encrypted backup"
+        )
         add_by(parser)
 
-    def handle(self, *args, folder, by, **options):
+    def handle(self, *args, folder, identity, by, **options):
         try:
             with Progress(self.stderr, "files") as bar:
-                done = restore(folder, by=actor(by), now=timezone.now(), on_progress=bar.reach)
-        except (BackupError, OSError) as error:
+                done = restore(folder, identity=identity, by=actor(by), now=timezone.now(), on_progress=bar.reach)
+        except (BackupError, OSError, sqlite3.Error, tarfile.TarError) as error:
             raise CommandError(f"nothing was restored: {error}") from error
         facts = done.facts
         self.stdout.write(

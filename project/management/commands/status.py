@@ -12,6 +12,7 @@ from orders.people import spoken
 from orders.queries.pauses import steps
 from project.observability.readiness import why_unknown
 from project.observability.status_report import desk_status
+from project.settings_trail import changed_since_start
 
 
 class Command(BaseCommand):
@@ -65,6 +66,7 @@ def lines(found: dict) -> list[str]:
     differences = found["differences"]
     age_of_differences = f", the oldest for {differences['oldest_seconds']:.0f} s" if differences["open"] else ""
     unbilled = f", {differences['unbilled']} orders with service and no record" if differences["unbilled"] else ""
+    other = changed_since_start()
     codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
     return [
         *told,
@@ -75,7 +77,7 @@ def lines(found: dict) -> list[str]:
         ),
         *([f"entered      {line}" for line in lines_of_lost_entries()] if found["restored"] else []),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
-        f"worker       {'none is running' if age is None else f'gave a sign of life {age:.0f} s ago'}",
+        f"worker       {'none is running' if age is None else f'gave a sign of life {max(age, 0):.0f} s ago'}",
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",
@@ -85,7 +87,20 @@ def lines(found: dict) -> list[str]:
         f"stuck        {found['stuck']}",
         f"notices      {found['notices']['given_up']} given up within 7 days",
         f"last backup  {backup_line(found['last_backup'])}",
+        *([f"settings     here {', '.join(other)} are not as at this machine's last start"] if other else []),
+        *(f"old secret   {old_secret(row)}" for row in found["old_secrets"]),
+        *(f"robot        {robot(row)}" for row in found["robots"]),
     ]
+
+
+def robot(row: dict) -> str:
+    given_up = f", given up {row['given_up_at']}" if row["given_up_at"] else ""
+    return f"{row['robot']} takes nothing ({row['error']}){given_up}"
+
+
+def old_secret(row: dict) -> str:
+    used = f"last used {row['last_used']}" if row["last_used"] else "never used"
+    return f"{row['setting']}, number {row['number']}: {used}"
 
 
 def backup_line(row: dict | None) -> str:

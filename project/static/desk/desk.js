@@ -64,8 +64,11 @@ function offerCopy(cell) {
     cell.append(button);
 }
 
-const heading = document.querySelector("#result_list thead .column-tick .text span");
-if (heading) {
+/* The tick of all stays as it is when the page moves (moving.js). */
+function offerTicks() {
+    const heading = document.querySelector("#result_list thead .column-tick .text span");
+    if (!heading || heading.dataset.stays === "") return;
+    heading.dataset.stays = "";
     const all = document.createElement("input");
     all.type = "checkbox";
     all.setAttribute("aria-label", heading.textContent.trim());
@@ -75,6 +78,16 @@ if (heading) {
     heading.replaceChildren(all);
 }
 
-if (navigator.clipboard) {
-    document.querySelectorAll("#result_list th.field-number, #result_list td.field-order_number").forEach(offerCopy);
+function offerCopies() {
+    document.querySelectorAll("#result_list th.field-number, #result_list td.field-order_number").forEach((cell) => {
+        if (!cell.querySelector("button.copy")) offerCopy(cell);
+    });
 }
+
+function offer() {
+    offerTicks();
+    if (navigator.clipboard) offerCopies();
+}
+
+offer();
+document.addEventListener("desk:moved", offer);

@@ -1,4 +1,4 @@
-/* Conveniences of the order's page: copying, closing the menu, and drafts that outlive a lost log-in. */
+/* Conveniences of the order's page: copying, and closing the menu. */
 "use strict";
 
 function copyText(button) {
@@ -6,15 +6,22 @@ function copyText(button) {
     return from ? document.getElementById(from).textContent : button.dataset.copy;
 }
 
+const COPIES = "button.copy[data-copy], button.copy[data-copy-from]";
+
+function offerCopies() {
+    document.querySelectorAll(COPIES).forEach((button) => { button.hidden = false; });
+}
+
 if (navigator.clipboard) {
-    document.querySelectorAll("button.copy[data-copy], button.copy[data-copy-from]").forEach((button) => {
+    offerCopies();
+    document.addEventListener("desk:moved", offerCopies);
+    document.addEventListener("click", async (event) => {
+        const button = event.target.closest(COPIES);
+        if (!button) return;
         const word = button.textContent;
-        button.hidden = false;
-        button.addEventListener("click", async () => {
-            await navigator.clipboard.writeText(copyText(button));
-            button.textContent = "✓";
-            setTimeout(() => { button.textContent = word; }, 1500);
-        });
+        await navigator.clipboard.writeText(copyText(button));
+        button.textContent = "✓";
+        setTimeout(() => { button.textContent = word; }, 1500);
     });
 }
 
@@ -32,25 +39,11 @@ document.addEventListener("keydown", (event) => {
     });
 });
 
-/* Keeps typed text in this tab until the form is accepted, since a log-in may end meanwhile: for an hour, and for this
-   account alone. session.js clears it at the log-out. */
-const DRAFT_KEPT = 3600 * 1000;
-const account = document.getElementById("session")?.dataset.account;
-
-function readDraft(key) {
-    const { text, at } = JSON.parse(sessionStorage.getItem(key) || "{}");
-    return Date.now() - at < DRAFT_KEPT ? text : "";
-}
-
-document.querySelectorAll("[data-draft]").forEach((field) => {
-    const key = `draft:${account}:${location.pathname}:${field.name}`;
-    const keep = () => sessionStorage.setItem(key, JSON.stringify({ text: field.value, at: Date.now() }));
-    if (!field.value) field.value = readDraft(key);
-    else keep();
-    field.addEventListener("input", keep);
+/* J and K go to the next and the previous order of the list that the person came from. */
+document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const to = { j: "next", k: "prev" }[event.key];
+    const link = to && document.querySelector(`.order-near a[rel=${to}]`);
+    if (link) link.click();
 });
-
-if (document.querySelector(".order-head, .model-incident.change-form")) {
-    const done = document.querySelector(".messagelist .success, .messagelist .info");
-    if (done) Object.keys(sessionStorage).filter((key) => key.startsWith("draft:")).forEach((key) => sessionStorage.removeItem(key));
-}

@@ -1,4 +1,4 @@
-/* Says that the session ends soon, in all tabs alike, and clears what was typed at the log-out. */
+/* Says that the session ends soon, in all tabs alike. What was typed outlives a log-in that ends, but no log-out. */
 "use strict";
 
 (() => {
@@ -15,6 +15,58 @@
         clearDrafts();
         localStorage.setItem(OUT, String(Date.now()));
     }
+
+    /* Keeps what is typed in this tab until a form is accepted: for an hour, and for this account alone. Reasons and
+       notes come back whenever their page is opened. Whole forms come back after a log-in only, and the page says so,
+       since somebody else may have changed the row meanwhile. Neither passwords nor codes are kept. */
+    const KEPT = 3600 * 1000;
+    const DOOR = "desk-door";
+    const NEVER = "[type=hidden], [type=password], [type=file], [type=submit], [type=button], [autocomplete=one-time-code]";
+    const FIELDS = `form[method=post]:not(#changelist-form) :is(textarea, input:not(${NEVER}), select:not([multiple]))`;
+
+    const isTick = (field) => field.matches("[type=checkbox], [type=radio]");
+    const valueOf = (field) => (isTick(field) ? String(field.checked) : field.value);
+
+    function keyOf(field) {
+        const path = `draft:${note?.dataset.account}:${location.pathname}:${field.name}`;
+        return isTick(field) ? `${path}=${field.value}` : path;
+    }
+
+    function keepDraft(field) {
+        sessionStorage.setItem(keyOf(field), JSON.stringify({ text: valueOf(field), at: Date.now() }));
+    }
+
+    function readDraft(field) {
+        const { text, at } = JSON.parse(sessionStorage.getItem(keyOf(field)) || "{}");
+        return Date.now() - at < KEPT ? text : undefined;
+    }
+
+    /* Whether the field has what was typed, and had not before. */
+    function putDraft(field) {
+        const text = readDraft(field);
+        if (text === undefined || text === valueOf(field)) return false;
+        if (isTick(field)) field.checked = text === "true";
+        else if (!field.options || [...field.options].some((one) => one.value === text)) field.value = text;
+        if (valueOf(field) !== text) return false;
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+        return true;
+    }
+
+    document.querySelectorAll("[data-draft]").forEach((field) => {
+        if (field.value) keepDraft(field);
+        else putDraft(field);
+    });
+    document.addEventListener("input", ({ target }) => {
+        if (note && target.name && target.matches(`[data-draft], ${FIELDS}`)) keepDraft(target);
+    });
+    if (document.querySelector("#login-form")) sessionStorage.setItem(DOOR, "passed");
+    else if (note && sessionStorage.getItem(DOOR)) {
+        sessionStorage.removeItem(DOOR);
+        const back = [...document.querySelectorAll(FIELDS)].filter((field) => field.name && putDraft(field));
+        document.getElementById("came-back").hidden = !back.length;
+    }
+
+    if (document.querySelector(".messagelist .success, .messagelist .info")) clearDrafts();
 
     let ends = {};
 

@@ -1,10 +1,8 @@
 /* Counts the rows of the views over a list. Without this script the tabs have no numbers until they are known. */
 "use strict";
 
-const views = document.querySelector(".views[data-counts]");
-
-async function count() {
-    const answer = await fetch(views.dataset.counts, { headers: { Accept: "application/json" } });
+async function count(views, headers) {
+    const answer = await fetch(views.dataset.counts, { headers: { Accept: "application/json", ...headers } });
     if (!answer.ok) return;
     for (const [key, number] of Object.entries(await answer.json())) {
         const place = views.querySelector(`[data-view="${CSS.escape(key)}"] .view-count`);
@@ -12,4 +10,10 @@ async function count() {
     }
 }
 
-if (views) count().catch(() => {});
+function countViews(headers) {
+    const views = document.querySelector(".views[data-counts]");
+    if (views) count(views, headers).catch(() => {});
+}
+
+countViews({});
+document.addEventListener("desk:moved", () => countViews({ "Desk-Poll": "1" })); // no use of the session

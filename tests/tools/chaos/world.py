@@ -4,6 +4,9 @@ import datetime
 import random
 from dataclasses import dataclass, field
 
+from tests.bpm_messages import approval
+from tests.flows import contents
+
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 PRODUCT = 61000616304
 
@@ -34,18 +37,12 @@ class World:
         return self._remember(self._trial(f"T{self.made:04}"), self.trials)
 
     def _trial(self, number: str) -> dict:
-        return {
-            "OrderType": "1",
-            "OrderNum": number,
-            "EnterpriseID": "100A23100079275183",
-            "EnterpriseName": "某某公司",
-            "ProdType": "1",
-            "BusinessType": self.random.choice("1234"),
-            "BillingMethod": "1",
-            "DataFlow": "1",
-            "BizStart": f"{self.today:%Y%m%d}",
-            "ProvContent": self._domains(number, self.random.randint(1, 3)),
-        }
+        return contents.trial(
+            number,
+            BusinessType=self.random.choice("1234"),
+            BizStart=f"{self.today:%Y%m%d}",
+            ProvContent=self._domains(number, self.random.randint(1, 3)),
+        )
 
     def change(self) -> dict:
         number = f"C{self.made:04}"
@@ -58,18 +55,13 @@ class World:
 
     def first(self, later: bool = False, trial: str = "") -> dict:
         day = self.today + datetime.timedelta(days=1 if later else 0)
-        number = f"A{self.made:04}"
-        content = {
-            "OrderNum": number,
-            "BizRequest": trial or self.random.choice(self.trials),
-            "BizStart": f"{day:%Y%m%d}",
-            "ProdType": "1",
-            "ProductID": str(PRODUCT + self.made),
-            "BusinessType": self.random.choice("1234"),
-            "BillingMethod": "1",
-            "DataFlow": "1",
-            "BackFlag": "0",
-        }
+        content = contents.activation(
+            f"A{self.made:04}",
+            of=trial or self.random.choice(self.trials),
+            start=f"{day:%Y%m%d}",
+            ProductID=str(PRODUCT + self.made),
+            BusinessType=self.random.choice("1234"),
+        )
         return self._remember(content, self.orders)
 
     def first_later(self) -> dict:
@@ -95,17 +87,8 @@ class World:
             return None
         number = self.subsequent.pop(0)
         result = self.random.choices(["pass", "reject"], [4, 1])[0]
-        return {
-            "recordId": f"r-{number}",
-            "code": number,
-            "node": "sa-review",
-            "nodeName": "政企SA审批",
-            "result": result,
-            "operator": "sa",
-            "opinion": "",
-            "time": f"{self.today:%Y-%m-%d} 12:00:00",
-            "finished": True,
-        }
+        time = f"{self.today:%Y-%m-%d} 12:00:00"
+        return approval(number, recordId=f"r-{number}", result=result, time=time, finished=True)
 
     def _domains(self, number: str, count: int) -> list[dict]:
         return [{"ProvReq": f"d{index}-{number.lower()}.example.com"} for index in range(count)]

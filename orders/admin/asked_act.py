@@ -1,0 +1,191 @@
+"""Acts that wait for a second person (待复核): the list, and the page on which one is confirmed or called off."""
+
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from orders.books import BooksSilentError
+from orders.errors import OrderError
+from orders.four_eyes import BULK, EXPORT
+from orders.incident_causes import cause_of
+from orders.lists.cells import actor_field, column, cut
+from orders.lists.chips import StateChip
+from orders.lists.filters import day_filter
+from orders.lists.personal_data import mask_text_or_json
+from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.registration import Role, Section, register_list
+from orders.lists.scope import RefusedFirst, attributions_of
+from orders.lists.times import ago_field
+from orders.models import AskedAct
+from orders.office.bulk.asked import AskedRun
+from orders.office.bulk.selection import is_id
+from orders.office.exports.asked import AskedExport
+from orders.order_page.asked_decision import AskedDecision
+from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
+from orders.order_page.decisions.registry import DECISIONS
+from orders.services.asked_acts import call_off, may_confirm, waiting_for, why_not_confirm
+
+State = AskedAct.State
+KINDS: dict[str, Callable] = {BULK: AskedRun, EXPORT: AskedExport}
+"""What is confirmed that is no decision on an order, by act."""
+
+
+class ForMeFilter(admin.SimpleListFilter):
+    title, parameter_name = gettext_lazy("for me"), "mine"
+
+    def lookups(self, request, model_admin):
+        return [("confirm", _("I may confirm it")), ("asked", _("I asked for it"))]
+
+    def queryset(self, request, queryset):
+        if self.value() == "confirm":
+            return queryset.filter(pk__in=waiting_for(request.user, now=timezone.now()).values("pk"))
+        return queryset.filter(asker_id=request.user.pk) if self.value() == "asked" else queryset
+
+
+def label_of(row: AskedAct) -> str:
+    """As the button says it."""
+    return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
+
+
+@register_list(
+    AskedAct,
+    menu=(Section.DESK, 27),
+    needed_by=frozenset({Role.APPROVER, Role.AUDITOR}),
+    empty=gettext_lazy(
+        "Nothing has been asked for yet. What needs a second person waits here until somebody confirms it."
+    ),
+    tones={
+        "violet": [State.OPEN],
+        "green": [State.CONFIRMED],
+        "grey": [State.CALLED_OFF, State.LAPSED],
+    },
+)
+class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
+    who = actor_field("by", gettext_lazy("asked by"), account="asker_id", at="asked_at")
+    second = actor_field("ended_by", gettext_lazy("second person"), account="ender_id", at="ended_at")
+    list_display = ["what", "of_order", "state_chip", "who", "asked", "lapses_at", "second", "why"]
+    list_display_links = ["what"]
+    list_filter = ["state", ForMeFilter, "act", day_filter("asked_at", gettext_lazy("Asked at"), parameter="at")]
+    list_select_related = ["order"]
+    search_fields = ["order__number__exact"]
+    search_help_text = gettext_lazy("the whole order number")
+    fields = ["what", "of_order", "state_chip", "who", "asked_at", "lapses_at", "second", "ended_at", "why"]
+
+    def heading(self, obj):
+        about = f" · {obj.order.number}" if obj.order else ""
+        return f"{label_of(obj)}{about}"
+
+    def get_queryset(self, request):
+        """Limited users see what is about their orders, and what they asked for."""
+        rows, letters = super().get_queryset(request), attributions_of(request.user)
+        if letters is None:
+            return rows
+        return rows.filter(Q(order__attribution__in=letters) | Q(asker_id=request.user.pk))
+
+    what = column(gettext_lazy("act"), label_of)
+    of_order = column(gettext_lazy("order"), lambda obj: obj.order.number if obj.order else f"#{obj.target}")
+    asked = ago_field("asked_at", gettext_lazy("Asked at"))
+    why = column(gettext_lazy("reason"), lambda obj: cut(mask_text_or_json(obj.reason)))
+
+    # --- confirming and calling off
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/confirm/", wrap(require_POST(self.confirm_view)), name="orders_askedact_confirm"),
+            path("<int:pk>/call-off/", wrap(require_POST(self.call_off_view)), name="orders_askedact_call_off"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
+            raise PermissionDenied
+        pk = unquote(object_id)
+        return self.show(request, self.row_or_404(request, int(pk) if is_id(pk) else 0))
+
+    def row_or_404(self, request, pk: int) -> AskedAct:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = self.get_queryset(request).select_related("order", "order__trial", "order__attribution")
+        row = rows.filter(pk=pk).first() if pk < 2**63 else None
+        if row is None:
+            raise Http404
+        return row
+
+    def show(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
+        """The page: what was asked, by whom, what will happen now. `again`: it is not what the person saw."""
+        now, user = timezone.now(), request.user
+        about = KINDS.get(row.act, AskedDecision)(row)
+        may = may_confirm(user, row)
+        refusal = why_not_confirm(row, user, now=now) if may else None
+        is_open = row.state == State.OPEN and now < row.lapses_at
+        foreseen = about.foresee(now=now) if is_open else None
+        own = row.asker_id == user.pk
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": self.heading(row),
+            "row": row,
+            "about": about,
+            "who": self.who(row),
+            "second": self.second(row),
+            "reason": mask_text_or_json(row.reason),
+            "is_open": is_open,
+            "own": own,
+            "foreseen": foreseen,
+            "again": again,
+            "why_not": why_not,
+            "refusal": refusal.words() if refusal and not own and is_open else "",
+            "confirmable": is_open and may and refusal is None and foreseen is not None and not foreseen.why_not,
+            "stoppable": is_open and (own or may),
+        }
+        return TemplateResponse(request, "admin/orders/asked_act.html", context, status=status)
+
+    def confirm_view(self, request, pk: int):
+        row = self.row_or_404(request, pk)
+        if not may_confirm(request.user, row):
+            raise PermissionDenied
+        told, seen = request.POST.get("told", ""), request.POST.get("seen", "")
+        seen = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else 0
+        try:
+            done = KINDS.get(row.act, AskedDecision)(row).confirm(
+                judge=request.user, seen=seen, told=told, now=timezone.now()
+            )
+        except (ChangedMeanwhileError, ForeseenOtherwiseError):
+            return self.show(request, self.row_or_404(request, pk), again=True, status=409)
+        except BooksSilentError as error:
+            return self.show(request, self.row_or_404(request, pk), why_not=cause_of(error.code).what, status=409)
+        except OrderError as error:
+            return self.show(request, self.row_or_404(request, pk), why_not=error.words(), status=409)
+        messages.success(request, _("Confirmed. %(what)s") % {"what": done})
+        return _back(row)
+
+    def call_off_view(self, request, pk: int):
+        row = self.row_or_404(request, pk)
+        if row.asker_id != request.user.pk and not may_confirm(request.user, row):
+            raise PermissionDenied
+        try:
+            call_off(row, user=request.user, now=timezone.now())
+        except OrderError as error:
+            messages.warning(request, error.words())
+        else:
+            messages.success(request, _("Called off. Nothing was done."))
+        return _back(row)
+
+
+def _back(row: AskedAct) -> HttpResponse:
+    """To the order's page; to its own where it is about none."""
+    if row.order_id:
+        return redirect("admin:orders_order_change", row.order_id)
+    return redirect("admin:orders_askedact_change", row.pk)

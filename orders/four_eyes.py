@@ -1,0 +1,61 @@
+"""Which acts a second person must confirm (contract 3.11; 4, FOUR_EYES). Pure: settings are read by it as well."""
+
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+BULK, EXPORT = "bulk", "export_personal"
+ACTS: dict[str, str | Promise] = {
+    "decide": _("Decide in BPM's place"),
+    "waive": _("Waive the finding"),
+    "compensate": _("Compensate"),
+    "withdraw": _("Withdraw"),
+    "give_up": _("Give the step up"),
+    "fix": _("Put the difference right"),
+    "take": _("Take the partner's books"),
+    "accept": _("Live with it"),
+    "proceed": _("Let it go on"),
+    "move_start": _("Move the start day"),
+    BULK: _("An act on many rows"),
+    EXPORT: _("An export of people's data"),
+}
+"""By the word in FOUR_EYES."""
+
+
+def read_acts(given: str) -> dict[str, int]:
+    """The acts of a comma list, each with its number: of `bulk:N` the rows of a day that need nobody else, else 0.
+
+    Raises ValueError with what is wrong.
+    """
+    found: dict[str, int] = {}
+    for entry in filter(None, (part.strip() for part in given.split(","))):
+        act, colon, number = entry.partition(":")
+        if act not in ACTS:
+            raise ValueError(f"{entry!r} is no act; there are {', '.join(ACTS)} ({BULK} as {BULK}:N)")
+        if act in found:
+            raise ValueError(f"{act} is named twice")
+        if bool(colon) != (act == BULK):
+            raise ValueError(
+                f"{BULK} needs a number of rows, as in {BULK}:100" if act == BULK else f"{act} has no number"
+            )
+        if colon and not (number.isascii() and number.isdigit() and len(number) < 9):
+            raise ValueError(f"{entry!r}: the number of rows must be a whole one")
+        found[act] = int(number or 0)
+    return found
+
+
+def is_asked(act: str) -> bool:
+    """Whether a second person must confirm the act. EXPORT_SECOND_PERSON means FOUR_EYES=export_personal."""
+    return act in acts_asked()
+
+
+def rows_alone() -> int | None:
+    """How many rows of a day a person may act on in bulk without anybody else; None for any number."""
+    return acts_asked().get(BULK)
+
+
+def acts_asked() -> Mapping[str, int]:
+    own: Mapping[str, int] = settings.FOUR_EYES
+    return {**own, EXPORT: 0} if settings.EXPORT_SECOND_PERSON else own

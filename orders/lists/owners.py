@@ -1,0 +1,93 @@
+"""Whose a row is: the column, the filter, and the choice of a person. For each list whose model has an owner."""
+
+import functools
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from orders.lists.registration import address_of_list
+from orders.people import name_of, person_words
+from orders.queries.mine import is_nobodys, is_of, set_owners
+from orders.queries.owners import OWN, staff_with
+
+ME, NOBODY = "me", "nobody"
+LONGEST = 18  # digits of an account's id
+
+
+class OwnerFilter(SimpleListFilter):
+    """What is mine, nobody's, or a person's and not done. `me` is whoever looks, in a shared view too."""
+
+    title, parameter_name = pgettext_lazy("work", "owner"), "owner"
+
+    def lookups(self, request, model_admin):
+        """A person is chosen by a click on the name in the column."""
+        value = self.value()
+        named = [(value, self.word_of(value))] if value and value not in {ME, NOBODY} else []
+        return [(ME, _("Mine")), (NOBODY, _("Nobody's")), *named]
+
+    @staticmethod
+    def word_of(value: str) -> str:
+        found = get_user_model().objects.filter(pk=value).first() if _is_id(value) else None
+        return name_of(found.username, found.pk) if found else value
+
+    def queryset(self, request, queryset):
+        value = self.value()
+        if not value:
+            return queryset
+        if value == NOBODY:
+            return queryset.filter(is_nobodys(queryset.model))
+        return queryset.filter(self._of(request, value, queryset.model))
+
+    def _of(self, request, value: str, model) -> Q:
+        if value == ME:
+            return is_of(model, request.user)
+        if not _is_id(value):
+            raise IncorrectLookupParameters(value)
+        found = get_user_model().objects.filter(pk=value).first()
+        return is_of(model, found) if found else Q(pk__in=[])
+
+
+def _is_id(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= LONGEST
+
+
+class OwnerCell:
+    """The column. A list sets the owners of its page by `set_owners` in `add_facts`; another row asks for its own."""
+
+    @admin.display(description=pgettext_lazy("work", "owner"), empty_value="")
+    def owner_name(self, row: Any):
+        if not hasattr(row, "owned_by"):
+            set_owners([row])
+        if not row.owned_by:
+            return None
+        url = f"{address_of_list(type(row))}?{OwnerFilter.parameter_name}={row.owned_by}"
+        return format_html('<a href="{}">{}</a>', url, person_words(row.owned_by, timezone.localdate()))
+
+
+class PersonField(forms.ChoiceField):
+    """Who is to have it: an account's id, or 0 for nobody. Leaves stand beside the names."""
+
+    def __init__(self, *, nobody: bool = True, **more):
+        self.nobody = nobody
+        super().__init__(label=gettext_lazy("To whom"), **more)
+        self.choices = lambda: self.people(None, None)
+
+    def offer(self, people, but: int | None = None) -> None:
+        """Offers these people, in place of all who may own something. A form calls it for its own field: they are read
+        once, though Django asks for the choices again and again."""
+        self.choices = functools.cache(lambda: self.people(people, but))
+
+    def people(self, people, but):
+        today = timezone.localdate()
+        rows = (staff_with(OWN).order_by("display_name", "username") if people is None else people).values_list("pk")
+        named = [(str(pk), person_words(pk, today)) for (pk,) in rows if pk != but]
+        return [("", "---------"), *([("0", _("Nobody"))] if self.nobody else []), *named]

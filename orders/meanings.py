@@ -1,0 +1,147 @@
+"""What each state means and what to do, in a sentence: a chip says it, and the manual lists them all."""
+
+from django.db.models import TextChoices
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import ApprovalRecord
+from notifications.models import Mail, Notice
+from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.models import Export
+
+S, H, D, B = Order.State, Order.Held, Dispatch.State, BillingRecord.State
+A, M, N = Attempt.Outcome, Mail.State, Notice.State
+NOT_SENT_YET = _("It has not gone out yet. It goes by itself.")
+GOES_OUT_NOW = _("It is going out now.")
+SENT_AGAIN = _("The mail server did not take it for now. It is tried again by itself.")
+HAS_GONE = _("The mail server has taken it. Nothing to do.")
+NOT_SENT = _("It did not go out and is not tried any more. Read the cause, then send it again.")
+MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
+    S: {
+        S.IN_PROGRESS: _("Its steps are being carried out. Nothing to do."),
+        S.HELD: _("It waits for something or somebody; the page says for what. Nothing was sent."),
+        S.TRIALING: _("The trial runs, free of charge."),
+        S.CONVERTED: _("An activation has taken the trial over."),
+        S.ENDED: _("The trial's end has passed, or none of its domains is on trial any more."),
+        S.APPLIED: _("The change is in effect."),
+        S.AWAITING_APPROVAL: _("BPM has it and has not decided yet. Push the SA if it takes long."),
+        S.SCHEDULED: _("All is sent. It goes live by itself on its start day."),
+        S.ACTIVE: _("The customer uses it and is billed."),
+        S.REJECTED: _("BPM said no. What was sent has been taken back."),
+        S.FAILED: _("It stopped and does not go on by itself. Read the cause, then resend it or give it up."),
+        S.COMPENSATING: _("What was sent is being taken back. Nothing to do unless a step fails."),
+        S.WITHDRAWN: _("BBOSS or staff took it back, for good."),
+    },
+    H: {
+        H.TRIAL_UNKNOWN: _("BBOSS has not sent the trial yet. It goes on by itself when that comes."),
+        H.TRIAL_CLOSED: _("Ask the customer manager: let it go on, or withdraw it."),
+        H.CLAIM_HELD: _("An activation holds the trial. It goes on by itself once the trial is free."),
+        H.TRIAL_BUSY: _("It goes on by itself when the other activation's records have been taken back."),
+        H.TRIAL_HELD: _("Get the trial going; this order follows by itself."),
+        H.ATTRIBUTION_UNKNOWN: _("Ask the customer manager, then choose the attribution."),
+        H.DOMAINS_MISSING: _("Ask the customer manager for the domains, then enter them."),
+        H.FILES: _("Get the right file and upload it. The desk looks again every 5 minutes."),
+    },
+    D: {
+        D.WAITING: _("Its turn has not come: steps before it, an approval or its day."),
+        D.DUE: _("It is about to be sent."),
+        D.SENDING: _("It is being sent now."),
+        D.RETRYING: _("It failed for now and is tried again by itself."),
+        D.DONE: _("The partner accepted it."),
+        D.FAILED: _("The partner refused it, or all tries are used up. The incident says why."),
+        D.CLOSED: _("It was never begun and won't be, or no longer matters."),
+        D.UNDONE: _("It was accepted and then taken back."),
+        D.GIVEN_UP: _("It had failed for good; staff ended it with a reason."),
+    },
+    B: {
+        B.TO_SEND: _("The big-data side does not have it yet."),
+        B.LIVE: _("The big-data side has it: the customer is billed, or on trial."),
+        B.CANCELLED: _("It counts no longer; what was used before stays billed."),
+        B.DELETED: _("The big-data side has removed it."),
+        B.UNKNOWN: _("Nobody knows yet whether the big-data side has it. The desk asks again."),
+    },
+    A: {
+        A.OPEN: _("The call is out. If no answer comes, it is tried again by itself."),
+        A.OK: _("The partner took it."),
+        A.RETRY: _("It did not work this time. It is tried again by itself until the tries are used up."),
+        A.REFUSED: _("The partner said no. It is not tried again; the incident says what to do."),
+        A.ACTED_BEFORE: _("The partner had acted on an earlier call with other bytes; the incident says what to do."),
+        A.HELD: _("Something is missing yet, mostly a file. The desk looks again by itself."),
+        A.LOST: _("The process ended during the call: nobody knows whether it arrived. The desk sees to it by itself."),
+        A.HANDED_BACK: _("It was put back before the call was begun. It is sent by itself later."),
+        A.LATE: _("Its answer came when the step was over already, and changed nothing."),
+    },
+    Incident.State: {
+        Incident.State.OPEN: _("Nobody sees to it yet."),
+        Incident.State.ACKNOWLEDGED: _("Somebody sees to it."),
+        Incident.State.RESOLVED: _("It is over."),
+        Incident.State.IGNORED: _("Nobody needs to look at it."),
+    },
+    Difference.Kind: {
+        Difference.Kind.NOT_BILLED: _(
+            "The order is valid, and the big-data side bills nothing: the customer pays nothing."
+        ),
+        Difference.Kind.NOT_OURS: _("The big-data side bills something for which there is no valid order."),
+        Difference.Kind.FIELDS: _("Both have the record, with other values."),
+        Difference.Kind.UNKNOWN_ORDER: _("BBOSS or the big-data side has a number that we do not know."),
+        Difference.Kind.NOT_LISTED: _("BBOSS's list lacks an order of ours."),
+        Difference.Kind.NOT_MEANT: _("The records are not as the orders say."),
+        Difference.Kind.UNREADABLE: _("The big-data side's record holds a value that can't be read."),
+    },
+    Difference.State: {
+        Difference.State.OPEN: _("The newest comparison found it."),
+        Difference.State.OVER: _("It is over."),
+        Difference.State.ACCEPTED: _("Staff accepted it with a reason; it stays listed."),
+    },
+    ApprovalRecord.Result: {
+        ApprovalRecord.Result.PASS: _("Approved: the order goes on."),
+        ApprovalRecord.Result.REJECT: _("Refused: what was sent is taken back."),
+        ApprovalRecord.Result.RETURN: _("Returned to be completed; nothing happens here."),
+        ApprovalRecord.Result.WAIVE: _("Staff accepted the files as they are."),
+    },
+    AskedAct.State: {
+        AskedAct.State.OPEN: _("Nothing is done yet: a second person has to confirm it before it lapses."),
+        AskedAct.State.CONFIRMED: _("A second person confirmed it, and it was carried out."),
+        AskedAct.State.CALLED_OFF: _("It was called off and not carried out. It can be asked for again."),
+        AskedAct.State.LAPSED: _("Nobody confirmed it in time, and it was not carried out. It can be asked for again."),
+    },
+    BulkRun.State: {
+        BulkRun.State.DRAFT: _("The rows are chosen and nothing is done yet. Who chose them starts it or leaves it."),
+        BulkRun.State.WAITING: _("It begins by itself as soon as the runs before it are finished."),
+        BulkRun.State.RUNNING: _("The rows are being done one after the other. Nothing to do."),
+        BulkRun.State.STOPPED: _("It was stopped; what is done stays. Continue it if the rest is still wanted."),
+        BulkRun.State.DONE: _("All rows have been gone through. Look at those that were not carried out."),
+    },
+    BulkItem.State: {
+        BulkItem.State.WAITING: _("Its turn has not come, or the run was stopped before it."),
+        BulkItem.State.DONE: _("It was done for this row."),
+        BulkItem.State.FAILED: _("It was refused for this row and nothing changed. The reason stands beside it."),
+    },
+    M: {
+        M.DUE: NOT_SENT_YET,
+        M.SENDING: GOES_OUT_NOW,
+        M.RETRYING: SENT_AGAIN,
+        M.DONE: HAS_GONE,
+        M.FAILED: NOT_SENT,
+    },
+    N: {
+        N.DUE: NOT_SENT_YET,
+        N.SENDING: GOES_OUT_NOW,
+        N.RETRYING: SENT_AGAIN,
+        N.SENT: HAS_GONE,
+        N.FAILED: NOT_SENT,
+    },
+    Export.State: {
+        Export.State.ASKED: _("It holds personal data: a second person has to agree before it is written."),
+        Export.State.WAITING: _("It is written by itself as soon as the exports before it are finished."),
+        Export.State.RUNNING: _("The file is being written. Nothing to do."),
+        Export.State.DONE: _("The file can be downloaded until the time that its page shows."),
+        Export.State.FAILED: _("There is no file. Read the cause and export once more."),
+    },
+}
+
+
+def meaning_of(state: TextChoices) -> str | Promise:
+    """Empty for a state that says all by its word."""
+    return MEANINGS.get(type(state), {}).get(state, "")

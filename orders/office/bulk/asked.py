@@ -1,0 +1,79 @@
+"""A bulk run that waits for a second person (contract 3.11, `bulk:N`), as the page shows it that confirms it."""
+
+import datetime
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import get_language, override
+
+from notifications.mail_texts import LANGUAGE
+from orders.errors import NotAllowedError
+from orders.models import AskedAct
+from orders.office.bulk.acts import ACTS, count_kinds
+from orders.office.bulk.models import BulkRun
+from orders.office.bulk.selection import JUDGED
+from orders.office.bulk.service import start_asked
+from orders.office.jobs import queue
+from orders.order_page.asked_decision import Foreseen
+from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
+from orders.services.asked_acts import confirm
+
+
+class AskedRun:
+    danger = True
+
+    def __init__(self, row: AskedAct):
+        self.row = row
+        self.run = BulkRun.objects.filter(pk=row.target).first()
+
+    @property
+    def label(self) -> str:
+        return str(self.run.get_act_display() if self.run else self.row.get_act_display())
+
+    @property
+    def name(self) -> str:
+        return f"#{self.row.target}"
+
+    @property
+    def address(self) -> str:
+        return reverse("admin:orders_bulkrun_change", args=[self.row.target])
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        if self.run is None:
+            return []
+        rows = str(BulkRun._meta.get_field("total").verbose_name)
+        asked = ACTS[self.run.act].details_of(self.run)
+        return [(rows, f"{self.run.total:,}"), *((title, value) for title, value in self.run.words), *asked]
+
+    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+        if self.run is None:
+            return Foreseen(why_not=NotAllowedError("bulk_over").words())
+        with override(LANGUAGE):
+            told = foresee_run(self.run)
+        will = told if get_language() == LANGUAGE else foresee_run(self.run)
+        return Foreseen(will=will, told=digest_of(told), before=self.row.told if self.row.told != told else [])
+
+    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+        if self.run is None:
+            raise NotAllowedError("bulk_over")
+        with override(LANGUAGE):
+            if digest_of(foresee_run(self.run)) != told:
+                raise ForeseenOtherwiseError
+        with transaction.atomic():
+            by = confirm(self.row, judge=judge, now=now)
+            run = start_asked(pk=self.row.target, by=by, now=now)
+            queue(run)
+        return ""
+
+
+def foresee_run(run: BulkRun) -> list[str]:
+    """How many of the first rows would fare how, in the reader's language."""
+    first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
+    return [f"{number:,} × {kind}" for kind, number in count_kinds(ACTS[run.act].judge(first, asked_of(run)))]
+
+
+def asked_of(run: BulkRun) -> dict:
+    """What the run's chooser was told, as `judge` takes it."""
+    since = run.details.get("since")
+    return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

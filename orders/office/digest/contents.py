@@ -1,0 +1,161 @@
+"""What a person's mails say: counts, and the oldest few with links. They name orders, never a customer.
+
+What is with somebody who is away counts as nobody's here while no deputy can act on it: else nobody would be told.
+"""
+
+import datetime
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Model, Q, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from orders.incident_causes import title_of
+from orders.lists.overtime_marks import overtime_words
+from orders.lists.scope import by_number, is_unlimited, limit
+from orders.local_time import SHANGHAI
+from orders.models import AffectedOrder, Conflict, Difference, Incident, Order
+from orders.models.querysets import UNRESOLVED
+from orders.overtime import VERY_LATE, TimeLimits
+from orders.people import person_words, stands_in_for
+from orders.queries.mine import is_nobodys, is_of
+from orders.queries.overtime import became_late, is_late, is_late_conflict, mark_overtime
+from orders.queries.owners import Absent, counts
+
+NAMED = 5
+HELD_CODES = [value for value in Order.Held.values if value]
+OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Difference: "found_at"}
+
+
+def seen_rows(model: type[Model], user) -> QuerySet:
+    """The rows that the user may see."""
+    if model is Order:
+        return limit(Order.objects.all(), user, "attribution")
+    if model is Difference:
+        return limit(Difference.objects.all(), user)
+    if is_unlimited(user):
+        return Incident.objects.all()
+    return Incident.objects.filter(pk__in=limit(AffectedOrder.objects.all(), user).values("incident"))
+
+
+def digest_facts(user, *, limits: TimeLimits, absent: Absent, now: datetime.datetime) -> dict | None:
+    """The facts of a person's digest; None if nothing waits. About a dozen queries."""
+    today = now.astimezone(SHANGHAI).date()
+    mine = _part(user, lambda model: is_of(model, user), now)
+    nobodys = _part(user, functools.partial(is_nobodys, absent=absent.without(user.pk)), now)
+    theirs = _of_absent(user, today, now)
+    late = seen_rows(Order, user).filter(is_late(limits, now=now))
+    conflicts = by_number(Conflict.objects.filter(is_late_conflict(limits, now=now)), user)
+    found = {
+        "mine": mine[0],
+        "mine_lines": mine[1],
+        "nobodys": nobodys[0],
+        "nobodys_lines": nobodys[1],
+        "theirs": theirs[0],
+        "theirs_lines": theirs[1],
+        "late": late.count(),
+        "very": late.filter(is_late(limits, now=now, times=VERY_LATE)).count(),
+        "late_lines": _lines(late, now),
+        "late_url": f"{address('admin:orders_order_changelist')}?overtime=yes",
+        "conflicts": conflicts.count() if user.has_perm("orders.view_conflict") else 0,
+    }
+    return found if any(found[name] for name in ("mine", "nobodys", "theirs", "late", "conflicts")) else None
+
+
+def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:
+    """How much is with people for whom the user stands in today, as far as the user sees it, and the oldest few."""
+    number, lines = 0, []
+    for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
+        count, some = _part(user, functools.partial(is_of, user=person), now)
+        if count:
+            number += count
+            lines += [f"{person_words(person.pk, today)}{gettext(': ')}{count}", *some]
+    return number, lines
+
+
+def red_facts(
+    user,
+    *,
+    limits: TimeLimits,
+    absent: Absent,
+    since: datetime.datetime,
+    until: datetime.datetime,
+    now: datetime.datetime,
+) -> dict | None:
+    """The facts of a mail about what turned red after `since`, up to `until`, and is nobody's; None if nothing did."""
+    absent = absent.without(user.pk)
+    failed, late = turned_red(limits, absent, since=since, until=until)
+    orders = seen_rows(Order, user).filter(failed | late)
+    incidents = seen_rows(Incident, user).awake(now).filter(opened_red(absent, since=since, until=until))
+    if not user.has_perm("orders.view_incident"):
+        incidents = incidents.none()
+    numbers = [orders.count(), incidents.count()]
+    if not any(numbers):
+        return None
+    return {"number": sum(numbers), "lines": [*_lines(orders, now), *_lines(incidents, now)][: 2 * NAMED]}
+
+
+def turned_red(
+    limits: TimeLimits, absent: Absent, *, since: datetime.datetime, until: datetime.datetime
+) -> tuple[Q, Q]:
+    """Orders of nobody that failed in this time, and those that passed twice their limit in it. Each has its index."""
+    failed = Q(state=Order.State.FAILED, state_since__gt=since, state_since__lte=until)
+    late = became_late(limits, since=since, until=until, times=VERY_LATE)
+    nobodys = ~counts(Order) | absent.alone_with(Order)
+    return failed & nobodys, late & nobodys
+
+
+def opened_red(absent: Absent, *, since: datetime.datetime, until: datetime.datetime) -> Q:
+    """Incidents of nobody that opened in this time, or woke in it. Those of held orders are none of these: they wait,
+    and their limit says when that is too long."""
+    opened = Q(first_at__gt=since, first_at__lte=until) | Q(woke_at__gt=since, woke_at__lte=until)
+    red = Q(state__in=UNRESOLVED) & ~Q(code__in=HELD_CODES) & ~Q(partner="files")
+    return red & opened & (~counts(Incident) | absent.alone_with(Incident))
+
+
+def _part(user, condition: Callable[[type[Model]], Q], now: datetime.datetime) -> tuple[int, list[str]]:
+    """How many orders, incidents and differences meet a condition, and the oldest few of each in words."""
+    number, lines = 0, []
+    for model in OLDEST:
+        if user.has_perm(f"orders.view_{model._meta.model_name}"):
+            rows = seen_rows(model, user).filter(condition(model))
+            rows = rows.awake(now) if model is Incident else rows
+            number += rows.count()
+            lines += _lines(rows, now)
+    return number, lines
+
+
+def _lines(rows: QuerySet, now: datetime.datetime) -> list[str]:
+    """The oldest few, a line each: what it is, its state, and its page."""
+    first = OLDEST[rows.model]
+    rows = rows.order_by(first, "pk")
+    if rows.model is Order:
+        found = list(rows.only("number", "kind", "state", "state_since", "attribution", "held_because")[:NAMED])
+        mark_overtime(found, now=now)
+        return [_line(row, _order_words(row)) for row in found]
+    if rows.model is Incident:
+        return [_line(row, [title_of(row.code, row.words), row.get_state_display()]) for row in rows[:NAMED]]
+    return [_line(row, [row.job_id, row.get_kind_display()]) for row in rows[:NAMED]]
+
+
+def _order_words(order: Order) -> Iterable[Any]:
+    yield order.number
+    yield order.get_kind_display()
+    yield order.get_state_display()
+    if order.held_because:
+        yield order.get_held_because_display()
+    if order.overtime:
+        yield overtime_words(order.overtime)
+
+
+def _line(row: Model, words: Iterable[Any]) -> str:
+    page = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return " ".join([*map(str, words), address(page, row.pk)])
+
+
+def address(name: str, *args) -> str:
+    return f"{settings.SITE_URL}{reverse(name, args=args)}"

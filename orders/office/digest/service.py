@@ -1,0 +1,124 @@
+"""Mails each person what waits: a digest a workday, and at most once in 15 minutes what turned red and is nobody's.
+
+The sweep calls both each minute. A row for each person keeps a mail from being written twice, whatever other workers or
+the clock do. What is written is looked at again as it goes out (readers.py).
+"""
+
+import datetime
+from collections.abc import Callable, Iterable
+
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import override
+
+from notifications.mail_texts import LANGUAGE
+from orders.local_time import SHANGHAI
+from orders.models import Incident, Order
+from orders.office.digest.contents import digest_facts, opened_red, red_facts, turned_red
+from orders.office.digest.models import Digest, RedWatch
+from orders.office.digest.readers import DIGEST, NOON, RED, letters_of, readers
+from orders.queries.overtime import time_limits
+from orders.queries.owners import Absent, absent_on
+from orders.restored_guard import read_restore_state
+from orders.services.notices import notify_staff
+
+FROM = datetime.time(8, 30)  # Asia/Shanghai, until noon
+MAX_AT_ONCE = 10  # people that a sweep writes to; the next one comes within a minute
+AT_MOST_EVERY = datetime.timedelta(minutes=15)
+GRACE = datetime.timedelta(minutes=2)
+"""What turns red is looked at so much later: by then the transaction is over that moved it."""
+LONG_AHEAD = datetime.timedelta(days=1)  # who was told of so late a moment hears anew: the clock stood wrong
+KEPT = datetime.timedelta(days=30)
+
+
+def write_digests(*, now: datetime.datetime) -> int:
+    """Writes the digests of a workday that are not written yet, from 8:30 until noon. Returns how many had something
+    to say: of a person for whom nothing waits only the row is kept."""
+    local = now.astimezone(SHANGHAI)
+    if not FROM <= local.time() < NOON or read_restore_state().restored:
+        return 0
+    there = Digest.objects.filter(day=local.date()).values("account")
+    people = list(readers().exclude(pk__in=there).prefetch_related("attributions")[:MAX_AT_ONCE])
+    if not people:
+        return 0
+    limits = time_limits()
+    if not limits.days.is_working_day(local.date()):
+        return 0
+    absent = absent_on(local.date())
+    return _each(people, lambda user: _write_digest(user, limits, absent, local.date(), now))
+
+
+def _write_digest(user, limits, absent: Absent, day: datetime.date, now: datetime.datetime) -> bool:
+    with override(LANGUAGE):
+        facts = digest_facts(user, limits=limits, absent=absent, now=now)
+    with transaction.atomic():
+        _row, new = Digest.objects.get_or_create(account=user, day=day, defaults={"written_at": now})
+        return new and facts is not None and _tell(user, DIGEST, facts | {"day": f"{day:%Y-%m-%d}"}, now)
+
+
+def write_red(*, now: datetime.datetime) -> int:
+    """Mails people what turned red since they were told last and is nobody's. Returns how many were mailed.
+
+    Who is seen first, or again, is told of what comes from now on. What somebody hands back later stands in the digest.
+    """
+    if read_restore_state().restored:
+        return 0
+    until = now - GRACE
+    ready = Q(mailed_at=None) | Q(mailed_at__lte=now - AT_MOST_EVERY)
+    ahead = Q(told_until__gt=now + LONG_AHEAD)
+    RedWatch.objects.filter(ahead | ready & ~Q(account__in=readers())).delete()
+    watches = RedWatch.objects.filter(ready, told_until__lt=until)
+    new = readers().exclude(pk__in=RedWatch.objects.values("account")).values_list("pk", flat=True)
+    begun = [RedWatch(account_id=pk, told_until=until) for pk in new]
+    if begun:
+        RedWatch.objects.bulk_create(begun, ignore_conflicts=True)
+    first = watches.order_by("told_until").values_list("told_until", flat=True).first()
+    if first is None:
+        return 0
+    limits = time_limits()
+    absent = absent_on(now.astimezone(SHANGHAI).date())
+    orders = [Order.objects.filter(condition) for condition in turned_red(limits, absent, since=first, until=until)]
+    incidents = Incident.objects.awake(now).filter(opened_red(absent, since=first, until=until))
+    if not any(rows.exists() for rows in (*orders, incidents)):
+        return 0
+    rows = {row.account_id: row for row in watches}
+    people = readers().filter(pk__in=rows).prefetch_related("attributions")
+    return _each(people, lambda user: _write_red(user, rows[user.pk], limits, absent, until, now))
+
+
+def _write_red(user, watch: RedWatch, limits, absent: Absent, until: datetime.datetime, now: datetime.datetime) -> bool:
+    with override(LANGUAGE):
+        facts = red_facts(user, limits=limits, absent=absent, since=watch.told_until, until=until, now=now)
+    with transaction.atomic():
+        as_seen = RedWatch.objects.filter(pk=watch.pk, told_until=watch.told_until, mailed_at=watch.mailed_at)
+        if facts is None:
+            as_seen.update(told_until=until)
+            return False
+        taken = as_seen.update(told_until=until, mailed_at=now)
+        return bool(taken) and _tell(user, RED, facts, now)
+
+
+def _each(people: Iterable, write: Callable) -> int:
+    """Writes to each; one for whom it goes wrong keeps it from nobody else. Raises the first fault, after all."""
+    written, fault = 0, None
+    for user in people:
+        try:
+            written += write(user)
+        except Exception as error:
+            fault = fault or error
+    if fault:
+        raise fault
+    return written
+
+
+def _tell(user, kind: str, facts: dict, now: datetime.datetime) -> bool:
+    rows = notify_staff([user], kind, facts=facts, path=reverse("admin:digest"), now=now)
+    for row in rows:
+        row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the look at it as it goes out
+        row.save(update_fields=["account_id", "about"])
+    return bool(rows)
+
+
+def remove_old_digests(*, now: datetime.datetime) -> int:
+    return Digest.objects.filter(day__lt=(now - KEPT).date()).delete()[0]

@@ -1,0 +1,47 @@
+"""An export of people's data that waits for a second person, as the page shows it that confirms it (contract 3.11)."""
+
+import datetime
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from orders.errors import NotAllowedError
+from orders.models import AskedAct
+from orders.office.exports.lists import title_of_export
+from orders.office.exports.models import Export
+from orders.office.exports.service import judge_export
+from orders.order_page.asked_decision import Foreseen
+
+
+class AskedExport:
+    danger = False
+    details: tuple = ()
+
+    def __init__(self, row: AskedAct):
+        self.row = row
+        self.export = Export.objects.filter(pk=row.target).first()  # none: deleted in the database itself
+
+    @property
+    def label(self) -> str:
+        return str(self.row.get_act_display())
+
+    @property
+    def name(self) -> str:
+        title = title_of_export(self.export.list_name) if self.export else self.label
+        return f"{title} #{self.row.target}"
+
+    @property
+    def address(self) -> str:
+        return reverse("admin:orders_export_change", args=[self.row.target])
+
+    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+        """The filter may name people, so it stands on the export's own page, for those who may read it."""
+        if self.export is None:
+            return Foreseen(why_not=NotAllowedError("ask_over").words())
+        return Foreseen(will=[_("A worker writes the file, with people's data unmasked; its maker fetches it.")])
+
+    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+        if self.export is None:
+            raise NotAllowedError("ask_over")
+        judge_export(pk=self.row.target, agree=True, reason="", judge=judge, now=now)
+        return ""

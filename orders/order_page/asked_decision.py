@@ -1,0 +1,92 @@
+"""A decision that waits for a second person, as the page shows it that confirms it."""
+
+import datetime
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+from django.utils.translation import get_language
+
+from notifications.mail_texts import LANGUAGE
+from orders.errors import NotAllowedError, OrderError
+from orders.models import AskedAct, OrderEvent
+from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, told_of
+from orders.order_page.decisions.base import Decision
+from orders.order_page.decisions.registry import DECISIONS
+from orders.order_page.history import NOT_NEWS, Told, describe
+from orders.order_page.order_facts import facts_of, last_event
+
+MAX_NEWS = 20
+OWN = ["act_asked", "act_confirmed", "act_called_off", "act_lapsed"]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What will happen now, in the reader's language; `told` is the digest that the confirmation brings
+    back.
+
+    `before`: what was foreseen as it was asked, if that was something else. `news`: what happened since.
+    """
+
+    will: list[str] = field(default_factory=list)
+    told: str = ""
+    seen: int = 0
+    before: list[str] = field(default_factory=list)
+    news: list[Told] = field(default_factory=list)
+    why_not: str = ""
+
+
+class AskedDecision:
+    def __init__(self, row: AskedAct):
+        self.row, self.order = row, row.order
+        self.act: Decision | None = DECISIONS.get(row.decision)  # none: another version asked for it
+
+    @property
+    def label(self) -> str:
+        return str(self.act.label if self.act else self.row.get_act_display())
+
+    @property
+    def danger(self) -> bool:
+        return self.act is not None and self.act.danger
+
+    @property
+    def name(self) -> str:
+        return self.order.number
+
+    @property
+    def address(self) -> str:
+        return reverse("admin:orders_order_change", args=[self.order.pk])
+
+    @property
+    def details(self) -> list[tuple[str, str]]:
+        """The form's other answers, in words."""
+        if self.act is None:
+            return []
+        form, found = self.act.form(order=self.order), []
+        for name, value in self.row.arguments.items():
+            known = form.fields.get(name) or form.base_fields.get(name)
+            if value:
+                found.append((str(known.label) if known else name, form.said(name, str(value))))
+        return found
+
+    def foresee(self, *, now: datetime.datetime) -> Foreseen:
+        if self.act is None:
+            return Foreseen(why_not=NotAllowedError("ask_over").words())
+        seen, news = last_event(self.order), self._news()
+        facts = facts_of(self.order, now=now)
+        try:
+            if why := self.act.why_not(facts):
+                raise why
+            asked = arguments_of(self.row, self.act)
+            told = told_of(self.act, facts, asked)
+            will = told if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
+        except OrderError as error:
+            return Foreseen(seen=seen, news=news, why_not=error.words())
+        before = self.row.told if self.row.told != told else []
+        return Foreseen(will=will, told=digest_of(told), seen=seen, before=before, news=news)
+
+    def _news(self) -> list[Told]:
+        rows = OrderEvent.objects.filter(order=self.order, at__gt=self.row.asked_at)
+        return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
+
+    def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+        return confirm_second(self.row, judge=judge, seen=seen, told=told, now=now)

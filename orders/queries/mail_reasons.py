@@ -1,0 +1,126 @@
+"""To whom a mail went or would go now, and why: by which rule, as what, and who stands in for whom."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from django.db.models import Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from notifications.mail_texts import recipients_in_words
+from notifications.models import Mail, MailRule
+from notifications.recipients import Choice, choose, chosen_as
+from orders.models import Dispatch, Order
+from orders.models.dispatch import OPEN_STATES
+from orders.services.outbox.mails import ACCEPTED, KINDS
+from orders.steps import Step
+
+EVENTS: dict[str, str | Promise] = {step.value: step.label for step in Dispatch.Step if step.value.startswith("mail_")}
+"""What rules are for: the kinds of mails, in words."""
+ALL = "·"
+PERSONAL = gettext_lazy("what it is about: it is for this person alone")
+
+
+@dataclass(frozen=True)
+class Told:
+    """A recipient. `address` also says how a mail fared with them, where they do not fare alike; `why` may be empty."""
+
+    name: str
+    address: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Whom a mail concerns. `rule` says which rule chose, in words; `off`: it sends the mail to nobody. `known`: why
+    was kept, which mails of old versions lack."""
+
+    people: list[Told]
+    rule: str = ""
+    off: bool = False
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """A mail that has no text yet, or that a step of the order will cause. It goes to those who are set when it is
+    first tried."""
+
+    kind: str
+    title: str | Promise
+    reasons: Reasons
+    row: Mail | Dispatch | None = None
+
+
+def reasons_of(mail: Mail) -> Reasons:
+    """To whom it went, or is tried to be sent; of one without a text to whom it would go now."""
+    if not mail.body and mail.order is not None:
+        return reasons_now(choose_for(mail.order, mail.kind))
+    addresses = recipients_in_words(mail, str)
+    if mail.chosen is None:
+        told, personal = [Told("", address, "") for address in addresses], mail.addressee != ""
+        return Reasons(told, str(PERSONAL) if personal else "", known=personal)
+    found = _reasons(mail.chosen, addresses)
+    return replace(found, rule=str(PERSONAL)) if mail.addressee else found
+
+
+def reasons_now(choice: Choice) -> Reasons:
+    kept = choice.kept()
+    return _reasons(kept, [one["mail"] for one in kept["people"]])
+
+
+def _reasons(kept: Mapping, addresses: list[str]) -> Reasons:
+    people = [
+        Told(one["userName"], address, chosen_as(one["how"], one["of"], one["instead"]))
+        for one, address in zip(kept["people"], addresses, strict=False)
+    ]
+    return Reasons(people, _rule(kept), kept["off"])
+
+
+def _rule(kept: Mapping) -> str:
+    if kept["rule"] is None:
+        return _("usual recipients: SA contacts and copies")
+    return _("rule %(number)s: %(scope)s") % {"number": kept["rule"], "scope": scope_words(*kept["scope"])}
+
+
+def scope_words(place: str, event: str, order_kind: str) -> str:
+    """Which mails a rule is for. Empty parts are all."""
+    kinds = dict(Order.Kind.choices)
+    parts = (
+        place or _("all attributions"),
+        str(EVENTS.get(event, event)) if event else _("all events"),
+        str(kinds.get(order_kind, order_kind)) if order_kind else _("all kinds of orders"),
+    )
+    return f" {ALL} ".join(parts)
+
+
+def rule_words(rule: MailRule) -> str:
+    return scope_words(str(rule.attribution or ""), rule.event, rule.order_kind)
+
+
+def choose_for(order: Order, event: str) -> Choice:
+    """Who would get such a mail about the order now."""
+    if event == Dispatch.Step.MAIL_RECONCILED:  # it is about no order
+        return choose("", event)
+    return choose(order.attribution_id or "", event, order.kind)
+
+
+def upcoming_mails(order: Order) -> list[Upcoming]:
+    """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
+    current = order.dispatches.current().defer("payload").order_by("position", "pk")
+    ahead = list(current.filter(state__in=[Dispatch.State.WAITING, *OPEN_STATES], step__in=[*ACCEPTED, *KINDS]))
+    written = list(order.mails.filter(Q(body="") | Q(kind__in=KINDS)).select_related("order__attribution"))
+    found = [
+        Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row) for row in written if not row.body
+    ]
+    there = {row.kind for row in written}
+    planned: list[tuple[str, Dispatch | None]] = []
+    if order.undo_since is None:
+        waits = [row for row in ahead if row.step == Step.START_BPM or row.step in ACCEPTED and order.first is False]
+        planned = [(ACCEPTED[row.step][0], None) for row in waits if not row.repeat]
+    planned += [(row.step, row) for row in ahead if row.step in KINDS]  # of a version before 1.8.0
+    for kind, row in dict(planned).items():
+        if kind not in there:
+            found.append(Upcoming(kind, EVENTS[kind], reasons_now(choose_for(order, kind)), row))
+    return found

@@ -1,0 +1,21 @@
+"""Attributions for which no SA is set: their mails go to the default contact."""
+
+from collections.abc import Set
+
+from django.db.models import Exists, OuterRef
+
+from notifications.models import Contact
+from notifications.recipients import SHARED
+from orders.models import Province
+
+
+def places_without_sa(letters: Set[str] | None) -> list[str]:
+    """Their names, of these attributions or (None) of all. JT and GJ stand in for each other. One query."""
+    own = Contact.objects.filter(attribution=OuterRef("pk"), role=Contact.Role.SA, active=True)
+    rows = list(Province.objects.annotate(own=Exists(own)).order_by("code").values_list("letters", "name", "own"))
+    having = {code for code, _name, has in rows if has}
+    return [
+        name
+        for code, name, has in rows
+        if not has and SHARED.get(code) not in having and (letters is None or code in letters)
+    ]

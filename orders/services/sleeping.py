@@ -1,0 +1,74 @@
+"""Incidents that sleep until a time: nobody is mailed about them till then, and lists show them behind the others.
+
+They count all the same (contract 3.9, 14): for `stuck`, `status`, the dashboard, and as what keeps their orders from
+being fine. More orders with the cause join in silence; other words of a partner are another incident, which is awake.
+The end is still mailed to those who had a mail about the beginning.
+"""
+
+import datetime
+
+from django.db import transaction
+
+from orders.errors import NotAllowedError, check_reason
+from orders.local_time import SHANGHAI
+from orders.models import Incident
+from orders.models.querysets import UNRESOLVED
+from orders.services.incident_desk import keep_note, lock_incident
+from orders.services.incidents import reference_of
+from orders.services.order_writes import add_event
+
+LONGEST = datetime.timedelta(days=90)
+BY_ITSELF = "system"
+
+
+@transaction.atomic
+def put_to_sleep(
+    *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
+) -> Incident:
+    """Lets an incident sleep, or sleep longer or shorter. It wakes by itself.
+
+    Raises NotAllowedError (no reason, `until` is not ahead or too far, it is over or ignored).
+    """
+    check_reason(reason, "letting an incident sleep")
+    if until <= now:
+        raise NotAllowedError("pause_over")
+    if until > now + LONGEST:
+        raise NotAllowedError("sleep_too_long", days=LONGEST.days)
+    incident = lock_incident(incident_id, UNRESOLVED, "put to sleep")
+    incident.asleep_until = until
+    note = keep_note(incident, reason, by=by, now=now)
+    incident.save(update_fields=["asleep_until"])
+    words = f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    add_event(None, "incident_asleep", by=by, now=now, note=note, until=words, **reference_of(incident))
+    return incident
+
+
+@transaction.atomic
+def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incident:
+    """Wakes an incident before its time. Raises NotAllowedError (it does not sleep, it is over)."""
+    incident = lock_incident(incident_id, UNRESOLVED, "woken")
+    if not incident.is_asleep(now):
+        raise NotAllowedError("incident_awake")
+    return _wake(incident, by=by, now=now)
+
+
+def wake_slept(*, now: datetime.datetime) -> list[int]:
+    """Notes that incidents woke whose time has come. They were awake from that moment on, noted or not."""
+    woken = []
+    for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
+        with transaction.atomic():
+            try:
+                incident = lock_incident(pk, UNRESOLVED, "woken")
+            except NotAllowedError:  # it ended meanwhile
+                continue
+            if incident.asleep_until is not None and not incident.is_asleep(now):
+                _wake(incident, by=BY_ITSELF, now=now)
+                woken.append(pk)
+    return woken
+
+
+def _wake(incident: Incident, *, by: str, now: datetime.datetime) -> Incident:
+    incident.asleep_until, incident.woke_at = None, now
+    incident.save(update_fields=["asleep_until", "woke_at"])
+    add_event(None, "incident_woke", by=by, now=now, **reference_of(incident))
+    return incident

@@ -1,0 +1,79 @@
+"""Being away: from when to when, and who stands in.
+
+The desk hands nothing over by itself: the deputy is told, and reads on the dashboard what the absent person has. A
+deputy sees and does what their own account may, and no more.
+"""
+
+import datetime
+
+from django.db import transaction
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+
+from orders.errors import NotAllowedError
+from orders.people import account_id_of, name_of
+from orders.queries.owners import OWN, sees_it
+from orders.services.notices import notify_staff
+from orders.services.order_writes import add_event
+from orders.services.ownership import KINDS, owned_rows
+from project.models import User
+
+
+def enter_leave(
+    *, user: User, first: datetime.date, last: datetime.date, deputy: User | None, by: str, now: datetime.datetime
+) -> list[Model]:
+    """Notes that the person is away on these days, the last one included, and tells the deputy.
+
+    Returns what the person has and the deputy can't see or act on: it is left to the team. Raises
+    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too or can't log in).
+    """
+    with transaction.atomic():
+        row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        if why := why_not_away(row, first=first, last=last, deputy=deputy, now=now):
+            raise why
+        User.objects.filter(pk=row.pk).update(away_from=first, away_until=last, deputy=deputy)
+        days = {"first": f"{first:%Y-%m-%d}", "last": f"{last:%Y-%m-%d}"}
+        names = {"account": row.username, **({"deputy": deputy.username} if deputy else {})}
+        add_event(None, "leave_entered", by=by, now=now, **names, **days)
+        count, outside = 0, list[Model]()
+        for kind in KINDS.values():
+            for thing in owned_rows(kind, row):
+                count += 1
+                if deputy is None or not (deputy.has_perm(OWN) and sees_it(thing, deputy)):
+                    outside.append(thing)
+        if deputy is not None and deputy.pk != account_id_of(by):
+            facts = {"name": name_of(row.username, row.pk), **days, "count": count, "outside": len(outside)}
+            notify_staff([deputy], "notice_deputy", facts=facts, path=reverse("admin:index"), now=now)
+    return outside
+
+
+def why_not_away(
+    user: User, *, first: datetime.date, last: datetime.date, deputy: User | None, now: datetime.datetime
+) -> NotAllowedError | None:
+    """Why this is no leave; None if it is one."""
+    if last < first:
+        return NotAllowedError("leave_backwards")
+    if last < timezone.localdate(now):
+        return NotAllowedError("leave_over")
+    if deputy is None:
+        return None
+    if deputy.pk == user.pk:
+        return NotAllowedError("leave_own_deputy")
+    name = name_of(deputy.username, deputy.pk)
+    if not (deputy.is_active and deputy.is_staff):
+        return NotAllowedError("leave_deputy_disabled", name=name)
+    away = deputy.away_until
+    if away and first <= away and (deputy.away_from or first) <= last:
+        return NotAllowedError("leave_deputy_away", name=name, last=f"{away:%Y-%m-%d}")
+    return None
+
+
+def end_leave(*, user: User, by: str, now: datetime.datetime) -> bool:
+    """The person is back, or does not leave. False if they were not away."""
+    with transaction.atomic():
+        away = User.objects.filter(pk=user.pk, away_until__isnull=False)
+        if not away.update(away_from=None, away_until=None, deputy=None):
+            return False
+        add_event(None, "leave_ended", by=by, now=now, account=user.username)
+    return True

@@ -1,0 +1,139 @@
+"""The page 离岗: one's own leave, and the same page of a colleague's account for whoever may change that.
+
+Whoever leaves for good hands all over here.
+"""
+
+import itertools
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from orders.errors import NotAllowedError
+from orders.lists.owners import PersonField
+from orders.lists.registration import right_to_view
+from orders.order_page.decisions.base import LONGEST_REASON
+from orders.people import name_of, person_words, staff_actor
+from orders.queries.owners import OWN, sees_it, staff_with
+from orders.services.ownership import KINDS, hand_over_all, kind_of, owned_rows
+from project.accounts.leave import end_leave, enter_leave
+from project.models import User
+
+ENTER, END, ALL = "enter", "end", "all"
+SHOWN = 10
+
+
+class DayInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self, **attrs: object):
+        super().__init__(attrs, format="%Y-%m-%d")
+
+
+class LeaveForm(forms.Form):
+    first = forms.DateField(label=gettext_lazy("away from"), widget=DayInput(autofocus=True))
+    last = forms.DateField(
+        label=gettext_lazy("away until"), widget=DayInput(), help_text=gettext_lazy("This day is included.")
+    )
+    deputy = PersonField(nobody=True)
+
+    def __init__(self, *args, user: User, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["deputy"].label = gettext_lazy("deputy")
+        self.fields["deputy"].offer(_colleagues(), but=user.pk)
+
+
+class HandOverForm(forms.Form):
+    to = PersonField(nobody=False)
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON)
+
+    def __init__(self, *args, user: User, **kwargs):
+        super().__init__(*args, prefix="all", **kwargs)
+        self.fields["to"].offer(staff_with(OWN).order_by("display_name", "username"), but=user.pk)
+
+
+def _colleagues():
+    return User.objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
+
+
+def own_leave_page(request: HttpRequest, site) -> HttpResponse:
+    return leave_page(request, site, request.user)
+
+
+def leave_page(request: HttpRequest, site, person: User) -> HttpResponse:
+    """GET shows the leave and asks. POST by `act`: enters it, ends it, or hands all over."""
+    person = User.objects.get(pk=person.pk)
+    act, today = request.POST.get("act", ""), timezone.localdate()
+    given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
+    leave = LeaveForm(request.POST if act == ENTER else None, user=person, initial=given)
+    over = HandOverForm(request.POST if act == ALL else None, user=person)
+    if request.method == "POST" and _done(request, person, act, leave, over):
+        return redirect(request.path)
+    own = person.pk == request.user.pk
+    name = name_of(person.username, person.pk)
+    about = {
+        "title": _("Leave") if own else _("Leave of %(name)s") % {"name": name},
+        "own": own,
+        "person": person,
+        "away": person_words(person.pk, today) if person.away_until and person.away_until >= today else "",
+        "leave": leave,
+        "over": over,
+        "count": sum(owned_rows(kind, person).count() for kind in KINDS.values()),
+    }
+    status = 200 if request.method != "POST" else 409
+    return TemplateResponse(request, "admin/leave.html", site.each_context(request) | about, status=status)
+
+
+def _done(request: HttpRequest, person: User, act: str, leave: LeaveForm, over: HandOverForm) -> bool:
+    """Whether the act was done; else its form says why not."""
+    by, now = staff_actor(request.user), timezone.now()
+    form = leave if act == ENTER else over
+    try:
+        if act == END:
+            end_leave(user=person, by=by, now=now)
+            messages.success(request, _("The leave has ended."))
+            return True
+        if act not in (ENTER, ALL) or not form.is_valid():
+            return False
+        if act == ALL:
+            _hand_over(request, person, form, by, now)
+        else:
+            _enter(request, person, form, by, now)
+    except NotAllowedError as error:
+        form.add_error(None, error.words())
+        return False
+    return True
+
+
+def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
+    given = form.cleaned_data
+    deputy = _colleagues().filter(pk=given["deputy"]).first()
+    left = enter_leave(user=person, first=given["first"], last=given["last"], deputy=deputy, by=by, now=now)
+    messages.success(request, _("The leave is entered."))
+    if left:
+        words = _("Left to the team, since no deputy sees it: %(what)s")
+        messages.warning(request, words % {"what": _some(left, request.user)})
+
+
+def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
+    to = staff_with(OWN).get(pk=form.cleaned_data["to"])
+    done = hand_over_all(user=person, to=to, by=by, now=now, reason=form.cleaned_data["reason"])
+    told = ngettext("%(n)d thing is with %(name)s now.", "%(n)d things are with %(name)s now.", done.given)
+    messages.success(request, told % {"n": done.given, "name": name_of(to.username, to.pk)})
+    if done.left:
+        words = _("Nobody's now, since %(name)s can't see it: %(what)s")
+        messages.warning(request, words % {"name": name_of(to.username, to.pk), "what": _some(done.left, request.user)})
+
+
+def _some(rows: list[Model], reader: User) -> str:
+    """The first few by name, as far as the reader may see them, and how many there are besides."""
+    seen = (row for row in rows if reader.has_perm(right_to_view(type(row))) and sees_it(row, reader))
+    titles = [kind_of(row).title(row) for row in itertools.islice(seen, SHOWN)]
+    more = len(rows) - len(titles)
+    return _("; ").join(titles) + (f" …(+{more})" if more else "")

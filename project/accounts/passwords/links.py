@@ -1,0 +1,111 @@
+"""Links by which a person sets their password, once: an invitation, or what they asked for as they forgot it.
+
+A link is made as it is sent, from the account's id, and kept nowhere: notices stand on pages, in exports and in
+backups. Django's token binds it to the account's password, last log-in and mail, so it ends with any of them.
+"""
+
+import datetime
+
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.core import signing
+from django.db import transaction
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
+from notifications.models import Mail, Notice
+from notifications.recipients import distinct
+from notifications.sending import NO_MORE, MailError
+from orders.models import TrailEntry
+from orders.people import staff_actor
+from orders.services.outbox.mails import write_notices
+from orders.services.trail import Code, note_act
+from project.accounts.emergency import is_emergency_only
+from project.models import User
+
+INVITATION, RESET = "notice_invitation", "notice_password_reset"
+VALID = {INVITATION: datetime.timedelta(days=3), RESET: datetime.timedelta(minutes=30)}
+"""How long a link of each kind of notice is valid. Django's tokens end after three days too."""
+HOUR = datetime.timedelta(hours=1)
+ASKED_OF_NAME, ASKED_FROM_ADDRESS = 3, 20
+"""How many links an hour may be asked for one name, and from one address, behind which an office may be."""
+NOBODY = "nobody@localhost"
+
+
+def why_no_password(user: User) -> str | Promise | None:
+    """Why an account may have no password, for people. None if it may."""
+    if not user.is_active:
+        return gettext_lazy("The account is disabled.")
+    if is_emergency_only() and not hasattr(user, "emergency"):
+        return gettext_lazy("Only accounts for an emergency have passwords here; this one logs in with the company.")
+    return None
+
+
+def link(user: User, kind: str) -> str:
+    key = signing.dumps([user.pk, default_token_generator.make_token(user)], salt=kind)
+    return f"{settings.SITE_URL}{reverse('password_link')}?key={key}"
+
+
+def opened(key: str) -> tuple[User, str] | None:
+    """The account that a link's key opens, and the link's kind. None if it is not ours, used, over, or of no use."""
+    for kind, period in VALID.items():
+        try:
+            pk, token = signing.loads(key, salt=kind, max_age=period)
+        except signing.BadSignature:
+            continue
+        user = User.objects.select_related("emergency").filter(pk=pk).first()
+        if user and default_token_generator.check_token(user, token) and why_no_password(user) is None:
+            note_use(SIGNING_KEY, signing_key(key, kind) or "")
+            return user, kind
+    return None
+
+
+def line_of_link(row: Mail | Notice) -> str:
+    """The last line of such a mail, as it is sent. Raises MailError if it would go to somebody else by now."""
+    user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
+    if user is None:
+        raise MailError("the account has another mail now", permanent=True, code="no_recipients", params=NO_MORE)
+    return f"\n{link(user, row.kind)}\n"
+
+
+@transaction.atomic
+def invite(user: User, *, by: User, now: datetime.datetime, address: str) -> str:
+    """Ends the account's password and earlier links, and sends a link. Returns it if the account has no mail."""
+    user.set_unusable_password()
+    user.save(update_fields=["password", "password_set_at"])
+    user.note_given(by, now=now)
+    mails = distinct([user.email])
+    way = "mail" if mails else "shown"
+    note_act(Code.PASSWORD_INVITED, by=staff_actor(by), now=now, about=user.username, address=address, way=way)
+    _write(INVITATION, user, mails, now=now)
+    return "" if mails else link(user, INVITATION)
+
+
+@transaction.atomic
+def ask(name: str, *, address: str, now: datetime.datetime) -> bool:
+    """Sends a link if an account of this name has a password and a mail. False, and nothing, if asked too often.
+
+    Takes as long for a name that gets none: what is written for it is taken back. The account is locked, so that many
+    who ask at once get no more mails.
+    """
+    users = User.objects.select_related("emergency").select_for_update(of=("self",), no_key=True)
+    user = users.filter(username=name, is_staff=True).first()
+    lately = TrailEntry.objects.filter(code=Code.PASSWORD_ASKED, at__gt=now - HOUR)
+    if lately.filter(about=name).count() >= ASKED_OF_NAME:
+        return False
+    if lately.filter(address=address).count() >= ASKED_FROM_ADDRESS:
+        return False
+    mails = distinct([user.email]) if user and user.has_usable_password() and why_no_password(user) is None else []
+    note_act(Code.PASSWORD_ASKED, by="", now=now, about=name, address=address)
+    with transaction.atomic():
+        _write(RESET, user, mails or [NOBODY], now=now)
+        if not mails:
+            transaction.set_rollback(True)
+    return True
+
+
+def _write(kind: str, user: User | None, mails: list[str], *, now: datetime.datetime) -> None:
+    facts = {"account": user.username if user else "-"}
+    write_notices(kind=kind, mails=mails, facts=facts, path="", now=now, account_id=user and user.pk)

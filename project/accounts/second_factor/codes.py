@@ -1,0 +1,207 @@
+"""Who needs a second factor, and its codes: made, checked once, made anew, reset.
+
+Secrets are encrypted by MFA_KEY; MFA_KEYS_OLD still read them until their next use, which encrypts them anew.
+"""
+
+import base64
+import datetime
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import MutableMapping
+from urllib.parse import quote, urlencode
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django_otp.oath import TOTP
+
+from integrations.old_secrets import FACTOR_KEY, note_use, which
+from orders.people import ACCOUNTS, staff_actor
+from orders.services.order_writes import add_event
+from project.accounts.second_factor.models import AuthenticatorApp, RecoveryCode
+from project.accounts.sessions import end_sessions
+from project.models import User
+
+NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
+MANAGE_ACCOUNTS = ["project.add_user", "project.change_user"]
+ISSUER = "IBS Order Desk"  # what the app calls us
+SECRET_BYTES, RECOVERY_BYTES = 20, 10
+RECOVERY_CODES = 10
+TOLERANCE = 1  # time steps of 30 seconds, for phones whose clock is off
+APP_CODE, RECOVERY_CODE = re.compile("[0-9]{6}", re.ASCII), re.compile("[a-z2-7]{16}")
+logger = logging.getLogger(__name__)
+
+
+def needs_factor(user: User) -> bool:
+    """Whether this account's password log-in asks for a second factor. `administrators` are all who may manage
+    accounts, whatever their role is called; `with_managers` has asked that of many accounts at once."""
+    if settings.MFA_REQUIRED == NOBODY or not user.has_usable_password():
+        return False
+    if settings.MFA_REQUIRED == EVERYBODY:
+        return True
+    return user.manages if hasattr(user, "manages") else any(user.has_perm(right) for right in MANAGE_ACCOUNTS)
+
+
+def with_managers(users: QuerySet) -> QuerySet:
+    """The accounts, with `manages` where the setting asks it: whether they may manage accounts."""
+    if settings.MFA_REQUIRED != ADMINISTRATORS:
+        return users
+    able = (User.objects.with_perm(right, backend=ACCOUNTS).filter(pk=OuterRef("pk")) for right in MANAGE_ACCOUNTS)
+    return users.annotate(manages=Q.create([Exists(rows) for rows in able], connector=Q.OR))
+
+
+# --- Secrets
+
+
+def fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in (settings.MFA_KEY, *settings.MFA_KEYS_OLD)])
+
+
+def _reads(key: str, secret: str) -> bool:
+    try:
+        Fernet(key).decrypt(secret)
+    except InvalidToken:
+        return False
+    return True
+
+
+def secret_in(kept: MutableMapping, name: str) -> str:
+    """The secret of an app that is being set up, encrypted, as it is kept under this name. A new one if there is none,
+    or none that our keys read."""
+    try:
+        fernet().decrypt(kept.get(name, ""))
+    except InvalidToken:
+        kept[name] = fernet().encrypt(secrets.token_bytes(SECRET_BYTES)).decode()
+    return kept[name]
+
+
+def key_words(secret: str) -> str:
+    """The secret for typing: groups of four letters and digits."""
+    key = base64.b32encode(fernet().decrypt(secret)).decode()
+    return " ".join(key[place : place + 4] for place in range(0, len(key), 4))
+
+
+def app_address(secret: str, user: User, host: str) -> str:
+    """What the QR code holds (Google Authenticator's Key URI Format). Names the host: apps keep one entry a name."""
+    asked = {"secret": key_words(secret).replace(" ", ""), "issuer": ISSUER}
+    return f"otpauth://totp/{quote(f'{ISSUER}:{user.get_username()}@{host}')}?{urlencode(asked, quote_via=quote)}"
+
+
+def step_of(secret: str, code: str, *, now: datetime.datetime, after: int = -1) -> int | None:
+    """The time step behind `after` whose code this is: this step's, or a neighbour's. None if there is none."""
+    if not APP_CODE.fullmatch(code):
+        return None
+    try:
+        totp = TOTP(fernet().decrypt(secret))
+    except InvalidToken:
+        logger.error("neither MFA_KEY nor MFA_KEYS_OLD reads a second factor's secret")
+        return None
+    totp.time = now.timestamp()
+    return totp.t() if totp.verify(int(code), TOLERANCE, after + 1) else None
+
+
+# --- Codes
+
+
+def bare(code: str) -> str:
+    """A code as typed, without what only helps to read it."""
+    return re.sub(r"[\s-]", "", code).lower()
+
+
+def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
+    """In how many seconds a code counts again, after wrong ones."""
+    allowed, why = app.verify_is_allowed()
+    return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
+
+
+class CodeBackend:
+    """Takes a code from somebody whose password was right. One of AUTHENTICATION_BACKENDS, so that django-axes and
+    login_guard count wrong codes with wrong passwords, and nobody who is locked out is heard."""
+
+    def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
+        user = User.objects.get(username=username)
+        return user if take_code(user, bare(token), now=timezone.now()) else None
+
+
+@transaction.atomic
+def take_code(user: User, code: str, *, now: datetime.datetime) -> bool:
+    """Whether the code counts. It never does again: of two at once one gets in."""
+    app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
+    if app is None or seconds_to_wait(app, now=now):
+        return False
+    if not (_take_step(app, code, now=now) or _take_recovery_code(user, code, now=now)):
+        app.throttle_increment()
+        return False
+    app.throttle_reset(commit=False)
+    app.set_last_used_timestamp(commit=False)
+    app.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp", "last_used_at"])
+    return True
+
+
+def _take_step(app: AuthenticatorApp, code: str, *, now: datetime.datetime) -> bool:
+    step = step_of(app.secret, code, now=now, after=app.last_step)
+    if step is None:
+        return False
+    if key := which(FACTOR_KEY, lambda key: _reads(key, app.secret)):
+        note_use(FACTOR_KEY, key)
+    secret = fernet().rotate(app.secret).decode()
+    return AuthenticatorApp.objects.filter(pk=app.pk, last_step__lt=step).update(last_step=step, secret=secret) == 1
+
+
+def _take_recovery_code(user: User, code: str, *, now: datetime.datetime) -> bool:
+    if not RECOVERY_CODE.fullmatch(code):
+        return False
+    used, _rows = RecoveryCode.objects.filter(user=user, hash=_hash(code)).delete()
+    if used:
+        left = user.recovery_codes.count()
+        add_event(None, "recovery_code_used", by=staff_actor(user), now=now, account=user.get_username(), left=left)
+    return used == 1
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+# --- Set up, anew, reset
+
+
+@transaction.atomic
+def set_up(user: User, *, secret: str, step: int, now: datetime.datetime, anew: bool = False) -> list[str]:
+    """Gives the account this app, and returns its recovery codes, which nothing shows again. `step`: of the code that
+    proved the app. Raises IntegrityError if the account has an app and does not want it `anew`."""
+    if anew:
+        AuthenticatorApp.objects.filter(user=user).delete()
+    AuthenticatorApp.objects.create(user=user, secret=secret, last_step=step)
+    add_event(None, "second_factor_set", by=staff_actor(user), now=now, account=user.get_username())
+    return _new_codes(user)
+
+
+@transaction.atomic
+def make_recovery_codes(user: User, *, now: datetime.datetime) -> list[str]:
+    """New recovery codes in place of those there are."""
+    add_event(None, "recovery_codes_made", by=staff_actor(user), now=now, account=user.get_username())
+    return _new_codes(user)
+
+
+def _new_codes(user: User) -> list[str]:
+    made = [base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)]
+    user.recovery_codes.all().delete()
+    RecoveryCode.objects.bulk_create([RecoveryCode(user=user, hash=_hash(code)) for code in made])
+    return ["-".join(re.findall("....", code)) for code in made]
+
+
+@transaction.atomic
+def reset(user: User, *, by: str, now: datetime.datetime) -> bool:
+    """Takes app and codes from an account, so that its next log-in sets them up, and ends its sessions. False if it
+    has none."""
+    gone, _rows = AuthenticatorApp.objects.filter(user=user).delete()
+    user.recovery_codes.all().delete()
+    if gone:
+        end_sessions([user.pk])
+        add_event(None, "second_factor_reset", by=by, now=now, account=user.get_username())
+    return bool(gone)

@@ -1,0 +1,93 @@
+"""The forms that ask for codes, and how an app is set up on a page."""
+
+import segno
+from django import forms
+from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from project.accounts.second_factor.codes import (
+    APP_CODE,
+    app_address,
+    bare,
+    key_words,
+    seconds_to_wait,
+    step_of,
+)
+from project.accounts.second_factor.models import AuthenticatorApp
+from project.models import User
+
+LONGEST = 40
+TYPED = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+
+
+class AppForm(forms.Form):
+    """A code that proves that an app has this secret. `step`: its time step."""
+
+    new_code = forms.CharField(
+        label=gettext_lazy("six digits that the app shows"),
+        max_length=LONGEST,
+        widget=forms.TextInput(attrs=TYPED | {"inputmode": "numeric"}),
+    )
+
+    def __init__(self, *args, secret: str, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.secret = secret
+
+    def clean_new_code(self):
+        self.step = step_of(self.secret, bare(self.cleaned_data["new_code"]), now=timezone.now())
+        if self.step is None:
+            raise ValidationError(
+                _("These are not the app's digits of now. Scan the picture again; check the phone's clock.")
+            )
+
+
+class CodeForm(forms.Form):
+    """A code of the account's app, or a recovery code: it counts once. Wrong ones count as wrong passwords do."""
+
+    code = forms.CharField(
+        label=gettext_lazy("verification code"),
+        max_length=LONGEST,
+        help_text=gettext_lazy("six digits of the app, or a recovery code"),
+        widget=forms.TextInput(attrs=TYPED | {"autofocus": True}),
+    )
+
+    def __init__(self, *args, request: HttpRequest, app: AuthenticatorApp, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.request, self.app = request, app
+
+    def clean_code(self):
+        if self.errors:  # a code that counts once is not used up for nothing
+            return
+        if wait := seconds_to_wait(self.app, now=timezone.now()):
+            words = _("After wrong codes the next one counts only later. Try again in %(seconds)s seconds.")
+            raise ValidationError(words % {"seconds": wait})
+        code = self.cleaned_data["code"]
+        if authenticate(self.request, username=self.app.user.get_username(), token=code) is None:
+            raise ValidationError(_("The code is wrong, too old, or was used already."))
+
+    @property
+    def was_recovery_code(self) -> bool:
+        return not APP_CODE.fullmatch(bare(self.data["code"]))
+
+
+class NewAppForm(AppForm, CodeForm):
+    """Both: the new app's code, then one of before."""
+
+    field_order = ["new_code", "code"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["new_code"].label = _("six digits that the new app shows")
+        self.fields["code"].label = _("code of before")
+        self.fields["code"].help_text = _("six digits of the app until now, or a recovery code")
+        del self.fields["code"].widget.attrs["autofocus"]
+
+
+def app_context(request: HttpRequest, secret: str, user: User) -> dict:
+    """The QR code as an image's address, and the key for typing."""
+    picture = segno.make(app_address(secret, user, request.get_host()), error="m")
+    return {"picture": picture.svg_data_uri(scale=4, border=4, light="#fff"), "key": key_words(secret)}

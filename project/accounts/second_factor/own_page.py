@@ -1,0 +1,41 @@
+"""Everybody's page of their own second factor: since when it is set; another app, or new recovery codes, by a code."""
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from project.accounts.second_factor.codes import make_recovery_codes, needs_factor, secret_in, set_up
+from project.accounts.second_factor.door import PROVED, show_recovery_codes
+from project.accounts.second_factor.forms import CodeForm, NewAppForm, app_context
+from project.accounts.second_factor.models import AuthenticatorApp
+
+SECRET = "second_factor_secret"  # of an app that is being set up, encrypted
+
+
+@never_cache
+def own_page(request: HttpRequest, site) -> HttpResponse:
+    """With `anew` it shows a new app's secret, and a POST takes that app; without, a POST makes recovery codes."""
+    app = AuthenticatorApp.objects.filter(user=request.user).first()
+    context = {**site.each_context(request), "title": _("Second factor"), "app": app}
+    if app is None or not needs_factor(request.user):
+        return TemplateResponse(request, "admin/second_factor/own_page.html", context)
+    now, anew = timezone.now(), "anew" in request.GET
+    asked = {"request": request, "app": app}
+    if anew:
+        secret = secret_in(request.session, SECRET)
+        form = NewAppForm(request.POST or None, secret=secret, **asked)
+        context |= app_context(request, secret, request.user)
+    else:
+        form = CodeForm(request.POST or None, **asked)
+    if not form.is_valid():
+        context |= {"form": form, "anew": anew, "left": request.user.recovery_codes.count()}
+        return TemplateResponse(request, "admin/second_factor/own_page.html", context)
+    if anew:
+        codes = set_up(request.user, secret=request.session.pop(SECRET), step=form.step, now=now, anew=True)
+        request.session[PROVED] = AuthenticatorApp.objects.get(user=request.user).pk
+    else:
+        codes = make_recovery_codes(request.user, now=now)
+    return show_recovery_codes(request, codes, reverse("admin:second_factor"), site=site)

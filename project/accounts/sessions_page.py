@@ -1,0 +1,117 @@
+"""The page 我的会话, and the same page of a colleague's account for whoever may change that."""
+
+import datetime
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import BadRequest
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from orders.people import name_of, staff_actor
+from orders.services.trail import Code
+from project.accounts.company.views import ID_TOKEN
+from project.accounts.login_trail import note_from
+from project.accounts.session_ends import times_of
+from project.accounts.sessions import ENTERED, end_sessions
+from project.accounts.trail_words import WAYS
+from project.models import AccountSession, User
+
+ALL = "all"
+BROWSERS = {  # what a browser calls itself; the later ones are also named by those before them
+    "MicroMessenger": gettext_lazy("WeChat"),
+    "Edg": gettext_lazy("Edge"),
+    "Firefox": gettext_lazy("Firefox"),
+    "Chrome": gettext_lazy("Chrome"),
+    "Safari": gettext_lazy("Safari"),
+}
+SYSTEMS = {
+    "Windows": gettext_lazy("a Windows computer"),
+    "Android": gettext_lazy("an Android phone"),
+    "iPhone": gettext_lazy("an iPhone"),
+    "iPad": gettext_lazy("an iPad"),
+    "Macintosh": gettext_lazy("a Mac"),
+    "Linux": gettext_lazy("a Linux computer"),
+}
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session as its owner sees it. `address` and `agent` are empty where its browser or a proxy names none."""
+
+    pk: int
+    began: datetime.datetime
+    used: datetime.datetime
+    address: str
+    agent: str
+    way: str | Promise
+    is_this: bool
+
+    @property
+    def browser(self) -> str:
+        found = [
+            next((words for name, words in known.items() if name in self.agent), "") for known in (BROWSERS, SYSTEMS)
+        ]
+        return _(", ").join(map(str, filter(None, found)))
+
+
+def open_sessions(user: User, *, now: datetime.datetime, own: SessionBase) -> list[OpenSession]:
+    """Those that have not ended, the latest use first. `own`: the asker's, which is written after the answer."""
+    rows = AccountSession.objects.filter(user=user, session__expire_date__gt=now).select_related("session")
+    found = filter(None, (_shown(row, now.timestamp(), own) for row in rows))
+    return sorted(found, key=lambda one: one.used, reverse=True)
+
+
+def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | None:
+    is_this = row.session_id == own.session_key
+    data = own if is_this else row.session.get_decoded()
+    times, entered = times_of(data, now).at(now), data.get(ENTERED, {})
+    if times.why_over(now) or data.get(SESSION_KEY) != str(row.user_id):
+        return None
+    began, used = (datetime.datetime.fromtimestamp(at, datetime.UTC) for at in (times.began, times.used))
+    way = WAYS["company" if data.get(ID_TOKEN) else "password"]
+    return OpenSession(row.pk, began, used, entered.get("address", ""), entered.get("agent", ""), way, is_this)
+
+
+def own_sessions_page(request: HttpRequest, site) -> HttpResponse:
+    return sessions_page(request, site, request.user)
+
+
+def sessions_page(request: HttpRequest, site, person: User) -> HttpResponse:
+    """GET shows the account's sessions. POST ends the one that `end` names by its number, or `all`; never this one."""
+    if request.method == "POST":
+        _end(request, person)
+        return redirect(request.path)
+    own = person.pk == request.user.pk
+    found = open_sessions(person, now=timezone.now(), own=request.session)
+    title = _("My sessions") if own else _("Sessions of %(name)s") % {"name": name_of(person.get_username())}
+    about = {"title": title, "own": own, "person": person, "sessions": found}
+    about["others"] = any(not one.is_this for one in found)
+    return TemplateResponse(request, "admin/sessions.html", site.each_context(request) | about)
+
+
+def _end(request: HttpRequest, person: User) -> None:
+    asked = request.POST.get("end", "")
+    if asked != ALL and not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
+        raise BadRequest("end")
+    which = ~Q(pk=request.session.session_key) & (Q() if asked == ALL else Q(of__pk=asked))
+    with transaction.atomic():
+        ended = end_sessions([person.pk], which)
+        if ended:
+            about = {"about": person.get_username(), "count": ended}
+            note_from(request, Code.SESSIONS_ENDED, by=staff_actor(request.user), **about)
+    if ended:
+        messages.success(
+            request, ngettext("%(n)s session has ended.", "%(n)s sessions have ended.", ended) % {"n": ended}
+        )
+    else:
+        messages.warning(request, _("No session was left to end."))

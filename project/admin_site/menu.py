@@ -1,0 +1,140 @@
+"""The menu: what a person's roles need of what they may open. All that they may open stands below the home page."""
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+
+from orders.lists.registration import EVERYBODY, READS_ORDERS, Role, Section, lists_in_order
+
+MARKS = {
+    Role.ADMINISTRATOR: ["project.change_user"],
+    Role.AUDITOR: ["orders.view_trailentry"],
+    Role.ENGINEER: ["orders.take_books", "orders.give_up_step"],
+    Role.APPROVER: ["orders.withdraw_order", "orders.judge_export"],
+    Role.BUSINESS: ["orders.enter_trial", "orders.upload_file", "orders.choose_attribution", "orders.name_domains"],
+}
+"""By which rights somebody counts as one of these roles here: a site's own roles have other names."""
+
+
+@dataclass(frozen=True)
+class MenuPage:
+    """A page of no model in the menu, at its place among its section's lists, for those who may open it."""
+
+    section: Section
+    place: int
+    title: str | Promise
+    name: str
+    may: Callable
+    page: Callable
+    needed_by: Set[Role]
+
+    def address(self, site: str) -> str:
+        return reverse(f"admin:{self.name}", current_app=site)
+
+
+@dataclass(frozen=True)
+class MenuLink:
+    """A link to a page that stands elsewhere too: to a list under a filter, to the home page."""
+
+    place: int
+    title: str | Promise
+    name: str
+    view: str
+    right: str = ""
+    query: str = ""
+    needed_by: Set[Role] = EVERYBODY
+    section: Section = Section.DESK
+
+    def may(self, user) -> bool:
+        return not self.right or user.has_perm(self.right)
+
+    def address(self, site: str) -> str:
+        return reverse(f"admin:{self.view}", current_app=site) + (f"?{self.query}" if self.query else "")
+
+
+LINKS = [
+    MenuLink(0, _("Home"), "home", "index"),
+    MenuLink(
+        25,
+        _("To do"),
+        "todo",
+        "orders_order_changelist",
+        "orders.view_order",
+        "needs=somebody&o=since",
+        needed_by=READS_ORDERS - {Role.AUDITOR},
+    ),
+]
+
+
+def roles_of(user) -> Set[Role]:
+    """The roles whose rights the user has. All of them for a superuser, and for rights that are like no role's."""
+    if user.is_superuser:
+        return EVERYBODY
+    found = frozenset(role for role, rights in MARKS.items() if any(map(user.has_perm, rights)))
+    return found - {Role.AUDITOR} if Role.ADMINISTRATOR in found else found or EVERYBODY
+
+
+def short_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
+    """The sections with the entries that the user's roles need. The one that the page belongs to has `current`."""
+    roles = roles_of(request.user)
+    found = [entry for entry in _entries(site, request, pages) if entry["needed_by"] & roles]
+    _mark_current(found, request)
+    return _by_section(found)
+
+
+def whole_menu(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> list[dict]:
+    """The sections with all lists and pages that the user may read."""
+    return _by_section(entry for entry in _entries(site, request, pages) if entry["object_name"] != "home")
+
+
+def _entries(site: AdminSite, request: HttpRequest, pages: Iterable[MenuPage]) -> Iterator[dict]:
+    sections = list(Section)
+    entries = [*_lists(site, request)]
+    for page in (*LINKS, *pages):
+        if page.may(request.user):
+            entry = {"name": page.title, "object_name": page.name, "admin_url": page.address(site.name)}
+            place = {"section": page.section, "place": page.place}
+            entries.append(entry | place | {"needed_by": page.needed_by})
+    yield from sorted(entries, key=lambda entry: (sections.index(entry["section"]), entry["place"]))
+
+
+def _lists(site: AdminSite, request: HttpRequest) -> Iterator[dict]:
+    for model, listed in lists_in_order().items():
+        model_admin, meta = site.get_model_admin(model), model._meta
+        if model_admin.has_module_permission(request) and model_admin.has_view_or_change_permission(request):
+            yield {
+                "name": capfirst(meta.verbose_name_plural),
+                "object_name": meta.object_name,
+                "admin_url": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=site.name),
+                "model": model,
+                "section": listed.section,
+                "place": listed.place,
+                "needed_by": listed.needed_by,
+            }
+
+
+def _mark_current(entries: list[dict], request: HttpRequest) -> None:
+    """Marks the entry of the page itself (`page`), or of the list that the page belongs to (`true`)."""
+    asked = set(request.GET.items())
+    best: tuple[int, dict, str] = (0, {}, "")
+    for entry in entries:
+        path, _mark, query = entry["admin_url"].partition("?")
+        parts = {tuple(part.split("=", 1)) for part in query.split("&") if part}
+        here = path == request.path
+        if here and parts <= asked or not query and path != entries[0]["admin_url"] and request.path.startswith(path):
+            best = max(best, (len(entry["admin_url"]), entry, "page" if here else "true"), key=lambda one: one[0])
+    if best[0]:
+        best[1]["current"] = best[2]
+
+
+def _by_section(entries: Iterable[dict]) -> list[dict]:
+    found: dict[Section, list[dict]] = {}
+    for entry in entries:
+        found.setdefault(entry["section"], []).append(entry)
+    return [{"name": section.label, "app_label": section.value, "models": rows} for section, rows in found.items()]

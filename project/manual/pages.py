@@ -1,0 +1,107 @@
+"""The manual's pages, and which page of the desk each explains."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from django.db.models import TextChoices
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from approvals.models import ApprovalRecord
+from notifications.models import Mail
+from orders.meanings import MEANINGS
+from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
+from orders.office.bulk.models import BulkItem, BulkRun
+from orders.office.exports.models import Export
+
+STATES = "states"
+
+
+class ManualPage(NamedTuple):
+    """`explains`: how names of the desk's pages begin, without `admin:`. The text is in templates/manual/SLUG.html."""
+
+    slug: str
+    title: str | Promise
+    explains: tuple[str, ...] = ()
+
+
+PAGES = (
+    ManualPage("start", _("Where to begin"), ("index", "find", "app_list")),
+    ManualPage(
+        "lists", _("Lists, views, exports, printing"), ("orders_savedview", "orders_export", "orders_scheduledexport")
+    ),
+    ManualPage("order", _("An order"), ("orders_order_",)),
+    ManualPage(STATES, _("What states mean")),
+    ManualPage("todo", _("What needs somebody, and whose it is"), ("orders_affectedorder", "leave", "digest")),
+    ManualPage("incidents", _("Incidents"), ("orders_incident",)),
+    ManualPage(
+        "billing",
+        _("Billing records and differences"),
+        ("orders_billingrecord", "orders_difference", "orders_reconciliation", "orders_customer"),
+    ),
+    ManualPage("approvals", _("Approvals, and a second person"), ("approvals_", "orders_askedact")),
+    ManualPage("trials", _("Entering trials"), ("orders_trial", "orders_upload")),
+    ManualPage(
+        "account",
+        _("Accounts, contacts and settings"),
+        (
+            "sessions",
+            "second_factor",
+            "password",
+            "project_",
+            "auth_",
+            "notifications_",
+            "orders_calendarday",
+            "orders_timelimit",
+        ),
+    ),
+)
+BY_SLUG = {page.slug: page for page in PAGES}
+
+
+def page_about(name: str) -> ManualPage:
+    """The page of the manual about this page of the desk, by its address's name; the first one for all others."""
+    name = name.removeprefix("admin:")
+    lists = [page for page in PAGES if any(name.startswith(begin) for begin in page.explains)]
+    if name == "orders_order_changelist":
+        return BY_SLUG["lists"]
+    return lists[0] if lists else PAGES[0]
+
+
+class Words(NamedTuple):
+    """States of one thing. `prefix`: of their anchors on the page of states. `are_chips`: pages show them so."""
+
+    prefix: str
+    title: str | Promise
+    states: type[TextChoices]
+    are_chips: bool = True
+
+
+WORDS = (
+    Words("order", _("States of an order"), Order.State),
+    Words("held", _("Why an order is held"), Order.Held, are_chips=False),
+    Words("step", _("States of a step"), Dispatch.State),
+    Words("attempt", _("Outcomes of a call"), Attempt.Outcome),
+    Words("mail", _("States of a mail"), Mail.State),
+    Words("record", _("States of a billing record"), BillingRecord.State),
+    Words("incident", _("States of an incident"), Incident.State),
+    Words("difference", _("Kinds of differences"), Difference.Kind, are_chips=False),
+    Words("differing", _("States of a difference"), Difference.State),
+    Words("approval", _("Decisions"), ApprovalRecord.Result),
+    Words("asked", _("States of an act for a second person"), AskedAct.State),
+    Words("bulk", _("States of a bulk run"), BulkRun.State),
+    Words("row", _("Rows of a bulk run"), BulkItem.State),
+    Words("export", _("States of an export"), Export.State),
+)
+
+
+class Meaning(NamedTuple):
+    anchor: str
+    state: TextChoices
+    meaning: str | Promise
+
+
+def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
+    """The page of states: by what they are states of, each with its anchor."""
+    for words in WORDS:
+        yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]

@@ -1,0 +1,234 @@
+"""Sends the trail to a log server (contract 4, AUDIT_SYSLOG): RFC 5424 over UDP, or at least once over TCP and TLS.
+
+What can't be sent waits in the database. A batch over TCP has a connection of its own, counts as taken once the server
+has read to its end and closed it too, and goes out again otherwise.
+"""
+
+import contextlib
+import datetime
+import fcntl
+import heapq
+import os
+import re
+import socket
+import ssl
+import struct
+import termios
+import time
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from integrations.tasks import unless_away
+from integrations.worker.lease_lock import Lease
+from integrations.worker.parent_link import ending
+from orders.models import TrailSending
+from orders.people import names_read_once
+from orders.services.desk_incidents import keep_desk_incident
+from project.observability.logs import one_line
+from project.trail import SOURCES, Act
+
+AUDIT_STUCK = "audit_stuck"
+TASK = "project.trail_syslog.send_trail"
+STUCK_AFTER = datetime.timedelta(minutes=10)
+BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
+BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
+LEASE = datetime.timedelta(seconds=60)
+LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
+PRIORITY = 13 * 8 + 5  # log audit, notice
+SD_ID = "trail@32473"  # IANA's number for examples: we have none of our own
+COLUMNS = ("entries", "events", "journal")  # of TrailSending, in the order of SOURCES
+SETTLING = 5.0  # seconds for which a run waits for open transactions
+WRITERS = """SELECT virtualtransaction FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE datname = current_database() AND relation = ANY(%s::regclass[]::oid[]) AND mode = 'RowExclusiveLock' AND granted
+AND pid IS DISTINCT FROM pg_backend_pid()"""
+
+
+class Target(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+def target_of(url: str) -> Target:
+    """Reads AUDIT_SYSLOG. Raises ValueError, whose text says what is wrong."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"udp", "tcp", "tls"} or not parts.hostname or not parts.port:
+        raise ValueError("must be udp://host:port, tcp://host:port or tls://host:port")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must end with the port, and has no user")
+    return Target(parts.scheme, parts.hostname, parts.port)
+
+
+def wake_trail(*, now: datetime.datetime) -> None:
+    """Part of the sweep: has a worker send what is new, and keeps the incident about a server that takes nothing."""
+    keep_desk_incident(AUDIT_STUCK, stuck_trail(now=now), now=now)
+    if settings.AUDIT_SYSLOG:
+        async_task(TASK)
+
+
+def stuck_trail(*, now: datetime.datetime) -> dict | None:
+    """How many acts wait (`number`), for how many `minutes` nothing was taken, and the last `error`. None if all is
+    well, or AUDIT_SYSLOG is empty."""
+    row = TrailSending.objects.filter(failing_since__lt=now - STUCK_AFTER).first() if settings.AUDIT_SYSLOG else None
+    if row is None:
+        return None
+    number = sum(
+        source.rows().filter(pk__gt=getattr(row, column)).count()
+        for source, column in zip(SOURCES, COLUMNS, strict=True)
+    )
+    return {"number": number, "minutes": int((now - row.failing_since).total_seconds() // 60), "error": row.error}
+
+
+@unless_away
+def send_trail() -> str:
+    """Sends what no other process sends, for some seconds. What is left then goes out with the next task."""
+    if not settings.AUDIT_SYSLOG:
+        return "AUDIT_SYSLOG is empty"
+    lease = Lease("audit_syslog", held_for=LEASE)
+    if not lease.is_free() or not lease.take():
+        return "another process sends"
+    row = TrailSending.objects.first() or TrailSending.objects.create()
+    try:
+        sent, left = _send(row, target_of(settings.AUDIT_SYSLOG), lease)
+    except OSError as error:
+        row.failing_since, row.error = row.failing_since or timezone.now(), (str(error) or repr(error))[:300]
+        row.save(update_fields=["failing_since", "error"])
+        return f"not sent: {row.error}"
+    finally:
+        lease.give_back()
+    if left:
+        async_task(TASK)
+    return f"{sent} sent"
+
+
+def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
+    """Sends batches while there is time. Returns how many acts, and whether some are left. Raises OSError."""
+    until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
+    number = FIRST_AFTER_FAILURE if row.failing_since else BATCH
+    while not ending.is_set() and time.monotonic() < until and lease.take():
+        acts, marks = _next(row, ends, number)
+        if acts:
+            deliver(target, [message(act) for act in acts])
+        vars(row).update(zip(COLUMNS, marks, strict=True), failing_since=None, error="")
+        row.save()
+        sent += len(acts)
+        if tuple(marks) == tuple(ends):
+            return sent, False
+        number = BATCH
+    return sent, True
+
+
+def _settled() -> list[int]:
+    """The newest id of each source before which no row can appear any more. Raises TimeoutError if there is none yet.
+
+    PostgreSQL gives ids in the order of the INSERTs, and shows rows in the order of the COMMITs. Whoever takes an id
+    holds a lock on the table from before until the end of the transaction: so it waits for those that hold one now.
+    """
+    newest = [source.rows().model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for source in SOURCES]
+    if connection.vendor != "postgresql":
+        return newest  # one writes at a time
+    until, writers = time.monotonic() + SETTLING, _writers()
+    while writers:
+        if time.monotonic() > until:
+            raise TimeoutError("a transaction that somebody left open keeps the trail from being read")
+        time.sleep(0.05)
+        writers &= _writers()
+    return newest
+
+
+def _writers() -> set[str]:
+    """The other transactions that write a source's table."""
+    tables = [source.rows().model._meta.db_table for source in SOURCES]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITERS, [tables])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def _next(row: TrailSending, ends: Sequence[int], number: int) -> tuple[list[Act], list[int]]:
+    """The acts that come next, each source's by their ids, and how far each source is with them."""
+    marks, parts = [getattr(row, column) for column in COLUMNS], []
+    with names_read_once():
+        for source, mark, end in zip(SOURCES, marks, ends, strict=True):
+            rows = source.rows().filter(pk__gt=mark, pk__lte=end).order_by("pk")[:number]
+            parts.append([source.read(one) for one in rows])
+    acts = list(islice(heapq.merge(*parts, key=lambda act: act.at), number))
+    for place, (part, end) in enumerate(zip(parts, ends, strict=True)):
+        taken = [act.place.pk for act in acts if act.place.source == place]
+        marks[place] = max(marks[place], *taken, end if len(taken) == len(part) < number else 0)
+    return acts, marks
+
+
+def message(act: Act) -> bytes:
+    """One act by RFC 5424, in one line. `id` is the same when it comes twice."""
+    source, at = COLUMNS[act.place.source], timezone.localtime(act.at).isoformat(timespec="microseconds")
+    said = {"id": f"{source}-{act.place.pk}", "who": act.who, "from": act.address, "what": act.what, "about": act.about}
+    data = " ".join(f'{name}="{_escaped(text)}"' for name, text in said.items())
+    head = f"<{PRIORITY}>1 {at} {_name(socket.gethostname(), 255)} ibs-order-desk - {_name(act.what, 32)}"
+    text = f"{head} [{SD_ID} {data}] \ufeff{one_line(act.details)}".encode(errors="replace")
+    return text[:LONGEST].decode(errors="ignore").encode()
+
+
+def _name(text: str, longest: int) -> str:
+    return re.sub(r"[^!-~]", "_", text)[:longest] or "-"
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r'(["\\\]])', r"\\\1", one_line(text))
+
+
+def deliver(target: Target, messages: Sequence[bytes]) -> None:
+    """Sends the messages. Raises OSError if it is not certain over TCP that the server has read all of them."""
+    if target.scheme == "udp":
+        [family, kind, protocol, _name, address] = socket.getaddrinfo(*target[1:], type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as sock:
+            for text in messages:
+                sock.sendto(text, address)
+        return
+    until = time.monotonic() + TIMEOUT
+    with contextlib.ExitStack() as held:
+        sock = held.enter_context(socket.create_connection(target[1:], timeout=CONNECT))
+        if target.scheme == "tls":
+            context = ssl.create_default_context(cafile=settings.PARTNER_CA_BUNDLE or None)
+            sock = held.enter_context(context.wrap_socket(sock, server_hostname=target.host))
+        sock.settimeout(TIMEOUT)
+        sock.sendall(b"".join(b"%d %s" % (len(text), text) for text in messages))
+        if isinstance(sock, ssl.SSLSocket):
+            _end_tls(sock)
+        sock.shutdown(socket.SHUT_WR)
+        _wait_for_end(sock, until)
+
+
+def _end_tls(sock: ssl.SSLSocket) -> None:
+    """Says that this was all. A server may close the connection without saying so too."""
+    try:
+        sock.unwrap()
+    except ssl.SSLEOFError:
+        pass
+    except OSError as error:
+        if error.errno:
+            raise
+
+
+def _wait_for_end(sock: socket.socket, until: float) -> None:
+    """Waits until the server has closed the connection and its kernel has taken all that we sent. Raises OSError if it
+    has left something unread."""
+    while time.monotonic() < until:
+        sock.settimeout(max(until - time.monotonic(), 0.01))
+        if not sock.recv(4096):
+            break
+    while time.monotonic() < until:
+        (waiting,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))
+        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(error, os.strerror(error))
+        if not waiting:
+            return
+        time.sleep(0.01)
+    raise TimeoutError("the log server does not end the connection, so nobody knows whether it has read all")

@@ -1,0 +1,100 @@
+"""A note tells those whom it names by @, once, if they may see what it is about (contract 5)."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from notifications.models import Mail
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(params=["order", "incident"])
+def write(request, member):
+    """Writes a note on an order of Beijing, or on its incident; gives the message on the page."""
+    order = make.OrderFactory(attribution_id="BJ", state="failed")
+    incident = make.AffectedOrderFactory(order=order).incident
+    staff = member("业务人员")
+
+    def note(text):
+        if request.param == "order":
+            url, data = reverse("admin:orders_order_decide", args=[order.pk, "note"]), {"reason": text}
+        else:
+            url, data = reverse("admin:orders_incident_act", args=[incident.pk, "note"]), {"note": text}
+        return staff.post(url, data, follow=True)
+
+    note.staff = staff
+    return note
+
+
+def colleague(username, display_name="", letters=None, **more):
+    user = make.UserFactory(username=username, display_name=display_name, email=f"{username}@x.cn", letters=letters)
+    user.groups.set(Group.objects.filter(name=more.pop("role", "业务人员")))
+    return user
+
+
+def told():
+    return sorted(
+        address for row in Mail.objects.to_staff().filter(kind="notice_mention") for address in row.recipients
+    )
+
+
+def said(answer):
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("@lina 请看", ["lina"]),
+        ("请@李娜看一下，@李娜 @LINA", ["lina"]),
+        ("@王小明请跟进", ["wxm"]),
+        ("（@王小）@lina。", ["lina", "wx"]),
+        ("发到 x@lina.cn 与 a@b.cn", []),
+        ("@linan @nobody 10@30", []),
+        ("＠lina", ["lina"]),
+    ],
+)
+def test_who_is_named_is_told_once(write, text, names):
+    for username, display in {"lina": "李娜", "wx": "王小", "wxm": "王小明"}.items():
+        colleague(username, display)
+    answer = write(text)
+    assert told() == [f"{name}@x.cn" for name in names]
+    if names == ["lina"]:
+        assert "李娜" in said(answer)
+
+
+def test_who_may_not_see_it_or_is_unknown_is_not_told_and_the_writer_reads_that(write):
+    colleague("sh", "孙海", letters=["SH"])
+    gone = colleague("gone", "高远")
+    type(gone).objects.filter(pk=gone.pk).update(is_active=False)
+    for username in ("wang1", "wang2"):
+        colleague(username, "王敏")
+    words = said(write("@孙海 @高远 @王敏 @查无此人"))
+    assert told() == []
+    for name in ("孙海", "高远", "王敏", "查无此人"):
+        assert name in words
+
+
+def test_the_subject_holds_no_name_that_somebody_wrote(write):
+    colleague("lina")
+    type(colleague("x")).objects.exclude(username="lina").update(display_name="请点击链接")
+    write("@lina 看一下")
+    row = Mail.objects.to_staff().get()
+    assert ("请点击" in row.subject, "请点击" in row.body) == (False, True)
+
+
+def test_html_stays_text_and_phones_are_masked_in_the_mail(write):
+    colleague("lina")
+    answer = write("@lina <script>alert(1)</script> 13712345678")
+    assert "<script>alert(1)" not in answer.text
+    body = Mail.objects.to_staff().get().body
+    assert "13712345678" not in body
+    assert "<script>alert(1)</script>" in body  # the mail is plain text
+
+
+def test_a_comment_of_a_megabyte_is_a_form_error(write):
+    answer = write("@lina " + "长" * 350_000)
+    assert (answer.status_code, told()) == (200, [])
+    assert "不超过 500 字符" in answer.text

@@ -1,0 +1,63 @@
+"""Whose it is, by clicks: taking, handing over, a page that is stale, and a leave."""
+
+import datetime
+
+from tests.browser.browsing import overflow
+
+
+def failed_order(page) -> str:
+    """The address of an order that failed."""
+    page.goto("/admin/orders/order/?state__exact=failed")
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+    return page.url.split("?")[0]
+
+
+def give_back(page, address):
+    page.goto(address)
+    if page.locator(".owning button[value=back]").count():
+        page.click(".owning button[value=back]")
+        page.wait_for_load_state()
+
+
+def test_it_is_taken_handed_over_in_three_clicks_and_a_stale_page_asks_again(visit):
+    clerk, engineer = visit("clerk"), visit("engineer")
+    address = failed_order(clerk)
+    give_back(clerk, address)
+    engineer.goto(address)
+    clerk.click(".owning button[value=take]")
+    clerk.wait_for_selector(".messagelist .success")
+    engineer.click(".owning button[value=take]")
+    engineer.wait_for_selector("[role=alert] .errorlist")
+    assert clerk.locator(".owning strong").inner_text() in engineer.locator(".errorlist").inner_text()
+    clerk.goto("/admin/")
+    number = clerk.locator("[aria-labelledby=mine-1-h] tbody a").first
+    assert address.endswith(number.get_attribute("href"))
+    clerk.goto(address)
+    clerk.click(".owning a")  # 1
+    clerk.wait_for_selector("select[name=to]")
+    clerk.select_option("select[name=to]", index=1)  # 2
+    clerk.click("form .acts button")  # 3
+    clerk.wait_for_selector(".messagelist .success")
+    assert clerk.locator(".owning button[value=take]").count() == 1
+    give_back(clerk, address)
+    assert clerk.faults == []
+    # the refused page is a 409, which the console names; nothing else
+    assert all("409" in fault for fault in engineer.faults)
+
+
+def test_a_leave_is_entered_in_four_clicks_and_fits_the_phone(visit):
+    page = visit("clerk", size="narrow", scheme="dark")
+    until = f"{datetime.date.today() + datetime.timedelta(days=5):%Y-%m-%d}"
+    page.click("#user-tools a[href='/admin/leave/']")  # 1
+    page.wait_for_selector("input[name=last]")
+    assert overflow(page) == 0
+    page.fill("input[name=last]", until)  # 2
+    page.select_option("select[name=deputy]", index=2)  # 3
+    page.click("button[value=enter]")  # 4
+    page.wait_for_selector(".messagelist .success")
+    assert "代理人" in page.locator("#content-main strong").inner_text()
+    page.click("button[value=end]")
+    page.wait_for_selector(".messagelist .success")
+    assert page.locator("button[value=end]").count() == 0
+    assert page.faults == []

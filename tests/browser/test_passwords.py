@@ -1,0 +1,79 @@
+"""A new account's person, and one who forgot it, set their passwords by links; no administrator types one."""
+
+import re
+
+import pytest
+
+from tests.browser.browsing import SIZES, overflow
+from tests.browser.test_access import findings
+
+NEW = "Xuanwu-Lake-1368"
+SEND = "from tests.mails import send_mails; from django.core import mail; send_mails(); print(mail.outbox[-1].body)"
+
+MAKE = "from project.models import User; User.objects.create_user('{name}', 'f@example.com', 'x' * 20, is_staff=True)"
+
+
+@pytest.fixture(params=[("wide", "light"), ("narrow", "dark")], ids=["wide, light", "narrow, dark"])
+def page(browser, desk, request):
+    """A page of somebody who has not logged in. Nothing on its way is unreadable, or wider than the window."""
+    size, scheme = request.param
+    context = browser.new_context(base_url=desk.url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN")
+    context.name = f"{size}-{scheme}"
+    yield context.new_page()
+    context.close()
+
+
+def checked(page):
+    assert (findings(page), overflow(page)) == ([], 0)
+
+
+def set_password(page, address):
+    page.goto(address)
+    assert "key=" not in page.url
+    checked(page)
+    page.fill("[name=new_password1]", NEW)
+    page.fill("[name=new_password2]", NEW)
+    page.click("[type=submit]")
+    page.wait_for_selector("text=密码已设置")
+
+
+def log_in(page, name):
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", NEW)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#user-tools")
+
+
+def test_an_invitation_without_a_mail_is_handed_over(visit, page):
+    keeper, name = visit("keeper"), f"new-{page.context.name}"
+    keeper.goto("/admin/project/user/add/")
+    keeper.fill("[name=username]", name)
+    keeper.check("[name=sees][value=all]")
+    keeper.click("[name=_save]")
+    keeper.wait_for_selector("#link")
+    checked(keeper)
+    address = keeper.inner_text("#link")
+    keeper.get_by_role("link", name="打开账号").click()
+    keeper.get_by_role("link", name="发送设置密码的链接").click()
+    keeper.wait_for_selector("text=当前密码和以前的链接立即失效")
+    checked(keeper)
+    assert keeper.faults == []
+    set_password(page, address)
+    log_in(page, name)
+
+
+def test_a_forgotten_password_is_set_by_the_mail_s_link(desk, page):
+    name = f"forgets-{page.context.name}"
+    desk.run("manage.py", "shell", "-v0", "-c", MAKE.format(name=name))
+    page.goto("/admin/login/")
+    page.click(".password-reset-link a")
+    checked(page)
+    page.fill("[name=name]", name)
+    page.click("[type=submit]")
+    page.wait_for_selector("text=30 分钟")
+    checked(page)
+    body = desk.run("manage.py", "shell", "-v0", "-c", SEND).stdout
+    set_password(page, re.search(r"/accounts/\S+", body)[0])
+    log_in(page, name)
+    page.goto("/accounts/password_reset/set/")
+    checked(page)

@@ -1,0 +1,619 @@
+"""A start day is moved (contract 3.9, 18): one call, and what follows from each answer to it."""
+
+import datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+from django_q.models import Schedule
+
+from integrations.delivery.channels import send_step
+from orders.errors import NotAllowedError
+from orders.models import Dispatch
+from orders.services.moving import move_start
+from orders.services.pausing import pause_partner
+from tests.flows.conftest import BILLING, DELETE, QUERY, code_of
+from tests.flows.contents import activation, trial, withdrawal
+
+A, B = "a.example.com", "b.example.com"
+MOVE, CANCEL, ASK = "move_start_billing", "cancel_trial_billing", "ask_billing"
+OLD, NEW, SOON = "20230930", "20231010", "20230925"
+JOB = "BBossOrderJob_A1_"
+
+
+def moved(desk, day: str = NEW, number: str = "A1", **options) -> None:
+    call_command("move_start", number, day, reason="the customer asks", **options)
+
+
+def starts_there(desk, number: str = "A1") -> list[str]:
+    return sorted({row["createTime"] for row in desk.held_there(number).values()})
+
+
+def stands_on(desk, day: str, number: str = "A1") -> tuple:
+    """State, day, schedule and waiting step; all of one day."""
+    order = desk.order(number)
+    jobs = list(Schedule.objects.filter(name__startswith="BBossOrderJob").values_list("next_run", flat=True))
+    assert jobs == [order.start_at]
+    assert f"{order.biz_start:%Y%m%d}" == f"{timezone.localtime(order.start_at):%Y%m%d}" == day
+    waiting = Dispatch.objects.filter(order=order, step=CANCEL, superseded=False)
+    assert [row.not_before for row in waiting] in ([order.start_at], [])
+    return order.state
+
+
+@pytest.fixture
+def scheduled(desk):
+    desk.play(trial("T1", A, B), activation("A1", start=OLD))
+    assert stands_on(desk, OLD) == "scheduled"
+    return desk
+
+
+@pytest.fixture
+def lost(scheduled):
+    """A move whose calls were never answered, and never acted; its retries are used up."""
+
+    def lose(kind: str, day: str = NEW):
+        scheduled.sandbox.fault(path=BILLING, kind=kind, count=20)
+        moved(scheduled, day)
+        scheduled.deliver()
+        while scheduled.step("A1", MOVE).state in {"due", "retrying"}:
+            assert scheduled.wait()
+        scheduled.sandbox.partners.faults.clear()
+        return scheduled
+
+    return lose
+
+
+# --- accepted
+
+
+@pytest.mark.parametrize("day", [NEW, SOON])
+def test_an_accepted_move_moves_day_schedule_and_steps(scheduled, day, capsys):
+    desk = scheduled
+    moved(desk, day)
+    assert stands_on(desk, OLD) == "scheduled"  # until it is accepted
+    assert "BPM is not told" in capsys.readouterr().out
+    desk.deliver()
+    assert stands_on(desk, day) == "scheduled"
+    assert (desk.step("A1", MOVE).state, starts_there(desk), desk.troubles("A1")) == ("done", [f"{day}000000"], [])
+    assert desk.billed()[-1] == ("create", "A1", [A, B])
+    keys = [call["key"] for call in desk.sandbox.calls(path=BILLING)]
+    assert len(keys) == len(set(keys))
+    assert len(desk.events("A1", "start_moved")) == 1
+    desk.at(f"{day[:4]}-{day[4:6]}-{day[6:]} 00:00:00")
+    desk.sweep()
+    assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
+
+
+def test_until_it_is_accepted_the_page_names_both_days(scheduled, admin_client):
+    page = reverse("admin:orders_order_change", args=[scheduled.order("A1").pk])
+    moved(scheduled)
+    assert "开通日期由 2023-09-30 改为 2023-10-10，等待大数据侧受理" in admin_client.get(page).content.decode()
+    scheduled.deliver()
+    assert "等待大数据侧受理" not in admin_client.get(page).content.decode()
+
+
+def test_a_move_to_today_starts_at_its_T(scheduled):
+    desk = scheduled
+    moved(desk, "20230920")
+    t = timezone.localtime()
+    desk.deliver()
+    assert (desk.state("A1"), desk.state("T1"), starts_there(desk)) == ("active", "converted", [f"{t:%Y%m%d%H%M%S}"])
+    assert desk.order("A1").start_at == t.replace(microsecond=0)
+    assert not Schedule.objects.filter(name__startswith=JOB).exists()
+
+
+def test_a_subsequent_activation_moves_too(scheduled):
+    desk = scheduled
+    desk.play(activation("A2", "x.example.com", start=OLD))
+    desk.approve("A2")
+    desk.deliver()
+    assert desk.state("A2") == "scheduled"
+    moved(desk, NEW, "A2")
+    desk.deliver()
+    assert (desk.state("A2"), starts_there(desk, "A2")) == ("scheduled", [f"{NEW}000000"])
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    assert (desk.state("A1"), desk.state("A2")) == ("active", "scheduled")
+
+
+@pytest.mark.parametrize("day", [NEW, "20230920"])
+def test_an_order_that_is_not_billed_yet_is_moved_without_a_call(scheduled, day):
+    desk = scheduled
+    desk.play(activation("A2", "x.example.com", start=OLD))
+    calls = len(desk.billed())
+    moved(desk, day, "A2")
+    desk.deliver()
+    assert len(desk.billed()) == calls
+    desk.approve("A2")
+    desk.deliver()
+    if day == NEW:
+        assert (desk.state("A2"), starts_there(desk, "A2")) == ("scheduled", [f"{NEW}000000"])
+    else:
+        assert (desk.state("A2"), starts_there(desk, "A2")[0][:8]) == ("active", "20230920")
+
+
+# --- refused
+
+
+def test_a_refused_move_leaves_the_order_on_its_day(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    moved(desk)
+    desk.deliver()
+    assert stands_on(desk, OLD) == "scheduled"
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("closed", ["move_failed"])
+    assert (starts_there(desk), desk.records("A1")) == ([f"{OLD}000000"], {A: "live", B: "live"})
+    assert desk.sent(DELETE) == desk.sent(QUERY) == []  # nothing is compensated, and nobody has to ask
+    moved(desk)  # once more, and the incident ends
+    desk.deliver()
+    assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
+
+
+def test_a_refused_move_can_be_accepted(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    moved(desk)
+    desk.deliver()
+    call_command("accept", "A1", reason="then not")
+    assert (stands_on(desk, OLD), desk.troubles("A1")) == ("scheduled", [])
+
+
+# --- unknown, 409
+
+
+@pytest.mark.parametrize(("kind", "day", "trouble"), [("reset_after", NEW, []), ("reset", OLD, ["move_failed"])])
+def test_what_nobody_answered_is_asked_ten_minutes_after_the_last_call(lost, kind, day, trouble):
+    desk = lost(kind)
+    ended, asked = timezone.now(), len(desk.sent(QUERY))
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+    assert (stands_on(desk, OLD), set(desk.records("A1").values())) == ("scheduled", {"unknown"})
+    assert desk.wait()
+    assert (timezone.now() - ended).total_seconds() == 600
+    assert len(desk.sent(QUERY)) == asked + 1
+    assert (stands_on(desk, day), desk.troubles("A1")) == ("scheduled", trouble)
+    assert starts_there(desk) == [f"{day}000000"]
+    assert set(desk.records("A1").values()) == {"live"}
+
+
+def test_a_refusal_after_an_unanswered_call_is_asked_about(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    moved(desk)
+    desk.deliver()
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.wait()
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+    desk.wait_out()
+    assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
+
+
+def test_a_409_is_asked_about(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="409")
+    moved(desk)
+    desk.deliver()  # no call may act any more, so it is asked at once
+    assert desk.step("A1", ASK).state == "done"
+    assert (stands_on(desk, OLD), desk.step("A1", MOVE).state) == ("scheduled", "closed")
+    assert desk.troubles("A1") == ["move_failed"]
+
+
+def test_a_409_after_an_unanswered_call_is_asked_about_when_that_may_not_act_any_more(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="reset")
+    moved(desk)
+    desk.deliver()
+    unanswered = timezone.now()
+    desk.sandbox.fault(path=BILLING, kind="409")
+    desk.wait()
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+    for row in desk.held_there("A1").values():  # the unanswered call arrives
+        desk.sandbox.partners.store.put_record(row | {"createTime": f"{NEW}000000"})
+    desk.wait()
+    assert (timezone.now() - unanswered).total_seconds() == 600
+    assert (stands_on(desk, NEW), desk.step("A1", MOVE).state, desk.troubles("A1")) == ("scheduled", "done", [])
+
+
+@pytest.mark.parametrize("act", ["take", "accept", "give_up", f"move_start {SOON}", "resend --channel billing --force"])
+def test_while_nobody_knows_nothing_else_is_done(lost, act):
+    desk = lost("reset_after")
+    name, *more = act.split()
+    with pytest.raises(CommandError):
+        call_command(name, "A1", *more, reason="at once")
+    assert desk.step("A1", MOVE).state == "failed"
+
+
+@pytest.mark.parametrize("phase", ["unknown", "disagreeing"])
+def test_fix_leaves_an_order_whose_start_is_being_moved(lost, phase, capsys):
+    """Before the partner was asked, and when its records turned out to disagree."""
+    desk = lost("reset")
+    disagreeing(desk)
+    if phase == "disagreeing":
+        desk.wait()
+    assert ("asking" in desk.step("A1", MOVE).about) == (phase == "unknown")
+    assert code_of("reconcile", "A1", "--fix") == (1 if phase == "disagreeing" else 0)
+    assert "A1: compared, but nothing of it is put right: a billing step has failed" in capsys.readouterr().out
+    assert set(desk.records("A1").values()) == {"live" if phase == "disagreeing" else "unknown"}
+    assert not Dispatch.objects.filter(step__startswith="fix_").exists()
+
+
+def test_the_start_days_steps_wait_while_nobody_knows(scheduled):
+    """To today a minute before midnight, and no answer: nothing of the old start day is done until it is known."""
+    desk = scheduled
+    desk.at("2023-09-29 23:59:00")
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=20)
+    moved(desk, "20230929")
+    desk.deliver()
+    while desk.step("A1", MOVE).state == "retrying":
+        desk.wait()
+        desk.sweep()
+    last = max(call["at"] for call in desk.sandbox.calls(path=BILLING))
+    assert timezone.localtime() < timezone.make_aware(datetime.datetime(2023, 9, 30, 0, 29)), last
+    assert (desk.state("A1"), desk.step("A1", CANCEL).state) == ("scheduled", "waiting")
+    desk.sandbox.partners.faults.clear()
+    desk.wait_out()
+    assert (desk.state("A1"), starts_there(desk)) == ("active", ["20230929235900"])
+    assert desk.order("A1").biz_start == datetime.date(2023, 9, 29)
+    assert desk.troubles("A1") == []
+
+
+# --- records that disagree
+
+
+def disagreeing(desk):
+    """One of the two records has the new start, the other has the old one."""
+    store = desk.sandbox.partners.store
+    store.put_record(desk.held_there("A1")[A] | {"createTime": f"{NEW}000000"})
+
+
+def test_records_that_disagree_are_sent_again_while_both_starts_lie_ahead(lost):
+    desk = lost("reset")
+    disagreeing(desk)
+    desk.wait()
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+    assert desk.state("A1") == "scheduled"
+    with pytest.raises(CommandError, match="resend"):
+        call_command("take", "A1", reason="theirs")
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (stands_on(desk, NEW), desk.troubles("A1"), starts_there(desk)) == ("scheduled", [], [f"{NEW}000000"])
+
+
+def test_records_that_disagree_are_taken_later_and_the_earliest_is_the_start(lost):
+    desk = lost("reset")
+    disagreeing(desk)
+    desk.wait()
+    desk.at("2023-09-29 23:45:00")
+    with pytest.raises(CommandError):
+        call_command("resend", "A1")
+    call_command("take", "A1", reason="theirs")
+    assert (stands_on(desk, OLD), desk.troubles("A1"), desk.step("A1", MOVE).state) == ("scheduled", [], "done")
+    desk.at("2023-09-30 00:00:00")
+    desk.sweep()
+    assert desk.state("A1") == "active"
+
+
+def test_records_of_which_one_is_gone_have_a_way_out(lost):
+    desk = lost("reset")
+    desk.sandbox.partners.store.delete_record(desk.held_there("A1")[A])
+    desk.wait()
+    desk.at("2023-09-30 00:00:05")
+    with pytest.raises(CommandError, match="compensate order A1 and resend it"):
+        call_command("take", "A1", reason="theirs")
+    call_command("compensate", "A1", reason="one is gone")
+    desk.wait_out()
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A, B], [])
+
+
+def test_a_refused_second_sending_leaves_the_records_disagreeing(lost):
+    desk = lost("reset")
+    disagreeing(desk)
+    desk.wait()
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+
+
+def test_starts_there_that_agree_are_taken_as_the_start(scheduled):
+    desk = scheduled
+    for row in desk.held_there("A1").values():
+        desk.sandbox.partners.store.put_record(row | {"createTime": f"{NEW}000000"})
+    with pytest.raises(CommandError):
+        call_command("reconcile", "A1")
+    call_command("take", "A1", reason="theirs")
+    assert stands_on(desk, NEW) == "scheduled"
+
+
+# --- in time
+
+
+@pytest.mark.parametrize("day", [NEW, "20230930"])
+def test_the_last_call_ends_ten_minutes_before_the_earlier_start(desk, settings, day):
+    desk.play(trial("T1", A), activation("A1", start="20231010" if day == "20230930" else "20230930"))
+    desk.at("2023-09-29 23:40:00")
+    desk.sandbox.fault(path=BILLING, kind="reset", count=50)
+    moved(desk, day)
+    desk.deliver()
+    while desk.step("A1", MOVE).state == "retrying":
+        desk.wait()
+        desk.sweep()
+    latest = timezone.make_aware(datetime.datetime(2023, 9, 29, 23, 50)) - datetime.timedelta(seconds=60)
+    assert timezone.now() <= latest
+    assert desk.step("A1", MOVE).state == "failed"
+    assert desk.step("A1", ASK).not_before < timezone.make_aware(datetime.datetime(2023, 9, 30))
+
+
+@pytest.mark.parametrize("how", ["paused", "breaker"])
+def test_what_is_not_begun_by_then_is_called_off(scheduled, how):
+    desk = scheduled
+    calls = len(desk.billed())
+    if how == "paused":
+        pause_partner(partner="bigdata", now=timezone.now(), until=None, reason="x", by="staff:1")
+        moved(desk)
+        desk.deliver()
+    else:
+        moved(desk)
+        assert desk.claim("bigdata", down=["bigdata"]) == []
+    assert (desk.step("A1", MOVE).state, desk.step("A1", MOVE).attempts) == ("due", 0)
+    desk.at("2023-09-29 23:49:30")
+    desk.sweep()
+    assert (stands_on(desk, OLD), desk.step("A1", MOVE).state) == ("scheduled", "closed")
+    assert desk.troubles("A1") == ["move_failed"]
+    assert len(desk.billed()) == calls
+
+
+def test_a_move_to_today_that_is_not_begun_before_the_old_start_is_called_off(scheduled):
+    desk = scheduled
+    desk.at("2023-09-29 23:59:00")
+    moved(desk, "20230929")
+    desk.at("2023-09-30 00:00:01")
+    desk.sweep()
+    desk.sweep()
+    assert (desk.step("A1", MOVE).state, desk.state("A1"), starts_there(desk)) == ("closed", "active", [f"{OLD}000000"])
+
+
+def test_a_worker_that_dies_between_acceptance_and_record(scheduled):
+    """The partner has moved its records and nobody noted it: the next worker sends the same, which moves nothing."""
+    desk = scheduled
+    moved(desk)
+    (work,) = desk.claim()
+    assert send_step(work).result == "ok"  # its outcome is lost
+    assert (stands_on(desk, OLD), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
+    before = desk.sandbox.state()["counts"]["repeats"]
+    desk.clock.shift(61)
+    desk.wait_out()
+    first, second = [call for call in desk.sandbox.calls(path=BILLING) if call["key"] == work.key]
+    assert first["body"] == second["body"]
+    assert desk.sandbox.state()["counts"]["repeats"] == before + 1  # acted on once, and answered twice
+    assert (stands_on(desk, NEW), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
+    assert (desk.step("A1", MOVE).state, desk.step("A1", MOVE).attempts, desk.troubles("A1")) == ("done", 2, [])
+    assert len(desk.events("A1", "start_moved")) == 1
+
+
+def test_a_worker_that_dies_with_the_last_call_in_the_air(scheduled):
+    """Workers look at it again and again; none of them keeps the sweep from ending it."""
+    desk = scheduled
+    moved(desk, "20230920")
+    desk.at("2023-09-20 19:23:06")
+    assert len(desk.claim()) == 1
+    desk.at("2023-09-20 19:24:37")
+    assert desk.claim() == []  # its time is over
+    desk.sweep()
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
+    desk.wait_out()
+    assert (stands_on(desk, OLD), starts_there(desk)) == ("scheduled", [f"{OLD}000000"])
+
+
+# --- what else happens meanwhile
+
+
+@pytest.mark.parametrize("call", ["create", "move"])
+def test_no_move_while_an_unanswered_call_may_still_act(desk, call):
+    """A late call, whose repeat was accepted, would give the records their earlier start behind a second move."""
+    desk.play(trial("T1", A))
+    if call == "move":
+        desk.play(activation("A1", start=OLD))
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    if call == "move":
+        moved(desk, SOON)
+        desk.deliver()
+    else:
+        desk.play(activation("A1", start=OLD))
+    unanswered = timezone.now()
+    desk.wait()
+    desk.deliver()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("scheduled", [])
+    with pytest.raises(CommandError, match="may still act"):
+        moved(desk)
+    desk.at((unanswered + datetime.timedelta(minutes=10, seconds=1)).isoformat())
+    moved(desk)
+    desk.deliver()
+    assert stands_on(desk, NEW) == "scheduled"
+
+
+def test_one_at_a_time(scheduled):
+    moved(scheduled)
+    with pytest.raises(CommandError, match="being moved already"):
+        moved(scheduled, SOON)
+
+
+def test_an_undo_mark_stops_a_move_that_is_not_begun(scheduled):
+    desk = scheduled
+    moved(desk)
+    desk.post(withdrawal("A1"))
+    desk.deliver()
+    assert (desk.step("A1", MOVE).state, desk.state("A1"), desk.held_there("A1")) == ("closed", "withdrawn", {})
+    assert desk.alive_there("T1") == [A, B]
+
+
+def test_after_an_undoing_a_late_move_is_looked_for(scheduled):
+    desk = scheduled
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    moved(desk)
+    desk.deliver()
+    late = list(desk.held_there("A1").values())
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.post(withdrawal("A1"))
+    desk.wait()
+    assert (desk.state("A1"), desk.held_there("A1")) == ("compensating", {})
+    for row in late:
+        desk.sandbox.partners.store.put_record(row)
+    desk.wait_out()
+    assert (desk.state("A1"), desk.held_there("A1"), desk.troubles("A1")) == ("withdrawn", {}, [])
+
+
+def test_a_withdrawal_while_the_outcome_is_unknown(lost):
+    desk = lost("reset_after")
+    desk.post(withdrawal("A1"))
+    desk.wait_out()
+    assert (desk.state("A1"), desk.held_there("A1"), desk.troubles("A1")) == ("withdrawn", {}, [])
+    assert desk.alive_there("T1") == [A, B]
+
+
+@pytest.fixture
+def untold(scheduled):
+    """A move of which nobody knows, since the big-data side does not answer questions either."""
+
+    def lose(kind: str, day: str):
+        scheduled.sandbox.fault(path=BILLING, kind=kind, count=20)
+        scheduled.sandbox.fault(path=QUERY, kind="reset", count=50)
+        moved(scheduled, day)
+        scheduled.wait_out()
+        return scheduled
+
+    return lose
+
+
+@pytest.mark.parametrize("day", [SOON, "20230920"])
+def test_late_undoing_counts_from_the_start_that_may_be_there(untold, day):
+    """A move to an earlier day, of which nobody knows: what the customer owes is not deleted."""
+    desk = untold("reset_after", day)
+    desk.at("2023-09-27 12:00:00")
+    desk.post(withdrawal("A1"))
+    assert desk.troubles("A1")[-1] == "late_undo"
+    assert desk.sent(DELETE) == []
+
+
+def test_a_late_undoing_cancels_with_the_start_that_is_there(untold):
+    """Until it is known, cancelling would give the records the old start, after their end."""
+    desk = untold("reset_after", SOON)
+    desk.at("2023-09-27 12:00:00")
+    desk.post(withdrawal("A1"))
+    desk.sandbox.partners.faults.clear()
+    with pytest.raises(CommandError, match="wait until the big-data side has answered"):
+        call_command("withdraw", "A1", reason="owed until now", how="cancel")
+    with pytest.raises(CommandError):  # only the question goes out
+        call_command("resend", "A1")
+    desk.deliver()
+    call_command("withdraw", "A1", reason="owed until now", how="cancel")
+    desk.wait_out()
+    assert (desk.state("A1"), starts_there(desk), desk.alive_there("A1")) == ("withdrawn", [f"{SOON}000000"], [])
+
+
+@pytest.mark.parametrize("asked", ["failed", "retrying"])
+def test_an_undoing_ends_the_question_about_a_move(untold, lost, asked):
+    """Nobody needs its answer any more, so nothing about it is left that nobody can end."""
+    if asked == "failed":
+        desk = untold("reset_after", NEW)
+    else:
+        desk = lost("reset_after")
+        desk.sandbox.fault(path=QUERY, kind="reset", count=3)
+        desk.wait()
+    assert desk.step("A1", ASK).state == asked
+    desk.sandbox.partners.faults.clear()
+    desk.approve("A1", "reject")
+    desk.wait_out()
+    assert (desk.state("A1"), desk.held_there("A1"), desk.troubles("A1")) == ("rejected", {}, [])
+
+
+def test_a_withdrawal_that_turns_out_not_to_be_late(untold):
+    """The records never got the earlier start, so the withdrawal takes back all, and the trial goes on."""
+    desk = untold("reset", SOON)
+    desk.at("2023-09-27 12:00:00")
+    desk.post(withdrawal("A1"))
+    desk.post(activation("A2", "x.example.com"))
+    assert (desk.troubles("A1")[-1], desk.state("A2")) == ("late_undo", "held")
+    desk.sandbox.partners.faults.clear()
+    with pytest.raises(CommandError):  # the move itself is not sent again, the question is
+        call_command("resend", "A1")
+    desk.deliver()
+    assert desk.troubles("A1") == ["move_failed", "late_undo"]
+    call_command("withdraw", "A1", reason="as BBOSS has it")
+    desk.wait_out()
+    assert (desk.state("A1"), desk.held_there("A1"), desk.troubles("A1")) == ("withdrawn", {}, [])
+    assert (desk.order("T1").undo_asked_at, desk.state("A2")) == (None, "active")
+
+
+def test_a_reopened_order_keeps_a_moved_start_day(scheduled):
+    desk = scheduled
+    moved(desk)
+    desk.deliver()
+    call_command("compensate", "A1", reason="x")
+    desk.wait_out()
+    call_command("resend", "A1")
+    desk.deliver()
+    assert (stands_on(desk, NEW), starts_there(desk)) == ("scheduled", [f"{NEW}000000"])
+    assert desk.troubles("A1") == ["process_differs"]  # BPM knows the old start
+
+
+# --- what is not allowed
+
+
+@pytest.mark.parametrize(("number", "day", "said"), [
+    ("A1", "20230919", "argument day: 20230919 has passed"),
+    ("A1", OLD, "argument day: the order starts on 20230930 already"),
+    ("A1", "20330921", "argument day: 20330921 is not within ten years"),
+    ("T1", NEW, "no activation that waits for its start day"),
+    ("X1", NEW, "order X1 is unknown"),
+])  # fmt: skip
+def test_what_can_not_be_moved_says_why(scheduled, number, day, said):
+    with pytest.raises(CommandError, match=said):
+        moved(scheduled, day, number)
+
+
+def test_too_near_to_the_start(scheduled):
+    scheduled.at("2023-09-29 23:49:30")
+    with pytest.raises(CommandError, match="too late"):
+        moved(scheduled)
+    scheduled.at("2023-09-30 00:00:00")
+    with pytest.raises(CommandError, match="has come"):
+        moved(scheduled)
+
+
+def test_the_dry_run_names_days_without_service(desk, capsys):
+    desk.play(trial("T1", A, BizEnd="20231003"), activation("A1", start=OLD))
+    moved(desk, NEW, dry_run=True)
+    said = capsys.readouterr().out
+    assert "From 2023-10-04 to 2023-10-09 the customer has no service" in said
+    assert "2023-09-29 23:50" in said
+    assert not Dispatch.objects.filter(step=MOVE).exists()
+    assert desk.events("A1", "move_asked") == []
+
+
+def test_a_person_without_a_reason(scheduled):
+    with pytest.raises(NotAllowedError):
+        move_start(number="A1", day=datetime.date(2023, 10, 10), reason=" ", by="staff:1", now=timezone.now())
+
+
+def test_a_second_move_has_a_key_of_its_own(scheduled):
+    for day in (NEW, SOON):
+        moved(scheduled, day)
+        scheduled.deliver()
+    keys = [call["key"] for call in scheduled.sandbox.calls(path=BILLING)]
+    assert (len(keys), starts_there(scheduled)) == (len(set(keys)), [f"{SOON}000000"])
+
+
+def test_the_earliest_start_there_is_taken(lost):
+    """A move to an earlier day that reached one record only: that one is billed from the earlier day on."""
+    desk = lost("reset", SOON)
+    desk.sandbox.partners.store.put_record(desk.held_there("A1")[A] | {"createTime": f"{SOON}000000"})
+    desk.wait()
+    desk.at("2023-09-24 23:45:00")
+    call_command("take", "A1", reason="theirs")
+    assert stands_on(desk, SOON) == "scheduled"
+    desk.at("2023-09-25 00:00:00")
+    desk.sweep()
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])

@@ -1,0 +1,95 @@
+"""Two people with four eyes (contract 3.11): one asks for a decision, another confirms it or calls it off, whatever
+happens in between. An act is carried out once at most, and only when it was confirmed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from orders.books import BooksSilentError
+from orders.models import AskedAct, Order, OrderEvent
+from orders.order_page.asked_decision import AskedDecision
+from orders.order_page.carrying_out import (
+    ChangedMeanwhileError,
+    ForeseenOtherwiseError,
+    ask_second,
+    confirm_second,
+)
+from orders.order_page.decisions.registry import DECISIONS
+from orders.order_page.order_facts import last_event
+from orders.people import staff_actor
+from orders.services.asked_acts import call_off, open_acts
+from tests.model.acts import WrongError, act
+from tests.model.pages import answers
+
+ASKER, JUDGE = "asker", "judge"
+DONE = ["decided", "waived", "compensated", "withdrawn", "given_up", "taken", "accepted", "proceeded"]
+"""What the acts of FOUR_EYES leave in the history, one each: a fix may find that nothing differs."""
+
+
+def account(name: str):
+    """Who may do everything; each is made once."""
+    known, _new = get_user_model().objects.get_or_create(
+        username=name, defaults={"is_staff": True, "is_superuser": True}
+    )
+    return known
+
+
+def asked_wrongly() -> Iterator[str]:
+    """What was carried out without a confirmation, or more than once for one."""
+    events = OrderEvent.objects.filter(kind="act_confirmed").values_list("data__asked", "account_id")
+    confirmed = Counter(pk for pk, _judge in events)
+    for row in AskedAct.objects.all():
+        if confirmed.pop(row.pk, 0) != (row.state == "confirmed"):
+            yield f"asked: {row.act} {row.target} is {row.state}, and its events say something else"
+    if confirmed:
+        yield "asked: confirmed without having been asked for"
+    if any(judge is None or judge == account(ASKER).pk for _pk, judge in events):
+        yield "asked: confirmed by whoever asked"
+    done = OrderEvent.objects.filter(kind__in=DONE, actor=f"staff:{ASKER}").count()
+    counted = AskedAct.objects.filter(state="confirmed").exclude(act__in=["fix", "move_start"]).count()
+    if done > counted:
+        yield f"asked: {done} acts were carried out, and {counted} confirmed"
+
+
+class Asking:
+    """Staff with four eyes."""
+
+    @act
+    def ask(self, number: str, key: str, choice: int = 0):
+        """Asks for what a button of the order's page does, with the n-th choice of its form. Nothing is done."""
+        order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
+        about = {"number": number, "seen": last_event(order), "reason": "the model", "now": timezone.now()}
+        before = (order.state, order.undo_since, order.decision)
+        try:
+            ask_second(decision, by=staff_actor(account(ASKER)), **about, **answers(decision, order, choice))
+        finally:
+            order.refresh_from_db()
+            if (order.state, order.undo_since, order.decision) != before:
+                raise WrongError("asked: asking does something", number, key)
+        return ""
+
+    @act
+    def confirm(self, which: int = 0):
+        """A second person looks at what waits, and confirms it; a second click comes with what the first one saw."""
+        rows = list(open_acts().select_related("order", "order__trial").order_by("pk"))
+        if not rows:
+            return "nothing waits"
+        row, judge, now = rows[which % len(rows)], account(JUDGE), timezone.now()
+        shown = AskedDecision(row).foresee(now=now)
+        try:
+            confirm_second(row, judge=judge, seen=shown.seen, told=shown.told, now=now)
+            confirm_second(row, judge=judge, seen=shown.seen, told=shown.told, now=now)
+        except (BooksSilentError, ChangedMeanwhileError, ForeseenOtherwiseError) as error:
+            return repr(error)
+        return ""
+
+    @act
+    def call_off(self, which: int = 0):
+        rows = list(open_acts().select_related("order").order_by("pk"))
+        if not rows:
+            return "nothing waits"
+        call_off(rows[which % len(rows)], user=account(ASKER), now=timezone.now())
+        return ""

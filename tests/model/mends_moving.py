@@ -1,0 +1,256 @@
+"""What `bite` takes back of rule 18 (contract 3.9), the moves of a start: one patch for each of its clauses."""
+
+import dataclasses
+import datetime
+
+from tests.model.mends import Mend, both, put
+
+LONG = datetime.timedelta(days=400)
+NOTICED_BY = {
+    "18 a 409 is asked about": "a_409_is_asked_about",
+    "18 a late call is looked for after an undoing": "after_an_undoing_a_late_move_is_looked_for",
+    "18 a move of its own key": "a_second_move_has_a_key_of_its_own",
+    "18 a refused move compensates nothing": "a_refused_move_leaves_the_order_on_its_day",
+    "18 a refused move is closed": "a_refused_move_leaves_the_order_on_its_day",
+    "18 an undo mark stops what is not begun": "an_undo_mark_stops_a_move_that_is_not_begun",
+    "18 all new: accepted": "what_nobody_answered_is_asked_ten_minutes_after_the_last_call",
+    "18 all old: refused": "what_nobody_answered_is_asked_ten_minutes_after_the_last_call",
+    "18 asked after ten minutes": "what_nobody_answered_is_asked_ten_minutes_after_the_last_call",
+    "18 called off": "what_is_not_begun_by_then_is_called_off",
+    "18 called off with an incident": "what_is_not_begun_by_then_is_called_off",
+    "18 days without service are named": "the_dry_run_names_days_without_service",
+    "18 day, schedule and steps move": "an_accepted_move_moves_day_schedule_and_steps",
+    "18 not begun while its breaker is open": "what_is_not_begun_by_then_is_called_off",
+    "18 no fix": "fix_leaves_an_order_whose_start_is_being_moved",
+    "18 no move while a late call may act": "no_move_while_an_unanswered_call_may_still_act",
+    "18 no second move, no take": "while_nobody_knows_nothing_else_is_done",
+    "18 not billed yet: without a call": "an_order_that_is_not_billed_yet_is_moved_without_a_call",
+    "18 records that disagree are named": "records_that_disagree_are_sent_again_while_both_starts_lie_ahead",
+    "18 resend while both lie ahead": "records_that_disagree_are_taken_later_and_the_earliest_is_the_start",
+    "18 ten minutes before the earlier start": "the_last_call_ends_ten_minutes_before_the_earlier_start",
+    "18 the earliest is the start": "the_earliest_start_there_is_taken",
+    "18 the start's steps wait": "the_start_days_steps_wait_while_nobody_knows",
+    "18 to today: its T": "a_move_to_today_starts_at_its_T",
+    "18 today or later": "what_can_not_be_moved_says_why",
+    "18 an unanswered call before a refusal": "a_refusal_after_an_unanswered_call_is_asked_about",
+    "18 late undoing counts from what may be there": "late_undoing_counts_from_the_start_that_may_be_there",
+    "18 late undoing cancels what is known": "a_late_undoing_cancels_with_the_start_that_is_there",
+    "18 a reopened order keeps its day": "a_reopened_order_keeps_a_moved_start_day",
+}
+"""A test of `tests/flows/test_moving.py` that fails without the clause; without `test_` in front."""
+AFTER_A_RESTORE = "test_restored.py::test_a_start_that_was_moved_after_the_backup_is_asked_for_before_its_cancel"
+
+
+def moves() -> dict[str, Mend]:
+    """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
+    found = {**_of_asking(), **_of_answers(), **_of_what_else()}
+    tests = {name: f"test_moving.py::test_{test}" for name, test in NOTICED_BY.items()}
+    tests["18 asked after a restore"] = AFTER_A_RESTORE
+    return {name: dataclasses.replace(mend, noticed_by=tests[name]) for name, mend in found.items()}
+
+
+def _of_asking() -> dict[str, Mend]:
+    from orders.queries import dry_run
+    from orders.services import move_answers, moves_over, moving
+    from orders.services.outbox import claim, enqueue, freeze, record
+
+    follow_move, why_not_on, build_step = move_answers.follow_move, moving.why_not_on, moving.build_step
+
+    def says_nothing(row, *, now, by):
+        if row.state != "closed":
+            follow_move(row, now=now, by=by)
+
+    def any_day(order, day, now):
+        return None if day < now.date() else why_not_on(order, day, now)
+
+    def midnight_of_today(row):
+        return moved_to(row) if row.about.get("start") else row.frozen_at.replace(hour=0, minute=0, second=0)
+
+    moved_to = freeze.moved_to
+
+    def same_key(order, step, /, **fields):
+        row = build_step(order, step, **fields)
+        if step == "move_start_billing":
+            row.key = enqueue.derived_key(order.number, step, 1)
+        return row
+
+    never = put("is_over", lambda move, now: False, moving, moves_over, record)
+    return {
+        # A move is sent whenever it is due.
+        "18 ten minutes before the earlier start": Mend(both(put("BEFORE_START", -LONG, moving), never)),
+        # Nobody ends a move that was never begun.
+        "18 called off": Mend(put("end_moves", lambda *, now, by="": 0, *_users_of_end_moves())),
+        # It is called off silently, as one that was refused.
+        "18 called off with an incident": Mend(put("follow_move", says_nothing, *_users_of_follow_move())),
+        # The partner's state is not asked.
+        "18 not begun while its breaker is open": Mend(put("hold_back", lambda rows, *, now, down: rows, claim)),
+        # Every move of an order has the first key.
+        "18 a move of its own key": Mend(put("build_step", same_key, moving)),
+        # To today is its midnight.
+        "18 to today: its T": Mend(put("moved_to", midnight_of_today, freeze, moving, move_answers)),
+        # Any day will do.
+        "18 today or later": Mend(put("why_not_on", any_day, moving, dry_run)),
+        # Nobody looks for calls without an answer.
+        "18 no move while a late call may act": Mend(put("_unanswered", lambda order: [], moving)),
+        # Nobody looks whether a move is under way.
+        "18 no second move, no take": Mend(put("move_of", lambda order: None, moving, *_users_of_move_of())),
+    }
+
+
+def _users_of_end_moves() -> list:
+    from tests.flows import conftest
+    from tests.model import worker
+
+    return [worker, conftest]
+
+
+def _users_of_follow_move() -> list:
+    from orders.services.outbox import follow_up
+
+    return [follow_up]
+
+
+def _users_of_move_of() -> list:
+    from orders.services.outbox import resend
+    from orders.services.reconciliation import take
+
+    return [resend, take]
+
+
+def _of_answers() -> dict[str, Mend]:
+    from orders.services import move_answers, moving
+    from orders.services.compensation.start import begin_undo
+    from orders.services.outbox import follow_up, record
+    from orders.services.outbox.outcome import ACTED_BEFORE
+    from orders.services.reconciliation import take
+
+    def stays_failed(row):
+        row.definite = False
+
+    def closes_all(row):
+        row.state, row.next_try_at = "closed", None
+
+    def closes_what_was_acted_on_before(row):
+        closes_all(row) if row.error_code == ACTED_BEFORE else settle_move(row)
+
+    def compensates(row, *, now, by):
+        follow_move(row, now=now, by=by)
+        if row.state == "closed" and row.attempts:
+            begin_undo(row.order, ending="failed", why="refused", by=by, now=now)
+
+    settle_move, follow_move = move_answers.settle_move, move_answers.follow_move
+
+    def moves_the_day_alone(order, start, *, now, by):
+        order.start_at = start
+        order.save(update_fields=["start_at"])
+        moving.add_event(order, "start_moved", by=by, now=now, old=None, new=start.isoformat())
+
+    def never_new(move):
+        return moving.datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+    answer_move = move_answers.answer_move
+
+    def names_nothing(row, held, *, now, by):
+        answer_move(row, held, now=now, by=by)
+        moving.close_troubles(row.order, code=moving.MOVE_FAILED, now=now, by=by)
+
+    def keeps_asking(row, held, *, now, by):
+        if {one.create_time for one in held} != {row.order.start_at}:
+            answer_move(row, held, now=now, by=by)
+
+    return {
+        # A refusal leaves the step failed, so that it is asked about.
+        "18 a refused move is closed": Mend(put("settle_move", stays_failed, record)),
+        # An undoing begins, as after a refused creation.
+        "18 a refused move compensates nothing": Mend(put("follow_move", compensates, follow_up)),
+        # 409 is a refusal.
+        "18 a 409 is asked about": Mend(put("settle_move", closes_what_was_acted_on_before, record)),
+        # Whatever was refused did nothing.
+        "18 an unanswered call before a refusal": Mend(put("settle_move", closes_all, record)),
+        # Schedule and waiting steps stay.
+        "18 day, schedule and steps move": Mend(put("move_start_to", moves_the_day_alone, moving, move_answers, take)),
+        # It is asked at once.
+        "18 asked after ten minutes": Mend(put("may_still_act", lambda rows, now: None, move_answers)),
+        # What stands there is never the new start.
+        "18 all new: accepted": Mend(put("moved_to", never_new, move_answers)),
+        # The answer that nothing was done is not taken.
+        "18 all old: refused": Mend(put("ANSWERS", follow_up.ANSWERS | {"move": keeps_asking}, follow_up)),
+        # The incident ends with the answer.
+        "18 records that disagree are named": Mend(
+            put("ANSWERS", follow_up.ANSWERS | {"move": names_nothing}, follow_up)
+        ),
+        # They may always be sent again.
+        "18 resend while both lie ahead": Mend(put("AHEAD", -LONG, moving)),
+        # The latest counts.
+        "18 the earliest is the start": Mend(put("earliest", max, move_answers)),
+    }
+
+
+def _of_what_else() -> dict[str, Mend]:
+    from orders.management.commands.move_start import Command
+    from orders.models import Dispatch
+    from orders.services import approvals, move_answers, moving, withdrawal
+    from orders.services.compensation import finish, late, plan, start
+    from orders.services.outbox import claim
+    from orders.services.reconciliation import fixes
+    from orders.steps import Step
+
+    build_move = moving._build_move
+
+    def behind_all(order, day, now):
+        row = build_move(order, day, now)
+        row.position = moving.BEHIND_PLAN
+        return row
+
+    def not_late_while_unknown(order, now):
+        moved = order.dispatches.filter(step=Step.MOVE_START, state="failed").exists()
+        return not moved and is_late(order, now)
+
+    move_start_to, is_late = moving.move_start_to, late.is_late
+
+    def keeps_its_first_day(order, start, *, now, by):
+        day = order.biz_start
+        move_start_to(order, start, now=now, by=by)
+        order.biz_start = day
+        order.save(update_fields=["biz_start"])
+
+    def leaves_moves(order):
+        kept = list(order.dispatches.current().filter(step=Step.MOVE_START, state="due", attempts=0))
+        closed = close_never_begun(order)
+        for row in kept:
+            row.save(update_fields=["state", "next_try_at"])
+        return closed - len(kept)
+
+    def but_for_moves(ids, now):
+        moves = Dispatch.objects.filter(step=Step.MOVE_START).values_list("pk", flat=True)
+        return [row for row in open_steps(ids, now) if row.pk not in set(moves)]
+
+    def names_no_days(order, **more):
+        return [one for one in foresee(order, **more) if one.code != "no_service"]
+
+    close_never_begun, open_steps, foresee = start.close_never_begun, fixes._open_steps, Command.foresee
+
+    return {
+        # It stays due, and nobody may claim it.
+        "18 an undo mark stops what is not begun": Mend(put("close_never_begun", leaves_moves, start, withdrawal)),
+        # A move that has no end yet is no obstacle.
+        "18 no fix": Mend(put("_open_steps", but_for_moves, fixes)),
+        # They are left out.
+        "18 days without service are named": Mend(put("foresee", staticmethod(names_no_days), Command)),
+        # The look after a deletion is asked for creations alone.
+        "18 a late call is looked for after an undoing": Mend(put("MAKES", {Step.CREATE_BILLING}, plan, finish)),
+        # The start day's cancel stands in front of the move.
+        "18 the start's steps wait": Mend(put("_build_move", behind_all, moving)),
+        # Only what is scheduled and billed can be moved.
+        "18 not billed yet: without a call": Mend(put("NOT_BILLED_YET", set(), moving)),
+        # Only known starts count.
+        "18 late undoing counts from what may be there": Mend(
+            put("is_late", not_late_while_unknown, late, withdrawal, approvals)
+        ),
+        # A late cancel goes out whatever start the records have.
+        "18 late undoing cancels what is known": Mend(put("move_of", lambda order: None, withdrawal)),
+        # An order is planned anew for the day of its message.
+        "18 a reopened order keeps its day": Mend(put("move_start_to", keeps_its_first_day, moving, move_answers)),
+        # An old order's start day is carried out as it stands here.
+        "18 asked after a restore": Mend(put("ask_starts", lambda **marks: 0, claim)),
+    }

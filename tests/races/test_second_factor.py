@@ -1,0 +1,67 @@
+"""A code that two browsers enter at the same moment lets one in."""
+
+from functools import partial
+
+import pytest
+from cryptography.fernet import Fernet
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.oath import totp
+
+from orders.models import OrderEvent, TrailEntry
+from project.accounts.second_factor.codes import fernet, secret_in, set_up
+from project.models import AuthenticatorApp, RecoveryCode, User
+from tests.races.conftest import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LOGIN, CODE = reverse("admin:login"), reverse("admin:login_code")
+BROWSERS = 4
+
+
+@pytest.fixture
+def owner(settings):
+    """(the key of wang's app, the recovery codes)."""
+    settings.MFA_REQUIRED, settings.MFA_KEY = "everybody", Fernet.generate_key().decode()
+    user = User.objects.create_superuser("wang", password="right")
+    secret = secret_in({}, "")
+    return fernet().decrypt(secret), set_up(user, secret=secret, step=0, now=timezone.now())
+
+
+def behind_the_password():
+    client = Client()
+    assert client.post(LOGIN, {"username": "wang", "password": "right"})["Location"] == CODE
+    return client
+
+
+def enter(code):
+    """How many of some browsers get in by the same code at the same moment."""
+    browsers = [behind_the_password() for _ in range(BROWSERS)]
+    at_once(*(partial(one.post, CODE, {"code": code}) for one in browsers))
+    return sum("_auth_user_id" in one.session for one in browsers)
+
+
+def test_a_code_of_the_app(owner):
+    assert enter(f"{totp(owner[0]):06}") == 1
+    assert TrailEntry.objects.filter(code="login").count() == 1
+
+
+def test_a_recovery_code(owner):
+    assert enter(owner[1][0]) == 1
+    assert RecoveryCode.objects.count() == 9
+    assert OrderEvent.objects.filter(kind="recovery_code_used").count() == 1
+
+
+@pytest.mark.parametrize("which", ["app", "recovery"])
+def test_it_counts_once_without_the_lock_too(owner, which, monkeypatch):
+    """The row's lock keeps guesses in line. That a code counts once rests on the UPDATE and the DELETE themselves."""
+    objects = AuthenticatorApp.objects
+    monkeypatch.setattr(type(objects), "select_for_update", lambda self, **_how: self.all(), raising=False)
+    assert enter(owner[1][0] if which == "recovery" else f"{totp(owner[0]):06}") == 1
+
+
+def test_guesses_at_the_same_moment_are_counted_one_by_one(owner):
+    """Of four the first is looked at; the others come too early."""
+    browsers = [behind_the_password() for _ in range(BROWSERS)]
+    at_once(*(partial(one.post, CODE, {"code": "000000"}) for one in browsers))
+    assert AuthenticatorApp.objects.get().throttling_failure_count == 1

@@ -1,0 +1,71 @@
+"""The pages for operators in Chinese say what the English ones say: the same commands, outputs, settings and tables."""
+
+import pathlib
+import re
+from typing import NamedTuple
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAIRS = {
+    "README.md": "README.zh-CN.md",
+    "deploy/README.md": "docs/zh/deploy.md",
+    "docs/operations.md": "docs/zh/operations.md",
+    "docs/restore.md": "docs/zh/restore.md",
+}
+FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+REMARK = re.compile(r"(^|\s+)#\s.*$", re.MULTILINE)
+
+
+class Section(NamedTuple):
+    """`level`: of its heading; `blocks`: its fenced blocks, without remarks."""
+
+    level: int
+    blocks: list[str]
+    codes: set[str]
+    rows: int
+    points: int
+
+
+def sections_of(path: str) -> list[Section]:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    fences = FENCE.findall(text)
+    parts = re.split(r"^(#+) .*$", FENCE.sub("\0", text), flags=re.MULTILINE)[1:]
+    found = []
+    for marks, body in zip(parts[::2], parts[1::2], strict=True):
+        blocks = [REMARK.sub("", fences.pop(0)) for _ in range(body.count("\0"))]
+        blocks = [block for block in blocks if "──" not in block]  # a drawing has words of its own
+        rows = len(re.findall(r"^ *\|", body, re.MULTILINE))
+        points = len(re.findall(r"^ *(?:-|\d+\.) ", body, re.MULTILINE))
+        codes = {" ".join(code.split()) for code in CODE.findall(body)}
+        found.append(Section(len(marks), blocks, codes, rows, points))
+    return found
+
+
+@pytest.mark.parametrize("english, chinese", PAIRS.items())
+def test_both_languages_say_the_same(english, chinese):
+    ours, theirs = sections_of(english), sections_of(chinese)
+    assert [section.level for section in theirs] == [section.level for section in ours]
+    differing = [
+        (number, name, one, other)
+        for number, pair in enumerate(zip(ours, theirs, strict=True))
+        for name, one, other in zip(Section._fields, *pair, strict=True)
+        if one != other
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize("page", [*PAIRS, *PAIRS.values(), "docs/zh/README.md"])
+def test_each_link_leads_to_a_page_and_a_heading(page):
+    here = ROOT / page
+    broken = []
+    for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", here.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        file = (here.parent / path).resolve() if path else here
+        text = file.read_text(encoding="utf-8") if file.suffix == ".md" and file.exists() else ""
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        if not file.exists() or (anchor and anchor not in anchors):
+            broken.append(target)
+    assert broken == []
