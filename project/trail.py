@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.masks import mask_text
 from orders.admin.journal_values import entry_words
-from orders.db.expressions import IsInTrail, IsOfStaff
+from orders.db.expressions import IsInTrail, IsOfOthers, IsOfStaff
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order, OrderEvent, TrailEntry
 from orders.order_page.history import describe
@@ -205,7 +205,7 @@ def _events(asked: Asked) -> list[Q]:
         return parts
     actors = Q(actor__in=_actors(asked.user))
     about = ACCOUNTS & Q(data__account__in=_names(asked.user)) & ~actors
-    mine = [actors & Q(IsOfStaff("actor")), actors & ~Q(IsOfStaff("actor")), about]
+    mine = [actors & Q(IsOfStaff("actor")), actors & Q(IsOfOthers("actor")), about]
     return [part & one for part in parts for one in mine]
 
 

@@ -24,7 +24,7 @@ def browser():
 
 
 @pytest.fixture
-def visit(browser, desk):
+def visit(browser, desk, request):
     """`visit("clerk")`: a page of this person, signed in; `size` and `scheme` as asked."""
     pages = []
 
@@ -33,5 +33,17 @@ def visit(browser, desk):
         return pages[-1]
 
     yield sign_in
+    failed = getattr(request.node, "failed", False)
     for page in pages:
+        if failed:
+            print(f"{page.url}: {page.faults}\n{page.locator('body').inner_text()}\n")
         page.context.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Has `visit` tell what the pages of a failed test show."""
+    report = yield
+    if report.when == "call":
+        item.failed = report.failed
+    return report
