@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from notifications.masks import mask_text
 from orders.admin.journal_values import entry_words
-from orders.db.expressions import IsInTrail, IsOfOthers, IsOfStaff
+from orders.db.expressions import IsInTrail
 from orders.lists.personal_data import mask_text_or_json
 from orders.models import Order, OrderEvent, TrailEntry
 from orders.order_page.history import describe
@@ -203,9 +203,9 @@ def _events(asked: Asked) -> list[Q]:
         parts = [found & Q(order__enterprise_id=asked.customer), found & noted]
     if not asked.user:
         return parts
-    actors = Q(actor__in=_actors(asked.user))
-    about = ACCOUNTS & Q(data__account__in=_names(asked.user)) & ~actors
-    mine = [actors & Q(IsOfStaff("actor")), actors & Q(IsOfOthers("actor")), about]
+    actors = _actors(asked.user)
+    about = ACCOUNTS & Q(data__account__in=_names(asked.user)) & ~Q(actor__in=actors)
+    mine = [*(Q(actor=actor) for actor in actors), about]  # each in the order of `event_of_actor`
     return [part & one for part in parts for one in mine]
 
 
@@ -223,7 +223,7 @@ def _journal(asked: Asked) -> Q | None:
 
 
 def _actors(user: str) -> list[str]:
-    return [f"{STAFF}:{user}", f"{COMMAND}:{user}", *actors_named(user)]
+    return list(dict.fromkeys([f"{STAFF}:{user}", f"{COMMAND}:{user}", *actors_named(user)]))
 
 
 def _names(user: str) -> list[str]:

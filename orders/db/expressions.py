@@ -3,7 +3,7 @@
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
 from orders.db.compiled_sql import Slot, one_of, quoted
-from orders.db.indexes import BY_OTHERS, BY_STAFF, IN_TRAIL
+from orders.db.indexes import IN_TRAIL
 
 
 class OneOf(Func):
@@ -41,33 +41,25 @@ class Among(Func):
         return f"{sql} IN ({texts})", values
 
 
-class _IsActor(Func):
-    """Whether an actor is of a kind, in the words of an index's condition (orders.db.indexes)."""
+class IsOfStaff(Func):
+    """Whether an actor is an account of the desk, in the words of `event_of_person` (orders.db.indexes)."""
 
     output_field = BooleanField()
-    words = ""
 
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
-        return f"({self.words.format(sql)})", values
+        return f"substr({sql}, 1, 6) = 'staff:'", values
 
 
-class IsOfStaff(_IsActor):
-    """Whether an actor is an account of the desk: `event_of_person`."""
+class IsInTrail(Func):
+    """Whether an actor is one whose events the trail shows: staff, commands, other systems, the company log-in. In the
+    words of `event_in_trail` and `event_of_actor` (orders.db.indexes)."""
 
-    words = BY_STAFF
+    output_field = BooleanField()
 
-
-class IsOfOthers(_IsActor):
-    """Whether an actor is a command, another system or the company log-in: `event_of_others`."""
-
-    words = BY_OTHERS
-
-
-class IsInTrail(_IsActor):
-    """Whether the trail shows an actor's events: `event_in_trail`."""
-
-    words = IN_TRAIL
+    def as_sql(self, compiler, connection):
+        sql, values = compiler.compile(self.source_expressions[0])
+        return f"({IN_TRAIL.format(sql)})", values
 
 
 class RowsOf(Subquery):

@@ -1,4 +1,4 @@
-"""The index by which the trail finds what commands and other systems did."""
+"""The index by which the trail finds what one person, command or system did."""
 
 from django.db import migrations
 
