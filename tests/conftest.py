@@ -17,6 +17,7 @@ from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
+from tests.sampling import short
 from tests.template import fresh_database
 
 HERE = pathlib.Path(__file__).parent
@@ -135,6 +136,7 @@ ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
+    "company/test_real_provider",
     *(
         "hostile/test_mutations",
         "hostile/test_schema",
@@ -159,8 +161,9 @@ FEW_BUT_LONG = (
 def pytest_collection_modifyitems(config, items):
     """Leaves out what only the whole suite plays, and puts the files in the order in which processes take them."""
     if is_short(os.environ):
-        rest = [item for item in items if not item.get_closest_marker("whole")]
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("whole")])
+        rest = list(short(items))
+        played = {item.nodeid for item in rest}
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in played])
         items[:] = rest
     if os.environ.get("DESK_TEST_SHARED") == "1":
         tests = collections.Counter(item.path for item in items)

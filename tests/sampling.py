@@ -1,30 +1,25 @@
-"""Which of many like tests `make test` plays; with WHOLE=1, or when they are named, all are played."""
+"""Which tests `make test` plays: `make test WHOLE=1` plays all, and so does pytest with the names of tests or files.
 
+Left out are tests with the mark `whole`. Of tests that use the database and differ in their parameters alone, the first
+and the last are played.
+"""
+
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-import pytest
-
+DATABASE = {"db", "transactional_db"}  # pytest-django's fixtures
 WHOLE = os.environ.get("DESK_TEST_WHOLE") == "1"  # `make test WHOLE=1`
 
 
-def sampled(values: Iterable, *, every: int) -> list:
-    """The values as parameters; only the first one, and then each so-and-so-many-th, is played by `make test`."""
-    return [value if place % every == 0 else in_the_whole(*of_several(value)) for place, value in enumerate(values)]
+def short(items: Iterable) -> Iterator:
+    """The pytest items that a short run plays. Items of one function stand together."""
+    rest = [item for item in items if not item.get_closest_marker("whole")]
+    for _function, alike in itertools.groupby(rest, lambda item: (item.parent.nodeid, item.originalname)):
+        first, *more = alike
+        yield first
+        yield from more[-1:] if _uses_the_database(first) else more
 
 
-def parametrize_sampled(names: str, values: Iterable, *, every: int, **more):
-    """`pytest.mark.parametrize` with a sample of the values."""
-    return pytest.mark.parametrize(names, sampled(values, every=every), **more)
-
-
-def of_several(value) -> tuple:
-    """The values of several parameters stand in a tuple."""
-    return value if type(value) is tuple else (value,)
-
-
-def in_the_whole(*values, **more):
-    """A parameter that only the whole suite plays. Like `pytest.param`, whose marks it keeps."""
-    if len(values) == 1 and isinstance(values[0], type(pytest.param())):
-        return values[0]._replace(marks=[*values[0].marks, pytest.mark.whole])
-    return pytest.param(*values, marks=pytest.mark.whole, **more)
+def _uses_the_database(item) -> bool:
+    return item.get_closest_marker("django_db") is not None or not DATABASE.isdisjoint(item.fixturenames)

@@ -17,7 +17,6 @@ from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
 from project.environment import Environment
 from tests.partners.certificates import Authority
-from tests.sampling import parametrize_sampled
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -209,7 +208,7 @@ def test_wsgi_asks():
     assert "Traceback" not in started.stderr
 
 
-@parametrize_sampled("words", [["show", "X"], ["worker"], ["migrate"]], every=3)
+@pytest.mark.parametrize("words", [["show", "X"], ["worker"], ["migrate"]])
 @pytest.mark.parametrize(
     "setting, said",
     [
@@ -232,7 +231,7 @@ def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
 RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "name, value, said",
     [
         ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
@@ -258,7 +257,6 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
         ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
     ],
-    every=4,
 )
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from orders.books import BooksSilentError
+from orders.db.odd_values import is_id
 from orders.errors import OrderError
 from orders.four_eyes import BULK, EXPORT
 from orders.incident_causes import cause_of
@@ -29,7 +30,6 @@ from orders.lists.scope import RefusedFirst, attributions_of
 from orders.lists.times import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.asked import AskedRun
-from orders.office.bulk.selection import is_id
 from orders.office.exports.asked import AskedExport
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
@@ -111,14 +111,13 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
-        pk = unquote(object_id)
-        return self.show(request, self.row_or_404(request, int(pk) if is_id(pk) else 0))
+        return self.show(request, self.row_or_404(request, unquote(object_id)))
 
-    def row_or_404(self, request, pk: int) -> AskedAct:
+    def row_or_404(self, request, pk: str | int) -> AskedAct:
         if not self.has_view_permission(request):
             raise PermissionDenied
         rows = self.get_queryset(request).select_related("order", "order__trial", "order__attribution")
-        row = rows.filter(pk=pk).first() if pk < 2**63 else None
+        row = rows.filter(pk=pk).first() if is_id(str(pk)) else None
         if row is None:
             raise Http404
         return row
@@ -157,7 +156,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         if not may_confirm(request.user, row):
             raise PermissionDenied
         told, seen = request.POST.get("told", ""), request.POST.get("seen", "")
-        seen = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else 0
+        seen = int(seen) if is_id(seen) else 0
         try:
             done = KINDS.get(row.act, AskedDecision)(row).confirm(
                 judge=request.user, seen=seen, told=told, now=timezone.now()

@@ -18,6 +18,7 @@ from notifications.models import Mail
 from orders.admin.order_search import CustomerFilter, customer_anchor, search_orders
 from orders.admin.service_names import ServicesInWords, service_name
 from orders.db.expressions import Among
+from orders.db.odd_values import is_id
 from orders.incident_causes import cause_of
 from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
@@ -173,7 +174,7 @@ class IncidentFilter(SimpleListFilter):
     def queryset(self, request, queryset):
         if not self.value():
             return queryset
-        if not (self.value().isascii() and self.value().isdigit()):
+        if not is_id(self.value()):
             raise IncorrectLookupParameters(self.value())
         stopped = AffectedOrder.objects.unresolved().filter(incident=self.value())
         return queryset.filter(pk__in=stopped.values("order_id"))

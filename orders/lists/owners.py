@@ -14,13 +14,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from orders.db.odd_values import is_id
 from orders.lists.registration import address_of_list
 from orders.people import name_of, person_words
 from orders.queries.mine import is_nobodys, is_of, set_owners
 from orders.queries.owners import OWN, staff_with
 
 ME, NOBODY = "me", "nobody"
-LONGEST = 18  # digits of an account's id
 
 
 class OwnerFilter(SimpleListFilter):
@@ -36,7 +36,7 @@ class OwnerFilter(SimpleListFilter):
 
     @staticmethod
     def word_of(value: str) -> str:
-        found = get_user_model().objects.filter(pk=value).first() if _is_id(value) else None
+        found = get_user_model().objects.filter(pk=value).first() if is_id(value) else None
         return name_of(found.username, found.pk) if found else value
 
     def queryset(self, request, queryset):
@@ -50,14 +50,10 @@ class OwnerFilter(SimpleListFilter):
     def _of(self, request, value: str, model) -> Q:
         if value == ME:
             return is_of(model, request.user)
-        if not _is_id(value):
+        if not is_id(value):
             raise IncorrectLookupParameters(value)
         found = get_user_model().objects.filter(pk=value).first()
         return is_of(model, found) if found else Q(pk__in=[])
-
-
-def _is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= LONGEST
 
 
 class OwnerCell:

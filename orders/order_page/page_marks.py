@@ -5,8 +5,8 @@ import datetime
 from django.db.models import Subquery, Sum
 
 from orders.db.compiled_sql import Slot
+from orders.db.odd_values import is_id
 from orders.models import AffectedOrder, Difference, Dispatch, Incident, Order, OrderEvent, Pause
-from orders.office.bulk.selection import is_id
 from orders.order_page.history import NOT_NEWS, Told, describe
 from orders.queries.page_marks import Counted, Figures, Marks, newest
 from orders.services.incidents import BREAKER_OPEN

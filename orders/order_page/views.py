@@ -13,11 +13,11 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.generic import RedirectView
 
+from orders.db.odd_values import is_id
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.models import Order, OrderEvent
 from orders.office.bulk.page import answer_new_run
-from orders.office.bulk.selection import is_id
 from orders.office.evidence.page import answer_evidence
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload

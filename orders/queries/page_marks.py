@@ -18,6 +18,7 @@ from django.db.models.expressions import CombinedExpression, Value
 
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
+from orders.db.odd_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.queries.mine import is_nobodys, is_of
 
@@ -105,8 +106,7 @@ def list_marks(model: type[Model], by: MovesBy, user_id: int) -> Marks:
 
 def row_marks(model: type[Model], by: MovesBy, pk: str, user_id: int) -> Marks:
     """Of a row's page: what the desk does, and what `by` names of the row."""
-    known = pk.isascii() and pk.isdigit() and len(pk) < 19
-    return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if known else None), by)
+    return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if is_id(pk) else None), by)
 
 
 def _with_rows(marks: Marks, rows: QuerySet, by: MovesBy) -> Marks:

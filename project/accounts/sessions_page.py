@@ -17,6 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from orders.db.odd_values import is_id
 from orders.people import name_of, staff_actor
 from orders.services.trail import Code
 from project.accounts.company.views import ID_TOKEN
@@ -101,7 +102,7 @@ def sessions_page(request: HttpRequest, site, person: User) -> HttpResponse:
 
 def _end(request: HttpRequest, person: User) -> None:
     asked = request.POST.get("end", "")
-    if asked != ALL and not (asked.isascii() and asked.isdecimal() and len(asked) < 19):
+    if asked != ALL and not is_id(asked):
         raise BadRequest("end")
     which = ~Q(pk=request.session.session_key) & (Q() if asked == ALL else Q(of__pk=asked))
     with transaction.atomic():

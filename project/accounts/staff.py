@@ -30,6 +30,7 @@ from django.utils.translation import pgettext_lazy
 from notifications.masks import mask_mail, mask_phone
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
+from orders.db.odd_values import is_id
 from orders.lists.cells import column
 from orders.lists.chips import toned_chip
 from orders.lists.registration import AUDITORS, Section, register_list
@@ -51,7 +52,6 @@ from project.accounts.standing import may_disable, standing_chip, standing_page,
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
-LONGEST_ID = 18  # digits of a row's number
 CHECK_BOXES = {"groups", "attributions"}
 MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 HIDDEN = {"password", "sessions"}  # from those who may only look
@@ -74,7 +74,7 @@ class RowsField(forms.ModelMultipleChoiceField):
 
     def clean(self, value):
         for one in value or ():
-            if len(str(one)) > LONGEST_ID:
+            if str(one).isdigit() and not is_id(str(one)):
                 raise forms.ValidationError(
                     self.error_messages["invalid_pk_value"], code="invalid_pk_value", params={"pk": one}
                 )

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from tests import factories
 from tests.admin.orders import page, planned, staff, step
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -75,10 +74,9 @@ def test_bpms_page_is_linked(client, settings):
     assert text.count(f'href="https://bpm.example.com/task/p%201%2F2?order={order.number}"') == 4
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "address",
     ["javascript:alert('{process}')", "//bpm/{process}", "data:text/html,{order}", "x", "https://[", "{process}"],
-    every=2,
 )
 def test_only_web_addresses_are_linked(client, settings, address):
     order = waiting(hours=1, bpm_process="javascript:alert(1)") if address == "{process}" else waiting(hours=1)

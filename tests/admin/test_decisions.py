@@ -30,7 +30,6 @@ from tests.admin.orders import (
     staff,
     step,
 )
-from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 EVENTS = {
@@ -67,7 +66,7 @@ def test_every_decision_is_tried():
     }
 
 
-@parametrize_sampled("key", DECISIONS, every=3)
+@pytest.mark.parametrize("key", DECISIONS)
 def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_event(client, key):
     order = ALLOWED[key]()
     client.force_login(staff(PERMISSIONS[key], name="boss"))
@@ -91,7 +90,7 @@ def test_it_is_offered_says_what_will_happen_asks_the_reason_and_leaves_one_even
     assert order.events.filter(actor="staff:boss").exclude(kind__in=FOLLOWS).count() == 1
 
 
-@parametrize_sampled("key", DECISIONS, every=3)
+@pytest.mark.parametrize("key", DECISIONS)
 def test_others_neither_see_it_nor_may(client, key):
     order = ALLOWED[key]()
     others = {name for name in PERMISSIONS.values() if name != PERMISSIONS[key]}
@@ -104,7 +103,7 @@ def test_others_neither_see_it_nor_may(client, key):
     assert not order.events.exists()
 
 
-@parametrize_sampled("key", NOT_ALLOWED, every=4)
+@pytest.mark.parametrize("key", NOT_ALLOWED)
 def test_the_state_must_allow_it(boss, key):
     order = NOT_ALLOWED[key]()
     before, events = changes(order), order.events.count()
@@ -117,7 +116,7 @@ def test_the_state_must_allow_it(boss, key):
     assert (changes(order), order.events.count()) == (before, events)
 
 
-@parametrize_sampled("key", [key for key, row in DECISIONS.items() if row.guarded], every=4)
+@pytest.mark.parametrize("key", [key for key, row in DECISIONS.items() if row.guarded])
 def test_a_changed_order_is_asked_about_again(boss, key):
     order = ALLOWED[key]()
     form = filled(order, key)
@@ -327,7 +326,7 @@ def test_an_early_withdrawal_asks_no_choice(boss):
     assert "how" not in boss.get(deciding(billed(), "withdraw")).context["form"].fields
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "domains, told",
     [
         ("*.example.com", "不允许使用通配符"),
@@ -337,7 +336,6 @@ def test_an_early_withdrawal_asks_no_choice(boss):
         ("  ", "必填"),
         (",", "必填"),
     ],
-    every=3,
 )
 def test_a_name_that_can_t_be_ordered_is_told_in_words(boss, domains, told):
     order = ALLOWED["name_domains"]()

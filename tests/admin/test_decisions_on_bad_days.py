@@ -1,5 +1,7 @@
 """Decisions on bad days: two at once, nonsense in the form, rights and log-ins that end while the form is open."""
 
+import itertools
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -8,12 +10,11 @@ from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.order_facts import last_event
 from tests import factories
 from tests.admin.orders import ALLOWED, acted_before, changes, deciding, failed, filled, staff
-from tests.sampling import parametrize_sampled, sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 
 
-@parametrize_sampled("key", [key for key, row in DECISIONS.items() if row.guarded], every=5)
+@pytest.mark.parametrize("key", [key for key, row in DECISIONS.items() if row.guarded])
 def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
     order = ALLOWED[key]()
     form = filled(order, key)
@@ -25,7 +26,7 @@ def test_of_two_at_once_one_decides_and_the_other_is_told(boss, key):
     assert (order.events.count(), changes(order)) == (events, state)
 
 
-@parametrize_sampled("key", DECISIONS, every=4)
+@pytest.mark.parametrize("key", DECISIONS)
 def test_it_calls_one_service_once_and_none_where_it_is_refused(boss, key, monkeypatch):
     order, calls = ALLOWED[key](), []
     monkeypatch.setattr(DECISIONS[key], "act", lambda *_args, **more: calls.append(more["reason"]))
@@ -43,7 +44,7 @@ NONSENSE = [{"reason": "a\0b"}, {"reason": "x" * 501}, {"seen": "abc"}, {"seen":
 @pytest.mark.parametrize(
     "key, form",
     [
-        *sampled(((key, form) for key in DECISIONS for form in NONSENSE), every=9),
+        *itertools.product(DECISIONS, NONSENSE),
         ("attribute", {"letters": "\0"}),
         ("name_domains", {"domains": "a\0b.cn"}),
     ],

@@ -15,7 +15,6 @@ from django.urls import reverse
 from project.models import FailedLogin, User
 from tests.bboss_messages import accepted, post_order
 from tests.conftest import shanghai
-from tests.sampling import sampled
 
 pytestmark = pytest.mark.django_db
 URL = reverse("admin:login")
@@ -48,17 +47,14 @@ def test_the_right_password_leads_on_where_one_was_going():
 
 @pytest.mark.parametrize(
     "wanted",
-    sampled(
-        [
-            "http://evil.example.com/",
-            "https://evil.example.com/",
-            "//evil.example.com",
-            "javascript:alert(1)",
-            "",
-            "\\\\evil",
-        ],
-        every=3,
-    ),
+    [
+        "http://evil.example.com/",
+        "https://evil.example.com/",
+        "//evil.example.com",
+        "javascript:alert(1)",
+        "",
+        "\\\\evil",
+    ],
 )
 def test_where_one_may_not_go_the_desk_follows(wanted):
     form = {"username": "wang", "password": "right"}

@@ -10,7 +10,6 @@ from orders.lists.personal_data import mask_text_or_json
 from tests import factories
 from tests.admin.orders import failed, page, staff
 from tests.conftest import shanghai
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 TABS = ["overview", "bpm", "approvals", "mails", "raw"]
@@ -38,7 +37,7 @@ def seen(order):
     return order.events.filter(kind="personal_data_seen")
 
 
-@parametrize_sampled("tab", TABS, every=2)
+@pytest.mark.parametrize("tab", TABS)
 @pytest.mark.parametrize("query", ["", "&personal=1"])
 def test_those_who_may_not_see_masks(client, order, tab, query):
     client.force_login(staff())
@@ -48,7 +47,7 @@ def test_those_who_may_not_see_masks(client, order, tab, query):
     assert not seen(order).exists()
 
 
-@parametrize_sampled("tab", TABS, every=2)
+@pytest.mark.parametrize("tab", TABS)
 def test_those_who_may_open_them_and_it_is_noted(client, order, tab):
     client.force_login(staff("see_personal_data"))
     text = client.get(page(order, f"?tab={tab}")).content.decode()

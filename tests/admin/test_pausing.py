@@ -11,7 +11,6 @@ from orders.lists.registration import admin_of
 from orders.models import Dispatch, OrderEvent, Pause
 from tests import factories as make
 from tests.admin.test_query_counts import DASHBOARD, LIST, ORDER_PAGE, queries
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -98,7 +97,7 @@ def test_a_pause_can_be_prolonged(member):
     assert (row.reason, row.until, row.resumed_at) == ("割接延长", None, None)
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "given",
     [
         {"reason": " "},
@@ -109,7 +108,6 @@ def test_a_pause_can_be_prolonged(member):
         {"reason": "x" * 501},
         {},
     ],
-    every=3,
 )
 def test_what_is_wrong_is_said(member, given):
     assert member("工程师").post(url("pause"), given).status_code == 200

@@ -20,7 +20,7 @@ from tests import factories as make
 from tests.admin.orders import failed, step
 from tests.admin.rows import ALL_MAKERS, new_row, of_none, of_order
 from tests.admin.walking import models
-from tests.sampling import WHOLE, parametrize_sampled
+from tests.sampling import WHOLE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("counted_each_time")]
 FEW, MANY = 2, 5
@@ -76,7 +76,7 @@ def grown(client, url, grow):
     return queries(client, url)
 
 
-@parametrize_sampled("name", sorted(models()), every=5)
+@pytest.mark.parametrize("name", sorted(models()))
 def test_a_list_asks_the_same_however_long(unlimited, name):
     grows_not(unlimited, reverse(f"admin:{name}_changelist"), lambda: new_row(name), LIST)
 
@@ -108,7 +108,7 @@ def new_act():
     return new_row("orders_askedact")
 
 
-@parametrize_sampled("tab", [tab.key for tab in CUSTOMER_TABS], every=2)
+@pytest.mark.parametrize("tab", [tab.key for tab in CUSTOMER_TABS])
 def test_a_customer_with_many_orders(staff, tab):
     row = make.CustomerFactory(last_order__attribution_id="BJ")
 
@@ -238,14 +238,14 @@ def busy(order):
     make.AffectedOrderFactory(order=order)
 
 
-@parametrize_sampled("key", ["resend", "compensate", "withdraw", "note"], every=2)
+@pytest.mark.parametrize("key", ["resend", "compensate", "withdraw", "note"])
 def test_the_form_of_a_decision(unlimited, key):
     order = failed()
     url = reverse("admin:orders_order_decide", args=[order.pk, key])
     grows_not(unlimited, url, lambda: busy(order), ORDER_PAGE)
 
 
-@parametrize_sampled("tab", ["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"], every=2)
+@pytest.mark.parametrize("tab", ["overview", "domains", "billing", "bpm", "approvals", "mails", "usage", "events"])
 def test_an_order_s_page(unlimited, tab):
     order = failed()
     url = reverse("admin:orders_order_change", args=[order.pk]) + f"?tab={tab}"
@@ -289,7 +289,7 @@ def test_the_result_of_resending_many(unlimited):
     grows_not(unlimited, url, sent, ORDER_PAGE)
 
 
-@parametrize_sampled("key", ["note", "attribute", "conflicts", "incidents"], every=2)
+@pytest.mark.parametrize("key", ["note", "attribute", "conflicts", "incidents"])
 def test_an_act_on_many(unlimited, key):
     url = reverse("admin:orders_bulkrun_new", args=[key]) + "?every=1"
     grows_not(unlimited, url, lambda: of_order(make.OrderFactory(attribution_id="BJ")), PAGE)

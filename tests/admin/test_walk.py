@@ -45,12 +45,10 @@ from tests.admin.walking import (
     sign_in,
     standard,
 )
-from tests.sampling import in_the_whole
 from tests.test_documents import ROOT, rows_of
 
 pytestmark = pytest.mark.django_db
 everybody = pytest.mark.parametrize("letter", PEOPLE)
-each_role = pytest.mark.parametrize("letter", [one if one in "BEAMPboSNX" else in_the_whole(one) for one in PEOPLE])
 SECURITY = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 
@@ -149,7 +147,7 @@ def test_what_each_kind_of_row_permits(client, rf, found, letter):
     )
 
 
-@each_role
+@everybody
 def test_who_reads_what(client, found, letter):
     asked = standard(found)
     staff = sign_in(client, letter)
@@ -161,7 +159,7 @@ def test_who_reads_what(client, found, letter):
     assert letter != "S" or english(answers) == {}
 
 
-@each_role
+@everybody
 def test_who_writes_what(client, found, letter):
     """`in`: the form comes back with its errors; `away`: the act was done; `unknown`: the row is out of scope."""
     asked = standard(found)
@@ -210,7 +208,7 @@ def own_addresses(found, tmp_path, settings):
     return {name: reverse(f"admin:{name}", args=arguments.get(name)) + more.get(name, "") for name in OWN}
 
 
-@each_role
+@everybody
 def test_who_opens_our_own_pages(client, found, letter, tmp_path, settings):
     staff, told, answers = sign_in(client, letter), {}, {}
     if letter == "S":
@@ -226,7 +224,7 @@ def test_who_opens_our_own_pages(client, found, letter, tmp_path, settings):
     assert letter != "S" or english(answers) == {}
 
 
-@each_role
+@everybody
 def test_who_decides_what(client, letter):
     order = make.OrderFactory(attribution_id="BJ")
     incident = make.AffectedOrderFactory(order=order).incident
@@ -256,7 +254,7 @@ def test_who_decides_what(client, letter):
     assert differences(found) == {}
 
 
-@each_role
+@everybody
 def test_the_rest_of_the_site(client, found, letter):
     staff, told = sign_in(client, letter), {}
     anonymous = letter == "X"
@@ -368,7 +366,7 @@ def acts_of_all(found):
     }  # fmt: skip
 
 
-@each_role
+@everybody
 def test_who_does_what_concerns_all(client, found, letter, settings):
     """Compares what was done: an act that is refused changes no row."""
     settings.EXPORT_SECOND_PERSON = True

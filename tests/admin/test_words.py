@@ -21,7 +21,6 @@ from orders.order_page.history import WORDS, describe
 from tests import factories
 from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step
-from tests.sampling import parametrize_sampled
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTENT = "ProvContent: required: the trial has been activated already, name the new domains"
@@ -183,7 +182,7 @@ def test_an_event_tells_why(admin_client):
 
 
 @pytest.mark.django_db
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "who, kinds",
     [
         ("", {"note", "step_done", "mail_sent", "incident"}),
@@ -192,7 +191,6 @@ def test_an_event_tells_why(admin_client):
         ("mail", {"mail_sent"}),
         ("errors", {"incident"}),
     ],
-    every=2,
 )
 def test_the_events_filter_is_a_link(admin_client, who, kinds):
     order = factories.OrderFactory()

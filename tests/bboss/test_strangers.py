@@ -9,7 +9,6 @@ from django.conf import settings
 from integrations.bboss.envelope import masked_body, masked_head, storable_hint
 from integrations.inbound.body import OF_STRANGERS
 from tests.bboss.conftest import PATH, TRIAL, envelope
-from tests.sampling import parametrize_sampled
 
 SIZE = 2 * 1024 * 1024 - 100
 TOKEN = settings.BBOSS_ACCESS_TOKENS[0]
@@ -74,7 +73,7 @@ def cost(client, raw: bytes, times: int) -> float:
     return min(found)
 
 
-@parametrize_sampled("what", EXPENSIVE, every=5)
+@pytest.mark.parametrize("what", EXPENSIVE)
 def test_2_mib_of_anything_cost_little_more_than_2_mib_of_letters(client, db, clock, what):
     """Twice at most on a quiet machine; the ceiling is for a busy one. What grows with the square costs 100 times."""
     letters, raw = text("x").encode(), EXPENSIVE[what]().encode()
@@ -127,7 +126,7 @@ def test_what_is_kept_is_the_beginning_of_the_whole(members):
     assert len(beginning.encode()) > min(len(whole.encode()), 4096) - 400
 
 
-@parametrize_sampled("before", range(3960, 4180), every=7)
+@pytest.mark.parametrize("before", range(3960, 4180))
 def test_no_half_of_a_token_is_kept(before):
     """Also where masks before it make room for more of the text."""
     for front in ("x" * before, (TOKEN + " ") * (before // 66) + "x" * (before % 66)):

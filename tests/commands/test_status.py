@@ -18,7 +18,6 @@ from project.settings_trail import note_settings
 from tests import factories
 from tests.harness.ports import free_port
 from tests.partners.certificates import Authority
-from tests.sampling import parametrize_sampled
 from tests.test_deployment import token
 
 KEYS = [
@@ -138,7 +137,7 @@ WRONG = {
 }
 
 
-@parametrize_sampled("case", WRONG, every=2)
+@pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_comes_first(healthy, capsys, case):
     arrange, told = WRONG[case]
     arrange()

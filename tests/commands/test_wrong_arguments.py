@@ -6,7 +6,6 @@ from django.core.management.base import CommandParser
 from project.command_line import run
 from tests.flows.conftest import desk  # noqa: F401  a fixture
 from tests.flows.contents import trial
-from tests.sampling import parametrize_sampled
 
 WRONG = {
     "show": ["show", "NOBODY"],
@@ -59,7 +58,7 @@ WRONG = {
 }
 
 
-@parametrize_sampled("case", WRONG, every=3)
+@pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_argument_is_told_in_one_line(desk, capsys, monkeypatch, case):  # noqa: F811
     monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)  # not the test's
     monkeypatch.setattr(CommandParser, "print_usage", CommandParser.print_usage)  # restores what `run` changes

@@ -6,7 +6,6 @@ from django.urls import reverse
 from orders.models import Dispatch, Order, OrderEvent
 from tests import factories
 from tests.admin.test_query_counts import queries
-from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 URL = reverse("admin:orders_order_enter")
@@ -67,7 +66,7 @@ def test_the_same_again_changes_nothing(clerk):
     assert (Order.objects.count(), OrderEvent.objects.count()) == (1, events)
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "given, field, said",
     [
         ({"OrderNum": ""}, "OrderNum", "未填写"),
@@ -98,7 +97,6 @@ def test_the_same_again_changes_nothing(clerk):
             "共 20001 个域名，最多 20000 个",
         ),
     ],
-    every=5,
 )
 def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
     answer = clerk.post(URL, FORM | given)

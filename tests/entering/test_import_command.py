@@ -15,7 +15,6 @@ from tests.conftest import shanghai
 from tests.entering.workbooks import MEMBERS, cells, row, workbook
 from tests.files import books
 from tests.flows import contents
-from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -116,7 +115,7 @@ def test_a_day_may_be_a_date_and_a_province_its_name(give):
 DAYS = ["2023-09-05", "2023-9-5", "2023/9/5", "2023/09/05", "2023.9.5", "2023年9月5日", "2023年09月05日"]
 
 
-@parametrize_sampled("day", DAYS, every=3)
+@pytest.mark.parametrize("day", DAYS)
 def test_a_day_may_be_written_as_people_write_it(give, day):
     """It is the same day in whatever form, so the same row again changes nothing. BBOSS's messages have one form."""
     give(workbook(row("T1", BizStart="20230905", BizEnd="20231205")))
@@ -134,7 +133,7 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
     assert Order.objects.get(number="A1").held_because == ""
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "member, value, cell, said",
     [
         ("OrderNum", "T 1", "A3", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
@@ -161,7 +160,6 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
         ("EnterpriseID", "#N/A", "B3", "holds an error of Excel"),
         ("EnterpriseID", 100231000792751830, "B3", "is a number of more than 15 digits, which Excel rounds"),
     ],
-    every=4,
 )
 def test_a_wrong_cell_is_named_and_nothing_is_imported(give, member, value, cell, said):
     [line] = wrong(give, row("T1"), row("T2", **{member: value}))
@@ -229,7 +227,7 @@ def far(place):
     return lambda sheet: sheet.__setitem__(place, "x")
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "data, said",
     [
         (lambda: b"", "This is no xlsx file"),
@@ -254,7 +252,6 @@ def far(place):
             "more than 20000 domains",
         ),
     ],
-    every=4,
 )
 @pytest.mark.usefixtures("apart")
 def test_a_workbook_that_cannot_be_taken_gets_one_line(give, data, said):

@@ -10,7 +10,6 @@ from orders.attachments import check, xlsx
 from orders.attachments.check import FileProblem, check_files
 from orders.attachments.xlsx import CPU_SECONDS, ProbeError
 from tests.files import books
-from tests.sampling import parametrize_sampled
 
 ORDER = "100A230920170126001"
 NAME = f"{ORDER}_50004020027_20230920170126.xlsx"
@@ -84,7 +83,7 @@ CONTENTS = {
 }
 
 
-@parametrize_sampled("make, code", CONTENTS.values(), every=3, ids=CONTENTS)
+@pytest.mark.parametrize("make, code", CONTENTS.values(), ids=CONTENTS)
 def test_contents(folder, make, code, monkeypatch):
     data, before = make(), processor_seconds()
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 120.0)  # what the file holds decides, however busy the machine is

@@ -20,7 +20,6 @@ from tests.admin.orders import page, staff
 from tests.factories import AttemptFactory
 from tests.files import books
 from tests.files.conftest import check_of
-from tests.sampling import parametrize_sampled
 
 RIGHT, OTHER = books.book(), books.book(["a"], ["b"])
 
@@ -147,7 +146,7 @@ def test_a_check_of_the_old_file_does_not_count(clerk, folder, order):
     assert check_of(order).next_try_at <= timezone.now()
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "name",
     [
         "100A230920170127002_50004020027_20230920191212.xlsx",
@@ -157,7 +156,6 @@ def test_a_check_of_the_old_file_does_not_count(clerk, folder, order):
         "/etc/x.xlsx",
         "CON",
     ],
-    every=3,
 )
 def test_no_upload_cures_a_name_of_bboss(clerk, folder, name, order):
     """The page says so before all else, and what can."""

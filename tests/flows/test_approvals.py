@@ -5,7 +5,6 @@ import pytest
 from approvals.models import ApprovalRecord
 from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 A, X = "a.example.com", "x.example.com"
 
@@ -104,7 +103,7 @@ def test_what_is_not_finished_is_only_recorded(desk, more):
     assert desk.state("A2") == "active"
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "first, then, code",
     [
         ("pass", "reject", "second"),
@@ -112,7 +111,6 @@ def test_what_is_not_finished_is_only_recorded(desk, more):
         ("reject", "pass", "second"),
         ("reject", "reject", "again"),
     ],
-    every=3,
 )
 def test_the_first_finished_decision_wins(desk, first, then, code):
     """3.6 and 3.10: later finished ones are recorded with an incident, after a reject too."""
@@ -255,7 +253,7 @@ def test_an_early_decision_counts_for_nothing_once_the_order_is_undone(desk, act
 
 
 @pytest.mark.parametrize("decision", ["pass", "reject"])
-@parametrize_sampled("how", ["withdrawn", "failed", "compensating"], every=2)
+@pytest.mark.parametrize("how", ["withdrawn", "failed", "compensating"])
 def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, how, decision, trialing):
     """3.10: recorded, changes nothing."""
     if how != "withdrawn":

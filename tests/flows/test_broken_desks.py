@@ -14,7 +14,6 @@ from tests import factories
 from tests.commands.test_work import run
 from tests.flows.conftest import BILLING, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 A, B = "a.example.com", "b.example.com"
@@ -80,7 +79,7 @@ def wrong() -> list[str]:
     return desk_status(timezone.now() + datetime.timedelta(seconds=1))["reasons"]
 
 
-@parametrize_sampled("broken", DESKS, every=3, ids=lambda broken: broken.__name__)
+@pytest.mark.parametrize("broken", DESKS, ids=lambda broken: broken.__name__)
 def test_it_is_found_named_and_mended(desk, capsys, broken):
     stuck, commands = DESKS[broken]
     broken(desk)

@@ -6,7 +6,6 @@ from django.core.management import CommandError, call_command
 from orders.models import Incident
 from tests.flows.conftest import BILLING, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 
 def run(*words: str) -> None:
@@ -36,7 +35,7 @@ def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
     assert desk.standing("A1")["schedule"] is None
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "words, why",
     [
         (["T1", "--reason", "x"], "only activations are compensated"),
@@ -48,7 +47,6 @@ def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
         (["A1", "--reason", "  "], "a reason is needed"),
         (["A1"], "--reason"),
     ],
-    every=3,
 )
 def test_it_refuses_with_one_clear_line(desk, words, why):
     desk.play(trial(), change("C1", "a.example.com", "b.example.com"), activation("A1"))
@@ -92,7 +90,7 @@ def bpm_is_silent(desk):
     bpm_in_the_air(desk, result="retry", code="timeout", unknown=True)
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "arrange",
     [
         lambda desk: desk.play(trial(), activation("A1")),
@@ -101,7 +99,6 @@ def bpm_is_silent(desk):
         bpm_refuses_late,
         bpm_is_silent,
     ],
-    every=2,
     ids=["active", "scheduled", "failed on its day", "BPM refuses meanwhile", "BPM silent meanwhile"],
 )
 def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_one(desk, settings, arrange):

@@ -10,7 +10,6 @@ from orders.services.outbox.enqueue import find_schedule
 from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
-from tests.sampling import parametrize_sampled
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
 PASSED_BY = {"kind": "slow", "seconds": 0}  # a harmless fault: it lets one call pass
@@ -32,7 +31,7 @@ def claimed() -> list[str]:
     return list(TrialClaim.objects.filter(released_at=None).values_list("activation__number", flat=True))
 
 
-@parametrize_sampled("kind", ["503", "refusal"], every=2)
+@pytest.mark.parametrize("kind", ["503", "refusal"])
 @pytest.mark.parametrize(
     "path, after, undone",
     [
@@ -185,7 +184,7 @@ def test_a_subsequent_activation_that_bpm_refuses_has_nothing_to_undo(desk, acti
 
 
 @pytest.mark.parametrize("path, step", [(DELETE, "delete_billing"), (BILLING, "restore_trial_billing")])
-@parametrize_sampled("kind", ["refusal", "503"], every=2)
+@pytest.mark.parametrize("kind", ["refusal", "503"])
 def test_a_step_of_compensation_that_fails_keeps_it_open_until_it_is_resent(desk, settings, path, step, kind, trialing):
     """3.9 (4): compensation's own steps only open an incident. The claim stays until they are done."""
     settings.DISPATCH_RETRY_SECONDS = [30]

@@ -13,7 +13,6 @@ from orders.services.holds import choose_attribution
 from tests import factories
 from tests.flows.conftest import BPM
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 UNKNOWN = {"EnterpriseID": "000A23100079275183"}
 
@@ -174,7 +173,7 @@ def test_a_repeat_of_a_first_activation_without_domains_is_answered_as_before(de
     assert desk.state("A1") == "withdrawn"
 
 
-@parametrize_sampled("close", ["withdrawn", "ended", "ended, not swept yet"], every=2)
+@pytest.mark.parametrize("close", ["withdrawn", "ended", "ended, not swept yet"])
 @pytest.mark.parametrize("follower", ["activation", "change"])
 def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
     desk.play(trial(BizEnd="20230925"))

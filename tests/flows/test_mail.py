@@ -23,7 +23,6 @@ from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
 from tests.harness.ports import free_port
-from tests.sampling import parametrize_sampled
 
 
 class Server:
@@ -203,9 +202,7 @@ def test_a_rejection_and_a_billed_subsequent_activation_are_mailed(desk, smtp, c
 ENGLISH = re.compile(r"[A-Za-z]{3,} [A-Za-z]{2,} [A-Za-z]{2,}")
 
 
-@parametrize_sampled(
-    "kind, path", [("refusal", BILLING), ("503", BILLING), ("refusal", BPM), ("reset", BILLING)], every=2
-)
+@pytest.mark.parametrize("kind, path", [("refusal", BILLING), ("503", BILLING), ("refusal", BPM), ("reset", BILLING)])
 def test_mails_about_incidents_quote_no_english_of_logs(desk, settings, kind, path):
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=path, kind=kind, count=9)

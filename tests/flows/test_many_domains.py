@@ -9,7 +9,6 @@ from django.db import connection
 from tests.bboss_messages import post_order
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 MANY = [f"d{number}.example.com" for number in range(2000)]
 MOST = 1500  # insert_rows: a hundred rows of a dozen columns
@@ -53,7 +52,7 @@ def named(count: int) -> list[str]:
     return [f"d{number}.example.com" for number in range(count)]
 
 
-@parametrize_sampled("make", [trial, change, activation], every=2)
+@pytest.mark.parametrize("make", [trial, change, activation])
 def test_more_domains_than_allowed_are_refused(desk, make, trialing):
     """For a trial, a change, a subsequent or a first activation: as if the order had never come."""
     content = make("X1", *named(20_001))

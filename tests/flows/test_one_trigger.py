@@ -12,7 +12,6 @@ from orders.models import Attempt, Dispatch
 from orders.services.outbox.release import release
 from orders.services.start_day import activate
 from tests.flows.contents import activation, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 A, X = "a.example.com", "x.example.com"
 START = "2023-09-30 00:00:00"
@@ -39,10 +38,9 @@ def scheduled(desk):
     return desk
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "order",
     [[*order] for order in permutations([by_schedule, by_sweep, by_command])],
-    every=2,
     ids=lambda row: "-".join(trigger.__name__[3:] for trigger in row),
 )
 @pytest.mark.parametrize("deliver_between", [True, False])

@@ -12,7 +12,6 @@ from orders.services.compensation.by_staff import compensate
 from orders.services.deciding import decide
 from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
 WHO = {"reason": "域名已备案", "by": "command:test"}
@@ -233,7 +232,7 @@ def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts,
     assert bool(counting_records(order)) == counts
 
 
-@parametrize_sampled("words", [["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]], every=2)
+@pytest.mark.parametrize("words", [["--failed"], ["--failed", "--since", "2023-09-20"], ["--channel", "bpm"]])
 def test_a_filter_opens_nothing_and_names_what_it_leaves_out(desk, capsys, words, trialing):
     refuse_bpm(desk, activation("A1"))
     assert resend(*words) == 0

@@ -17,7 +17,6 @@ from orders.services.incidents import open_incident
 from orders.services.outbox.resend import Selection, judge_selection
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.flows.conftest import code_of
-from tests.sampling import parametrize_sampled
 
 BILLING, DELETE, QUERY = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bigdata/productInfos/query"
 
@@ -309,7 +308,7 @@ def test_named_orders_and_days(desk, store, capsys):
     assert reconcile(capsys, "--since", "2023-09-21")[1].startswith("0 orders")
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "words, complaint",
     [
         (["100X"], "unknown: 100X"),
@@ -321,7 +320,6 @@ def test_named_orders_and_days(desk, store, capsys):
         (["100A1", "--fix", "--reason", " "], "the reason is empty"),
         (["--numbers", "nowhere.txt"], "nowhere.txt: No such file"),
     ],
-    every=2,
 )
 def test_wrong_arguments(desk, store, words, complaint):
     desk.post({"OrderType": "2", "OrderNum": "100C1", "BizRequest": "100T1", "DataFlow": "2"})

@@ -10,7 +10,6 @@ from orders.incident_causes import cause_of
 from tests import factories as make
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
-from tests.sampling import parametrize_sampled
 
 KEYS = ["order", "kind", "state", "first", "attribution", "start", "held_because", "steps", "billing", "bpm_process",
         "incidents", "approvals", "schedule"]  # fmt: skip
@@ -131,7 +130,7 @@ WAITING = {
 }
 
 
-@parametrize_sampled("situation", WAITING, every=2)
+@pytest.mark.parametrize("situation", WAITING)
 def test_it_names_what_the_order_waits_for(desk, capsys, situation):
     arrange, name = WAITING[situation]
     arrange(desk)

@@ -9,7 +9,6 @@ from orders.services.holds import name_domains, proceed
 from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 A, B, C = "a.example.com", "b.example.com", "c.example.com"
 WHO = {"reason": "客户经理确认", "by": "command:test"}
@@ -57,7 +56,7 @@ def test_domains_that_were_missing_are_named(desk):
     assert (desk.state(held), desk.alive_there(held)) == ("active", [C])
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "names, why",
     [
         ([], "at least one"),
@@ -65,7 +64,6 @@ def test_domains_that_were_missing_are_named(desk):
         ([C, C.upper()], "twice"),
         (["bücher.cn", "xn--bcher-kva.cn"], "twice"),
     ],
-    every=2,
 )
 def test_bad_domains_are_named(desk, names, why):
     desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))

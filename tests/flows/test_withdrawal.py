@@ -18,7 +18,6 @@ from orders.services.outbox.resend import Selection, judge_selection
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
-from tests.sampling import parametrize_sampled
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
 FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
@@ -97,7 +96,7 @@ def test_bboss_s_own_withdrawal_asks_no_second_person(desk, settings):
     assert (desk.state("T2"), AskedAct.objects.count()) == ("withdrawn", 1)
 
 
-@parametrize_sampled("situation", SITUATIONS, every=3)
+@pytest.mark.parametrize("situation", SITUATIONS)
 def test_an_activation_is_withdrawn_in_every_state(desk, situation):
     """3.10: forward steps stop, the schedule is removed, and what was sent is compensated."""
     arrange, state, deletions = SITUATIONS[situation]
@@ -116,7 +115,7 @@ def test_an_activation_is_withdrawn_in_every_state(desk, situation):
     assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
 
 
-@parametrize_sampled("situation", ["nothing sent", "scheduled", "active", "failed on its start day"], every=2)
+@pytest.mark.parametrize("situation", ["nothing sent", "scheduled", "active", "failed on its start day"])
 def test_the_trial_of_a_withdrawn_first_activation_runs_on(desk, situation):
     """3.10: its trial is `trialing` again, unless it ended."""
     SITUATIONS[situation][0](desk)

@@ -20,7 +20,6 @@ from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import billed, failed, held_for_attribution, in_conflict, step
 from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -360,7 +359,7 @@ def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
     assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
 
 
-@parametrize_sampled("named", ["pick={}", "every=1"], every=2)
+@pytest.mark.parametrize("named", ["pick={}", "every=1"])
 def test_an_order_that_leaves_rows_out_leaves_them_out_of_the_run(staff, named):
     """Sorted by attempts or next try, the list has only orders with such a step; its button counts these."""
     stopped, fine = failed(), make.OrderFactory()
@@ -392,7 +391,7 @@ def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
     assert not BulkRun.objects.exists()
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "form",
     [
         {},
@@ -403,7 +402,6 @@ def test_a_number_that_no_column_can_hold_is_an_unknown_list(staff, act):
         {"reason": "x", "draft": "9999999999999999999999"},
         {"reason": "x", "draft": "-1"},
     ],
-    every=3,
 )
 def test_nonsense_in_the_form_does_nothing(staff, form):
     make.OrderFactory()

@@ -15,7 +15,6 @@ from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.test_query_counts import queries
 from tests.admin.walking import unrendered
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -66,7 +65,7 @@ def test_the_boxes_of_the_form_become_one_value_and_the_usual_ones_none(admin_cl
     assert admin_client.get(ORDERS, {"columns": usual})["Location"] == ORDERS
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "columns, kept, told",
     [
         ("number,gone", "number", "gone"),
@@ -77,7 +76,6 @@ def test_the_boxes_of_the_form_become_one_value_and_the_usual_ones_none(admin_cl
         ("number," + "é," * 5000, "number", "é"),
         ("number,<script>alert(1)</script>", "number", "<script>alert(1)</script>"),
     ],
-    every=3,
 )
 def test_what_is_gone_is_left_out_with_a_line(admin_client, columns, kept, told):
     answer = admin_client.get(ORDERS, {"columns": columns, "state__exact": "active"}, follow=True)
@@ -95,7 +93,7 @@ def test_nothing_chosen_are_the_usual_ones(admin_client, columns):
     assert columns_on(answer) == list(admin_of("orders").list_display)
 
 
-@parametrize_sampled("name", exported_lists(), every=3)
+@pytest.mark.parametrize("name", exported_lists())
 def test_every_column_of_every_list_can_be_shown_and_people_stay_masked(admin_client, name):
     order = make.OrderFactory(
         attribution_id="BJ", oper_user="欧阳三", oper_tel="13712345678", oper_mail="ops@example.com"
@@ -109,7 +107,7 @@ def test_every_column_of_every_list_can_be_shown_and_people_stay_masked(admin_cl
     assert [word for word in ("13712345678", "ops@example.com", "欧阳三") if word in text] == []
 
 
-@parametrize_sampled("name", exported_lists(), every=3)
+@pytest.mark.parametrize("name", exported_lists())
 def test_more_columns_ask_no_more_however_long_the_list(admin_client, name):
     page = (admin_client, f"{address_of(name)}?columns={','.join(columns_of(admin_of(name)))}")
     of_order(make.OrderFactory(attribution_id="BJ"))
@@ -146,10 +144,9 @@ def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
         assert [row.number for row in rows] == ["3", "2", "1"], query
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "order",
     ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0", "--attempts"],
-    every=4,
 )
 def test_an_order_of_nonsense_is_no_error(admin_user, order):
     make.OrderFactory()
@@ -245,7 +242,7 @@ def test_the_same_in_the_lists_of_steps_and_notices(admin_client, rows):
     assert "小时前" not in row
 
 
-@parametrize_sampled("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"], every=3)
+@pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])
 def test_rubbish_is_no_order(admin_user, order):
     make.OrderFactory(number="fine")
     stopped("failed", 9)

@@ -23,7 +23,6 @@ from tests.admin.rows import of_order
 from tests.admin.test_query_counts import queries
 from tests.office.conftest import body, read_csv, read_xlsx
 from tests.office.scheduling import of
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 COLUMNS = ["number", "customer", "state_chip"]
@@ -41,7 +40,7 @@ def exported(client, query="", name="orders", **form):
     return read_xlsx(body(response))
 
 
-@parametrize_sampled("name", exported_lists(), every=4)
+@pytest.mark.parametrize("name", exported_lists())
 def test_each_list_has_the_button_and_each_form_gives_a_file(member, name):
     of_order(make.OrderFactory(attribution_id="BJ"))
     staff, opts = member("审计员"), admin_of(name).opts
@@ -181,7 +180,7 @@ RUBBISH = [
 ]
 
 
-@parametrize_sampled("query", RUBBISH, every=4)
+@pytest.mark.parametrize("query", RUBBISH)
 def test_rubbish_in_the_address_is_no_server_error(query, staff):
     make.OrderFactory()
     for response in (staff.get(new("orders", query)), staff.post(new("orders", query), FORM)):
@@ -194,7 +193,7 @@ def test_a_filter_that_the_list_does_not_know_leads_back_with_its_name(member):
     assert "筛选项 state__exact 没有取值 nosuch" in answer.content.decode()
 
 
-@parametrize_sampled("form", [{}, {"format": "pdf"}, {"columns": []}, {"columns": ["content"]}], every=2)
+@pytest.mark.parametrize("form", [{}, {"format": "pdf"}, {"columns": []}, {"columns": ["content"]}])
 def test_a_wrong_form_comes_back_with_its_error(member, form):
     response = member("业务人员").post(new("orders"), FORM | form if form else {})
     assert response.status_code == 200
@@ -309,7 +308,7 @@ def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, cap
     assert "Not a directory" not in answer
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "number, words",
     [
         (errno.ENOSPC, "磁盘空间不足"),
@@ -319,7 +318,6 @@ def test_a_folder_that_cannot_be_written_is_told(member, settings, tmp_path, cap
         (errno.EROFS, "只读"),
         (errno.EIO, "原因见日志"),
     ],
-    every=3,
 )
 def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch, number, words):
     monkeypatch.setattr("openpyxl.Workbook.save", Mock(side_effect=OSError(number, os.strerror(number))))

@@ -8,7 +8,6 @@ from orders.lists.registration import exported_lists
 from orders.office.exports.lists import ExportedList
 from tests import factories as make
 from tests.admin.rows import of_order
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 LARGE = {"content", "body", "hint", "answer", "payload"}
@@ -25,7 +24,7 @@ def large_reads(name, user, columns=None):
     return sorted(large for large in LARGE for query in captured if f'"{large}"' in query["sql"])
 
 
-@parametrize_sampled("name", exported_lists(), every=3)
+@pytest.mark.parametrize("name", exported_lists())
 def test_large_columns_are_read_only_where_a_column_shows_them(name, admin_user):
     """A column that reads one without naming it would do so in a query for each row."""
     assert large_reads(name, admin_user) == (["body"] if name == "mails" else [])

@@ -10,7 +10,6 @@ from orders.office.views.models import SavedView
 from tests import factories as make
 from tests.admin.test_query_counts import queries
 from tests.office.scheduling import made, read
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 VIEWS = reverse("admin:orders_savedview_changelist")
@@ -38,7 +37,7 @@ def test_each_part_is_said_as_the_list_says_it():
     assert query_words(admin_of("orders"), "attribution__isnull=True") == [("归属", "无")]
 
 
-@parametrize_sampled("name", exported_lists(), every=3)
+@pytest.mark.parametrize("name", exported_lists())
 def test_every_filter_of_a_list_can_be_said(staff, name):
     """Nobody asks then, so a filter that offers everybody other values says the one that is given."""
     for said in map(said_as, admin_of(name).list_filter):
@@ -48,7 +47,7 @@ def test_every_filter_of_a_list_can_be_said(staff, name):
         assert staff.get(reverse("admin:orders_export_new", args=[name]), {said: "1"}).status_code in {200, 302}
 
 
-@parametrize_sampled("name", exported_lists(), every=4)
+@pytest.mark.parametrize("name", exported_lists())
 def test_a_province_is_said_by_its_name(staff, name):
     query = f"{PLACES.get(name, 'attribution')}=BJ"
     view = make.SavedViewFactory(owner=staff.person, list_name=name, query=query)

@@ -4,12 +4,11 @@ import pytest
 
 from tests import factories as make
 from tests.office.test_views import BUSINESS, ORDERS, lines, tabs
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "query, title",
     [
         ("attribution__letters__exact=ZZ", "归属"),
@@ -17,7 +16,6 @@ pytestmark = pytest.mark.django_db
         ("service_type__code__exact=9", "业务类型"),
         ("state__exact=gone", "状态"),
     ],
-    every=2,
 )
 def test_a_view_of_a_choice_that_is_gone_or_a_colleague_s_says_why_it_is_empty(member, query, title):
     staff = member(BUSINESS, letters=["BJ"])
@@ -29,7 +27,7 @@ def test_a_view_of_a_choice_that_is_gone_or_a_colleague_s_says_why_it_is_empty(m
     assert lines(answer) == [f"以下筛选条件的取值不存在，或不在您的归属范围内，因此没有符合的记录：{title}"]
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "query",
     [
         "attribution__letters__exact=BJ",
@@ -40,7 +38,6 @@ def test_a_view_of_a_choice_that_is_gone_or_a_colleague_s_says_why_it_is_empty(m
         "incident=1",
         "start=starting",
     ],
-    every=3,
 )
 def test_a_choice_that_is_offered_needs_no_line(member, query):
     staff = member(BUSINESS, letters=["BJ"])

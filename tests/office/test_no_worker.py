@@ -11,7 +11,6 @@ from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.orders import failed
 from tests.office.bulking import begin, new, page, picked
-from tests.sampling import parametrize_sampled
 
 pytestmark = pytest.mark.django_db
 SILENT, NONE = "后台程序已两分钟没有响应", "没有后台程序在运行"
@@ -46,7 +45,7 @@ NOT_WAITING = [
 ]
 
 
-@parametrize_sampled(("made", "state"), WAITING, every=2)
+@pytest.mark.parametrize(("made", "state"), WAITING)
 def test_what_waits_says_that_no_worker_lives(staff, made, state):
     address = made(staff, state)
     assert f"<strong>{NONE}</strong>；有后台程序运行后才会继续。" in staff.get(address).content.decode()

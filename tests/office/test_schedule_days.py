@@ -7,7 +7,6 @@ from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_xlsx
 from tests.office.scheduling import made, of, pass_time
-from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
 # The clock stands at Wednesday 2023-09-20 18:54:36.
@@ -36,7 +35,7 @@ def test_a_slot_before_midnight_that_the_sweep_finds_after_it(owner, clock, orde
     assert told(owner) == [orders["2023-09-20"]]
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "weekdays, until, day",
     [
         ("1234567", "2023-09-22 23:40:00", "2023-09-22"),
@@ -44,7 +43,6 @@ def test_a_slot_before_midnight_that_the_sweep_finds_after_it(owner, clock, orde
         ("35", "2023-09-24 12:00:00", "2023-09-22"),
         ("4", "2023-09-25 06:00:00", "2023-09-21"),
     ],
-    every=2,
 )
 def test_a_desk_that_was_off_tells_of_the_last_slot_that_passed(owner, clock, orders, weekdays, until, day):
     of_today(owner, at="23:30", weekdays=list(weekdays))

@@ -23,7 +23,6 @@ from tests import factories as make
 from tests.conftest import shanghai
 from tests.office.conftest import body, read_csv, read_xlsx
 from tests.office.scheduling import NEW, colleague, form, made, of, pass_time, read, work
-from tests.sampling import parametrize_sampled
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "site")]
 # The clock stands at Wednesday 2023-09-20 18:54:36.
@@ -150,7 +149,7 @@ CODES = [
 ]
 
 
-@parametrize_sampled("lose, code", list(zip(LOST, CODES, strict=True)), every=3)
+@pytest.mark.parametrize("lose, code", list(zip(LOST, CODES, strict=True)))
 def test_three_failures_switch_it_off_and_tell_its_owner(owner, member, clock, lose, code):
     reader = colleague()
     row = made(owner, recipients=[reader.pk])

@@ -18,7 +18,6 @@ from integrations.bpm import delivery as bpm
 from integrations.delivery.channels import longest
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError, check_success, post, waiting_time
-from tests.sampling import parametrize_sampled
 
 TIMEOUT = 0.5
 SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five
@@ -248,7 +247,7 @@ def dripping(first: bytes, drip: bytes):
     return talk
 
 
-@parametrize_sampled(
+@pytest.mark.parametrize(
     "first, drip",
     [
         (b"", b"H"),
@@ -259,7 +258,6 @@ def dripping(first: bytes, drip: bytes):
         (HEAD + b"Connection: close\r\n\r\n" + b'{"code": 200}', b" "),
         (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
-    every=3,
     ids=["status", "one header", "many headers", "body", "chunks", "endless body", "continue"],
 )
 def test_a_dripping_partner_can_not_hold_a_call(raw_partner, first, drip):

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from orders.db.odd_values import is_id
 from orders.error_messages import say_why
 from orders.errors import OrderError
 from orders.four_eyes import BULK
@@ -31,7 +32,7 @@ from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
-from orders.office.bulk.selection import AGAIN, is_id
+from orders.office.bulk.selection import AGAIN
 from orders.office.bulk.service import go_on, is_asked_for, may_go_on, stop_run
 from orders.office.jobs import is_made_by
 from orders.people import rows_of, staff_actor

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from orders.db.odd_values import MOST_ID
 from orders.error_messages import say_why
 from orders.office.bulk.models import BulkRun
 from orders.order_page.decisions.base import LONGEST_REASON
@@ -25,7 +26,7 @@ class ReasonForm(forms.Form):
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
     )
-    draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+    draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
 
     def details(self) -> dict[str, str]:
         return {name: value for name, value in self.cleaned_data.items() if name not in ReasonForm.base_fields}

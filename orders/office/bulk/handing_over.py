@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.db.odd_values import is_id
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.lists.owners import PersonField
@@ -105,7 +106,7 @@ def _account(chosen: str):
     """The account of a form's choice; None for nobody. Raises NotAllowedError if it is gone."""
     if chosen == "0":
         return None
-    found = get_user_model().objects.filter(pk=chosen).first() if chosen.isdigit() else None
+    found = get_user_model().objects.filter(pk=chosen).first() if is_id(chosen) else None
     if found is None:
         raise NotAllowedError("owner_unknown", name=chosen)
     return found

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
+from orders.db.odd_values import is_id
 from orders.errors import OrderError
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
@@ -18,7 +19,7 @@ from orders.office.bulk.asked import foresee_run
 from orders.office.bulk.base import BulkAct, ReasonForm
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
-from orders.office.bulk.selection import DRAFT, JUDGED, Selected, is_id
+from orders.office.bulk.selection import DRAFT, JUDGED, Selected
 from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
 from orders.people import staff_actor

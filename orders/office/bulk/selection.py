@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from orders.db.odd_values import NONSENSE
+from orders.db.odd_values import NONSENSE, is_id
 from orders.errors import ExportError
 from orders.lists.list_query import COLUMNS, ORDER_VAR, query_words, read_query, unread_list
 from orders.office.bulk.acts import acts_on
@@ -22,7 +22,6 @@ from orders.office.exports.page import NOT_OF_THE_FILTER
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000
-ID_LIMIT = 2**63  # an id is smaller
 JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
@@ -140,10 +139,6 @@ def _known_values() -> Iterator[None]:
         yield
     except NONSENSE as error:
         raise Http404 from error
-
-
-def is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) < 20 and int(value) < ID_LIMIT
 
 
 class TickedList:
