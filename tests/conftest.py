@@ -136,7 +136,7 @@ ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
 # addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
-    "company/test_real_provider",
+    *("company/test_real_provider", "database/test_frozen", "admin/test_names_with_html"),
     *(
         "hostile/test_mutations",
         "hostile/test_schema",
@@ -150,7 +150,7 @@ LONGEST = (
 # Few tests that take long, or wait. They begin first: a process that meets them last works alone while the others have
 # ended.
 FEW_BUT_LONG = (
-    *("database/test_frozen", "database/test_deadline"),
+    *("database/test_frozen", "database/test_deadline", "company/test_real_provider"),
     *("flows/test_truth_on_pages", "bboss/test_refused_calls", "races/", "database/test_unusable", "processes/"),
     *("admin/test_log_in", "admin/test_masks", "admin/test_names_with_html", "admin/test_session_ends"),
     *("admin/test_pausing", "admin/test_latin_pages", "admin/test_rubbish", "entering/test_entered_numbers"),

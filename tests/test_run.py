@@ -62,6 +62,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.whole
 def test_a_run_that_is_ended_leaves_no_process_and_no_database(monkeypatch, tmp_path):
     monkeypatch.setattr(run, "PYTEST", [sys.executable, "-c", CHILD])
     started = tmp_path / "started"

@@ -130,6 +130,7 @@ def test_a_session_from_before_the_upgrade_begins_at_its_next_page(browser, cloc
 
 
 @pytest.mark.parametrize("hours", [1, 30])
+@pytest.mark.whole
 def test_a_clock_that_steps_back_throws_nobody_out_and_prolongs_nothing(browser, clock, hours):
     """Eleven hours have passed when the clock steps back: one is left, in whatever hour."""
     for _ in range(11 * 3):

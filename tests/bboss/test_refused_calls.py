@@ -35,6 +35,12 @@ def look(capsys):
     return wrong
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_delivered(monkeypatch):
+    """A sweep delivers too, and lingers for what is soon due."""
+    monkeypatch.setattr(tasks, "drain", lambda: "")
+
+
 def refused(number: int = 5, **fields) -> None:
     make.InboundMessageFactory.create_batch(number, **{"rsp_code": "20311", "biz_code": "", **fields})
 

@@ -323,6 +323,7 @@ def test_without_the_setting_there_is_no_company_log_in(client):
     assert "oidc" not in client.get("/admin/login/").content.decode()
 
 
+@pytest.mark.whole
 def test_the_setting_mounts_two_addresses_and_no_more():
     ask = "import django; django.setup(); from project.urls import urlpatterns as all; "
     ask += "print(*sorted(str(p.pattern) for one in all if 'oidc' in str(one.pattern) for p in one.url_patterns))"

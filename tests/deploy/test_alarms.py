@@ -194,6 +194,7 @@ OTHER_WAYS: dict[str, tuple[dict[str, str], set[str]]] = {
 
 
 @needs_promtool
+@pytest.mark.whole
 def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
     assert DRILLS.keys() == RULES.keys()
     plays = {name: (differ, {name}, minute) for name, (minute, differ) in DRILLS.items()}

@@ -110,6 +110,7 @@ for n in range(50):
 """
 
 
+@pytest.mark.whole
 def test_several_processes_write_beside_each_other(settings):
     more = {"DJANGO_SETTINGS_MODULE": "project.settings", "DEBUG": "true"}
     more["ATTACHMENT_DIR"] = str(settings.ATTACHMENT_DIR)

@@ -174,6 +174,7 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
     ids=["formats", "fonts", "merged cells"],
 )
 @pytest.mark.usefixtures("apart")
+@pytest.mark.whole
 def test_a_small_file_of_many_formats_or_merged_cells_is_refused(clerk, part, before, more, said):
     """It packs a thousand to one. The process that reads it has bounds of time and memory."""
     answer = upload(clerk, with_more(workbook(row("T1")), part, before=before, more=more))

@@ -345,6 +345,7 @@ def fits(told: list[str], output: list[str]) -> bool:
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in output)) is not None
 
 
+@pytest.mark.whole
 def test_each_example_is_what_is_printed(printed):
     wrong = []
     assert len(shown()) > 30
