@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Min, Q, QuerySet, Value
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
 
 from notifications.models import Mail
 from orders.db.expressions import Among
@@ -65,8 +65,12 @@ def failed_steps() -> QuerySet[Dispatch]:
 
 
 def failed_mails() -> QuerySet[Mail]:
-    """The mails about orders that were given up, but for those of withdrawn orders."""
-    return Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
+    """The mails about orders that were given up, but for those of withdrawn orders, and those of which staff resolved
+    the incident."""
+    told = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
+    seen_to = told.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")
+    failed = Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
+    return failed.exclude(Exists(seen_to))
 
 
 def still_matters(rows: QuerySet[Dispatch]) -> QuerySet[Dispatch]:

@@ -19,6 +19,7 @@ from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents,
 from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
+from orders.steps import Partner
 
 State = Incident.State
 NOT_OVER = [*UNRESOLVED, State.IGNORED]
@@ -43,7 +44,8 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
     """Ends an incident, for staff, for the orders that have gone on.
 
     If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
-    and nobody is mailed. The orders do not change: a failed step must be resent. Raises NotAllowedError (no reason, it
+    and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
+    any more. Raises NotAllowedError (no reason, it
     is over, only the books end it, all its orders stand).
     """
     check_reason(reason, "resolving an incident")
@@ -56,6 +58,8 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
         return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
     mail = incident.state != State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=reason)
+    if incident.partner == Partner.MAIL:  # its mails stay as they are, and somebody has said why
+        incident.affected.unresolved().update(closed_at=now, accepted_by=by[:160], reason=reason)
     end_incidents([incident], now=now, mail=mail)
     wake()
     incident.refresh_from_db()

@@ -65,6 +65,8 @@ class Asking:
         before = (order.state, order.undo_since, order.decision)
         try:
             ask_second(decision, by=staff_actor(account(ASKER)), **about, **answers(decision, order, choice))
+        except ChangedMeanwhileError as error:
+            return repr(error)
         finally:
             order.refresh_from_db()
             if (order.state, order.undo_since, order.decision) != before:

@@ -584,3 +584,10 @@ def test_an_activation_goes_on_with_a_withdrawn_change_that_staff_accepted_befor
     desk.withdraw("C0")
     desk.accept("C0")
     desk.check()
+
+
+def test_staff_resolve_the_incident_of_a_mail_of_an_order_that_ended(desk):
+    desk.setting(retries=[])
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", "a").deliver("bigdata").deliver("bpm").deliver("mail", fates=("refuse",))
+    desk.decide("A0", "reject").deliver().check().mend("give up first")
