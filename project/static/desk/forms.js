@@ -10,7 +10,11 @@
     const row = list && list.closest(".field, .form-row, fieldset, form");
     const field = wrong || (row && row.querySelector("input:not([type=hidden]), select, textarea"));
     if (!field && words) words.tabIndex = -1; // the error of no field has the focus itself
-    if (field || words) (field || words).focus();
+    const first = field || words;
+    if (first) {
+        first.focus();
+        window.addEventListener("load", () => first.focus()); // Django's script for adding takes it to the first field
+    }
 
     function name() {
         document.querySelectorAll("select.admin-autocomplete").forEach((select) => {
