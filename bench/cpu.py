@@ -18,17 +18,38 @@ def cpu_of_postgres() -> float:
     return _seconds(lambda name, fields: name == "postgres")
 
 
-def cpu_of_database(database: str) -> float:
-    """The same for the connections of one database alone, as long as they last: others may be busy beside it."""
-    return _seconds(lambda name, fields: name == "postgres", f" {database} 127.")
+class DatabaseCpu:
+    """The CPU seconds that the connections of one database have used since this was made: others may be busy beside it.
+
+    Of a connection that has ended it counts what the last `look` saw.
+    """
+
+    def __init__(self, database: str) -> None:
+        self.title = f" {database} 127."
+        self.before = self.last = self._ticks()
+
+    def look(self) -> None:
+        self.last = self.last | self._ticks()
+
+    def seconds(self) -> float:
+        self.look()
+        return (sum(self.last.values()) - sum(self.before.values())) / TICKS
+
+    def _ticks(self) -> dict[int, int]:
+        return _ticks(lambda name, fields: name == "postgres", self.title)
 
 
-def _seconds(counts: Callable[[str, list[str]], bool], title: str = "") -> float:
-    ticks = 0
+def _seconds(counts: Callable[[str, list[str]], bool]) -> float:
+    return sum(_ticks(counts).values()) / TICKS
+
+
+def _ticks(counts: Callable[[str, list[str]], bool], title: str = "") -> dict[int, int]:
+    """By process."""
+    ticks = {}
     for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # ended meanwhile
             head, _, rest = stat.read_text().rpartition(")")
             fields = rest.split()
             if counts(head.partition("(")[2], fields) and title in stat.with_name("cmdline").read_text():
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
+                ticks[int(stat.parent.name)] = int(fields[11]) + int(fields[12])
+    return ticks

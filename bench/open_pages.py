@@ -8,6 +8,7 @@ the web process and of PostgreSQL meanwhile: under 5 % of one core. Pages that g
 import argparse
 import re
 import time
+from collections.abc import Callable
 
 import requests
 from django.contrib.auth import get_user_model
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from bench import environment  # sets Django up
 from bench.admin_data import fill
-from bench.cpu import cpu_of_database, cpu_of_group
+from bench.cpu import DatabaseCpu, cpu_of_group
 from bench.desk import Desk
 from bench.results import append
 from orders.lists.open_pages import CALM
@@ -40,13 +41,12 @@ def main() -> None:
         pages = [_open(web, path, cookie) for path, cookie in zip(_paths(options.pages), cookies, strict=True)]
         _poll(web, pages)  # what a process reads once
         connections.close_all()  # this process's own, which filled the database
-        began, web_cpu, database_cpu = time.monotonic(), cpu_of_group(group), cpu_of_database(environment.NAME)
-        answers = [answer for _ in range(options.seconds // CALM) for answer in _poll(web, pages, over=CALM)]
+        began, web_cpu, database_cpu = time.monotonic(), cpu_of_group(group), DatabaseCpu(environment.NAME)
+        answers: list[int] = []
+        for _ in range(options.seconds // CALM):
+            answers += _poll(web, pages, over=CALM, look=database_cpu.look)
         passed = time.monotonic() - began
-        shares = [
-            100 * (cpu_of_group(group) - web_cpu) / passed,
-            100 * (cpu_of_database(environment.NAME) - database_cpu) / passed,
-        ]
+        shares = [100 * (cpu_of_group(group) - web_cpu) / passed, 100 * database_cpu.seconds() / passed]
         append("open_pages", _report(shares, answers, passed, options))
 
 
@@ -86,8 +86,8 @@ def _open(web: str, path: str, cookie: str) -> list:
     return [path, cookie, found[1]]
 
 
-def _poll(web: str, pages: list[list], *, over: float = 0.0) -> list[int]:
-    """Lets each page poll once, evenly over so many seconds; gives the answers' codes."""
+def _poll(web: str, pages: list[list], *, over: float = 0.0, look: Callable = lambda: None) -> list[int]:
+    """Lets each page poll once, evenly over so many seconds, and looks after each; gives the answers' codes."""
     began, codes, session = time.monotonic(), [], requests.Session()  # nginx keeps its connections, too
     session.trust_env = False
     for place, page in enumerate(pages):
@@ -97,6 +97,7 @@ def _poll(web: str, pages: list[list], *, over: float = 0.0) -> list[int]:
         answer = session.get(web + path, params={"seen": seen}, **asked)
         page[2] = answer.headers["Desk-Version"]
         codes.append(answer.status_code)
+        look()
     time.sleep(max(0.0, began + over - time.monotonic()))
     return codes
 

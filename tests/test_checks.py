@@ -315,6 +315,7 @@ def production(*words, **environment):
         ("DATABASE_URL", "sqlite:////tmp/no-such-file.sqlite3", "no-such-file.sqlite3 does not exist yet"),
     ],
 )
+@pytest.mark.whole
 def test_a_reload_does_not_take_what_no_process_could_use(name, value, said):
     """gunicorn and the worker go on with the settings that they have (tests/versions/test_secrets.py)."""
     code, printed, told = production("reload", "--print-file", **{name: value})

@@ -86,7 +86,7 @@ class OwnedFilter(SimpleListFilter):
     def queryset(self, request, queryset):
         if self.value() == NOBODY:
             return queryset.filter(is_nobodys(Order))
-        return queryset.filter(is_of(Order, staff_with(OWN).get(username=self.value())))
+        return queryset.filter(is_of(Order, staff_with(OWN).get(username=self.value()).pk))
 
 
 FILTERS: dict[str, type[SimpleListFilter]] = {

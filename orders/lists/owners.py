@@ -49,11 +49,11 @@ class OwnerFilter(SimpleListFilter):
 
     def _of(self, request, value: str, model) -> Q:
         if value == ME:
-            return is_of(model, request.user)
+            return is_of(model, request.user.pk)
         if not is_id(value):
             raise IncorrectLookupParameters(value)
         found = get_user_model().objects.filter(pk=value).first()
-        return is_of(model, found) if found else Q(pk__in=[])
+        return is_of(model, found.pk) if found else Q(pk__in=[])
 
 
 class OwnerCell:

@@ -41,9 +41,9 @@ def may_have_owner(model: type[Model]) -> Q:
     return found
 
 
-def is_of(model: type[Model], user) -> Q:
-    """What the user owns and is not done with."""
-    return Q(owner=user.pk) & counts(model) & may_have_owner(model)
+def is_of(model: type[Model], account: Any) -> Q:
+    """What the account of this id owns and is not done with."""
+    return Q(owner=account) & counts(model) & may_have_owner(model)
 
 
 def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:

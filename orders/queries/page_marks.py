@@ -18,6 +18,7 @@ from django.db.models.expressions import CombinedExpression, Value
 
 from notifications.models import Mail
 from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.db.odd_values import is_id
 from orders.models import Attempt, Difference, InboundMessage, Incident, IncidentNote, Order, OrderEvent, Pause
 from orders.queries.mine import is_nobodys, is_of
@@ -146,6 +147,15 @@ class _Needing:
         return datetime.timedelta() <= passed < (COUNTED_FOR if self.about == about else COUNTED_EVERY)
 
 
+def _needing(*scope: Func) -> QuerySet:
+    nobodys = Order.objects.filter(is_nobodys(Order), *scope).order_by().values("pk")
+    own = Order.objects.filter(is_of(Order, Slot("user"))).order_by().values("pk")
+    people = get_user_model()._base_manager.filter(pk=Slot("user"))
+    return people.values_list(Counted(nobodys.union(own)))
+
+
+NEEDING = Prepared(_needing)
+NEEDING_WITHIN = Prepared(lambda: _needing(OneOf("attribution_id", "letters")))
 _counted: dict[int, _Needing] = {}
 _counting = threading.Lock()
 
@@ -158,12 +168,8 @@ def count_needing(user, letters: frozenset[str] | None, desk: tuple, now: dateti
     with _counting:
         kept = _counted.get(user.pk)
     if kept is None or not kept.holds((desk, letters), now):
-        nobodys = Order.objects.filter(is_nobodys(Order))
-        if letters is not None:
-            nobodys = nobodys.filter(attribution__in=letters)
-        own = Order.objects.filter(is_of(Order, user))
-        number = nobodys.order_by().values("pk").union(own.order_by().values("pk")).count()
-        kept = _Needing((desk, letters), now, min(number, MAX_NEEDING))
+        query, about = (NEEDING, {}) if letters is None else (NEEDING_WITHIN, {"letters": letters})
+        kept = _Needing((desk, letters), now, min(query.first(user=user.pk, **about), MAX_NEEDING))
         with _counting:
             if len(_counted) >= MAX_KEPT:
                 _counted.clear()

@@ -15,6 +15,7 @@ from axes.models import AccessFailureLog
 from django.conf import settings
 from django.contrib import admin
 from django.core import signing
+from django.db import IntegrityError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -78,7 +79,11 @@ class LoginGuard(AxesDatabaseHandler):
         return True
 
     def user_login_failed(self, sender, credentials, request=None, **kwargs):
-        super().user_login_failed(sender, credentials, request, **kwargs)
+        """Notes it. Somebody who gets in at the same moment deletes the row between the library's two looks."""
+        try:
+            super().user_login_failed(sender, credentials, request, **kwargs)
+        except IntegrityError:
+            super().user_login_failed(sender, credentials, request, **kwargs)
         if request is not None:
             AccessFailureLog.objects.filter(attempt_time__lte=request.axes_attempt_time - NAME_PERIOD).delete()
 

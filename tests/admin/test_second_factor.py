@@ -270,6 +270,7 @@ def test_after_a_wrong_code_the_next_counts_a_little_later(owner, clock):
     assert enter(owner[1].code(), REMOTE_ADDR=next(addresses)).status_code == 302
 
 
+@pytest.mark.whole
 def test_a_name_that_everybody_guesses_is_slow_and_its_owner_gets_in(owner, clock):
     for number in range(100):
         enter("000000", REMOTE_ADDR=f"10.1.0.{number}") if number % 25 == 0 else Client().post(

@@ -74,6 +74,7 @@ def test_who_sent_a_form_learns_that_it_was_not_done(browser, clock):
     assert "最后一次提交没有执行" in browser.get(answer["Location"]).content.decode()
 
 
+@pytest.mark.whole
 def test_with_use_it_ends_some_hours_after_the_log_in(browser, clock):
     for _ in range(12 * 3 - 1):
         minutes(clock, 20)

@@ -109,6 +109,7 @@ def shown_to(letters: str) -> set[str]:
     return {row.number for row in rows}
 
 
+@pytest.mark.whole
 def test_an_order_that_is_held_before_its_plan_is_seen_with_its_trial(desk):
     """Whoever sees the trial sees what waits for it, with the trial's customer; nobody else does."""
     desk.play(trial("T1", Attribution="GD"), withdrawal("T1"), activation("A1", of="T1"), change("C1", "b.example.com"))

@@ -143,7 +143,7 @@ def shown(order, user) -> dict:
     with contextlib.suppress(CommandError):
         call_command("stuck", "--json")
     return {
-        "mine": order in Order.objects.filter(is_of(Order, user)),
+        "mine": order in Order.objects.filter(is_of(Order, user.pk)),
         "nobody's": order in Order.objects.filter(is_nobodys(Order)),
         "column": order.owned_by == user.pk,
     }

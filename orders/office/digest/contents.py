@@ -45,7 +45,7 @@ def seen_rows(model: type[Model], user) -> QuerySet:
 def digest_facts(user, *, limits: TimeLimits, absent: Absent, now: datetime.datetime) -> dict | None:
     """The facts of a person's digest; None if nothing waits. About a dozen queries."""
     today = now.astimezone(SHANGHAI).date()
-    mine = _part(user, lambda model: is_of(model, user), now)
+    mine = _part(user, lambda model: is_of(model, user.pk), now)
     nobodys = _part(user, functools.partial(is_nobodys, absent=absent.without(user.pk)), now)
     theirs = _of_absent(user, today, now)
     late = seen_rows(Order, user).filter(is_late(limits, now=now))
@@ -70,7 +70,7 @@ def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int,
     """How much is with people for whom the user stands in today, as far as the user sees it, and the oldest few."""
     number, lines = 0, []
     for person in get_user_model().objects.filter(pk__in=stands_in_for(user.pk, today)).order_by("pk"):
-        count, some = _part(user, functools.partial(is_of, user=person), now)
+        count, some = _part(user, functools.partial(is_of, account=person.pk), now)
         if count:
             number += count
             lines += [f"{person_words(person.pk, today)}{gettext(': ')}{count}", *some]

@@ -1,6 +1,7 @@
 """One trigger: the only place where a waiting step becomes due (contract 3.9, One trigger and One line per trial)."""
 
 import datetime
+import functools
 import random
 from collections.abc import Collection, Iterator
 
@@ -81,6 +82,12 @@ def stopped_in_line() -> QuerySet[Dispatch]:
 
 def behind_what_stopped() -> QuerySet[Dispatch]:
     """The waiting steps that another order's step holds up in their trial's line. `blocker` is the id of that step."""
+    return _behind_what_stopped().all()
+
+
+@functools.cache
+def _behind_what_stopped() -> QuerySet[Dispatch]:
+    """Kept, since each page asks several times, and Django takes as long to make it as the database to answer it."""
     front = _before_in_line().filter(_holds_up()).exclude(order_id=OuterRef("order_id")).order_by("turn")
     waiting = Dispatch.objects.current().filter(state=State.WAITING)
     waiting = waiting.filter(lane__in=stopped_in_line().order_by().values("lane"))
