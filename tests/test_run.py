@@ -1,12 +1,14 @@
 """`make test`: what each of its runs plays, and that nothing of a run is left."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from tests import conftest, databases, run
 from tests.harness.proc import processes_of
 from tests.harness.waiting import until
+from tests.sampling import short
 
 ALONE = {"DESK_TEST_SHARED": "1"}
 BESIDE = ALONE | {"DESK_TEST_POSTGRESQL": "1"}
@@ -23,6 +25,24 @@ def plays(path: str, environment: dict) -> bool:
 def test_the_lists_name_files_that_are_there(name):
     files = [str(file.relative_to(conftest.HERE)) for file in conftest.HERE.rglob("test_*.py")]
     assert [start for start in getattr(conftest, name) if not any(file.startswith(start) for file in files)] == []
+
+
+def item(name, *marks, database):
+    """A pytest item, as far as `short` looks at it."""
+    return SimpleNamespace(
+        nodeid=name,
+        originalname=name.partition("[")[0],
+        parent=SimpleNamespace(nodeid="tests/test_x.py"),
+        fixturenames=["db"] if database else [],
+        get_closest_marker=lambda mark: True if mark in marks else None,
+    )
+
+
+def test_of_like_tests_that_use_the_database_a_short_run_plays_the_first_and_the_last():
+    pages = [item(f"page[{role}]", database=True) for role in "abcd"]
+    texts = [item(f"text[{number}]", database=False) for number in range(4)]
+    alone, long = item("alone", database=True), item("long", "whole", database=False)
+    assert list(short([*pages, *texts, alone, long])) == [pages[0], pages[3], *texts, alone]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from orders.queries.doubts import mark_orders
 from orders.queries.standing import still_standing
 from orders.services.incident_desk import (
     ignore_incident,
+    is_of_mails,
     note_incident,
     parts_but,
     resolve_incident,
@@ -51,6 +52,8 @@ SHOWN = 20
 
 
 def _will_resolve(incident: Incident, going: int, standing: int) -> list[str]:
+    if is_of_mails(incident):
+        return [gettext("The mails stay unsent, and nobody needs to look at them any more.")]
     told = []
     if going:
         words = ngettext(

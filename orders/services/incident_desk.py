@@ -15,7 +15,7 @@ from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote
 from orders.models.querysets import UNRESOLVED
 from orders.people import account_id_of, limits_of
 from orders.queries.standing import still_standing
-from orders.services.incidents import BOOKS_ONLY, end_incidents, lock_incidents, reference_of
+from orders.services.incidents import BOOKS_ONLY, PARTNERS_OWN, end_incidents, lock_incidents, reference_of
 from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
@@ -58,12 +58,17 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
         return _save(incident, "incident_resolved_partly", by=by, now=now, note=reason, left=left, standing=number)
     mail = incident.state != State.IGNORED
     _save(incident, "incident_resolved", by=by, now=now, note=reason)
-    if incident.partner == Partner.MAIL:  # its mails stay as they are, and somebody has said why
+    if is_of_mails(incident):  # they stay as they are, and somebody has said why
         incident.affected.unresolved().update(closed_at=now, accepted_by=by[:160], reason=reason)
     end_incidents([incident], now=now, mail=mail)
     wake()
     incident.refresh_from_db()
     return incident
+
+
+def is_of_mails(incident: Incident) -> bool:
+    """Whether it names mails that were given up, and not a mail server that is away or paused."""
+    return incident.partner == Partner.MAIL and incident.code not in PARTNERS_OWN
 
 
 @dataclass(frozen=True)

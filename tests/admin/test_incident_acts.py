@@ -132,6 +132,13 @@ def test_where_all_orders_still_stand_it_can_t_be_resolved(member):
     assert (row.incident.state, row.incident.notes.count()) == (State.OPEN, 0)
 
 
+def test_to_resolve_what_names_mails_says_that_they_stay_unsent(member):
+    incident = make.IncidentFactory(partner="mail", step="mail_held", code="smtp_550")
+    make.AffectedOrderFactory(incident=incident, order__attribution_id="BJ")
+    page = member("业务人员").get(reverse("admin:orders_incident_act", args=[incident.pk, "resolve"])).content.decode()
+    assert "邮件不再发送，也不再需要处理" in page
+
+
 def test_a_trial_beside_its_order_that_stands_has_not_gone_on(member):
     """The page and the service count the same, and the page says no code."""
     trial = make.OrderFactory(kind="trial", state="trialing", trial_number="", attribution_id="BJ")
