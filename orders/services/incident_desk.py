@@ -45,8 +45,7 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
     If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
     and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
-    any more. Raises NotAllowedError (no reason, it
-    is over, only the books end it, all its orders stand).
+    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand).
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True)
