@@ -39,6 +39,7 @@ NOTICED_BY = {
     "lost is compensated": "test_found.py::test_acted_before_with_nothing_there_stops",
     "a reject forbids nothing": "test_opening.py::test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide",
     "decide opens nothing": "test_opening.py::test_a_wrong_reject_is_mended",
+    "a resolved mail needs somebody": "test_found.py::test_staff_resolve_the_incident_of_a_mail_of_an_order_that_ended",
     "given up is open": (
         "test_found_shape.py::test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it"
     ),
@@ -71,7 +72,7 @@ def known_defects() -> dict[str, Mend]:
     from django.db.models import Q
 
     from orders.models import Dispatch, OrderDomain
-    from orders.services import approvals, deciding, looks, reopening, withdrawal
+    from orders.services import approvals, deciding, incident_desk, looks, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -93,6 +94,7 @@ def known_defects() -> dict[str, Mend]:
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
+        "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_desk)),
         "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
         "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan, finish)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
