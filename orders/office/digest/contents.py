@@ -16,15 +16,15 @@ from django.utils.translation import gettext
 
 from orders.incident_causes import title_of
 from orders.lists.overtime_marks import overtime_words
-from orders.lists.scope import by_number, is_unlimited, limit
+from orders.lists.scope import by_number
 from orders.local_time import SHANGHAI
-from orders.models import AffectedOrder, Conflict, Difference, Incident, Order
+from orders.models import Conflict, Difference, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.overtime import VERY_LATE, TimeLimits
 from orders.people import person_words, stands_in_for
 from orders.queries.mine import is_nobodys, is_of
 from orders.queries.overtime import became_late, is_late, is_late_conflict, mark_overtime
-from orders.queries.owners import Absent, counts
+from orders.queries.owners import Absent, counts, seen_by
 
 NAMED = 5
 HELD_CODES = [value for value in Order.Held.values if value]
@@ -33,13 +33,7 @@ OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Di
 
 def seen_rows(model: type[Model], user) -> QuerySet:
     """The rows that the user may see."""
-    if model is Order:
-        return limit(Order.objects.all(), user, "attribution")
-    if model is Difference:
-        return limit(Difference.objects.all(), user)
-    if is_unlimited(user):
-        return Incident.objects.all()
-    return Incident.objects.filter(pk__in=limit(AffectedOrder.objects.all(), user).values("incident"))
+    return model._default_manager.filter(seen_by(model, user))
 
 
 def digest_facts(user, *, limits: TimeLimits, absent: Absent, now: datetime.datetime) -> dict | None:
