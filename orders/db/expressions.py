@@ -3,7 +3,7 @@
 from django.db.models import BooleanField, Func, JSONField, QuerySet, Subquery
 
 from orders.db.compiled_sql import Slot, one_of, quoted
-from orders.db.indexes import IN_TRAIL
+from orders.db.indexes import BY_STAFF, IN_TRAIL
 
 
 class OneOf(Func):
@@ -41,25 +41,28 @@ class Among(Func):
         return f"{sql} IN ({texts})", values
 
 
-class IsOfStaff(Func):
-    """Whether an actor is an account of the desk, in the words of `event_of_person` (orders.db.indexes)."""
+class _IsActor(Func):
+    """Whether an actor is of a kind, in the words of an index (orders.db.indexes)."""
 
     output_field = BooleanField()
+    words: str
 
     def as_sql(self, compiler, connection):
         sql, values = compiler.compile(self.source_expressions[0])
-        return f"substr({sql}, 1, 6) = 'staff:'", values
+        return f"({self.words.format(sql)})", values
 
 
-class IsInTrail(Func):
-    """Whether an actor is one whose events the trail shows: staff, commands, other systems, the company log-in. In the
-    words of `event_in_trail` and `event_of_actor` (orders.db.indexes)."""
+class IsOfStaff(_IsActor):
+    """Whether an actor is an account of the desk: `event_of_person`."""
 
-    output_field = BooleanField()
+    words = BY_STAFF
 
-    def as_sql(self, compiler, connection):
-        sql, values = compiler.compile(self.source_expressions[0])
-        return f"({IN_TRAIL.format(sql)})", values
+
+class IsInTrail(_IsActor):
+    """Whether an actor is one whose events the trail shows: staff, commands, other systems, the company log-in. Its
+    indexes are `event_in_trail` and `event_of_actor`."""
+
+    words = IN_TRAIL
 
 
 class RowsOf(Subquery):

@@ -12,9 +12,8 @@ NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
 IN_TIME = ("in_progress", "held", "awaiting_approval")  # states that have a limit in time
 OPEN = "state IN ('due', 'retrying', 'sending')"
-IN_TRAIL = (
-    "substr({0}, 1, 6) = 'staff:' OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
-)
+BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
+IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"
 
 # {name: (table, columns, condition)}. Some end in every column that the dashboard reads, so it needs only the index.
 PLAIN = {
@@ -40,7 +39,7 @@ PLAIN = {
     ),
     "order_owner": ("orders_order", "owner_id, id DESC", "owner_id IS NOT NULL"),
     "difference_owner": ("orders_difference", "owner_id, id DESC", "owner_id IS NOT NULL"),
-    "event_of_person": ("orders_orderevent", "actor, id DESC", "substr(actor, 1, 6) = 'staff:'"),
+    "event_of_person": ("orders_orderevent", "actor, id DESC", BY_STAFF.format("actor")),
     "event_in_trail": ("orders_orderevent", "at DESC, id DESC", IN_TRAIL.format("actor")),
     "event_of_actor": ("orders_orderevent", "actor, at DESC, id DESC", IN_TRAIL.format("actor")),
     "trail_of_account": ("orders_trailentry", "account_id, at DESC", "account_id IS NOT NULL"),
