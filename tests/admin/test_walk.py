@@ -277,31 +277,26 @@ def test_the_rest_of_the_site(client, found, letter):
 
 def acts_of_all(found):
     """By the act's name: the address and data of its POST, and what it changes."""
+    return acts_on_the_desk(found) | acts_on_accounts(found)
+
+
+def acts_on_the_desk(found):
+    """What all orders depend on, and what colleagues made."""
     maker = make.UserFactory()
     asked = {"state": Export.State.ASKED, "file": "", "reason": "x"}
     export = make.ExportFactory(personal=True, by=staff_actor(maker), maker_id=maker.pk, **asked)
-    waiting = make.ApiTokenFactory(personal=True, made_by=staff_actor(maker), maker_id=maker.pk, system="waiting")
     run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
     notice = make.NoticeFactory(state=Notice.State.FAILED, sent_at=None)
     mail = make.MailFactory(dispatch=None, kind="notice_alarm", state=Mail.State.FAILED)
-    lock, task = found["project_failedlogin"], queued("os.getpid")
-    schedule, token, user = found["orders_scheduledexport"], found["integrations_apitoken"], found["project_user"]
+    task, schedule, service = queued("os.getpid"), found["orders_scheduledexport"], found["orders_servicetype"]
     paused = make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
-    AuthenticatorApp.objects.create(user=user, secret="x", last_step=0)
     limit = TimeLimit.objects.get(state="held", attribution=None)
-    service, group = found["orders_servicetype"], found["auth_group"]
-    open_session = Session.objects.create(session_key="of a colleague", expire_date=make.NOW)
-    AccountSession.objects.create(user=user, session=open_session)
-    day = {"date_joined_0": "2026-11-25", "date_joined_1": "09:00:00"}
     return {
         "pause a partner": ("orders_pause_partner", ["bigdata"], {"reason": "x"}, Pause.objects),
         "resume a partner": ("orders_resume_partner", ["bpm"], {}, Pause.objects.filter(pk=paused.pk)),
         "let a restored desk send": ("restored", [], {"reason": "x"}, Timeline.objects),
         "make test calls": ("probes", [], {}, OrderEvent.objects.filter(kind="partners_probed")),
         "send a test mail": ("probes", [], {"mail": "1"}, OrderEvent.objects.filter(kind="test_mail_sent")),
-        "unlock a log-in": (
-            "project_failedlogin_changelist", [], {"action": "unlock", "_selected_action": lock.pk}, FailedLogin.objects
-        ),
         "change a province's code": (
             "orders_province_change", ["SH"], {"code": "219", "name": "上海", "confirmed": "210-219"},
             Province.objects.filter(pk="SH"),
@@ -327,13 +322,33 @@ def acts_of_all(found):
         "agree to a colleague's export": (
             "orders_export_judge", [export.pk], {"agree": "1"}, Export.objects.filter(pk=export.pk)
         ),
-        "agree to a colleague's token": (
-            "integrations_apitoken_agree", [waiting.pk], {}, ApiToken.objects.filter(pk=waiting.pk)
-        ),
         "switch off a colleague's scheduled export": (
             "orders_scheduledexport_switch", [schedule.pk], {"on": "0"}, ScheduledExport.objects.filter(pk=schedule.pk)
         ),
         "stop a colleague's bulk run": ("orders_bulkrun_stop", [run.pk], {}, BulkRun.objects.filter(pk=run.pk)),
+        "remove a queued task": (
+            "django_q_ormq_delete", [task.pk], {"post": "yes"}, OrmQ.objects.filter(pk=task.pk)
+        ),
+    }  # fmt: skip
+
+
+def acts_on_accounts(found):
+    """People, roles, log-ins and tokens."""
+    maker = make.UserFactory()
+    waiting = make.ApiTokenFactory(personal=True, made_by=staff_actor(maker), maker_id=maker.pk, system="waiting")
+    lock, token = found["project_failedlogin"], found["integrations_apitoken"]
+    user, group = found["project_user"], found["auth_group"]
+    AuthenticatorApp.objects.create(user=user, secret="x", last_step=0)
+    open_session = Session.objects.create(session_key="of a colleague", expire_date=make.NOW)
+    AccountSession.objects.create(user=user, session=open_session)
+    day = {"date_joined_0": "2026-11-25", "date_joined_1": "09:00:00"}
+    return {
+        "unlock a log-in": (
+            "project_failedlogin_changelist", [], {"action": "unlock", "_selected_action": lock.pk}, FailedLogin.objects
+        ),
+        "agree to a colleague's token": (
+            "integrations_apitoken_agree", [waiting.pk], {}, ApiToken.objects.filter(pk=waiting.pk)
+        ),
         "make a token": (
             "integrations_apitoken_add", [], {"system": "x", "valid_until": datetime.date.today()}, ApiToken.objects
         ),
@@ -359,9 +374,6 @@ def acts_of_all(found):
         ),
         "change a role": (
             "auth_group_change", [group.pk], {"name": "other"}, type(group).objects.filter(pk=group.pk)
-        ),
-        "remove a queued task": (
-            "django_q_ormq_delete", [task.pk], {"post": "yes"}, OrmQ.objects.filter(pk=task.pk)
         ),
     }  # fmt: skip
 
