@@ -9,6 +9,7 @@ from django.core.wsgi import get_wsgi_application
 
 from integrations.database_deadline import PAGE, limit_statements
 from project import __version__
+from project.call_stack import with_room
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after worker
@@ -17,7 +18,7 @@ logger = logging.getLogger("project")
 limit_statements(PAGE)
 
 try:
-    application = get_wsgi_application()
+    application = with_room(get_wsgi_application())
 
     from project.checks import stop_on_errors  # its models need the apps to be ready
 
