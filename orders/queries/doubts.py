@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
 
 from notifications.models import Mail
-from orders.db.expressions import Among
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import Among, OneOf
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
@@ -140,26 +141,33 @@ def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     """`{order: {mark: codes}}`."""
     found: dict = defaultdict(lambda: defaultdict(list))
-    if not ids:
-        return found
-    troubles = open_troubles().filter(order__in=ids)
+    for order, what, code in MARKS(orders=ids) if ids else []:
+        found[order][what].append(code)
+    return found
+
+
+def _told_of_orders() -> QuerySet:
+    """Rows of an order, a mark and a code."""
+    among = OneOf("order_id", "orders")
+    troubles = open_troubles().filter(among)
     told_apart = Q(incident__code__in=BOOKS_ONLY)
     aside = Q(incident__partner=Partner.MAIL) | Q(incident__step__in=ASIDE)
     parts = [
-        (open_differences().filter(order__in=ids), DOUBT, F("kind")),
+        (open_differences().filter(among), DOUBT, F("kind")),
         (troubles.filter(told_apart), DOUBT, F("incident__code")),
         (troubles.exclude(told_apart | aside), STOPPED, F("incident__code")),
-        (failed_steps().filter(order__in=ids).exclude(step__in=ASIDE), STOPPED, F("error_code")),
-        (behind_what_stopped().filter(order__in=ids), BEHIND, Value("")),
-        (returned().filter(order__in=ids), RETURNED, Value("")),
+        (failed_steps().filter(among).exclude(step__in=ASIDE), STOPPED, F("error_code")),
+        (behind_what_stopped().filter(among), BEHIND, Value("")),
+        (returned().filter(among), RETURNED, Value("")),
     ]
     first, *rest = [
         rows.order_by().annotate(what=Value(what), told=code).values_list("order_id", "what", "told")
         for rows, what, code in parts
     ]
-    for order, what, code in first.union(*rest):
-        found[order][what].append(code)
-    return found
+    return first.union(*rest)
+
+
+MARKS = Prepared(_told_of_orders)
 
 
 def mark_records(records: Iterable[BillingRecord]) -> None:
