@@ -1,7 +1,7 @@
 """Which tests `make test` plays: `make test WHOLE=1` plays all, and so does pytest with the names of tests or files.
 
-Left out are tests with the mark `whole`. Of tests that use the database and differ in their parameters alone, the first
-and the last are played.
+Left out are tests with the mark `whole`. Of tests that differ in their parameters alone, and use the database or have
+the mark `sampled`, the first and the last are played.
 """
 
 import itertools
@@ -18,8 +18,9 @@ def short(items: Iterable) -> Iterator:
     for _function, alike in itertools.groupby(rest, lambda item: (item.parent.nodeid, item.originalname)):
         first, *more = alike
         yield first
-        yield from more[-1:] if _uses_the_database(first) else more
+        yield from more[-1:] if _is_sampled(first) else more
 
 
-def _uses_the_database(item) -> bool:
-    return item.get_closest_marker("django_db") is not None or not DATABASE.isdisjoint(item.fixturenames)
+def _is_sampled(item) -> bool:
+    marked = item.get_closest_marker("django_db") or item.get_closest_marker("sampled")
+    return marked is not None or not DATABASE.isdisjoint(item.fixturenames)

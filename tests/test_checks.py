@@ -223,6 +223,7 @@ def test_wsgi_asks():
         ({"EMAIL_URL": "pigeon://"}, "manage.py: EMAIL_URL: Invalid email schema pigeon"),
     ],
 )
+@pytest.mark.sampled
 def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
     ended = manage(words, DJANGO_SETTINGS_MODULE="project.settings", **setting)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
@@ -258,6 +259,7 @@ RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
         ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
     ],
 )
+@pytest.mark.sampled
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""
     ended = manage(["check"], DJANGO_SETTINGS_MODULE="project.settings", **{name: value})

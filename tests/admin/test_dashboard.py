@@ -85,6 +85,7 @@ def numbers_of(desk):
 
 
 @pytest.mark.parametrize("letters", [None, ["SH"], ["BJ"]], ids=["all", "SH", "BJ"])
+@pytest.mark.whole
 def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
     make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
     staff = member("工程师", letters=letters)

@@ -170,6 +170,7 @@ def test_an_ipv6_network_is_one_caller():
     assert log_in("right", address="2001:db8:0:2::1").status_code == 302
 
 
+@pytest.mark.whole
 def test_many_failures_over_several_names_lock_the_address(member):
     with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
         for number in range(50):
@@ -202,6 +203,7 @@ def test_an_administrator_unlocks_an_address(member):
 
 
 @pytest.mark.parametrize("name", ["wang", "nobody"])
+@pytest.mark.whole
 def test_a_name_that_everybody_guesses_is_slow_and_not_locked(name):
     """The first try gets a ticket; five seconds later the right password is taken."""
     with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
@@ -217,6 +219,7 @@ def test_a_name_that_everybody_guesses_is_slow_and_not_locked(name):
         assert browser.post(URL, right).status_code == (302 if name == "wang" else 200)
 
 
+@pytest.mark.whole
 def test_a_ticket_is_for_one_wrong_password_one_name_and_one_address():
     with time_machine.travel(shanghai("2026-11-25 09:00:00"), tick=False) as clock:
         guess_from_everywhere(100)

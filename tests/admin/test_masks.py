@@ -119,6 +119,7 @@ ROLES = ["工程师", "审计员", "业务人员"]
 
 
 @pytest.mark.parametrize("role", ROLES)
+@pytest.mark.whole
 def test_no_page_tells_them_unasked(member, found, role):
     """Those with the permission see none either until they ask; editing a contact's page counts as asking."""
     staff = member(role)
@@ -130,6 +131,7 @@ def test_no_page_tells_them_unasked(member, found, role):
 
 
 @pytest.mark.parametrize("role", ROLES[:2])
+@pytest.mark.whole
 def test_asking_does_not_help_those_who_may_not(member, found, role):
     staff, pages = member(role), addresses(found, ASKED if WHOLE else ("change",))
     asked = [url + ("&" if "?" in url else "?") + "personal=1" for url in share_of(pages, ROLES[:2], role)]

@@ -147,6 +147,7 @@ def banner(response):
     return re.findall(r'<div class="paused".*?</div>', response.content.decode(), re.DOTALL)
 
 
+@pytest.mark.whole
 def test_every_page_says_so(member, settings):
     settings.PARTNER_RATE = 5
     order = make.OrderFactory()

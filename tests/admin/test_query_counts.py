@@ -81,6 +81,7 @@ def test_a_list_asks_the_same_however_long(unlimited, name):
     grows_not(unlimited, reverse(f"admin:{name}_changelist"), lambda: new_row(name), LIST)
 
 
+@pytest.mark.whole
 def test_lists_of_limited_staff_ask_no_more(staff):
     for _ in range(2):
         of_order(make.OrderFactory(attribution_id="BJ"))

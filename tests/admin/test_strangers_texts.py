@@ -127,6 +127,7 @@ def test_brackets_break_nothing(text):
         )
     ),
 )
+@pytest.mark.whole
 def test_no_page_breaks_at_them(member, query, text):
     order = make.OrderFactory(attribution_id="BJ", content={"OrderNum": "x", "more": text})
     message = make.InboundMessageFactory(order_number=order.number, body=text, hint=text, rsp_desc=text)

@@ -151,6 +151,7 @@ def kinds_written() -> set[str]:
     return found
 
 
+@pytest.mark.whole
 def test_every_kind_of_event_has_its_words():
     written = kinds_written()
     assert len(written) > 20

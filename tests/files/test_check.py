@@ -84,6 +84,7 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("make, code", CONTENTS.values(), ids=CONTENTS)
+@pytest.mark.sampled
 def test_contents(folder, make, code, monkeypatch):
     data, before = make(), processor_seconds()
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 120.0)  # what the file holds decides, however busy the machine is
@@ -97,6 +98,7 @@ def processor_seconds():
     return used.ru_utime + used.ru_stime
 
 
+@pytest.mark.whole
 def test_huge_shared_strings_are_read_in_pieces(folder):
     rows = CELLS.format(1, 0) + CELLS.format(2, 1)
     data = books.shared(["x" * 30_000_000, "y" * 30_000_000, *["z"] * 500_000], rows)
@@ -109,6 +111,7 @@ def test_too_many_bytes(folder):
     assert code_of() == "too_large"
 
 
+@pytest.mark.whole
 def test_twenty_mib_are_allowed(folder):
     noise = os.urandom(20 * 1024 * 1024 - 20_000)
     assert judged(folder, books.changed({"xl/media/a.png": noise})) == "right"

@@ -45,6 +45,7 @@ def subjects() -> list[str]:
     return [message.subject.split("：")[0] for message in mail.outbox]
 
 
+@pytest.mark.whole
 def test_thirty_orders_with_one_cause(desk):
     numbers = [f"100T{number:02}" for number in range(30)]
     refuse(desk, *numbers)
@@ -106,6 +107,7 @@ def refused(words: str) -> dict:
     return {"detail": f"answered: {words}", "params": {"code": "partner_words", "words": words}}
 
 
+@pytest.mark.whole
 def test_a_hundred_refusals_that_name_a_hundred_domains_are_one_incident(db):
     """One mail for each attribution: its SA is told when its first order joins, and once more when all is over."""
     letters = ["BJ", "SH", "GD", "BJ", None]

@@ -81,6 +81,7 @@ def mail() -> Work:
 
 
 @pytest.mark.parametrize("word", [".", "greeting", "EHLO", "DATA", "TLS"])
+@pytest.mark.whole
 def test_a_server_that_drips_is_left_at_the_time_out(settings, word):
     with DrippingServer(word) as server:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -151,6 +151,7 @@ def test_every_exported_list_has_a_range_on_its_time(admin_user, name):
         assert none.context_data["cl"].result_count == 0
 
 
+@pytest.mark.whole
 def test_every_range_of_every_list_answers(admin_user):
     for model, own in admin.site._registry.items():
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

@@ -129,6 +129,7 @@ def test_a_hundred_late_orders_are_one_mail_that_names_the_oldest(at):
     assert ("A000" in text, "A099" in text, text.count("\n") < 40) == (True, False, True)
 
 
+@pytest.mark.whole
 def test_many_late_orders_at_once_are_one_mail_a_person_and_no_more_queries(clock):
     """Two thousand here; that each part is found by an index, tests/database/test_list_plans.py asks."""
     for name in ("li", "zhao"):

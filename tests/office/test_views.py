@@ -295,6 +295,7 @@ def test_the_ready_ones_stand_on_filters_of_their_lists(admin_user):
             changelist_for(admin_of(name), read_query(admin_of(name), view.query), admin_user)
 
 
+@pytest.mark.whole
 def test_what_the_ready_ones_show(admin_client, monkeypatch):
     today, day = datetime.date(2026, 11, 25), datetime.timedelta(days=1)  # a Wednesday
     monkeypatch.setattr(timezone, "localdate", lambda *_: today)

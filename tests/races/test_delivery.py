@@ -92,6 +92,7 @@ def test_a_withdrawal_while_delivery_runs(desk):
     assert desk.sandbox.state()["violations"] == []
 
 
+@pytest.mark.whole
 def test_withdrawals_in_a_storm(desk):
     """Thirty activations, half of them withdrawn while three workers deliver and the sweep looks around."""
     desk.accept(*[make(n) for n in range(30) for make in (trial, activation)])
