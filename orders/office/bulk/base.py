@@ -1,5 +1,6 @@
 """What actions on many rows have in common: the class of each, the form that confirms, what a dry run says of a row."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -105,7 +106,13 @@ class BulkAct:
 
     def say_why(self, why: dict) -> str:
         """Why a row was not carried out, in the reader's language; empty if it was."""
-        return say_why(why) if "code" in why else ""
+        return say_why(why)
+
+
+def asked_of(run: BulkRun) -> dict:
+    """What the run's chooser was told, as `judge` takes it."""
+    since = run.details.get("since")
+    return run.details | {"since": datetime.date.fromisoformat(since) if since else None}
 
 
 def maker_of(run: BulkRun) -> str:
