@@ -2,7 +2,6 @@
 
 import pytest
 from django.core import mail
-from django.core.management import call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
@@ -145,14 +144,6 @@ def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, 
     assert [one["code"] for one in check_of(order).about["findings"]] == ["bad_name", "missing"]
 
 
-def test_the_command_lets_it_go_on(order, folder):
-    books.write(folder, NAME, books.book())
-    call_command("check_attachments")
-    deliver()
-    order.refresh_from_db()
-    assert order.state == "active"
-
-
 def test_a_waiver_lets_it_go_on(order, sandbox):
     waive_files(number="100A1", reason="已线下审核", by="staff:lisi", now=timezone.now())
     deliver()
@@ -160,15 +151,6 @@ def test_a_waiver_lets_it_go_on(order, sandbox):
     assert order.state == "active"
     assert len(sandbox.calls(FLOWS)) == 1
     assert (ApprovalRecord.objects.get().result, ApprovalRecord.objects.get().opinion) == ("waive", "已线下审核")
-
-
-def test_no_files_named(db, folder, sandbox):
-    receive(TRIAL)
-    deliver()
-    order = receive(ACTIVATION)
-    deliver()
-    order.refresh_from_db()
-    assert order.state == "active"
 
 
 def test_every_wrong_file_is_named_at_once(db, folder, sandbox):

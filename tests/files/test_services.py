@@ -7,7 +7,7 @@ import pytest
 from django_q.models import OrmQ
 
 from approvals.models import ApprovalRecord
-from orders.errors import NotAllowedError, OrderUnknownError
+from orders.errors import NotAllowedError
 from orders.models import Attempt, Order
 from orders.services.files import recheck_files, waive_files
 from orders.services.outbox.record import Outcome, record_outcomes
@@ -84,11 +84,6 @@ def test_only_what_is_held_for_its_files_is_waived(db, fields):
     with pytest.raises(NotAllowedError, match=f"not held for its files .state {fields['state']}"):
         waive(order)
     assert not ApprovalRecord.objects.exists()
-
-
-def test_an_unknown_order(db):
-    with pytest.raises(OrderUnknownError):
-        waive_files(number="nobody", reason="x", by="staff:lisi", now=NOW)
 
 
 def test_all_are_looked_at_again(held):

@@ -286,40 +286,22 @@ def away(mails, deputy=None, first=datetime.date(2023, 9, 18), last=datetime.dat
     return colleague(mails, away_from=first, away_until=last, deputy=deputy, digest=False, **more)
 
 
-def absent_with(kind):
-    """Who is away, and whether somebody can act for them."""
-    if kind == "a deputy":
-        return away("x@example.com", colleague("d@example.com", letters=["BJ"])), True
-    if kind == "a disabled one":
-        return away("x@example.com", colleague("d@example.com", is_active=False)), False
-    if kind == "one who is away too":
-        return away("x@example.com", away("d@example.com")), False
-    if kind == "one of another attribution":
-        return away("x@example.com", colleague("d@example.com", letters=["SH"])), False
-    if kind == "one without the right":
-        return away("x@example.com", colleague("d@example.com", role="审计员")), False
-    if kind == "a leave to come":
-        return away("x@example.com", first=datetime.date(2023, 9, 22)), True
-    if kind == "a leave that is over":
-        return away("x@example.com", last=datetime.date(2023, 9, 19)), True
-    return away("x@example.com"), False
+ABSENT = {
+    "nobody": (lambda: None, False),
+    "a deputy": (lambda: colleague("d@example.com", letters=["BJ"]), True),
+    "a disabled one": (lambda: colleague("d@example.com", is_active=False), False),
+    "one who is away too": (lambda: away("d@example.com"), False),
+    "one of another attribution": (lambda: colleague("d@example.com", letters=["SH"]), False),
+    "one without the right": (lambda: colleague("d@example.com", role="审计员"), False),
+}
+"""Who stands in for somebody who is away, and whether they can act."""
+LEAVES = {"to come": {"first": datetime.date(2023, 9, 22)}, "over": {"last": datetime.date(2023, 9, 19)}}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "nobody",
-        "a deputy",
-        "a disabled one",
-        "one who is away too",
-        "one of another attribution",
-        "one without the right",
-        "a leave to come",
-        "a leave that is over",
-    ],
-)
+@pytest.mark.parametrize("kind", [*ABSENT, *LEAVES])
 def test_what_is_with_somebody_who_is_away_is_nobodys_unless_a_deputy_can_act(at, kind):
-    reader, (owner, cared_for) = colleague(role="工程师"), absent_with(kind)
+    reader, (deputy, cared_for) = colleague(role="工程师"), ABSENT.get(kind, (lambda: None, True))
+    owner = away("x@example.com", deputy(), **LEAVES.get(kind, {}))
     at("2023-09-20 15:00:00")
     order = failed("RED", "2023-09-20 15:01:00", owner=owner)
     about = {"first_at": shanghai("2023-09-20 15:01:00"), "owner": owner}

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from orders.office.views import tabs as view_tabs
 from tests import factories as make
 from tests.admin.test_query_counts import queries
-from tests.office.test_views import BUSINESS, ORDERS, VIEWS, colleague
+from tests.office.scheduling import colleague
+from tests.office.test_views import BUSINESS, ORDERS, VIEWS
 
 pytestmark = pytest.mark.django_db
 
