@@ -1,7 +1,6 @@
 """Waiving a finding, and checking again at once."""
 
 import datetime
-import uuid
 
 import pytest
 from django_q.models import OrmQ
@@ -10,9 +9,9 @@ from approvals.models import ApprovalRecord
 from orders.errors import NotAllowedError
 from orders.models import Attempt, Order
 from orders.services.files import recheck_files, waive_files
-from orders.services.outbox.record import Outcome, record_outcomes
-from tests.factories import NOW, AttemptFactory, OrderFactory
-from tests.files.conftest import check_of
+from orders.services.outbox.record import record_outcomes
+from tests.factories import NOW, OrderFactory
+from tests.files.conftest import check_of, outcome_under_way
 
 LATER = NOW + datetime.timedelta(seconds=30)
 
@@ -51,19 +50,8 @@ def test_a_waiver_enters_the_histories(order):
 
 
 def test_a_look_under_way_comes_too_late(order):
-    check = check_of(order)
-    check.state, check.lease_token = "sending", uuid.uuid4()
-    check.save()
-    attempt = AttemptFactory(dispatch=check, number=2)
+    outcome = outcome_under_way(order, result=Attempt.Outcome.HELD, code="missing", message="no such file")
     waive(order)
-    outcome = Outcome(
-        dispatch_id=check.pk,
-        attempt_id=attempt.pk,
-        token=check.lease_token,
-        result=Attempt.Outcome.HELD,
-        code="missing",
-        message="no such file",
-    )
     record_outcomes([outcome], now=LATER)
     assert check_of(order).state == "done"
     assert Order.objects.get(pk=order.pk).state == "in_progress"

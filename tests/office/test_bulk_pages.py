@@ -57,12 +57,6 @@ def test_other_lists_offer_their_own(staff, model, keys):
     assert set(re.findall(r'formaction="[^"]*/new/(\w+)/"', text)) == keys
 
 
-def test_all_that_match_the_filter(staff):
-    mine, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
-    run = begin(staff, new("note", "every=1&state__exact=scheduled"))
-    assert (notes(mine, other), run.query, run.words) == ([1, 0], "state__exact=scheduled", [["状态", "待生效"]])
-
-
 def test_without_ticks_nothing_is_chosen(staff):
     make.OrderFactory()
     answer = staff.get(new("note", "state__exact=in_progress"), follow=True)
@@ -84,14 +78,6 @@ def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
     assert len(context["sample"]) == 10
     assert {name for _address, name, _words in context["sample"][:2]} == {order.number for order in held}
     assert not OrderEvent.objects.filter(kind="attribution_chosen").exists()
-
-
-def test_of_very_many_only_the_first_are_judged(staff, monkeypatch):
-    monkeypatch.setattr(bulk_page, "JUDGED", 2)
-    for _ in range(5):
-        make.OrderFactory()
-    context = staff.get(new("note")).context
-    assert (context["count"], context["estimated"]) == (5, 2)
 
 
 def test_where_none_of_the_first_would_change_others_still_may(staff, monkeypatch):
@@ -298,10 +284,10 @@ def test_a_person_has_three_unfinished_runs(staff, slow):
     assert "3" in staff.get(new("note")).content.decode()
 
 
-def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
+def test_all_that_fit_the_filter_of_which_paging_sorting_and_columns_are_no_parts(staff):
     order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
     run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3&_facets=True"))
-    assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
+    assert (notes(order, other), run.query, run.words) == ([1, 0], "state__exact=scheduled", [["状态", "待生效"]])
 
 
 @pytest.mark.parametrize("named", ["pick={}", "every=1"])

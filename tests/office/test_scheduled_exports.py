@@ -8,7 +8,6 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from integrations import tasks
 from notifications.models import Mail
@@ -193,6 +192,7 @@ def test_running_it_by_hand(owner, clock):
     export = Export.objects.get()
     assert answer["Location"] == of("change", export)
     assert (export.slot, export.schedule) == (None, row)
+    assert OrderEvent.objects.get(kind="schedule_run").data["export"] == export.pk
     assert "正在导出" in owner.post(of("run", row), follow=True).content.decode()
     assert Export.objects.count() == 1
     work()
@@ -327,14 +327,6 @@ def test_its_owner_stops_one_and_that_is_no_failure(owner, clock, row):
     work()
     row.refresh_from_db()
     assert (row.failures, Mail.objects.count()) == (0, 0)
-
-
-def test_the_queue_is_woken_up_with_the_slot(owner, clock):
-    made(owner)
-    OrmQ.objects.all().delete()
-    clock.move_to(shanghai("2023-09-21 08:00:00"))
-    begin_due_exports(now=timezone.now())
-    assert OrmQ.objects.count() == 1
 
 
 @pytest.mark.parametrize("lose", [{"email": ""}, {"is_staff": False}])
