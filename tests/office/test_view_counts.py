@@ -67,16 +67,6 @@ def test_many_views_make_the_list_no_slower(staff):
     assert queries(staff, ORDERS) == few
 
 
-def test_the_page_of_views_asks_the_same_however_many(staff):
-    for _ in range(2):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    queries(staff, VIEWS)
-    few = queries(staff, VIEWS)
-    for _ in range(5):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    assert queries(staff, VIEWS) == few
-
-
 def test_a_view_that_takes_too_long_has_no_count(monkeypatch, staff):
     slow = make.SavedViewFactory(owner=staff.person)
     quick = make.SavedViewFactory(owner=staff.person, query="state__exact=held")
