@@ -68,6 +68,21 @@ def test_columns_are_those_that_the_address_names_and_a_wrong_one_is_refused(exp
     assert not out.exists()
 
 
+def test_two_at_once_leave_one_whole_file(tmp_path, monkeypatch):
+    make.OrderFactory(number="X1")
+    out = tmp_path / "out.csv"
+
+    def another(*about):
+        monkeypatch.setattr(Progress, "reach", lambda *about: None)
+        monkeypatch.setattr(os, "getpid", lambda: 71)
+        call_command("export", "orders", str(out))
+
+    monkeypatch.setattr(Progress, "reach", another)
+    call_command("export", "orders", str(out))
+    assert os.listdir(tmp_path) == ["out.csv"]
+    assert [line["订单号"] for line in read_csv(out.read_text(encoding="utf-8"))] == ["X1"]
+
+
 def test_search_and_order_are_the_list_s_own(export):
     numbers = [make.OrderFactory(number=f"X{n}", biz_start=datetime.date(2026, 11, n + 1)).number for n in range(3)]
     make.OrderFactory(number="Y1")
