@@ -19,14 +19,15 @@ from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import actor_kept
 
 
+def reason_field(label: str | Promise, *, required: bool = True) -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": 3, "data-draft": ""})
+    return forms.CharField(label=label, max_length=LONGEST_REASON, widget=widget, required=required)
+
+
 class ReasonForm(forms.Form):
     """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-    )
+    reason = reason_field(gettext_lazy("Reason"))
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
 
     def details(self) -> dict[str, str]:

@@ -190,14 +190,12 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     def switch_view(self, request, pk: int):
         """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
-        about = {"by": staff_actor(request.user), "now": timezone.now()}
-        if request.POST.get("on") == "1":
-            row = self._own(request, pk)
-            return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=True, owner=request.user, **about))
-        row = get_object_or_404(self.get_queryset(request), pk=pk)
-        if not self.may_stop(request, row):
+        on = request.POST.get("on") == "1"
+        row = self._own(request, pk) if on else get_object_or_404(self.get_queryset(request), pk=pk)
+        if not (on or self.may_stop(request, row)):
             raise PermissionDenied
-        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=False, owner=row.owner, **about))
+        about = {"on": on, "owner": row.owner, "by": staff_actor(request.user), "now": timezone.now()}
+        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, **about))
 
     def run_view(self, request, pk: int):
         about = {"owner": request.user, "by": staff_actor(request.user), "now": timezone.now()}
