@@ -6,21 +6,12 @@ from django.urls import reverse
 from orders.models import Dispatch, Order, OrderEvent
 from tests import factories
 from tests.admin.test_query_counts import queries
+from tests.entering.workbooks import MEMBERS, row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 URL = reverse("admin:orders_order_enter")
-FORM = {
-    "OrderNum": "T1",
-    "EnterpriseID": "100A23100079275183",
-    "EnterpriseName": "北京示例科技",
-    "ProdType": "1",
-    "BusinessType": "1",
-    "BillingMethod": "1",
-    "DataFlow": "1",
-    "BizStart": "2023-09-20",
-    "ProvContent": "a.example.com\r\nb.example.com",
-    "OperTel": "13800000000",
-}
+GIVEN = row("T1", BizStart="2023-09-20", ProvContent="a.example.com\r\nb.example.com", OperTel="13800000000")
+FORM = {member: value for member, value in zip(MEMBERS, GIVEN, strict=True) if value}
 MANY = "\n".join(f"a{number}.cn" for number in range(20_001))
 
 
