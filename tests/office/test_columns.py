@@ -177,6 +177,16 @@ def test_in_this_state_since(admin_client):
     assert newest[0] == noted
 
 
+@pytest.mark.parametrize("since, found", [(-2, False), (-4, True), (None, False)])
+def test_in_this_state_for_three_days(admin_client, since, found):
+    now, day = timezone.now(), 24 * HOUR
+    make.OrderFactory(
+        received_at=now - 9 * day, state="awaiting_approval", first=False, state_since=since and now + since * day
+    )
+    rows = admin_client.get(ORDERS, {"state__exact": "awaiting_approval", "in_state": "3d"}).context["cl"].result_list
+    assert bool(rows) == found
+
+
 def stopped(number, attempts, again=None):
     order = make.OrderFactory(number=number)
     state = Dispatch.State.RETRYING if again else Dispatch.State.FAILED

@@ -114,6 +114,15 @@ def test_a_limited_person_reads_of_their_own_attributions(at):
     assert ("S1" in text, "B1" in text, "无人处理: 1" in text) == (True, False, True)
 
 
+def test_a_hundred_late_orders_are_one_mail_that_names_the_oldest(at):
+    colleague()
+    for n in range(100):
+        held(f"A{n:03}", since=f"2023-09-11 09:{n % 60:02}:00")
+    [(_to, subject, text)] = at(THURSDAY)
+    assert "超时 100" in subject
+    assert ("A000" in text, "A099" in text, text.count("\n") < 40) == (True, False, True)
+
+
 def test_many_late_orders_at_once_are_one_mail_a_person_and_no_more_queries(clock):
     """Two thousand here; that each part is found by an index, tests/database/test_list_plans.py asks."""
     for name in ("li", "zhao"):

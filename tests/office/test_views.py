@@ -334,7 +334,6 @@ def test_what_the_ready_ones_show(admin_client, monkeypatch):
     make.OrderFactory(number="held", state="held", held_because="files")
     make.OrderFactory(number="waits", state="awaiting_approval", first=False, state_since=now - 4 * day)
     make.OrderFactory(number="waits not long", state="awaiting_approval", first=False, state_since=now - 2 * day)
-    make.OrderFactory(state="awaiting_approval", first=False, state_since=None, received_at=now - 9 * day)
     bpm = make.OrderFactory(number="bpm")
     make.DispatchFactory(order=bpm, channel="bpm", state="retrying", next_try_at=now)
     make.OrderFactory(number="starts", biz_start=today)
