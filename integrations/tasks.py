@@ -23,7 +23,7 @@ from integrations.worker.parent_link import ending
 from integrations.worker.schedules import every_five_minutes, every_minute
 from orders.attachments.upload import remove_parts
 from orders.models import Reconciliation
-from orders.office.bulk.parts import run_part
+from orders.office.bulk.parts import note_draft, run_part
 from orders.office.bulk.service import remove_old_items, resume_runs
 from orders.office.digest.service import remove_old_digests, write_digests, write_red
 from orders.office.exports.run import run_export
@@ -258,3 +258,9 @@ def tell_robots() -> str:
 def bulk(pk: int) -> str:
     """Carries out a part of a bulk run, then queues the next part, which may be of another run."""
     return run_part(pk, now=timezone.now(), stop=ending.is_set)
+
+
+@unless_away
+def note_bulk_rows(pk: int) -> str:
+    """Stores the remaining rows of a large draft while its maker looks at the first ones."""
+    return note_draft(pk, stop=ending.is_set)

@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from integrations import tasks
 from orders.models import Dispatch, OrderEvent
-from orders.office.bulk import page as bulk_page
+from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk.models import BulkRun
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
@@ -25,6 +26,7 @@ def sender(client):
 
 def confirm(client, query, reason="BPM 已恢复"):
     draft = client.get(URL + query).context["form"]["draft"].value()
+    tasks.note_bulk_rows(draft)
     return client.post(URL + query, {"reason": reason, "draft": draft})
 
 
@@ -140,7 +142,7 @@ def test_orders_out_of_scope_are_left_alone(client):
 
 
 def test_of_very_many_the_first_are_judged_and_all_are_sent(sender, monkeypatch):
-    monkeypatch.setattr(bulk_page, "JUDGED", 2)
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
     for _ in range(3):
         failed()
     page = sender.get(URL + "?partner=bpm")

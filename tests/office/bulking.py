@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from integrations import tasks
 from orders.office.bulk.models import BulkRun
 
 NOTE = "客户来电，已核实"
@@ -16,13 +17,12 @@ def picked(*rows):
 
 
 def confirm(client, url, **form):
-    """Looks, then confirms what the page showed."""
-    return client.post(url, {"reason": NOTE, "draft": drafted(client, url)} | form)
-
-
-def drafted(client, url):
-    """The number of the draft that a look at the page makes."""
-    return client.get(url).context["form"]["draft"].value()
+    """Looks, then confirms what the page showed, once a worker has noted the rows of a large draft."""
+    shown = client.get(url).context["form"]
+    if draft := shown["draft"].value():
+        tasks.note_bulk_rows(draft)
+    given = {"reason": NOTE, "draft": draft} | form
+    return client.post(url, given)
 
 
 def begin(client, url, **form):

@@ -6,17 +6,20 @@ import re
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.models import Dispatch, Incident, Order, OrderEvent
 from orders.office.bulk import page as bulk_page
+from orders.office.bulk import parts as run_bulk
+from orders.office.bulk import selection as bulk_selection
 from orders.office.bulk import service as bulk_runs
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.order_page.decisions.resend import VERDICTS
 from orders.services.outbox.resend import Selection, resend
 from tests import factories as make
 from tests.admin.orders import billed, failed, held_for_attribution, in_conflict, step
-from tests.office.bulking import NOTE, begin, confirm, drafted, new, notes, outcomes, page, picked
+from tests.office.bulking import NOTE, begin, confirm, new, notes, outcomes, page, picked
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -80,8 +83,16 @@ def test_the_dry_run_says_what_would_change_per_kind_with_a_sample(staff):
     assert not OrderEvent.objects.filter(kind="attribution_chosen").exists()
 
 
+def test_of_very_many_only_the_first_are_judged(staff, monkeypatch):
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    for _ in range(5):
+        make.OrderFactory()
+    context = staff.get(new("note")).context
+    assert (context["count"], context["estimated"]) == (5, 2)
+
+
 def test_where_none_of_the_first_would_change_others_still_may(staff, monkeypatch):
-    monkeypatch.setattr(bulk_page, "JUDGED", 2)
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
     for _ in range(2):
         billed()
     held = held_for_attribution()
@@ -223,7 +234,8 @@ def test_the_page_says_what_became_of_resent_orders(staff):
 def test_a_double_click_is_one_run(staff, slow):
     order = make.OrderFactory()
     url = new("note", picked(order))
-    form = {"reason": NOTE, "draft": drafted(staff, url)}
+    shown = staff.get(url).context["form"]
+    form = {"reason": NOTE, "draft": shown["draft"].value()}
     answers = [staff.post(url, form) for _ in range(2)]
     assert answers[0]["Location"] == answers[1]["Location"]
     assert BulkRun.objects.count() == 1
@@ -231,7 +243,7 @@ def test_a_double_click_is_one_run(staff, slow):
 
 def test_the_rows_are_those_that_the_page_showed(staff):
     old = make.OrderFactory()
-    shown = drafted(staff, new("note"))
+    shown = staff.get(new("note")).context["form"]["draft"].value()
     later = make.OrderFactory()
     staff.post(new("note"), {"reason": NOTE, "draft": shown})
     assert notes(old, later) == [1, 0]
@@ -239,7 +251,7 @@ def test_the_rows_are_those_that_the_page_showed(staff):
 
 def test_a_person_has_one_draft_and_an_hour_for_it(staff, clock):
     order = make.OrderFactory()
-    first, second = (drafted(staff, new("note")) for _ in range(2))
+    first, second = (staff.get(new("note")).context["form"]["draft"].value() for _ in range(2))
     assert _refused(staff, first)
     clock.shift(bulk_runs.DRAFT_KEPT + datetime.timedelta(seconds=1))
     assert _refused(staff, second)
@@ -256,14 +268,65 @@ def _refused(client, draft):
 
 def test_nobody_confirms_or_sees_a_colleague_s_draft(member):
     order = make.OrderFactory()
-    draft = drafted(member("业务人员"), new("note"))
+    drafted = member("业务人员").get(new("note")).context["form"]["draft"].value()
     other = member("业务人员")
-    assert _refused(other, draft)
-    assert other.post(new("note"), {"draft": draft}).context["form"]["draft"].value() != str(draft)
-    assert page(other, BulkRun(pk=draft)).status_code == 404
+    assert _refused(other, drafted)
+    assert other.get(new("note") + f"&draft={drafted}").context["form"]["draft"].value() != drafted
+    assert page(other, BulkRun(pk=drafted)).status_code == 404
     assert notes(order) == [0]
     for name in ("bulkrun", "bulkitem"):
         assert not other.get(reverse(f"admin:orders_{name}_changelist")).context["cl"].result_list
+
+
+@pytest.fixture
+def large(staff, monkeypatch):
+    """A draft of five orders of which the request notes two: its address, its number, the orders."""
+    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
+    monkeypatch.setattr(run_bulk, "NOTE_BATCH_SIZE", 2)
+    orders = [make.OrderFactory(state="scheduled") for _ in range(5)]
+    url = new("note", "every=1&state__exact=scheduled")
+    return url, staff.get(url).context["form"]["draft"].value(), orders
+
+
+def test_a_large_draft_is_noted_by_a_worker_before_it_is_confirmed(staff, slow, large):
+    url, draft, orders = large
+    shown = staff.get(f"{url}&draft={draft}")
+    assert (shown.context["noted"], shown.context["count"], 'http-equiv="refresh"' in shown.content.decode()) == (
+        2,
+        5,
+        True,
+    )
+    later = make.OrderFactory(state="scheduled")
+    staff.post(url, {"reason": NOTE, "draft": draft})
+    assert BulkRun.objects.get(pk=draft).state == BulkRun.State.DRAFT
+    [queued] = OrmQ.objects.all()
+    tasks.note_bulk_rows(*queued.task["args"])
+    shown = staff.get(f"{url}&draft={draft}")
+    assert (shown.context["count"], "http-equiv" in shown.content.decode()) == (5, False)
+    staff.post(f"{url}&draft={draft}", {"reason": NOTE, "draft": draft})
+    tasks.bulk(draft)
+    assert (notes(*orders), notes(later)) == ([1] * 5, [0])
+
+
+def test_the_noting_of_a_dead_worker_goes_on(large, clock):
+    _url, draft, orders = large
+    OrmQ.objects.all().delete()
+    run_bulk.note_draft(draft, stop=iter([False, True]).__next__)  # two more rows, then it ends
+    assert BulkItem.objects.filter(run=draft).count() == 4
+    clock.shift(datetime.timedelta(minutes=2))
+    bulk_runs.resume_runs(now=timezone.now())
+    [queued] = OrmQ.objects.all()
+    tasks.note_bulk_rows(*queued.task["args"])
+    found = BulkItem.objects.filter(run=draft).order_by("target").values_list("target", flat=True)
+    assert list(found) == [order.pk for order in orders]
+    assert BulkRun.objects.get(pk=draft).upto is None
+
+
+def test_nobody_notes_rows_of_a_draft_that_is_gone(staff, large):
+    url, draft, _orders = large
+    staff.get(url)
+    run_bulk.note_draft(draft)
+    assert BulkItem.objects.filter(run=draft).count() == 2
 
 
 def test_too_many_rows_are_no_draft(staff, monkeypatch):
@@ -279,7 +342,7 @@ def test_a_person_has_three_unfinished_runs(staff, slow):
     order = make.OrderFactory()
     for _ in range(3):
         begin(staff, new("note", picked(order)))
-    answer = staff.post(new("note"), {"reason": NOTE, "draft": drafted(staff, new("note"))})
+    answer = staff.post(new("note"), {"reason": NOTE, "draft": staff.get(new("note")).context["form"]["draft"].value()})
     assert (answer.status_code, BulkRun.objects.filter(state="waiting").count()) == (302, 3)
     assert "3" in staff.get(new("note")).content.decode()
 

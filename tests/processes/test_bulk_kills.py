@@ -19,7 +19,7 @@ Order.objects.bulk_create(
     [Order(number=f"BULK{{n:06d}}", kind="trial", state="trialing", content={{}}, content_hash="x", trans_idh="1",
            received_at=now, planned_at=now) for n in range({ROWS})], batch_size=1000)
 ids = list(Order.objects.filter(number__startswith="BULK").order_by("pk").values_list("pk", flat=True))
-draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], now=now)
+draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BULK", words=[], details={{}}, now=now)
 queue(confirm_draft(pk=draft.pk, by="staff:bulk-keeper", act="note", details={{}}, reason="noted in bulk", now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def begun(act, orders, user):
     by, now = f"staff:{user.username}", timezone.now()
     targets = [order.pk for order in orders]
-    draft = begin_draft(by=by, act=act, targets=targets, query="", words=[], now=now)
+    draft = begin_draft(by=by, act=act, targets=targets, query="", words=[], details={}, now=now)
     return confirm_draft(pk=draft.pk, by=by, act=act, details={}, reason="BPM 已恢复", now=now)
 
 

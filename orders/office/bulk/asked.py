@@ -12,13 +12,12 @@ from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, count_kinds
 from orders.office.bulk.base import asked_of
 from orders.office.bulk.models import BulkRun
+from orders.office.bulk.selection import JUDGED
 from orders.office.bulk.service import start_asked
 from orders.office.jobs import queue
 from orders.order_page.asked_decision import Foreseen
 from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
 from orders.services.asked_acts import confirm
-
-JUDGED = 2000  # rows that a dry run judges
 
 
 class AskedRun:

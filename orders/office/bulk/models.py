@@ -15,7 +15,8 @@ class BulkRun(Job):
     what the act needs besides its reason. `turn` counts the processes that took it up, and each knows its own;
     `attempts` counts those that came to the row which is next. `error` says why it was stopped.
 
-    A draft with `finished_at` is gone. `upto` is set in drafts of 1.8 alone, of which a worker noted the rows.
+    `upto` is set while a worker still notes the rows of a large draft: the newest id that the selection had; `details`
+    then holds the `address` that the rows are selected by. A draft with `finished_at` is gone.
     """
 
     class Act(models.TextChoices):

@@ -15,11 +15,11 @@ from orders.errors import OrderError
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.registration import address_of_list
 from orders.office.bulk.acts import ACTS, address_of, count_kinds
-from orders.office.bulk.asked import JUDGED, foresee_run
+from orders.office.bulk.asked import foresee_run
 from orders.office.bulk.base import BulkAct, ReasonForm
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.parts import run_part
-from orders.office.bulk.selection import Selected
+from orders.office.bulk.selection import DRAFT, JUDGED, Selected
 from orders.office.bulk.service import MAX_ROWS, begin_draft, confirm_draft, find_draft, is_asked_for
 from orders.office.jobs import is_made_by, queue
 from orders.people import staff_actor
@@ -46,14 +46,14 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
             run = _begin(request, act, selected, form)
         except OrderError as error:
             messages.error(request, error.words())
-            return redirect(request.get_full_path())
+            return redirect(_address(request))
         return redirect("admin:orders_bulkrun_change", run.pk)
     draft = _draft_of(request, act, selected)
     if form is None:
         form = act.form(initial=_initial(request, selected, draft))
     elif draft:
         form.data = form.data.copy()
-        form.data["draft"] = draft.pk
+        form.data[DRAFT] = draft.pk
     context = {
         **site.each_context(request),
         "opts": act.model._meta,
@@ -67,34 +67,53 @@ def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:
         "without": selected.without,
         **(_dry_run(act, draft, selected.asked or {}) if draft else {"count": 0, "acts": False}),
     }
+    if draft and draft.upto is not None:
+        context |= {"noted": draft.items.count(), "look_again": _address(request, draft)}
     return TemplateResponse(request, "bulk/new.html", context)
 
 
 def _draft_of(request: HttpRequest, act: BulkAct, selected: Selected) -> BulkRun | None:
-    """The draft that the form names, or a new one; None if no row is selected, or too many are."""
-    by, now, named = staff_actor(request.user), timezone.now(), request.POST.get("draft", "")
+    """The draft that the address or the form names, or a new one; None if no row is selected, or too many are."""
+    by, now, named = staff_actor(request.user), timezone.now(), request.POST.get(DRAFT) or request.GET.get(DRAFT, "")
     if is_id(named) and (draft := find_draft(int(named), by=by, act=act.key, now=now)):
         return draft
-    targets, total = selected.targets(MAX_ROWS)
+    first, total, upto = selected.first()
     if total > MAX_ROWS:
         most = {"count": f"{total:,}", "most": f"{MAX_ROWS:,}"}
         messages.error(request, _("These are %(count)s rows; at most %(most)s at once. Narrow the filter.") % most)
-    if not targets:
+    if not first or total > MAX_ROWS:
         return None
-    query, words = selected.filter_query, selected.words
-    return begin_draft(by=by, act=act.key, targets=targets, query=query, words=words, now=now)
+    return begin_draft(
+        by=by,
+        act=act.key,
+        targets=first,
+        query=selected.filter_query,
+        words=selected.words,
+        total=total,
+        upto=upto,
+        details={} if upto is None else {"address": request.GET.urlencode()},
+        now=now,
+    )
+
+
+def _address(request: HttpRequest, draft: BulkRun | None = None) -> str:
+    query = request.GET.copy()
+    query.pop(DRAFT, None)
+    if draft:
+        query[DRAFT] = draft.pk
+    return f"{request.path}?{query.urlencode()}"
 
 
 def _initial(request: HttpRequest, selected: Selected, draft: BulkRun | None) -> dict:
     """A new form, with what the run was told whose rest is tried again; with its reason only for who wrote it."""
     run = selected.again
     before = {"reason": run.reason if is_made_by(run, request.user) else "", **run.details} if run else {}
-    return before | {"draft": draft.pk if draft else None}
+    return before | {DRAFT: draft.pk if draft else None}
 
 
 def _kept(request: HttpRequest, selected: Selected) -> list[tuple[str, str]]:
     own = selected.act.chooser.base_fields if selected.act.chooser else ()
-    return [(name, value) for name, values in request.GET.lists() if name not in own for value in values]
+    return [(name, value) for name, values in request.GET.lists() if name not in {DRAFT, *own} for value in values]
 
 
 def _dry_run(act: BulkAct, draft: BulkRun, asked: dict) -> dict:
@@ -119,10 +138,10 @@ def _begin(request: HttpRequest, act: BulkAct, selected: Selected, form: ReasonF
 
     def told() -> list[str]:
         with override(LANGUAGE):
-            return foresee_run(BulkRun.objects.get(pk=given["draft"]))
+            return foresee_run(BulkRun.objects.get(pk=given[DRAFT]))
 
     run = confirm_draft(
-        pk=given["draft"],
+        pk=given[DRAFT],
         by=staff_actor(request.user),
         act=act.key,
         details={**asked, **form.details()},

@@ -1,9 +1,11 @@
 """Which rows an act on many means: ticked ones, all under a list's filter, or those that another run left undone."""
 
+import contextlib
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -18,8 +20,9 @@ from orders.office.bulk.base import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.page import NOT_OF_THE_FILTER
 
-PICK, EVERY, AGAIN = "pick", "every", "again"
+PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000
+JUDGED = 2000  # rows that a dry run judges, and that a request notes
 NOT_OF_THE_ROWS = {*NOT_OF_THE_FILTER, COLUMNS}
 
 
@@ -29,7 +32,7 @@ class Selected:
     def __init__(self, act: BulkAct, request: HttpRequest):
         self.act, self.request = act, request
         self.chooser = act.chooser(request.GET or None) if act.chooser else None
-        own = {PICK, EVERY, AGAIN, *(act.chooser.base_fields if act.chooser else ())}
+        own = {PICK, EVERY, AGAIN, DRAFT, *(act.chooser.base_fields if act.chooser else ())}
         pairs = ((name, value) for name, values in request.GET.lists() for value in values)
         self._given = [(name, value) for name, value in pairs if name not in own | NOT_OF_THE_ROWS]
         self.picked = sorted({int(value) for value in request.GET.getlist(PICK) if is_id(value)})[:MAX_PICKED]
@@ -111,20 +114,31 @@ class Selected:
     @property
     def without(self) -> str:
         query = self.request.GET.copy()
-        for name in {PICK, AGAIN, *(name for name, _value in self.params)}:
+        for name in {PICK, AGAIN, DRAFT, *(name for name, _value in self.params)}:
             query.pop(name, None)
         return f"?{query.urlencode()}"
 
-    def targets(self, most: int) -> tuple[list[int], int]:
-        """The ids of the rows, and how many they are; no ids if they are more than `most`.
+    def first(self) -> tuple[list[int], int, int | None]:
+        """The ids of the first rows, how many rows there are, and the newest id where there are more than these."""
+        with _known_values():
+            first = list(self.rows.values_list("pk", flat=True)[: JUDGED + 1])
+            if len(first) <= JUDGED:
+                return first, len(first), None
+            known = self.rows.order_by().aggregate(count=Count("pk"), newest=Max("pk"))
+        return first[:JUDGED], known["count"], known["newest"]
 
-        A filter's value that only the database finds wrong is no page of ours either.
-        """
-        try:
-            found = list(self.rows.values_list("pk", flat=True)[: most + 1])
-            return (found, len(found)) if len(found) <= most else ([], self.rows.count())
-        except NONSENSE as error:
-            raise Http404 from error
+    def after(self, last: int, upto: int, most: int) -> list[int]:
+        """The ids of the next rows behind this one, up to the newest that the draft had."""
+        return list(self.rows.filter(pk__gt=last, pk__lte=upto).values_list("pk", flat=True)[:most])
+
+
+@contextlib.contextmanager
+def _known_values() -> Iterator[None]:
+    """A filter's value that only the database finds wrong is no page of ours either."""
+    try:
+        yield
+    except NONSENSE as error:
+        raise Http404 from error
 
 
 class TickedList:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
+from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError, OrderError
 from orders.four_eyes import BULK, rows_alone
 from orders.local_time import midnight
 from orders.models import AskedAct
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.jobs import LeftError, check_quota, claim, give_back, own, queue, renew, resume
+from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_back, own, queue, renew, resume
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
 from orders.services.asked_acts import ask
@@ -32,7 +33,7 @@ State, ItemState = BulkRun.State, BulkItem.State
 DRAFT_KEPT = datetime.timedelta(hours=1)
 MAX_ROWS = 200_000  # per run
 ITEMS_KEPT = datetime.timedelta(days=90)  # after the end of a run
-NOTE_BATCH_SIZE = 50_000  # rows at a time; about 0.2 s, and on SQLite other writers wait meanwhile
+NOTE_BATCH_SIZE = 50_000  # rows per transaction; about 0.2 s, and on SQLite other writers wait meanwhile
 REMOVED_AT_ONCE = 5_000
 REMOVE_SECONDS = 10.0
 BATCH = 100
@@ -40,6 +41,7 @@ SQLITE_PAUSE = 0.005  # seconds between rows: SQLite has no queue, so other writ
 RETRY_DELAYS = (0.1, 0.5)  # seconds
 MAX_FAILED_PARTS = 3  # then the row at which the database fails is set aside
 DATABASE_ERRORS = (OperationalError, InterfaceError)
+NOTE_TASK = "integrations.tasks.note_bulk_rows"  # a dotted path, since the core must not import integrations
 ASKED, NOT_CONFIRMED = {"code": "bulk_asked"}, {"code": "bulk_not_confirmed"}
 """The errors of a run that stands still until a second person confirms it, and of one that nobody confirmed. 1.7, which
 knows no more states, shows it as stopped."""
@@ -58,32 +60,69 @@ def begin_draft(
     targets: Sequence[int],
     query: str,
     words: Sequence[Sequence[str]],
+    details: dict,
     now: datetime.datetime,
+    total: int | None = None,
+    upto: int | None = None,
 ) -> BulkRun:
-    """Stores a draft with its rows; ends the person's earlier ones."""
+    """Stores a draft; ends the person's earlier ones. `targets`: all rows, or the first of `total` up to id `upto`."""
     maker = account_id_of(by)
     _drafts(maker, by).update(finished_at=now)
-    row = BulkRun.objects.create(
-        by=by[:160],
-        maker_id=maker,
-        act=act,
-        query=query,
-        words=list(words),
-        total=len(targets),
-        created_at=now,
-        worked_at=now,
-    )
-    for start in range(0, len(targets), NOTE_BATCH_SIZE):
-        some = list(targets[start : start + NOTE_BATCH_SIZE])
-        given = some if connection.vendor == "postgresql" else str(some)
-        with connection.cursor() as cursor:
-            cursor.execute(INSERT[connection.vendor], [row.pk, given])
+    with transaction.atomic():
+        row = BulkRun.objects.create(
+            by=by[:160],
+            maker_id=maker,
+            act=act,
+            query=query,
+            words=list(words),
+            details=details,
+            total=len(targets) if total is None else total,
+            upto=upto,
+            created_at=now,
+            worked_at=now,
+        )
+        _insert_items(row, targets)
+    if upto is not None:
+        async_task(NOTE_TASK, row.pk)
     return row
 
 
 def find_draft(pk: int, *, by: str, act: str, now: datetime.datetime) -> BulkRun | None:
     """The person's draft. None if it is an hour old, or if the person has begun another."""
     return _drafts(account_id_of(by), by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT).first()
+
+
+def note_rows(row: BulkRun, targets_after: Callable[[int], Sequence[int]], *, stop: Callable[[], bool]) -> None:
+    """Stores the remaining rows of a large draft. `targets_after(id)` returns the next ids up to `upto`."""
+    if not own(row).filter(upto__isnull=False).update(turn=F("turn") + 1, worked_at=timezone.now()):
+        return
+    row.refresh_from_db()
+    last = row.items.order_by("-target").values_list("target", flat=True).first() or 0
+    try:
+        while targets := targets_after(last):
+            if stop():
+                return
+            with transaction.atomic():
+                _note_progress(row)
+                _insert_items(row, targets)
+            last = targets[-1]
+        _note_progress(row, upto=None, total=row.items.count())
+    except LeftError:
+        return
+
+
+def _note_progress(row: BulkRun, **more: object) -> None:
+    """This UPDATE locks the run until the transaction ends. Raises LeftError if the run is no longer ours."""
+    if not own(row).filter(finished_at=None).update(worked_at=timezone.now(), **more):
+        raise LeftError
+
+
+def _insert_items(row: BulkRun, targets: Sequence[int]) -> None:
+    for start in range(0, len(targets), NOTE_BATCH_SIZE):
+        some = list(targets[start : start + NOTE_BATCH_SIZE])
+        given = some if connection.vendor == "postgresql" else str(some)
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT[connection.vendor], [row.pk, given])
 
 
 def confirm_draft(
@@ -102,8 +141,8 @@ def confirm_draft(
     Where FOUR_EYES wants it for so many rows, a second person is asked instead, and the run stands still until then.
     `right`: the permission that the act takes; `told`: gives what was foreseen.
 
-    Confirming twice returns the same run. Raises NotAllowedError if the draft is gone, the person has three unfinished
-    runs, the disk is nearly full, or the database is restored.
+    Confirming twice returns the same run. Raises NotAllowedError if the draft is gone or its rows are not all stored,
+    the person has three unfinished runs, the disk is nearly full, or the database is restored.
     """
     if is_restored():
         raise NotAllowedError("bulk_restored")
@@ -116,9 +155,9 @@ def confirm_draft(
     asked = {"details": details, "reason": reason.strip()}
     with transaction.atomic():
         drafts = _drafts(maker, by).filter(pk=pk, act=act, created_at__gt=now - DRAFT_KEPT)
-        alone = _may_act_alone(drafts.first(), maker, now)
+        alone = _may_act_alone(drafts.filter(upto=None).first(), maker, now)
         begun = {"state": State.WAITING} if alone else {"state": State.STOPPED, "error": ASKED, "finished_at": now}
-        if drafts.update(created_at=now, worked_at=now, **begun, **asked):
+        if drafts.filter(upto=None).update(created_at=now, worked_at=now, **begun, **asked):
             row = BulkRun.objects.get(pk=pk)
             if not alone:
                 about = {"act": BULK, "right": right, "order": None, "decision": act, "target": pk, "told": told()}
@@ -128,7 +167,7 @@ def confirm_draft(
             return row
     if row := confirmed.first():
         return row
-    raise NotAllowedError("bulk_draft_gone")
+    raise NotAllowedError("bulk_draft_not_noted" if drafts.exists() else "bulk_draft_gone")
 
 
 def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.datetime) -> bool:
@@ -176,7 +215,7 @@ def _made_by(maker_id: int | None, by: str) -> Q:
 
 
 def _drafts(maker_id: int | None, by: str) -> QuerySet[BulkRun]:
-    return BulkRun.objects.filter(_made_by(maker_id, by), state=State.DRAFT, finished_at=None, upto=None)
+    return BulkRun.objects.filter(_made_by(maker_id, by), state=State.DRAFT, finished_at=None)
 
 
 def claim_run(pk: int, *, now: datetime.datetime, at_once: bool = False) -> BulkRun | None:
@@ -307,9 +346,15 @@ def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def resume_runs(*, now: datetime.datetime) -> None:
-    """If no run is in progress, queues the one that has waited longest. The sweep calls it each minute."""
-    if not _stop_where_restored(now):
-        resume(BulkRun, now=now)
+    """If no run is in progress, queues the one that has waited longest. Also queues large drafts whose rows are no
+    longer being stored. The sweep calls it each minute."""
+    if _stop_where_restored(now):
+        return
+    drafts = BulkRun.objects.filter(state=State.DRAFT, finished_at=None, upto__isnull=False)
+    drafts = drafts.filter(worked_at__lt=now - WAIT_LIMIT, created_at__gt=now - DRAFT_KEPT)
+    for pk in drafts.values_list("pk", flat=True):
+        async_task(NOTE_TASK, pk)
+    resume(BulkRun, now=now)
 
 
 def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named: object) -> None:
