@@ -25,7 +25,7 @@ class OrdersConfig(AppConfig):
         from orders.error_messages import add_messages
         from orders.four_eyes import BULK, EXPORT
         from orders.office.bulk.service import end_asked, stop_runs
-        from orders.office.digest.readers import DIGEST, RED, nothing_more
+        from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
         from orders.restored_guard import look_at_new_connection
         from orders.services.asked_acts import ENDED
@@ -36,4 +36,5 @@ class OrdersConfig(AppConfig):
         restore_released.connect(stop_runs)
         ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
-            add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)
+            if feature != "digest":  # it refuses nothing
+                add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)

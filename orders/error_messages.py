@@ -478,8 +478,8 @@ def say(code: str, params: Mapping[str, object]) -> str:
 
 
 def say_why(why: Mapping[str, object]) -> str:
-    """The sentence of a code that stands with its parameters in one dict, as rows keep it."""
-    return say(str(why["code"]), why)
+    """The sentence of a code that stands with its parameters in one dict, as rows keep it; empty without a code."""
+    return say(str(why["code"]), why) if "code" in why else ""
 
 
 def say_in_english(code: str, params: Mapping[str, object]) -> str:

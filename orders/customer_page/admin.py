@@ -1,22 +1,50 @@
-"""The list of customers. Their pages are in orders.customer_page."""
+"""The list of customers, and the addresses of a customer's page: the page, what its head shows, the form of a note."""
 
-from django.contrib import admin
-from django.db.models import Exists, OuterRef, Prefetch
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Exists, Max, Min, OuterRef, Prefetch, QuerySet
+from django.http import Http404
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.admin.notes import Notes, notes_within
 from orders.admin.order_search import RECORDS, customer_address, limit_customers
-from orders.customer_page.views import CustomerPages
+from orders.customer_page.billed_now import count_by_type, records_of
+from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
+from orders.customer_page.tabs import RECORDS as SEE_RECORDS
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
-from orders.lists.scope import attributions_of, seen_orders
+from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.lists.times import ago
-from orders.models import BillingRecord, Customer, Province
+from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
+from orders.order_page.decisions.base import LONGEST_REASON
+from orders.people import staff_actor
+from orders.queries.customer_names import name_of
+from orders.queries.doubts import count_open, open_troubles
 from orders.search.find import is_behind, which_fit
+from orders.services.audit import note_customer
+
+FOLDER = "admin/orders/customer"
+WRITE = "orders.add_note"
+
+
+class CustomerNoteForm(forms.Form):
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        max_length=LONGEST_REASON,
+        help_text=gettext_lazy("It stands on top of the customer's page, with your name, for good."),
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
+    )
 
 
 class NewestOrderFilter(day_filter("last_seen", gettext_lazy("newest order"), parameter="newest")):
@@ -53,7 +81,9 @@ class CustomerChangeList(FactsChangeList):
     empty=gettext_lazy("No customer yet. One shows here within seconds after its first order."),
     name="customers",
 )
-class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
+class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
+    """Nothing but notes is written through it."""
+
     changelist = CustomerChangeList
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
     list_filter = [NewestOrderFilter, PlacesFilter]
@@ -97,3 +127,109 @@ class CustomerAdmin(CustomerPages, ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=gettext_lazy("newest order"), empty_value="-")
     def newest_order(self, obj):
         return obj.shown_at and ago(obj.shown_at)
+
+    # --- a customer's page
+
+    def get_urls(self):
+        note = self.admin_site.admin_view(self.note_view)
+        return [path("<path:object_id>/note/", note, name="orders_customer_note"), *super().get_urls()]
+
+    def get_object(self, request, object_id, from_field=None):
+        if "\0" in object_id:
+            return None
+        return super().get_object(request, object_id, from_field) or not_indexed(object_id, seen_orders(request.user))
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
+            raise PermissionDenied
+        context = page_context(request, self.customer_or_404(request, object_id))
+        return self.show(request, "page.html", **context)
+
+    def note_view(self, request, object_id: str):
+        if not self.has_view_permission(request) or not request.user.has_perm(WRITE):
+            raise PermissionDenied
+        customer = self.customer_or_404(request, object_id)
+        form = CustomerNoteForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            by, text = staff_actor(request.user), form.cleaned_data["note"]
+            note_customer(enterprise_id=customer.pk, text=text, by=by, now=timezone.now())
+            messages.success(request, _("The note is kept."))
+            return redirect(customer_address(customer.pk))
+        return self.show(request, "note.html", title=_("Write a note"), form=form, customer=customer)
+
+    def customer_or_404(self, request, object_id: str) -> Customer:
+        customer = self.get_object(request, unquote(object_id))
+        if customer is None:
+            raise Http404
+        return customer
+
+    def show(self, request, template: str, **context) -> TemplateResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, f"{FOLDER}/{template}", context)
+
+
+def page_context(request, customer: Customer) -> dict:
+    """All that the templates need. Opening people's data is noted."""
+    user = request.user
+    tabs = tabs_for(user)
+    tab = open_tab(tabs, request.GET.get("tab"))
+    where = f"customer {customer.pk} {tab.key if tab else ''}"
+    personal = open_personal_data(request, None, where, there=tab is not None and tab.personal)
+    orders = limit(Order.objects.filter(enterprise_id=customer.pk), user, "attribution")
+    now = timezone.now()
+    ask = Ask(customer, orders, now, _places(customer, orders), request.GET, personal)
+    return {
+        "title": customer.shown_name or customer.pk,
+        "customer": customer,
+        "places": ask.places,
+        "notes": _notes(customer, user),
+        **_figures(ask, user),
+        "tab": tab,
+        "tabs": tabs,
+        "personal": personal,
+        **(tab.load(ask) if tab else {}),
+    }
+
+
+def _notes(customer: Customer, user) -> Notes:
+    """The customer's notes. Where it has orders that the reader may not see, a note may be about one of those."""
+    letters = attributions_of(user)
+    theirs = Order.objects.filter(enterprise_id=customer.pk).exclude(attribution__in=letters or ())
+    write = reverse("admin:orders_customer_note", args=[quote(customer.pk)]) if user.has_perm(WRITE) else ""
+    rows = CustomerNote.objects.filter(enterprise_id=customer.pk)
+    return notes_within(rows, letters, others=letters is not None and theirs.exists(), write=write)
+
+
+def _figures(ask: Ask, user) -> dict:
+    """What the head says of orders, records, differences and incidents, each for users whose rights open its list."""
+    found: dict = {}
+    if user.has_perm(ORDERS):
+        found["count"] = ask.orders.aggregate(orders=Count("pk"), first=Min("received_at"), last=Max("received_at"))
+    if user.has_perms([ORDERS, SEE_RECORDS]):
+        counted = count_by_type(records_of(ask.orders, now=ask.now), now=ask.now)
+        found |= {"billed_by_type": counted, "billed_now": any(row.number for row in counted)}
+    if user.has_perm(DIFFERENCES):
+        found["differing"] = count_open(Difference.objects.filter(order__in=ask.ids))
+    if user.has_perms(TROUBLES):
+        open_ones = open_troubles().filter(order__in=ask.ids)
+        found["troubles"] = open_ones.aggregate(number=Count("incident", distinct=True))["number"]
+    return found
+
+
+def not_indexed(enterprise_id: str, seen: QuerySet[Order] | None) -> Customer | None:
+    """A customer of whom no order is indexed yet, as the orders name it. It is not saved."""
+    rows = Order.objects.all() if seen is None else seen
+    rows = rows.filter(enterprise_id=enterprise_id)
+    newest = rows.order_by("-pk").only("received_at").first()
+    if newest is None:
+        return None
+    customer = Customer(enterprise_id=enterprise_id, name=name_of(rows), last_order=newest)
+    customer.shown_name, customer.shown_at = customer.name, newest.received_at
+    return customer
+
+
+def _places(customer: Customer, orders: QuerySet[Order]) -> dict[str, str]:
+    if customer.last_seen is None:  # no row of its own yet
+        named = orders.exclude(attribution=None).order_by().values_list("attribution", "attribution__name")
+        return dict(named.distinct())
+    return {row.letters: row.name for row in customer.attributions.all()}

@@ -98,7 +98,7 @@ def _among(seen: QuerySet[Order] | None) -> Visible:
     return None if seen is None else lambda ids: set(seen.filter(pk__in=ids).order_by().values_list("pk", flat=True))
 
 
-def _cut(rows: Iterable[Any], most: int, more: bool) -> Found:
+def cut(rows: Iterable[Any], most: int, more: bool = False) -> Found:
     rows = list(rows)
     return Found(rows[:most], more or len(rows) > most)
 
@@ -111,7 +111,7 @@ def find_orders(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Or
     numbers = list(fits.order_by().values_list("number", "pk"))
     best = sorted(numbers, key=lambda row: (_rank(row[0], term), -row[1]))[: most + 1]
     rows = orders.defer(*LARGE_COLUMNS).in_bulk([pk for _number, pk in best])
-    return _cut((rows[pk] for _number, pk in best if pk in rows), most, more)
+    return cut((rows[pk] for _number, pk in best if pk in rows), most, more)
 
 
 def _rank(text: str, term: str) -> int:
@@ -129,7 +129,7 @@ def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: Qu
     named = fits.values_list("pk", "shown_name", "last_order_id")
     best = sorted(named, key=lambda row: (min(_rank(row[0], term), _rank(row[1], term)), -row[2]))[: most + 1]
     rows = customers.in_bulk([row[0] for row in best])
-    return _cut((rows[row[0]] for row in best if row[0] in rows), most, more)
+    return cut((rows[row[0]] for row in best if row[0] in rows), most, more)
 
 
 def _customers_among(seen: QuerySet[Order] | None) -> Visible:
@@ -228,7 +228,7 @@ def find_by_beginning(kind: Kind, term: str, orders: QuerySet[Order], most: int,
     if not is_long_enough(folded(term), EVERY[Kind.NUMBER]):
         return NOTHING
     ids, more = _targets(kind, [beginning(folded(term))], _among(seen))
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
+    return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, more)
 
 
 def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[Order] | None = None) -> Found:
@@ -236,18 +236,18 @@ def find_by_phone(term: str, orders: QuerySet[Order], most: int, seen: QuerySet[
     rows = SearchPiece.objects.filter(kind=Kind.PHONE, piece=whole.text, before=whole.before).order_by("-target")
     targets, visible = rows.values_list("target", flat=True), _among(seen)
     ids = list(targets[:CANDIDATES]) if visible is None else _seen(list(targets[:PLACES]), visible, False)[0]
-    return _cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most, False)
+    return cut(orders.filter(pk__in=ids).order_by("-pk").defer(*LARGE_COLUMNS)[: most + 1], most)
 
 
 def find_by_call(term: str, orders: QuerySet[Order], most: int) -> Found:
     ids = AcceptedCall.objects.filter(trans_ido=term.strip()).values_list("order_id", flat=True)
-    return _cut(orders.filter(pk__in=list(ids)).defer(*LARGE_COLUMNS), most, False)
+    return cut(orders.filter(pk__in=list(ids)).defer(*LARGE_COLUMNS), most)
 
 
 def find_messages(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
     """BBOSS's messages with this transIDO, refused ones too, the newest first."""
     rows = messages.filter(trans_ido=term.strip()).order_by("-pk").defer("body")
-    return _cut(rows[: most + 1], most, False)
+    return cut(rows[: most + 1], most)
 
 
 def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Found:
@@ -255,7 +255,7 @@ def find_refused(term: str, messages: QuerySet[InboundMessage], most: int) -> Fo
     rows = messages.filter(order_number=term.strip()).exclude(rsp_code=ACCEPTED)
     rows = rows.exclude(Exists(Order.objects.filter(number=OuterRef("order_number"))))
     rows = rows.order_by("-signed", "-pk").defer("body")
-    return _cut(rows[: most + 1], most, False)
+    return cut(rows[: most + 1], most)
 
 
 def customers_with(term: str, seen: QuerySet[Order] | None = None) -> list[str] | QuerySet:

@@ -137,7 +137,7 @@ def _find_lists(term: str, user, most: int) -> find.Found:
     """The lists that are called so, for those who may read them: the menu has only what a role needs each day."""
     named = ((model, title.casefold()) for model in lists_in_order() if (title := str(model._meta.verbose_name_plural)))
     rows = [model for model, title in named if term.casefold() in title and user.has_perm(right_to_view(model))]
-    return find.Found(rows[:most], more=len(rows) > most)
+    return find.cut(rows, most)
 
 
 def _list_hits(rows: Iterable[type[Model]]) -> list[Hit]:
@@ -147,8 +147,7 @@ def _list_hits(rows: Iterable[type[Model]]) -> list[Hit]:
 def _find_people(term: str, user, most: int) -> find.Found:
     """The accounts that are called so and may own something: what they have is a list."""
     called = Q(display_name__istartswith=term) | Q(username__istartswith=term)
-    rows = list(staff_with(OWN).filter(called).order_by("display_name", "username")[: most + 1])
-    return find.Found(rows[:most], more=len(rows) > most)
+    return find.cut(staff_with(OWN).filter(called).order_by("display_name", "username")[: most + 1], most)
 
 
 def _people_hits(rows: Iterable) -> list[Hit]:

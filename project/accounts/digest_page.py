@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
-from orders.office.digest.readers import readers
+from orders.office.digest.service import readers
 from project.models import User
 
 CHOICES = {"on": True, "off": False}

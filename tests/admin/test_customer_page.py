@@ -1,7 +1,6 @@
 """A customer's page: orders as trees, what is billed now, people masked, in scope; paged where there is much."""
 
 import datetime
-import itertools
 import re
 
 import pytest
@@ -200,11 +199,8 @@ def test_a_trial_that_ran_out_is_not_billed_any_more(admin_client, family):
 def test_orders_are_trees(admin_client, family):
     page = admin_client.get(customer_address("E-55"), {"tab": "orders"})
     [tree] = page.context["families"]
-    assert [(member.order.number, member.root) for member in tree.members] == [
-        ("T1", True),
-        ("C1", False),
-        ("A1", False),
-    ]
+    found = [(member.order.number, member.root) for member in tree.members]
+    assert found == [("T1", True), ("C1", False), ("A1", False)]
 
 
 def test_an_order_whose_trial_is_unknown_is_a_tree_of_its_own(admin_client, family):
@@ -326,15 +322,8 @@ def test_many_domains_are_paged(admin_client, family):
     assert len(page.content) < 60_000
 
 
-@pytest.mark.parametrize(
-    "tab, query",
-    list(
-        itertools.product(
-            ["billing", "orders", "contacts", "files", "incidents", "events"],
-            [{"page": "x"}, {"page": "-1"}, {"lines": "9" * 30}, {"tab": "%"}, {"who": "\0"}],
-        )
-    ),
-)
+@pytest.mark.parametrize("tab", ["billing", "orders", "contacts", "files", "incidents", "events"])
+@pytest.mark.parametrize("query", [{"page": "x"}, {"page": "-1"}, {"lines": "9" * 30}, {"tab": "%"}, {"who": "\0"}])
 def test_nonsense_in_the_address_shows_the_page(admin_client, family, tab, query):
     shown(admin_client, **{"tab": tab} | query)
 

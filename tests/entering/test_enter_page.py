@@ -6,23 +6,12 @@ from django.urls import reverse
 from orders.models import Dispatch, Order, OrderEvent
 from tests import factories
 from tests.admin.test_query_counts import queries
+from tests.entering.workbooks import MEMBERS, row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 URL = reverse("admin:orders_order_enter")
-FORM = {
-    "OrderNum": "T1",
-    "EnterpriseID": "100A23100079275183",
-    "EnterpriseName": "北京示例科技",
-    "ProdType": "1",
-    "BusinessType": "1",
-    "BillingMethod": "1",
-    "DataFlow": "1",
-    "BizStart": "2023-09-20",
-    "ProvContent": "a.example.com\r\nb.example.com",
-    "OperTel": "13800000000",
-}
-
-
+GIVEN = row("T1", BizStart="2023-09-20", ProvContent="a.example.com\r\nb.example.com", OperTel="13800000000")
+FORM = {member: value for member, value in zip(MEMBERS, GIVEN, strict=True) if value}
 MANY = "\n".join(f"a{number}.cn" for number in range(20_001))
 
 
@@ -30,12 +19,8 @@ def test_a_trial_is_entered_with_its_steps(clerk):
     answer = clerk.post(URL, FORM)
     order = Order.objects.get()
     assert answer["Location"] == reverse("admin:orders_order_change", args=[order.pk])
-    assert (order.number, order.state, order.attribution_id, str(order.biz_start)) == (
-        "T1",
-        "in_progress",
-        "BJ",
-        "2023-09-20",
-    )
+    found = (order.number, order.state, order.attribution_id, str(order.biz_start))
+    assert found == ("T1", "in_progress", "BJ", "2023-09-20")
     assert [domain.name for domain in order.domains.all()] == ["a.example.com", "b.example.com"]
     assert Dispatch.objects.get().step == "create_trial_billing"
     assert not OrderEvent.objects.filter(kind="trials_imported").exists()
@@ -91,11 +76,7 @@ def test_the_same_again_changes_nothing(clerk):
         ({"EnterpriseName": "=1+1"}, "EnterpriseName", "是公式"),
         ({"ProvContent": ""}, "ProvContent", "未填写"),
         ({"ProvContent": "*.a.cn"}, "ProvContent", "域名 *.a.cn 不"),
-        (
-            {"ProvContent": "\n".join(f"a{n}.cn" for n in range(20_001))},
-            "ProvContent",
-            "共 20001 个域名，最多 20000 个",
-        ),
+        ({"ProvContent": MANY}, "ProvContent", "共 20001 个域名，最多 20000 个"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):

@@ -5,7 +5,6 @@ import io
 
 import openpyxl
 import pytest
-from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -19,6 +18,7 @@ from orders.office.trials.models import TrialUpload
 from tests import factories
 from tests.admin.test_query_counts import queries
 from tests.entering.workbooks import TITLES, cells, row, with_more, workbook
+from tests.office.scheduling import colleague
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 UPLOAD, TEMPLATE = reverse("admin:orders_order_import"), reverse("admin:orders_order_import_template")
@@ -27,9 +27,8 @@ RIGHT_TEL = row()[TITLES.index("经办人电话")]
 
 def another_clerk(letters=None):
     """The client of one more clerk, beside those of `member`, which share one."""
-    user, client = factories.UserFactory(letters=letters), Client()
-    user.groups.set(Group.objects.filter(name="业务人员"))
-    client.force_login(user)
+    client = Client()
+    client.force_login(colleague(letters=letters))
     return client
 
 

@@ -5,34 +5,21 @@ import zipfile
 
 import openpyxl
 
-MEMBERS = [
-    "OrderNum",
-    "EnterpriseID",
-    "EnterpriseName",
-    "ProdType",
-    "BusinessType",
-    "BillingMethod",
-    "DataFlow",
-    "BizStart",
-    "ProvContent",
-    "BizEnd",
-    "OperTel",
-    "Attribution",
-]
-TITLES = [
-    "订单号",
-    "企业编号",
-    "企业名称",
-    "产品类型",
-    "业务类型",
-    "计费方式",
-    "订购流量",
-    "业务开始日",
-    "域名",
-    "业务结束日",
-    "经办人电话",
-    "归属",
-]
+COLUMNS = {
+    "OrderNum": "订单号",
+    "EnterpriseID": "企业编号",
+    "EnterpriseName": "企业名称",
+    "ProdType": "产品类型",
+    "BusinessType": "业务类型",
+    "BillingMethod": "计费方式",
+    "DataFlow": "订购流量",
+    "BizStart": "业务开始日",
+    "ProvContent": "域名",
+    "BizEnd": "业务结束日",
+    "OperTel": "经办人电话",
+    "Attribution": "归属",
+}
+MEMBERS, TITLES = list(COLUMNS), list(COLUMNS.values())
 
 
 def row(number="T1", **more):

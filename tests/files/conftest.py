@@ -9,7 +9,8 @@ from django.utils import timezone
 from integrations.bboss.content import read_order
 from orders.intake.receive import receive_order
 from orders.models import Dispatch, InboundMessage, Order
-from tests.factories import NOW, AffectedOrderFactory, DispatchFactory, IncidentFactory, OrderFactory
+from orders.services.outbox.record import Outcome
+from tests.factories import NOW, AffectedOrderFactory, AttemptFactory, DispatchFactory, IncidentFactory, OrderFactory
 
 FILE = "{}_50004020027_20230920170126.xlsx"
 
@@ -49,6 +50,15 @@ def _held_order(**fields) -> Order:
 def check_of(order: Order) -> Dispatch:
     """The order's step that checks its files, as it is now."""
     return order.dispatches.get(step="check_files")
+
+
+def outcome_under_way(order: Order, **found: object) -> Outcome:
+    """A worker looks at the order's files; what it will say of them."""
+    check = check_of(order)
+    check.state, check.lease_token = "sending", uuid.uuid4()
+    check.save()
+    attempt = AttemptFactory(dispatch=check, number=2)
+    return Outcome(dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, **found)
 
 
 def receive(content: dict) -> Order:

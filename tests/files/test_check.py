@@ -183,13 +183,9 @@ def test_the_folder_itself_may_be_a_link(folder, settings):
     assert code_of() == "right"
 
 
-def test_a_folder_of_that_name(folder):
-    (folder / NAME).mkdir()
-    assert code_of() == "not_xlsx"
-
-
-def test_a_pipe_is_not_waited_for(folder):
-    os.mkfifo(folder / NAME)
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])  # a pipe is not waited for
+def test_a_folder_or_a_pipe_of_that_name(folder, make):
+    make(folder / NAME)
     assert code_of() == "not_xlsx"
 
 
@@ -205,10 +201,15 @@ def test_every_wrong_file_in_the_messages_order(folder):
     assert check_files(order_number=ORDER, files=files) == []
 
 
-def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, tmp_path):
-    endless = tmp_path / "probe.py"
-    endless.write_text("while True: pass")
-    monkeypatch.setattr(xlsx, "PROGRAM", endless)
+@pytest.fixture
+def endless(monkeypatch, tmp_path):
+    """A probe that never ends."""
+    program = tmp_path / "probe.py"
+    program.write_text("while True: pass")
+    monkeypatch.setattr(xlsx, "PROGRAM", program)
+
+
+def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, endless):
     monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.0)
     books.write(folder, NAME, books.book())
     books.write(folder, TABLE, books.book())
@@ -216,27 +217,21 @@ def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, tmp_pa
     assert [one.code for one in found] == ["too_large", check.NOT_LOOKED_AT]
 
 
-def test_a_probe_that_takes_too_long(folder, monkeypatch, tmp_path):
-    books.write(folder, NAME, books.book())
-    endless = tmp_path / "probe.py"
-    endless.write_text("while True: pass")
-    monkeypatch.setattr("orders.attachments.xlsx.PROGRAM", endless)
-    monkeypatch.setattr("orders.attachments.check.SECONDS_FOR_ALL", 0.01)
-    assert code_of() == "too_large"
+def test_a_probe_that_takes_too_long(folder, monkeypatch, endless):
+    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.01)
+    assert judged(folder, books.book()) == "too_large"
 
 
-@pytest.mark.parametrize("ending, code", [(-9, "too_large"), (-24, "too_large")])
-def test_a_probe_that_is_killed(folder, monkeypatch, ending, code):
-    books.write(folder, NAME, books.book())
+@pytest.mark.parametrize("ending", [-9, -24])
+def test_a_probe_that_is_killed(folder, monkeypatch, ending):
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, ending, "", ""))
-    assert code_of() == code
+    assert judged(folder, books.book()) == "too_large"
 
 
 def test_a_probe_that_breaks_says_nothing_about_the_file(folder, monkeypatch):
-    books.write(folder, NAME, books.book())
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, "", "ImportError"))
     with pytest.raises(ProbeError, match="ImportError"):
-        code_of()
+        judged(folder, books.book())
 
 
 def test_no_descriptor_is_left_open(folder):

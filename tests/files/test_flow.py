@@ -2,7 +2,6 @@
 
 import pytest
 from django.core import mail
-from django.core.management import call_command
 from django.utils import timezone
 
 from approvals.models import ApprovalRecord
@@ -30,7 +29,11 @@ def order(db, folder, sandbox):
     receive(TRIAL)
     deliver()
     sandbox.before = len(sandbox.calls())
-    order = receive(ACTIVATION | {"InfoSecurity": NAME})
+    return activation(InfoSecurity=NAME)
+
+
+def activation(**named):
+    order = receive(ACTIVATION | named)
     deliver()
     order.refresh_from_db()
     return order
@@ -96,9 +99,7 @@ def test_another_finding_leaves_the_other_orders_where_they_are(order, folder):
     """The incident is theirs too. The order goes to that of its new finding, with the time since when it is stopped."""
     receive(TRIAL | {"OrderNum": "100T2"})
     deliver()
-    named = {"OrderNum": "100A2", "BizRequest": "100T2", "InfoSecurity": FILE.format("100A2")}
-    other = receive(ACTIVATION | named)
-    deliver()
+    other = activation(OrderNum="100A2", BizRequest="100T2", InfoSecurity=FILE.format("100A2"))
     since = order.troubles.get().since
     books.write(folder, NAME, books.book()[:3000])
     look_again()
@@ -139,18 +140,9 @@ def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, 
     receive(TRIAL)
     deliver()
     wrong = NAME.replace("100A1_50004020027", "100A9_50004020030")
-    order = receive(ACTIVATION | {"InfoSecurity": NAME, "BusiInfo": wrong})
-    deliver()
+    order = activation(InfoSecurity=NAME, BusiInfo=wrong)
     assert Incident.objects.get().code == "bad_name"
     assert [one["code"] for one in check_of(order).about["findings"]] == ["bad_name", "missing"]
-
-
-def test_the_command_lets_it_go_on(order, folder):
-    books.write(folder, NAME, books.book())
-    call_command("check_attachments")
-    deliver()
-    order.refresh_from_db()
-    assert order.state == "active"
 
 
 def test_a_waiver_lets_it_go_on(order, sandbox):
@@ -162,21 +154,11 @@ def test_a_waiver_lets_it_go_on(order, sandbox):
     assert (ApprovalRecord.objects.get().result, ApprovalRecord.objects.get().opinion) == ("waive", "已线下审核")
 
 
-def test_no_files_named(db, folder, sandbox):
-    receive(TRIAL)
-    deliver()
-    order = receive(ACTIVATION)
-    deliver()
-    order.refresh_from_db()
-    assert order.state == "active"
-
-
 def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
     receive(TRIAL)
     deliver()
     table = NAME.replace("50004020027", "50004020028")
-    order = receive(ACTIVATION | {"InfoSecurity": NAME, "InfoSecurityTable": table})
-    deliver()
+    order = activation(InfoSecurity=NAME, InfoSecurityTable=table)
     row = check_of(order)
     assert [(one["file"], one["code"]) for one in row.about["findings"]] == [(NAME, "missing"), (table, "missing")]
     assert NAME in order.troubles.get().detail

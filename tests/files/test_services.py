@@ -1,18 +1,17 @@
 """Waiving a finding, and checking again at once."""
 
 import datetime
-import uuid
 
 import pytest
 from django_q.models import OrmQ
 
 from approvals.models import ApprovalRecord
-from orders.errors import NotAllowedError, OrderUnknownError
+from orders.errors import NotAllowedError
 from orders.models import Attempt, Order
 from orders.services.files import recheck_files, waive_files
-from orders.services.outbox.record import Outcome, record_outcomes
-from tests.factories import NOW, AttemptFactory, OrderFactory
-from tests.files.conftest import check_of
+from orders.services.outbox.record import record_outcomes
+from tests.factories import NOW, OrderFactory
+from tests.files.conftest import check_of, outcome_under_way
 
 LATER = NOW + datetime.timedelta(seconds=30)
 
@@ -51,19 +50,8 @@ def test_a_waiver_enters_the_histories(order):
 
 
 def test_a_look_under_way_comes_too_late(order):
-    check = check_of(order)
-    check.state, check.lease_token = "sending", uuid.uuid4()
-    check.save()
-    attempt = AttemptFactory(dispatch=check, number=2)
+    outcome = outcome_under_way(order, result=Attempt.Outcome.HELD, code="missing", message="no such file")
     waive(order)
-    outcome = Outcome(
-        dispatch_id=check.pk,
-        attempt_id=attempt.pk,
-        token=check.lease_token,
-        result=Attempt.Outcome.HELD,
-        code="missing",
-        message="no such file",
-    )
     record_outcomes([outcome], now=LATER)
     assert check_of(order).state == "done"
     assert Order.objects.get(pk=order.pk).state == "in_progress"
@@ -84,11 +72,6 @@ def test_only_what_is_held_for_its_files_is_waived(db, fields):
     with pytest.raises(NotAllowedError, match=f"not held for its files .state {fields['state']}"):
         waive(order)
     assert not ApprovalRecord.objects.exists()
-
-
-def test_an_unknown_order(db):
-    with pytest.raises(OrderUnknownError):
-        waive_files(number="nobody", reason="x", by="staff:lisi", now=NOW)
 
 
 def test_all_are_looked_at_again(held):

@@ -4,7 +4,6 @@ import datetime
 import hashlib
 import os
 import re
-import uuid
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -15,11 +14,10 @@ from django_q.models import OrmQ
 
 from integrations import tasks
 from orders.models import Attempt, Order
-from orders.services.outbox.record import Outcome, record_outcomes
+from orders.services.outbox.record import record_outcomes
 from tests.admin.orders import page, staff
-from tests.factories import AttemptFactory
 from tests.files import books
-from tests.files.conftest import check_of
+from tests.files.conftest import check_of, outcome_under_way
 
 RIGHT, OTHER = books.book(), books.book(["a"], ["b"])
 
@@ -135,12 +133,8 @@ def test_without_a_file_or_with_a_full_disk(clerk, folder, settings, order):
 
 def test_a_check_of_the_old_file_does_not_count(clerk, folder, order):
     """It says `all right` of bytes that nobody will ever see again."""
-    check = check_of(order)
-    check.state, check.lease_token = "sending", uuid.uuid4()
-    check.save()
-    attempt = AttemptFactory(dispatch=check, number=2)
+    outcome = outcome_under_way(order, result=Attempt.Outcome.OK)
     upload(clerk, order, OTHER)
-    outcome = Outcome(dispatch_id=check.pk, attempt_id=attempt.pk, token=check.lease_token, result=Attempt.Outcome.OK)
     record_outcomes([outcome], now=timezone.now())
     assert is_held(order)
     assert check_of(order).next_try_at <= timezone.now()

@@ -60,12 +60,6 @@ def test_other_lists_offer_their_own(staff, model, keys):
     assert set(re.findall(r'formaction="[^"]*/new/(\w+)/"', text)) == keys
 
 
-def test_all_that_match_the_filter(staff):
-    mine, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
-    run = begin(staff, new("note", "every=1&state__exact=scheduled"))
-    assert (notes(mine, other), run.query, run.words) == ([1, 0], "state__exact=scheduled", [["状态", "待生效"]])
-
-
 def test_without_ticks_nothing_is_chosen(staff):
     make.OrderFactory()
     answer = staff.get(new("note", "state__exact=in_progress"), follow=True)
@@ -353,10 +347,10 @@ def test_a_person_has_three_unfinished_runs(staff, slow):
     assert "3" in staff.get(new("note")).content.decode()
 
 
-def test_paging_sorting_and_columns_are_no_parts_of_the_filter(staff):
+def test_all_that_fit_the_filter_of_which_paging_sorting_and_columns_are_no_parts(staff):
     order, other = make.OrderFactory(state="scheduled"), make.OrderFactory()
     run = begin(staff, new("note", "every=1&state__exact=scheduled&p=2&o=-1&columns=number&view=3&_facets=True"))
-    assert (notes(order, other), run.query) == ([1, 0], "state__exact=scheduled")
+    assert (notes(order, other), run.query, run.words) == ([1, 0], "state__exact=scheduled", [["状态", "待生效"]])
 
 
 @pytest.mark.parametrize("named", ["pick={}", "every=1"])

@@ -3,7 +3,6 @@
 import datetime
 
 import pytest
-from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +12,7 @@ from orders.office.bulk.models import BulkRun
 from orders.services.asked_acts import lapse_asked
 from tests import factories as make
 from tests.office.bulking import begin, new, notes, outcomes, page, picked
+from tests.office.scheduling import colleague
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,7 @@ def orders():
 
 
 def as_judge(client):
-    judge = make.UserFactory()
-    judge.groups.set(Group.objects.filter(name="审批主管"))
-    client.force_login(judge)
+    client.force_login(colleague(role="审批主管"))
     return client
 
 
@@ -78,8 +76,7 @@ def test_a_limited_account_s_run_is_confirmed_too(settings, member, orders):
 
 def test_who_confirms_reads_what_the_run_was_told_masked(maker, orders):
     """To whom, and under which filter: it is the whole of what they answer for."""
-    to = make.UserFactory(display_name="李接手")
-    to.groups.set(Group.objects.filter(name="业务人员"))
+    to = colleague(display_name="李接手")
     run = begin(maker, new("own_orders", picked(*orders)), to=to.pk)
     BulkRun.objects.update(words=[["搜索", "13712345678"]])
     assert "李接手" in page(maker, run).text

@@ -144,15 +144,6 @@ def test_an_order_means_the_same_whichever_columns_are_shown(admin_client):
         assert [row.number for row in rows] == ["3", "2", "1"], query
 
 
-@pytest.mark.parametrize(
-    "order",
-    ["content", "-oper_tel", "nosuch", "9" * 5000, "-", "1.2.-", "received.-number", "\0", "--attempts"],
-)
-def test_an_order_of_nonsense_is_no_error(admin_user, order):
-    make.OrderFactory()
-    assert unrendered(admin_user, ORDERS, {"o": order}).status_code == 200
-
-
 def test_the_export_takes_the_columns_of_the_address(admin_client, tmp_path):
     make.OrderFactory(number="A1")
     page = admin_client.get("/admin/orders/export/new/orders/", {"columns": "number,kind,biz_end", "view": "7"})
@@ -242,7 +233,22 @@ def test_the_same_in_the_lists_of_steps_and_notices(admin_client, rows):
     assert "小时前" not in row
 
 
-@pytest.mark.parametrize("order", ["--attempts", "x-attempts", "attempts-", "-.--next_try"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "--attempts",
+        "x-attempts",
+        "attempts-",
+        "-.--next_try",
+        "content",
+        "-oper_tel",
+        "nosuch",
+        "9" * 5000,
+        "-",
+        "\0",
+        "1.2.-",
+    ],
+)
 def test_rubbish_is_no_order(admin_user, order):
     make.OrderFactory(number="fine")
     stopped("failed", 9)
@@ -252,10 +258,13 @@ def test_rubbish_is_no_order(admin_user, order):
     assert shown.notice == ""
 
 
-def test_a_column_sorts_once(admin_client):
+@pytest.mark.parametrize(
+    "order, columns", [(".".join(["-received", "received", "attempts"] * 500), 3), ("received.-number", 2)]
+)
+def test_a_column_sorts_once(admin_client, order, columns):
     make.OrderFactory()
-    answer = admin_client.get(ORDERS, {"o": ".".join(["-received", "received", "attempts"] * 500)})
-    assert len(answer.context["cl"].queryset.query.order_by) == 3
+    answer = admin_client.get(ORDERS, {"o": order})
+    assert len(answer.context["cl"].queryset.query.order_by) == columns
 
 
 def test_a_file_leaves_nothing_out_for_its_order(admin_client, tmp_path):

@@ -16,20 +16,14 @@ from orders.office.digest import service
 from orders.office.digest.models import RedWatch
 from project.models import User
 from tests import factories as make
-from tests.admin.conftest import member  # noqa: F401  a fixture
 from tests.conftest import shanghai
 from tests.mails import send_mails
 from tests.office.scheduling import colleague
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("site")]
 S = Order.State
 THURSDAY = "2023-09-21 08:30:00"
 OLD = "2023-09-11 09:00:00"
-
-
-@pytest.fixture(autouse=True)
-def site(settings):
-    settings.SITE_URL = "https://desk.example.com"
 
 
 @pytest.fixture
@@ -92,7 +86,7 @@ def test_it_is_written_from_half_past_eight_until_noon_of_a_workday(at, moment, 
     assert len(at(moment)) == sent
 
 
-def test_who_gets_one(at, member):  # noqa: F811
+def test_who_gets_one(at, member):
     held("A1")
     for mails, facts in {
         "clerk": {},
@@ -287,40 +281,22 @@ def away(mails, deputy=None, first=datetime.date(2023, 9, 18), last=datetime.dat
     return colleague(mails, away_from=first, away_until=last, deputy=deputy, digest=False, **more)
 
 
-def absent_with(kind):
-    """Who is away, and whether somebody can act for them."""
-    if kind == "a deputy":
-        return away("x@example.com", colleague("d@example.com", letters=["BJ"])), True
-    if kind == "a disabled one":
-        return away("x@example.com", colleague("d@example.com", is_active=False)), False
-    if kind == "one who is away too":
-        return away("x@example.com", away("d@example.com")), False
-    if kind == "one of another attribution":
-        return away("x@example.com", colleague("d@example.com", letters=["SH"])), False
-    if kind == "one without the right":
-        return away("x@example.com", colleague("d@example.com", role="审计员")), False
-    if kind == "a leave to come":
-        return away("x@example.com", first=datetime.date(2023, 9, 22)), True
-    if kind == "a leave that is over":
-        return away("x@example.com", last=datetime.date(2023, 9, 19)), True
-    return away("x@example.com"), False
+ABSENT = {
+    "nobody": (lambda: None, False),
+    "a deputy": (lambda: colleague("d@example.com", letters=["BJ"]), True),
+    "a disabled one": (lambda: colleague("d@example.com", is_active=False), False),
+    "one who is away too": (lambda: away("d@example.com"), False),
+    "one of another attribution": (lambda: colleague("d@example.com", letters=["SH"]), False),
+    "one without the right": (lambda: colleague("d@example.com", role="审计员"), False),
+}
+"""Who stands in for somebody who is away, and whether they can act."""
+LEAVES = {"to come": {"first": datetime.date(2023, 9, 22)}, "over": {"last": datetime.date(2023, 9, 19)}}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "nobody",
-        "a deputy",
-        "a disabled one",
-        "one who is away too",
-        "one of another attribution",
-        "one without the right",
-        "a leave to come",
-        "a leave that is over",
-    ],
-)
+@pytest.mark.parametrize("kind", [*ABSENT, *LEAVES])
 def test_what_is_with_somebody_who_is_away_is_nobodys_unless_a_deputy_can_act(at, kind):
-    reader, (owner, cared_for) = colleague(role="工程师"), absent_with(kind)
+    reader, (deputy, cared_for) = colleague(role="工程师"), ABSENT.get(kind, (lambda: None, True))
+    owner = away("x@example.com", deputy(), **LEAVES.get(kind, {}))
     at("2023-09-20 15:00:00")
     order = failed("RED", "2023-09-20 15:01:00", owner=owner)
     about = {"first_at": shanghai("2023-09-20 15:01:00"), "owner": owner}
@@ -400,7 +376,7 @@ def test_two_sweeps_at_once_write_one_mail(at, monkeypatch):
     assert at("2023-09-20 15:05:00") == []
 
 
-def test_everybody_switches_their_own_mails(member, at):  # noqa: F811
+def test_everybody_switches_their_own_mails(member, at):
     staff = member("业务人员")
     User.objects.filter(pk=staff.person.pk).update(email="me@example.com")
     page = reverse("admin:digest")

@@ -5,21 +5,25 @@ import itertools
 from unittest.mock import Mock
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from orders.lists.registration import exported_lists
 from orders.office import jobs
 from orders.office.exports import service as exports
 from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.service import Table, claim_export, resume_exports, write_export
 from tests import factories as make
+from tests.admin.rows import of_order
 from tests.office.conftest import body, read_xlsx
 
 pytestmark = pytest.mark.django_db
+LARGE = {"content", "body", "hint", "answer", "payload"}
 DEAD = jobs.LEASE + datetime.timedelta(seconds=1)
 
 
@@ -276,3 +280,27 @@ def test_whoever_lost_the_lease_is_stopped_at_the_next_look(waiting):
     Export.objects.filter(pk=row.pk).update(attempts=9)
     with pytest.raises(jobs.LeftError):
         jobs.renew(row)
+
+
+# --- no message or body is read that no column shows
+
+
+def large_reads(name, user, columns=None):
+    """The large columns that the export's queries name, once for each query."""
+    for _ in range(3):
+        of_order(make.OrderFactory(attribution_id="BJ"))
+    found = ExportedList(name, "", user)
+    table = found.table(columns or [*found.columns], personal=True, by="staff:x")
+    with CaptureQueriesContext(connection) as captured:
+        assert len(list(table.rows)) >= 2
+    return sorted(large for large in LARGE for query in captured if f'"{large}"' in query["sql"])
+
+
+@pytest.mark.parametrize("name", exported_lists())
+def test_large_columns_are_read_only_where_a_column_shows_them(name, admin_user):
+    """A column that reads one without naming it would do so in a query for each row."""
+    assert large_reads(name, admin_user) == (["body"] if name == "mails" else [])
+
+
+def test_one_that_is_not_chosen_is_not_read(admin_user):
+    assert large_reads("mails", admin_user, ["subject_cut", "recipients"]) == []

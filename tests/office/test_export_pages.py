@@ -327,14 +327,6 @@ def test_why_a_file_could_not_be_written_is_told_in_chinese(member, monkeypatch,
     assert os.strerror(number) not in answer
 
 
-def test_an_older_row_s_english_is_not_shown(member):
-    staff = member("审计员")
-    row = make.ExportFactory(state="failed", error={"code": "export_file", "why": "No space left on device"})
-    answer = staff.get(of("change", row)).content.decode()
-    assert "文件无法写入" in answer
-    assert "No space" not in answer
-
-
 def test_beyond_the_limit_a_worker_writes_it(monkeypatch, staff):
     monkeypatch.setattr("orders.office.exports.page.MAX_ROWS_AT_ONCE", 2)
     for _ in range(3):

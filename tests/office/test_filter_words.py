@@ -1,6 +1,7 @@
 """A filter in words: what pages of views, exports, schedules and bulk runs say of the address that they keep."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from orders.lists.list_query import query_words, said_as
@@ -9,7 +10,7 @@ from orders.office.exports.lists import ExportedList
 from orders.office.views.models import SavedView
 from tests import factories as make
 from tests.admin.test_query_counts import queries
-from tests.office.scheduling import made, read
+from tests.office.scheduling import colleague, made, read
 
 pytestmark = pytest.mark.django_db
 VIEWS = reverse("admin:orders_savedview_changelist")
@@ -62,11 +63,13 @@ def test_a_province_is_said_by_its_name(staff, name):
 
 
 def test_many_filters_look_up_names_together(staff):
-    for number in range(2):
-        make.SavedViewFactory(owner=staff.person, name=f"A{number}", list_name="orders", query=QUERY)
+    """And those of owners and roles."""
+    role = Group.objects.get(name="管理员")
+    for _ in range(2):
+        make.SavedViewFactory(owner=colleague(), role=role, list_name="orders", query=QUERY)
     assert "归属：北京" in staff.get(VIEWS).content.decode()
     few = queries(staff, VIEWS)
-    for number in range(20):
-        make.SavedViewFactory(owner=staff.person, name=f"B{number}", list_name="orders", query=QUERY)
+    for _ in range(20):
+        make.SavedViewFactory(owner=colleague(), role=role, list_name="orders", query=QUERY)
     assert SavedView.objects.count() == 22
     assert queries(staff, VIEWS) == few

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from orders.office.views import tabs as view_tabs
 from tests import factories as make
 from tests.admin.test_query_counts import queries
-from tests.office.test_views import BUSINESS, ORDERS, VIEWS, colleague
+from tests.office.scheduling import colleague
+from tests.office.test_views import BUSINESS, ORDERS, VIEWS
 
 pytestmark = pytest.mark.django_db
 
@@ -64,16 +65,6 @@ def test_many_views_make_the_list_no_slower(staff):
         make.SavedViewFactory(owner=staff.person)
         make.SavedViewFactory(owner=colleague(), role=role)
     assert queries(staff, ORDERS) == few
-
-
-def test_the_page_of_views_asks_the_same_however_many(staff):
-    for _ in range(2):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    queries(staff, VIEWS)
-    few = queries(staff, VIEWS)
-    for _ in range(5):
-        make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
-    assert queries(staff, VIEWS) == few
 
 
 def test_a_view_that_takes_too_long_has_no_count(monkeypatch, staff):

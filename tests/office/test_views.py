@@ -18,11 +18,12 @@ from orders.models import Order, OrderEvent
 from orders.office.exports.lists import ExportedList
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
-from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, save_view
+from orders.office.views.service import LONGEST_QUERY, MAX_VIEWS, share_view
 from orders.services.shape import fold_after_upgrade
 from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.walking import unrendered
+from tests.office.scheduling import colleague
 
 pytestmark = pytest.mark.django_db
 ORDERS, VIEWS = "/admin/orders/order/", "/admin/orders/savedview/"
@@ -49,12 +50,6 @@ def tabs(answer):
 
 def active(answer):
     return [one.tab.name for one in answer.context["views"]["tabs"] if one.active]
-
-
-def colleague(role=BUSINESS):
-    user = make.UserFactory(display_name="王五")
-    user.groups.set([Group.objects.get(name=role)])
-    return user
 
 
 # --- saving
@@ -273,6 +268,43 @@ def test_nonsense_for_a_view_is_no_error(member, view):
     assert member(BUSINESS).get(ORDERS, {"view": view}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "query, title",
+    [
+        ("attribution__letters__exact=ZZ", "归属"),
+        ("attribution__letters__exact=SH", "归属"),
+        ("service_type__code__exact=9", "业务类型"),
+        ("state__exact=gone", "状态"),
+    ],
+)
+def test_a_view_of_a_choice_that_is_gone_or_a_colleague_s_says_why_it_is_empty(member, query, title):
+    staff = member(BUSINESS, letters=["BJ"])
+    make.OrderFactory(attribution_id="BJ")
+    make.OrderFactory(attribution_id="SH")
+    view = make.SavedViewFactory(owner=staff.person, query=query)
+    answer = staff.get(ORDERS + tabs(staff.get(ORDERS))[view.name])
+    assert answer.context["cl"].result_count == 0
+    assert lines(answer) == [f"以下筛选条件的取值不存在，或不在您的归属范围内，因此没有符合的记录：{title}"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "attribution__letters__exact=BJ",
+        "attribution__isnull=True",
+        "first__exact=1",
+        "held_because__exact=",
+        "customer=x",
+        "incident=1",
+        "start=starting",
+    ],
+)
+def test_a_choice_that_is_offered_needs_no_line(member, query):
+    staff = member(BUSINESS, letters=["BJ"])
+    answer = staff.get(f"{ORDERS}?{query}")
+    assert (answer.status_code, lines(answer)) == (200, [])
+
+
 # --- ready-made views
 
 
@@ -408,6 +440,80 @@ def test_what_waits_longest_comes_first_and_says_since_when(admin_client):
     assert "since" in page.context["cl"].list_display
 
 
+# --- shared with a role
+
+
+def test_a_shared_view_is_a_tab_for_everybody_of_the_role(member):
+    owner = colleague(display_name="王五")
+    view = make.SavedViewFactory(owner=owner, name="组里的", role=Group.objects.get(name=BUSINESS))
+    assert "组里的" not in tabs(member("工程师").get(ORDERS))
+    staff = member(BUSINESS)
+    answer = staff.get(ORDERS)
+    assert "组里的" in tabs(answer)
+    assert "由 王五 共享" in answer.content.decode()
+    opened = staff.get(ORDERS + tabs(answer)["组里的"])
+    assert active(opened) == ["组里的"]
+    changed = staff.get(ORDERS, {"state__exact": "held", "view": view.pk})
+    assert f"{VIEWS}{view.pk}/update/" not in changed.content.decode()  # only its owner changes it
+    assert staff.get(f"{VIEWS}{view.pk}/change/").status_code == 200
+
+
+def test_readers_see_it_with_their_own_scope(member):
+    failed = [make.OrderFactory(attribution_id=letters, state="failed") for letters in ("BJ", "SH")]
+    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS))
+    staff = member(BUSINESS, letters=["BJ"])
+    rows = staff.get(ORDERS, {"state__exact": "failed", "view": view.pk}).context["cl"].result_list
+    assert list(rows) == failed[:1]
+    assert staff.get(f"{VIEWS}counts/orders/").json()[str(view.pk)] == "1"
+
+
+def test_sharing_is_for_the_owner_s_own_roles(staff):
+    view = make.SavedViewFactory(owner=staff.person)
+    share = f"{VIEWS}{view.pk}/share/"
+    own, other = Group.objects.get(name=BUSINESS), Group.objects.get(name=ADMINISTRATOR)
+    assert staff.post(share, {"role": other.pk}).status_code == 404
+    for wrong in ("x", "9" * 30, "0", "\0"):
+        assert staff.post(share, {"role": wrong}).status_code == 404
+    with pytest.raises(NotAllowedError, match="only with a role that you have"):
+        share_view(view=view, role=other, by="staff:x", now=timezone.now())
+    assert staff.post(share, {"role": own.pk}).status_code == 302
+    assert SavedView.objects.get().role == own
+    assert staff.post(share, {"role": ""}).status_code == 302
+    assert SavedView.objects.get().role is None
+    kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
+    assert list(kinds) == ["view_shared", "view_unshared"]
+
+
+def test_who_may_not_share_keeps_views_for_themselves(member):
+    staff = member("工程师")
+    view = make.SavedViewFactory(owner=staff.person)
+    page = staff.get(f"{VIEWS}{view.pk}/change/").content.decode()
+    assert f"{VIEWS}{view.pk}/share/" not in page
+    assert f"{VIEWS}{view.pk}/rename/" in page
+    role = Group.objects.get(name="工程师")
+    assert staff.post(f"{VIEWS}{view.pk}/share/", {"role": role.pk}).status_code == 403
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("act", ["update", "rename", "share", "remove"])
+def test_nobody_touches_a_colleague_s_view(act, shared, staff):
+    view = make.SavedViewFactory(owner=colleague(), role=Group.objects.get(name=BUSINESS) if shared else None)
+    answer = staff.post(f"{VIEWS}{view.pk}/{act}/", {"name": "x", "query": "", "role": ""})
+    assert answer.status_code == 404
+    assert (SavedView.objects.get().name, SavedView.objects.get().query) == (view.name, view.query)
+
+
+def test_an_id_that_was_guessed_tells_nothing(staff):
+    view = make.SavedViewFactory(owner=colleague(), name="秘密")
+    for pk in (view.pk, 999_999):
+        answer = staff.get(f"{VIEWS}{pk}/change/")
+        assert "秘密" not in answer.content.decode()
+        assert answer.status_code == 404
+    assert "秘密" not in staff.get(VIEWS).content.decode()
+    answer = staff.get(ORDERS, {"view": view.pk})
+    assert (active(answer), answer.context["views"]["changed"]) == ([], None)
+
+
 # --- elsewhere
 
 
@@ -433,19 +539,6 @@ def test_a_deleted_role_leaves_the_view_to_its_owner():
     role.delete()
     view.refresh_from_db()
     assert view.role is None
-
-
-def test_a_view_of_a_service_has_a_limit():
-    with pytest.raises(NotAllowedError):
-        save_view(
-            owner=make.UserFactory(),
-            list_name="orders",
-            name="x",
-            query="q=" + "x" * LONGEST_QUERY,
-            columns=[],
-            by="staff:x",
-            now=timezone.now(),
-        )
 
 
 def test_the_menu_leads_to_my_views(member):

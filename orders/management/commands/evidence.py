@@ -13,7 +13,8 @@ from orders.management.arguments import actor, add_by
 from orders.management.order_command import ASKED, add_emergency, here, say_asked
 from orders.office.evidence.archive import EVIDENCE, ZIP, evidence_query
 from orders.office.evidence.contents import evidence_of, order_for
-from orders.office.exports.service import PART, ask_for_account, note_written, write_file
+from orders.office.exports.run import whole_file
+from orders.office.exports.service import ask_for_account, note_written, write_file
 from orders.order_page.carrying_out import account_named
 from orders.services.order_writes import find_order
 
@@ -58,14 +59,11 @@ class Command(BaseCommand):
 
     def write(self, number: str, out: Path, *, by: str, about: dict) -> None:
         account = get_user_model()(username=by[:150], is_superuser=True)
-        part = out.with_name(f".{out.name}{PART}")
         try:
-            found = find_order(number)
-            table = evidence_of(number, account, personal=about["personal"], by=by, reason=about["reason"].strip())
-            write_file(part, table, format=ZIP)
-            note_written(**about, by=by, written=table.total, order=found, subject=number)
-            part.replace(out)
+            with whole_file(out) as part:
+                found = find_order(number)
+                table = evidence_of(number, account, personal=about["personal"], by=by, reason=about["reason"].strip())
+                write_file(part, table, format=ZIP)
+                note_written(**about, by=by, written=table.total, order=found, subject=number)
         except OSError as error:
             raise CommandError(f"{out} can't be written: {error.strerror or error}") from error
-        finally:
-            part.unlink(missing_ok=True)

@@ -54,10 +54,8 @@ class Command(BaseCommand):
         lines = []
         for one, begins, length in placed(stretches):
             call = f", attempt {one.attempt.number} {one.attempt.outcome or 'open'}" if one.attempt else ""
-            began, why = (
-                f"{timezone.localtime(one.begins):%Y-%m-%d %H:%M:%S}",
-                padded(with_code(one.why.label, one.why), 40),
-            )
+            began = f"{timezone.localtime(one.begins):%Y-%m-%d %H:%M:%S}"
+            why = padded(with_code(one.why.label, one.why), 40)
             lines.append(f"  {began} {one.seconds:10.1f} s  [{bar(begins, length)}]  {why} {one.step}{call}")
         total = sum(one.seconds for one in stretches)
         return [f"{order.number}  trace {order.trace or '-'}, {total:.1f} s since BBOSS's call", *lines]

@@ -20,7 +20,7 @@ from orders.incident_causes import title_of
 from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
+from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of, reason_field
 from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
@@ -36,15 +36,11 @@ FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would f
 
 
 class NoteForm(ReasonForm):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].label = gettext_lazy("Note")
+    reason = reason_field(gettext_lazy("Note"))
 
 
-class OptionalNoteForm(NoteForm):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].required = False
+class OptionalNoteForm(ReasonForm):
+    reason = reason_field(gettext_lazy("Note"), required=False)
 
 
 class AttributionForm(ReasonForm):
@@ -106,11 +102,9 @@ class Resend(BulkAct):
         order = lock_order(row.number)
         if why := why_not_resend(order):
             raise why
-        since = run.details.get("since")
-        asked = run.details | {"since": datetime.date.fromisoformat(since) if since else None}
         judged = resend_order(
             row.number,
-            _steps_meant((row.number,), asked),
+            _steps_meant((row.number,), asked_of(run)),
             by=maker_of(run),
             reason=run.reason,
             now=timezone.now(),

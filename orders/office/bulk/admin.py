@@ -1,5 +1,6 @@
 """The list of bulk runs and the page of each: how far it is, what was refused and why, stopping and going on."""
 
+from functools import partial
 from urllib.parse import unquote_plus, urlencode
 
 from django.contrib import admin, messages
@@ -104,7 +105,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
                 "stoppable": may and obj.state in {State.WAITING, State.RUNNING},
                 "resumable": may and may_go_on(obj),
                 "asked": _ask_of(obj) if is_asked_for(obj) else None,
-                "error": say_why(obj.error) if "code" in obj.error else "",
+                "error": say_why(obj.error),
                 "refused": refused_rows(obj, request.user),
                 "resent": resent,
                 "again": self.address_again(obj, request.user),
@@ -145,14 +146,11 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
     def get_urls(self):
         wrap = self.admin_site.admin_view
         return [
-            path("new/<slug:key>/", wrap(self.new_view), name="orders_bulkrun_new"),
+            path("new/<slug:key>/", wrap(partial(answer_new_run, site=self.admin_site)), name="orders_bulkrun_new"),
             path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_bulkrun_stop"),
             path("<int:pk>/go-on/", wrap(require_POST(self.go_on_view)), name="orders_bulkrun_go_on"),
             *super().get_urls(),
         ]
-
-    def new_view(self, request, key: str):
-        return answer_new_run(request, self.admin_site, key)
 
     def stop_view(self, request, pk: int):
         return self.steer(request, pk, stop_run)

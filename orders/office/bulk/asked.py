@@ -10,6 +10,7 @@ from notifications.mail_texts import LANGUAGE
 from orders.errors import NotAllowedError
 from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, count_kinds
+from orders.office.bulk.base import asked_of
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import JUDGED
 from orders.office.bulk.service import start_asked
@@ -71,9 +72,3 @@ def foresee_run(run: BulkRun) -> list[str]:
     """How many of the first rows would fare how, in the reader's language."""
     first = list(run.items.order_by("target").values_list("target", flat=True)[:JUDGED])
     return [f"{number:,} × {kind}" for kind, number in count_kinds(ACTS[run.act].judge(first, asked_of(run)))]
-
-
-def asked_of(run: BulkRun) -> dict:
-    """What the run's chooser was told, as `judge` takes it."""
-    since = run.details.get("since")
-    return run.details | {"since": datetime.date.fromisoformat(since) if since else None}

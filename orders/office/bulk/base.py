@@ -1,5 +1,6 @@
 """What actions on many rows have in common: the class of each, the form that confirms, what a dry run says of a row."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,14 +19,15 @@ from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import actor_kept
 
 
+def reason_field(label: str | Promise, *, required: bool = True) -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": 3, "data-draft": ""})
+    return forms.CharField(label=label, max_length=LONGEST_REASON, widget=widget, required=required)
+
+
 class ReasonForm(forms.Form):
     """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-    )
+    reason = reason_field(gettext_lazy("Reason"))
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
 
     def details(self) -> dict[str, str]:
@@ -105,7 +107,13 @@ class BulkAct:
 
     def say_why(self, why: dict) -> str:
         """Why a row was not carried out, in the reader's language; empty if it was."""
-        return say_why(why) if "code" in why else ""
+        return say_why(why)
+
+
+def asked_of(run: BulkRun) -> dict:
+    """What the run's chooser was told, as `judge` takes it."""
+    since = run.details.get("since")
+    return run.details | {"since": datetime.date.fromisoformat(since) if since else None}
 
 
 def maker_of(run: BulkRun) -> str:

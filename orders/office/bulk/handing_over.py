@@ -7,14 +7,14 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import is_id
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.lists.owners import PersonField
 from orders.models import Difference, Incident, Order, OrderEvent
-from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
+from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of, reason_field
 from orders.office.bulk.models import BulkRun
 from orders.people import actor_of, name_of, person_words
 from orders.queries.mine import may_have_owner, set_owners
@@ -25,11 +25,8 @@ from orders.services.ownership import KINDS, set_owner
 
 class OwnerForm(ReasonForm):
     to = PersonField()
+    reason = reason_field(gettext_lazy("Reason"), required=False)
     field_order = ["to", "reason"]
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].required = False
 
 
 class HandOver(BulkAct):

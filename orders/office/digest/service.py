@@ -1,35 +1,50 @@
 """Mails each person what waits: a digest a workday, and at most once in 15 minutes what turned red and is nobody's.
 
 The sweep calls both each minute. A row for each person keeps a mail from being written twice, whatever other workers or
-the clock do. What is written is looked at again as it goes out (readers.py).
+the clock do. What is written is looked at again as it goes out.
 """
 
 import datetime
 from collections.abc import Callable, Iterable
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
+from notifications.sending import NO_MORE, NOT_WANTED, MailError
+from orders.lists.scope import attributions_of
 from orders.local_time import SHANGHAI
 from orders.models import Incident, Order
 from orders.office.digest.contents import digest_facts, opened_red, red_facts, turned_red
 from orders.office.digest.models import Digest, RedWatch
-from orders.office.digest.readers import DIGEST, NOON, RED, letters_of, readers
+from orders.people import ACCOUNTS
 from orders.queries.overtime import time_limits
 from orders.queries.owners import Absent, absent_on
 from orders.restored_guard import read_restore_state
 from orders.services.notices import notify_staff
 
-FROM = datetime.time(8, 30)  # Asia/Shanghai, until noon
+SEES, ACTS = "orders.view_order", "orders.own_order"
+DIGEST, RED = "notice_digest", "notice_red"
+FROM, NOON = datetime.time(8, 30), datetime.time(12)  # Asia/Shanghai
 MAX_AT_ONCE = 10  # people that a sweep writes to; the next one comes within a minute
 AT_MOST_EVERY = datetime.timedelta(minutes=15)
 GRACE = datetime.timedelta(minutes=2)
 """What turns red is looked at so much later: by then the transaction is over that moved it."""
 LONG_AHEAD = datetime.timedelta(days=1)  # who was told of so late a moment hears anew: the clock stood wrong
 KEPT = datetime.timedelta(days=30)
+
+
+def readers() -> QuerySet:
+    """The accounts that may log in and see orders, have a mail address, and want these mails. Who has not chosen gets
+    them if their role acts on orders."""
+    accounts = get_user_model().objects
+    acting = accounts.with_perm(ACTS, backend=ACCOUNTS, include_superusers=False).values("pk")
+    found = accounts.with_perm(SEES, backend=ACCOUNTS).filter(is_staff=True).exclude(email="")
+    return found.filter(Q(digest=True) | Q(digest=None, pk__in=acting)).order_by("pk")
 
 
 def write_digests(*, now: datetime.datetime) -> int:
@@ -118,6 +133,27 @@ def _tell(user, kind: str, facts: dict, now: datetime.datetime) -> bool:
         row.account_id, row.about = user.pk, {"letters": letters_of(user)}  # for the look at it as it goes out
         row.save(update_fields=["account_id", "about"])
     return bool(rows)
+
+
+def letters_of(user) -> list[str] | None:
+    letters = attributions_of(user)
+    return None if letters is None else sorted(letters)
+
+
+def nothing_more(row) -> str:
+    """What such a mail ends with: nothing. Raises MailError if the person may not or will not have it any more, sees
+    other orders than as it was written, has another address, or if it is a digest and noon has passed."""
+    user = readers().filter(pk=row.account_id).prefetch_related("attributions").first()
+    if user is not None and [user.email.lower()] == [mail.lower() for mail in row.recipients]:
+        same = row.about.get("letters", []) == letters_of(user)  # null: limited to none
+        if same and not (row.kind == DIGEST and _is_past_noon(row.written_at)):
+            return ""
+    raise MailError("it is not for this person any more", permanent=True, code=NOT_WANTED, params=NO_MORE)
+
+
+def _is_past_noon(written_at: datetime.datetime) -> bool:
+    noon = datetime.datetime.combine(written_at.astimezone(SHANGHAI).date(), NOON, SHANGHAI)
+    return timezone.now() >= noon
 
 
 def remove_old_digests(*, now: datetime.datetime) -> int:

@@ -1,5 +1,7 @@
 """The list of exports: auditors see all, everybody else their own. A maker downloads the file from its page."""
 
+from functools import partial
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -146,7 +148,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 "downloadable": (own or received) and bool(obj.file) and may_download(request.user, obj),
                 "lacking": [name_of(person.username) for person in short],
                 "advice": advice(obj.error["code"]) if obj.schedule and "code" in obj.error else "",
-                "error": say_why(obj.error) if "code" in obj.error else "",
+                "error": say_why(obj.error),
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
@@ -193,15 +195,12 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def get_urls(self):
         wrap = self.admin_site.admin_view
         return [
-            path("new/<slug:name>/", wrap(self.new_view), name="orders_export_new"),
+            path("new/<slug:name>/", wrap(partial(answer_new_export, site=self.admin_site)), name="orders_export_new"),
             path("<int:pk>/stop/", wrap(require_POST(self.stop_view)), name="orders_export_stop"),
             path("<int:pk>/judge/", wrap(require_POST(self.judge_view)), name="orders_export_judge"),
             path("<int:pk>/download/", wrap(require_safe(self.download_view)), name="orders_export_download"),
             *super().get_urls(),
         ]
-
-    def new_view(self, request, name: str):
-        return answer_new_export(request, self.admin_site, name)
 
     def stop_view(self, request, pk: int):
         if not self.has_view_permission(request):

@@ -77,9 +77,6 @@ class ExportedList:
         if unknown or not names:
             raise ExportError("export_column_unknown", name=", ".join(unknown) or "-", names=", ".join(self.columns))
 
-    def count(self, most: int) -> int:
-        return len(self.changelist.queryset.order_by().values_list("pk", flat=True)[:most])
-
     def table(self, names: Sequence[str], *, personal: bool, by: str) -> Table:
         """The rows under the filter, as they are when it is called, in the list's order. Only their ids are held. `by`:
         the actor for whom they are read, which the file names.

@@ -127,7 +127,7 @@ def answer_new_export(request: HttpRequest, site, name: str) -> HttpResponseBase
 def _export(
     request: HttpRequest, found: ExportedList, *, columns: list[str], personal: bool = False, **more: str
 ) -> HttpResponseBase:
-    few = found.count(MAX_ROWS_AT_ONCE + 1) <= MAX_ROWS_AT_ONCE
+    few = found.changelist.result_count <= MAX_ROWS_AT_ONCE
     table = found.table(columns, personal=personal, by=staff_actor(request.user)) if few else None
     asked = {"list_name": found.name, "query": found.query, "columns": columns, "personal": personal}
     return answer_export(request, (lambda: table) if table else None, **asked, **more)

@@ -2,13 +2,10 @@
 
 import contextlib
 import datetime
-import errno
-import fcntl
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from django.contrib.auth import get_user_model
 from django.db import Error
@@ -27,6 +24,7 @@ from orders.office.exports.lists import ExportedList
 from orders.office.exports.models import Export
 from orders.office.exports.service import (
     PART,
+    PARTS_KEPT,
     ask_for_account,
     claim_export,
     fail_export,
@@ -115,7 +113,6 @@ def export_to(
     format, account = _format_of(path), get_user_model()(username=by[:150], is_superuser=True)
     found, columns = _list_for(account, list_name, query, personal=personal)
     table = found.table(columns, personal=personal, by=by)
-    part = path.with_name(f".{path.name}{PART}")
     written = 0
 
     def counted() -> Iterator[Sequence[Cell]]:
@@ -125,9 +122,7 @@ def export_to(
             written += 1
             on_progress(written, table.total)
 
-    with _held(part), names_read_once():
-        for left in path.parent.glob(glob.escape(f".{path.name}") + f".sheet*{PART}"):
-            left.unlink(missing_ok=True)  # by a run that was killed
+    with whole_file(path) as part, names_read_once():
         write_file(part, table, format=format, rows=counted())
         row = note_written(
             by=by,
@@ -141,7 +136,6 @@ def export_to(
             written=written,
             subject=list_name,
         )
-        part.replace(path)
     return row
 
 
@@ -173,23 +167,18 @@ def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[Export
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Iterator[None]:
-    """Within the block no other command writes this part. It goes if the block fails. Raises OSError if one does."""
-    with part.open("ab") as file:
-        if not _lock(file, part):
-            raise OSError(errno.EBUSY, "another export is writing it")
-        try:
-            yield
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            raise
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields where to write a command's file. It gets its name after the block, and goes if the block fails.
 
-
-def _lock(file: BinaryIO, part: Path) -> bool:
-    """Whether the file is ours now, and still the part: another command may have renamed or removed it meanwhile."""
+    Each process writes a part of its own. What a killed one left goes a day later, at the next export to this path.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*{PART}"):
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < (timezone.now() - PARTS_KEPT).timestamp():
+                left.unlink()
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(file.fileno()), part.stat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -112,7 +112,7 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
-            runs = [Run(row, chip_of(row), _said(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
+            runs = [Run(row, chip_of(row), say_why(row.error)) for row in obj.exports.order_by("-pk")[:SHOWN]]
             last = runs[0].row if runs else None
             failed = (obj.off_why or (last.error if last and last.state == Export.State.FAILED else {})).get("code", "")
             people = obj.recipients.order_by("pk")
@@ -123,8 +123,8 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
                 "stops_it": obj.is_on and self.may_stop(request, obj),
                 "next_run": self.next_run(obj),
                 "off_since": short_moment(obj.off_at) if obj.off_at else "",
-                "off_why": _said(obj.off_why),
-                "last_error": _said(last.error) if last and failed else "",
+                "off_why": say_why(obj.off_why),
+                "last_error": say_why(last.error) if last and failed else "",
                 "advice": advice(failed) if failed else "",
                 **who_gets_nothing(people, obj.view, obj.owner, personal=obj.personal),
                 "runs": runs,
@@ -190,14 +190,12 @@ class ScheduledExportAdmin(OwnRows, ReadOnlyAdmin, admin.ModelAdmin):
 
     def switch_view(self, request, pk: int):
         """A POST; `on` is 1 by its owner, or 0 by whoever may switch it off."""
-        about = {"by": staff_actor(request.user), "now": timezone.now()}
-        if request.POST.get("on") == "1":
-            row = self._own(request, pk)
-            return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=True, owner=request.user, **about))
-        row = get_object_or_404(self.get_queryset(request), pk=pk)
-        if not self.may_stop(request, row):
+        on = request.POST.get("on") == "1"
+        row = self._own(request, pk) if on else get_object_or_404(self.get_queryset(request), pk=pk)
+        if not (on or self.may_stop(request, row)):
             raise PermissionDenied
-        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, on=False, owner=row.owner, **about))
+        about = {"on": on, "owner": row.owner, "by": staff_actor(request.user), "now": timezone.now()}
+        return self._done(request, pk, lambda: switch_schedule(pk=row.pk, **about))
 
     def run_view(self, request, pk: int):
         about = {"owner": request.user, "by": staff_actor(request.user), "now": timezone.now()}
@@ -228,7 +226,3 @@ def days_in_words(weekdays: str) -> str:
     if weekdays == WORKDAYS:
         return str(_("Monday to Friday"))
     return str(_(", ")).join(str(DAYS[day]) for day in weekdays if day in DAYS)
-
-
-def _said(why: dict) -> str:
-    return say_why(why) if "code" in why else ""

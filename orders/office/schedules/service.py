@@ -94,7 +94,7 @@ def _check_parts(owner, plan: Plan) -> None:
 
 
 def switch_schedule(*, pk: int, on: bool, owner, by: str, now: datetime.datetime) -> None:
-    """Switches it on, which begins anew, or off; whosever it is, if `owner` is None. Raises NotAllowedError."""
+    """Switches it on, which begins anew, or off. Raises NotAllowedError."""
     with transaction.atomic():
         row = _locked(pk, owner)
         if on == row.is_on:
@@ -192,7 +192,7 @@ def _rows(*, no_key: bool = True):
 
 def _locked(pk: int, owner, *, no_key: bool = True) -> ScheduledExport:
     row = _rows(no_key=no_key).filter(pk=pk).first()
-    if row is None or (owner is not None and row.owner_id != owner.pk):
+    if row is None or row.owner_id != owner.pk:
         raise NotAllowedError("schedule_gone")
     return row
 

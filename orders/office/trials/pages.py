@@ -11,14 +11,12 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.customer_page.lookup import PERMISSION as LOOK_UP_RIGHT
-from orders.customer_page.lookup import look_up
 from orders.errors import OrderError
 from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.trials.annotated import write_annotated, write_template
 from orders.office.trials.columns import CUSTOMER
-from orders.office.trials.form import TrialForm, services_in_words
+from orders.office.trials.form import TrialForm, look_up, services_in_words
 from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.sheet import TrialSheet
@@ -26,7 +24,7 @@ from orders.office.trials.uploads import confirm_upload, correct_upload, keep_up
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
 from orders.people import staff_actor
 
-PERMISSION = "orders.enter_trial"
+PERMISSION, LOOK_UP_RIGHT = "orders.enter_trial", "orders.view_customer"
 LOOK_UP, CONFIRMED, CORRECT, INPUT = "customer", "confirmed", "correct", "cell-"  # names in the forms
 MAX_INPUTS = 300  # a form with more than a thousand fields is refused
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -42,19 +42,6 @@ from orders.services.entered_numbers import note_numbers
 from orders.services.order_writes import add_event
 
 NEW, KNOWN, WRONG = "new", "known", "wrong"
-# {code of BBOSS's rules: our message code}. Wrong JSON types are missing: text that people enter can't have them.
-CODES = {
-    "required": "member_required",
-    "blank": "member_blank",
-    "length": "member_length",
-    "form": "member_form",
-    "day": "member_day",
-    "early": "member_early",
-    "before_start": "member_before_start",
-    "name": "member_name",
-    "twice": "member_twice",
-    "control": "member_control",
-}
 CHOICES = {SERVICE: "cell_service_type", ATTRIBUTION: "cell_attribution", PRODUCT: "cell_choice", METHOD: "cell_choice"}
 REFUSALS = {
     "content_service_type": "cell_service_type",
@@ -209,7 +196,7 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scop
     faulty = {fault.member for fault in entry.faults}
     for fault in faults:
         if fault.member not in faulty:  # an unreadable cell breaks BBOSS's rules too: one fault is enough
-            entry.add_fault(fault.member, CODES[fault.code], **fault.params)
+            entry.add_fault(fault.member, f"member_{fault.code}", **fault.params)
     faulty |= {fault.member for fault in faults}
     for member, code in typed_faults(entry.content):
         if member not in faulty:

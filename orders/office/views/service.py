@@ -7,6 +7,7 @@ as it is.
 import contextlib
 import datetime
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
@@ -42,17 +43,13 @@ def save_view(
 def change_view(*, view: SavedView, query: str, columns: Sequence[str], by: str, now: datetime.datetime) -> None:
     _check_size(query, columns)
     view.query, view.columns = query, list(columns)
-    with transaction.atomic():
-        _keep(view, "query", "columns")
-        _note("view_changed", view, by=by, now=now)
+    _keep("view_changed", view, "query", "columns", by=by, now=now)
 
 
 def rename_view(*, view: SavedView, name: str, by: str, now: datetime.datetime) -> None:
     view.name = _good_name(name)
-    with transaction.atomic():
-        with _unique(view.name):
-            _keep(view, "name")
-        _note("view_renamed", view, by=by, now=now)
+    with _unique(view.name):
+        _keep("view_renamed", view, "name", by=by, now=now)
 
 
 def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.datetime) -> None:
@@ -60,9 +57,8 @@ def share_view(*, view: SavedView, role: Group | None, by: str, now: datetime.da
     if role and not view.owner.groups.filter(pk=role.pk).exists():
         raise NotAllowedError("view_not_your_role")
     view.role = role
-    with transaction.atomic():
-        _keep(view, "role")
-        _note("view_shared" if role else "view_unshared", view, by=by, now=now, role=role.name if role else "")
+    kind = "view_shared" if role else "view_unshared"
+    _keep(kind, view, "role", by=by, now=now, role=role.name if role else "")
 
 
 def delete_view(*, view: SavedView, by: str, now: datetime.datetime) -> None:
@@ -99,10 +95,13 @@ def _unique(name: str) -> Iterator[None]:
         raise NotAllowedError("view_exists", name=name) from error
 
 
-def _keep(view: SavedView, *names: str) -> None:
+def _keep(kind: str, view: SavedView, *names: str, **about: Any) -> None:
+    """Stores these fields of a view, and notes it."""
     values = {name: getattr(view, name) for name in names}
-    if not SavedView.objects.filter(pk=view.pk).update(**values):
-        raise NotAllowedError("view_gone")
+    with transaction.atomic():
+        if not SavedView.objects.filter(pk=view.pk).update(**values):
+            raise NotAllowedError("view_gone")
+        _note(kind, view, **about)
 
 
 def _note(kind: str, view: SavedView, *, by: str, now: datetime.datetime, **more: str) -> None:
