@@ -18,7 +18,6 @@ from django.db import connection
 from django.utils import timezone
 
 from project import production
-from project.certificates import certificate_expiry
 from project.checks import TAG
 from project.database.options import database_entry
 from project.deployment import database_in_clear, open_settings_file, strange_names
@@ -303,13 +302,6 @@ def test_a_client_certificate_that_ends_is_a_doubt(fine, tmp_path, days, said):
     fine.PARTNER_CLIENT_CERT = (path, path)
     moment = f"{timezone.localtime(ends):%Y-%m-%d %H:%M}"
     assert doubts() == ([f"PARTNER_CLIENT_CERT {said} {moment}."] if said else [])
-
-
-def test_the_end_of_a_certificate_is_read_before_and_after_2050(tmp_path):
-    """RFC 5280 writes years from 2050 on with four digits."""
-    for ends in (datetime.datetime(2049, 12, 31, 23, 59, 59), datetime.datetime(2050, 1, 1)):
-        moment = ends.replace(tzinfo=datetime.UTC)
-        assert certificate_expiry(Authority(tmp_path).issue("ibs.example.com", until=moment)) == moment
 
 
 @pytest.mark.django_db
