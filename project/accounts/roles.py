@@ -42,6 +42,7 @@ ENGINEER = [
     "orders.own_order",
     *REPAIR,
 ]
+MANAGE_ACCOUNTS = ["project.add_user", "project.change_user"]
 ADMINISTRATOR = [
     "orders.pause_partner",
     "orders.release_restored",
@@ -51,7 +52,7 @@ ADMINISTRATOR = [
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"orders.{act}_{model}" for model in ("calendarday", "timelimit") for act in ("add", "change", "delete")),
     *(f"notifications.{act}_{model}" for model in ("contact", "mailrule") for act in ("add", "change", "delete")),
-    *(f"project.{act}_user" for act in ("add", "change")),
+    *MANAGE_ACCOUNTS,
     "project.delete_failedlogin",
     *(f"integrations.{act}_apitoken" for act in ("add", "revoke")),
     "integrations.probe_partners",

@@ -10,14 +10,9 @@ from django.db.models import prefetch_related_objects
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from project.accounts.roles import APPROVER, BUSINESS, DECIDE, REPAIR
+from project.accounts.roles import APPROVER, BUSINESS, DECIDE, MANAGE_ACCOUNTS, REPAIR
 
-MANAGES = frozenset(
-    {
-        *("project.add_user", "project.change_user"),
-        *("integrations.add_apitoken", "integrations.revoke_apitoken"),
-    }
-)
+MANAGES = frozenset({*MANAGE_ACCOUNTS, "integrations.add_apitoken", "integrations.revoke_apitoken"})
 DECIDES = frozenset({*BUSINESS, *REPAIR, *DECIDE, *APPROVER})
 """To act on orders and their money, to see people's data, and to judge what colleagues ask for."""
 JUDGES = frozenset({"orders.judge_export", "orders.withdraw_order", "orders.confirm_act"})

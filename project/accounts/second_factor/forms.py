@@ -17,8 +17,7 @@ from project.accounts.second_factor.codes import (
     seconds_to_wait,
     step_of,
 )
-from project.accounts.second_factor.models import AuthenticatorApp
-from project.models import User
+from project.models import AuthenticatorApp, User
 
 LONGEST = 40
 TYPED = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
