@@ -62,13 +62,9 @@ def _colleagues():
     return User.objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
 
 
-def own_leave_page(request: HttpRequest, site) -> HttpResponse:
-    return leave_page(request, site, request.user)
-
-
-def leave_page(request: HttpRequest, site, person: User) -> HttpResponse:
-    """GET shows the leave and asks. POST by `act`: enters it, ends it, or hands all over."""
-    person = User.objects.get(pk=person.pk)
+def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
+    """GET shows the leave of an account, or one's own, and asks. POST by `act`: enters it, ends it, hands all over."""
+    person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
     leave = LeaveForm(request.POST if act == ENTER else None, user=person, initial=given)

@@ -45,10 +45,10 @@ from project.accounts.new_account import GivesRoles, NewStaffForm
 from project.accounts.passwords.links import invite, why_no_password
 from project.accounts.permission_words import permission_words
 from project.accounts.second_factor.codes import needs_factor, with_managers
-from project.accounts.second_factor.reset_page import may_reset, reset_page
+from project.accounts.second_factor.reset_page import reset_page
 from project.accounts.separation import why_not_to_hold
 from project.accounts.sessions_page import sessions_page
-from project.accounts.standing import may_disable, standing_chip, standing_page, with_lock
+from project.accounts.standing import may_act_on, standing_chip, standing_page, with_lock
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
@@ -273,8 +273,8 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return user
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        context["resets"] = hasattr(obj, "authenticator") and may_reset(request, obj, self)
-        context["disables"] = may_disable(request, obj, self)
+        context["disables"] = may_act_on(request, obj, self)
+        context["resets"] = context["disables"] and hasattr(obj, "authenticator")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
