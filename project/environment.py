@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,14 +64,6 @@ def switch(name: str, given: str) -> bool:
     raise WrongError(f"{name} must be true or false, not {word!r}")
 
 
-def whole(name: str, given: str) -> int:
-    return _number(name, given, 0)
-
-
-def positive(name: str, given: str) -> int:
-    return _number(name, given, 1)
-
-
 def four_eyes(name: str, given: str) -> dict[str, int]:
     try:
         return read_acts(given)
@@ -78,16 +71,17 @@ def four_eyes(name: str, given: str) -> dict[str, int]:
         raise WrongError(f"{name}: {error}") from None
 
 
-def audit_days(name: str, given: str) -> int:
-    return _number(name, given, LEAST_DAYS)
-
-
-def _number(name: str, given: str, least: int) -> int:
+def number(name: str, given: str, *, least: int) -> int:
     try:
         value = int(given)
     except ValueError:
         raise WrongError(f"{name} must be a whole number, not {given!r}") from None
     return _within(name, value, least)
+
+
+whole = partial(number, least=0)
+positive = partial(number, least=1)
+audit_days = partial(number, least=LEAST_DAYS)
 
 
 def wholes(name: str, given: str) -> list[int]:

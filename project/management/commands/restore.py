@@ -16,8 +16,6 @@ from project.observability.readiness import missing_migrations
 
 
 class Command(BaseCommand):
-    """Afterwards the database counts as restored, and nothing is sent until `restored`."""
-
     help = "Verifies a backup and puts it into an empty database; nothing is sent from there until `restored`."
 
     def add_arguments(self, parser):
