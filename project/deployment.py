@@ -36,10 +36,7 @@ OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LA
 OF_ALL = {*MANAGES, "orders.judge_export"}
 """Acts that concern all orders: an account without a limit does them."""
 MOST_SUPERUSERS = 2
-TOGETHER = {
-    "manages": "manage accounts or tokens, and act on orders",
-    "audits": "audit, and change something",
-}
+TOGETHER = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
 """Key of separation.TOGETHER: what nobody should do both of."""
 
 

@@ -96,10 +96,7 @@ def test_who_forgot_it_gets_a_link_by_mail_that_sets_it_once(wang):
     assert not is_in(before)  # open sessions ended
     for again in (client, opened(address)):
         assert (again.get(SET).status_code, set_by(again, "Another-Lake-2479").status_code) == (403, 403)
-    assert acts() == [
-        ("password_asked", "", "wm", ""),
-        ("password_set", "staff:wm", "wm", "notice_password_reset"),
-    ]
+    assert acts() == [("password_asked", "", "wm", ""), ("password_set", "staff:wm", "wm", "notice_password_reset")]
     assert set(TrailEntry.objects.filter(code="password_asked").values_list("address", flat=True)) == {"10.0.0.5"}
 
 

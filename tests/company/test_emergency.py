@@ -298,10 +298,7 @@ def test_a_company_log_in_that_can_t_work_does_not_start(issuer, settings, chang
     "given, said",
     [
         ("a=业务员", ["OIDC_ROLES: there is no role '业务员'."]),
-        (
-            "a=业务人员:BJ+XX;b=管理员:YY",
-            [f"OIDC_ROLES: there is no attribution '{two}'." for two in ("XX", "YY")],
-        ),
+        ("a=业务人员:BJ+XX;b=管理员:YY", [f"OIDC_ROLES: there is no attribution '{two}'." for two in ("XX", "YY")]),
         ("a=夜班", []),
     ],
 )
