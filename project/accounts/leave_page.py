@@ -27,24 +27,19 @@ from project.models import User
 
 ENTER, END, ALL = "enter", "end", "all"
 SHOWN = 10
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self, **attrs: object):
-        super().__init__(attrs, format="%Y-%m-%d")
+DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class LeaveForm(forms.Form):
-    first = forms.DateField(label=gettext_lazy("away from"), widget=DayInput(autofocus=True))
+    first = forms.DateField(label=gettext_lazy("away from"), widget=DAY)
     last = forms.DateField(
-        label=gettext_lazy("away until"), widget=DayInput(), help_text=gettext_lazy("This day is included.")
+        label=gettext_lazy("away until"), widget=DAY, help_text=gettext_lazy("This day is included.")
     )
     deputy = PersonField(nobody=True)
 
     def __init__(self, *args, user: User, **kwargs):
         super().__init__(*args, **kwargs)
+        self.fields["first"].widget.attrs["autofocus"] = True
         self.fields["deputy"].label = gettext_lazy("deputy")
         self.fields["deputy"].offer(_colleagues(), but=user.pk)
 

@@ -236,28 +236,18 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return found
 
     def get_urls(self):
-        site = self.admin_site
-        return [
-            path(
-                "<path:pk>/second-factor/",
-                site.admin_view(partial(reset_page, model_admin=self)),
-                name="project_user_second_factor",
-            ),
-            path(
-                "<path:pk>/standing/",
-                site.admin_view(partial(standing_page, model_admin=self)),
-                name="project_user_standing",
-            ),
-            path("<id>/leave/", site.admin_view(self.leave_view), name="project_user_leave"),
-            path("<id>/sessions/", site.admin_view(self.sessions_view), name="project_user_sessions"),
-            *super().get_urls(),
+        pages = [
+            ("<path:pk>/second-factor/", partial(reset_page, model_admin=self), "second_factor"),
+            ("<path:pk>/standing/", partial(standing_page, model_admin=self), "standing"),
+            ("<id>/leave/", partial(self._of_colleague, leave_page), "leave"),
+            ("<id>/sessions/", partial(self._of_colleague, sessions_page), "sessions"),
         ]
+        own = [path(at, self.admin_site.admin_view(page), name=f"project_user_{name}") for at, page, name in pages]
+        return [*own, *super().get_urls()]
 
-    def sessions_view(self, request, id):
-        return sessions_page(request, self.admin_site, self._to_be_changed(request, id))
-
-    def leave_view(self, request, id):
-        return leave_page(request, self.admin_site, self._to_be_changed(request, id))
+    def _of_colleague(self, page, request, id):
+        """A page that everybody has of their own account."""
+        return page(request, self.admin_site, self._to_be_changed(request, id))
 
     def _to_be_changed(self, request, id):
         """The account, if the asker may change it. Raises PermissionDenied, and Http404 if there is none."""

@@ -22,8 +22,7 @@ from orders.models import OrderEvent
 from orders.services.order_writes import add_event
 from orders.services.restores import present_timeline
 from project.database import age, manifest, postgres
-from project.database.errors import BackupError
-from project.database.programs import CHUNK
+from project.database.programs import CHUNK, BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
