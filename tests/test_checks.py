@@ -27,6 +27,7 @@ ERRORS = [
     ("BPM_CALLBACK_SECRET", ""),
     ("SUBSEQUENT_BILLING", "later"),
     ("BBOSS_ENV_FLAG", "2"),
+    ("PASSWORD_LOGIN", "nobody"),
     ("DISPATCH_LEASE_SECONDS", 15),
     ("DISPATCH_RETRY_SECONDS", [30, -1]),
     ("BPM_BASE_URL", "bpm.example.com"),

@@ -55,11 +55,6 @@ def test_a_failure_beside_a_log_in_that_deletes_its_row_is_answered_and_counted(
     assert AccessAttempt.objects.get().failures_since_start == 1
 
 
-def test_the_right_password_leads_on_where_one_was_going():
-    answer = log_in("right")
-    assert (answer.status_code, answer["Location"]) == (302, "/admin/orders/order/")
-
-
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -265,14 +260,6 @@ def test_an_unlocking_that_breaks_off_leaves_no_entry_that_says_it_was_done(memb
     admin.raise_request_exception = False
     assert admin.post(LIST, {"action": "unlock", "_selected_action": rows}).status_code >= 500
     assert not LogEntry.objects.exists()
-
-
-@pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员"])
-def test_others_do_not(member, role):
-    lock()
-    rows = [row.pk for row in FailedLogin.objects.all()]
-    member(role).post(LIST, {"action": "unlock", "_selected_action": rows})
-    assert log_in("right").status_code == 429
 
 
 def test_a_command_lets_them_in_again():

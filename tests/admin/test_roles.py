@@ -119,11 +119,6 @@ def test_each_role_opens_the_dashboard_and_the_orders(member, role):
     assert staff.get(reverse("admin:orders_order_changelist")).status_code == 200
 
 
-@pytest.mark.parametrize("role, status", [("业务人员", 403), ("工程师", 200), ("审计员", 200), ("管理员", 200)])
-def test_the_queue_is_not_for_business_staff(member, role, status):
-    assert member(role).get(reverse("admin:django_q_schedule_changelist")).status_code == status
-
-
 def test_an_administrator_cannot_make_a_superuser(member):
     admin, other = member("管理员"), factories.UserFactory()
     url = reverse("admin:project_user_change", args=[other.pk])

@@ -267,11 +267,6 @@ def test_a_link_counts_as_a_way_in_while_it_is_valid(keeper):
     assert errors() == ["desk.019"]
 
 
-def test_another_word_is_refused(settings):
-    settings.PASSWORD_LOGIN = "nobody"
-    assert errors() == ["desk.006"]
-
-
 # --- The settings of the company log-in
 
 
