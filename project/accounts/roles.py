@@ -13,35 +13,27 @@ from orders.lists.registration import LISTS, Role, right_to_view
 
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
 DECIDE = ["orders.waive_finding", "orders.decide_order"]
-BUSINESS = [
-    "orders.see_personal_data",
+WORK = [
     "orders.resend_order",
-    "orders.upload_file",
-    "orders.choose_attribution",
     "orders.run_activation",
     "orders.move_start",
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
+    "orders.own_order",
+]
+"""What business staff and engineers do alike."""
+BUSINESS = [
+    *WORK,
+    "orders.see_personal_data",
+    "orders.upload_file",
+    "orders.choose_attribution",
     "orders.proceed_order",
     "orders.name_domains",
     "orders.enter_trial",
-    "orders.own_order",
     "orders.push_approval",
 ]
-ENGINEER = [
-    "orders.pause_partner",
-    "orders.release_restored",
-    "orders.resend_order",
-    "orders.compensate_order",
-    "orders.run_activation",
-    "orders.move_start",
-    "orders.fetch_usage",
-    "orders.add_note",
-    "orders.change_incident",
-    "orders.own_order",
-    *REPAIR,
-]
+ENGINEER = [*WORK, *REPAIR, "orders.pause_partner", "orders.release_restored", "orders.compensate_order"]
 MANAGE_ACCOUNTS = ["project.add_user", "project.change_user"]
 ADMINISTRATOR = [
     "orders.pause_partner",

@@ -39,11 +39,8 @@ def why_not_together(parts: Iterable[Set[str]]) -> str | None:
     held = frozenset[str]().union(*parts)
     if held & MANAGES and held & DECIDES:
         return "manages"
-    return "audits" if any(map(_audits, parts)) and changing(held) else None
-
-
-def _audits(part: Set[str]) -> bool:
-    return READS_TRAIL in part and not changing(part)
+    audits = any(READS_TRAIL in part and not changing(part) for part in parts)
+    return "audits" if audits and changing(held) else None
 
 
 def changing(rights: Iterable[str]) -> set[str]:
