@@ -46,9 +46,9 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from orders.search.page import find_page
         from project.accounts.company.views import end_address
         from project.accounts.emergency import LoginForm
-        from project.accounts.leave_page import own_leave_page
+        from project.accounts.leave_page import leave_page
         from project.accounts.session_ends import seconds_left
-        from project.accounts.sessions_page import own_sessions_page
+        from project.accounts.sessions_page import sessions_page
         from project.accounts.trail_page import may_see_trail, trail_page
         from project.admin_site.menu import MenuPage
         from project.admin_site.site import Parts
@@ -71,8 +71,8 @@ class DeskAdminConfig(admin_apps.AdminConfig):
             dashboard_marks,
             find_page,
             restored_page,
-            own_sessions_page,
-            own_leave_page,
+            sessions_page,
+            leave_page,
             manual_page,
             pages,
             end_address,

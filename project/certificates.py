@@ -4,8 +4,7 @@ import datetime
 import ssl
 from pathlib import Path
 
-UTC_TIME, VERSION = 0x17, 0xA0  # DER tags
-BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+from cryptography import x509
 
 
 def bundle_problem(file: str) -> str:
@@ -32,27 +31,7 @@ def _problem(load, wrong: str) -> str:
 
 def certificate_expiry(file: str) -> datetime.datetime:
     """When the first certificate of a PEM file ends. Raises ValueError or OSError if it can't be read."""
-    text = Path(file).read_text(encoding="ascii", errors="replace")
-    begin = text.index(BEGIN)
-    der = ssl.PEM_cert_to_DER_cert(text[begin : text.index(END, begin) + len(END)])
     try:
-        certificate = _parts(_parts(der)[0][1])[0][1]  # RFC 5280, 4.1: the signed part
-        fields = [part for part in _parts(certificate) if part[0] != VERSION]
-        tag, ends = _parts(fields[3][1])[1]  # the second of the two times after serial number, algorithm, issuer
-        form = "%y%m%d%H%M%SZ" if tag == UTC_TIME else "%Y%m%d%H%M%SZ"
-        return datetime.datetime.strptime(ends.decode("ascii"), form).replace(tzinfo=datetime.UTC)
-    except IndexError:
-        raise ValueError(f"{file} begins with no certificate") from None
-
-
-def _parts(der: bytes) -> list[tuple[int, bytes]]:
-    """(tag, content) of each DER value in a sequence."""
-    found, place = [], 0
-    while place < len(der):
-        tag, length, place = der[place], der[place + 1], place + 2
-        if length > 0x7F:
-            size = length & 0x7F
-            length, place = int.from_bytes(der[place : place + size]), place + size
-        found.append((tag, der[place : place + length]))
-        place += length
-    return found
+        return x509.load_pem_x509_certificate(Path(file).read_bytes()).not_valid_after_utc
+    except x509.InvalidVersion as error:
+        raise ValueError(f"{file} begins with no certificate of version 1 or 3") from error

@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -33,15 +33,10 @@ OUR_PREFIXES = (
 )
 OTHERS = re.compile(r"(DJANGO|PYTHON|GUNICORN|REQUESTS|SSL|PG|LC)_?[A-Z_]*|TZ|LANG|PATH|(https?|no|all)_proxy", re.I)
 """Names in the file that libraries read."""
-
-
 OF_ALL = {*MANAGES, "orders.judge_export"}
 """Acts that concern all orders: an account without a limit does them."""
 MOST_SUPERUSERS = 2
-TOGETHER = {
-    "manages": "manage accounts or tokens, and act on orders",
-    "audits": "audit, and change something",
-}
+TOGETHER = {"manages": "manage accounts or tokens, and act on orders", "audits": "audit, and change something"}
 """Key of separation.TOGETHER: what nobody should do both of."""
 
 
@@ -149,12 +144,9 @@ def database_access() -> Iterator[str]:
 
 
 def names() -> Iterator[str]:
-    yield from strange_names(settings.ENVIRONMENT.own, settings.ENVIRONMENT.file)
-
-
-def strange_names(own: Iterable[str], file: Iterable[str]) -> Iterator[str]:
     """A line for each unknown name: nearly any name in the file, and names like a setting's in the environment."""
-    for name in sorted({*own, *file}):
+    file = settings.ENVIRONMENT.file
+    for name in sorted({*settings.ENVIRONMENT.own, *file}):
         if name in TABLE or name.startswith(FREE_PREFIX):
             continue
         like = difflib.get_close_matches(name.upper(), TABLE, n=1, cutoff=0.85)

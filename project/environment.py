@@ -1,13 +1,14 @@
 """The table of settings: name, how it is read, default and purpose (contract section 4). Also reads the environment.
 
 `project.settings`, `manage.py settings`, the checks, the demo and the tests of .env.example and README read this table.
-A new setting is a row here, a line in .env.example, a line in README, and the line of `project.settings` that uses it.
+A new setting is a row here, a line in .env.example and a line in README.
 """
 
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,14 +64,6 @@ def switch(name: str, given: str) -> bool:
     raise WrongError(f"{name} must be true or false, not {word!r}")
 
 
-def whole(name: str, given: str) -> int:
-    return _number(name, given, 0)
-
-
-def positive(name: str, given: str) -> int:
-    return _number(name, given, 1)
-
-
 def four_eyes(name: str, given: str) -> dict[str, int]:
     try:
         return read_acts(given)
@@ -78,16 +71,17 @@ def four_eyes(name: str, given: str) -> dict[str, int]:
         raise WrongError(f"{name}: {error}") from None
 
 
-def audit_days(name: str, given: str) -> int:
-    return _number(name, given, LEAST_DAYS)
-
-
-def _number(name: str, given: str, least: int) -> int:
+def number(name: str, given: str, *, least: int) -> int:
     try:
         value = int(given)
     except ValueError:
         raise WrongError(f"{name} must be a whole number, not {given!r}") from None
     return _within(name, value, least)
+
+
+whole = partial(number, least=0)
+positive = partial(number, least=1)
+audit_days = partial(number, least=LEAST_DAYS)
 
 
 def wholes(name: str, given: str) -> list[int]:
@@ -250,6 +244,7 @@ SETTINGS = (
     Setting("AUDIT_SYSLOG", plain, "", "where the trail also goes: udp://, tcp:// or tls://host:port"),
     Setting("ALERT_WEBHOOKS", entries, "", "robots told of incidents: kind+address, with commas", webhooks=True),
     Setting("METRICS_ALLOWED_IPS", entries, "127.0.0.1", "who may read /metrics, by the real peer address"),
+    # Only that many entries of X-Forwarded-For, from its end, are trusted.
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
     Setting("BPM_BASE_URL", plain, "http://127.0.0.1:8090/bpm", "BPM; the default is the sandbox"),
@@ -297,14 +292,14 @@ class Environment:
     """The environment, with the file's lines as a fallback: variables of the environment itself win.
 
     `own`: the environment without what is the file's too, as systemd's EnvironmentFile has it. `problems` collects
-    values that can't be read, so that all are reported at once. Values are read literally: `$` has no meaning.
+    by name what is wrong, so that all is reported at once. Values are read literally: `$` has no meaning.
     """
 
     def __init__(self, file: Path) -> None:
         self.path = file
         self.file = {} if os.environ.get(COMPLETE) else _lines_of(file)
         self.own = {name: value for name, value in os.environ.items() if self.file.get(name) != value}
-        self.problems: list[str] = []
+        self.problems: dict[str, str] = {}
         for name, value in self.file.items():
             os.environ.setdefault(name, value)  # for child processes and libraries
 
@@ -325,7 +320,7 @@ class Environment:
         try:
             return row.read(name, row.default if given is None else given)
         except WrongError as error:
-            self.problems.append(str(error))
+            self.problems[name] = str(error)
         try:
             return row.read(name, row.default)
         except WrongError:  # a row without a default: nothing starts, but what reads the settings goes on so far
@@ -343,9 +338,9 @@ class Environment:
         return [f"{self.path}: line {number} is not NAME=value" for number in wrong]
 
     def stop_on_problems(self) -> None:
-        """Raises ImproperlyConfigured with a line for each problem."""
+        """Raises ImproperlyConfigured with a line for each problem, in the order of the table."""
         if self.problems:
-            raise ImproperlyConfigured("\n".join(self.problems))
+            raise ImproperlyConfigured("\n".join(self.problems[name] for name in TABLE if name in self.problems))
 
 
 def _lines_of(file: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Accounts: the people who work at the desk, and failed log-ins."""
+"""Accounts: the people who work at the desk, how they log in, and failed log-ins."""
 
 import datetime
 
@@ -10,14 +10,11 @@ from django.db import IntegrityError, models, router, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from project.accounts.second_factor.models import AuthenticatorApp, RecoveryCode
-
-__all__ = ["AuthenticatorApp", "RecoveryCode"]  # importing them loads the tables of the accounts' features
+from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
-
 PASSWORDS_KEPT = 5
+MOST_FAILURES_IN_A_ROW = 6
 
 
 class UsedName(models.Model):
@@ -141,9 +138,6 @@ class UsedPassword(models.Model):
     class Meta:
         default_permissions = []
 
-    def __str__(self):
-        return str(self.user_id)
-
 
 class CompanyAccount(models.Model):
     """Which person of the company log-in an account belongs to: `iss` and `sub` of the ID token, and nothing else.
@@ -186,9 +180,6 @@ class EmergencyAccount(models.Model):
     class Meta:
         default_permissions = []
 
-    def __str__(self):
-        return str(self.user_id)
-
 
 class AccountSession(models.Model):
     """Whose a session is, since Django's table can't be asked for that: an index beside it, and nothing more.
@@ -203,8 +194,40 @@ class AccountSession(models.Model):
     class Meta:
         default_permissions = []
 
-    def __str__(self):
-        return str(self.pk)
+
+class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
+    """`secret`: encrypted by MFA_KEY. `last_step`: the time step of the code that counted last, as RFC 6238 counts.
+
+    After wrong codes the next one counts only 1, 2, 4 … 32 seconds later, and never more: the owner gets in too.
+    """
+
+    name = confirmed = None  # of django-otp's devices: an account has one app, and a row only once a code was right
+    user = models.OneToOneField(User, models.CASCADE, related_name="authenticator")
+    secret = models.TextField()
+    last_step = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = []
+
+    def get_throttle_factor(self):
+        return 1
+
+    def throttle_increment(self, commit=True):
+        """Writes its own columns alone: django-otp writes the whole row, and `last_step` as it was when it was read."""
+        self.throttling_failure_count = min(self.throttling_failure_count, MOST_FAILURES_IN_A_ROW - 1)
+        super().throttle_increment(commit=False)
+        if commit:
+            self.save(update_fields=["throttling_failure_count", "throttling_failure_timestamp"])
+
+
+class RecoveryCode(models.Model):
+    """A code that counts once in place of the app's: its SHA-256. The row goes when it is used, or with the app."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        default_permissions = []
 
 
 class FailedLogin(AccessAttempt):

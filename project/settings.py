@@ -1,7 +1,8 @@
 """All settings, read from the environment (contract section 4). A `.env` beside manage.py is read too.
 
-`project.environment` has the table of the settings that a site may set. A missing or wrong value stops the process at
-its start and is named: see the end of this file, and `project.checks`.
+`project.environment` has the table of the settings that a site may set. Those of which nothing else here is made are
+taken at the end of this file. A missing or wrong value stops the process at its start and is named: there, and by
+`project.checks`.
 """
 
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from project import __version__
 from project.database.options import database_entry
-from project.environment import BASE_DIR, FREE_PREFIX, Environment
+from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
 
 ENVIRONMENT = Environment(BASE_DIR / ".env")
 value = ENVIRONMENT.value
@@ -22,11 +23,8 @@ DEBUG = value("DEBUG")
 SECRET_KEY = value("SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
-        ENVIRONMENT.problems.append("SECRET_KEY is not set (a development machine may set DEBUG=true instead)")
+        ENVIRONMENT.problems["SECRET_KEY"] = "SECRET_KEY is not set (a development machine may set DEBUG=true instead)"
     SECRET_KEY = "development-only-never-in-production"
-SECRET_KEY_FALLBACKS = value("SECRET_KEY_FALLBACKS")
-ALLOWED_HOSTS = value("ALLOWED_HOSTS")
-CSRF_TRUSTED_ORIGINS = value("CSRF_TRUSTED_ORIGINS")
 SITE_URL = value("SITE_URL").rstrip("/")
 
 INSTALLED_APPS = [
@@ -93,7 +91,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "project.accounts.passwords.rules.PersonValidator"},
     {"NAME": "project.accounts.passwords.rules.UsedPasswordValidator"},
 ]
-PASSWORD_MAX_DAYS = value("PASSWORD_MAX_DAYS")
 
 # --- Log-ins: five wrong passwords lock an account for an address; project.accounts.login_guard has two rules more.
 # The database counts, so all web processes agree.
@@ -104,10 +101,6 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "project.accounts.second_factor.codes.CodeBackend",
 ]
-PASSWORD_LOGIN = value("PASSWORD_LOGIN")
-MFA_REQUIRED = value("MFA_REQUIRED")
-MFA_KEY = value("MFA_KEY")
-MFA_KEYS_OLD = value("MFA_KEYS_OLD")
 AXES_HANDLER = "project.accounts.login_guard.LoginGuard"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # by address alone, a whole office would be locked out
 AXES_USERNAME_CALLABLE = "project.accounts.login_guard.login_name"
@@ -126,25 +119,14 @@ AXES_ENABLE_ADMIN = False  # project.accounts.failed_logins has our page
 # --- The company log-in by OpenID Connect. Without OIDC_ISSUER there is none.
 
 OIDC_ISSUER = value("OIDC_ISSUER").strip().rstrip("/")
-OIDC_CLIENT_ID = value("OIDC_CLIENT_ID")
-OIDC_CLIENT_SECRET = value("OIDC_CLIENT_SECRET")
-OIDC_NAME = value("OIDC_NAME")
-OIDC_CLAIM = value("OIDC_CLAIM")
-OIDC_ROLES = value("OIDC_ROLES")
 
 # --- The trail of who did what (审计)
 
-AUDIT_DAYS = value("AUDIT_DAYS")
 AUDIT_SYSLOG = value("AUDIT_SYSLOG").strip()
-
-# --- Robots of chat groups that are told of incidents
-
-ALERT_WEBHOOKS = value("ALERT_WEBHOOKS")
 
 # --- Database: SQLite or PostgreSQL. No ATOMIC_REQUESTS: a transaction never stays open around a call.
 
 DATABASE_POOLER = value("DATABASE_POOLER")
-CLOCK_SKEW_SECONDS = value("CLOCK_SKEW_SECONDS")
 DATABASES = {"default": database_entry(value("DATABASE_URL"), pooler=DATABASE_POOLER)}
 
 # --- Language and time: staff read Chinese; all times in messages are in Asia/Shanghai
@@ -182,7 +164,6 @@ SESSION_ENGINE = "project.accounts.session_store"
 SESSION_COOKIE_HTTPONLY = True
 if HTTPS_ONLY:  # a browser takes a cookie of such a name from this host alone: none of another host can replace it
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
-SESSION_IDLE_MINUTES = value("SESSION_IDLE_MINUTES")
 SESSION_MAX_HOURS = value("SESSION_MAX_HOURS")
 # Browser and database keep a session so long after its last use. No browser keeps a cookie for more than 400 days.
 SESSION_COOKIE_AGE = min(SESSION_MAX_HOURS or 400 * 24, 400 * 24) * 3600
@@ -225,48 +206,11 @@ Q_CLUSTER = {
     "recycle": 500,
 }
 
-# --- BBOSS (contract section 2)
-
-BBOSS_APP_SECRET = value("BBOSS_APP_SECRET")
-BBOSS_APP_SECRETS_OLD = value("BBOSS_APP_SECRETS_OLD")
-BBOSS_ACCESS_TOKENS = value("BBOSS_ACCESS_TOKENS")
-BBOSS_DOMAIN = value("BBOSS_DOMAIN")
-BBOSS_ROUTE_VALUE = value("BBOSS_ROUTE_VALUE")
-BBOSS_PARTY_IDS = value("BBOSS_PARTY_IDS")
-BBOSS_ENV_FLAG = value("BBOSS_ENV_FLAG")
-BBOSS_TIMESTAMP_SKEW_SECONDS = value("BBOSS_TIMESTAMP_SKEW_SECONDS")
-BBOSS_ALLOWED_IPS = value("BBOSS_ALLOWED_IPS")
-BBOSS_RATE = value("BBOSS_RATE")
-BBOSS_UNSIGNED_RATE = value("BBOSS_UNSIGNED_RATE")
-API_TOKEN_MAX_DAYS = value("API_TOKEN_MAX_DAYS")
-METRICS_ALLOWED_IPS = value("METRICS_ALLOWED_IPS")
-# How many proxies of ours are in front. Only that many entries of X-Forwarded-For, from its end, are trusted.
-TRUSTED_PROXY_COUNT = value("TRUSTED_PROXY_COUNT")
-
 # --- Partners (contract 3.3 to 3.6)
 
-BPM_BASE_URL = value("BPM_BASE_URL")
-BPM_TASK_URL = value("BPM_TASK_URL")
-BPM_CALLBACK_SECRET = value("BPM_CALLBACK_SECRET")
-BPM_CALLBACK_SECRETS_OLD = value("BPM_CALLBACK_SECRETS_OLD")
-BIGDATA_BASE_URL = value("BIGDATA_BASE_URL")
 PARTNER_TIMEOUT_SECONDS = value("PARTNER_TIMEOUT_SECONDS")
 PARTNER_CA_BUNDLE = value("PARTNER_CA_BUNDLE").strip()
-PARTNER_CLIENT_CERT = value("PARTNER_CLIENT_CERT")
 PARTNER_PROXY = value("PARTNER_PROXY").strip()
-PARTNER_RATE = value("PARTNER_RATE")
-DISPATCH_LEASE_SECONDS = value("DISPATCH_LEASE_SECONDS")
-DISPATCH_RETRY_SECONDS = value("DISPATCH_RETRY_SECONDS")
-SUBSEQUENT_BILLING = value("SUBSEQUENT_BILLING")
-BREAKER_FAILURES = value("BREAKER_FAILURES")
-BREAKER_PROBE_SECONDS = value("BREAKER_PROBE_SECONDS")
-ATTACHMENT_DIR = value("ATTACHMENT_DIR")
-EXPORT_DIR = value("EXPORT_DIR")
-FOUR_EYES = value("FOUR_EYES")  # each act with its number: orders.four_eyes
-EXPORT_SECOND_PERSON = value("EXPORT_SECOND_PERSON")
-EXPORT_MIN_FREE_MB = value("EXPORT_MIN_FREE_MB")
-STATE_DIR = value("STATE_DIR")  # of this machine alone: orders.restored_guard
-BACKUP_RECIPIENT = value("BACKUP_RECIPIENT")
 
 # --- Mail
 
@@ -274,12 +218,8 @@ vars().update(value("EMAIL_URL"))
 if ENVIRONMENT.given("EMAIL_BACKEND") is not None:
     EMAIL_BACKEND = value("EMAIL_BACKEND")  # anymail.backends.<provider>.EmailBackend
 EMAIL_TIMEOUT = PARTNER_TIMEOUT_SECONDS
-DEFAULT_FROM_EMAIL = value("DEFAULT_FROM_EMAIL")
 ANYMAIL = {name.removeprefix(FREE_PREFIX): text for name, text in ENVIRONMENT.free().items()}
 ANYMAIL.setdefault("REQUESTS_TIMEOUT", PARTNER_TIMEOUT_SECONDS)  # anymail's own time-out is longer than a lease
-DEFAULT_CONTACT_NAME = value("DEFAULT_CONTACT_NAME")
-DEFAULT_CONTACT_MAIL = value("DEFAULT_CONTACT_MAIL")
-DEFAULT_CONTACT_TEL = value("DEFAULT_CONTACT_TEL")
 
 # --- Logs: one event on each line, with the request's id; secrets and personal data are masked
 
@@ -308,4 +248,7 @@ LOGGING = {
     },
 }
 
+# --- The other rows of the table, as they are read. Two addresses may hold passwords: only their parts are settings
+
+vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})
 ENVIRONMENT.stop_on_problems()

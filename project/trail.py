@@ -167,10 +167,10 @@ def _before(source: int, rows: QuerySet, place: Place | None) -> QuerySet:
 def _parts(asked: Asked) -> Iterator[tuple[int, QuerySet]]:
     """The rows that are asked for, by source. A source has several parts where each has an index of its own."""
     kind = KINDS[asked.kind] if asked.kind else ANY
-    conditions = [_entries(asked), *_events(asked), _journal(asked)]
-    kinds = [kind.entries, *(kind.events for _event in conditions[1:-1]), kind.journal]
-    sources = [ENTRIES, *(EVENTS for _event in conditions[1:-1]), JOURNAL]
-    for source, of_kind, condition in zip(sources, kinds, conditions, strict=True):
+    parts = [(ENTRIES, kind.entries, _entries(asked))]
+    parts += [(EVENTS, kind.events, part) for part in _events(asked)]
+    parts += [(JOURNAL, kind.journal, _journal(asked))]
+    for source, of_kind, condition in parts:
         if of_kind is not None and condition is not None:
             yield source, SOURCES[source].rows().filter(of_kind, condition)
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
 from project.environment import Environment
 from tests.partners.certificates import Authority
+from tests.test_deployment import manage, python
 
 ROOT = Path(__file__).resolve().parent.parent
 ERRORS = [
@@ -27,6 +27,7 @@ ERRORS = [
     ("BPM_CALLBACK_SECRET", ""),
     ("SUBSEQUENT_BILLING", "later"),
     ("BBOSS_ENV_FLAG", "2"),
+    ("PASSWORD_LOGIN", "nobody"),
     ("DISPATCH_LEASE_SECONDS", 15),
     ("DISPATCH_RETRY_SECONDS", [30, -1]),
     ("BPM_BASE_URL", "bpm.example.com"),
@@ -196,86 +197,57 @@ def test_a_silenced_check_does_not_stop_it(settings):
     stop_on_errors()
 
 
-@pytest.mark.whole
-def test_wsgi_asks():
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", "BBOSS_APP_SECRET": ""}
-    started = subprocess.run(
-        [sys.executable, "-c", "import project.wsgi"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert started.returncode == 4  # gunicorn stops instead of starting one worker after the other
-    assert "the web process can't start: " in started.stderr
-    assert "BBOSS_APP_SECRET is empty" in started.stderr
-    assert "Traceback" not in started.stderr
-
-
 @pytest.mark.parametrize("words", [["show", "X"], ["worker"], ["migrate"]])
-@pytest.mark.parametrize(
-    "setting, said",
-    [
-        ({"SECRET_KEY": ""}, "manage.py: SECRET_KEY is not set (a development machine may set DEBUG=true instead)"),
-        ({"DEBUG": "maybe"}, "manage.py: DEBUG must be true or false, not 'maybe'"),
-        ({"FOUR_EYES": "bulk"}, "manage.py: FOUR_EYES: bulk needs a number of rows, as in bulk:100"),
-        ({"DATABASE_URL": "mysql://u:p@h/n"}, "manage.py: DATABASE_URL must begin with sqlite:/// or postgres://"),
-        (
-            {"DATABASE_URL": "postgres://u@h:port/n"},
-            "manage.py: DATABASE_URL: Port could not be cast to integer value as 'port'",
-        ),
-        ({"EMAIL_URL": "pigeon://"}, "manage.py: EMAIL_URL: Invalid email schema pigeon"),
-    ],
-)
-@pytest.mark.sampled
-def test_a_command_without_its_setting_ends_in_one_line(words, setting, said):
-    ended = manage(words, DJANGO_SETTINGS_MODULE="project.settings", **setting)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
-
-
-RETRY = "DISPATCH_RETRY_SECONDS must be whole numbers with commas between, not "
+def test_a_command_without_its_setting_ends_in_one_line(words):
+    ended = manage(*words, SECRET_KEY="")
+    said = "manage.py: SECRET_KEY is not set (a development machine may set DEBUG=true instead)\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
 
 
 @pytest.mark.parametrize(
     "name, value, said",
     [
-        ("DISPATCH_RETRY_SECONDS", "", RETRY + "''"),
-        ("DISPATCH_RETRY_SECONDS", "30,,60", RETRY + "'30,,60'"),
-        ("DISPATCH_RETRY_SECONDS", "30;60", RETRY + "'30;60'"),
-        ("DISPATCH_RETRY_SECONDS", "30,-1", "DISPATCH_RETRY_SECONDS must be at least 0, not -1"),
-        (
-            "DISPATCH_RETRY_SECONDS",
-            "9999999999",
-            "DISPATCH_RETRY_SECONDS must be at most 100000000, not 9999999999",
-        ),
-        ("PARTNER_TIMEOUT_SECONDS", "", "PARTNER_TIMEOUT_SECONDS must be a whole number, not ''"),
-        ("BREAKER_FAILURES", "0", "BREAKER_FAILURES must be at least 1, not 0"),
-        ("BBOSS_PARTY_IDS", "", "BBOSS_PARTY_IDS must not be empty, nor hold an empty entry"),
-        ("ALLOWED_HOSTS", "a.example.com,", "ALLOWED_HOSTS must not be empty, nor hold an empty entry"),
-        ("BBOSS_DOMAIN", "", "BBOSS_DOMAIN must not be empty"),
-        ("BBOSS_ROUTE_VALUE", " ", "BBOSS_ROUTE_VALUE must not be empty"),
-        ("ATTACHMENT_DIR", "", "ATTACHMENT_DIR must not be empty"),
-        ("EXPORT_DIR", "", "EXPORT_DIR must not be empty"),
-        ("EMAIL_URL", "", "EMAIL_URL: Invalid email schema"),
-        ("EMAIL_BACKEND", "", "EMAIL_BACKEND must not be empty"),
-        ("DEFAULT_FROM_EMAIL", "", "DEFAULT_FROM_EMAIL must not be empty"),
-        ("LOG_LEVEL", "loud", "LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT must be line or json, not 'xml'"),
+        ("DEBUG", "maybe", " must be true or false, not 'maybe'"),
+        ("FOUR_EYES", "bulk", ": bulk needs a number of rows, as in bulk:100"),
+        ("DATABASE_URL", "mysql://u:p@h/n", " must begin with sqlite:/// or postgres://"),
+        ("DATABASE_URL", "postgres://u@h:port/n", ": Port could not be cast to integer value as 'port'"),
+        ("EMAIL_URL", "pigeon://", ": Invalid email schema pigeon"),
+        ("DISPATCH_RETRY_SECONDS", "", " must be whole numbers with commas between, not ''"),
+        ("DISPATCH_RETRY_SECONDS", "30,,60", " must be whole numbers with commas between, not '30,,60'"),
+        ("DISPATCH_RETRY_SECONDS", "30;60", " must be whole numbers with commas between, not '30;60'"),
+        ("DISPATCH_RETRY_SECONDS", "30,-1", " must be at least 0, not -1"),
+        ("DISPATCH_RETRY_SECONDS", "9999999999", " must be at most 100000000, not 9999999999"),
+        ("PARTNER_TIMEOUT_SECONDS", "", " must be a whole number, not ''"),
+        ("BREAKER_FAILURES", "0", " must be at least 1, not 0"),
+        ("BBOSS_PARTY_IDS", "", " must not be empty, nor hold an empty entry"),
+        ("ALLOWED_HOSTS", "a.example.com,", " must not be empty, nor hold an empty entry"),
+        ("BBOSS_DOMAIN", "", " must not be empty"),
+        ("BBOSS_ROUTE_VALUE", " ", " must not be empty"),
+        ("ATTACHMENT_DIR", "", " must not be empty"),
+        ("EXPORT_DIR", "", " must not be empty"),
+        ("EMAIL_URL", "", ": Invalid email schema"),
+        ("EMAIL_BACKEND", "", " must not be empty"),
+        ("DEFAULT_FROM_EMAIL", "", " must not be empty"),
+        ("LOG_LEVEL", "loud", " must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'LOUD'"),
+        ("LOG_FORMAT", "xml", " must be line or json, not 'xml'"),
+        ("PARTNER_CLIENT_CERT", "a,,b", " must be one file with certificate and key, or cert.pem,key.pem"),
     ],
 )
-@pytest.mark.sampled
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""
-    ended = manage(["check"], DJANGO_SETTINGS_MODULE="project.settings", **{name: value})
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {said}\n")
+    ended = manage("check", **{name: value})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {name}{said}\n")
 
 
 def test_a_command_without_its_database_says_so():
-    away = {"DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing"}
-    ended = manage(["show", "X"], DJANGO_SETTINGS_MODULE="project.settings", **away)
+    ended = manage("show", "X", DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing")
     [told] = ended.stderr.splitlines()
     assert (ended.returncode, told.split(",")[0]) == (1, "manage.py: the database does not answer")
 
 
 def test_an_argument_that_is_no_text_is_named():
     """No database can keep it, and no terminal can show it."""
-    ended = manage(["show", "a\udcff"], DJANGO_SETTINGS_MODULE="project.settings")
+    ended = manage("show", "a\udcff")
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "manage.py: argument 2 is no UTF-8 text\n")
 
 
@@ -290,24 +262,6 @@ def test_a_command_without_its_migrations_says_so(monkeypatch, asked):
         run(["manage.py", "show", "X"])
 
 
-def manage(words: list[str], **environment: str) -> subprocess.CompletedProcess:
-    """`manage.py WORDS` in a process of its own."""
-    settings = os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings"} | environment
-    call = [sys.executable, "manage.py", *words]
-    return subprocess.run(call, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def production(*words, **environment):
-    ended = subprocess.run(
-        [sys.executable, "-m", "project.production", *words],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "project.settings", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return ended.returncode, ended.stdout, ended.stderr
-
-
 @pytest.mark.parametrize(
     "name, value, said",
     [
@@ -320,11 +274,11 @@ def production(*words, **environment):
 @pytest.mark.whole
 def test_a_reload_does_not_take_what_no_process_could_use(name, value, said):
     """gunicorn and the worker go on with the settings that they have (tests/versions/test_secrets.py)."""
-    code, printed, told = production("reload", "--print-file", **{name: value})
-    assert (code, printed) == (1, "")
-    assert said in told
-    assert "Traceback" not in told
-    assert "hidden" not in told
+    ended = python("-m", "project.production", "reload", "--print-file", **{name: value})
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hidden" not in ended.stderr
 
 
 @pytest.fixture
@@ -344,11 +298,13 @@ def test_a_line_that_is_no_setting_is_named_by_its_number_alone(tmp_path, enviro
 def test_what_systemd_read_from_the_same_file_counts_as_the_files(tmp_path, environ):
     """So it changes with the file. Another value is the environment's own, which wins."""
     file = tmp_path / ".env"
-    file.write_text("BBOSS_DOMAIN=CDNP\nLOG_FORMAT=line\n")
-    environ |= {"BBOSS_DOMAIN": "CDNP", "LOG_FORMAT": "json"}
-    found = Environment(file)
-    assert (found.origin("BBOSS_DOMAIN"), found.origin("LOG_FORMAT")) == (".env", "environment")
-    assert (found.given("BBOSS_DOMAIN"), found.given("LOG_FORMAT")) == ("CDNP", "json")
+    file.write_text("BBOSS_DOMAIN=OURS\nLOG_FORMAT=line\nBBOSS_ROUTE_VALUE=996\n")
+    environ |= {"BBOSS_DOMAIN": "OURS", "LOG_FORMAT": "json"}
+    for unset in ("BBOSS_ROUTE_VALUE", "BBOSS_PARTY_IDS"):
+        environ.pop(unset, None)
+    found, names = Environment(file), ("BBOSS_DOMAIN", "LOG_FORMAT", "BBOSS_ROUTE_VALUE", "BBOSS_PARTY_IDS")
+    assert [found.origin(name) for name in names] == [".env", "environment", ".env", "default"]
+    assert [found.value(name) for name in names] == ["OURS", "json", "996", ["BBSS9980"]]
 
 
 def test_a_process_that_was_given_all_settings_does_not_read_the_file(tmp_path, environ):

@@ -7,7 +7,6 @@ import re
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings as live_settings
-from django.core import signing
 from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
@@ -182,13 +181,6 @@ def test_a_task_of_an_unknown_key_is_given_to_django_q_as_it_is(monkeypatch, set
     settings.SECRET_KEY_FALLBACKS = ["a-third-one"]
     [(receipt, payload)] = get_broker().dequeue()
     assert payload == OrmQ.objects.get(pk=receipt).payload
-
-
-def test_signed_cookies_outlive_a_change_of_the_key(changed_key):
-    """As the ticket of the log-in (project/accounts/login_guard.py)."""
-    signed = signing.dumps({"who": "wang"}, salt="ticket")
-    changed_key()
-    assert signing.loads(signed, salt="ticket") == {"who": "wang"}
 
 
 def test_a_link_that_sets_a_password_outlives_a_change_of_the_key_and_counts_as_its_use(changed_key, clock, capsys):

@@ -69,11 +69,9 @@ def why_not_away(
     return None
 
 
-def end_leave(*, user: User, by: str, now: datetime.datetime) -> bool:
-    """The person is back, or does not leave. False if they were not away."""
-    with transaction.atomic():
-        away = User.objects.filter(pk=user.pk, away_until__isnull=False)
-        if not away.update(away_from=None, away_until=None, deputy=None):
-            return False
+@transaction.atomic
+def end_leave(*, user: User, by: str, now: datetime.datetime) -> None:
+    """The person is back, or does not leave. Nothing is noted if they were not away."""
+    away = User.objects.filter(pk=user.pk, away_until__isnull=False)
+    if away.update(away_from=None, away_until=None, deputy=None):
         add_event(None, "leave_ended", by=by, now=now, account=user.username)
-    return True

@@ -27,24 +27,19 @@ from project.models import User
 
 ENTER, END, ALL = "enter", "end", "all"
 SHOWN = 10
-
-
-class DayInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self, **attrs: object):
-        super().__init__(attrs, format="%Y-%m-%d")
+DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class LeaveForm(forms.Form):
-    first = forms.DateField(label=gettext_lazy("away from"), widget=DayInput(autofocus=True))
+    first = forms.DateField(label=gettext_lazy("away from"), widget=DAY)
     last = forms.DateField(
-        label=gettext_lazy("away until"), widget=DayInput(), help_text=gettext_lazy("This day is included.")
+        label=gettext_lazy("away until"), widget=DAY, help_text=gettext_lazy("This day is included.")
     )
     deputy = PersonField(nobody=True)
 
     def __init__(self, *args, user: User, **kwargs):
         super().__init__(*args, **kwargs)
+        self.fields["first"].widget.attrs["autofocus"] = True
         self.fields["deputy"].label = gettext_lazy("deputy")
         self.fields["deputy"].offer(_colleagues(), but=user.pk)
 
@@ -62,13 +57,9 @@ def _colleagues():
     return User.objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
 
 
-def own_leave_page(request: HttpRequest, site) -> HttpResponse:
-    return leave_page(request, site, request.user)
-
-
-def leave_page(request: HttpRequest, site, person: User) -> HttpResponse:
-    """GET shows the leave and asks. POST by `act`: enters it, ends it, or hands all over."""
-    person = User.objects.get(pk=person.pk)
+def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
+    """GET shows the leave of an account, or one's own, and asks. POST by `act`: enters it, ends it, hands all over."""
+    person = User.objects.get(pk=(person or request.user).pk)
     act, today = request.POST.get("act", ""), timezone.localdate()
     given = {"first": person.away_from or today, "last": person.away_until, "deputy": person.deputy_id or ""}
     leave = LeaveForm(request.POST if act == ENTER else None, user=person, initial=given)

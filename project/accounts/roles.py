@@ -13,35 +13,28 @@ from orders.lists.registration import LISTS, Role, right_to_view
 
 REPAIR = ["orders.give_up_step", "orders.take_books", "orders.accept_difference", "orders.fix_difference"]
 DECIDE = ["orders.waive_finding", "orders.decide_order"]
-BUSINESS = [
-    "orders.see_personal_data",
+WORK = [
     "orders.resend_order",
-    "orders.upload_file",
-    "orders.choose_attribution",
     "orders.run_activation",
     "orders.move_start",
     "orders.fetch_usage",
     "orders.add_note",
     "orders.change_incident",
+    "orders.own_order",
+]
+"""What business staff and engineers do alike."""
+BUSINESS = [
+    *WORK,
+    "orders.see_personal_data",
+    "orders.upload_file",
+    "orders.choose_attribution",
     "orders.proceed_order",
     "orders.name_domains",
     "orders.enter_trial",
-    "orders.own_order",
     "orders.push_approval",
 ]
-ENGINEER = [
-    "orders.pause_partner",
-    "orders.release_restored",
-    "orders.resend_order",
-    "orders.compensate_order",
-    "orders.run_activation",
-    "orders.move_start",
-    "orders.fetch_usage",
-    "orders.add_note",
-    "orders.change_incident",
-    "orders.own_order",
-    *REPAIR,
-]
+ENGINEER = [*WORK, *REPAIR, "orders.pause_partner", "orders.release_restored", "orders.compensate_order"]
+MANAGE_ACCOUNTS = ["project.add_user", "project.change_user"]
 ADMINISTRATOR = [
     "orders.pause_partner",
     "orders.release_restored",
@@ -51,7 +44,7 @@ ADMINISTRATOR = [
     *(f"orders.{act}_{model}" for model in ("province", "servicetype") for act in ("add", "change")),
     *(f"orders.{act}_{model}" for model in ("calendarday", "timelimit") for act in ("add", "change", "delete")),
     *(f"notifications.{act}_{model}" for model in ("contact", "mailrule") for act in ("add", "change", "delete")),
-    *(f"project.{act}_user" for act in ("add", "change")),
+    *MANAGE_ACCOUNTS,
     "project.delete_failedlogin",
     *(f"integrations.{act}_apitoken" for act in ("add", "revoke")),
     "integrations.probe_partners",

@@ -10,14 +10,9 @@ from django.db.models import prefetch_related_objects
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from project.accounts.roles import APPROVER, BUSINESS, DECIDE, REPAIR
+from project.accounts.roles import APPROVER, BUSINESS, DECIDE, MANAGE_ACCOUNTS, REPAIR
 
-MANAGES = frozenset(
-    {
-        *("project.add_user", "project.change_user"),
-        *("integrations.add_apitoken", "integrations.revoke_apitoken"),
-    }
-)
+MANAGES = frozenset({*MANAGE_ACCOUNTS, "integrations.add_apitoken", "integrations.revoke_apitoken"})
 DECIDES = frozenset({*BUSINESS, *REPAIR, *DECIDE, *APPROVER})
 """To act on orders and their money, to see people's data, and to judge what colleagues ask for."""
 JUDGES = frozenset({"orders.judge_export", "orders.withdraw_order", "orders.confirm_act"})
@@ -44,11 +39,8 @@ def why_not_together(parts: Iterable[Set[str]]) -> str | None:
     held = frozenset[str]().union(*parts)
     if held & MANAGES and held & DECIDES:
         return "manages"
-    return "audits" if any(map(_audits, parts)) and changing(held) else None
-
-
-def _audits(part: Set[str]) -> bool:
-    return READS_TRAIL in part and not changing(part)
+    audits = any(READS_TRAIL in part and not changing(part) for part in parts)
+    return "audits" if audits and changing(held) else None
 
 
 def changing(rights: Iterable[str]) -> set[str]:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from orders.lists.open_pages import is_poll
 from project.accounts.second_factor.door import lacks_factor
 from project.accounts.sessions import enter_if_unknown, leave_if_ended
+from project.middleware import Middleware
 
 BEGAN, USED = "desk_began", "desk_used"
 IDLE, HOURS, FACTOR = "idle", "hours", "factor"
@@ -72,12 +73,9 @@ def times_of(session: Mapping[str, Any], now: float) -> Times:
     return Times(session.get(BEGAN, now), session.get(USED, now))
 
 
-class SessionEndMiddleware:
+class SessionEndMiddleware(Middleware):
     """Ends sessions that are over, and notes the use of the others and whose they are. Stands behind Django's log-in,
     for staff."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._answer(request)

@@ -83,12 +83,10 @@ def _shown(row: AccountSession, now: float, own: SessionBase) -> OpenSession | N
     return OpenSession(row.pk, began, used, entered.get("address", ""), entered.get("agent", ""), way, is_this)
 
 
-def own_sessions_page(request: HttpRequest, site) -> HttpResponse:
-    return sessions_page(request, site, request.user)
-
-
-def sessions_page(request: HttpRequest, site, person: User) -> HttpResponse:
-    """GET shows the account's sessions. POST ends the one that `end` names by its number, or `all`; never this one."""
+def sessions_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
+    """GET shows the sessions of an account, or one's own. POST ends the one that `end` names by its number, or `all`;
+    never this one."""
+    person = person or request.user
     if request.method == "POST":
         _end(request, person)
         return redirect(request.path)

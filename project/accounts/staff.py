@@ -9,11 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import (
-    ReadOnlyPasswordHashField,
-    ReadOnlyPasswordHashWidget,
-    UserChangeForm,
-)
+from django.contrib.auth.forms import ReadOnlyPasswordHashField, ReadOnlyPasswordHashWidget, UserChangeForm
 from django.contrib.auth.hashers import is_password_usable
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
@@ -45,10 +41,10 @@ from project.accounts.new_account import GivesRoles, NewStaffForm
 from project.accounts.passwords.links import invite, why_no_password
 from project.accounts.permission_words import permission_words
 from project.accounts.second_factor.codes import needs_factor, with_managers
-from project.accounts.second_factor.reset_page import may_reset, reset_page
+from project.accounts.second_factor.reset_page import reset_page
 from project.accounts.separation import why_not_to_hold
 from project.accounts.sessions_page import sessions_page
-from project.accounts.standing import may_disable, standing_chip, standing_page, with_lock
+from project.accounts.standing import may_act_on, standing_chip, standing_page, with_lock
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
@@ -240,28 +236,18 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return found
 
     def get_urls(self):
-        site = self.admin_site
-        return [
-            path(
-                "<path:pk>/second-factor/",
-                site.admin_view(partial(reset_page, model_admin=self)),
-                name="project_user_second_factor",
-            ),
-            path(
-                "<path:pk>/standing/",
-                site.admin_view(partial(standing_page, model_admin=self)),
-                name="project_user_standing",
-            ),
-            path("<id>/leave/", site.admin_view(self.leave_view), name="project_user_leave"),
-            path("<id>/sessions/", site.admin_view(self.sessions_view), name="project_user_sessions"),
-            *super().get_urls(),
+        pages = [
+            ("<path:pk>/second-factor/", partial(reset_page, model_admin=self), "second_factor"),
+            ("<path:pk>/standing/", partial(standing_page, model_admin=self), "standing"),
+            ("<id>/leave/", partial(self._of_colleague, leave_page), "leave"),
+            ("<id>/sessions/", partial(self._of_colleague, sessions_page), "sessions"),
         ]
+        own = [path(at, self.admin_site.admin_view(page), name=f"project_user_{name}") for at, page, name in pages]
+        return [*own, *super().get_urls()]
 
-    def sessions_view(self, request, id):
-        return sessions_page(request, self.admin_site, self._to_be_changed(request, id))
-
-    def leave_view(self, request, id):
-        return leave_page(request, self.admin_site, self._to_be_changed(request, id))
+    def _of_colleague(self, page, request, id):
+        """A page that everybody has of their own account."""
+        return page(request, self.admin_site, self._to_be_changed(request, id))
 
     def _to_be_changed(self, request, id):
         """The account, if the asker may change it. Raises PermissionDenied, and Http404 if there is none."""
@@ -273,8 +259,8 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         return user
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        context["resets"] = hasattr(obj, "authenticator") and may_reset(request, obj, self)
-        context["disables"] = may_disable(request, obj, self)
+        context["disables"] = may_act_on(request, obj, self)
+        context["resets"] = context["disables"] and hasattr(obj, "authenticator")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):

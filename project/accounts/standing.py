@@ -49,9 +49,17 @@ def standing_chip(user: User) -> str:
     return toned_chip("green", _("May log in"), _("The person can work with it. Nothing to do."))
 
 
-def may_disable(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
-    """Who may change the account, and nobody their own."""
+def may_act_on(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
+    """Whether the asker may change the account, and it is not their own."""
     return user is not None and user.pk != request.user.pk and model_admin.has_change_permission(request, user)
+
+
+def colleague(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> User:
+    """The account that the asker acts on. Raises PermissionDenied; Http404 if those who see accounts find none."""
+    user = model_admin.get_object(request, pk)
+    if not may_act_on(request, user, model_admin):
+        raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
+    return user
 
 
 def why_not_disabled(user: User, *, now: datetime.datetime) -> str | Promise | None:
@@ -68,10 +76,7 @@ class SeenForm(forms.Form):
 
 def standing_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
     """GET says what will happen, POST disables the account, or enables one that is disabled."""
-    user = model_admin.get_object(request, pk)
-    if not may_disable(request, user, model_admin):
-        raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
-    now = timezone.now()
+    user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
     form = SeenForm(request.POST if request.method == "POST" else None, initial={"active": user.is_active})
     if form.is_bound and form.is_valid() and not why_not:

@@ -23,9 +23,7 @@ COMPANY_FAILED = {
     "denied": gettext_lazy("company log-in: the provider did not let the person through"),
     "away": gettext_lazy("company log-in: the provider did not answer"),
 }
-WHY_FAILED = COMPANY_FAILED | {
-    "code": gettext_lazy("the password was right, the code of the second factor was not"),
-}
+WHY_FAILED = COMPANY_FAILED | {"code": gettext_lazy("the password was right, the code of the second factor was not")}
 WHY_NOT_IN = {
     "no_group": gettext_lazy("no group of the person has a role here"),
     "roles_apart": gettext_lazy("the person's groups give roles that must stay apart"),

@@ -13,8 +13,7 @@ from typing import IO
 
 from django.conf import settings
 
-from project.database.errors import BackupError
-from project.database.programs import CHUNK, running
+from project.database.programs import CHUNK, BackupError, running
 
 SUFFIX = ".age"
 

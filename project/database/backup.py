@@ -22,8 +22,7 @@ from orders.models import OrderEvent
 from orders.services.order_writes import add_event
 from orders.services.restores import present_timeline
 from project.database import age, manifest, postgres
-from project.database.errors import BackupError
-from project.database.programs import CHUNK
+from project.database.programs import CHUNK, BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
@@ -54,7 +53,7 @@ def backup(
         number = _encrypt_attachments(folder, on_progress)
         files = {name: manifest.measure(folder / name) for name in (copied["file"], ARCHIVE)}
     else:
-        files = _copy_attachments(folder, on_progress)
+        files = {name: manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
         number = len(files)
         files[copied["file"]] = manifest.measure(folder / copied["file"])
     facts = {
@@ -63,7 +62,7 @@ def backup(
         "database": row.name,
         "counted_as_restored": row.restored_at is not None,
         "django": django.get_version(),
-        "migrations": _migrations(),
+        "migrations": dict(sorted(MigrationRecorder(connection).applied_migrations())),  # the newest of each app
         **copied,
         "attachments": number,
         "files": files,
@@ -194,10 +193,6 @@ def _sync(file: Path) -> None:
         os.fsync(written.fileno())
 
 
-def _copy_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> dict:
-    return {name: manifest.copy_file(file, folder / name) for name, file in _attachments(on_progress)}
-
-
 def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> int:
     """Writes all files into one encrypted archive. Returns how many."""
     number = 0
@@ -223,8 +218,3 @@ def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str,
             continue
         with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
             yield f"{ATTACHMENTS}/{path.relative_to(root).as_posix()}", file
-
-
-def _migrations() -> dict[str, str]:
-    applied = MigrationRecorder(connection).applied_migrations()
-    return dict(sorted(applied))

@@ -1,4 +1,4 @@
-"""Errors of backup and restore, each one clear line; and the database's, counted for /metrics."""
+"""The database's errors, counted for /metrics."""
 
 from django.db import Error, IntegrityError
 from django.db.utils import DatabaseErrorWrapper
@@ -7,10 +7,6 @@ from integrations.counting import count_database_error
 from integrations.database_deadline import is_away, time_left
 
 CANCELLED = "57014"  # PostgreSQL's code where a statement took longer than it may
-
-
-class BackupError(Exception):
-    """Backup or restore failed. It left nothing that could be mistaken for a complete one."""
 
 
 class CountedErrors(DatabaseErrorWrapper):

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from orders.disk import sync_folder
-from project.database.errors import BackupError
-from project.database.programs import CHUNK
+from project.database.programs import CHUNK, BackupError
 
 NAME = "manifest.json"
 PLAIN, ENCRYPTED = 1, 2  # formats; 1.6.0 and older know the first alone

@@ -20,25 +20,10 @@ KEEPALIVES = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, 
 TCP_USER_TIMEOUT = 20_000  # milliseconds
 
 # Settings of Django that a URL may have, and options that are not text. All others go to libpq unchanged.
-DJANGOS = {
-    "CONN_MAX_AGE": "seconds",
-    "CONN_HEALTH_CHECKS": "switch",
-    "DISABLE_SERVER_SIDE_CURSORS": "switch",
-    "ATOMIC_REQUESTS": "switch",
-    "AUTOCOMMIT": "switch",
-}
-TYPED = {
-    "prepare_threshold": "seconds",
-    "connect_timeout": "number",
-    "server_side_binding": "switch",
-    "pool": "switch",
-    "keepalives": "number",
-    "keepalives_idle": "number",
-    "keepalives_interval": "number",
-    "keepalives_count": "number",
-    "tcp_user_timeout": "number",
-    "isolation_level": "number",
-}
+DJANGOS = {"CONN_MAX_AGE", "CONN_HEALTH_CHECKS", "DISABLE_SERVER_SIDE_CURSORS", "ATOMIC_REQUESTS", "AUTOCOMMIT"}
+MAY_BE_NONE = {"CONN_MAX_AGE", "prepare_threshold"}
+NUMBERS = {*MAY_BE_NONE, *KEEPALIVES, "connect_timeout", "tcp_user_timeout", "isolation_level"}
+SWITCHES = {*(DJANGOS - MAY_BE_NONE), "server_side_binding", "pool"}
 
 
 class WrongURLError(ValueError):
@@ -65,9 +50,9 @@ def database_entry(url: str, *, pooler: bool = False) -> dict:
     entry |= {"ENGINE": "project.database.postgresql", "POOLER": pooler, "OPTIONS": {}}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name.upper() in DJANGOS:
-            entry[name.upper()] = _read(name, text, DJANGOS[name.upper()])
+            entry[name.upper()] = _read(name, text, option=name.upper())
         else:
-            entry["OPTIONS"][name] = _read(name, text, TYPED.get(name, "text"))
+            entry["OPTIONS"][name] = _read(name, text, option=name)
     _add_defaults(entry, several=len(hosts) > 1)
     return entry
 
@@ -131,17 +116,17 @@ def _hosts(url: str) -> list[tuple[str, str]]:
     return found
 
 
-def _read(name: str, text: str, kind: str):
+def _read(name: str, text: str, *, option: str):
     word = text.strip().lower()
-    if kind == "text":
-        return text
-    if kind == "switch":
+    if option in SWITCHES:
         if word in {"true", "1", "yes", "on"}:
             return True
         if word in {"false", "0", "no", "off"}:
             return False
         raise WrongURLError(f"{name} must be true or false, not {text!r}")
-    if kind == "seconds" and word == "none":
+    if option not in NUMBERS:
+        return text
+    if option in MAY_BE_NONE and word == "none":
         return None
     try:
         return int(word)

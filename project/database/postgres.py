@@ -13,8 +13,7 @@ from typing import IO, Any
 
 from django.db import connection
 
-from project.database.errors import BackupError
-from project.database.programs import CHUNK, running
+from project.database.programs import CHUNK, BackupError, running
 
 DEBIAN = "/usr/lib/postgresql/{major}/bin/{name}"
 VARIABLES = {

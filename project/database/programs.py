@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from integrations.database_deadline import error_line
-from project.database.errors import BackupError
 
 MAX_SAID = 500  # characters of a program's output
 CHUNK = 1024 * 1024
 AGES_ADDRESS = "\nage: report unexpected or unhelpful errors"  # a second line below each error of age
+
+
+class BackupError(Exception):
+    """Backup or restore failed. It left nothing that could be mistaken for a complete one. The text is one line."""
 
 
 @contextlib.contextmanager

@@ -23,8 +23,7 @@ from orders.services.entered_numbers import merge_numbers, numbers_file
 from orders.services.order_writes import add_event
 from project.database import age, manifest, postgres
 from project.database.backup import ARCHIVE, ATTACHMENTS, PUT_BACK, backup_facts, unnamed_sqlite
-from project.database.errors import BackupError
-from project.database.programs import CHUNK
+from project.database.programs import CHUNK, BackupError
 
 
 @dataclass

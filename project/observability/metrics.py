@@ -19,7 +19,6 @@ from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
     PROCESS_COLLECTOR,
-    CollectorRegistry,
     Metric,
     generate_latest,
 )
@@ -54,14 +53,7 @@ def exposition() -> bytes:
     """All figures as Prometheus text. Without a database those of the processes, and `desk_database_up` 0."""
     build = _family("desk_build_info", "The version that answers, as a label", ["version"], [([__version__], 1)])
     here = [PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR, CountedCollector(), Given([build])]
-    return _text(*here) + _gauges()
-
-
-def _text(*collectors: Collector) -> bytes:
-    registry = CollectorRegistry(auto_describe=False)
-    for collector in collectors:
-        registry.register(collector)
-    return generate_latest(registry)
+    return b"".join(map(generate_latest, here)) + _gauges()
 
 
 def _gauges() -> bytes:
@@ -81,12 +73,12 @@ def _read_gauges() -> bytes:
     up = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=1)
     try:
         with database_deadline(LOOK):
-            text = _text(DeskCollector())
+            text = generate_latest(DeskCollector())
         outage.over()
     except Exception as error:  # whatever it is: the counters are shown
         outage.began(error)
         up, text = GaugeMetricFamily("desk_database_up", "1 if the database answers", value=0), b""
-    return text + _text(Given([up]))
+    return text + generate_latest(Given([up]))
 
 
 class Given(Collector):

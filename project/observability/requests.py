@@ -15,6 +15,7 @@ from integrations.counting import OTHER, count_inbound, count_login, count_page
 from integrations.outbound.formats import trace_of
 from orders.lists.open_pages import is_poll
 from orders.log_facts import log_facts
+from project.middleware import Middleware
 from project.observability.logs import callers_outage
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,8 @@ LOGIN = "admin:login"
 ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 from there says that the database answers
 
 
-class RequestMiddleware:
+class RequestMiddleware(Middleware):
     """Gives every request an id and sends it back. A harmless X-Request-Id is kept. Counts it, and writes a line."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request):
         given = request.headers.get("X-Request-Id", "")

@@ -52,11 +52,6 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
         '    Setting("LICENCE_BASE_URL", plain, "http://127.0.0.1:8090/licence", "licences"),\n',
     ),
     (
-        "project/settings.py",
-        'BIGDATA_BASE_URL = value("BIGDATA_BASE_URL")\n',
-        'LICENCE_BASE_URL = value("LICENCE_BASE_URL")\n',
-    ),
-    (
         ".env.example",
         "BIGDATA_BASE_URL=http://127.0.0.1:8090/bigdata\n",
         "LICENCE_BASE_URL=http://127.0.0.1:8090/licence\n",

@@ -28,10 +28,8 @@ def page(user):
 
 
 def form(user, **changes):
-    """What a browser sends from the account's page, which shows two fields for a moment."""
-    joined = user.date_joined.astimezone(datetime.timezone(datetime.timedelta(hours=8)))
-    given = {"username": user.username, "is_active": "on", "is_staff": "on"}
-    return given | {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"} | changes
+    """What a browser sends from the account's page."""
+    return {"username": user.username, "is_active": "on", "is_staff": "on"} | changes
 
 
 def errors(response):

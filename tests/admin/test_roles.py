@@ -57,19 +57,10 @@ ACTS = {
     "accept_difference": "no  yes no  no  no",
     "fix_difference": "no  yes no  no  no",
     "release_restored": "no  yes no  yes no",
-    "add_contact": "no  no  no  yes no",
-    "change_contact": "no  no  no  yes no",
-    "delete_contact": "no  no  no  yes no",
-    "add_mailrule": "no  no  no  yes no",
-    "change_mailrule": "no  no  no  yes no",
-    "delete_mailrule": "no  no  no  yes no",
-    "add_province": "no  no  no  yes no",
-    "change_province": "no  no  no  yes no",
-    "add_servicetype": "no  no  no  yes no",
-    "change_servicetype": "no  no  no  yes no",
-    "add_calendarday": "no  no  no  yes no",
-    "change_calendarday": "no  no  no  yes no",
-    "delete_calendarday": "no  no  no  yes no",
+    "add_contact change_contact delete_contact": "no  no  no  yes no",
+    "add_mailrule change_mailrule delete_mailrule": "no  no  no  yes no",
+    "add_province change_province add_servicetype change_servicetype": "no  no  no  yes no",
+    "add_calendarday change_calendarday delete_calendarday": "no  no  no  yes no",
     "add_timelimit": "no  no  no  yes no",
     "change_timelimit": "no  no  no  yes no",
     "delete_timelimit": "no  no  no  yes no",
@@ -90,7 +81,7 @@ ROLES = ["业务人员", "工程师", "审计员", "管理员", "审批主管"]
 
 def wanted(role):
     place = ROLES.index(role)
-    acts = {act for act, row in ACTS.items() if row.split()[place] == "yes"}
+    acts = {act for acts, row in ACTS.items() for act in acts.split() if row.split()[place] == "yes"}
     engine = set() if role in {"业务人员", "审批主管"} else ENGINE_ROOM
     return acts | {f"view_{model}" for model in EVERYBODY_SEES | engine}
 
@@ -130,28 +121,13 @@ def test_each_role_opens_the_dashboard_and_the_orders(member, role):
     assert staff.get(reverse("admin:orders_order_changelist")).status_code == 200
 
 
-@pytest.mark.parametrize("role, status", [("业务人员", 403), ("工程师", 200), ("审计员", 200), ("管理员", 200)])
-def test_the_queue_is_not_for_business_staff(member, role, status):
-    assert member(role).get(reverse("admin:django_q_schedule_changelist")).status_code == status
-
-
 def test_an_administrator_cannot_make_a_superuser(member):
     admin, other = member("管理员"), factories.UserFactory()
     url = reverse("admin:project_user_change", args=[other.pk])
     text = admin.get(url).content.decode()
     assert 'name="is_superuser"' not in text
     assert 'name="user_permissions"' not in text
-    admin.post(
-        url,
-        {
-            "username": other.username,
-            "is_superuser": "on",
-            "is_staff": "on",
-            "groups": [],
-            "date_joined_0": "2026-11-25",
-            "date_joined_1": "09:00:00",
-        },
-    )
+    admin.post(url, {"username": other.username, "is_superuser": "on", "is_staff": "on", "groups": []})
     other.refresh_from_db()
     assert not other.is_superuser
 
@@ -168,10 +144,8 @@ def test_nobody_lifts_their_own_limit(member):
     admin = member("管理员", letters=["BJ"])
     url = reverse("admin:project_user_change", args=[admin.person.pk])
     assert admin.get(url).status_code == 200
-    assert (
-        admin.post(url, {"username": admin.person.username, "limited": "on", "attributions": ["BJ", "SH"]}).status_code
-        == 403
-    )
+    lifted = {"username": admin.person.username, "limited": "on", "attributions": ["BJ", "SH"]}
+    assert admin.post(url, lifted).status_code == 403
     assert admin.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403
 
 

@@ -198,21 +198,3 @@ def test_where_a_session_is_short_its_use_counts_all_the_same(browser, clock, se
     for _ in range(9):
         clock.shift(datetime.timedelta(seconds=50))
         assert is_open(browser)
-
-
-@pytest.mark.parametrize("what", ["is_active", "is_staff", "password"])
-def test_a_disabled_account_and_a_changed_password_end_it_with_the_next_page(browser, what):
-    person = User.objects.get(username="wang")
-    if what == "password":
-        person.set_password("another")
-    else:
-        setattr(person, what, False)
-    person.save()
-    assert not is_open(browser)
-
-
-def test_a_lost_role_counts_with_the_next_page(member):
-    staff = member("业务人员")
-    assert is_open(staff)
-    staff.person.groups.clear()
-    assert not is_open(staff)

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -179,54 +180,30 @@ def test_there_is_no_such_account(member):
 # --- Whoever loses a right is out at once
 
 
-def lose_a_role(user):
-    user.groups.remove(user.groups.first())
-
-
-def lose_all_roles(user):
-    user.groups.clear()
-
-
-def lose_by_the_role_s_own_page(user):
-    Group.objects.get(name="业务人员").user_set.remove(user)
-
-
-def lose_a_deleted_role(user):
-    Group.objects.get(name="业务人员").delete()
-
-
-def lose_a_permission(user):
-    user.user_permissions.clear()
-
-
-def lose_an_attribution(user):
-    user.attributions.set(Province.objects.filter(letters="BJ"))
+def save(user, **changes):
+    for name, value in changes.items():
+        setattr(user, name, value)
+    user.save()
 
 
 def become_limited(user):
     User.objects.filter(pk=user.pk).update(limited=False)
-    user.limited = True
-    user.save()
+    save(user, limited=True)
 
 
-def change(**changes):
-    def change_it(user):
-        for name, value in changes.items():
-            setattr(user, name, value)
-        user.save()
-
-    change_it.__name__ = str(changes)
-    return change_it
-
-
-def set_password(user):
-    user.set_password("another")
-    user.save()
-
-
-LOSSES = [lose_a_role, lose_all_roles, lose_by_the_role_s_own_page, lose_a_deleted_role, lose_a_permission]
-LOSSES += [lose_an_attribution, become_limited, set_password, change(is_active=False), change(is_staff=False)]
-LOSSES += [change(is_superuser=False)]
+LOSSES = {
+    "a role": lambda user: user.groups.remove(user.groups.first()),
+    "all roles": lambda user: user.groups.clear(),
+    "by the role's own page": lambda user: Group.objects.get(name="业务人员").user_set.remove(user),
+    "a deleted role": lambda user: Group.objects.get(name="业务人员").delete(),
+    "a permission": lambda user: user.user_permissions.clear(),
+    "an attribution": lambda user: user.attributions.set(Province.objects.filter(letters="BJ")),
+    "becoming limited": become_limited,
+    "the password": lambda user: save(user, password=make_password("another")),
+    "disabled": lambda user: save(user, is_active=False),
+    "no staff": lambda user: save(user, is_staff=False),
+    "no superuser": lambda user: save(user, is_superuser=False),
+}
 
 
 @pytest.fixture
@@ -238,7 +215,7 @@ def person():
     return user
 
 
-@pytest.mark.parametrize("lose", LOSSES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
 def test_whoever_loses_a_right_is_out_for_good(person, lose):
     theirs, someone_else = browser(), (someone("li"), browser("li"))[1]
     lose(person)
@@ -248,24 +225,20 @@ def test_whoever_loses_a_right_is_out_for_good(person, lose):
     assert is_in(someone_else)
 
 
-def gain_a_role(user):
-    user.groups.add(Group.objects.get(name="审计员"))
-
-
-def gain_an_attribution(user):
-    user.attributions.add(Province.objects.get(letters="TJ"))
-
-
 def lose_the_limit(user):
-    user.limited = False
-    user.save()
+    save(user, limited=False)
     user.attributions.clear()
 
 
-GAINS = [gain_a_role, gain_an_attribution, lose_the_limit, change(display_name="王敏", phone="010-1")]
+GAINS = {
+    "a role": lambda user: user.groups.add(Group.objects.get(name="审计员")),
+    "an attribution": lambda user: user.attributions.add(Province.objects.get(letters="TJ")),
+    "no limit": lose_the_limit,
+    "a name": lambda user: save(user, display_name="王敏", phone="010-1"),
+}
 
 
-@pytest.mark.parametrize("gain", GAINS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("gain", GAINS.values(), ids=GAINS)
 def test_whoever_gains_goes_on(person, gain):
     theirs = browser()
     gain(person)
@@ -327,7 +300,7 @@ def test_a_session_that_the_version_before_began_is_entered_with_its_next_page()
     theirs = begun_before(user)
     assert [(one.is_this, one.browser) for one in shown(theirs)] == [(True, "火狐浏览器、视窗电脑")]
     is_in(theirs)
-    lose_all_roles(user)
+    user.groups.clear()
     assert not is_in(theirs)
 
 

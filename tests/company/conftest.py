@@ -46,6 +46,12 @@ def asked_of(answer) -> dict:
     return dict(parse_qsl(urlsplit(answer["Location"]).query))
 
 
+def sent() -> tuple[Client, dict]:
+    """A browser that was sent to the provider, and what it asks there."""
+    client = Client()
+    return client, asked_of(client.get(START))
+
+
 @pytest.fixture
 def browser(issuer):
     """`browser(groups=["ibs-bj"])`: the answer to somebody who comes back from the provider with these claims."""

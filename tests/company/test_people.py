@@ -16,7 +16,8 @@ from project.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
 from project.trail import Asked, newest
 from tests import factories
-from tests.company.conftest import CALLBACK, START, asked_of
+from tests.admin.test_accounts import form, page
+from tests.company.conftest import CALLBACK, START, sent
 
 pytestmark = pytest.mark.django_db
 MAIL = {"email": "li@example.com", "email_verified": True}
@@ -31,10 +32,6 @@ def may(user: User) -> tuple[set[str], bool, set[str]]:
     user.refresh_from_db()
     letters = set(user.attributions.values_list("letters", flat=True))
     return set(user.groups.values_list("name", flat=True)), user.limited, letters
-
-
-def role(name: str) -> Group:
-    return Group.objects.get(name=name)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +64,7 @@ def test_each_log_in_gives_and_takes(browser):
 
 def test_what_was_given_by_hand_is_not_kept(browser):
     user = user_of(browser(groups=["ibs-bj"]))
-    user.groups.add(role("管理员"))
+    user.groups.add(Group.objects.get(name="管理员"))
     user.user_permissions.add(Permission.objects.get(codename="judge_export"))
     User.objects.filter(pk=user.pk).update(is_superuser=True, limited=False)
     user_of(browser(groups=["ibs-bj"]))
@@ -78,13 +75,13 @@ def test_what_was_given_by_hand_is_not_kept(browser):
 def test_a_role_that_the_provider_takes_ends_the_sessions_of_before(browser):
     first = browser(groups=["ibs-bj", "ibs-sh"]).browser
     second = browser(groups=["ibs-bj", "ibs-sh"]).browser
-    page = reverse("admin:index")
-    assert [one.get(page).status_code for one in (first, second)] == [200, 200]
+    index = reverse("admin:index")
+    assert [one.get(index).status_code for one in (first, second)] == [200, 200]
     again = browser(groups=["ibs-bj"], client=first)
     assert again.status_code == 302
-    assert [one.get(page).status_code for one in (first, second)] == [200, 302]
+    assert [one.get(index).status_code for one in (first, second)] == [200, 302]
     assert browser(groups=["ibs-bj"]).status_code == 302
-    assert first.get(page).status_code == 200
+    assert first.get(index).status_code == 200
 
 
 @pytest.mark.parametrize("groups", [[], ["lunch"], None, "", {"ibs-bj": True}, ["IBS-BJ"]])
@@ -226,19 +223,12 @@ def account():
 
 
 @pytest.fixture
-def manager(issuer):
-    client = Client()
-    client.person = factories.UserFactory()
-    client.person.groups.set([role("管理员")])
-    client.force_login(client.person)
-    return client
+def manager(issuer, member):
+    return member("管理员")
 
 
 def join(manager, account, **changes):
-    joined = account.date_joined.astimezone(datetime.timezone(datetime.timedelta(hours=8)))
-    form = {"username": account.username, "email": account.email, "is_active": "on", "is_staff": "on"}
-    form |= {"date_joined_0": f"{joined:%Y-%m-%d}", "date_joined_1": f"{joined:%H:%M:%S}"}
-    return manager.post(reverse("admin:project_user_change", args=[account.pk]), form | changes)
+    return manager.post(page(account), form(account, email=account.email) | changes)
 
 
 def refusals(answer) -> dict:
@@ -262,8 +252,7 @@ def test_an_administrator_joins_by_the_person_s_number(browser, manager, account
     assert (event.account_id, event.data) == (manager.person.pk, {"account": "li", "caller": "127.0.0.1"})
     history = manager.get(reverse("admin:project_user_history", args=[account.pk])).content.decode()
     assert "人员标识：（空） → u-1" in history
-    page = manager.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
-    assert "已关联公司账号。" in page
+    assert "已关联公司账号。" in manager.get(page(account)).text
 
 
 def test_a_verified_mail_joins_once_where_an_administrator_lets_it(browser, manager, account):
@@ -305,12 +294,10 @@ def test_what_makes_no_sense_is_refused(manager, account, settings, changes, fie
     assert not CompanyAccount.objects.filter(user=account).exists()
 
 
-def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manager, account):
-    boss = Client()
-    boss.force_login(factories.UserFactory(is_superuser=True))
+def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manager, account, admin_client):
     assert join(manager, account, company_mail="on").status_code == 302
     User.objects.filter(pk=account.pk).update(is_superuser=True)
-    assert "company_subject" in refusals(join(boss, account, company_subject="u-1", is_superuser="on"))
+    assert "company_subject" in refusals(join(admin_client, account, company_subject="u-1", is_superuser="on"))
     assert user_of(browser(**MAIL)) != account
     User.objects.filter(pk=account.pk).update(is_superuser=False)
     EmergencyAccount.objects.create(user=account, marked_at=timezone.now())
@@ -320,8 +307,7 @@ def test_accounts_with_all_rights_and_for_an_emergency_stay_apart(browser, manag
 def test_a_person_who_was_faster_keeps_the_account_that_they_got(manager, account, settings, monkeypatch):
     theirs = CompanyAccount.objects.create(user=factories.UserFactory(), issuer=settings.OIDC_ISSUER, subject="u-1")
     monkeypatch.setattr("project.accounts.staff.why_not_to_be_joined", lambda *_user, **_asked: None)
-    page = manager.get(join(manager, account, company_subject="u-1")["Location"]).content.decode()
-    assert "此人刚刚已有账号" in page
+    assert "此人刚刚已有账号" in manager.get(join(manager, account, company_subject="u-1")["Location"]).text
     assert list(CompanyAccount.objects.all()) == [theirs]
 
 
@@ -350,25 +336,20 @@ def test_a_disabled_account_lets_nobody_in(browser, change):
 @pytest.mark.parametrize("hours, said", [(12, "最晚 12 小时后退出本系统"), (0, "不会到时自动退出")])
 def test_the_account_s_page_says_when_somebody_disabled_there_is_out(manager, account, settings, hours, said):
     settings.SESSION_MAX_HOURS = hours
-    page = manager.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
-    assert said in page
+    assert said in manager.get(page(account)).text
 
 
 def test_without_the_setting_an_account_s_page_is_as_it_was(member, account):
-    page = member("管理员").get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
-    assert "company_" not in page
-    assert "公司账号" not in page
+    text = member("管理员").get(page(account)).text
+    assert "company_" not in text
+    assert "公司账号" not in text
 
 
-def test_who_may_only_look_sees_the_state_and_no_number(browser, account):
+def test_who_may_only_look_sees_the_state_and_no_number(issuer, account, member):
     CompanyAccount.objects.create(user=account, issuer="x", subject="secret-number")
-    client = Client()
-    auditor = factories.UserFactory()
-    auditor.groups.set([role("审计员")])
-    client.force_login(auditor)
-    page = client.get(reverse("admin:project_user_change", args=[account.pk])).content.decode()
-    assert "已关联公司账号。" in page
-    assert "secret-number" not in page
+    text = member("审计员").get(page(account)).text
+    assert "已关联公司账号。" in text
+    assert "secret-number" not in text
 
 
 def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
@@ -385,9 +366,8 @@ def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_noth
     said = "x" * 5000
     for _ in range(7):
         Client().get(CALLBACK, {"code": said, "state": said})
-    client = Client()
-    state = asked_of(client.get(START))["state"]
-    client.get(CALLBACK, {"error": said, "state": state})
+    client, asked = sent()
+    client.get(CALLBACK, {"error": said, "state": asked["state"]})
     Client().get(CALLBACK, {"code": said, "state": said}, REMOTE_ADDR="10.0.0.9")
     issuer.status = 500
     provider.kept.forget()

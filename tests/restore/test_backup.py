@@ -100,6 +100,15 @@ def filled(tmp_path_factory):
     site.close()
 
 
+@pytest.fixture
+def empty(filled):
+    """The site with an empty database."""
+    before = filled.url
+    filled.new_database()
+    yield filled
+    filled.url = before
+
+
 def test_the_backup_is_whole_and_its_owners_alone(filled):
     folder = filled.folder / "backup"
     facts = json.loads((folder / "manifest.json").read_text())
@@ -116,42 +125,32 @@ def test_status_tells_of_it(filled):
     assert told["last_backup"]["folder"] == str(filled.folder / "backup")
 
 
-def test_it_goes_back_into_an_empty_database_and_counts_as_restored(filled):
-    before = filled.url
-    try:
-        filled.new_database()
-        (filled.attachments / FILE).write_bytes(b"better")
-        (filled.attachments / "deep" / "other.bin").unlink()
-        numbers = filled.attachments / NUMBERS
-        numbers.write_text("T2 2023-09-21T00:00:00+08:00 staff:li\n")
-        told = filled.manage("restore", filled.folder / "backup")
-        assert "up to event 20" in told
-        assert [line.split()[0] for line in numbers.read_text().splitlines()] == ["T2", "T1"]
-        assert "not in this database: 2 trials that were entered by hand" in told
-        assert f"left as they are, since they differ from the backup's: {FILE}" in told
-        assert (filled.attachments / FILE).read_bytes() == b"better"
-        assert (filled.attachments / "deep" / "other.bin").stat().st_size == 3_000_000
-        assert filled.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(20,)]
-        wrong = filled.manage("status", code=1)
-        assert "wrong: the database was restored" in wrong
-        assert str(filled.folder / "backup") in wrong
-        assert "sends again" in filled.manage("restored", "--reason", "checked")
-        assert "restored" not in filled.manage("status", code=1).partition("\n")[0]
-        filled.manage("migrate", "--check")
-        filled.manage("shell", "-c", FILL)
-        assert filled.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(40,)]
-    finally:
-        filled.url = before
+def test_it_goes_back_into_an_empty_database_and_counts_as_restored(empty):
+    (empty.attachments / FILE).write_bytes(b"better")
+    (empty.attachments / "deep" / "other.bin").unlink()
+    numbers = empty.attachments / NUMBERS
+    numbers.write_text("T2 2023-09-21T00:00:00+08:00 staff:li\n")
+    told = empty.manage("restore", empty.folder / "backup")
+    assert "up to event 20" in told
+    assert [line.split()[0] for line in numbers.read_text().splitlines()] == ["T2", "T1"]
+    assert "not in this database: 2 trials that were entered by hand" in told
+    assert f"left as they are, since they differ from the backup's: {FILE}" in told
+    assert (empty.attachments / FILE).read_bytes() == b"better"
+    assert (empty.attachments / "deep" / "other.bin").stat().st_size == 3_000_000
+    assert empty.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(20,)]
+    wrong = empty.manage("status", code=1)
+    assert "wrong: the database was restored" in wrong
+    assert str(empty.folder / "backup") in wrong
+    assert "sends again" in empty.manage("restored", "--reason", "checked")
+    assert "restored" not in empty.manage("status", code=1).partition("\n")[0]
+    empty.manage("migrate", "--check")
+    empty.manage("shell", "-c", FILL)
+    assert empty.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(40,)]
 
 
-def test_another_machine_learns_it_from_the_database(filled, tmp_path):
-    before = filled.url
-    try:
-        filled.new_database()
-        filled.manage("restore", filled.folder / "backup", STATE_DIR=str(tmp_path / "one"))
-        assert "the database was restored" in filled.manage("status", code=1, STATE_DIR=str(tmp_path / "another"))
-    finally:
-        filled.url = before
+def test_another_machine_learns_it_from_the_database(empty, tmp_path):
+    empty.manage("restore", empty.folder / "backup", STATE_DIR=str(tmp_path / "one"))
+    assert "the database was restored" in empty.manage("status", code=1, STATE_DIR=str(tmp_path / "another"))
 
 
 def test_a_database_that_holds_something_is_refused(filled):
@@ -164,24 +163,19 @@ def test_a_folder_that_holds_something_is_refused(filled):
     assert "lies in ATTACHMENT_DIR" in filled.manage("backup", filled.attachments / "b", code=1)
 
 
-def test_what_is_not_whole_is_refused(filled, tmp_path):
-    before = filled.url
-    try:
-        filled.new_database()
-        assert "there is no such folder" in filled.manage("restore", tmp_path / "none", code=1)
-        subprocess.run(["cp", "-r", filled.folder / "backup", tmp_path / "copy"], check=True)
-        copy = tmp_path / "copy"
-        (copy / "attachments" / FILE).write_bytes(b"FIRST")
-        assert "has changed since it was made" in filled.manage("restore", copy, code=1)
-        (copy / "attachments" / FILE).unlink()
-        assert "is missing" in filled.manage("restore", copy, code=1)
-        (copy / "manifest.json").write_text("[]")
-        assert "is no manifest" in filled.manage("restore", copy, code=1)
-        (copy / "manifest.json").unlink()
-        assert "it has no manifest.json" in filled.manage("restore", copy, code=1)
-        assert "CommandError: nothing was restored" in filled.manage("restore", tmp_path / "none", code=1)
-    finally:
-        filled.url = before
+def test_what_is_not_whole_is_refused(empty, tmp_path):
+    assert "there is no such folder" in empty.manage("restore", tmp_path / "none", code=1)
+    subprocess.run(["cp", "-r", empty.folder / "backup", tmp_path / "copy"], check=True)
+    copy = tmp_path / "copy"
+    (copy / "attachments" / FILE).write_bytes(b"FIRST")
+    assert "has changed since it was made" in empty.manage("restore", copy, code=1)
+    (copy / "attachments" / FILE).unlink()
+    assert "is missing" in empty.manage("restore", copy, code=1)
+    (copy / "manifest.json").write_text("[]")
+    assert "is no manifest" in empty.manage("restore", copy, code=1)
+    (copy / "manifest.json").unlink()
+    assert "it has no manifest.json" in empty.manage("restore", copy, code=1)
+    assert "CommandError: nothing was restored" in empty.manage("restore", tmp_path / "none", code=1)
 
 
 def test_a_manifest_that_leads_out_is_refused(filled, tmp_path):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.session_ends import PAGES
+from project.middleware import Middleware
 
 OPEN = ("admin:password_change", "admin:logout", "admin:login", "admin:jsi18n")  # the last holds words alone
 
@@ -22,11 +23,8 @@ def is_too_old(request: HttpRequest) -> bool:
     return timezone.now() - request.user.password_set_at >= datetime.timedelta(days=days)
 
 
-class PasswordAgeMiddleware:
+class PasswordAgeMiddleware(Middleware):
     """Lets whoever must change their password do nothing else. Stands behind what ends sessions, for staff."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(PAGES) and is_too_old(request) and request.path not in map(reverse, OPEN):

@@ -23,12 +23,11 @@ from django_otp.oath import TOTP
 from integrations.old_secrets import FACTOR_KEY, note_use, which
 from orders.people import ACCOUNTS, staff_actor
 from orders.services.order_writes import add_event
-from project.accounts.second_factor.models import AuthenticatorApp, RecoveryCode
+from project.accounts.roles import MANAGE_ACCOUNTS
 from project.accounts.sessions import end_sessions
-from project.models import User
+from project.models import AuthenticatorApp, RecoveryCode, User
 
 NOBODY, ADMINISTRATORS, EVERYBODY = "nobody", "administrators", "everybody"
-MANAGE_ACCOUNTS = ["project.add_user", "project.change_user"]
 ISSUER = "IBS Order Desk"  # what the app calls us
 SECRET_BYTES, RECOVERY_BYTES = 20, 10
 RECOVERY_CODES = 10

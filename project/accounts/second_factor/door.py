@@ -23,8 +23,7 @@ from orders.people import ACCOUNTS
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.second_factor.codes import needs_factor, secret_in, set_up
 from project.accounts.second_factor.forms import AppForm, CodeForm, app_context
-from project.accounts.second_factor.models import AuthenticatorApp
-from project.models import User
+from project.models import AuthenticatorApp, User
 
 PENDING, PROVED = "second_factor_pending", "second_factor"
 LASTS = datetime.timedelta(minutes=10)

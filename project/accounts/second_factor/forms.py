@@ -9,16 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from project.accounts.second_factor.codes import (
-    APP_CODE,
-    app_address,
-    bare,
-    key_words,
-    seconds_to_wait,
-    step_of,
-)
-from project.accounts.second_factor.models import AuthenticatorApp
-from project.models import User
+from project.accounts.second_factor.codes import APP_CODE, app_address, bare, key_words, seconds_to_wait, step_of
+from project.models import AuthenticatorApp, User
 
 LONGEST = 40
 TYPED = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}

@@ -2,9 +2,8 @@
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -12,19 +11,13 @@ from django.utils.translation import gettext as _
 
 from orders.people import staff_actor
 from project.accounts.second_factor.codes import reset
-from project.models import User
-
-
-def may_reset(request: HttpRequest, user: User | None, model_admin: ModelAdmin) -> bool:
-    """Who may change the account, and nobody their own: their own page asks for a code."""
-    return user is not None and user.pk != request.user.pk and model_admin.has_change_permission(request, user)
+from project.accounts.standing import colleague
 
 
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
-    """GET asks, POST resets. The giver is no second person to the account for a while, as with a password."""
-    user = model_admin.get_object(request, pk)
-    if not may_reset(request, user, model_admin):
-        raise PermissionDenied if user or not model_admin.has_view_permission(request) else Http404
+    """GET asks, POST resets. The giver is no second person to the account for a while, as with a password. Nobody
+    resets their own here: their own page asks for a code."""
+    user = colleague(request, pk, model_admin)
     if request.method == "POST":
         now = timezone.now()
         with transaction.atomic():
@@ -33,10 +26,6 @@ def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpRe
         messages.success(request, _("The next log-in of %(name)s sets up a second factor.") % {"name": user})
         return redirect("admin:project_user_change", user.pk)
     title = _("Reset the second factor of %(name)s") % {"name": user}
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "title": title,
-        "account": user,
-    }
+    context = model_admin.admin_site.each_context(request)
+    context |= {"opts": model_admin.opts, "title": title, "account": user}
     return TemplateResponse(request, "admin/second_factor/reset.html", context)

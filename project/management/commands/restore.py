@@ -10,14 +10,12 @@ from django.utils import timezone
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
 from orders.management.progress import Progress
-from project.database.errors import BackupError
+from project.database.programs import BackupError
 from project.database.restore import restore
 from project.observability.readiness import missing_migrations
 
 
 class Command(BaseCommand):
-    """Afterwards the database counts as restored, and nothing is sent until `restored`."""
-
     help = "Verifies a backup and puts it into an empty database; nothing is sent from there until `restored`."
 
     def add_arguments(self, parser):

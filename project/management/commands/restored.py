@@ -1,4 +1,4 @@
-"""`restored --reason TEXT`: lets a restored desk send again (contract section 5; 3.9, 17)."""
+"""`restored --reason TEXT`: lets a restored desk send again (contract section 5; 3.9, 17; the way: docs/restore.md)."""
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -11,8 +11,6 @@ from orders.services.restores import numbers_compared_since, open_restore, relea
 
 
 class Command(BaseCommand):
-    """Ends the state in which nothing is taken in or sent. docs/restore.md describes the way there."""
-
     help = "Says that a database which counts as restored may take in and send again."
 
     def add_arguments(self, parser):

@@ -1,4 +1,4 @@
-"""`version`: shows the version of the desk, in place of Django's command of this name."""
+"""`version`, in place of Django's command of this name. Reads neither settings nor database, so it always works."""
 
 import platform
 
@@ -9,8 +9,6 @@ from project import __version__
 
 
 class Command(BaseCommand):
-    """Prints a line each for the desk, Django and Python. Reads neither settings nor database, so it always works."""
-
     help = "Says which version of the desk this is, and of Django and Python."
     requires_system_checks = []
 
