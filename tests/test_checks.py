@@ -233,6 +233,7 @@ def test_a_command_without_its_setting_ends_in_one_line(words):
         ("PARTNER_CLIENT_CERT", "a,,b", " must be one file with certificate and key, or cert.pem,key.pem"),
     ],
 )
+@pytest.mark.sampled
 def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     """An empty line means neither the default nor "none": one line names it before anything runs."""
     ended = manage("check", **{name: value})
