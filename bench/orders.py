@@ -4,6 +4,7 @@ import json
 import pathlib
 from collections.abc import Iterable
 
+import requests
 from django.test import Client
 from django.utils import timezone
 
@@ -11,6 +12,7 @@ from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShape
 from orders.services.outbox.enqueue import build_step
+from tests.bboss_messages import accepted, post_order
 
 BATCH = 2000
 
@@ -121,12 +123,26 @@ def activation(number: int) -> dict:
 
 def post_activations(trials: Iterable[Order]) -> None:
     """Posts an activation of each of these trials to the view, in this process."""
+    post_contents(activation(int(trial.number[1:])) for trial in trials)
+
+
+def post_contents(contents: Iterable[dict]) -> None:
+    """Posts each to the view, in this process. Raises RuntimeError if one is refused."""
     client = Client(SERVER_NAME="127.0.0.1")
-    for trial in trials:
-        body = signed_envelope(activation(int(trial.number[1:])), now=timezone.now())
-        answer = client.post("/api/bboss/orders", json.dumps(body), content_type="application/json")
-        if answer.json()["response"]["rspCode"] != "00000":
-            raise RuntimeError(f"not accepted: {answer.json()}")
+    for content in contents:
+        check_accepted(post_order(client, content))
+
+
+def post(web: str, envelope: dict) -> None:
+    """Posts an envelope over HTTP. Raises RuntimeError if it is refused."""
+    with requests.Session() as session:
+        session.trust_env = False
+        check_accepted(session.post(f"{web}/api/bboss/orders", json=envelope, timeout=60).json())
+
+
+def check_accepted(reply: dict) -> None:
+    if not accepted(reply):
+        raise RuntimeError(f"not accepted: {reply}")
 
 
 def write_bodies(file: pathlib.Path, first: int, count: int) -> None:
