@@ -43,7 +43,8 @@ def _make_batch(numbers: range) -> None:
     pairs = list(zip(trials, names, strict=True))
     OrderDomain.objects.bulk_create(OrderDomain(order=trial, name=name, key=name) for trial, name in pairs)
     TrialShape.objects.bulk_create(TrialShape(trial=trial, domains=[name], service="1") for trial, name in pairs)
-    records = BillingRecord.objects.bulk_create(_record(trial, name) for trial, name in pairs)
+    trial_record = BillingRecord.Type.TRIAL, "1"
+    records = BillingRecord.objects.bulk_create(live_record(trial, name, *trial_record) for trial, name in pairs)
     Dispatch.objects.bulk_create(_step(trial, record) for trial, record in zip(trials, records, strict=True))
 
 
@@ -74,17 +75,18 @@ def _trial(number: int) -> Order:
     )
 
 
-def _record(trial: Order, name: str) -> BillingRecord:
+def live_record(order: Order, name: str, info_type: str, product_id: str) -> BillingRecord:
+    """An unsaved record of this domain, live since the order came."""
     return BillingRecord(
-        order=trial,
-        info_type=BillingRecord.Type.TRIAL,
-        product_id="1",
+        order=order,
+        info_type=info_type,
+        product_id=product_id,
         business_type="1",
         domain=name,
         domain_key=name,
         state=BillingRecord.State.LIVE,
-        create_time=trial.received_at,
-        cancel_time=trial.received_at.replace(year=trial.received_at.year + 10, day=1),
+        create_time=order.received_at,
+        cancel_time=order.received_at.replace(year=order.received_at.year + 10, day=1),
     )
 
 

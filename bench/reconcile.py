@@ -13,6 +13,7 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.options import read_options
+from bench.orders import live_record
 from bench.results import append, spread
 from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
@@ -86,17 +87,7 @@ def _order(number: int) -> Order:
 
 def _record(order: Order, domain: int) -> BillingRecord:
     name = f"www{domain}.{order.number.lower()}.example.com"
-    return BillingRecord(
-        order=order,
-        info_type=BillingRecord.Type.COMMERCIAL,
-        product_id=order.product_id,
-        business_type="1",
-        domain=name,
-        domain_key=name,
-        state=BillingRecord.State.LIVE,
-        create_time=order.live_at,
-        cancel_time=order.live_at.replace(year=order.live_at.year + 10, day=1),
-    )
+    return live_record(order, name, BillingRecord.Type.COMMERCIAL, order.product_id)
 
 
 def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
