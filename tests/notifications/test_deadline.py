@@ -1,10 +1,8 @@
 """A mail server that drips can't hold a mail longer than its lease (contract 3.9, Leases and Mail)."""
 
-import contextlib
 import datetime
 import json
 import socket
-import threading
 import time
 import uuid
 
@@ -13,34 +11,18 @@ from django.utils import timezone
 
 from integrations.delivery.channels import send_step
 from orders.services.outbox.outcome import Work
+from tests.harness.loopback import LoopbackServer
 from tests.notifications.test_sending import PAYLOAD
 
 POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
 
 
-class DrippingServer:
+class DrippingServer(LoopbackServer):
     """Answers as SMTP says, but from `word` on (`greeting`, `EHLO`, `DATA`, `.`, `TLS`) with a byte each tenth of a
     second, for ten: every read of a client succeeds, no reply is ever complete."""
 
     def __init__(self, word: str):
-        self.word, self.stopped = word.encode(), threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self.serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.stopped.set()
-        self.listener.close()
-
-    def serve(self):
-        with contextlib.suppress(OSError):  # the client or we have hung up, or the test is over
-            while True:
-                client, _ = self.listener.accept()
-                with client:
-                    self.talk(client)
+        self.word = word.encode()
 
     def talk(self, client: socket.socket):
         if self.word == b"TLS":
