@@ -50,8 +50,8 @@ class Site:
             (folder / f"etc/ssl/ibs/{name}.pem").write_bytes(certificate.read_bytes())
         servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
-        text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
-        assert count == 8
+        text, count = re.subn(r"proxy_read_timeout +\d+s", f"proxy_read_timeout {WAITS}s", text)
+        assert count == 5
         (servers / "ibs.conf").write_text(text)
         desk.start_program("nginx", nginx_command(folder), cwd=folder)
 

@@ -1,15 +1,11 @@
 """A worker that is killed over a bulk run, an export, a scheduled one: each goes on, once. Minutes: `-m kills`."""
 
-import email
-import email.policy
-
 import openpyxl
 import pytest
-from aiosmtpd.controller import Controller
 
 from tests.harness.desk import ProcessDesk
-from tests.harness.ports import free_port
 from tests.harness.proc import kill
+from tests.harness.smtp import SmtpServer
 from tests.processes.conftest import QUICK, SHORT
 
 pytestmark = pytest.mark.kills
@@ -94,31 +90,12 @@ def test_an_export_goes_on_after_a_kill(desk):
     assert sorted(numbers[1:]) == [f"X{n:06d}" for n in range(EXPORTED)]
 
 
-class Server:
-    """An SMTP server that takes each mail. With the first one in hand it calls `at_first`, before it says so."""
-
-    def __init__(self):
-        self.port, self.got, self.at_first = free_port(), [], lambda: None
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd's name
-        self.got.append(email.message_from_bytes(envelope.content, policy=email.policy.default)["Message-ID"])
-        if len(self.got) == 1:
-            self.at_first()
-        return "250 OK"
-
-
-@pytest.fixture
-def smtp():
-    server = Server()
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
-    controller.start()
-    yield server
-    controller.stop()
-
-
-def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres, smtp):
+def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres):
     """Killed between a mail's sending and its record: it may go out again, with the Message-ID of the first."""
-    with ProcessDesk(tmp_path, postgres=postgres, **SHORT | {"EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}"}) as desk:
+    with (
+        SmtpServer() as smtp,
+        ProcessDesk(tmp_path, postgres=postgres, **SHORT, EMAIL_URL=f"smtp://127.0.0.1:{smtp.port}") as desk,
+    ):
         smtp.at_first = lambda: kill(*desk.cluster().of("all"))
         desk.manage("shell", "-c", SCHEDULE)
         desk.start_worker(**QUICK)
@@ -127,6 +104,6 @@ def test_a_slot_gives_one_file_and_one_message(tmp_path, postgres, smtp):
         assert (state, attempts) == ("sending", 1)
         desk.until(lambda: desk.rows("SELECT id FROM notifications_mail WHERE state = 'done'"), seconds=200)
         assert len(smtp.got) == 2
-        assert len(set(smtp.got)) == 1
+        assert len({message["Message-ID"] for _, message in smtp.got}) == 1
         assert desk.rows("SELECT state FROM orders_export") == [("done",)]
         assert len(list((tmp_path / "exports").iterdir())) == 1
