@@ -1,18 +1,14 @@
 """A mail server that drips can't hold a mail longer than its lease (contract 3.9, Leases and Mail)."""
 
-import datetime
-import json
 import socket
 import time
-import uuid
 
 import pytest
-from django.utils import timezone
 
 from integrations.delivery.channels import send_step
-from orders.services.outbox.outcome import Work
 from tests.harness.loopback import LoopbackServer
 from tests.notifications.test_sending import PAYLOAD
+from tests.partners.test_acted_before import work
 
 POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
 
@@ -48,20 +44,6 @@ class DrippingServer(LoopbackServer):
         client.close()
 
 
-def mail() -> Work:
-    return Work(
-        dispatch_id=1,
-        attempt_id=1,
-        token=uuid.uuid4(),
-        channel="mail",
-        step="mail_sent_to_bpm",
-        key=str(uuid.uuid4()),
-        request_id=uuid.uuid4().hex,
-        payload=json.dumps(PAYLOAD),
-        lease_until=timezone.now() + datetime.timedelta(seconds=60),
-    )
-
-
 @pytest.fixture
 def send(settings):
     """`send(word)`: a mail's outcome at a server that drips from this word on, with so many seconds for it."""
@@ -71,7 +53,7 @@ def send(settings):
         settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = seconds
         with DrippingServer(word) as server:
             settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, word == "TLS"
-            return send_step(mail())
+            return send_step(work("mail_sent_to_bpm", PAYLOAD, "mail"))
 
     return at_server
 
