@@ -259,7 +259,10 @@ class Comparison:
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
-        kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
+        kept: list[Difference] | None = []
+        if found or asked.troubled:
+            how = {"seen": asked.seen, "fix": self.fix, "reason": self.reason, "mail": not self.scope.numbers}
+            kept = keep_discrepancies(self.row, asked.order.pk, found, **how, by=self.by, now=timezone.now())
         if kept is None:
             self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
@@ -294,19 +297,6 @@ class Comparison:
         for difference in kept:
             self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
-
-    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
-        return keep_discrepancies(
-            self.row,
-            asked.order.pk,
-            found,
-            seen=asked.seen,
-            fix=self.fix,
-            reason=self.reason,
-            by=self.by,
-            now=timezone.now(),
-            mail=not self.scope.numbers,
-        )
 
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
