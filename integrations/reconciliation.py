@@ -29,18 +29,11 @@ from orders.content import MAX_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pauses import why_paused
+from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
-from orders.services.reconciliation.results import (
-    Snapshot,
-    add_counts,
-    begin_reconciliation,
-    end_reconciliation,
-    keep_discrepancies,
-    snapshot,
-)
 
 logger = logging.getLogger(__name__)
 THREADS = 12
@@ -95,7 +88,7 @@ class Asked:
 
     order: Order
     ours: list[Ours]
-    seen: Snapshot
+    seen: results.Snapshot
     answer: Future
     troubled: bool
 
@@ -137,7 +130,7 @@ class Comparison:
 
     def run(self) -> Reconciliation:
         """Compares until time is up, or to the end (`after` is None): all is done, or the partner paused or silent."""
-        self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
+        self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         until = None if self.seconds is None else time.monotonic() + self.seconds
         if not self._is_paused():
             self._compare_all(until)
@@ -174,7 +167,9 @@ class Comparison:
         silent, error = self.tally.silent, self.tally.error
         error = f"{silent} orders not answered; {error}" if silent else error
         listed = None if self.listed is None else len(self.listed)
-        end_reconciliation(self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers)
+        results.end_reconciliation(
+            self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
+        )
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
         """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
@@ -205,7 +200,7 @@ class Comparison:
             Asked(
                 order,
                 _our_records(order, records[order.pk]),
-                snapshot(records[order.pk]),
+                results.snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
             )
@@ -237,7 +232,7 @@ class Comparison:
         self.after = last
 
     def _add_counts(self) -> None:
-        add_counts(self.row, **self.tally.counts)
+        results.add_counts(self.row, **self.tally.counts)
         self.tally.counts.clear()
 
     def _note_no_answer(self, number: str, error: PartnerError) -> None:
@@ -259,10 +254,7 @@ class Comparison:
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
-        kept: list[Difference] | None = []
-        if found or asked.troubled:
-            how = {"seen": asked.seen, "fix": self.fix, "reason": self.reason, "mail": not self.scope.numbers}
-            kept = keep_discrepancies(self.row, asked.order.pk, found, **how, by=self.by, now=timezone.now())
+        kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
         if kept is None:
             self._report_left(asked.order, {"code": "acted_meanwhile"})
             return
@@ -298,6 +290,19 @@ class Comparison:
             self.tally.counts["fixed"] += difference.fix_id is not None or difference.state == Difference.State.OVER
             self.on_difference(difference)
 
+    def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
+        return results.keep_discrepancies(
+            self.row,
+            asked.order.pk,
+            found,
+            seen=asked.seen,
+            fix=self.fix,
+            reason=self.reason,
+            by=self.by,
+            now=timezone.now(),
+            mail=not self.scope.numbers,
+        )
+
 
 def _parts(orders: list[Order]) -> Iterator[list[Order]]:
     """Splits the orders into lists with at most RECORDS records, or with one order."""
@@ -321,7 +326,7 @@ def compare_now(order_id: int) -> OrderComparison:
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
     found, theirs = _compare_records(_our_records(order, records), answer)
-    return OrderComparison(discrepancies=found, seen=snapshot(records), records=max(len(records), len(theirs)))
+    return OrderComparison(discrepancies=found, seen=results.snapshot(records), records=max(len(records), len(theirs)))
 
 
 def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
