@@ -29,13 +29,12 @@ REQUIRED = [
 ]
 
 
-@pytest.mark.parametrize("value", [None, "", " ", 1, [], {}, ["t1"]])
-def test_without_trans_ido_20402(post, value):
-    assert post(envelope(transIDO=value)).code == "20402"
+NO_NUMBER = [{"absent": ["transIDO"]}, *({"transIDO": value} for value in (None, "", " ", 1, [], {}, ["t1"]))]
 
 
-def test_absent_trans_ido_20402(post):
-    got = post(envelope(absent=["transIDO"]))
+@pytest.mark.parametrize("how", NO_NUMBER)
+def test_without_trans_ido_20402(post, how):
+    got = post(envelope(**how))
     assert (got.status, got.code, got.desc) == (200, "20402", "transido is empty")
 
 
