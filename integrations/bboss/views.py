@@ -15,6 +15,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from integrations import inbound
 from integrations.bboss import envelope, rate_limit
 from integrations.bboss.content import (
     bad,
@@ -27,18 +28,6 @@ from integrations.bboss.content import (
 )
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
-from integrations.inbound.body import (
-    MAX_BODY_BYTES,
-    OF_STRANGERS,
-    OF_UNSIGNED,
-    BadJsonError,
-    BodyBrokenError,
-    BodyTooLargeError,
-    OutOfBoundsError,
-    discard_body,
-    parse_bytes,
-    read_body,
-)
 from orders import errors
 from orders.content import Receipt
 from orders.intake.receive import keep_message, receive_order
@@ -143,7 +132,7 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     body = _read(request, length)
     try:
         return _parse(body), body
-    except BadJsonError as error:
+    except inbound.BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
 
@@ -151,9 +140,9 @@ def _parse(body: bytes) -> dict:
     """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
     known = envelope.names_known_token(body)
     try:
-        return parse_bytes(body, OF_UNSIGNED if known else OF_STRANGERS)
-    except OutOfBoundsError:
-        members = parse_bytes(body) if known else {}
+        return inbound.parse_bytes(body, inbound.OF_UNSIGNED if known else inbound.OF_STRANGERS)
+    except inbound.OutOfBoundsError:
+        members = inbound.parse_bytes(body) if known else {}
         if not envelope.is_signed(members):
             raise
         return members
@@ -174,18 +163,18 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > MAX_BODY_BYTES:
-        discard_body(request, endless=False)
+    if length > inbound.MAX_BODY_BYTES:
+        inbound.discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, MAX_BODY_BYTES, endless=length is None)
-    except BodyBrokenError as error:
+        body = inbound.read_body(request, endless=length is None)
+    except inbound.BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
-    except BodyTooLargeError:
+    except inbound.BodyTooLargeError:
         raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
