@@ -59,6 +59,7 @@ def send(settings):
 
 
 @pytest.mark.parametrize("word", [".", "greeting", "EHLO", "DATA", "TLS"])
+@pytest.mark.whole
 def test_a_server_that_drips_is_left_at_the_time_out(send, word):
     began = time.monotonic()
     outcome = send(word, seconds=1)
