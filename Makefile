@@ -89,8 +89,7 @@ first-start: $(VENV)/stamp
 # They mostly wait: several play at once, each process of pytest with a desk of its own.
 kills: $(VENV)/stamp
 	@$(PY) -m tests.run -n 2 --dist worksteal -m kills tests/processes/test_kills.py tests/processes/test_more_kills.py \
-		tests/processes/test_export_kills.py tests/processes/test_schedule_kills.py tests/processes/test_bulk_kills.py \
-		tests/processes/test_metrics.py tests/database/test_frozen.py $(ARGS)
+		tests/processes/test_office_kills.py tests/processes/test_metrics.py tests/database/test_frozen.py $(ARGS)
 
 versions: $(VENV)/stamp
 	@$(PY) -m tests.run -m versions tests/versions $(ARGS)

@@ -4,7 +4,6 @@ On PostgreSQL. Two databases, one of a thousand orders and one of many, take req
 busy machine is busy for both. What counts is the ratio of the medians, at most 1.4. Both are dropped at the end.
 """
 
-import argparse
 import datetime
 import time
 from collections import defaultdict
@@ -19,7 +18,8 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from bench.admin_data import fill
 from bench.desk import Desk, copied_database, switch
-from bench.results import append
+from bench.options import read_options
+from bench.results import append, spread
 from integrations.api.tokens import make_token
 from orders.admin.order_search import customer_address
 from orders.models import Order
@@ -33,7 +33,7 @@ LIST, FIND = "/admin/orders/order/", "/admin/find/?part=&q="
 
 def main() -> None:
     """Fills both databases, requests every page in turn, and appends medians and ratios."""
-    options = _options()
+    options = read_options(__doc__, orders=1_000_000, rounds=5)
     with Desk(), copied_database("large") as large:
         ways = {SMALL: connections["default"], options.orders: large}
         filled = {}
@@ -42,13 +42,6 @@ def main() -> None:
             _measure({size: way}, rounds=0)  # each page answers, before the large one is filled
         times = _measure(ways, options.rounds)
         append("admin", _report(times, options.orders, filled[options.orders]))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    return parser.parse_args()
 
 
 def fill_one(size: int, way) -> float:
@@ -201,13 +194,9 @@ def _report(times: dict, size: int, seconds: float) -> list[str]:
     for page, by_size in times.items():
         small, large = by_size[SMALL], by_size[size]
         ratio = median(large) / median(small)
-        lines.append(f"| {page} | {_spread(small)} | {_spread(large)} | {ratio:.2f}{' !' if ratio > LIMIT else ''} |")
+        lines.append(f"| {page} | {spread(small)} | {spread(large)} | {ratio:.2f}{' !' if ratio > LIMIT else ''} |")
     worst = max(median(one[size]) / median(one[SMALL]) for one in times.values())
     return [*lines, "", f"at most {LIMIT} times: {'reached' if worst <= LIMIT else 'NOT reached'} (worst {worst:.2f})"]
-
-
-def _spread(values: list[float]) -> str:
-    return f"{median(values):.0f} [{' '.join(f'{value:.0f}' for value in values)}]"
 
 
 if __name__ == "__main__":

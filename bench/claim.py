@@ -1,6 +1,5 @@
 """The cost of a claim and a sweep over 1,000,000 finished dispatches: `python -m bench.claim [--rows 1000000]`."""
 
-import argparse
 import datetime
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
+from bench.options import read_options
 from bench.orders import make_due_trials, make_trials
 from bench.results import append
 from orders.models import Dispatch, Order, OrderDomain
@@ -32,9 +32,7 @@ LEASE = datetime.timedelta(seconds=60)
 
 def main() -> None:
     """Fills the tables by generate_series, times each part, appends the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, choices=range(1000, 5_000_001), metavar="1000-5000000")
-    rows = parser.parse_args().rows
+    rows = read_options(__doc__, rows=(1_000_000, 1000, 5_000_000)).rows
     with Desk():
         make_trials(0, 1)
         _multiply(rows)

@@ -1,7 +1,7 @@
 """Partner calls per second, beside one queue task per call: `python -m bench.deliver [--calls 2000] [--rounds 3]`."""
 
-import argparse
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from django.utils import timezone
 from bench import environment  # noqa: F401  sets Django up
 from bench.calls import clear, enqueue, enqueue_bare, left
 from bench.desk import Desk
+from bench.options import read_options
 from bench.orders import make_due_trials, post_activations
-from bench.results import append, spread
+from bench.results import append, ratios, spread
 from integrations.delivery.channels import build_payloads
 from integrations.delivery.loop import CALLS_AT_A_TIME, drain
 from notifications.models import Mail
@@ -28,6 +29,7 @@ MILLISECONDS = 5
 CEILING = CALLS_AT_A_TIME * 1000 / MILLISECONDS
 WARM_UP = 100
 ENDS_WITHIN = 180
+CALLS = (100, 20_000)  # at least and at most in a round
 NAMES = {
     "one_drain": "desk: one drain, 8 at a time",
     "whole_orders": "the same, whole activations: traffic, cancel, billing, BPM and mail, to the last step recorded",
@@ -145,7 +147,7 @@ class Bench:
 
 def main() -> None:
     """Runs all ways in turn, and appends the medians."""
-    options = read_options(calls=2000)
+    options = read_options(__doc__, calls=(2000, *CALLS), rounds=(3, 1, 20))
     with Desk() as desk:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
         make_due_trials(0, WARM_UP)
@@ -158,13 +160,6 @@ def main() -> None:
                 print(number + 1, way.__name__, f"{rates[way.__name__][-1]:.0f}", flush=True)
         kept = {f"{name} / bare pool": ratios(rates[name], rates["bare_pool"]) for name in DRAINS}
         append("deliver", _report(rates, options), {name: median(values) for name, values in kept.items()})
-
-
-def read_options(*, calls: int) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=calls, choices=range(100, 20001), metavar="100-20000")
-    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
-    return parser.parse_args()
 
 
 def bodies(steps: list[int]) -> dict[int, str]:
@@ -194,7 +189,7 @@ def _check(count: int, steps: list[int]) -> None:
         raise RuntimeError(f"{count} of {len(steps)} calls were made")
 
 
-def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> list[str]:
+def _report(rates: dict[str, list[float]], options: Namespace) -> list[str]:
     best = rates["two_drains"]
     whole, bare = (ratios(best, rates[name]) for name in ("tasks", "bare_tasks"))
     share = [rate / CEILING for rate in best]
@@ -214,10 +209,6 @@ def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> list[
         f"/ ceiling of {CEILING:.0f}: {spread(share, 2)} (at least 0.5): {reached}; / task that only calls: "
         f"{spread(bare, 2)}",
     ]
-
-
-def ratios(ours: list[float], theirs: list[float]) -> list[float]:
-    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
 if __name__ == "__main__":

@@ -5,21 +5,19 @@ mail and indexed for the search, in this process. What the second half adds coun
 the server's WAL: nobody else may use it meanwhile, so BENCH_SERVER best names one of its own.
 """
 
-import argparse
-import json
 import pathlib
 import time
 
 from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.calls import clear
 from bench.desk import Desk
+from bench.options import read_options
+from bench.orders import post_contents
 from bench.results import append
-from integrations.bboss.sample_envelope import signed_envelope
 from integrations.delivery.loop import drain
 from orders.models import Dispatch
 from orders.search.index import ORDERS_SETTLED, index_orders
@@ -34,7 +32,7 @@ YEARS = (100_000, 1_000_000, 10_000_000)  # orders a year
 
 
 def main() -> None:
-    options = _options()
+    options = read_options(__doc__, orders=3000)
     with Desk() as desk:
         desk.start_partner(0)
         half = options.orders // 2
@@ -46,24 +44,13 @@ def main() -> None:
         append("disk", _report(each, options.orders))
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=3000)
-    return parser.parse_args()
-
-
 def _carry_out(first: int, count: int) -> None:
     """Half of them are trials, half activations, of a customer each. Raises RuntimeError where one is not done."""
-    client, today = Client(SERVER_NAME="127.0.0.1"), f"{timezone.localtime():%Y%m%d}"
-    numbers = range(first, first + count // 2)
+    today, numbers = f"{timezone.localtime():%Y%m%d}", range(first, first + count // 2)
     for make in (trial, activation):
         for number in numbers:
             of = {"EnterpriseID": f"100A{number:017d}", "EnterpriseName": f"北京示例{number}科技有限公司"}
-            content = make(number, BizStart=today, **(of if make is trial else {}))
-            body = json.dumps(signed_envelope(content, now=timezone.now()))
-            answer = client.post("/api/bboss/orders", body, content_type="application/json")
-            if answer.json()["response"]["rspCode"] != "00000":
-                raise RuntimeError(f"not accepted: {answer.json()}")
+            post_contents([make(number, BizStart=today, **(of if make is trial else {}))])
         drain(seconds=None, linger=False)
         clear()  # of the wake-ups, which no worker takes here
     if undone := Dispatch.objects.exclude(state=Dispatch.State.DONE).count():

@@ -1,15 +1,15 @@
 """The time from the POST to all steps done on an idle desk: `python -m bench.idle [--orders 20] [--rounds 3]`."""
 
-import argparse
 import time
+from argparse import Namespace
 from statistics import median
 
-import requests
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
-from bench.orders import activation, make_trials
+from bench.options import read_options
+from bench.orders import activation, make_trials, post
 from bench.results import append, spread
 from integrations.bboss.sample_envelope import signed_envelope
 from integrations.models import Heartbeat
@@ -24,7 +24,7 @@ WARM_UP = 3
 
 def main() -> None:
     """Posts one order at a time and appends the medians."""
-    options = _options()
+    options = read_options(__doc__, orders=(20, 1, 200), rounds=(3, 1, 20))
     with Desk() as desk:
         desk.start_partner(MILLISECONDS)
         web = desk.start_web("web", "project.wsgi")
@@ -40,23 +40,12 @@ def main() -> None:
         append("idle", _report(rounds, options))
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=20, choices=range(1, 201), metavar="1-200")
-    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
-    return parser.parse_args()
-
-
 def _time(desk: Desk, web: str, number: int) -> float:
     """Seconds from before the POST until every step of the order, mail too, is committed as done."""
     time.sleep(PAUSE)
     envelope = signed_envelope(activation(number), now=timezone.now())
     began = time.perf_counter()
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(f"{web}/api/bboss/orders", json=envelope, timeout=30).json()
-    if answer["response"]["rspCode"] != "00000":
-        raise RuntimeError(f"not accepted: {answer}")
+    post(web, envelope)
     desk.until(lambda: _all_done(f"A{number}"), what=f"all steps of A{number}", every=LOOK_EVERY)
     return time.perf_counter() - began
 
@@ -66,7 +55,7 @@ def _all_done(number: str) -> bool:
     return Mail.objects.filter(order__number=number, state=Mail.State.DONE).exists() and not steps.exists()
 
 
-def _report(rounds: list[list[float]], options: argparse.Namespace) -> list[str]:
+def _report(rounds: list[list[float]], options: Namespace) -> list[str]:
     medians = [median(one) * 1000 for one in rounds]
     slowest = [max(one) * 1000 for one in rounds]
     active = Order.objects.filter(state=Order.State.ACTIVE).count()

@@ -14,7 +14,7 @@ from bench.cpu import cpu_of_group, cpu_of_postgres
 from bench.desk import Desk
 from bench.orders import make_due_trials, make_trials, write_bodies
 from bench.pgbench import CLIENTS, Limit, database_limit
-from bench.results import append, spread
+from bench.results import append, ratios, spread
 from tests.harness.children import ROOT, WORKERS
 
 MOST_PER_SECOND = 1500  # so many messages are prepared
@@ -125,11 +125,10 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for (name, clients), runs in rounds.items():
-        tails = [one["p99"] / other["p99"] for one, other in zip(runs, rounds["bare view", clients], strict=True)]
+        tails = ratios(p99(runs), p99(rounds["bare view", clients]))
         cpu = " + ".join(f"{median(one[part] for one in runs):.1f}" for part in ("web", "postgres"))
-        p99 = spread([one["p99"] for one in runs])
-        ratio = spread(_ratios(rounds, name, clients), 2)
-        cells = [name, clients, spread(_speed(runs)), ratio, p99, spread(tails, 2), cpu]
+        ratio = spread(_to_bare(rounds, name, clients), 2)
+        cells = [name, clients, spread(speed(runs)), ratio, spread(p99(runs)), spread(tails, 2), cpu]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
@@ -138,7 +137,7 @@ def _limit_report(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None
     if not limit:
         return ["pgbench is not installed (Debian's postgresql has it), so the database's limit is left out."]
     shares = [
-        f"{name}, {clients} clients {spread(_shares(runs, limit.rates), 2)}"
+        f"{name}, {clients} clients {spread(ratios(speed(runs), limit.rates), 2)}"
         for (name, clients), runs in rounds.items()
         if name != "bare view"  # it saves other rows
     ]
@@ -151,30 +150,31 @@ def _limit_report(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None
 def _kept(rounds: dict[tuple[str, int], list[dict]], limit: Limit | None) -> dict[str, float]:
     """For the history: each case's speed in that of the bare view, and the desk's in pgbench's."""
     kept = {
-        f"{name}, {clients} clients / bare view": median(_ratios(rounds, name, clients))
+        f"{name}, {clients} clients / bare view": median(_to_bare(rounds, name, clients))
         for name, clients in rounds
         if name != "bare view"
     }
     if limit:
         kept |= {
-            f"desk, {clients} clients / pgbench": median(_shares(runs, limit.rates))
+            f"desk, {clients} clients / pgbench": median(ratios(speed(runs), limit.rates))
             for (name, clients), runs in rounds.items()
             if name == "desk"
         }
     return kept
 
 
-def _ratios(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
+def _to_bare(rounds: dict[tuple[str, int], list[dict]], name: str, clients: int) -> list[float]:
     """A case's speed in that of the bare view, round by round."""
-    return _shares(rounds[name, clients], _speed(rounds["bare view", clients]))
+    return ratios(speed(rounds[name, clients]), speed(rounds["bare view", clients]))
 
 
-def _shares(runs: list[dict], rates: list[float]) -> list[float]:
-    return [ours / theirs for ours, theirs in zip(_speed(runs), rates, strict=True)]
-
-
-def _speed(runs: list[dict]) -> list[float]:
+def speed(runs: list[dict]) -> list[float]:
+    """Orders accepted a second, round by round."""
     return [one["accepted"] / one["seconds"] for one in runs]
+
+
+def p99(runs: list[dict]) -> list[float]:
+    return [one["p99"] for one in runs]
 
 
 if __name__ == "__main__":

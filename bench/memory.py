@@ -1,6 +1,5 @@
 """The memory of web and worker processes after 10,000 orders: `python -m bench.memory [--orders 10000]`."""
 
-import argparse
 import pathlib
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,8 @@ import requests
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
-from bench.orders import make_trials, write_bodies
+from bench.options import read_options
+from bench.orders import check_accepted, make_trials, write_bodies
 from bench.results import append
 from orders.models import Dispatch, Order
 from tests.harness.proc import descendants
@@ -21,9 +21,7 @@ DELIVER_WITHIN = 900
 
 def main() -> None:
     """Posts and delivers the orders, then reads each process's resident memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=10_000, choices=range(100, 100_001), metavar="100-100000")
-    count = parser.parse_args().orders
+    count = read_options(__doc__, orders=(10_000, 100, 100_000)).orders
     with Desk() as desk:
         desk.start_partner(0)
         web = desk.start_web("web", "project.wsgi")
@@ -41,8 +39,7 @@ def _post_all(file: pathlib.Path, url: str) -> None:
 
     def post(body: bytes) -> None:
         answer = requests.post(url, body, headers={"Content-Type": "application/json"}, timeout=30)
-        if answer.json()["response"]["rspCode"] != "00000":
-            raise RuntimeError(f"not accepted: {answer.text}")
+        check_accepted(answer.json())
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(post, file.read_bytes().splitlines()))

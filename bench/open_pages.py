@@ -5,9 +5,9 @@ and incidents in equal parts. They are opened, then poll every 15 seconds as bro
 the web process and of PostgreSQL meanwhile: under 5 % of one core. Pages that grow old in the time are part of it.
 """
 
-import argparse
 import re
 import time
+from argparse import Namespace
 from collections.abc import Callable
 
 import requests
@@ -20,6 +20,7 @@ from bench import environment  # sets Django up
 from bench.admin_data import fill
 from bench.cpu import DatabaseCpu, cpu_of_group
 from bench.desk import Desk
+from bench.options import read_options
 from bench.results import append
 from orders.lists.open_pages import CALM
 from orders.models import Incident, Order, Province
@@ -32,7 +33,7 @@ VERSION = re.compile(r'data-version="(\w+)"')
 
 def main() -> None:
     """Opens the pages, lets them poll and appends the shares of a core."""
-    options = _options()
+    options = read_options(__doc__, pages=(100, 4, 400), seconds=(60, 15, 1800), orders=20_000)
     with Desk() as desk:
         fill(options.orders)
         cookies = [_person(number) for number in range(options.pages)]
@@ -48,14 +49,6 @@ def main() -> None:
         passed = time.monotonic() - began
         shares = [100 * (cpu_of_group(group) - web_cpu) / passed, 100 * database_cpu.seconds() / passed]
         append("open_pages", _report(shares, answers, passed, options))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pages", type=int, default=100, choices=range(4, 401), metavar="4-400")
-    parser.add_argument("--seconds", type=int, default=60, choices=range(15, 1801), metavar="15-1800")
-    parser.add_argument("--orders", type=int, default=20_000)
-    return parser.parse_args()
 
 
 def _person(number: int) -> str:
@@ -102,7 +95,7 @@ def _poll(web: str, pages: list[list], *, over: float = 0.0, look: Callable = la
     return codes
 
 
-def _report(shares: list[float], answers: list[int], passed: float, options: argparse.Namespace) -> list[str]:
+def _report(shares: list[float], answers: list[int], passed: float, options: Namespace) -> list[str]:
     reached = "reached" if sum(shares) < LIMIT else "not reached"
     changed = len(answers) - answers.count(204)
     return [

@@ -4,6 +4,7 @@ import json
 import pathlib
 from collections.abc import Iterable
 
+import requests
 from django.test import Client
 from django.utils import timezone
 
@@ -11,6 +12,7 @@ from bench import environment  # noqa: F401  sets Django up
 from integrations.bboss.sample_envelope import signed_envelope
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain, TrialShape
 from orders.services.outbox.enqueue import build_step
+from tests.bboss_messages import accepted, post_order
 
 BATCH = 2000
 
@@ -41,7 +43,8 @@ def _make_batch(numbers: range) -> None:
     pairs = list(zip(trials, names, strict=True))
     OrderDomain.objects.bulk_create(OrderDomain(order=trial, name=name, key=name) for trial, name in pairs)
     TrialShape.objects.bulk_create(TrialShape(trial=trial, domains=[name], service="1") for trial, name in pairs)
-    records = BillingRecord.objects.bulk_create(_record(trial, name) for trial, name in pairs)
+    trial_record = BillingRecord.Type.TRIAL, "1"
+    records = BillingRecord.objects.bulk_create(live_record(trial, name, *trial_record) for trial, name in pairs)
     Dispatch.objects.bulk_create(_step(trial, record) for trial, record in zip(trials, records, strict=True))
 
 
@@ -72,17 +75,18 @@ def _trial(number: int) -> Order:
     )
 
 
-def _record(trial: Order, name: str) -> BillingRecord:
+def live_record(order: Order, name: str, info_type: str, product_id: str) -> BillingRecord:
+    """An unsaved record of this domain, live since the order came."""
     return BillingRecord(
-        order=trial,
-        info_type=BillingRecord.Type.TRIAL,
-        product_id="1",
+        order=order,
+        info_type=info_type,
+        product_id=product_id,
         business_type="1",
         domain=name,
         domain_key=name,
         state=BillingRecord.State.LIVE,
-        create_time=trial.received_at,
-        cancel_time=trial.received_at.replace(year=trial.received_at.year + 10, day=1),
+        create_time=order.received_at,
+        cancel_time=order.received_at.replace(year=order.received_at.year + 10, day=1),
     )
 
 
@@ -121,12 +125,26 @@ def activation(number: int) -> dict:
 
 def post_activations(trials: Iterable[Order]) -> None:
     """Posts an activation of each of these trials to the view, in this process."""
+    post_contents(activation(int(trial.number[1:])) for trial in trials)
+
+
+def post_contents(contents: Iterable[dict]) -> None:
+    """Posts each to the view, in this process. Raises RuntimeError if one is refused."""
     client = Client(SERVER_NAME="127.0.0.1")
-    for trial in trials:
-        body = signed_envelope(activation(int(trial.number[1:])), now=timezone.now())
-        answer = client.post("/api/bboss/orders", json.dumps(body), content_type="application/json")
-        if answer.json()["response"]["rspCode"] != "00000":
-            raise RuntimeError(f"not accepted: {answer.json()}")
+    for content in contents:
+        check_accepted(post_order(client, content))
+
+
+def post(web: str, envelope: dict) -> None:
+    """Posts an envelope over HTTP. Raises RuntimeError if it is refused."""
+    with requests.Session() as session:
+        session.trust_env = False
+        check_accepted(session.post(f"{web}/api/bboss/orders", json=envelope, timeout=60).json())
+
+
+def check_accepted(reply: dict) -> None:
+    if not accepted(reply):
+        raise RuntimeError(f"not accepted: {reply}")
 
 
 def write_bodies(file: pathlib.Path, first: int, count: int) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from bench.desk import Desk
 from bench.environment import NAME, SERVER
-from bench.ingest import Case, read_options, take_rounds
+from bench.ingest import Case, p99, read_options, speed, take_rounds
 from bench.results import append, spread
 from tests.harness.pooler import PgBouncer
 
@@ -40,9 +40,8 @@ def _report(rounds: dict[tuple[str, int], list[dict]], seconds: int) -> list[str
         "| --- | --- | --- | --- | --- |",
     ]
     for (name, clients), runs in rounds.items():
-        speed = [one["accepted"] / one["seconds"] for one in runs]
-        p50, p99 = ([one[key] for one in runs] for key in ("p50", "p99"))
-        lines.append(f"| {name} | {clients} | {spread(speed)} | {spread(p50, 1)} | {spread(p99, 1)} |")
+        p50 = [one["p50"] for one in runs]
+        lines.append(f"| {name} | {clients} | {spread(speed(runs))} | {spread(p50, 1)} | {spread(p99(runs), 1)} |")
     return lines
 
 

@@ -4,7 +4,6 @@ On PostgreSQL. Two thirds of the rows are inbound messages, one third attempts o
 tenth of the attempts belongs to unfinished orders and must stay.
 """
 
-import argparse
 import pathlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from django.db import connection
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
 from bench.ingest import WARM_UP, post_all
+from bench.options import read_options
 from bench.orders import make_trials, write_bodies
 from bench.results import append
 from orders.models import Attempt, InboundMessage
@@ -38,7 +38,7 @@ PASTS = 30_000  # orders that the attempts belong to
 
 def main() -> None:
     """Posts orders without and with a prune running, and appends the results of both."""
-    options = _options()
+    options = read_options(__doc__, rows=1_000_000, seconds=(15, 1, 60))
     with Desk() as desk, ThreadPoolExecutor(1) as beside_us:
         messages, attempts = _fill(options.rows)
         url = desk.start_web("desk", "project.wsgi")
@@ -52,13 +52,6 @@ def main() -> None:
         left = InboundMessage.objects.filter(remote_address="10.0.0.1").count(), Attempt.objects.count()
         _check(left, attempts, still)
         append("prune", _report(messages, attempts, left, pruned, [alone, beside]))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=int, default=15, choices=range(1, 61), metavar="1-60", help="of posting")
-    return parser.parse_args()
 
 
 def _fill(rows: int) -> tuple[int, int]:

@@ -1,16 +1,19 @@
 """Time and memory of `reconcile`: `python -m bench.reconcile [--records 100000] [--domains 5] [--rounds 3]`.
 
 The command runs in a process of its own against the sandbox in another; a few records are missing there on purpose.
+`--domains`: records of one order.
 """
 
-import argparse
 import pathlib
+from argparse import Namespace
 from collections.abc import Iterable
 
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
+from bench.options import read_options
+from bench.orders import live_record
 from bench.results import append, spread
 from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
@@ -24,7 +27,7 @@ MOST_SECONDS, MOST_MIB = 60, 200
 
 def main() -> None:
     """Makes the records on both sides, compares, and appends what it took."""
-    options = _options()
+    options = read_options(__doc__, records=100_000, domains=5, rounds=(3, 1, 20))
     orders = options.records // options.domains
     with Desk() as desk:
         state = desk.folder / "sandbox.sqlite3"
@@ -32,14 +35,6 @@ def main() -> None:
         url = desk.start_sandbox("--state", str(state))
         runs = [_run(desk, f"{url}/bigdata", missing) for _ in range(options.rounds)]
         append("reconcile", _report(orders, options, missing, runs))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=100_000)
-    parser.add_argument("--domains", type=int, default=5, help="records of one order")
-    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="1-20")
-    return parser.parse_args()
 
 
 def _fill(orders: int, domains: int, state: pathlib.Path) -> int:
@@ -92,17 +87,7 @@ def _order(number: int) -> Order:
 
 def _record(order: Order, domain: int) -> BillingRecord:
     name = f"www{domain}.{order.number.lower()}.example.com"
-    return BillingRecord(
-        order=order,
-        info_type=BillingRecord.Type.COMMERCIAL,
-        product_id=order.product_id,
-        business_type="1",
-        domain=name,
-        domain_key=name,
-        state=BillingRecord.State.LIVE,
-        create_time=order.live_at,
-        cancel_time=order.live_at.replace(year=order.live_at.year + 10, day=1),
-    )
+    return live_record(order, name, BillingRecord.Type.COMMERCIAL, order.product_id)
 
 
 def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
@@ -114,7 +99,7 @@ def _run(desk: Desk, url: str, missing: int) -> tuple[float, float]:
     return seconds, most
 
 
-def _report(orders: int, options: argparse.Namespace, missing: int, runs: list[tuple[float, float]]) -> list[str]:
+def _report(orders: int, options: Namespace, missing: int, runs: list[tuple[float, float]]) -> list[str]:
     seconds, mebibytes = zip(*runs, strict=True)
     reached = "reached" if max(seconds) < MOST_SECONDS and max(mebibytes) < MOST_MIB else "not reached"
     return [

@@ -47,6 +47,11 @@ def spread(values: list[float], digits: int = 0) -> str:
     return f"{median(values):.{digits}f} [{' '.join(f'{value:.{digits}f}' for value in values)}]"
 
 
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    """Round by round."""
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+
+
 def _conditions(more: Iterable[str]) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in [*PACKAGES, *more])
     with connection.cursor() as cursor:

@@ -3,10 +3,11 @@
 from statistics import median
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.deliver import WARM_UP, Bench, ratios, read_options
+from bench.deliver import CALLS, WARM_UP, Bench
 from bench.desk import Desk
+from bench.options import read_options
 from bench.orders import make_due_trials
-from bench.results import append, spread
+from bench.results import append, ratios, spread
 from integrations.delivery.loop import drain
 from orders.models import Order
 
@@ -16,7 +17,7 @@ LEAST = 1.9
 
 def main() -> None:
     """Runs one process and two in turn, and appends the medians."""
-    options = read_options(calls=1000)
+    options = read_options(__doc__, calls=(1000, *CALLS), rounds=(3, 1, 20))
     with Desk() as desk:
         bench = Bench(desk, desk.start_partner(MILLISECONDS))
         make_due_trials(0, WARM_UP)

@@ -1,12 +1,13 @@
 """gunicorn's worker classes for BBOSS's calls, behind nginx: `python -m bench.workers [--seconds 6] [--rounds 5]`."""
 
-import argparse
+from argparse import Namespace
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.cpu import cpu_of_group
 from bench.desk import Desk
-from bench.ingest import WARM_UP, post_all, prepare
-from bench.results import append, spread
+from bench.ingest import WARM_UP, p99, post_all, prepare, speed
+from bench.options import read_options
+from bench.results import append, ratios, spread
 from tests.harness.nginx import nginx_command, write_nginx_conf
 from tests.harness.ports import free_port, listens
 
@@ -24,20 +25,13 @@ CLIENTS = (8, 32)
 
 def main() -> None:
     """Runs all cases in turn, in each round in another order, and appends the medians."""
-    options = _options()
+    options = read_options(__doc__, seconds=(6, 1, 120), rounds=(5, 1, 20))
     with Desk() as desk:
         addresses = {
             name: _behind_nginx(desk, name, desk.start_web(name, "project.wsgi", workers=workers))
             for name, workers in CASES.items()
         }
         append("workers", _report(_rounds(desk, addresses, options), options))
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=6, choices=range(1, 121), metavar="1-120")
-    parser.add_argument("--rounds", type=int, default=5, choices=range(1, 21), metavar="1-20")
-    return parser.parse_args()
 
 
 def _behind_nginx(desk: Desk, name: str, url: str) -> str:
@@ -56,7 +50,7 @@ def _behind_nginx(desk: Desk, name: str, url: str) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) -> dict[tuple, list[dict]]:
+def _rounds(desk: Desk, addresses: dict[str, str], options: Namespace) -> dict[tuple, list[dict]]:
     """{(case, clients): its rounds}. The first does not count: a process prepares each statement at first use."""
     found: dict[tuple, list[dict]] = {}
     file = desk.folder / "bodies"
@@ -80,7 +74,7 @@ def _rounds(desk: Desk, addresses: dict[str, str], options: argparse.Namespace) 
     return found
 
 
-def _report(rounds: dict[tuple, list[dict]], options: argparse.Namespace) -> list[str]:
+def _report(rounds: dict[tuple, list[dict]], options: Namespace) -> list[str]:
     lines = [
         f"First activations behind nginx, PostgreSQL, {options.seconds} s a round, all cases in turn in each round.",
         f"Ratios are to {REFERENCE} in the same round.",
@@ -92,12 +86,9 @@ def _report(rounds: dict[tuple, list[dict]], options: argparse.Namespace) -> lis
         base = rounds[REFERENCE, clients]
         for name in CASES:
             runs = rounds[name, clients]
-            speed = [one["accepted"] / one["seconds"] for one in runs]
-            ratio = [mine * other["seconds"] / other["accepted"] for mine, other in zip(speed, base, strict=True)]
-            tails = [one["p99"] for one in runs]
-            tail_ratio = [one["p99"] / other["p99"] for one, other in zip(runs, base, strict=True)]
+            ratio, tail_ratio = ratios(speed(runs), speed(base)), ratios(p99(runs), p99(base))
             cpu = spread([one["cpu_ms"] for one in runs], 1)
-            cells = (spread(speed), spread(ratio, 2), spread(tails), spread(tail_ratio, 2), cpu)
+            cells = (spread(speed(runs)), spread(ratio, 2), spread(p99(runs)), spread(tail_ratio, 2), cpu)
             lines.append(f"| {name} | {clients} | {' | '.join(cells)} |")
     return lines
 

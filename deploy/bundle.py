@@ -8,14 +8,11 @@ import argparse
 import gzip
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from deploy.sbom import write_sbom
 from project import __version__
@@ -51,11 +48,11 @@ def make_bundle(output: Path, *, python: str | None = None, platforms: list[str]
         raise BundleError("there are changes that are not committed; a bundle holds what is")
     commit = _run("git", "rev-parse", "HEAD").strip()
     moment = int(_run("git", "show", "-s", "--format=%ct", commit))
-    with _folder() as folder:
-        content = folder / NAME
+    with TemporaryDirectory(prefix="bundle-") as folder:
+        content = Path(folder, NAME)
         content.mkdir()
-        _run("git", "archive", f"--output={folder / 'code.tar'}", commit)
-        _run("tar", "-xf", str(folder / "code.tar"), "-C", str(content))
+        _run("git", "archive", f"--output={folder}/code.tar", commit)
+        _run("tar", "-xf", f"{folder}/code.tar", "-C", str(content))
         _download(content, python, platforms or [])
         _collect_static_files(content)
         write_sbom(content, version=__version__, moment=moment)
@@ -115,15 +112,6 @@ def _run(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> 
     if ended.returncode:
         raise BundleError(f"{' '.join(command[:4])} … ended with {ended.returncode}\n{ended.stderr.strip()[-2000:]}")
     return ended.stdout
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="bundle-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

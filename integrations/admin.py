@@ -33,9 +33,8 @@ LEASES = {
 class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     sortable_by = None
     list_per_page = 100
-    list_display = ["cluster", "alive", "seen", "started_at", "replaced"]
+    list_display = fields = ["cluster", "alive", "seen", "started_at", "replaced"]
     readonly_fields = ["alive", "seen"]
-    fields = ["cluster", "alive", "seen", "started_at", "replaced"]
 
     @admin.display(description=_("state"))
     def alive(self, obj):

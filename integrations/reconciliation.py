@@ -29,18 +29,11 @@ from orders.content import MAX_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pauses import why_paused
+from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
-from orders.services.reconciliation.results import (
-    Snapshot,
-    add_counts,
-    begin_reconciliation,
-    end_reconciliation,
-    keep_discrepancies,
-    snapshot,
-)
 
 logger = logging.getLogger(__name__)
 THREADS = 12
@@ -95,7 +88,7 @@ class Asked:
 
     order: Order
     ours: list[Ours]
-    seen: Snapshot
+    seen: results.Snapshot
     answer: Future
     troubled: bool
 
@@ -137,7 +130,7 @@ class Comparison:
 
     def run(self) -> Reconciliation:
         """Compares until time is up, or to the end (`after` is None): all is done, or the partner paused or silent."""
-        self.row = self.row or begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
+        self.row = self.row or results.begin_reconciliation(by=self.by, now=timezone.now(), whole=self.scope.is_whole)
         until = None if self.seconds is None else time.monotonic() + self.seconds
         if not self._is_paused():
             self._compare_all(until)
@@ -174,7 +167,9 @@ class Comparison:
         silent, error = self.tally.silent, self.tally.error
         error = f"{silent} orders not answered; {error}" if silent else error
         listed = None if self.listed is None else len(self.listed)
-        end_reconciliation(self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers)
+        results.end_reconciliation(
+            self.row, now=timezone.now(), error=error, listed=listed, mail=not self.scope.numbers
+        )
 
     def _ask_ahead(self, pool: ThreadPoolExecutor) -> Iterator[tuple[list[Asked], int]]:
         """Yields each batch with its last id. A batch is asked about while the one before it is compared."""
@@ -205,7 +200,7 @@ class Comparison:
             Asked(
                 order,
                 _our_records(order, records[order.pk]),
-                snapshot(records[order.pk]),
+                results.snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
             )
@@ -237,7 +232,7 @@ class Comparison:
         self.after = last
 
     def _add_counts(self) -> None:
-        add_counts(self.row, **self.tally.counts)
+        results.add_counts(self.row, **self.tally.counts)
         self.tally.counts.clear()
 
     def _note_no_answer(self, number: str, error: PartnerError) -> None:
@@ -296,7 +291,7 @@ class Comparison:
             self.on_difference(difference)
 
     def _save_discrepancies(self, asked: Asked, found: list[Discrepancy]) -> list[Difference] | None:
-        return keep_discrepancies(
+        return results.keep_discrepancies(
             self.row,
             asked.order.pk,
             found,
@@ -331,7 +326,7 @@ def compare_now(order_id: int) -> OrderComparison:
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
     found, theirs = _compare_records(_our_records(order, records), answer)
-    return OrderComparison(discrepancies=found, seen=snapshot(records), records=max(len(records), len(theirs)))
+    return OrderComparison(discrepancies=found, seen=results.snapshot(records), records=max(len(records), len(theirs)))
 
 
 def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:

@@ -24,9 +24,7 @@ urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
-    path("api/bboss/", include("integrations.bboss.urls")),
-    path("api/bpm/", include("integrations.bpm.urls")),
-    path("api/", include("integrations.api.urls")),
+    path("api/", include("integrations.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(), name="docs"),
 ]

@@ -3,11 +3,12 @@
 from statistics import median
 
 from bench import environment  # noqa: F401  sets Django up
-from bench.deliver import MILLISECONDS, WARM_UP, Bench, all_done, bodies, ratios, read_options
+from bench.deliver import CALLS, MILLISECONDS, WARM_UP, Bench, all_done, bodies
 from bench.desk import Desk
+from bench.options import read_options
 from bench.orders import make_due_trials
 from bench.peers import celery_peer, procrastinate_peer
-from bench.results import append, spread
+from bench.results import append, ratios, spread
 from integrations.delivery.loop import drain
 from orders.models import Order
 
@@ -38,7 +39,7 @@ class Peers(Bench):
 
 def main() -> None:
     """Runs all in turn, each round in the other direction, and appends the medians."""
-    options = read_options(calls=1000)
+    options = read_options(__doc__, calls=(1000, *CALLS), rounds=(3, 1, 20))
     with Desk() as desk, celery_peer.redis_server(desk) as missing:
         peers = Peers(desk, desk.start_partner(MILLISECONDS))
         procrastinate_peer.prepare()

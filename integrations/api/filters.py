@@ -9,17 +9,7 @@ from rest_framework.filters import BaseFilterBackend
 
 from integrations.api.answers import LONGEST_NAMED, TWICE, UNKNOWN, BadParameterError
 from integrations.api.pagination import CURSOR, LIMIT
-from orders.admin.order_list import (
-    EndsFilter,
-    IncidentFilter,
-    InStateFilter,
-    NeedsFilter,
-    OrderCustomerFilter,
-    OvertimeFilter,
-    StartFilter,
-    StoppedFilter,
-    StuckFilter,
-)
+from orders.admin import order_list
 from orders.admin.order_search import search_orders
 from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
 from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
@@ -92,24 +82,24 @@ class OwnedFilter(SimpleListFilter):
 FILTERS: dict[str, type[SimpleListFilter]] = {
     one.parameter_name: one
     for one in (
-        NeedsFilter,
+        order_list.NeedsFilter,
         OwnedFilter,
         _choice("state"),
-        InStateFilter,
-        OvertimeFilter,
+        order_list.InStateFilter,
+        order_list.OvertimeFilter,
         _choice("held_because"),
-        StuckFilter,
+        order_list.StuckFilter,
         _choice("kind"),
         _choice("first"),
         AttributionFilter,
         ServiceFilter,
-        StartFilter,
+        order_list.StartFilter,
         day_filter("received_at", _("received"), parameter="received"),
         day_filter("biz_end", _("end day of the message"), parameter="end", choices=AHEAD),
-        EndsFilter,
-        StoppedFilter,
-        IncidentFilter,
-        OrderCustomerFilter,
+        order_list.EndsFilter,
+        order_list.StoppedFilter,
+        order_list.IncidentFilter,
+        order_list.OrderCustomerFilter,
     )
 }
 PARAMETERS = [*FILTERS, SEARCH_VAR, LIMIT, CURSOR]

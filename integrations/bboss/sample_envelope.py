@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from integrations.bboss.envelope import sign, token_expiry
-from integrations.inbound.body import BadJsonError, parse_bytes
+from integrations.inbound import BadJsonError, parse_bytes
 from integrations.outbound.formats import wire_time
 
 

@@ -15,6 +15,8 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from integrations import inbound
+from integrations.bboss import envelope, rate_limit
 from integrations.bboss.content import (
     bad,
     content_of,
@@ -24,45 +26,10 @@ from integrations.bboss.content import (
     read_order,
     read_withdrawal,
 )
-from integrations.bboss.envelope import (
-    check_envelope,
-    is_signed,
-    masked_body,
-    masked_head,
-    names_known_token,
-    storable_hint,
-    stored_trans_ido,
-)
-from integrations.bboss.rate_limit import (
-    caller_address,
-    check_address,
-    check_rate,
-    check_unsigned_rate,
-    count_refused,
-)
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
 from integrations.bboss.schema import documented
-from integrations.inbound.body import (
-    MAX_BODY_BYTES,
-    OF_STRANGERS,
-    OF_UNSIGNED,
-    BadJsonError,
-    BodyBrokenError,
-    BodyTooLargeError,
-    OutOfBoundsError,
-    discard_body,
-    parse_bytes,
-    read_body,
-)
+from orders import errors
 from orders.content import Receipt
-from orders.errors import (
-    ContentError,
-    OrderConflictError,
-    OrderError,
-    OrderUnknownError,
-    RepeatCallError,
-    TrialClaimedError,
-)
 from orders.intake.receive import keep_message, receive_order
 from orders.log_facts import note
 from orders.models import InboundMessage
@@ -71,9 +38,9 @@ from orders.services.withdrawal import withdraw_order
 
 logger = logging.getLogger(__name__)
 BIZ_CODES = {
-    OrderConflictError: BizCode.CONFLICT,
-    OrderUnknownError: BizCode.UNKNOWN,
-    TrialClaimedError: BizCode.CLAIMED,
+    errors.OrderConflictError: BizCode.CONFLICT,
+    errors.OrderUnknownError: BizCode.UNKNOWN,
+    errors.TrialClaimedError: BizCode.CLAIMED,
 }
 
 
@@ -126,12 +93,12 @@ def answer(request: HttpRequest) -> Reply:
 def refuse(code: Code, meta: dict) -> Reply:
     """Answers a call that did not get as far as `answer`. It counts towards its caller's rate too."""
     call = _call(meta)
-    count_refused(call.address)
+    rate_limit.count_refused(call.address)
     return reply(call, code)
 
 
 def _call(meta: dict) -> InboundCall:
-    return InboundCall(now=timezone.now(), address=caller_address(meta), trans_idh=uuid.uuid4().hex)
+    return InboundCall(now=timezone.now(), address=rate_limit.caller_address(meta), trans_idh=uuid.uuid4().hex)
 
 
 def _answer(call: InboundCall, request: HttpRequest) -> Reply:
@@ -140,12 +107,12 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     except Refused as refusal:
         return _not_kept(call, refusal)
     try:
-        check_envelope(call.members, call.now)
+        envelope.check_envelope(call.members, call.now)
     except Refused as refusal:
-        if not is_signed(call.members):
+        if not envelope.is_signed(call.members):
             return _stranger(call, refusal)
-        return _keep_refused(call, _message(call, masked_body(call.members)), refusal)
-    message = _message(call, masked_body(call.members))
+        return _keep_refused(call, _message(call, envelope.masked_body(call.members)), refusal)
+    message = _message(call, envelope.masked_body(call.members))
     try:
         return _accept(call, message)
     except Refused as refusal:
@@ -157,26 +124,26 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     try:
         _check_content_type(request)
         length = _content_length(request)
-        check_address(address)
+        rate_limit.check_address(address)
     except Refused:
-        count_refused(address)
+        rate_limit.count_refused(address)
         raise
-    check_rate(address)
+    rate_limit.check_rate(address)
     body = _read(request, length)
     try:
         return _parse(body), body
-    except BadJsonError as error:
+    except inbound.BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
 
 def _parse(body: bytes) -> dict:
     """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
-    known = names_known_token(body)
+    known = envelope.names_known_token(body)
     try:
-        return parse_bytes(body, OF_UNSIGNED if known else OF_STRANGERS)
-    except OutOfBoundsError:
-        members = parse_bytes(body) if known else {}
-        if not is_signed(members):
+        return inbound.parse_bytes(body, inbound.OF_UNSIGNED if known else inbound.OF_STRANGERS)
+    except inbound.OutOfBoundsError:
+        members = inbound.parse_bytes(body) if known else {}
+        if not envelope.is_signed(members):
             raise
         return members
 
@@ -189,30 +156,25 @@ def _check_content_type(request: HttpRequest) -> None:
 
 def _content_length(request: HttpRequest) -> int | None:
     """The announced length, or None for a chunked body. A body that is too long is discarded and refused."""
-    if _is_chunked(request):
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    if chunked and request.META.get("wsgi.input_terminated"):  # the server marks its end
         return None
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > MAX_BODY_BYTES:
-        discard_body(request, endless=False)
+    if length > inbound.MAX_BODY_BYTES:
+        inbound.discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
 
-def _is_chunked(request: HttpRequest) -> bool:
-    """Whether the body comes without a length, and the server marks its end."""
-    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
-    return chunked and bool(request.META.get("wsgi.input_terminated"))
-
-
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = read_body(request, MAX_BODY_BYTES, endless=length is None)
-    except BodyBrokenError as error:
+        body = inbound.read_body(request, endless=length is None)
+    except inbound.BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
-    except BodyTooLargeError:
+    except inbound.BodyTooLargeError:
         raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")
@@ -229,8 +191,8 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     note(order=message.order_number)
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
-        receipt = _to_core(content, trans_ido=stored_trans_ido(call.members["transIDO"]), message=message)
-    except OrderError as error:
+        receipt = _to_core(content, trans_ido=envelope.stored_trans_ido(call.members["transIDO"]), message=message)
+    except errors.OrderError as error:
         raise _refusal(error) from error
     call.trans_idh = receipt.trans_idh
     return reply(call, Code.SUCCESS, result=result_text(receipt.order_number, BizCode.DONE))
@@ -242,11 +204,11 @@ def _to_core(content: dict, *, trans_ido: str, message: InboundMessage) -> Recei
     return receive_order(read_order(content), raw=content, trans_ido=trans_ido, message=message)
 
 
-def _refusal(error: OrderError) -> Refused:
+def _refusal(error: errors.OrderError) -> Refused:
     """The refusal of the table that matches the core's error. Raises any other error again."""
-    if isinstance(error, ContentError):
+    if isinstance(error, errors.ContentError):
         return bad(error.field, error.why)
-    if isinstance(error, RepeatCallError):
+    if isinstance(error, errors.RepeatCallError):
         return Refused(Code.REPEAT, hint=str(error))
     if biz := BIZ_CODES.get(type(error)):
         return Refused(Code.BUSINESS, hint=str(error), biz=biz)
@@ -257,7 +219,7 @@ def _message(call: InboundCall, body: str) -> InboundMessage:
     """The unsaved row of a request that was read, with its masked body. It is saved once, with its outcome."""
     given = call.members.get("transIDO")
     named = {
-        "trans_ido": stored_trans_ido(given) if isinstance(given, str) else "",
+        "trans_ido": envelope.stored_trans_ido(given) if isinstance(given, str) else "",
         "order_number": order_number_of(call.members.get("content")),
     }
     note(trans_ido=named["trans_ido"], order=named["order_number"])
@@ -284,10 +246,10 @@ def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
     """Refuses a message without a right token and signature. Its head is stored, unless there are too many of them."""
     try:
-        check_unsigned_rate()
+        rate_limit.check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
-    message = _message(call, masked_head(call.members))
+    message = _message(call, envelope.masked_head(call.members))
     message.signed = False
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _keep_refused(call, message, refusal)
@@ -295,7 +257,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
 
 def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) -> Reply:
     _set_outcome(message, refusal.code, refusal.desc, refusal.biz)
-    message.hint = storable_hint(refusal.hint, signed=message.signed)
+    message.hint = envelope.storable_hint(refusal.hint, signed=message.signed)
     message.order_number = message.order_number or order_number_in(message.body)  # by which people look for it
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh

@@ -135,7 +135,7 @@ def _acted_before(work: Work, named: list[dict], error: PartnerError, until: flo
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
-        return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence)
+        return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence)
     return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE, "data": {"held": held_records(rows)}}
 
 
@@ -144,7 +144,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
     try:
         rows = _ask_about(work, named, until)
     except PartnerError as silence:
-        return _still_to_ask(work, error, f"; asked what it holds: {silence.message}", silence, unknown=False)
+        return _still_to_ask(error, f"; asked what it holds: {silence.message}", silence, unknown=False)
     return error.answered | {"result": Result.REFUSED, "data": {"held": held_records(rows)}}
 
 
@@ -160,7 +160,7 @@ def _with(params: dict, more: str) -> dict:
     return params | {"words": params["words"] + more} if "words" in params else {} if more else params
 
 
-def _still_to_ask(work: Work, error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
+def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
     return error.answered | {
         "result": Result.RETRY,
@@ -183,7 +183,7 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
             bigdata.delete_product_infos(encode(asked["delete"]).encode(), **again)
         except PartnerError as error:
             if error.acted_before:
-                return _still_to_ask(work, error, "", error)
+                return _still_to_ask(error, "", error)
             raise
     return {"result": Result.OK, "answer": f"{len(rows)} records were there"}
 

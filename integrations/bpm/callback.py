@@ -3,6 +3,8 @@
 Every answer is JSON, `{"code": ..., "message": ...}`. The code is also the HTTP status.
 """
 
+import hashlib
+import hmac
 import logging
 
 from django.http import HttpRequest
@@ -12,18 +14,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from integrations import inbound
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
-from integrations.bpm.signature import is_signed
-from integrations.inbound.body import (
-    MAX_BODY_BYTES,
-    BadJsonError,
-    BodyBrokenError,
-    BodyTooLargeError,
-    discard_body,
-    parse_bytes,
-    read_body,
-)
 from integrations.old_secrets import CALLBACK_SECRET, note_use, which
 from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
@@ -91,6 +84,16 @@ def receive(request: HttpRequest) -> None:
         raise RefusedError(409, str(error)) from None
 
 
+def sign(body: bytes, secret: str) -> str:
+    """The value of X-Signature for this body: HMAC-SHA256, in hex."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def is_signed(body: bytes, given: str, secret: str) -> bool:
+    """Whether `given` is the signature, in any case, in constant time. False without a secret: anybody could sign."""
+    return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())
+
+
 def _answer(code: int, message: str, headers: dict | None = None) -> Response:
     return Response({"code": code, "message": message[:LONGEST_MESSAGE]}, status=code, headers=headers)
 
@@ -99,29 +102,29 @@ def _body(request: HttpRequest) -> bytes:
     """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
-        discard_body(request, endless=False)
+        inbound.discard_body(request, endless=False)
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return read_body(request, MAX_BODY_BYTES, endless=endless)
-    except BodyBrokenError as error:
+        return inbound.read_body(request, endless=endless)
+    except inbound.BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
-    except BodyTooLargeError:
+    except inbound.BodyTooLargeError:
         raise RefusedError(413) from None
 
 
 def _is_too_long(announced: str) -> bool:
     """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
     try:
-        return int(announced or 0) > MAX_BODY_BYTES
+        return int(announced or 0) > inbound.MAX_BODY_BYTES
     except ValueError:
         return False
 
 
 def _members(body: bytes) -> dict:
     try:
-        members = parse_bytes(body)
-    except BadJsonError as error:
+        members = inbound.parse_bytes(body)
+    except inbound.BadJsonError as error:
         raise RefusedError(400, f"body: {error}") from None
     for name, value in members.items():
         if _has_nul(name) or _has_nul(value):

@@ -117,17 +117,13 @@ def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
         Breaker.objects.get_or_create(partner=partner)
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
         if tally.answered:
-            _close(row, now)
+            if row.opened_at is not None:
+                note_partner_up(row.partner, now=now)
+            row.failures, row.dispatches = 0, []
+            row.opened_at = row.probe_at = row.failing_since = None
         else:
             _count(row, tally, now)
         row.save()
-
-
-def _close(row: Breaker, now: datetime.datetime) -> None:
-    was_open, row.failures, row.dispatches = row.opened_at is not None, 0, []
-    row.opened_at = row.probe_at = row.failing_since = None
-    if was_open:
-        note_partner_up(row.partner, now=now)
 
 
 def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:

@@ -150,8 +150,10 @@ class Drain:
         try:
             while self._round(lingering):
                 pass
-        except Exception:
-            self._record_what_was_sent()
+        except Exception:  # a claim went wrong: what was sent before is recorded
+            self._hand_back()
+            while self.calls:
+                self._collect()
             raise
         finally:
             for pool in self.pools.values():
@@ -260,12 +262,6 @@ class Drain:
         call.pool.in_flight -= 1
         call.pool.records -= call.work.size
         return call
-
-    def _record_what_was_sent(self) -> None:
-        """Records what was sent before a claim went wrong."""
-        self._hand_back()
-        while self.calls:
-            self._collect()
 
     def _collect(self) -> None:
         """Waits for a result, then takes all that are there and records them together."""

@@ -10,7 +10,7 @@ import requests
 from django.conf import settings
 
 from integrations.sandbox.http_messages import compact
-from integrations.sandbox.store import Store
+from integrations.sandbox.store import Store, json_or_text
 from integrations.sandbox.validation import Refusal, choice_of, filled_string
 from orders.local_time import SHANGHAI
 
@@ -34,7 +34,7 @@ def approve(store: Store, asked: dict, url: str) -> dict:
     with requests.Session() as session:
         session.trust_env = False
         reply = session.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
-    return {"status": reply.status_code, "answer": _json_or_text(reply), "sent": sent}
+    return {"status": reply.status_code, "answer": json_or_text(reply.content.decode(errors="replace")), "sent": sent}
 
 
 def _callback(store: Store, asked: dict) -> dict:
@@ -61,10 +61,3 @@ def _check_loopback(url: object) -> None:
         ours = False
     if not ours or parts.scheme not in ("http", "https"):
         raise Refusal("url", "只能是本机地址（http://127.0.0.1:端口/…）")
-
-
-def _json_or_text(reply: requests.Response) -> object:
-    try:
-        return reply.json()
-    except ValueError:
-        return reply.text

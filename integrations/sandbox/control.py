@@ -1,32 +1,22 @@
-"""The sandbox's own addresses, which no partner has. They show the state, set faults and empty the sandbox."""
+"""The sandbox's own addresses, which no partner has. They show the state, set faults and empty the sandbox.
+
+The page at `/` does so for people: its forms work without scripts and lead back to it, and its template escapes every
+value.
+"""
 
 import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import requests
+from django.template import Context, Engine
 
 from integrations.sandbox.approve import approve
-from integrations.sandbox.faults import parse_fault
+from integrations.sandbox.faults import KINDS, parse_fault
 from integrations.sandbox.http_messages import SandboxResponse, compact, json_response
-from integrations.sandbox.page import render
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.store import KEPT_CALLS
 from integrations.sandbox.validation import Refusal, parse_body
-
-STYLE = (Path(__file__).parent / "style.css").read_bytes()
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    return SandboxResponse(200, render(partners).encode(), PAGE_HEADERS, "text/html; charset=utf-8")
-
-
-def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
-    return SandboxResponse(200, STYLE, content_type="text/css; charset=utf-8")
 
 
 def show_state(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
@@ -86,7 +76,61 @@ def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxRespon
         return json_response({"code": 502, "message": f"url: {error}"}, status=502)
 
 
-# --- the page's forms: they work without scripts and lead back to the page, which shows the notice
+# --- the page
+
+STYLE = (Path(__file__).parent / "style.css").read_bytes()
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
+SHOWN = 50
+PAGE = Engine().from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+FAULT_NAMES = {
+    "409": "HTTP 409：键已用过（未执行）",
+    "slow": "延迟应答",
+    "slow_drip": "逐字节应答",
+    "reset": "断开连接（未执行）",
+    "reset_after": "执行后断开连接",
+    "garbage": "非 JSON 应答",
+    "refusal": "业务拒绝",
+}
+RESULTS = [("pass", "同意"), ("reject", "驳回")]
+
+
+def show_page(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
+    notice, partners.notice = partners.notice, None
+    state = partners.store.state(calls=SHOWN)
+    shown = {
+        "notice": notice,
+        "callback": partners.callback,
+        "paths": PATHS,
+        "kinds": [(kind, _fault_name(kind)) for kind in KINDS],
+        "results": RESULTS,
+        "counts": state["counts"],
+        "records": state["records"][: -SHOWN - 1 : -1],
+        "processes": [{**row, "body": compact(row["body"])} for row in state["processes"][: -SHOWN - 1 : -1]],
+        "calls": [
+            {**row, "body": _text(row["body"]), "answer": _text(row["answer"]), "fault": _fault_name(row["fault"])}
+            for row in reversed(state["calls"])
+        ],
+        "faults": [{**fault, "name": _fault_name(fault["kind"])} for fault in partners.faults.left()],
+        "violations": state["violations"][: -SHOWN - 1 : -1],
+    }
+    html = PAGE.render(Context(shown))
+    return SandboxResponse(200, html.encode(), PAGE_HEADERS, "text/html; charset=utf-8")
+
+
+def show_style(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
+    return SandboxResponse(200, STYLE, content_type="text/css; charset=utf-8")
+
+
+def _fault_name(kind: str | None) -> str:
+    return FAULT_NAMES.get(kind, f"HTTP {kind}") if kind else ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else compact(value)
+
 
 FORMS = {
     "/page/faults": (add_fault, "已设置故障"),

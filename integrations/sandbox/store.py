@@ -219,10 +219,10 @@ def _identity(record: dict) -> tuple[str, str, str]:
 
 
 def _call(row: dict) -> dict:
-    return {**row, "body": _json_or_text(row["body"]), "answer": _json_or_text(row["answer"])}
+    return {**row, "body": json_or_text(row["body"]), "answer": json_or_text(row["answer"])}
 
 
-def _json_or_text(text: str | None) -> object:
+def json_or_text(text: str | None) -> object:
     try:
         return json.loads(text) if text else text
     except ValueError:

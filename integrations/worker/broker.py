@@ -84,18 +84,15 @@ class DeskBroker(ORM):
 
     def _take(self) -> list[tuple[int, str]]:
         """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
-        taken = []
-        for task in self._candidates():
+        taken, own = [], cluster_id()
+        queues = [key for key in (own, *ALIKE, self.list_key) if key]
+        for task in CANDIDATES(own=own, queues=queues, now=timezone.now()):
             mine = self.get_connection().filter(pk=task.pk, lock=task.lock)
             if mine.update(lock=self.timeout(task)):
                 taken.append((task.pk, signed_anew(task.payload)))
                 if task.key in ALIKE:
                     self._drop_older(task.key)
         return taken
-
-    def _candidates(self) -> list:
-        own = cluster_id()
-        return CANDIDATES(own=own, queues=[key for key in (own, *ALIKE, self.list_key) if key], now=timezone.now())
 
     def _drop_older(self, key: str) -> None:
         """Removes all but the newest task of a key, whose effects are committed: one run does the work of all."""

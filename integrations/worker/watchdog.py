@@ -33,7 +33,6 @@ from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen
 from integrations.worker.parent_link import STOP_WITHIN, heard
-from integrations.worker.sd_notify import sd_notify
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 
@@ -193,3 +192,15 @@ class Watchdog:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+
+
+def sd_notify(state: str) -> None:
+    """Tells systemd the state: one datagram to the socket that the unit (Type=notify) names. Never waits or fails."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):  # a name in Linux's abstract namespace
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.sendto(state.encode(), address)

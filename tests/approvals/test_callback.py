@@ -10,13 +10,13 @@ from django.urls import include, path
 
 from approvals.models import ApprovalRecord
 from integrations.bpm import callback
-from integrations.bpm.signature import is_signed, sign
+from integrations.bpm.callback import is_signed, sign
 from orders.errors import OrderUnknownError, RecordConflictError
 from tests.bpm_messages import approval
 from tests.conftest import shanghai
 
 SECRET = "test-callback-secret"
-urlpatterns = [path("api/bpm/", include("integrations.bpm.urls"))]
+urlpatterns = [path("api/", include("integrations.urls"))]
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]  # one query: does the database count as restored?
 RECORD = approval("100A230920170127001")
 

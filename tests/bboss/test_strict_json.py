@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from integrations.inbound.body import BadJsonError, parse_bytes, parse_text
+from integrations.inbound import BadJsonError, parse_bytes, parse_text
 
 BAD = {
     "nothing": b"",

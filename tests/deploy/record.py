@@ -20,6 +20,7 @@ from tests.deploy.dashboard_picture import draw
 from tests.deploy.prometheus import RULES_FILE, SELECTOR, Prometheus
 from tests.first_start.lines import ROOT
 from tests.harness.desk import ProcessDesk, desk_upon
+from tests.harness.login import log_in
 from tests.processes.orders import activation, trial
 
 STEP = 15  # seconds between two scrapes
@@ -79,10 +80,7 @@ def _work(desk: ProcessDesk, number: int) -> None:
     if number % 40 == 0:
         desk.post(trial(number, BizStart="20231399"))
     if number % 90 == 1:
-        page = requests.get(f"{desk.web_url}/admin/login/", timeout=20)
-        token = page.cookies["csrftoken"]
-        form = {"username": "wang", "password": "guessed", "csrfmiddlewaretoken": token}
-        requests.post(f"{desk.web_url}/admin/login/", form, cookies=page.cookies, timeout=20)
+        log_in(requests.Session(), desk.web_url, "wang", "guessed")
 
 
 def _recorded(prometheus: Prometheus, since: float) -> dict[str, str]:

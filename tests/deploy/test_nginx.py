@@ -50,8 +50,8 @@ class Site:
             (folder / f"etc/ssl/ibs/{name}.pem").write_bytes(certificate.read_bytes())
         servers = write_nginx_conf(folder)
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
-        text, count = re.subn(r"proxy_read_timeout \d+s", f"proxy_read_timeout {WAITS}s", text)
-        assert count == 8
+        text, count = re.subn(r"proxy_read_timeout +\d+s", f"proxy_read_timeout {WAITS}s", text)
+        assert count == 5
         (servers / "ibs.conf").write_text(text)
         desk.start_program("nginx", nginx_command(folder), cwd=folder)
 
@@ -66,6 +66,12 @@ class Site:
 
     def order(self, number: int) -> requests.Response:
         return self.post(BBOSS, json.dumps(signed_envelope(trial(number), now=self.desk.now())))
+
+    def connect(self, stack: contextlib.ExitStack) -> ssl.SSLSocket:
+        """A connection to its port for HTTPS, for raw bytes."""
+        context = ssl.create_default_context(cafile=self.authority.bundle)
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", self.place.https), timeout=30))
+        return stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
 
     @contextlib.contextmanager
     def frozen(self, name: str):
@@ -211,11 +217,8 @@ def test_an_info_security_file_may_be_larger_than_other_forms(site):
 @pytest.mark.parametrize("path, code", [(BBOSS, b'"rspCode":"20105"'), (BPM, b'"code":400')])
 def test_chunks_that_are_none_are_400_in_the_callers_form(site, path, code):
     lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Transfer-Encoding: chunked"]
-    context = ssl.create_default_context(cafile=site.authority.bundle)
-    with (
-        socket.create_connection(("127.0.0.1", site.place.https), timeout=30) as plain,
-        context.wrap_socket(plain, server_hostname="localhost") as connection,
-    ):
+    with contextlib.ExitStack() as stack:
+        connection = site.connect(stack)
         connection.sendall("\r\n".join([*lines, "", "zz", "{}", "0", "", ""]).encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -233,12 +236,9 @@ SLOW = [
 
 def test_slow_callers_hold_no_thread(site):
     """More callers than threads. Bodies come without an end, and heads too."""
-    context = ssl.create_default_context(cafile=site.authority.bundle)
     with contextlib.ExitStack() as stack:
         for begin in SLOW * 4:
-            plain = stack.enter_context(socket.create_connection(("127.0.0.1", site.place.https), timeout=30))
-            connection = stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
-            connection.sendall(begin.encode())
+            site.connect(stack).sendall(begin.encode())
         assert code_of(site.order(5)) == (200, "00000")
         assert site.call("GET", "/admin/login/").status_code == 200
 

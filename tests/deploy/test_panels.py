@@ -12,6 +12,7 @@ from integrations.bboss.sample_envelope import signed_envelope
 from tests.bpm_messages import approval
 from tests.deploy.prometheus import PANELS, PROMETHEUS, Prometheus
 from tests.harness.desk import ProcessDesk
+from tests.harness.login import log_in
 from tests.harness.waiting import NotYetError
 from tests.processes.orders import activation, trial, until_active
 
@@ -43,9 +44,7 @@ def test_each_panel_shows_something(tmp_path):
 
         order()
         desk.callback(approval("100A0001"))
-        page = requests.get(f"{desk.web_url}/admin/login/", timeout=30)
-        form = {"username": "wang", "password": "guessed", "csrfmiddlewaretoken": page.cookies["csrftoken"]}
-        requests.post(f"{desk.web_url}/admin/login/", form, cookies=page.cookies, timeout=30)
+        log_in(requests.Session(), desk.web_url, "wang", "guessed")
         exprs = [target["expr"] for panel in PANELS for target in panel["targets"]]
         wanted = {expr for expr in exprs if expr not in NOTHING_WRONG}
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from tests.drills.drill import SLACK, Found, Logs, wait_for_it
 from tests.drills.stage import Stage
+from tests.harness.login import log_in
 
 USER, PASSWORD = "drill", "a-Long-1-for-drills"  # noqa: S105  of a desk that lives for minutes
 LINK = re.compile(r'(?:href|action)="([^"#]+)')
@@ -29,10 +30,7 @@ class Pages:
         self.shapes: set[tuple[str, str]] = set()
 
     def log_in(self) -> None:
-        page = self.session.get(f"{self.url}/admin/login/", timeout=40)
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)[1]
-        form = {"username": USER, "password": PASSWORD, "csrfmiddlewaretoken": token, "next": "/admin/"}
-        home = self.session.post(f"{self.url}/admin/login/", data=form, timeout=40)
+        home = log_in(self.session, self.url, USER, PASSWORD)
         if "/logout/" not in home.text:
             raise AssertionError(f"the log-in did not work: {home.status_code}")
 

@@ -20,6 +20,7 @@ from collections import Counter
 import django
 import requests
 
+from tests.bpm_messages import approval
 from tests.drills.stage import either
 from tests.harness.clusters import ROLE, PostgresCluster, Standby
 from tests.harness.desk import ProcessDesk
@@ -135,18 +136,7 @@ def nothing_goes_in_or_out(desk: ProcessDesk, content: dict) -> None:
     before = len(changes(desk))
     reply = desk.post(content)
     assert reply["response"]["rspCode"] == "20000", reply
-    record = {
-        "recordId": "drill-1",
-        "code": content["OrderNum"],
-        "node": "n",
-        "nodeName": "n",
-        "result": "pass",
-        "operator": "o",
-        "opinion": "",
-        "time": "2023-09-20 19:19:10",
-        "finished": True,
-    }
-    assert desk.callback(record).status_code == 503
+    assert desk.callback(approval(content["OrderNum"])).status_code == 503
     answer = requests.get(f"{desk.web_url}/readyz", timeout=10)
     assert (answer.status_code, answer.json()["database"]) == (503, "restored"), answer.text
     desk.until(lambda: bool(desk.heartbeats(since=desk.worker_since)), seconds=60, every=0.2)

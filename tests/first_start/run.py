@@ -27,13 +27,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 import requests
-from aiosmtpd.controller import Controller
 
 from tests.first_start import stand_ins
 from tests.first_start.lines import ROOT, Place, WalkError, settings_to_fill_in, ten_lines
 from tests.first_start.upgrade import make_repository, upgrade
 from tests.harness.nginx import NGINX, write_nginx_conf
 from tests.harness.ports import free_ports
+from tests.harness.smtp import SmtpServer
 from tests.harness.waiting import NotYetError, until
 from tests.processes.orders import activation, trial
 from tests.run import NoDatabaseError, find_server
@@ -114,7 +114,7 @@ def walk(place: Place) -> None:
     """The ten lines, then an order's way. Raises WalkError at the first thing that is not as promised."""
     prepare(place)
     checkout = place.folder / "srv/ibs/app"
-    with mail_server(place) as mails:
+    with SmtpServer(place.mail) as mails:
         for number, line in enumerate(ten_lines(), 1):
             print(f"\n[{number}/10] {line}", flush=True)
             type_line(place.put_in(line), place, cwd=checkout if number > 1 else place.folder)
@@ -155,28 +155,6 @@ def prepare(place: Place) -> None:
     environment = os.environ | {"DEBUG": "true", "BBOSS_ENV_FLAG": "0", "DATABASE_URL": "sqlite://:memory:"}
     sandbox = [sys.executable, "manage.py", "sandbox", "--port", str(place.sandbox)]
     stand_ins.start(place.folder, "sandbox", sandbox, cwd=ROOT, env=environment)
-
-
-class Mails:
-    """What the mail server took."""
-
-    def __init__(self) -> None:
-        self.taken: list[bytes] = []
-
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802  aiosmtpd's name
-        self.taken.append(envelope.content)
-        return "250 OK"
-
-
-@contextlib.contextmanager
-def mail_server(place: Place) -> Iterator[Mails]:
-    mails = Mails()
-    controller = Controller(mails, hostname="127.0.0.1", port=place.mail)
-    controller.start()
-    try:
-        yield mails
-    finally:
-        controller.stop()
 
 
 def put_in_files(place: Place, folder: Path) -> None:
@@ -259,7 +237,7 @@ def log_in(place: Place) -> None:
     print("logged in over HTTPS")
 
 
-def carry_out(place: Place, checkout: Path, mails: Mails) -> None:
+def carry_out(place: Place, checkout: Path, mails: SmtpServer) -> None:
     """A trial and its activation, posted over HTTPS and carried out to their end. Raises WalkError."""
     today = time.strftime("%Y%m%d")
     for content, state in ((trial(1, BizStart=today), "trialing"), (activation(1, BizStart=today), "active")):
@@ -275,9 +253,9 @@ def carry_out(place: Place, checkout: Path, mails: Mails) -> None:
     kinds = sorted((record["jobId"], record["infoType"], record["cancelStatus"]) for record in held["records"])
     if kinds != [("100A0001", "2", "1"), ("100T0001", "1", "2")] or len(held["processes"]) != 1 or held["violations"]:
         raise WalkError(f"the partners hold something else: {held}")
-    if not any(b"sa@example.com" in mail for mail in mails.taken):
+    if not any("sa@example.com" in recipients for recipients, _ in mails.got):
         raise WalkError("no mail arrived")
-    print(f"big data holds 2 records, BPM 1 process; {len(mails.taken)} mails arrived")
+    print(f"big data holds 2 records, BPM 1 process; {len(mails.got)} mails arrived")
 
 
 def reaches(place: Place, checkout: Path, number: str, state: str) -> dict:

@@ -1,12 +1,8 @@
 """Mail through the outbox to a real SMTP server: at least once, each alone, blocking nothing (contract 3.9, Mail)."""
 
-import email
-import email.policy
 import re
-import threading
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -22,45 +18,18 @@ from tests import factories as make
 from tests.flows.conftest import BILLING, BPM
 from tests.flows.contents import activation, change, trial
 from tests.flows.test_cases import approve
-from tests.harness.ports import free_port
-
-
-class Server:
-    """An SMTP server in this process. `answers`: the answers to the next DATA commands; then 250."""
-
-    def __init__(self):
-        self.port, self.got, self.answers, self.lock = free_port(), [], [], threading.Lock()
-        self.controller = None
-
-    def start(self) -> None:
-        self.controller = Controller(self, hostname="127.0.0.1", port=self.port)
-        self.controller.start()
-
-    def stop(self) -> None:
-        if self.controller:
-            self.controller.stop()
-            self.controller = None
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802  aiosmtpd's name
-        with self.lock:
-            answer = self.answers.pop(0) if self.answers else "250 OK"
-            if answer.startswith("250"):
-                message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-                self.got.append((envelope.rcpt_tos, message))
-        return answer
+from tests.harness.smtp import SmtpServer
 
 
 @pytest.fixture
 def smtp(settings):
-    server = Server()
-    server.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-    settings.DISPATCH_RETRY_SECONDS = [10, 10]
-    yield server
-    server.stop()
+    with SmtpServer() as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+        settings.DISPATCH_RETRY_SECONDS = [10, 10]
+        yield server
 
 
 @pytest.fixture

@@ -63,9 +63,7 @@ class ProcessDesk(Children):
             self.at(clock)
 
     def __enter__(self) -> "ProcessDesk":
-        self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
-        if self.postgres:
-            self.sql(f"CREATE DATABASE {self.name}")
+        self.make_database()
         try:
             (self.folder / "attachments").mkdir(exist_ok=True)
             self.manage("migrate", "-v0")
@@ -82,9 +80,17 @@ class ProcessDesk(Children):
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        self.drop_database()
+        assert not left, f"left behind: {left}\n{self.logs()}"
+
+    def make_database(self) -> None:
+        self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
+        if self.postgres:
+            self.sql(f"CREATE DATABASE {self.name}")
+
+    def drop_database(self) -> None:
         if self.postgres:
             self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
-        assert not left, f"left behind: {left}\n{self.logs()}"
 
     def sql(self, statement: str) -> None:
         with psycopg.connect(self.postgres, autocommit=True) as connection:

@@ -1,13 +1,13 @@
 """A syslog server in a thread, as rsyslog is: it reads messages with counted octets until the sender ends."""
 
-import contextlib
 import socket
 import ssl
-import threading
 import time
 
+from tests.harness.loopback import LoopbackServer
 
-class LogServer:
+
+class LogServer(LoopbackServer):
     """`with LogServer(tls=context) as server:` listens on `server.port`; `messages` holds what it has read, as bytes.
 
     `mode`: "reads"; "slow" (64 KiB at most, in ten parts a second); "closes" at once; "hangs" (takes the connection and
@@ -17,49 +17,14 @@ class LogServer:
     def __init__(self, *, tls: ssl.SSLContext | None = None, says_so: bool = True):
         self.tls, self.says_so, self.mode = tls, says_so, "reads"
         self.messages: list[bytes] = []
-        self.connections, self.port = 0, 0
-        self.listener: socket.socket | None = None
-        self.held: list[socket.socket] = []
+        self.connections = 0
 
-    def __enter__(self) -> "LogServer":
-        self.start()
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=[self.listener], daemon=True).start()
-
-    def stop(self) -> None:
-        if self.listener:
-            with contextlib.suppress(OSError):
-                self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
-        for sock in self.held:
-            sock.close()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=[sock], daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
+    def talk(self, connection: socket.socket) -> None:
+        self.connections += 1
         if self.mode == "hangs":
-            self.held.append(sock)
-            return
-        with contextlib.suppress(OSError), sock:
-            if self.mode == "closes":
-                return
-            if self.tls:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-            with sock:
+            self.stopped.wait()
+        elif self.mode != "closes":
+            with self.tls.wrap_socket(connection, server_side=True) if self.tls else connection as sock:
                 self._read(sock)
                 if self.tls and self.says_so:
                     sock.unwrap()

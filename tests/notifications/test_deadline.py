@@ -1,46 +1,24 @@
 """A mail server that drips can't hold a mail longer than its lease (contract 3.9, Leases and Mail)."""
 
-import contextlib
-import datetime
-import json
 import socket
-import threading
 import time
-import uuid
 
 import pytest
-from django.utils import timezone
 
 from integrations.delivery.channels import send_step
-from orders.services.outbox.outcome import Work
+from tests.harness.loopback import LoopbackServer
 from tests.notifications.test_sending import PAYLOAD
+from tests.partners.test_acted_before import work
 
 POLITE = {b"EHLO": b"250 drip", b"MAIL": b"250 OK", b"RCPT": b"250 OK", b"DATA": b"354 go on", b"QUIT": b"221 bye"}
 
 
-class DrippingServer:
+class DrippingServer(LoopbackServer):
     """Answers as SMTP says, but from `word` on (`greeting`, `EHLO`, `DATA`, `.`, `TLS`) with a byte each tenth of a
     second, for ten: every read of a client succeeds, no reply is ever complete."""
 
     def __init__(self, word: str):
-        self.word, self.stopped = word.encode(), threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-
-    def __enter__(self):
-        threading.Thread(target=self.serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.stopped.set()
-        self.listener.close()
-
-    def serve(self):
-        with contextlib.suppress(OSError):  # the client or we have hung up, or the test is over
-            while True:
-                client, _ = self.listener.accept()
-                with client:
-                    self.talk(client)
+        self.word = word.encode()
 
     def talk(self, client: socket.socket):
         if self.word == b"TLS":
@@ -66,46 +44,35 @@ class DrippingServer:
         client.close()
 
 
-def mail() -> Work:
-    return Work(
-        dispatch_id=1,
-        attempt_id=1,
-        token=uuid.uuid4(),
-        channel="mail",
-        step="mail_sent_to_bpm",
-        key=str(uuid.uuid4()),
-        request_id=uuid.uuid4().hex,
-        payload=json.dumps(PAYLOAD),
-        lease_until=timezone.now() + datetime.timedelta(seconds=60),
-    )
+@pytest.fixture
+def send(settings):
+    """`send(word)`: a mail's outcome at a server that drips from this word on, with so many seconds for it."""
+
+    def at_server(word: str, *, seconds: float = 10):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = seconds
+        with DrippingServer(word) as server:
+            settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, word == "TLS"
+            return send_step(work("mail_sent_to_bpm", PAYLOAD, "mail"))
+
+    return at_server
 
 
 @pytest.mark.parametrize("word", [".", "greeting", "EHLO", "DATA", "TLS"])
 @pytest.mark.whole
-def test_a_server_that_drips_is_left_at_the_time_out(settings, word):
-    with DrippingServer(word) as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, word == "TLS"
-        settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
-        began = time.monotonic()
-        outcome = send_step(mail())
-        took = time.monotonic() - began
+def test_a_server_that_drips_is_left_at_the_time_out(send, word):
+    began = time.monotonic()
+    outcome = send(word, seconds=1)
+    took = time.monotonic() - began
     assert (outcome.result, outcome.code) == ("retry", "timeout")
     assert "longer than 1 s" in outcome.message
     assert 0.9 <= took < 8  # the machine may be busy; the server drips for ten
 
 
-def test_a_server_that_is_quick_gets_the_mail(settings):
-    with DrippingServer("never") as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
-        assert send_step(mail()).result == "ok"
+def test_a_server_that_is_quick_gets_the_mail(send):
+    assert send("never").result == "ok"
 
 
-def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(settings):
+def test_a_mail_that_was_taken_before_the_time_was_up_is_not_sent_again(send):
     """The server drips its good-bye: it already has the mail."""
-    with DrippingServer("QUIT") as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "127.0.0.1", server.port, False
-        settings.PARTNER_TIMEOUT_SECONDS = settings.EMAIL_TIMEOUT = 1
-        assert send_step(mail()).result == "ok"
+    assert send("QUIT", seconds=1).result == "ok"

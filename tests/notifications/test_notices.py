@@ -40,17 +40,12 @@ def site(settings):
     settings.DISPATCH_LEASE_SECONDS = 60
 
 
-def tell(*mails, **facts):
+def tell(*mails, order=None, **facts):
     people = [make.UserFactory(email=one) for one in mails or ["li@example.com"]]
-    facts = {
-        "number": 7,
-        "name": "日报",
-        "owner": "王五",
-        "rows": "3",
-        "missed": "",
-        "until": "2023-09-27 08:00",
-    } | facts
-    rows = notify_staff(people, "notice_export_ready", facts=facts, path="/admin/x/", now=timezone.now())
+    usual = {"number": 7, "name": "日报", "owner": "王五", "rows": "3", "missed": "", "until": "2023-09-27 08:00"}
+    rows = notify_staff(
+        people, "notice_export_ready", facts=usual | facts, path="/admin/x/", now=timezone.now(), order=order
+    )
     return rows[0] if rows else None
 
 
@@ -127,7 +122,7 @@ def test_it_is_written_with_what_it_tells():
 
 
 def test_retries_follow_the_outbox_s_schedule_under_one_message_id(smtp, clock, settings):  # noqa: F811
-    settings.DISPATCH_RETRY_SECONDS = [10, 100]
+    settings.DISPATCH_RETRY_SECONDS = [10, 100]  # `smtp` has set others
     smtp.answers = ["451 later", "451 later"]
     row = tell()
     send_mails()
@@ -191,11 +186,10 @@ def test_who_may_resend(member, role, letters, status):  # noqa: F811
 
 
 def test_one_about_an_order_that_goes_out_after_all_ends_only_its_own_incident(smtp):  # noqa: F811
-    order, person = make.OrderFactory(), make.UserFactory(email="li@example.com")
-    now = timezone.now()
+    order, now = make.OrderFactory(), timezone.now()
     open_incident(order, partner="order", step="", code="late_undo", now=now, detail="", mail=False)
     smtp.answers = ["554 never"]
-    [row] = notify_staff([person], "notice_export_ready", facts={"name": "x"}, path="/", now=now, order=order)
+    row = tell(order=order)
     send_mails()
     codes = order.troubles.unresolved().order_by("pk").values_list("incident__code", flat=True)
     assert list(codes) == ["late_undo", "smtp_554"]
@@ -208,8 +202,7 @@ def test_one_that_goes_out_does_not_hide_another_of_its_order_that_was_given_up(
     order, now = make.OrderFactory(), timezone.now()
     smtp.answers = ["554 never"]
     for name in ("li", "zhao"):
-        person = make.UserFactory(email=f"{name}@example.com")
-        notify_staff([person], "notice_export_ready", facts={"name": "x"}, path="/", now=now, order=order)
+        tell(f"{name}@example.com", order=order)
         send_mails()
     troubles = order.troubles.unresolved()
     assert list(troubles.values_list("incident__code", flat=True)) == ["smtp_554"]

@@ -1,18 +1,16 @@
 """A mail goes out over real SMTP, to each recipient alone; the server's answers decide who needs a retry."""
 
-import email
-import email.policy
 import socket
 from unittest.mock import Mock
 
 import pytest
 import requests
-from aiosmtpd.controller import Controller
 from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused, AnymailRequestsAPIError
 
 from notifications import sending
 from notifications.sending import MailError, send
 from tests.harness.ports import free_port
+from tests.harness.smtp import SmtpServer
 
 PAYLOAD = {
     "subject": "[订单台] 订单已挂起: 100A230920170127001, 请补齐文件后继续",
@@ -23,37 +21,12 @@ PAYLOAD = {
 }
 
 
-class Server:
-    """Keeps what it accepts; `answers` maps `RCPT` or `DATA` to the reply that it gives instead."""
-
-    def __init__(self):
-        self.taken = []
-        self.answers = {}
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        refusal = self.answers.get(address) or self.answers.get("RCPT")
-        if refusal:
-            return refusal
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        if "DATA" in self.answers:
-            return self.answers["DATA"]
-        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        self.taken.append((envelope.rcpt_tos, message))
-        return "250 OK"
-
-
 @pytest.fixture
 def server(settings):
-    handler = Server()
-    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", controller.port, 2
-    yield handler
-    controller.stop()
+    with SmtpServer() as running:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", running.port, 2
+        yield running
 
 
 def refusal(payload=PAYLOAD) -> MailError:
@@ -64,49 +37,49 @@ def refusal(payload=PAYLOAD) -> MailError:
 
 def test_each_recipient_gets_it_alone_and_a_repeat_carries_the_same_message_id(server):
     send(PAYLOAD)
-    assert [recipients for recipients, _ in server.taken] == [["sa@example.com"], ["copy@example.com"]]
-    for [recipient], message in server.taken:
+    assert [recipients for recipients, _ in server.got] == [["sa@example.com"], ["copy@example.com"]]
+    for [recipient], message in server.got:
         assert message["To"] == recipient
         assert message["Subject"].strip() == PAYLOAD["subject"]  # folded before its first word
         assert message["From"] == PAYLOAD["from"]
         assert message.get_content().replace("\r\n", "\n") == PAYLOAD["body"]
     send(PAYLOAD)
-    assert [message["Message-ID"] for _, message in server.taken] == [PAYLOAD["message_id"]] * 4
+    assert [message["Message-ID"] for _, message in server.got] == [PAYLOAD["message_id"]] * 4
 
 
 @pytest.mark.parametrize("at", ["RCPT", "DATA"])
 @pytest.mark.parametrize("answer, permanent", [("451 later", False), ("421 busy", False), ("554 never", True)])
 def test_the_servers_answer_decides(server, at, answer, permanent):
-    server.answers[at] = answer
+    server.refuses[at] = answer
     error = refusal()
     assert error.permanent == permanent
     assert answer.split()[1] in str(error)
     assert len(error.code) <= 32
-    assert server.taken == []
+    assert server.got == []
 
 
 def test_all_refused_one_of_them_for_now_is_for_now(server):
-    server.answers = {"sa@example.com": "550 unknown", "copy@example.com": "450 later"}
+    server.refuses = {"sa@example.com": "550 unknown", "copy@example.com": "450 later"}
     error = refusal()
     assert not error.permanent
     assert error.left["to"] == ["copy@example.com"]
-    server.answers["copy@example.com"] = "550 unknown"
+    server.refuses["copy@example.com"] = "550 unknown"
     assert refusal(error.left).permanent
 
 
 def test_a_server_that_takes_it_for_some_has_taken_it(server):
-    server.answers = {"sa@example.com": "550 unknown"}
+    server.refuses = {"sa@example.com": "550 unknown"}
     after = send(PAYLOAD)
-    assert [recipients for recipients, _ in server.taken] == [["copy@example.com"]]
+    assert [recipients for recipients, _ in server.got] == [["copy@example.com"]]
     assert (after["got"], after["refused"], after["to"]) == (["copy@example.com"], ["sa@example.com"], [])
 
 
 def test_who_has_got_it_gets_no_repeat(server):
-    server.answers = {"copy@example.com": "450 later"}
+    server.refuses = {"copy@example.com": "450 later"}
     left = refusal().left
-    server.answers = {"copy@example.com": "550 unknown"}
+    server.refuses = {"copy@example.com": "550 unknown"}
     assert send(left)["refused"] == ["copy@example.com"]
-    assert [recipients for recipients, _ in server.taken] == [["sa@example.com"]]
+    assert [recipients for recipients, _ in server.got] == [["sa@example.com"]]
 
 
 def test_a_failed_login_is_not_the_mails_fault(server, settings):
@@ -136,12 +109,12 @@ def test_nobody_to_send_to_is_permanent(server):
 def test_a_header_can_not_be_added(server, member):
     error = refusal({**PAYLOAD, member: "a@example.com\nBcc: victim@example.com"})
     assert (error.permanent, error.code) == (True, "bad_mail")
-    assert server.taken == []
+    assert server.got == []
 
 
 def test_an_address_can_not_add_a_header(server):
     assert refusal({**PAYLOAD, "to": ["a@example.com\nBcc: victim@example.com"]}).permanent
-    assert server.taken == []
+    assert server.got == []
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,18 @@ class Authority:
 
     def partner(self, certificate: str, *, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> RunningSandbox:
         """The partners' sandbox over TLS; callers need a certificate of this CA."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        context = served_with(certificate)
         context.load_verify_locations(cafile=self.bundle)
         context.verify_mode = ssl.CERT_REQUIRED
         context.maximum_version = version
         return RunningSandbox(tls=context)
+
+
+def served_with(certificate: str) -> ssl.SSLContext:
+    """How a server speaks TLS with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 def halves(pem: str) -> str:

@@ -1,54 +1,34 @@
 """A partner that sends raw bytes, for everything that a well-behaved server would not do."""
 
 import contextlib
-import socket
-import threading
 
 import pytest
 
+from tests.harness.loopback import LoopbackServer
 
-class RawPartner:
-    """Takes connections on loopback and lets `talk(connection)` answer each; `heard` counts the requests."""
 
-    def __init__(self, talk):
-        self.talk = talk
+class RawPartner(LoopbackServer):
+    """Lets `answer(connection)` answer each connection; `heard` counts the requests."""
+
+    def __init__(self, answer):
+        self.answer = answer
         self.heard = 0
-        self.stop = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/x"
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/x"
 
-    def _answer(self, connection):
-        with contextlib.suppress(OSError), connection:
-            connection.recv(65536)
-            self.heard += 1
-            self.talk(connection)
-
-    def close(self):
-        self.stop.set()
-        self.listener.close()
+    def talk(self, connection):
+        connection.recv(65536)
+        self.heard += 1
+        self.answer(connection)
 
 
 @pytest.fixture
 def raw_partner():
-    """`raw_partner(talk)` starts a partner; `talk` gets the connection once a request has begun to arrive."""
-    started = []
-
-    def start(talk):
-        started.append(RawPartner(talk))
-        return started[-1]
-
-    yield start
-    for partner in started:
-        partner.close()
+    """`raw_partner(answer)` starts one; `answer` gets the connection once a request has begun to arrive."""
+    with contextlib.ExitStack() as stack:
+        yield lambda answer: stack.enter_context(RawPartner(answer))
 
 
 @pytest.fixture

@@ -1,63 +1,52 @@
 """A little HTTP proxy on a real socket: CONNECT for https, plain forwarding for http."""
 
+import base64
 import contextlib
 import socket
 import threading
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from tests.harness.loopback import LoopbackServer
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 WANTS_CREDENTIALS = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\n{}"
 
 
-class Proxy:
-    """`with Proxy() as proxy:`; `heads` holds the requests' heads. `credentials`: the Authorization that it demands."""
+class Proxy(LoopbackServer):
+    """`with Proxy(user, password) as proxy:` demands these at `proxy.url`; `heads` holds the requests' heads."""
 
-    def __init__(self, credentials: str = ""):
-        self.credentials = credentials
+    def __init__(self, user: str, password: str):
+        self.user, self.password = user, password
         self.heads: list[str] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        self.url = f"http://{self.address}"
 
-    def __enter__(self) -> "Proxy":
-        threading.Thread(target=self._serve, daemon=True).start()
-        return self
+    @property
+    def url(self) -> str:
+        return f"http://{self.user}:{quote(self.password)}@127.0.0.1:{self.port}"
 
-    def __exit__(self, *error: object) -> None:
-        self.listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                caller, _ = self.listener.accept()
-            except OSError:
+    def talk(self, caller: socket.socket) -> None:
+        raw = b""
+        while b"\r\n\r\n" not in raw:
+            if not (part := caller.recv(65536)):
                 return
-            threading.Thread(target=self._take, args=(caller,), daemon=True).start()
-
-    def _take(self, caller: socket.socket) -> None:
-        with contextlib.suppress(OSError), caller:
-            raw = b""
-            while b"\r\n\r\n" not in raw:
-                if not (part := caller.recv(65536)):
-                    return
-                raw += part
-            head, _, rest = raw.partition(b"\r\n\r\n")
-            self.heads.append(head.decode("latin-1"))
-            if self.credentials and f"Proxy-Authorization: {self.credentials}" not in self.heads[-1]:
-                caller.sendall(WANTS_CREDENTIALS)
-                return
-            method, target, version = self.heads[-1].split("\r\n")[0].split(" ")
-            if method == "CONNECT":
-                host, _, port = target.rpartition(":")
-                with socket.create_connection((host, int(port)), timeout=10) as partner:
-                    caller.sendall(ESTABLISHED)
-                    self._relay(caller, partner)
-            else:
-                parts = urlsplit(target)
-                with socket.create_connection((parts.hostname, parts.port), timeout=10) as partner:
-                    lines = [f"{method} {parts.path} {version}", *self.heads[-1].split("\r\n")[1:]]
-                    partner.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + rest)
-                    self._relay(caller, partner)
+            raw += part
+        head, _, rest = raw.partition(b"\r\n\r\n")
+        self.heads.append(head.decode("latin-1"))
+        credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        if f"Proxy-Authorization: Basic {credentials}" not in self.heads[-1]:
+            caller.sendall(WANTS_CREDENTIALS)
+            return
+        method, target, version = self.heads[-1].split("\r\n")[0].split(" ")
+        if method == "CONNECT":
+            host, _, port = target.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=10) as partner:
+                caller.sendall(ESTABLISHED)
+                self._relay(caller, partner)
+        else:
+            parts = urlsplit(target)
+            with socket.create_connection((parts.hostname, parts.port), timeout=10) as partner:
+                lines = [f"{method} {parts.path} {version}", *self.heads[-1].split("\r\n")[1:]]
+                partner.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + rest)
+                self._relay(caller, partner)
 
     def _relay(self, caller: socket.socket, partner: socket.socket) -> None:
         back = threading.Thread(target=_copy, args=(partner, caller), daemon=True)

@@ -5,23 +5,13 @@ import pytest
 from integrations.bigdata.client import RecordFacts, deletion, product_infos
 from integrations.bigdata.comparison import Ours, compare_records
 from tests.conftest import shanghai
+from tests.partners.test_payloads import record
 
 
 def facts(domain: str = "A.example.com", **changes) -> RecordFacts:
-    given = {
-        "job_id": "100T1",
-        "product_id": "1",
-        "domain": domain,
-        "info_type": "1",
-        "enterprise_id": "E1",
-        "enterprise_name": "北京示例",
-        "province_code": "100",
-        "business_type": "1",
-        "billing_method": "1",
-        "create_time": shanghai("2023-09-20 18:54:36"),
-        "cancel_time": shanghai("2033-09-20 18:54:36"),
-    }
-    return RecordFacts(**given | changes)
+    trial = {"job_id": "100T1", "product_id": "1", "info_type": "1"}
+    customer = {"enterprise_id": "E1", "enterprise_name": "北京示例"}
+    return record(**{"domain": domain, **trial, **customer, **changes})
 
 
 def there(one: RecordFacts, **changes) -> dict:

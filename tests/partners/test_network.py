@@ -3,7 +3,6 @@
 The deadline always holds, verification can't be switched off, and each failure counts for the breaker.
 """
 
-import base64
 import json
 import ssl
 import time
@@ -185,13 +184,10 @@ def test_one_that_hangs_up_in_the_handshake_is_no_connection(network, raw_partne
 
 # --- the proxy
 
-CREDENTIALS = "Basic " + base64.b64encode(b"ibs:p@ss-hidden").decode()
-
 
 @pytest.fixture
 def proxy():
-    with Proxy(CREDENTIALS) as running:
-        running.url = f"http://ibs:p%40ss-hidden@{running.address}"
+    with Proxy("ibs", "p@ss-hidden") as running:
         yield running
 
 

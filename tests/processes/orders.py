@@ -15,6 +15,11 @@ def activation(n: int, trial: int | None = None, **more) -> dict:
     return contents.activation(f"100A{n:04d}", of=f"100T{n if trial is None else trial:04d}") | more
 
 
+def pairs(first: int, last: int) -> list[dict]:
+    """A trial and its activation for each of these numbers."""
+    return [make(n) for n in range(first, last + 1) for make in (trial, activation)]
+
+
 def post_all(desk: ProcessDesk, contents: list[dict]) -> dict[str, str]:
     """Posts them one after the other; the transIDH of each, by number."""
     replies = {content["OrderNum"]: desk.post(content) for content in contents}

@@ -12,7 +12,7 @@ from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
 from tests.processes.conftest import QUICK, SHORT
 from tests.processes.hanging import hang
-from tests.processes.orders import activation, check_calls, post_all, states, trial, until_active
+from tests.processes.orders import activation, check_calls, pairs, post_all, states, trial, until_active
 
 pytestmark = pytest.mark.kills
 BILLING = "/bigdata/productInfos"
@@ -42,7 +42,7 @@ def test_a_killed_desk_goes_on_where_it_was(desk):
     for number, trans_idh in answered.items():
         content = trial(int(number[4:])) if number[3] == "T" else activation(int(number[4:]))
         assert desk.post(content)["transIDH"] == trans_idh
-    post_all(desk, [make(n) for n in range(100, 140) for make in (trial, activation)])
+    post_all(desk, pairs(100, 139))
     desk.start_worker(**QUICK)
     until_active(desk, 100, 139)
     check_calls(desk)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.harness.proc import kill
-from tests.processes.orders import activation, post_all, trial, until_active
+from tests.processes.orders import pairs, post_all, until_active
 
 pytestmark = pytest.mark.kills
 
@@ -25,7 +25,7 @@ def test_no_count_is_lost_by_a_reload_or_a_kill(desk):
     accepted = 'desk_inbound_total{code="00000",source="bboss"}'
     billed = 'desk_calls_total{outcome="done",partner="bigdata",step="create_billing"}'
     before = figures(desk)
-    post_all(desk, [make(n) for n in range(1, 5) for make in (trial, activation)])
+    post_all(desk, pairs(1, 4))
     until_active(desk, 1, 4)
     master = desk.processes["web"].pid
     for number in [row.pid for row in desk.alive() if row.parent == master]:
@@ -33,9 +33,9 @@ def test_no_count_is_lost_by_a_reload_or_a_kill(desk):
     for number in workers.all():
         kill(number)
     desk.until(lambda: not set(desk.cluster().all()) & set(workers.all()), what="another cluster", seconds=120)
-    post_all(desk, [make(n) for n in range(5, 8) for make in (trial, activation)])
+    post_all(desk, pairs(5, 7))
     os.kill(master, signal.SIGHUP)
-    post_all(desk, [make(n) for n in range(8, 10) for make in (trial, activation)])
+    post_all(desk, pairs(8, 9))
     until_active(desk, 5, 9)
     for _ in range(5):  # whichever process answers
         after = figures(desk)

@@ -14,7 +14,7 @@ from tests.harness.desk import ProcessDesk
 from tests.harness.proc import kill
 from tests.processes.conftest import QUICK
 from tests.processes.hanging import hang
-from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+from tests.processes.orders import activation, check_calls, pairs, post_all, trial, until_active
 
 pytestmark = pytest.mark.kills
 BILLING, BPM = "/bigdata/productInfos", "/bpm/flows/start"
@@ -34,18 +34,13 @@ def numbers(request, shared_desk):
     return 1000 + used, 1000 + used + 7
 
 
-def post_pairs(desk, numbers) -> None:
-    first, last = numbers
-    post_all(desk, [make(n) for n in range(first, last + 1) for make in (trial, activation)])
-
-
 @pytest.mark.parametrize("part", ["workers", "monitor", "pusher", "sentinel", "main", "all"])
 def test_any_part_of_an_idle_cluster_may_die(desk, numbers, part):
     """The desk goes on within two minutes, whether django-q2 mends itself or the watchdog must."""
     desk.start_worker(**QUICK)
     before = desk.cluster()
     kill(*before.of(part))
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
     check_calls(desk)
 
@@ -56,7 +51,7 @@ def test_a_guard_that_stands_still_is_noticed(desk, numbers):
     desk.start_worker(**QUICK)
     os.kill(desk.cluster().sentinel, signal.SIGSTOP)
     desk.until(lambda: desk.replacements() > replaced, seconds=90)
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
 
 
@@ -64,7 +59,7 @@ def test_results_that_nobody_notes_are_noticed(desk, numbers):
     """A monitor that dies idle takes a lock along: tasks are carried out, but stay in the queue for ever."""
     desk.start_worker(ping_every=2, patience=10)
     hang(desk, part="monitor", within=90)
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
 
 
@@ -93,7 +88,7 @@ def test_a_cluster_without_its_watchdog_ends_itself(desk, numbers, with_main):
     worker.wait()
     del desk.processes["worker"]
     desk.until(lambda: not {row.pid for row in desk.alive()} & set(cluster.all()), seconds=60)
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     desk.start_worker()
     until_active(desk, *numbers)
     check_calls(desk)
@@ -103,7 +98,7 @@ def test_a_plain_qcluster_does_all_the_work(desk, numbers):
     """Without the watchdog, after setup_schedules: it shows that it lives, and the sweep runs."""
     desk.manage("setup_schedules")
     process = desk.start("worker-plain", "manage.py", "qcluster")
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
     since = desk.now()
     desk.until(lambda: "qcluster" in desk.heartbeats(since=since), seconds=120)  # the sweep's
@@ -120,7 +115,7 @@ def test_two_workers_share_the_work(desk, numbers):
     hang(desk, "worker-one")
     assert desk.cluster("worker-one").main != first.main
     assert desk.cluster("worker-two").main == second.main
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
     check_calls(desk)
 
@@ -148,7 +143,7 @@ def test_the_full_times_of_the_contract(desk, numbers):
     """15 s and 60 s, as in production: a hung cluster is replaced within two minutes."""
     desk.start_worker()
     hang(desk)
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     until_active(desk, *numbers)
 
 
@@ -160,7 +155,7 @@ def test_a_database_that_is_away_is_waited_for(desk, numbers, postgres):
     desk.start_worker(ping_every=1, patience=15)  # a busy machine alone may keep an answer back for six seconds
     cluster = desk.cluster()
     desk.fault(path=BILLING, kind="slow", count=4, seconds=1)
-    post_pairs(desk, numbers)
+    post_all(desk, pairs(*numbers))
     desk.sql(f"ALTER DATABASE {desk.name} ALLOW_CONNECTIONS false")
     desk.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{desk.name}'")
     time.sleep(18)  # longer than the patience
@@ -177,7 +172,7 @@ def test_many_orders_at_once_and_a_crowd_of_wake_ups(desk, numbers):
     desk.cluster()
     first = numbers[0]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda part: post_pairs(desk, (first + 25 * part, first + 25 * part + 24)), range(4)))
+        list(pool.map(lambda part: post_all(desk, pairs(first + 25 * part, first + 25 * part + 24)), range(4)))
     until_active(desk, first, first + 99, seconds=180)
     free = "SELECT count(*) FROM django_q_ormq WHERE key = 'wake-up' AND lock < CURRENT_TIMESTAMP"  # not a dead one's
     desk.until(lambda: desk.rows(free)[0][0] <= 2)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.bboss_messages import accepted
 from tests.harness.desk import ProcessDesk
-from tests.processes.orders import activation, check_calls, post_all, trial, until_active
+from tests.processes.orders import check_calls, pairs, post_all, trial, until_active
 
 BILLING = "/bigdata/productInfos"
 RATE, PROCESSES = 5, 2  # calls a second from each process, and how many a worker has
@@ -28,10 +28,6 @@ def arrivals(desk) -> list[datetime.datetime]:
 
 def most_in_a_second(moments: list[datetime.datetime]) -> int:
     return max(sum(moment <= other < moment + SECOND for other in moments) for moment in moments)
-
-
-def pairs(first: int, last: int) -> list[dict]:
-    return [make(n) for n in range(first, last + 1) for make in (trial, activation)]
 
 
 def test_nothing_arrives_while_it_is_paused_and_all_ends_right(desk):

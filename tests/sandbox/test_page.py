@@ -1,6 +1,6 @@
 """The sandbox's page: switches and buttons that work without script, as a browser sends them."""
 
-from html.parser import HTMLParser
+import re
 
 import pytest
 import requests
@@ -8,46 +8,18 @@ import requests
 from tests.sandbox.bodies import DONE, PUT, START, post, records
 from tests.sandbox.test_approve import desk  # noqa: F401  a fixture
 
-
-class Forms(HTMLParser):
-    """The forms of a page: `action`, `fields` (name to value as it stands), `buttons` ((name, value, text))."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[dict] = []
-        self._select = ""
-        self._button = False
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
-        if tag == "form":
-            self.found.append({"action": given["action"], "fields": {}, "buttons": []})
-        elif tag == "input":
-            self.found[-1]["fields"][given["name"]] = given.get("value", "")
-        elif tag == "select":
-            self._select = given["name"]
-        elif tag == "option":
-            self.found[-1]["fields"].setdefault(self._select, given.get("value", ""))
-        elif tag == "button":
-            self._button = True
-            self.found[-1]["buttons"].append([given.get("name"), given.get("value"), ""])
-
-    def handle_endtag(self, tag):
-        if tag == "button":
-            self._button = False
-
-    def handle_data(self, data):
-        if self._button:
-            self.found[-1]["buttons"][-1][2] += data
+INPUT = re.compile(r'<input [^>]*name="(\w+)"[^>]* value="([^"]*)"|<select name="(\w+)"><option value="([^"]*)"')
+BUTTON = re.compile(r'<button(?: name="(\w+)" value="(\w+)")?[^>]*>([^<]+)</button>')
 
 
 def press(sandbox, action: str, button: str, **filled: str) -> str:
     """Fills in the first form of this action and presses a button by its words; gives the resulting page."""
     page = requests.get(sandbox.url, timeout=5).text
-    form = next(form for form in Forms(page).found if form["action"] == action)
-    name, value, _ = next(found for found in form["buttons"] if found[2] == button)
-    data = form["fields"] | filled | ({name: value} if name else {})
+    form = page.partition(f'<form method="post" action="{action}"')[2].partition("</form>")[0]
+    data = {name or select: value or option for name, value, select, option in INPUT.findall(form)} | filled
+    [(name, value, _)] = [found for found in BUTTON.findall(form) if found[2] == button]
+    if name:
+        data[name] = value
     answer = requests.post(sandbox.url + action, data=data, timeout=5, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     return requests.get(sandbox.url, timeout=5).text

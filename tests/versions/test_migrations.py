@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 
 import psycopg
 import pytest
@@ -140,8 +139,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
     if not postgres:
         pytest.skip("locks of tables are PostgreSQL's")
     desk = ProcessDesk(tmp_path, postgres=postgres)
-    desk.name = f"desk_lock_{uuid.uuid4().hex[:10]}"
-    desk.sql(f"CREATE DATABASE {desk.name}")
+    desk.make_database()
     try:
         desk.manage("migrate", "-v0")
         with psycopg.connect(desk.database_url) as backup, psycopg.connect(desk.database_url) as intake:
@@ -175,7 +173,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert (patient.communicate(timeout=120), patient.returncode)[1] == 0
         assert desk.manage("migrate", "-v0").returncode == 0
     finally:
-        desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
+        desk.drop_database()
 
 
 @pytest.mark.django_db
@@ -211,9 +209,7 @@ def test_it_gives_up_in_the_end_and_at_once_for_anything_else(monkeypatch, code,
 @pytest.mark.whole
 def test_two_at_once_take_turns(tmp_path, postgres):
     desk = ProcessDesk(tmp_path, postgres=postgres)
-    desk.name = f"desk_turns_{uuid.uuid4().hex[:10]}"
-    if postgres:
-        desk.sql(f"CREATE DATABASE {desk.name}")
+    desk.make_database()
     command = [sys.executable, "manage.py", "migrate"]
     more = {"cwd": desk.root, "env": desk.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
@@ -223,8 +219,7 @@ def test_two_at_once_take_turns(tmp_path, postgres):
         assert sorted("another migrate is at work" in text for text in said) == [False, True]
         assert sorted("No migrations to apply" in text for text in said) == [False, True]
     finally:
-        if postgres:
-            desk.sql(f"DROP DATABASE {desk.name} WITH (FORCE)")
+        desk.drop_database()
 
 
 @pytest.mark.django_db

@@ -4,7 +4,6 @@ One desk lives through three made-up next versions (see tests/versions/releases.
 while the schema changes under them, and are replaced by those of another version while it stays as it is.
 """
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ import requests
 
 from project import __version__
 from tests.harness.desk import ProcessDesk
+from tests.harness.login import log_in
 from tests.processes.orders import activation, post_all, trial
 from tests.versions.releases import NEXT, make_releases
 
@@ -55,10 +55,7 @@ class Story:
         self.desk.until_state(f"100T{number + 500:04d}", "trialing", seconds=120)
         pages = [*PAGES, *(f"orders/order/{pk}/change/" for (pk,) in self.desk.rows("SELECT id FROM orders_order"))]
         with requests.Session() as browser:
-            address = f"{self.desk.web_url}/admin/login/?next=/admin/"
-            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(address, timeout=30).text)[1]
-            form = {"username": "staff", "password": PASSWORD, "csrfmiddlewaretoken": token}
-            browser.post(address, form, headers={"Referer": self.desk.web_url}, timeout=30)
+            log_in(browser, self.desk.web_url, "staff", PASSWORD)
             answers = {page: browser.get(f"{self.desk.web_url}/admin/{page}", timeout=60) for page in pages}
         assert {page: answer.status_code for page, answer in answers.items() if answer.status_code != 200} == {}
         assert all("/logout/" in answer.text for answer in answers.values())

@@ -15,6 +15,7 @@ from tests.company.real import RealProvider, needs_provider
 from tests.company.test_real_provider import Browser
 from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
+from tests.harness.login import log_in
 
 BEFORE = "bef141a0"  # 1.7.0
 PASSWORD = "Xuanwu-Lake-1368"
@@ -38,10 +39,7 @@ class Person:
         self.log_in()
 
     def log_in(self) -> None:
-        door = f"{self.url}/admin/login/"
-        form = {"username": self.name, "password": PASSWORD} | self._token(self.browser.get(door, timeout=60))
-        answer = self.browser.post(door, form, headers={"Referer": self.url}, timeout=60, allow_redirects=False)
-        assert answer.status_code == 302
+        assert "/logout/" in log_in(self.browser, self.url, self.name, PASSWORD).text
 
     @staticmethod
     def _token(page: requests.Response) -> dict:

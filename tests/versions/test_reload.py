@@ -19,6 +19,7 @@ from project import __version__
 from tests.bboss_messages import accepted
 from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
+from tests.harness.login import log_in
 from tests.processes.orders import trial
 from tests.versions.releases import NEXT, make_releases
 
@@ -182,15 +183,8 @@ def test_a_process_takes_nothing_of_another_release(desk):
     """Until the reload the old processes still serve, whatever they load for the first time now."""
     with broken(desk.releases[EXPANDED] / "project" / "accounts" / "login_guard.py"):  # loaded by the first log-in
         desk.lead_to(EXPANDED)
-        answers = [log_in(desk.web_url, f"nobody{number}") for number in range(12)]
+        answers = [log_in(requests.Session(), desk.web_url, f"nobody{number}", "wrong") for number in range(12)]
     assert {answer.status_code for answer in answers} == {200}
-
-
-def log_in(url: str, name: str) -> requests.Response:
-    with requests.Session() as browser:
-        browser.get(f"{url}/admin/login/", timeout=30)
-        form = {"username": name, "password": "wrong", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-        return browser.post(f"{url}/admin/login/", form, headers={"Referer": url}, timeout=30)
 
 
 def test_a_worker_process_that_died_is_replaced_by_the_release_that_the_link_leads_to(desk):

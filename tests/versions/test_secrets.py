@@ -21,7 +21,7 @@ import requests
 
 from integrations.bboss import envelope
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.signature import sign
+from integrations.bpm.callback import sign
 from project import __version__
 from project.environment import TABLE
 from tests.bboss_messages import accepted
@@ -29,6 +29,7 @@ from tests.bpm_messages import approval
 from tests.harness.children import ROOT
 from tests.harness.clusters import ROLE, PostgresCluster
 from tests.harness.desk import SECRETS
+from tests.harness.login import log_in
 from tests.harness.proc import kill
 from tests.processes.orders import trial
 from tests.versions.releases import copy_release
@@ -124,10 +125,7 @@ class ChangingDesk(LinkedDesk):
         make = "from project.models import User; User.objects.create_superuser('wang', password='right')"
         self.manage("shell", "-v0", "-c", make)
         browser = requests.Session()
-        door = f"{self.web_url}/admin/login/"
-        browser.get(door, timeout=30)
-        form = {"username": "wang", "password": "right", "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
-        assert browser.post(door, form, headers={"Referer": door}, timeout=30).ok
+        assert log_in(browser, self.web_url, "wang", "right").ok
         cookies = browser.cookies.get_dict()
 
         def page(number: int) -> bool:

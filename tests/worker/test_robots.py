@@ -16,7 +16,7 @@ from integrations.robots import tell
 from integrations.tasks import sweep, tell_robots
 from orders.models import Incident, Timeline
 from tests import factories as make
-from tests.harness.robot import RobotServer
+from tests.harness.robot import Call, RobotServer
 
 pytestmark = pytest.mark.django_db
 SECRET = "SEC-hidden"  # noqa: S105  of a robot that is not there
@@ -92,12 +92,23 @@ def test_the_sweep_has_a_worker_tell(robot, settings):
     assert "integrations.tasks.tell_robots" not in [task.func() for task in OrmQ.objects.all()]
 
 
-def test_wecom_gets_a_text(settings):
-    with RobotServer() as server:
-        settings.ALERT_WEBHOOKS = [f"wecom+{server.url}/send?key=K-hidden"]
-        incident = opened(2)
-        assert tell_robots() == "1 told"
-    [call] = server.calls
+@pytest.fixture
+def call_of(settings):
+    """`call_of("wecom", "/send?key=K")`: the one call that a robot of this kind gets."""
+
+    def call(kind: str, path: str) -> Call:
+        with RobotServer() as server:
+            settings.ALERT_WEBHOOKS = [f"{kind}+{server.url}{path}"]
+            assert tell_robots() == "1 told"
+        [call] = server.calls
+        return call
+
+    return call
+
+
+def test_wecom_gets_a_text(call_of):
+    incident = opened(2)
+    call = call_of("wecom", "/send?key=K-hidden")
     assert (call.path, call.query, call.body["msgtype"]) == ("/send", {"key": "K-hidden"}, "text")
     text = call.body["text"]["content"]
     assert text.splitlines()[-1] == f"https://ibs.example.com/admin/orders/incident/{incident.pk}/change/"
@@ -106,13 +117,9 @@ def test_wecom_gets_a_text(settings):
 
 
 @pytest.mark.parametrize("secret", ["", SECRET])
-def test_dingtalk_signs_in_the_address(settings, secret):
-    with RobotServer() as server:
-        address = f"dingtalk+{server.url}/robot/send?access_token=T"
-        settings.ALERT_WEBHOOKS = [f"{address}#{secret}" if secret else address]
-        opened()
-        assert tell_robots() == "1 told"
-    [call] = server.calls
+def test_dingtalk_signs_in_the_address(call_of, secret):
+    opened()
+    call = call_of("dingtalk", f"/robot/send?access_token=T{secret and f'#{secret}'}")
     assert call.body["msgtype"] == "text"
     assert call.body["text"]["content"]
     if not secret:
@@ -124,12 +131,9 @@ def test_dingtalk_signs_in_the_address(settings, secret):
 
 
 @pytest.mark.parametrize("secret", ["", SECRET])
-def test_feishu_signs_in_the_body(settings, secret):
-    with RobotServer() as server:
-        settings.ALERT_WEBHOOKS = [f"feishu+{server.url}/hook/T#{secret}" if secret else f"feishu+{server.url}/hook/T"]
-        opened()
-        assert tell_robots() == "1 told"
-    [call] = server.calls
+def test_feishu_signs_in_the_body(call_of, secret):
+    opened()
+    call = call_of("feishu", f"/hook/T{secret and f'#{secret}'}")
     assert call.body["msg_type"] == "text"
     assert call.body["content"]["text"]
     assert call.path == "/hook/T"

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from integrations.worker import watchdog
-from integrations.worker.sd_notify import sd_notify
-from integrations.worker.watchdog import Watchdog
+from integrations.worker.watchdog import Watchdog, sd_notify
 
 
 @pytest.fixture(params=["a path", "a name of the kernel's"])

@@ -3,7 +3,6 @@
 import datetime
 import re
 import socket
-import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from project.trail_syslog import send_trail
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.harness.log_server import LogServer
-from tests.partners.certificates import PAST, Authority
+from tests.partners.certificates import PAST, Authority, served_with
 
 pytestmark = pytest.mark.django_db
 DAY, HOUR = shanghai("2026-11-25 10:00"), datetime.timedelta(hours=1)
@@ -131,12 +130,6 @@ def test_tls(settings, tmp_path, says_so):
         add("one", "two")
         assert send_trail() == "2 sent"
         assert told(server) == ["one", "two"]
-
-
-def served_with(certificate: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
 
 
 @pytest.mark.parametrize("wrong", ["another CA", "another host", "expired", "no TLS"])

@@ -32,10 +32,16 @@ class Command(BaseCommand):
         tls = _tls(options["tls"], options["client_ca"])
         partners = _open(state, callback)
         server = _listen(host, port, partners, tls)
-        stop = _hear_signals()
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
         self.stdout.write(f"sandbox listens on {server.url}")
         self.stdout.flush()
-        _serve_until(stop, server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        stop.wait()
+        server.shutdown()
+        server.server_close()
+        partners.close()
 
 
 def _open(state: str | None, callback: str) -> Partners:
@@ -66,18 +72,3 @@ def _listen(host: str, port: int, partners: Partners, tls: ssl.SSLContext | None
         return SandboxServer(host, port, partners, tls)
     except (OSError, OverflowError) as error:
         raise CommandError(f"cannot listen on {host}:{port}: {error}") from error
-
-
-def _hear_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
-def _serve_until(stop: threading.Event, server: SandboxServer) -> None:
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    stop.wait()
-    server.shutdown()
-    server.server_close()
-    server.partners.close()

@@ -39,15 +39,15 @@ class OutOfBoundsError(BadJsonError):
     """The text has more values, or a number has more digits, than its sender may send."""
 
 
-def read_body(request: HttpRequest, most: int, *, endless: bool) -> bytes:
+def read_body(request: HttpRequest, *, endless: bool) -> bytes:
     """The body. `endless`: it has no length. Raises BodyBrokenError, or BodyTooLargeError with the rest discarded."""
     try:
-        body = _stream(request, endless=endless).read(most + 1)
+        body = _stream(request, endless=endless).read(MAX_BODY_BYTES + 1)
     except Exception as error:  # Django's, the socket's, and the server's own for bad chunks: no common base
         raise BodyBrokenError(f"the body could not be read: {type(error.__cause__ or error).__name__}") from error
-    if len(body) > most:
+    if len(body) > MAX_BODY_BYTES:
         discard_body(request, endless=endless)
-        raise BodyTooLargeError(f"more than {most} bytes")
+        raise BodyTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
     return body
 
 

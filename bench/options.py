@@ -1,0 +1,18 @@
+"""The options of a benchmark: whole numbers, each with a default and perhaps bounds."""
+
+import argparse
+from argparse import Namespace
+from typing import Any
+
+
+def read_options(about: str | None, **numbers: int | tuple[int, int, int]) -> Namespace:
+    """`--NAME N` for each, given as its default, or as (default, least, most)."""
+    parser = argparse.ArgumentParser(description=about)
+    for name, given in numbers.items():
+        default, *bounds = given if isinstance(given, tuple) else (given,)
+        bounded: dict[str, Any] = {}
+        if bounds:
+            least, most = bounds
+            bounded = {"choices": range(least, most + 1), "metavar": f"{least}-{most}"}
+        parser.add_argument(f"--{name}", type=int, default=default, **bounded)
+    return parser.parse_args()

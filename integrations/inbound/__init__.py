@@ -1,1 +1,0 @@
-"""Calls from partners: bodies, read within a time and strictly."""

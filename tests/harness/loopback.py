@@ -1,0 +1,50 @@
+"""A server on the loopback, whose connections a test answers byte by byte."""
+
+import contextlib
+import socket
+import threading
+from typing import Self
+
+
+class LoopbackServer:
+    """`with Server() as server:` listens at `server.port`. `talk` has each connection, in a thread, until it returns.
+
+    A caller that hangs up ends its connection alone.
+    """
+
+    port = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Again at the same port, if it was stopped."""
+        self.stopped = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=[self.listener], daemon=True).start()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            self.talk(connection)
+
+    def talk(self, connection: socket.socket) -> None:
+        raise NotImplementedError
