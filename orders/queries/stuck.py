@@ -23,16 +23,8 @@ S = Order.State
 STOPPED = [S.HELD, S.FAILED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
-UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
-    "unbilled",
-    "late_undo",
-    "step",
-    "held",
-    "incident",
-    "difference",
-    "behind",
-    "state",
-)
+URGENCY = ("unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state")
+UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY
 
 
 @dataclass(frozen=True, kw_only=True)

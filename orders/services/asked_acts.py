@@ -32,7 +32,7 @@ from orders.people import (
     staff_actor,
     why_not_second,
 )
-from orders.queries.calendar import working_days
+from orders.queries.overtime import working_days
 from orders.services.desk_incidents import open_desk_incident
 from orders.services.notices import notify_staff
 from orders.services.order_writes import add_event

@@ -12,7 +12,7 @@ from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
-from orders.services.approvals import add_staff_record
+from orders.services.approvals import add_staff_record, as_done
 from orders.services.incidents import close_troubles, move_trouble, open_incident
 from orders.services.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import wake
@@ -99,7 +99,7 @@ def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) ->
     with transaction.atomic():
         order = lock_order(number)
         row = _held_check(order)
-        _end_check(row, now)
+        Dispatch.objects.filter(pk=row.pk).update(**as_done(now))
         add_staff_record(
             order,
             "waive",
@@ -135,24 +135,6 @@ def why_not_waive(order: Order) -> NotAllowedError | None:
     if order.held_because == Order.Held.FILES and not order.undo_since:
         return None
     return NotAllowedError("not_held_for_files", number=order.number, state=order.state)
-
-
-def _end_check(row: Dispatch, now: datetime.datetime) -> None:
-    row.state, row.definite, row.done_at = State.DONE, True, now
-    row.next_try_at, row.lease_token, row.error_code, row.error = None, None, "", ""
-    row.error_params = {}
-    row.save(
-        update_fields=[
-            "state",
-            "definite",
-            "done_at",
-            "next_try_at",
-            "lease_token",
-            "error_code",
-            "error",
-            "error_params",
-        ]
-    )
 
 
 def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, now: datetime.datetime) -> Order:

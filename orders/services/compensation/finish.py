@@ -62,17 +62,12 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
         undone.current().exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
-            _settle_failed(order)
+            failed = order.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
+            failed.filter(repeat=False).current().update(state=State.UNDONE)  # nobody who proceeds on it waits for them
         give_ending(order, order.undo_to, now=now, by=by)
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)
     return ending
-
-
-def _settle_failed(trial: Order) -> None:
-    """Marks a withdrawn trial's failed steps as undone, so that they hold up nobody who proceeds on it."""
-    failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
-    failed.current().update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:

@@ -264,12 +264,7 @@ def add_counts(row: Reconciliation, **counts: int) -> None:
 
 @transaction.atomic
 def end_reconciliation(
-    row: Reconciliation,
-    *,
-    error: str,
-    now: datetime.datetime,
-    listed: int | None = None,
-    mail: bool = True,
+    row: Reconciliation, *, error: str, now: datetime.datetime, listed: int | None = None, mail: bool = True
 ) -> None:
     """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
 

@@ -46,12 +46,7 @@ from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
-LIVING = {
-    Order.State.IN_PROGRESS,
-    Order.State.AWAITING_APPROVAL,
-    Order.State.SCHEDULED,
-    Order.State.ACTIVE,
-}
+LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
 def job_of(order: Order) -> str:
