@@ -76,8 +76,7 @@ def test_the_cancel_on_the_start_day_only_opens_an_incident(desk, settings, kind
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A), activation("A1", start=LATER))
     fail(desk, BILLING, kind=kind, count=2)
-    desk.at("2023-09-30 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 00:00:00")
     desk.wait_out()
     assert (desk.state("A1"), len(desk.troubles("A1"))) == ("failed", 1)
     assert desk.alive_there("A1") == [A]
@@ -157,8 +156,7 @@ def test_a_later_start_that_fails_loses_its_schedule_and_the_trial_was_never_tou
     assert desk.standing("A1")["schedule"] is None
     assert desk.billed()[1:] == [("create", "A1", [A]), ("delete", "A1", [A])]
     assert desk.step("A1", "cancel_trial_billing").state == "closed"
-    desk.at("2023-09-30 08:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 08:00:00")
     assert (desk.alive_there("T1"), desk.state("A1")) == ([A], "failed")
 
 

@@ -30,8 +30,7 @@ def exhaust(desk, settings, kind: str = "503") -> None:
     settings.DISPATCH_RETRY_SECONDS = [1]
     desk.sandbox.fault(path=BILLING, kind=kind, count=2)
     desk.play(trial("T1"))
-    desk.clock.shift(5)
-    desk.deliver()
+    desk.deliver(after=5)
     assert desk.order("T1").state == "failed"
 
 

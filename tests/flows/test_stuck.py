@@ -110,8 +110,7 @@ def test_a_mail_that_was_given_up_counts_though_its_incident_is_ignored(desk, sm
     assert (row["order"], row["state"]) == ("A1", "active")
     assert "(mail_sent_to_bpm)" in row["why"]
     assert numbers() == ["A1"]
-    call_command("resend", "A1", channel="mail")
-    desk.deliver()
+    desk.command("resend", "A1", channel="mail")
     assert numbers() == []
 
 
@@ -119,19 +118,16 @@ def test_a_mail_of_which_staff_resolved_the_incident_needs_nobody_until_it_fails
     """Whom it was for was told in another way, or has no mailbox. A rejected order can't go on and end it."""
     desk.play(contents.trial(), contents.activation("A1"))
     smtp.answers = ["554 no"] * 2
-    desk.approve("A1", "reject")
-    desk.deliver()
+    desk.decided("A1", "reject")
     assert (desk.state("A1"), desk.step("A1", "mail_rejected").state) == ("rejected", "failed")
     assert numbers() == ["A1"]
     incident = Incident.objects.unresolved().get(partner="mail")
     resolve_incident(incident_id=incident.pk, reason="已电话告知", by="staff:li", now=timezone.now())
     row = AffectedOrder.objects.get(incident=incident)
     assert (row.accepted_by, row.reason, numbers()) == ("staff:li", "已电话告知", [])
-    call_command("resend", failed=True, channel="mail")
-    desk.deliver()
+    desk.command("resend", failed=True, channel="mail")
     assert numbers() == ["A1"]
-    call_command("resend", failed=True, channel="mail")
-    desk.deliver()
+    desk.command("resend", failed=True, channel="mail")
     assert numbers() == []
 
 
