@@ -273,9 +273,7 @@ class TrialShape(Row):
 
 class TrialEnd(models.Model):
     """An end of a trial that no message gave: an ending, or the last day that staff took from the big-data side.
-
-    `number` is its place among the trial's changes; it is given under the trial's lock.
-    """
+    `number` is its place among the trial's changes; it is given under the trial's lock."""
 
     class Kind(models.TextChoices):
         ENDING = "ending", _("Ending")  # an activation of it was undone late, or its restore was given up

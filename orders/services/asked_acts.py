@@ -62,8 +62,7 @@ def ask(
 ) -> AskedAct:
     """Notes what `by` asks for, and mails all who may confirm it. `right`: the permission that the act takes.
 
-    The caller has judged the act, and holds the order's lock. Raises NotAllowedError without a reason, and where the
-    same act waits already.
+    The caller has judged the act, and holds the order's lock.
     """
     check_reason(reason, "an act for a second person")
     row = AskedAct(

@@ -28,11 +28,8 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted, unless a call that makes them may have acted or may still act.
-
-    Then it is asked at once whether they are there, and once more when the call can no longer act (contract 3.9,
-    Unknown).
-    """
+    """Marks the records as deleted, unless a call that makes them may have acted or may still act. Then it is asked at
+    once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
     made = [act for act in acts_of(row.order) if act.step in MAKES]

@@ -133,11 +133,8 @@ def compare_order(
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """Gives unknown records the state and the times that the partner gave.
-
-    One about which an unanswered call may still act is left out. A missing record that must exist counts as live here,
-    and so as not billed.
-    """
+    """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
+    them. A missing record that must exist counts as live here, and so as not billed."""
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
     if unknown and may_still_change(order, now):
         discrepancies = [one for one in discrepancies if one.record not in unknown]
