@@ -190,11 +190,8 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 
 @transaction.atomic
 def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
-    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker.
-
-    It must be called in the transaction that carries it out, under the order's lock: then it is carried out once, or
-    stays open. Raises NotAllowedError.
-    """
+    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker. It must be called
+    in the transaction that carries it out, under the order's lock: then it is carried out once, or stays open."""
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)
