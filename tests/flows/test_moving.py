@@ -202,8 +202,7 @@ def test_a_409_after_an_unanswered_call_is_asked_about_when_that_may_not_act_any
 def test_while_nobody_knows_nothing_else_is_done(lost, act):
     desk = lost("reset_after")
     name, *more = act.split()
-    with pytest.raises(CommandError):
-        call_command(name, "A1", *more, reason="at once")
+    assert code_of(name, "A1", *more, reason="at once") == 1
     assert desk.step("A1", MOVE).state == "failed"
 
 
@@ -265,8 +264,7 @@ def test_records_that_disagree_are_taken_later_and_the_earliest_is_the_start(los
     disagreeing(desk)
     desk.wait()
     desk.at("2023-09-29 23:45:00")
-    with pytest.raises(CommandError):
-        call_command("resend", "A1")
+    assert code_of("resend", "A1") == 1
     call_command("take", "A1", reason="theirs")
     assert (stands_on(desk, OLD), desk.troubles("A1"), desk.step("A1", MOVE).state) == ("scheduled", [], "done")
     desk.sweep("2023-09-30 00:00:00")
@@ -298,8 +296,7 @@ def test_a_refused_second_sending_leaves_the_records_disagreeing(lost):
 def test_starts_there_that_agree_are_taken_as_the_start(desk, scheduled):
     for row in desk.held_there("A1").values():
         desk.sandbox.partners.store.put_record(row | {"createTime": f"{NEW}000000"})
-    with pytest.raises(CommandError):
-        call_command("reconcile", "A1")
+    assert code_of("reconcile", "A1") == 1
     call_command("take", "A1", reason="theirs")
     assert stands_on(desk, NEW) == "scheduled"
 
@@ -468,8 +465,7 @@ def test_a_late_undoing_cancels_with_the_start_that_is_there(untold):
     desk.sandbox.partners.faults.clear()
     with pytest.raises(CommandError, match="wait until the big-data side has answered"):
         call_command("withdraw", "A1", reason="owed until now", how="cancel")
-    with pytest.raises(CommandError):  # only the question goes out
-        call_command("resend", "A1")
+    assert code_of("resend", "A1") == 1  # only the question goes out
     desk.deliver()
     call_command("withdraw", "A1", reason="owed until now", how="cancel")
     desk.wait_out()
@@ -500,8 +496,7 @@ def test_a_withdrawal_that_turns_out_not_to_be_late(untold):
     desk.post(activation("A2", "x.example.com"))
     assert (desk.troubles("A1")[-1], desk.state("A2")) == ("late_undo", "held")
     desk.sandbox.partners.faults.clear()
-    with pytest.raises(CommandError):  # the move itself is not sent again, the question is
-        call_command("resend", "A1")
+    assert code_of("resend", "A1") == 1  # the move itself is not sent again, the question is
     desk.deliver()
     assert desk.troubles("A1") == ["move_failed", "late_undo"]
     call_command("withdraw", "A1", reason="as BBOSS has it")

@@ -16,7 +16,7 @@ from orders.services.pausing import end_pauses, pause_partner, resume_partner
 from orders.services.reconciliation.take import take
 from project.observability.facts import Facts
 from tests.conftest import shanghai
-from tests.flows.conftest import BILLING, BPM
+from tests.flows.conftest import BILLING, BPM, code_of
 from tests.flows.contents import activation, trial
 from tests.flows.test_breaker import fail_until_open, quick_breaker  # noqa: F401
 
@@ -231,8 +231,7 @@ def test_a_pause_without_an_end_reminds_every_four_hours_and_counts_as_no_failur
     sweep()
     sweep()
     assert (incident().partner, incident().state, mails()) == ("bigdata", "open", ["T1", "T3"])
-    with pytest.raises(CommandError):  # an incident is open, nothing else
-        call_command("status")
+    assert code_of("status") == 1  # an incident is open, nothing else
     call_command("stuck")
     assert desk.state("T1") == "in_progress"
     desk.clock.shift(4 * 3600)
@@ -346,7 +345,6 @@ def test_the_commands_say_what_happens(desk, capsys, settings):
     ],
 )
 def test_wrong_arguments(db, clock, words):
-    with pytest.raises(CommandError):
-        call_command(*words)
+    assert code_of(*words) == 1
     assert not Pause.objects.exists()
     assert not Order.objects.exists()

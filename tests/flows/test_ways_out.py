@@ -14,6 +14,12 @@ A, B, C = "a.example.com", "b.example.com", "c.example.com"
 WHO = {"reason": "客户经理确认", "by": "command:test"}
 
 
+@pytest.fixture
+def ended(desk):
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.sweep("2023-09-26 00:00:00")
+
+
 def go(desk, number):
     desk.staff(proceed, number)
 
@@ -100,10 +106,8 @@ def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
     assert desk.order("C2").held_because == "trial_closed"
 
 
-def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk):
+def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk, ended):
     """3.10. An activation that waits for it stays held: staff decide."""
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.sweep("2023-09-26 00:00:00")
     desk.play(change("C1", A, B), activation("A1", start="20230926"))
     assert [desk.order(number).held_because for number in ("C1", "A1")] == ["trial_closed", "trial_closed"]
     desk.play(change("C2", BizEnd="20231231"))
@@ -113,9 +117,7 @@ def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk):
     assert (desk.order("A1").held_because, desk.troubles("A1")) == ("trial_closed", ["trial_closed"])
 
 
-def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk):
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.sweep("2023-09-26 00:00:00")
+def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk, ended):
     desk.play(change("C1", A, B), change("C2", BizEnd="20231231"), activation("A1", start="20230926"))
     desk.sweep()
     assert (desk.state("A1"), desk.order("C1").held_because) == ("active", "trial_closed")  # converted already
@@ -125,10 +127,8 @@ def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk):
     assert (desk.state("T1"), desk.state("C1"), desk.alive_there("T1")) == ("trialing", "applied", [A, B])
 
 
-def test_staff_let_a_change_of_an_ended_trial_go_on(desk):
+def test_staff_let_a_change_of_an_ended_trial_go_on(desk, ended):
     """It sends nothing, and counts once a later change revives the trial."""
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.sweep("2023-09-26 00:00:00")
     desk.play(change("C1", A, B))
     before = len(desk.billed())
     go(desk, "C1")
