@@ -30,10 +30,7 @@ class RowGuard:
         }
         self._drop = {
             "sqlite": [f"DROP TRIGGER IF EXISTS {table}_no_{act}" for act in sqlite],
-            "postgresql": [
-                f"DROP TRIGGER IF EXISTS {function} ON {table}",
-                f"DROP FUNCTION IF EXISTS {function}()",
-            ],
+            "postgresql": [f"DROP TRIGGER IF EXISTS {function} ON {table}", f"DROP FUNCTION IF EXISTS {function}()"],
         }
 
     def create_statements(self, vendor: str) -> list[str]:

@@ -78,11 +78,8 @@ class Discrepancy:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderComparison:
-    """A comparison of one order's records with the big-data side's.
-
-    `seen` is the state of our records at that time (`results.snapshot`). `records` is the number of records on the side
-    that has more.
-    """
+    """A comparison of one order's records with the big-data side's. `seen` is the state of our records at that time
+    (`results.snapshot`), `records` the number of records on the side that has more."""
 
     discrepancies: list[Discrepancy]
     seen: dict

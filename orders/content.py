@@ -1,7 +1,4 @@
-"""The content of an order: the boundary between the wire and the core (contract 2.4).
-
-Here are its members, the rules for host names, and the hash that recognizes equal content (contract 2.2, 2.3).
-"""
+"""The content of an order, between wire and core: its members, host names and hash (contract 2.2 to 2.4)."""
 
 import datetime
 import hashlib
@@ -95,11 +92,8 @@ def shown(value: object) -> str:
 
 
 def domain_fault(name: str) -> dict[str, Any] | None:
-    """What is wrong with the host name of a domain; None if nothing is.
-
-    The result is a code of `orders/error_messages.py` with its parameters: `{"code": ..., ...}`. A host name must not
-    be an address or a wildcard. It may be internationalized. Letter case does not matter.
-    """
+    """What is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/error_messages.py`), or None. It
+    must not be an address or a wildcard. It may be internationalized. Letter case does not matter."""
     lower = name.lower()
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
         return None

@@ -26,9 +26,7 @@ ACTS: dict[str, str | Promise] = {
 
 def read_acts(given: str) -> dict[str, int]:
     """The acts of a comma list, each with its number: of `bulk:N` the rows of a day that need nobody else, else 0.
-
-    Raises ValueError with what is wrong.
-    """
+    Raises ValueError with what is wrong."""
     found: dict[str, int] = {}
     for entry in filter(None, (part.strip() for part in given.split(","))):
         act, colon, number = entry.partition(":")

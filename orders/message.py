@@ -8,11 +8,8 @@ from django.utils.functional import Promise
 
 @dataclass(frozen=True)
 class Message:
-    """`english` is for commands, logs and BBOSS. `words` are for pages, in the reader's language.
-
-    If only one of them is given, it is used for both. `words` name steps and states by their labels, `english` by their
-    codes.
-    """
+    """`english` is for commands, logs and BBOSS, and names steps and states by their codes. `words` are for pages, in
+    the reader's language, and name them by their labels. If only one of them is given, it is used for both."""
 
     english: str = ""
     words: str | Promise = ""

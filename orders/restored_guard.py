@@ -43,10 +43,7 @@ PRESENT = Prepared(
 
 @dataclass(frozen=True)
 class RestoreState:
-    """What is known about the database: whether it counts as restored, and the newest ids from before its last restore.
-
-    The ids of order, attempt and event are 0 if it was never restored.
-    """
+    """Whether the database counts as restored, and the newest ids from before its last restore (0 without one)."""
 
     restored: bool = False
     last_order: int = 0

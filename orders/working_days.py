@@ -2,7 +2,7 @@
 
 Saturdays and Sundays are not worked and all other days are, unless the desk's calendar says otherwise: a holiday that
 nobody entered is a working day. A working day has 24 hours of working time, from midnight to midnight; other days have
-none. `orders.queries.calendar` loads the calendar.
+none. `orders.queries.overtime` loads the calendar.
 """
 
 import datetime

@@ -76,7 +76,8 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
         if not name:
             continue
         try:
-            _check_name(name, order_number, kind)
+            if not is_named_right(name, order_number, kind):
+                raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx")
             _check_file(name, deadline)
         except _WrongError as wrong:
             late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
@@ -86,28 +87,12 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
 
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
-    """Whether a name fits the order and the kind, and contains a real time."""
-    try:
-        _check_name(name, order_number, kind)
-    except _WrongError:
-        return False
-    return True
-
-
-def _check_name(name: str, order_number: str, kind: str) -> None:
-    """Checks the name's form. A name of this form can't contain a path."""
-    expected = f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx"
+    """Whether a name fits the order and the kind, and contains a real time. Such a name can't contain a path."""
     match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
-    if not match or not _is_time(match[1]):
-        raise _WrongError("bad_name", WRONG_NAME, form=expected)
-
-
-def _is_time(digits: str) -> bool:
     try:
-        datetime.datetime.strptime(digits, "%Y%m%d%H%M%S")
+        return match is not None and bool(datetime.datetime.strptime(match[1], "%Y%m%d%H%M%S"))
     except ValueError:
         return False
-    return True
 
 
 def _check_file(name: str, deadline: float) -> None:

@@ -311,9 +311,7 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:
     """BizStart 00:00:00 if that day lies ahead. None if the order starts when it is carried out."""
-    if day <= now.astimezone(SHANGHAI).date():
-        return None
-    return midnight(day)
+    return midnight(day) if day > _today(now) else None
 
 
 def _today(now: datetime.datetime) -> datetime.date:

@@ -63,17 +63,13 @@ def read_facts(content: OrderContent) -> Facts:
     if content.attribution:
         asked[PROVINCE] = {"letters": content.attribution}
     facts, found = _ask(content, content.trial_number, asked)
-    if content.service_type and not (found.get(SERVICE_TYPE) or _has_type(facts, content.service_type)):
-        raise ContentError("content_service_type", field="BusinessType", given=shown(content.service_type))
+    code = content.service_type  # most orders give that of their trial
+    if code and not (found.get(SERVICE_TYPE) or facts.shape.service == code or SERVICE_TYPE(code=code)):
+        raise ContentError("content_service_type", field="BusinessType", given=shown(code))
     if content.attribution and not found[PROVINCE]:
         raise ContentError("content_attribution", field="Attribution", given=shown(content.attribution))
     facts.ids, facts.followers = found[IDS], bool(found.get(FOLLOWERS))
     return facts
-
-
-def _has_type(facts: Facts, code: str) -> bool:
-    """Whether the trial has this service type, or there is one. Most orders give that of their trial."""
-    return bool(facts.shape.service == code or SERVICE_TYPE(code=code))
 
 
 def read_again(order: Order, content: OrderContent) -> Facts:

@@ -19,7 +19,6 @@ from orders.models import (
     InboundMessage,
     Order,
     OrderDomain,
-    OrderEvent,
     TrialClaim,
     TrialShape,
 )
@@ -28,14 +27,7 @@ from orders.restored_guard import remember
 from orders.services.entered import ENTERED
 from orders.services.incidents import open_incident
 from orders.services.order_writes import event, refresh_states
-from orders.services.outbox.enqueue import (
-    build_schedule,
-    build_step,
-    find_schedule,
-    give_keys,
-    start_plan,
-    wake_up,
-)
+from orders.services.outbox.enqueue import build_schedule, build_step, find_schedule, give_keys, start_plan, wake_up
 from orders.services.outbox.mails import build_mail, save_mails
 from orders.services.outbox.release import release
 from orders.services.shape import keep_change
@@ -97,7 +89,10 @@ def write_plan(
     records = [one.pk or known.get(domain_key(one.name)) or _record(order, one.name) for one in plan.new]
     made = [record for record in records if isinstance(record, BillingRecord)]
     is_held_anew = bool(plan.held) and plan.held != was
-    events = [_received(order, trans_ido, message, now, by)] if is_new else []
+    events = []
+    if is_new:
+        kind, said = ("received", {"transIDO": trans_ido}) if message else (ENTERED, {})
+        events.append(event(order, kind, by=by, now=now, **said, state=order.state))
     if is_held_anew:
         events.append(event(order, "held", by=by, now=now, because=plan.held, detail=""))
     rows: list[Model] = [order, *events, *made] if is_new else [*events, *made]
@@ -169,15 +164,6 @@ def _save(order: Order, plan: Plan) -> dict[str, int]:
         state=state.TO_SEND, create_time=None, cancel_time=None, cancelled_at=None, accepted={}
     )
     return dict(rows.values_list("domain_key", "pk"))
-
-
-def _received(
-    order: Order, trans_ido: str, message: InboundMessage | None, now: datetime.datetime, by: str
-) -> OrderEvent:
-    """The unsaved event that says how a new order came."""
-    if message is None:
-        return event(order, ENTERED, by=by, now=now, state=order.state)
-    return event(order, "received", by=by, now=now, transIDO=trans_ido, state=order.state)
 
 
 def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessage | None) -> list[Model]:

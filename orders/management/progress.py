@@ -35,15 +35,8 @@ class Progress(tqdm):
         shown = Plain(stderr)
         if callable(total):
             total = total() if shown.isatty() else None
-        super().__init__(
-            total=total,
-            unit=f" {unit}",
-            file=shown,
-            disable=None,
-            leave=False,
-            delay=SECONDS,
-            dynamic_ncols=True,
-        )
+        bar = {"disable": None, "leave": False, "delay": SECONDS, "dynamic_ncols": True}
+        super().__init__(total=total, unit=f" {unit}", file=shown, **bar)
 
     def reach(self, done: int, total: int | None = None) -> None:
         if self.disable:

@@ -2,7 +2,6 @@
 
 from orders.models.asked import AskedAct
 from orders.models.billing import BillingRecord, TrialUsage
-from orders.models.calendar import CalendarDay
 from orders.models.customer import Customer, IndexedOrder, SearchPiece, SearchProgress
 from orders.models.dispatch import Attempt, Dispatch
 from orders.models.event import OrderEvent
@@ -14,44 +13,14 @@ from orders.models.pause import Pause
 from orders.models.proxies import BillingDispatch, BpmDispatch, Conflict, OrderFiles
 from orders.models.reconciliation import Difference, Reconciliation
 from orders.models.reference import Province, ServiceType
-from orders.models.time_limit import TimeLimit
+from orders.models.time_limit import CalendarDay, TimeLimit
 from orders.models.timeline import Timeline
 from orders.models.trail import TrailEntry, TrailSending
 
 __all__ = [
-    "AcceptedCall",
-    "AffectedOrder",
-    "AskedAct",
-    "Attempt",
-    "BillingDispatch",
-    "BillingRecord",
-    "BpmDispatch",
-    "CalendarDay",
-    "Conflict",
-    "Customer",
-    "CustomerNote",
-    "Difference",
-    "Dispatch",
-    "InboundMessage",
-    "Incident",
-    "IncidentNote",
-    "IndexedOrder",
-    "Order",
-    "OrderDomain",
-    "OrderEvent",
-    "OrderFiles",
-    "Pause",
-    "Province",
-    "Reconciliation",
-    "SearchPiece",
-    "SearchProgress",
-    "ServiceType",
-    "TimeLimit",
-    "Timeline",
-    "TrailEntry",
-    "TrailSending",
-    "TrialClaim",
-    "TrialEnd",
-    "TrialShape",
-    "TrialUsage",
-]
+    "AcceptedCall", "AffectedOrder", "AskedAct", "Attempt", "BillingDispatch", "BillingRecord", "BpmDispatch",
+    "CalendarDay", "Conflict", "Customer", "CustomerNote", "Difference", "Dispatch", "InboundMessage", "Incident",
+    "IncidentNote", "IndexedOrder", "Order", "OrderDomain", "OrderEvent", "OrderFiles", "Pause", "Province",
+    "Reconciliation", "SearchPiece", "SearchProgress", "ServiceType", "TimeLimit", "Timeline", "TrailEntry",
+    "TrailSending", "TrialClaim", "TrialEnd", "TrialShape", "TrialUsage",
+]  # fmt: skip

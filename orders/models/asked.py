@@ -15,10 +15,9 @@ class AskedAct(models.Model):
     """An act that waits for a second person, or has had one. It is carried out by the confirmation alone.
 
     `act` is the word in FOUR_EYES, `right` the permission that it takes; `decision` says how it is carried out, with
-    `arguments`. It is about `order`, or
-    about the row `target` of the act's own table. `told` is what the dry run said as it was asked, in one language.
-    `asker_id` and `ender_id` are accounts; `via` names the machine and its account where a command asked. `ended_by`
-    confirmed it or called it off; `lapses_at` ends what nobody confirmed.
+    `arguments`. It is about `order`, or about the row `target` of the act's own table. `told` is what the dry run said
+    as it was asked, in one language. `asker_id` and `ender_id` are accounts; `via` names the machine and its account
+    where a command asked. `ended_by` confirmed it or called it off; `lapses_at` ends what nobody confirmed.
     """
 
     class State(models.TextChoices):

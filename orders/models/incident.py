@@ -2,11 +2,10 @@
 
 import datetime
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
+from orders.models.order import owner_field
 from orders.models.querysets import AffectedOrderQuerySet, IncidentQuerySet
 
 
@@ -29,14 +28,7 @@ class Incident(models.Model):
     first_at = models.DateTimeField(_("first at"))
     last_at = models.DateTimeField(_("last at"))
     count = models.PositiveIntegerField(_("count"), default=1)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        verbose_name=pgettext_lazy("work", "owner"),
-    )
+    owner = owner_field()
     owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
     asleep_until = models.DateTimeField(
         _("sleeps until"), null=True, blank=True, help_text=_("till then no mail is written about it")
@@ -98,7 +90,7 @@ class AffectedOrder(models.Model):
                 fields=["incident", "order"],
                 condition=models.Q(closed_at__isnull=True),
                 name="one_open_trouble_per_incident_and_order",
-            ),
+            )
         ]
 
     def __str__(self):

@@ -5,11 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StaffNote(models.Model):
-    """A note. `by` is an actor such as `staff:NAME`; empty if nobody knows.
-
-    `scope` holds the letters of the attributions that the author was limited to, or null: such a note may be about any
-    order.
-    """
+    """A note. `by` is an actor such as `staff:NAME`; empty if nobody knows. `scope` holds the letters of the
+    attributions that the author was limited to, or null: such a note may be about any order."""
 
     at = models.DateTimeField(_("at"))
     by = models.CharField(_("written by"), max_length=160, blank=True)

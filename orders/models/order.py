@@ -8,6 +8,12 @@ from django.utils.translation import pgettext_lazy
 from orders.db.row import Row
 
 
+def owner_field(**more) -> models.ForeignKey:
+    """The account whose a row is."""
+    words = {"related_name": "+", "verbose_name": pgettext_lazy("work", "owner")}
+    return models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, **words, **more)
+
+
 class Order(Row):
     """One order from BBOSS: a trial, a change of a trial, or an activation.
 
@@ -138,16 +144,8 @@ class Order(Row):
         help_text=_("staff choose how it, or an activation of it, is undone"),
     )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-        verbose_name=pgettext_lazy("work", "owner"),
-    )  # whose it is while it needs somebody; `order_owner` (orders/db/indexes.py) begins with it
+    owner = owner_field(db_index=False, db_constraint=False)
+    """Whose it is while it needs somebody. `order_owner` (orders/db/indexes.py) begins with it."""
     owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
 
     class Meta:
@@ -275,9 +273,7 @@ class TrialShape(Row):
 
 class TrialEnd(models.Model):
     """An end of a trial that no message gave: an ending, or the last day that staff took from the big-data side.
-
-    `number` is its place among the trial's changes; it is given under the trial's lock.
-    """
+    `number` is its place among the trial's changes; it is given under the trial's lock."""
 
     class Kind(models.TextChoices):
         ENDING = "ending", _("Ending")  # an activation of it was undone late, or its restore was given up

@@ -19,10 +19,8 @@ class PauseQuerySet(models.QuerySet):
 
 
 class Pause(models.Model):
-    """A period in which nothing is sent to a partner. Kept for good: who paused, why, and who resumed when.
-
-    A pause whose `until` has passed holds nothing back, even if its end has not been noted yet.
-    """
+    """A period in which nothing is sent to a partner. Kept for good: who paused, why, and who resumed when. One whose
+    `until` has passed holds nothing back, even if its end has not been noted yet."""
 
     partner = models.CharField(_("partner"), max_length=16, choices=[(name, Partner(name).label) for name in OUTSIDE])
     reason = models.TextField(_("reason"))

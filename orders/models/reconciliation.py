@@ -1,10 +1,10 @@
 """Reconciliations: comparisons of our billing records with the big-data side's."""
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
+
+from orders.models.order import owner_field
 
 
 class Reconciliation(models.Model):
@@ -70,16 +70,7 @@ class Difference(models.Model):
     checked_at = models.DateTimeField(
         _("checked again at"), null=True, blank=True, help_text=_("when the books were compared after it was put right")
     )
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        db_index=False,
-        db_constraint=False,
-        related_name="+",
-        verbose_name=pgettext_lazy("work", "owner"),
-    )  # `difference_owner` (orders/db/indexes.py) begins with it
+    owner = owner_field(db_index=False, db_constraint=False)  # `difference_owner` (orders/db/indexes.py) begins with it
     owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""For how long an order may stay in a state, or a conflict unseen, before the desk calls it late."""
+"""For how long an order may stay in a state, or a conflict unseen, before it is late, and the working-day calendar."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -7,6 +7,23 @@ from django.utils.translation import gettext_lazy as _
 from orders.models.order import Order
 
 LONGEST = 999
+
+
+class CalendarDay(models.Model):
+    """A day that is worked or not against the rule of weekends (orders/working_days.py). A holiday that nobody entered
+    is a working day."""
+
+    day = models.DateField(_("date"), primary_key=True)
+    worked = models.BooleanField(_("is a working day"), default=False)
+    name = models.CharField(_("occasion"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("day of the calendar")
+        verbose_name_plural = _("working-day calendar")
+        ordering = ["-day"]
+
+    def __str__(self):
+        return f"{self.day:%Y-%m-%d}"
 
 
 class TimeLimit(models.Model):

@@ -51,11 +51,7 @@ KINDS = [
         _("Closed unsent: it fitted the books of that time. Compare anew."),
         Q(step__in=FIXES, state__in=OPEN_STATES),
     ),
-    Kind(
-        _("Mails"),
-        _("Sent, even those that people have already got."),
-        None,
-    ),
+    Kind(_("Mails"), _("Sent, even those that people have already got."), None),
 ]
 
 

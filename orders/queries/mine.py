@@ -29,10 +29,8 @@ def wants_somebody(model: type[Model]) -> Q:
 
 
 def may_have_owner(model: type[Model]) -> Q:
-    """The rows that somebody may own: those that need somebody, and orders under way.
-
-    For a few rows only, such as those that have an owner: of each order it looks at all that belongs to it.
-    """
+    """The rows that somebody may own: those that need somebody, and orders under way. For a few rows only, such as
+    those that have an owner: of each order it looks at all that belongs to it."""
     if model is not Order:
         return wants_somebody(model)
     found = Q(state__in=[*STOPPED, *UNDER_WAY]) | is_undone_late()
@@ -53,10 +51,8 @@ def is_nobodys(model: type[Model], *, absent: Absent | None = None) -> Q:
 
 
 def set_owners(rows: Iterable[Any]) -> None:
-    """Sets `owned_by`, the id of the account whose each row is, or None. One query where any has an owner.
-
-    An order that needs nobody any more is nobody's. An incident or a difference that is over keeps its last owner.
-    """
+    """Sets `owned_by`, the id of the account whose each row is, or None. One query where any has an owner. An order
+    that needs nobody any more is nobody's; an incident or a difference that is over keeps its last owner."""
     rows = list(rows)
     named = [row.pk for row in rows if row.owner_id is not None]
     model = type(rows[0]) if rows else Order

@@ -30,6 +30,11 @@ DAY = "day"
 UNITS = {TimeLimit.Unit.DAYS: datetime.timedelta(days=1), TimeLimit.Unit.HOURS: datetime.timedelta(hours=1)}
 
 
+def working_days() -> WorkingDays:
+    """The calendar, in one query: all days that were entered, a few dozen a year."""
+    return WorkingDays(dict(CalendarDay.objects.values_list("day", "worked")))
+
+
 def time_limits() -> TimeLimits:
     """The limits and the calendar, in one query."""
     letters = Coalesce("attribution_id", Value(""))

@@ -70,10 +70,7 @@ class Absent:
 
 
 def absent_on(day: datetime.date) -> Absent:
-    """Who is away on that day. Two queries.
-
-    A deputy can act who may log in and own things, and is not away too.
-    """
+    """Who is away on that day. A deputy can act who may log in and own things, and is not away too. Two queries."""
     away = get_user_model().objects.filter(Q(away_from=None) | Q(away_from__lte=day), away_until__gte=day)
     deputy_of = dict(away.order_by("pk").values_list("pk", "deputy"))
     able = staff_with(OWN).filter(pk__in={pk for pk in deputy_of.values() if pk and pk not in deputy_of})

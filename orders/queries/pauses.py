@@ -78,11 +78,8 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
-    """For how many seconds the oldest step of each partner could have been claimed, if it is due since then.
-
-    Nothing can be claimed during a pause. So it is 0 then, and afterwards it counts from the end of the pause. One
-    query, or none if nothing is due.
-    """
+    """For how many seconds the oldest step of each partner could have been claimed, if it is due since then: 0 during a
+    pause, and counted from its end afterwards. One query, or none if nothing is due."""
     since = {partner: first for partner, first in since.items() if first}
     if not since:
         return {}

@@ -1,7 +1,4 @@
-"""Reads what trials are meant to be, and when they end (contract 3.9, 19).
-
-orders.shape folds it, orders.services.shape keeps it.
-"""
+"""Reads what trials are meant to be, and when they end (contract 3.9, 19): orders.shape folds it."""
 
 import datetime
 from collections import defaultdict

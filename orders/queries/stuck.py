@@ -1,7 +1,5 @@
 """Which orders need somebody, and why (contract section 5, `stuck`): what doubts.py finds, and what waits for staff.
-
-The number of queries is fixed, however many orders there are. Each query uses an index of its own.
-"""
+The number of queries is fixed, however many orders there are. Each query uses an index of its own."""
 
 import datetime
 from collections import defaultdict
@@ -23,16 +21,8 @@ S = Order.State
 STOPPED = [S.HELD, S.FAILED]
 UNKNOWN = "unknown"
 """The state that we show for a number without an order."""
-UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY = (
-    "unbilled",
-    "late_undo",
-    "step",
-    "held",
-    "incident",
-    "difference",
-    "behind",
-    "state",
-)
+URGENCY = ("unbilled", "late_undo", "step", "held", "incident", "difference", "behind", "state")
+UNBILLED, LATE_UNDO, STEP, HELD, INCIDENT, DIFFERENCE, BEHIND, STATE = URGENCY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +56,9 @@ class StuckOrder:
 
 
 def needs_somebody() -> QuerySet[Order]:
-    """The orders that need somebody.
-
-    They are held or failed; they have an open incident, a failed step or an open difference; they must be undone late;
-    or they wait behind another order's stopped step. Held orders are included even if they will go on by themselves.
-    """
+    """The orders that need somebody: held or failed ones; those with an open incident, a failed step or an open
+    difference, or to be undone late; and what waits behind another order's stopped step. Held ones that will go on
+    alone too."""
     return Order.objects.filter(is_stuck())
 
 

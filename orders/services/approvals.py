@@ -147,19 +147,13 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
 def settle_process(process: Dispatch, now: datetime.datetime) -> bool:
     """Marks a sent BPM step as done, whatever the answer was. Returns whether it was not done before."""
     begun = Dispatch.objects.filter(pk=process.pk).exclude(state=State.DONE)
-    return bool(
-        begun.update(
-            state=State.DONE,
-            done_at=now,
-            lease_token=None,
-            next_try_at=None,
-            definite=True,
-            error_code="",
-            error="",
-            error_params={},
-            may_have_acted=True,
-        )
-    )
+    return bool(begun.update(**as_done(now), may_have_acted=True))
+
+
+def as_done(now: datetime.datetime) -> dict[str, object]:
+    """The columns of a step that is done, whatever its last call returned."""
+    ended: dict = {"state": State.DONE, "done_at": now, "lease_token": None, "next_try_at": None, "definite": True}
+    return ended | {"error_code": "", "error": "", "error_params": {}}
 
 
 def counting_records(order: Order) -> list[ApprovalRecord]:

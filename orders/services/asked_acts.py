@@ -32,7 +32,7 @@ from orders.people import (
     staff_actor,
     why_not_second,
 )
-from orders.queries.calendar import working_days
+from orders.queries.overtime import working_days
 from orders.services.desk_incidents import open_desk_incident
 from orders.services.notices import notify_staff
 from orders.services.order_writes import add_event
@@ -62,8 +62,7 @@ def ask(
 ) -> AskedAct:
     """Notes what `by` asks for, and mails all who may confirm it. `right`: the permission that the act takes.
 
-    The caller has judged the act, and holds the order's lock. Raises NotAllowedError without a reason, and where the
-    same act waits already.
+    The caller has judged the act, and holds the order's lock.
     """
     check_reason(reason, "an act for a second person")
     row = AskedAct(
@@ -191,11 +190,8 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 
 @transaction.atomic
 def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
-    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker.
-
-    It must be called in the transaction that carries it out, under the order's lock: then it is carried out once, or
-    stays open. Raises NotAllowedError.
-    """
+    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker. It must be called
+    in the transaction that carries it out, under the order's lock: then it is carried out once, or stays open."""
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)

@@ -3,13 +3,7 @@
 import datetime
 
 from orders.models import Dispatch, Incident
-from orders.services.incidents import (
-    BREAKER_OPEN,
-    end_incidents,
-    lock_incidents,
-    open_incident,
-    open_incident_of_none,
-)
+from orders.services.incidents import BREAKER_OPEN, end_incidents, lock_incidents, open_incident, open_incident_of_none
 from orders.services.order_writes import add_event
 from orders.steps import Partner
 

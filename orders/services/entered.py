@@ -10,30 +10,16 @@ from orders.services.incidents import ENTERED_DIFFERS, open_incident
 
 ENTERED = "entered"  # the event that marks such a trial; its actor entered it
 COMPARED = [
-    "kind",
-    "enterprise_id",
-    "enterprise_name",
-    "prod_type",
-    "billing_method",
-    "data_flow",
-    "biz_start",
-    "biz_end",
-    "cp_id",
-    "user_id",
-    "oper_user",
-    "oper_tel",
-    "oper_mail",
-]
+    "kind", "enterprise_id", "enterprise_name", "prod_type", "billing_method", "data_flow", "biz_start", "biz_end",
+    "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail",
+]  # fmt: skip
 MASKED = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
 LONGEST = 200  # characters of a value in an incident
 
 
 def differences(order: Order, content: OrderContent) -> list[dict]:
-    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked.
-
-    Empty if they say the same, however they are written. An attribution that the content does not give is no
-    difference, since ours may have been worked out or chosen.
-    """
+    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked. An
+    attribution that the content does not give is no difference, since ours may have been worked out or chosen."""
     pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
     if content.attribution:
@@ -62,10 +48,8 @@ def _shown(name: str, text: str, other: str) -> str:
 
 
 def note_difference(order: Order, content: OrderContent, digest: str, *, now: datetime.datetime) -> None:
-    """Opens an incident if BBOSS's message says something else than what staff entered for this (locked) order.
-
-    The same content again opens none, since staff may have accepted the difference.
-    """
+    """Opens an incident if BBOSS's message says something else than what staff entered for this (locked) order. The
+    same content again opens none, since staff may have accepted the difference."""
     found = differences(order, content)
     if found and not AcceptedCall.objects.filter(order=order, content_hash=digest).exists():
         params = {"code": "entered_differs_in", "differences": found}

@@ -12,7 +12,7 @@ from orders.attachments.check import KINDS, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Dispatch, Order
-from orders.services.approvals import add_staff_record
+from orders.services.approvals import add_staff_record, as_done
 from orders.services.incidents import close_troubles, move_trouble, open_incident
 from orders.services.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import wake
@@ -91,15 +91,14 @@ def end_files_hold(order: Order) -> None:
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Lets an order go on although its files are wrong. The reason is stored in the approval history.
 
-    The check counts as done. If a worker is checking the files at this moment, its result is ignored. Raises
-    OrderUnknownError and NotAllowedError (not held for its files, or the reason is blank).
+    The check counts as done. If a worker is checking the files at this moment, its result is ignored.
     """
     check_reason(reason, "a waiver")
     reason = reason.strip()
     with transaction.atomic():
         order = lock_order(number)
         row = _held_check(order)
-        _end_check(row, now)
+        Dispatch.objects.filter(pk=row.pk).update(**as_done(now))
         add_staff_record(
             order,
             "waive",
@@ -137,30 +136,11 @@ def why_not_waive(order: Order) -> NotAllowedError | None:
     return NotAllowedError("not_held_for_files", number=order.number, state=order.state)
 
 
-def _end_check(row: Dispatch, now: datetime.datetime) -> None:
-    row.state, row.definite, row.done_at = State.DONE, True, now
-    row.next_try_at, row.lease_token, row.error_code, row.error = None, None, "", ""
-    row.error_params = {}
-    row.save(
-        update_fields=[
-            "state",
-            "definite",
-            "done_at",
-            "next_try_at",
-            "lease_token",
-            "error_code",
-            "error",
-            "error_params",
-        ]
-    )
-
-
 def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, now: datetime.datetime) -> Order:
     """Puts a file that staff uploaded at its place, keeps the old one, and has all files of the order looked at now.
 
     `field` is one of KINDS. Only the check says whether the order goes on. If one runs at this moment, it sees the
-    old file, so its result is ignored. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
-    names no file of this kind, BBOSS's own name is wrong, the file can't be right, or it can't be written.
+    old file, so its result is ignored.
     """
     _check_place(find_order(number), field)
     with upload_beside(chunks) as part, transaction.atomic():

@@ -44,11 +44,7 @@ PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives up the order's failed billing steps, or with `step` only the one of that name.
-
-    Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
-    blank).
-    """
+    """Gives up the order's failed billing steps, or with `step` only the one of that name."""
     check_reason(reason, "giving up")
     with transaction.atomic():
         order = lock_order(number)
@@ -168,11 +164,8 @@ def _settle_trial(trial: Order, now: datetime.datetime, by: str) -> bool:
 
 
 def _settle_change(change: Order, now: datetime.datetime, by: str) -> bool:
-    """A change says what it did; one that did nothing is withdrawn. Returns whether something is put back.
-
-    What it moved at some domains only is put back, once. What is neither as it was nor as the change says was not
-    moved.
-    """
+    """A change says what it did; one that did nothing is withdrawn. What it moved at some domains only is put back,
+    once; what is neither as it was nor as the change says was not moved. Returns whether something is put back."""
     trial, change.given_up = change.trial, None
     said = said_by(change, change.domains.values_list("name", flat=True), change.change_number)
     entries = entries_of([trial.pk], without=not_begun(trial))[trial.pk]
@@ -289,11 +282,8 @@ def _mark_done(row: Dispatch, now: datetime.datetime) -> None:
 
 
 def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
-    """Settles a restore or put-back. It is done if every record is as the trial is meant to be.
-
-    If not, an activation's ends the trial and frees it. A change's leaves the shape as it is, under an incident that
-    names trial and change.
-    """
+    """Settles a restore or put-back. It is done if every record is as the trial is meant to be. If not, an activation's
+    ends the trial and frees it; a change's leaves the shape as it is, under an incident that names trial and change."""
     order, trial = row.order, row.order.trial
     if not work_out(row, now=now)[1]:
         _mark_done(row, now)
@@ -311,10 +301,8 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 
 
 def given_up_removals(order: Order) -> list[Dispatch]:
-    """The given-up deletions and cancels of an order's records that leave somebody billed.
-
-    They are the order's own, and for a trial those of its activations and changes too.
-    """
+    """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
+    activations and changes too."""
     owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
     rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP)
     ends = [name for state in NOT_BILLED for name in named(leaves=state)]

@@ -21,16 +21,8 @@ State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # key in `about`: the id of the event of a person's resend
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 WRITTEN = [
-    "state",
-    "lease_token",
-    "next_try_at",
-    "error_code",
-    "error",
-    "error_params",
-    "definite",
-    "lost",
-    "may_have_acted",
-]
+    "state", "lease_token", "next_try_at", "error_code", "error", "error_params", "definite", "lost", "may_have_acted",
+]  # fmt: skip
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
@@ -39,11 +31,8 @@ def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many.
-
-    `last_order` and `last_event` are those of the current timeline, 0 if the database was never restored. The function
-    locks orders, so the caller must not be in a transaction.
-    """
+    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many. The
+    ids are those of the current timeline, 0 if the database was never restored. The caller is in no transaction."""
     if not last_order:
         return 0
     marks = {"last_order": last_order, "last_event": last_event}

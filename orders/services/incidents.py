@@ -231,11 +231,8 @@ def close_troubles(
     code: str | None = None,
     but: Iterable[str] = (),
 ) -> None:
-    """Closes the troubles of an order that goes on, and the incidents that then stop nobody.
-
-    All troubles are closed, or only those of one step or code, or all `but` these codes. An incident about a partner
-    does not belong to the order. It is over when the partner answers, or is resumed.
-    """
+    """Closes the troubles of an order that goes on (all, only those of one step or code, or all `but` these codes), and
+    the incidents that then stop nobody. One about a partner is over when the partner answers, or is resumed."""
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:

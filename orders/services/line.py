@@ -100,10 +100,7 @@ def cancel_after_all(row: Dispatch, *, now: datetime.datetime) -> None:
 
 def name_built_upon(change: Order, *, now: datetime.datetime, by: str) -> None:
     """Opens an incident that names a change (or trial) that is gone or lost something, and the activation that has
-    begun with it.
-
-    The trial of the change is locked. An activation that has sent nothing was planned anew instead.
-    """
+    begun with it; one that has sent nothing was planned anew instead. The trial of the change is locked."""
     first = begun_with(change.trial or change)
     if first is None:
         return

@@ -27,9 +27,7 @@ Pairs = list[tuple[BillingRecord, HeldRecord | None]]
 
 def settle_move(row: Dispatch) -> None:
     """Gives a move that has failed its state, unsaved. It is over if it was refused and no call of it may have acted.
-
-    Otherwise it stays `failed` until the big-data side was asked; one whose records disagree stays so too.
-    """
+    Otherwise it stays `failed` until the big-data side was asked; one whose records disagree stays so too."""
     refused = row.definite and not row.may_have_acted
     row.definite = refused
     if row.order.undo_since or (refused and DIFFERS not in row.about):

@@ -55,15 +55,11 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return NotAllowedError("open_other_first", number=claim.activation.number)
     if given_up_undoing(order).exists():
         return NotAllowedError("open_billed_still")
-    if _is_being_fixed(order):
+    if order.dispatches.current().open().filter(step__in=FIXES).exists():
         return NotAllowedError("open_being_fixed")
     if not rejected and decision_in_force(order) == Order.Decision.REJECT:
         return NotAllowedError("open_rejected")
     return None
-
-
-def _is_being_fixed(order: Order) -> bool:
-    return order.dispatches.current().open().filter(step__in=FIXES).exists()
 
 
 def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:

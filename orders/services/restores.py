@@ -37,18 +37,13 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new = Timeline(begun_at=now, begun_by=by[:160], reason=reason.strip())
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()
-        _close_fixes()
+        fixes = Dispatch.objects.current().open().filter(step__in=FIXES)  # they fitted the books of their time
+        fixes.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
         restore_released.send(Timeline, by=by, now=now)
         about = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
         add_event(None, "restore_released", by=by, now=now, **about)
         wake(settle=True)
     return new
-
-
-def _close_fixes() -> None:
-    """Closes the planned fixes: they fitted the books of their time, and the next comparison looks again."""
-    rows = Dispatch.objects.current().open().filter(step__in=FIXES)
-    rows.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
 
 
 def _newest(model: type) -> int:

@@ -53,10 +53,8 @@ def reshape(trial: Order, *, now: datetime.datetime, by: str) -> Shape:
 
 
 def keep_shape(trial: Order, shape: Shape) -> None:
-    """Saves a (locked) trial's shape, and with the trial the service that its changes gave it.
-
-    The row decides whether that is new: there may be several instances of a trial in a transaction.
-    """
+    """Saves a (locked) trial's shape, and with the trial the service that its changes gave it. The row decides whether
+    that is new: there may be several instances of a trial in a transaction."""
     row = TrialShape(trial=trial, **shape.columns)
     TrialShape.objects.bulk_create([row], update_conflicts=True, unique_fields=["trial"], update_fields=shape.columns)
     trial.changed_service_id = shape.service if shape.service not in {"", trial.service_type_id} else None
@@ -65,10 +63,8 @@ def keep_shape(trial: Order, shape: Shape) -> None:
 
 
 def keep_change(trial: Order, shape: Shape, *, is_new: bool, now: datetime.datetime, by: str) -> None:
-    """Keeps what a change that is planned last makes of its (locked) trial. Its records were made with the plan.
-
-    Only an ended trial may be another state's by a change that is new.
-    """
+    """Keeps what a change that is planned last makes of its (locked) trial. Its records were made with the plan. Only
+    an ended trial may be another state's by a change that is new."""
     keep_shape(trial, shape)
     if not is_new or trial.state == Order.State.ENDED:
         refresh_trial(trial, shape, now=now, by=by)

@@ -29,11 +29,7 @@ def end_trials(*, now: datetime.datetime) -> int:
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial. `ends`: why it does not run on, if it does not (an ending).
-
-    Called when the activation's undoing is finished (`compensation/finish.py::finish_undo`), or when staff give up or
-    accept what is left of it (`giving_up.py`).
-    """
+    """Frees the (locked) trial. `ends`: why it does not run on, if it does not (an ending)."""
     trial = order.trial
     claim.released_at = now
     claim.save(update_fields=["released_at"])

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from orders.models import CalendarDay
-from orders.queries.calendar import working_days
+from orders.queries.overtime import working_days
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db

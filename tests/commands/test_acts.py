@@ -95,8 +95,7 @@ def test_a_trial_that_is_taken_is_not_withdrawn(desk, capsys, active):  # noqa: 
 
 def test_decide(desk, capsys):  # noqa: F811
     desk.play(trial("T1", A), activation("A0"), activation("A1", B))
-    desk.approve("A1", "reject")
-    desk.deliver()
+    desk.decided("A1", "reject")
     desk.approve("A1", "pass", "bpm-1-2")
     assert desk.state("A1") == "rejected"
     [line] = told(capsys, "decide", "A1", "bpm-1-2", *WHY)

@@ -45,9 +45,20 @@ class Desk:
         assert accepted(reply), reply
         return reply
 
-    def deliver(self):
-        """Delivers everything that is due at the clock's time."""
+    def deliver(self, *, after: float = 0):
+        """Delivers everything that is due at the clock's time, or so many seconds `after` it."""
+        self.clock.shift(after)
         return drain(seconds=None, linger=False)
+
+    def command(self, *words: str, **options):
+        """Runs a command, and delivers what it causes."""
+        call_command(*words, **options)
+        self.deliver()
+
+    def staff(self, service, number: str, **more):
+        """What a person decides about an order, and what it causes."""
+        service(number=number, reason="客户经理确认", by="command:test", now=timezone.now(), **more)
+        self.deliver()
 
     def at(self, text: str):
         """Moves the clock to a wall-clock time of Shanghai, or to an ISO time with its zone."""
@@ -66,8 +77,11 @@ class Desk:
         result = json.loads(reply["result"]) if reply["result"] else {}
         return reply["response"]["rspCode"], result.get("BizCode", "")
 
-    def sweep(self):
-        """What the sweep does each minute, and a delivery."""
+    def sweep(self, at: str = "", *, after: float = 0):
+        """What the sweep does each minute, and a delivery: now, `at` a time, or so many seconds `after`."""
+        if at:
+            self.at(at)
+        self.clock.shift(after)
         now = timezone.now()
         settle_arrived(now=now)
         end_moves(now=now)
@@ -106,6 +120,13 @@ class Desk:
         work = claim(rooms=rooms, now=now, lease=kept, worker="by-hand", **how)
         return work + claim_mails(room=rooms.get("mail", 0), now=now, lease=kept)
 
+    def in_the_air(self, partner: str = "bpm") -> Work:
+        """Carries out by hand, as accepted, all that comes before a call to this partner; claims the call."""
+        while not (works := self.claim(partner)):
+            for work in self.claim("bigdata", "bpm"):
+                self.end(work)
+        return works[0]
+
     def end(self, work: Work, result: str = "ok", **more):
         """Records how a call claimed by hand ended. If it will be tried again, nobody knows whether it acted."""
         more = {"unknown": result == "retry"} | more
@@ -116,6 +137,11 @@ class Desk:
         """BPM calls back; the answer's HTTP status."""
         body = approval(number, recordId=record, result=result, finished=finished, **more)
         return post_signed(self.client, json.dumps(body, ensure_ascii=False).encode()).status_code
+
+    def decided(self, number: str, *args, **more):
+        """BPM calls back as in `approve`, which is taken, and what follows is carried out."""
+        assert self.approve(number, *args, **more) == 200
+        self.deliver()
 
     def state(self, number: str) -> str:
         return self.order(number).state

@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
 from orders.errors import NotAllowedError
@@ -47,8 +46,7 @@ def test_creates_cancels_and_bpm_have_them(desk):
 def test_each_dispatch_of_a_step_has_another_one(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", A))
-    call_command("resend", "T1")
-    desk.deliver()
+    desk.command("resend", "T1")
     keys = [call["key"] for call in desk.sandbox.calls(path=BILLING)]
     assert keys == [str(derived_key("T1", "create_trial_billing", n)) for n in (1, 2)]
 
@@ -111,8 +109,7 @@ def test_anything_else_stops_the_step_until_staff_take_or_resend(desk):
     assert desk.alive_there("A1") == [B]
     with pytest.raises(NotAllowedError, match="resend it, or withdraw"):
         take(number="A1", now=timezone.now(), **WHO)
-    call_command("resend", "A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.troubles("A1"), desk.alive_there("A1")) == ("active", [], [A, B])
     forget_violations(desk)
 
@@ -122,8 +119,7 @@ def test_the_partners_books_are_taken_where_they_are_right(desk):
     acted(desk, "A1", "create_billing", BILLING, {"productInfos": [record("A1", B, **mine)]})
     desk.play(trial("T1", A), activation("A1"))
     desk.sandbox.partners.store.put_record(record("A1", A, **mine))
-    take(number="A1", now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(take, "A1")
     assert (desk.state("A1"), desk.records("A1")[A], desk.troubles("A1")) == ("active", "live", [])
     forget_violations(desk)
 
@@ -134,8 +130,7 @@ def test_a_process_started_before_is_accepted_until_a_callback(desk, active):
     acted(desk, "A2", "start_bpm", BPM, body)
     desk.play(activation("A2", B))
     assert (desk.state("A2"), desk.troubles("A2")) == ("awaiting_approval", ["acted_before"])
-    desk.approve("A2")
-    desk.deliver()
+    desk.decided("A2")
     assert (desk.state("A2"), desk.troubles("A2")) == ("active", [])
     forget_violations(desk)
 

@@ -23,10 +23,7 @@ def sending(desk, number: str = "A2"):
     else:
         desk.play(trial("T1", A))
         desk.post(activation("A1"))
-    while not (works := desk.claim("bpm")):
-        for work in desk.claim():
-            desk.end(work)
-    return works[0]
+    return desk.in_the_air()
 
 
 def records(number: str) -> list[str]:
@@ -45,8 +42,7 @@ def test_a_pass_lets_billing_go_out(desk):
 
 def test_a_reject_before_billing_undoes_nothing(desk):
     subsequent(desk)
-    assert desk.approve("A2", "reject", opinion="资料不全") == 200
-    desk.deliver()
+    desk.decided("A2", "reject", opinion="资料不全")
     assert (desk.state("A2"), desk.sent(DELETE), desk.held_there("A2")) == ("rejected", [], {})
     assert (desk.step("A2", "create_billing").state, desk.mails("A2", "mail_rejected")) == ("closed", 1)
     assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
@@ -74,8 +70,7 @@ def test_a_reject_after_billing_went_out_compensates(desk, settings, setting):
 
 def test_a_reject_of_a_scheduled_first_activation_removes_its_schedule(desk):
     desk.play(trial("T1", A), activation("A1", start="20230930"))
-    desk.approve("A1", "reject")
-    desk.deliver()
+    desk.decided("A1", "reject")
     assert (desk.state("A1"), desk.standing("A1")["schedule"]) == ("rejected", None)
     assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([], [A])
 
@@ -84,8 +79,7 @@ def test_a_reject_of_a_scheduled_first_activation_removes_its_schedule(desk):
 def test_a_pass_of_a_first_activation_is_recorded_and_changes_nothing(desk, start, state):
     desk.play(trial("T1", A), activation("A1", start=start))
     calls = len(desk.sandbox.calls())
-    assert desk.approve("A1") == 200
-    desk.deliver()
+    desk.decided("A1")
     assert (desk.state("A1"), desk.order("A1").decision) == (state, "pass")
     assert len(desk.sandbox.calls()) == calls
     assert desk.troubles("A1") == []
@@ -94,12 +88,10 @@ def test_a_pass_of_a_first_activation_is_recorded_and_changes_nothing(desk, star
 @pytest.mark.parametrize("more", [{"result": "return"}, {"result": "pass"}, {"result": "reject"}])
 def test_what_is_not_finished_is_only_recorded(desk, more):
     subsequent(desk)
-    assert desk.approve("A2", record="bpm-1-1", finished=False, **more) == 200
-    desk.deliver()
+    desk.decided("A2", record="bpm-1-1", finished=False, **more)
     assert (desk.state("A2"), desk.order("A2").decision) == ("awaiting_approval", "")
     assert records("A2") == [f"bpm-1-1:{more['result']}"]
-    desk.approve("A2", record="bpm-1-2")
-    desk.deliver()
+    desk.decided("A2", record="bpm-1-2")
     assert desk.state("A2") == "active"
 
 
@@ -115,11 +107,9 @@ def test_what_is_not_finished_is_only_recorded(desk, more):
 def test_the_first_finished_decision_wins(desk, first, then, code):
     """3.6 and 3.10: later finished ones are recorded with an incident, after a reject too."""
     subsequent(desk)
-    desk.approve("A2", first, "bpm-1-1")
-    desk.deliver()
+    desk.decided("A2", first, "bpm-1-1")
     state = desk.state("A2")
-    assert desk.approve("A2", then, "bpm-1-2") == 200
-    desk.deliver()
+    desk.decided("A2", then, "bpm-1-2")
     assert (desk.state("A2"), desk.order("A2").decision) == (state, first)
     assert records("A2") == [f"bpm-1-1:{first}", f"bpm-1-2:{then}"]
     assert (desk.troubles("A2"), desk.mails("A2", "mail_incident")) == ([code], 1)
@@ -133,8 +123,7 @@ def test_a_pass_after_a_reject_that_undoes_billing_is_noted(desk, settings, late
     desk.approve("A2", "reject", "bpm-1-1")
     if late:
         desk.deliver()
-    desk.approve("A2", "pass", "bpm-1-2")
-    desk.deliver()
+    desk.decided("A2", "pass", "bpm-1-2")
     assert (desk.state("A2"), desk.alive_there("A2"), desk.troubles("A2")) == ("rejected", [], ["second"])
 
 
@@ -142,8 +131,7 @@ def test_a_callback_for_a_rejected_order_that_was_withdrawn_changes_nothing(desk
     subsequent(desk)
     desk.approve("A2", "reject", "bpm-1-1")
     desk.play(withdrawal("A2"))
-    desk.approve("A2", "pass", "bpm-1-2")
-    desk.deliver()
+    desk.decided("A2", "pass", "bpm-1-2")
     assert (desk.state("A2"), desk.troubles("A2")) == ("withdrawn", [])
 
 
@@ -184,8 +172,7 @@ def test_a_callback_while_bpm_is_being_tried_again_ends_the_trying(desk, trialin
     desk.sandbox.fault(path=BPM, kind="reset_after")
     desk.play(activation("A1"))
     assert desk.step("A1", "start_bpm").state == "retrying"
-    desk.approve("A1")
-    desk.deliver()
+    desk.decided("A1")
     assert desk.state("A1") == "active"
     assert not desk.wait()
     assert len(desk.sent(BPM)) == 1
@@ -216,8 +203,7 @@ def test_a_callback_before_the_step_was_attempted_is_applied_after_it(desk, deci
 def test_of_several_early_decisions_the_first_wins(desk, active):
     desk.post(activation("A2", X))
     desk.approve("A2", "pass", "bpm-1-1")
-    desk.approve("A2", "reject", "bpm-1-2")
-    desk.deliver()
+    desk.decided("A2", "reject", "bpm-1-2")
     assert (desk.state("A2"), desk.order("A2").decision) == ("active", "pass")
     assert desk.troubles("A2") == ["second"]
 
@@ -265,8 +251,7 @@ def test_a_callback_for_a_withdrawn_or_compensated_order_changes_nothing(desk, h
         desk.play(withdrawal("A1"))
     assert desk.state("A1") == how
     before = (desk.steps("A1"), desk.troubles("A1"), len(desk.sandbox.calls()))
-    assert desk.approve("A1", decision) == 200
-    desk.deliver()
+    desk.decided("A1", decision)
     assert (desk.state("A1"), desk.order("A1").decision) == (how, "")
     assert (desk.steps("A1"), desk.troubles("A1"), len(desk.sandbox.calls())) == before
     assert records("A1") == [f"bpm-1-1:{decision}"]
@@ -280,15 +265,13 @@ def test_a_reject_while_billing_is_in_the_air_deletes_what_it_made(desk, setting
     desk.sandbox.fault(path=BILLING, kind="reset_after")
     desk.play(activation("A2", X))
     assert desk.step("A2", "create_billing").state == "retrying"
-    desk.approve("A2", "reject")
-    desk.deliver()
+    desk.decided("A2", "reject")
     assert desk.state("A2") == "compensating"
     desk.wait_out()
     assert (desk.state("A2"), desk.held_there("A2")) == ("rejected", {})
 
 
 def test_a_decision_about_a_trial_is_recorded_and_changes_nothing(desk, trialing):
-    assert desk.approve("T1", "reject") == 200
-    desk.deliver()
+    desk.decided("T1", "reject")
     assert (desk.state("T1"), desk.troubles("T1"), records("T1")) == ("trialing", [], ["bpm-1-1:reject"])
     assert len(desk.events("T1", "approval_ignored")) == 1

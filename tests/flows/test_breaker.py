@@ -67,8 +67,7 @@ def test_it_opens_once_nothing_was_answered_for_5_minutes(desk, settings, answer
         desk.clock.shift(2)
     desk.deliver()
     assert open_partners() == set()
-    desk.clock.shift(180)
-    desk.deliver()
+    desk.deliver(after=180)
     assert open_partners() == opened
     assert set(Incident.objects.filter(code="breaker_open").values_list("partner", flat=True)) == opened
 
@@ -88,8 +87,7 @@ def test_waiting_costs_no_attempt_and_one_probe_goes_out_each_time(desk, quick_b
     calls = len(desk.sandbox.calls(path=BILLING))
     tries = dict(Dispatch.objects.filter(channel="billing").values_list("pk", "tries_left"))
     for _ in range(10):
-        desk.clock.shift(16)
-        desk.deliver()
+        desk.deliver(after=16)
     assert len(desk.sandbox.calls(path=BILLING)) == calls + 10
     assert dict(Dispatch.objects.filter(channel="billing").values_list("pk", "tries_left")) == tries
     assert not Dispatch.objects.filter(channel="billing", state="failed").exists()
@@ -98,10 +96,8 @@ def test_waiting_costs_no_attempt_and_one_probe_goes_out_each_time(desk, quick_b
 def test_it_closes_with_the_first_answer_and_everything_goes_out(desk, quick_breaker):
     fail_until_open(desk)
     desk.sandbox.reset()
-    desk.clock.shift(16)
-    desk.deliver()
-    desk.clock.shift(60)
-    desk.deliver()
+    desk.deliver(after=16)
+    desk.deliver(after=60)
     assert open_partners() == set()
     assert {desk.order(f"T{number}").state for number in range(4)} == {"trialing"}
     assert Incident.objects.get(code="breaker_open").state == "resolved"
@@ -127,6 +123,5 @@ def test_a_refusal_is_an_answer(desk, quick_breaker):
     fail_until_open(desk)
     desk.sandbox.reset()
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
-    desk.clock.shift(16)
-    desk.deliver()
+    desk.deliver(after=16)
     assert Breaker.objects.get(partner="bigdata").failures == 0

@@ -2,7 +2,6 @@
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
 from orders.activation import run_job
 from orders.models import BillingRecord
@@ -85,8 +84,7 @@ def test_a_trial_whose_change_was_given_up_is_found_by_its_own_service(desk, adm
     desk.play(change("C1", BusinessType="4"))
     assert (trials_of(admin_client, "1"), trials_of(admin_client, "4")) == (set(), {"T1"})
     for _step in ("cancel", "create"):
-        give_up(number="C1", step="", reason="大数据侧已确认", by="command:test", now=timezone.now())
-        desk.deliver()
+        desk.staff(give_up, "C1", step="")
     assert (trials_of(admin_client, "1"), trials_of(admin_client, "4")) == ({"T1"}, set())
 
 
@@ -162,8 +160,7 @@ def test_a_subsequent_activation_is_billed_after_approval_or_right_after_bpm(des
     assert (desk.sent(BPM)[-1]["processType"], desk.state("A2")) == ("2", "awaiting_approval")
     assert (desk.alive_there("A2") == [C]) == billed_before
     desk.clock.shift(600)
-    assert desk.approve("A2") == 200
-    desk.deliver()
+    desk.decided("A2")
     assert desk.state("A2") == "active"
     made = "20230920185436" if billed_before else "20230920190436"
     assert (desk.held_there("A2")[C]["createTime"], desk.mails("A2", "mail_billed")) == (made, 1)
@@ -172,8 +169,7 @@ def test_a_subsequent_activation_is_billed_after_approval_or_right_after_bpm(des
 def test_a_subsequent_activation_that_starts_later_is_billed_from_its_day_and_live_on_it(desk):
     desk.play(trial("T1", A), activation("A1"), activation("A2", C, start="20230930"))
     assert desk.state("A2") == "awaiting_approval"
-    desk.approve("A2")
-    desk.deliver()
+    desk.decided("A2")
     assert (desk.state("A2"), desk.held_there("A2")[C]["createTime"]) == ("scheduled", "20230930000000")
     assert desk.standing("A2")["schedule"]["name"] == "BBossOrderJob_A2_20230929160000"
     desk.at("2023-09-30 00:00:00")

@@ -24,13 +24,10 @@ def test_it_deletes_an_orders_records_and_says_so(desk, capsys, active):
 
 def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
     desk.play(trial(), activation("A1", start="20230930"), activation("A2", "x.example.com"))
-    desk.approve("A2")
-    desk.deliver()
-    run("A2", "--reason", "x")
-    desk.deliver()
+    desk.decided("A2")
+    desk.command("compensate", "A2", "--reason", "x")
     assert (desk.state("A2"), desk.state("A1")) == ("failed", "scheduled")
-    run("A1", "--reason", "x")
-    desk.deliver()
+    desk.command("compensate", "A1", "--reason", "x")
     assert desk.state("A1") == "failed"
     assert desk.standing("A1")["schedule"] is None
 
@@ -67,19 +64,16 @@ def test_a_second_time_it_refuses(desk, active):
 def failed_on_its_day(desk):
     desk.play(trial(), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal")
-    desk.at("2023-09-21 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-21 00:00:00")
 
 
 def bpm_in_the_air(desk, **answer):
     """BPM has been called and answers after the order was taken back."""
     desk.play(trial())
     desk.post(activation("A1"))
-    while not (works := desk.claim("bpm")):
-        for work in desk.claim():
-            desk.end(work)
+    work = desk.in_the_air()
     run("A1", "--reason", "x")
-    desk.end(works[0], **answer)
+    desk.end(work, **answer)
 
 
 def bpm_refuses_late(desk):
@@ -116,8 +110,7 @@ def test_it_ends_failed_in_an_open_incident_and_no_step_stands_failed_without_on
 
 @pytest.mark.parametrize("after, state", [("resend", "active"), ("withdrawal", "withdrawn")])
 def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, after, state, active):
-    run("A1", "--reason", "x")
-    desk.deliver()
+    desk.command("compensate", "A1", "--reason", "x")
     assert Incident.objects.get().state == "open"
     if after == "resend":
         call_command("resend", "A1")
@@ -131,10 +124,8 @@ def test_its_incident_is_over_when_the_order_is_sent_anew_or_withdrawn(desk, aft
 def test_an_undoing_that_fails_half_way_goes_on_by_resend(desk, active):
     """It stays compensating, in an incident of its own; afterwards the order is failed, as the command intends."""
     desk.sandbox.fault(path=DELETE, kind="refusal", message="话单已锁定")
-    run("A1", "--reason", "billed twice")
-    desk.deliver()
+    desk.command("compensate", "A1", "--reason", "billed twice")
     assert desk.state("A1") == "compensating"
     assert sorted(desk.troubles("A1")) == ["code_400", "compensated"]
-    call_command("resend", "A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.troubles("A1"), desk.alive_there("A1")) == ("failed", ["compensated"], [])

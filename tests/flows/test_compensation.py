@@ -7,7 +7,6 @@ from orders.models import BillingRecord, Order, TrialClaim
 from orders.services.compensation.start import begin_undo
 from orders.services.order_writes import lock_order
 from orders.services.outbox.enqueue import find_schedule
-from orders.services.outbox.resend import Selection, resend
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial
 
@@ -21,10 +20,6 @@ def fail(desk, path: str, *, after: int = 0, kind: str = "refusal", count: int =
     if after:
         desk.sandbox.fault(path=path, count=after, **PASSED_BY)
     desk.sandbox.fault(path=path, kind=kind, count=count)
-
-
-def queue_again(number: str):
-    resend(Selection(numbers=(number,)), by="staff:x", reason="test", now=timezone.now())
 
 
 def claimed() -> list[str]:
@@ -76,15 +71,13 @@ def test_the_cancel_on_the_start_day_only_opens_an_incident(desk, settings, kind
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A), activation("A1", start=LATER))
     fail(desk, BILLING, kind=kind, count=2)
-    desk.at("2023-09-30 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 00:00:00")
     desk.wait_out()
     assert (desk.state("A1"), len(desk.troubles("A1"))) == ("failed", 1)
     assert desk.alive_there("A1") == [A]
     assert claimed() == ["A1"]
     desk.sandbox.partners.faults.clear()
-    queue_again("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.troubles("A1"), desk.state("T1")) == ("active", [], "converted")
 
 
@@ -157,8 +150,7 @@ def test_a_later_start_that_fails_loses_its_schedule_and_the_trial_was_never_tou
     assert desk.standing("A1")["schedule"] is None
     assert desk.billed()[1:] == [("create", "A1", [A]), ("delete", "A1", [A])]
     assert desk.step("A1", "cancel_trial_billing").state == "closed"
-    desk.at("2023-09-30 08:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 08:00:00")
     assert (desk.alive_there("T1"), desk.state("A1")) == ([A], "failed")
 
 
@@ -197,8 +189,7 @@ def test_a_step_of_compensation_that_fails_keeps_it_open_until_it_is_resent(desk
     assert claimed() == ["A1"]
     desk.play(activation("A2"))
     assert desk.order("A2").held_because == "trial_busy"
-    queue_again("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     if kind == "503" and path == BILLING:  # the restore that nobody answered may still act for ten minutes (3.9, 6)
         assert (desk.state("A1"), claimed(), len(desk.sent(QUERY))) == ("compensating", ["A1"], 1)
     desk.wait_out()
@@ -212,8 +203,7 @@ def test_those_who_waited_for_the_claim_are_planned_in_order_of_arrival(desk, tr
     fail(desk, DELETE)
     desk.post(activation("A1"))
     desk.play(change("C1", A, B), activation("A2"), change("C2", X))
-    queue_again("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("C1"), desk.state("A2"), desk.order("A2").first) == ("applied", "active", True)
     assert (desk.order("C2").held_because, desk.mails("C2", "mail_held")) == ("claim_held", 1)
     assert desk.billed()[-4:] == [
@@ -256,8 +246,7 @@ def test_a_compensated_order_is_sent_anew_under_new_keys_and_a_new_time(desk, tr
     fail(desk, BPM)
     desk.play(activation("A1"))
     desk.clock.shift(3600)
-    queue_again("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.state("T1"), claimed()) == ("active", "converted", ["A1"])
     assert (desk.troubles("A1"), desk.held_there("A1")[A]["createTime"]) == ([], "20230920195436")
     keys = [call["key"] for call in desk.sandbox.calls()]

@@ -150,8 +150,7 @@ def given_up(desk):
     desk.play(trial(), activation())
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
     desk.play(withdrawal("A1"))
-    give_up(number="A1", reason="对方锁定", by="staff:lisi", now=timezone.now())
-    desk.deliver()
+    desk.staff(give_up, "A1")
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
     return desk
 

@@ -17,8 +17,7 @@ WHO = {"reason": "大数据侧已确认", "by": "command:test"}
 
 
 def give(desk, number, step=""):
-    give_up(number=number, step=step, now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(give_up, number, step=step)
 
 
 def claims() -> int:
@@ -69,8 +68,7 @@ def test_what_nobody_knows_is_asked_at_once_and_after_ten_minutes(desk, settings
     give(desk, "T1")
     assert len(desk.sent(QUERY)) == 1
     assert desk.state("A1") == "in_progress"
-    desk.clock.shift(601)
-    desk.sweep()
+    desk.sweep(after=601)
     assert len(desk.sent(QUERY)) == 2
     assert (desk.state("T1"), desk.state("A1"), desk.alive_there("A1")) == ("converted", "active", [A])
 
@@ -83,8 +81,7 @@ def test_a_deletion_given_up_ends_the_order_and_keeps_claim_and_incident(desk, a
     desk.wait_out()
     assert (desk.state("A1"), desk.troubles("A1"), claims()) == ("withdrawn", ["billed_not_active"], 1)
     assert desk.alive_there("A1") == [A]
-    accept(number="A1", now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(accept, "A1")
     assert (desk.troubles("A1"), claims(), desk.state("T1"), desk.records("A1")) == ([], 0, "ended", {A: "live"})
 
 
@@ -117,8 +114,7 @@ def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind, triali
 def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident_until_the_books_show_it(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
-    desk.at("2023-09-21 00:00:05")
-    desk.sweep()
+    desk.sweep("2023-09-21 00:00:05")
     assert desk.state("A1") == "failed"
     give(desk, "A1")
     assert (desk.state("A1"), desk.troubles("A1"), desk.troubles("T1")) == (
@@ -137,8 +133,7 @@ def test_a_given_up_start_days_cancel_can_be_sent_after_all(desk, by_name):
     """The order stays active meanwhile, also where it is refused once more."""
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=4)
-    desk.at("2023-09-21 00:00:05")
-    desk.sweep()
+    desk.sweep("2023-09-21 00:00:05")
     give(desk, "A1")
     sent = {call["key"] for call in desk.sandbox.calls(path=BILLING)}
     again = ["A1"] if by_name else ["A1", "--failed", "--channel", "billing"]
@@ -147,8 +142,7 @@ def test_a_given_up_start_days_cancel_can_be_sent_after_all(desk, by_name):
     desk.deliver()
     assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [A])
     assert "billed_not_active" in desk.troubles("T1")
-    call_command("resend", *again)
-    desk.deliver()
+    desk.command("resend", *again)
     assert (desk.state("A1"), desk.state("T1"), desk.alive_there("T1")) == ("active", "converted", [])
     assert (desk.troubles("A1"), desk.troubles("T1")) == ([], [])
     assert desk.sandbox.calls(path=BILLING)[-1]["key"] not in sent
@@ -183,8 +177,7 @@ def test_a_comparison_that_shows_the_record_gone_ends_it(desk, active):
     assert (desk.troubles("A1"), claims()) == (["billed_not_active"], 1)
     desk.sandbox.partners.faults.clear()
     desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
-    call_command("reconcile")
-    desk.deliver()
+    desk.command("reconcile")
     assert (desk.troubles("A1"), claims(), desk.records("A1")) == ([], 0, {A: "deleted"})
     assert (desk.alive_there("T1"), desk.state("T1")) == ([A], "trialing")
 
@@ -226,8 +219,7 @@ def test_a_change_that_giving_up_withdrew_is_withdrawn_once(desk, settings, tria
     desk.sandbox.fault(path=BILLING, kind="503")
     desk.play(change("C1", A, B))
     give(desk, "C1")
-    desk.clock.shift(601)
-    desk.sweep()
+    desk.sweep(after=601)
     assert desk.state("C1") == "withdrawn"
     calls = len(desk.billed())
     desk.play(withdrawal("C1"))

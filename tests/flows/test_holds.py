@@ -197,14 +197,11 @@ def test_who_names_a_closed_trial_is_held_for_staff(desk, close, follower):
 def test_a_trial_runs_through_its_last_day_and_ends_behind_it_though_it_is_claimed(desk):
     """3.9 (19). The activation that starts later goes on all the same."""
     desk.play(trial("T1", BizEnd="20230925"), trial("T2", BizEnd="20230925"), activation(of="T2", start="20230930"))
-    desk.at("2023-09-25 23:59:59")
-    desk.sweep()
+    desk.sweep("2023-09-25 23:59:59")
     assert desk.state("T1") == "trialing"
-    desk.at("2023-09-26 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-26 00:00:00")
     assert (desk.state("T1"), desk.state("T2"), desk.state("A1")) == ("ended", "ended", "scheduled")
-    desk.at("2023-09-30 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 00:00:00")
     assert (desk.state("T1"), desk.state("T2"), desk.state("A1")) == ("ended", "converted", "active")
     assert (desk.alive_there("T2"), desk.alive_there("A1")) == ([], ["a.example.com"])
 
@@ -212,8 +209,7 @@ def test_a_trial_runs_through_its_last_day_and_ends_behind_it_though_it_is_claim
 @pytest.mark.parametrize("end, state", [("20230930", "trialing"), ("20230921", "ended")])
 def test_a_trial_ends_on_the_day_that_its_last_change_says(desk, end, state):
     desk.play(trial(BizEnd="20230925"), change("C1", BizEnd=end))
-    desk.at("2023-09-27 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-27 00:00:00")
     assert desk.state("T1") == state
 
 

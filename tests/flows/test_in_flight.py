@@ -73,8 +73,7 @@ def test_a_second_activation_comes_while_the_firsts_call_is_in_the_air(desk, ans
     assert desk.order("A2").first is False
     answer_now(desk, work, answer)
     assert (desk.state("A1"), desk.state("A2")) == ("failed" if answer == "refused" else "active", "awaiting_approval")
-    desk.approve("A2")
-    desk.deliver()
+    desk.decided("A2")
     assert (desk.state("A2"), desk.alive_there("A2"), desk.order("A2").first) == ("active", [X], False)
     assert_nothing_is_left(desk)
 

@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from django.core import mail
-from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -37,8 +36,7 @@ def refuse(desk, *numbers: str, message: str = "域名未备案"):
 
 
 def resend(desk, *numbers: str):
-    call_command("resend", *numbers)
-    desk.deliver()
+    desk.command("resend", *numbers)
 
 
 def subjects() -> list[str]:
@@ -187,8 +185,7 @@ def test_after_its_end_the_cause_opens_a_new_one(desk):
 def test_a_held_order_has_its_own_mail_and_no_other(desk):
     desk.play(TRIAL | {"OrderNum": "100T1", "EnterpriseID": "000A1"})
     assert Incident.objects.get().partner == "order"
-    call_command("attribute", "100T1", "BJ", reason="客户经理确认")
-    desk.deliver()
+    desk.command("attribute", "100T1", "BJ", reason="客户经理确认")
     assert Incident.objects.get().state == "resolved"
     assert [row.step for row in Mail.objects.all()] == ["mail_held"]
 
@@ -212,8 +209,7 @@ def test_a_breaker_is_told_at_its_opening_and_its_closing(desk, settings):
     with pytest.raises(NotAllowedError, match="still stand"):
         act(resolve_incident, incident, reason="x")
     close_troubles(incident.affected.get().order, now=timezone.now(), by="test")
-    desk.clock.shift(120)
-    desk.deliver()
+    desk.deliver(after=120)
     incident.refresh_from_db()
     assert (incident.state, len(mail.outbox)) == ("resolved", 2)  # opened, over
 

@@ -61,8 +61,7 @@ def test_the_choice_is_needed_there_and_only_there(live):
     with pytest.raises(NotAllowedError, match="--cancel or --delete"):
         compensate(number="A1", now=timezone.now(), **WHO)
     live.play(activation("A2", B))
-    live.approve("A2")
-    live.deliver()
+    live.decided("A2")
     with pytest.raises(NotAllowedError, match="there is no choice"):
         staff(live, "A2", how="cancel")
     staff(live, "A2")
@@ -70,8 +69,7 @@ def test_the_choice_is_needed_there_and_only_there(live):
 
 
 def test_a_late_reject_is_recorded_and_asks_staff(live):
-    live.approve("A1", "reject")
-    live.deliver()
+    live.decided("A1", "reject")
     assert (live.state("A1"), live.order("A1").decision, live.troubles("A1")) == ("active", "reject", ["late_undo"])
     decide(number="A1", record="pass", now=timezone.now(), **WHO)
     assert (live.order("A1").decision, live.troubles("A1"), live.order("A1").undo_asked_at) == ("pass", [], None)
@@ -79,8 +77,7 @@ def test_a_late_reject_is_recorded_and_asks_staff(live):
 
 def test_staff_may_live_with_it(live):
     live.play(withdrawal("A1"), activation("A2", B))
-    accept(number="A1", incident="late_undo", now=timezone.now(), **WHO)
-    live.deliver()
+    live.staff(accept, "A1", incident="late_undo")
     assert (live.state("A1"), live.troubles("A1")) == ("active", [])
     assert live.state("A2") == "awaiting_approval"
 

@@ -92,8 +92,7 @@ def test_every_step_says_how_large_it_is(desk):
     desk.play(trial("T1", *TWO), change("C1", "b.example.com", "c.example.com", "d.example.com"))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"))
-    call_command("resend", "A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     desk.sandbox.partners.store.delete_record(desk.held_there("A1")["c.example.com"])
     with pytest.raises(CommandError, match="1 differences"):
         call_command("reconcile", "--fix")

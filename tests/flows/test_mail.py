@@ -63,8 +63,7 @@ def test_who_has_got_it_gets_no_repeat(desk, smtp, beijing, case, admin_client):
         "s***@example.com（尚未送达）",
         "m***@example.com（被拒收）",
     ]
-    desk.clock.shift(15)
-    desk.deliver()
+    desk.deliver(after=15)
     assert [recipients for recipients, _ in smtp.got] == [[address] for address in ALL[:2]]
     assert Mail.objects.get().state == "done"
     assert shown(admin_client, row.order)[1:] == ["s***@example.com", "m***@example.com（被拒收）"]
@@ -121,8 +120,7 @@ def test_a_server_that_is_away_delays_the_mail_and_nothing_else(desk, smtp, case
     assert desk.order(case(1)["content"]["OrderNum"]).state == "active"
     assert Mail.objects.get().state == "retrying"
     smtp.start()
-    desk.clock.shift(15)
-    desk.deliver()
+    desk.deliver(after=15)
     assert len(smtp.got) == 1
     assert Mail.objects.get().state == "done"
 
@@ -149,8 +147,7 @@ def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(desk, smtp,
     desk.clock.shift(15)
     [work] = desk.claim("mail")
     send_step(work)  # its outcome is lost
-    desk.clock.shift(61)
-    desk.deliver()
+    desk.deliver(after=61)
     assert [message["Message-ID"] for _, message in smtp.got] == [first] * 2
     assert (Mail.objects.get().attempts, Mail.objects.get().state) == (3, "done")
 
@@ -268,7 +265,6 @@ def test_mails_about_no_order_are_sent_again_by_a_filter(desk, smtp, capsys):
     assert Mail.objects.get().state == "failed"
     call_command("resend", "--channel", "mail", "--dry-run")
     assert Mail.objects.get().state == "failed"
-    call_command("resend", "--failed")
-    desk.deliver()
+    desk.command("resend", "--failed")
     assert (len(smtp.got), Mail.objects.get().state) == (1, "done")
     assert "- mail_reconciled: will send" in capsys.readouterr().out

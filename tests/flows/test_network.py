@@ -29,8 +29,7 @@ def test_without_our_certificate_nothing_counts_as_done(desk, settings, tmp_path
         certificate = authority.issue("ibs.example.com")
         settings.PARTNER_CLIENT_CERT = (certificate, certificate)
         for _ in range(2):
-            desk.clock.shift(60)
-            desk.deliver()
+            desk.deliver(after=60)
         assert open_partners() == set()
         assert {desk.order(f"T{number}").state for number in range(4)} == {"trialing"}
         assert len(partner.state()["records"]) == 4

@@ -44,8 +44,7 @@ def scheduled(desk):
     ids=lambda row: "-".join(trigger.__name__[3:] for trigger in row),
 )
 @pytest.mark.parametrize("deliver_between", [True, False])
-def test_schedule_sweep_and_command_in_any_order_make_it_due_once(scheduled, order, deliver_between):
-    desk = scheduled
+def test_schedule_sweep_and_command_in_any_order_make_it_due_once(desk, scheduled, order, deliver_between):
     desk.at(START)
     for trigger in order:
         trigger(desk)
@@ -59,8 +58,7 @@ def test_schedule_sweep_and_command_in_any_order_make_it_due_once(scheduled, ord
 
 
 @pytest.mark.parametrize("trigger", [by_schedule, by_sweep, by_command])
-def test_nothing_starts_before_its_day(scheduled, trigger):
-    desk = scheduled
+def test_nothing_starts_before_its_day(desk, scheduled, trigger):
     desk.at("2023-09-29 23:59:59")
     trigger(desk)
     desk.deliver()
@@ -68,8 +66,7 @@ def test_nothing_starts_before_its_day(scheduled, trigger):
 
 
 @pytest.mark.parametrize("trigger", [by_schedule, by_sweep, by_command])
-def test_nothing_starts_that_bears_an_undo_mark(scheduled, trigger):
-    desk = scheduled
+def test_nothing_starts_that_bears_an_undo_mark(desk, scheduled, trigger):
     desk.post(withdrawal("A1"))
     desk.at(START)
     trigger(desk)
@@ -92,8 +89,7 @@ def test_nothing_starts_before_the_steps_in_front_of_it(desk, trigger, trialing)
 
 def test_an_order_without_a_step_on_its_day_becomes_live_once(desk):
     desk.play(trial("T1", A), activation("A0"), activation("A1", X, start="20230930"))
-    desk.approve("A1")
-    desk.deliver()
+    desk.decided("A1")
     desk.at(START)
     assert activate(numbers=None, by="sweep", now=timezone.now()) == ["A1"]
     assert activate(numbers=["A1"], by="sweep", now=timezone.now()) == []
@@ -101,9 +97,8 @@ def test_an_order_without_a_step_on_its_day_becomes_live_once(desk):
     assert desk.order("A1").live_at == timezone.now()
 
 
-def test_only_what_was_started_is_said_to_be_started(scheduled):
+def test_only_what_was_started_is_said_to_be_started(desk, scheduled):
     """The step does not become due while the trial's line is busy."""
-    desk = scheduled
     desk.at("2023-09-29 20:00:00")
     desk.sandbox.fault(path="/bigdata/productInfos", kind="503", retry_after=6 * 3600)
     desk.play(trial("T2", A), activation("A2", of="T2", start="20230930"))
@@ -114,11 +109,9 @@ def test_only_what_was_started_is_said_to_be_started(scheduled):
     assert (desk.state("A1"), desk.state("A2"), desk.state("T2")) == ("active", "active", "converted")
 
 
-def test_an_order_whose_step_failed_on_its_day_is_not_started_again(scheduled):
-    desk = scheduled
+def test_an_order_whose_step_failed_on_its_day_is_not_started_again(desk, scheduled):
     desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=2)  # the cancel goes out once more
-    desk.at(START)
-    desk.sweep()
+    desk.sweep(START)
     assert desk.state("A1") == "failed"
     desk.sweep()
     assert len(desk.billed()) == 4

@@ -36,8 +36,7 @@ def test_what_a_change_brought_since_is_cancelled_and_billed_and_bpm_asked_under
     refuse_bpm(desk, activation("A1"))
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
     desk.play(change("C1", A, B))
-    assert resend("A1") == 0
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
     assert (desk.alive_there("T1"), desk.alive_there("A1")) == ([], [A, B])
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
@@ -47,8 +46,7 @@ def test_what_a_change_took_away_since_is_not_billed_again(desk):
     desk.play(trial("T1", A, B))
     refuse_bpm(desk, activation("A1"))
     desk.play(change("C1", B))
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [B], [])
     desk.play(withdrawal("A1"))
     assert (desk.alive_there("T1"), desk.alive_there("A1"), desk.state("T1")) == ([B], [], "trialing")
@@ -57,8 +55,7 @@ def test_what_a_change_took_away_since_is_not_billed_again(desk):
 def test_domains_that_its_message_gave_stay_its_own(desk, trialing):
     refuse_bpm(desk, activation("A1", C))
     desk.play(change("C1", A, B))
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.alive_there("A1"), desk.alive_there("T1")) == ([C], [])
 
 
@@ -66,16 +63,14 @@ def test_a_later_start_whose_day_has_come_starts_now(desk, trialing):
     refuse_bpm(desk, activation("A1", start="20230930"))
     assert (desk.state("A1"), desk.standing("A1")["schedule"]) == ("failed", None)
     desk.at("2023-10-05 08:00:00")
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.held_there("A1")[A]["createTime"]) == ("active", "20231005080000")
     assert desk.order("A1").start_at is None
 
 
 def test_a_later_start_still_ahead_gets_its_schedule_again(desk, trialing):
     refuse_bpm(desk, activation("A1", start="20230930"))
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert desk.state("A1") == "scheduled"
     assert desk.standing("A1")["schedule"]["name"] == "BBossOrderJob_A1_20230929160000"
     assert desk.alive_there("T1") == [A]
@@ -89,8 +84,7 @@ def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings, tria
     desk.wait_out()
     assert desk.state("A1") == "failed"
     desk.play(change("C1", B))
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     calls = desk.sandbox.calls(path=BPM)
     assert len({call["key"] for call in calls}) == 1
     assert calls[0]["body"] == calls[-1]["body"]
@@ -101,11 +95,9 @@ def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings, tria
 
 def test_a_later_start_that_stays_is_no_difference(desk):
     desk.play(trial("T1", A), activation("A1", start="20230930"))
-    desk.approve("A1", "reject")
-    desk.deliver()
+    desk.decided("A1", "reject")
     assert desk.state("A1") == "rejected"
-    decide(number="A1", record="pass", now=now(desk), **WHO)
-    desk.deliver()
+    desk.staff(decide, "A1", record="pass")
     assert (desk.state("A1"), desk.troubles("A1")) == ("scheduled", [])
 
 
@@ -117,8 +109,7 @@ def test_a_domain_that_the_new_plan_lacks_is_not_to_be_sent(desk, sent, trialing
         desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
         desk.play(activation("A1"))
     desk.play(change("C1", B))
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.records("A1")) == ("active", {A: "deleted", B: "live"})
 
 
@@ -127,8 +118,7 @@ def test_a_reject_ends_what_stopped_the_order_before_it_was_opened(desk, trialin
     desk.play(activation("A1"))
     assert (desk.state("A1"), desk.troubles("A1")) == ("failed", ["code_400"])
     resend("A1")
-    decide(number="A1", record="reject", now=now(desk), **WHO)
-    desk.deliver()
+    desk.staff(decide, "A1", record="reject")
     assert (desk.state("A1"), desk.troubles("A1")) == ("rejected", [])
 
 
@@ -137,36 +127,30 @@ def test_a_pass_recorded_while_it_was_compensated_is_applied_when_it_gets_there(
     assert desk.state("A2") == "awaiting_approval"
     desk.approve("A2", record="bpm-1", finished=False)
     desk.sandbox.fault(path=BILLING, kind="refusal")
-    desk.approve("A2", record="bpm-2")
-    desk.deliver()
+    desk.decided("A2", record="bpm-2")
     assert desk.state("A2") == "failed"
-    resend("A2")
-    desk.deliver()
+    desk.command("resend", "A2")
     assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [B])
     assert len(desk.sandbox.state()["processes"]) == 2
 
 
 def test_a_reject_recorded_meanwhile_forbids_it_until_staff_decide(desk, active):
-    compensate(number="A1", now=now(desk), **WHO)
-    desk.deliver()
+    desk.staff(compensate, "A1")
     assert desk.approve("A1", "reject", record="bpm-1") == 200
     assert resend("A1") == 1
     decide(number="A1", record="pass", now=now(desk), **WHO)
-    assert resend("A1") == 0
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A], [])
 
 
 def test_a_wrong_reject_is_mended(desk):
     desk.play(trial("T1", A), activation("A1"), activation("A2", B))
-    desk.approve("A2", "reject", record="bpm-1")
-    desk.deliver()
+    desk.decided("A2", "reject", record="bpm-1")
     assert desk.state("A2") == "rejected"
     assert resend("A2") == 1
     desk.approve("A2", "pass", record="bpm-2")
     assert "second" in desk.troubles("A2")
-    decide(number="A2", record="bpm-2", now=now(desk), **WHO)
-    desk.deliver()
+    desk.staff(decide, "A2", record="bpm-2")
     assert (desk.state("A2"), desk.alive_there("A2"), desk.troubles("A2")) == ("active", [B], [])
     assert len(desk.sandbox.state()["processes"]) == 2
 
@@ -184,12 +168,10 @@ def test_a_decision_about_an_earlier_key_does_not_count_for_a_new_process(desk, 
 @pytest.mark.parametrize("decision, state", [("pass", "active"), ("reject", "rejected")])
 def test_a_decision_counts_for_the_key_sent_last_though_the_clock_steps_back(desk, decision, state, active):
     refuse_bpm(desk, activation("A2", B))
-    resend("A2")
-    desk.deliver()
+    desk.command("resend", "A2")
     assert desk.state("A2") == "awaiting_approval"
     desk.clock.shift(-60)
-    assert desk.approve("A2", decision) == 200
-    desk.deliver()
+    desk.decided("A2", decision)
     [record] = ApprovalRecord.objects.filter(order__number="A2")
     first, second = (call["key"] for call in desk.sandbox.calls(path=BPM)[-2:])
     assert (desk.state("A2"), str(record.process_key)) == (state, second)
@@ -203,20 +185,17 @@ def test_a_decision_from_before_any_key_was_sent_counts_for_the_first_process(de
     desk.clock.shift(-60)
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.deliver()
-    resend("A2")
-    desk.deliver()
+    desk.command("resend", "A2")
     [record] = ApprovalRecord.objects.filter(order__number="A2")
     assert (desk.state("A2"), record.process_key) == ("awaiting_approval", ApprovalRecord.NOTHING_SENT)
-    desk.approve("A2", "reject", record="bpm-1")
-    desk.deliver()
+    desk.decided("A2", "reject", record="bpm-1")
     assert (desk.state("A2"), desk.order("A2").decision) == ("rejected", "reject")
 
 
 @pytest.mark.parametrize("seconds, counts", [(60, True), (-60, False)])
 def test_a_record_of_an_older_version_counts_by_the_clock(desk, seconds, counts, active):
     refuse_bpm(desk, activation("A2", B))
-    resend("A2")
-    desk.deliver()
+    desk.command("resend", "A2")
     order, sent = desk.order("A2"), desk.step("A2", "start_bpm").frozen_at
     add_record(
         ApprovalRecord(
@@ -246,13 +225,11 @@ def test_what_staff_compensated_takes_its_number(desk, capsys, active):
     compensate(number="A1", now=now(desk), **WHO)
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal")
     desk.wait_out()
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert desk.state("A1") == "failed"
     resend("--failed", "--reopen")
     assert desk.state("A1") == "failed"
-    assert resend("A1") == 0
-    desk.deliver()
+    desk.command("resend", "A1")
     assert desk.state("A1") == "active"
 
 
@@ -284,8 +261,7 @@ def test_an_earlier_plans_acts_do_not_count_for_a_later_one(desk):
     refuse_bpm(desk, activation("A1"))
     desk.play(change("C1", B))
     desk.sandbox.fault(path=BPM, kind="refusal")
-    resend("A1")
-    desk.deliver()
+    desk.command("resend", "A1")
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [B], [])
 
 
@@ -293,7 +269,7 @@ def test_undoing_a_second_plan_takes_back_nothing_of_the_first(desk, trialing):
     refuse_bpm(desk, activation("A1"))
     undone = desk.billed()
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
-    resend("A1")
+    desk.command("resend", "A1")
     desk.wait_out()
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [A], [])
     assert desk.billed() == [*undone, ("cancel", "T1", [A]), ("cancel", "T1", [A])]  # refused: nothing was to undo

@@ -214,8 +214,7 @@ def no_domains(desk, run):
 
 
 def rejected_by_mistake(desk, run):
-    desk.approve("A14", "reject", "bpm-14-1")
-    desk.deliver()
+    desk.decided("A14", "reject", "bpm-14-1")
     desk.approve("A14", "pass", "bpm-14-2")
     run("show A14")
     run('decide A14 bpm-14-2 --reason "SA 误驳回"')
@@ -249,8 +248,7 @@ def maintenance(desk, run, settings):
     desk.play(trial("T18", "t18.example.com"))
     run("show T18")
     run("reconcile T17")
-    desk.at("2023-10-21 05:00:00")
-    desk.sweep()
+    desk.sweep("2023-10-21 05:00:00")
     run("resume bigdata")
     run("resume bigdata")
     run('pause mail --reason "邮件网关更换"')

@@ -35,18 +35,6 @@ def reconcile(capsys, *words, by="test") -> tuple[int, str]:
     return code_of("reconcile", *words, by=by), capsys.readouterr().out
 
 
-def held(store, job: str) -> dict:
-    (record,) = store.records(job)
-    return record
-
-
-def put(store, job: str, **changes):
-    """Changes what they hold for an order."""
-    record = held(store, job)
-    store.delete_record(record)
-    store.put_record(record | changes)
-
-
 def fix(desk, capsys) -> tuple[int, str]:
     told = reconcile(capsys, "--fix")
     desk.deliver()
@@ -81,10 +69,10 @@ def test_who_names_the_orders_sees_the_result_and_nobody_is_mailed(desk, store, 
     assert (mail.outbox, OrderEvent.objects.filter(kind="reconciled").count()) == ([], 1)
 
 
-def test_a_difference_that_somebody_asked_for_is_mailed_by_the_next_whole_comparison(desk, store, capsys):
+def test_a_difference_that_somebody_asked_for_is_mailed_by_the_next_whole_comparison(desk, books, store, capsys):
     """Whoever named the orders saw it. If it is still there at night, nobody has seen to it."""
     for number in ("100A1", "100T1"):
-        put(store, number, enterpriseName="别人")
+        books.put(number, enterpriseName="别人")
         assert reconcile(capsys, number)[0] == 1
     desk.deliver()
     assert Incident.objects.get(code="difference").affected.count() == 2
@@ -95,9 +83,8 @@ def test_a_difference_that_somebody_asked_for_is_mailed_by_the_next_whole_compar
         assert len([message for message in mail.outbox if "需要处理" in message.subject]) == told
 
 
-def test_a_missing_record_is_sent_again(desk, store, capsys):
-    before = held(store, "100A1")
-    store.delete_record(before)
+def test_a_missing_record_is_sent_again(desk, books, store, capsys):
+    before = books.lose("100A1")
     desk.clock.shift(3600)
     code, out = reconcile(capsys)
     assert (code, out.splitlines()[0]) == (
@@ -108,33 +95,31 @@ def test_a_missing_record_is_sent_again(desk, store, capsys):
 
     code, out = fix(desk, capsys)
     assert (code, "queued: fix_create_billing" in out) == (1, True)
-    assert held(store, "100A1") == before
+    assert books.held("100A1") == before
     assert desk.order("100A1").state == "active"
     assert OrderEvent.objects.get(kind="reconciliation_fix").actor == "command:test"
     assert Difference.objects.last().fix.state == "done"
     assert reconcile(capsys)[0] == 0
 
 
-def test_a_cancelled_record_is_cancelled_again(desk, store, capsys):
-    before = held(store, "100T1")
+def test_a_cancelled_record_is_cancelled_again(desk, books, store, capsys):
+    before = books.put("100T1", cancelStatus="1", cancelTime="20330920185436")
     assert before["cancelStatus"] == "2"
-    put(store, "100T1", cancelStatus="1", cancelTime="20330920185436")
     assert "Billed, no live order: ours cancelled, theirs live" in fix(desk, capsys)[1]
-    assert held(store, "100T1") == before
+    assert books.held("100T1") == before
     assert desk.order("100T1").state == "converted"
 
 
-def test_fields_that_differ_are_named_and_put_right(desk, store, capsys):
-    before = held(store, "100A1")
-    put(store, "100A1", province="200", enterpriseName="别人")
+def test_fields_that_differ_are_named_and_put_right(desk, books, store, capsys):
+    before = books.put("100A1", province="200", enterpriseName="别人")
     _, out = fix(desk, capsys)
     assert "province: ours 100, theirs 200" in out
-    assert held(store, "100A1") == before
+    assert books.held("100A1") == before
     assert Difference.objects.get().detail["fields"]["province"] == ["100", "200"]
 
 
-def test_what_we_lack_of_an_order_that_stands_goes_by_its_number_and_a_reason(desk, store, capsys):
-    store.put_record(held(store, "100A1") | {"domain": "x.example.com"})
+def test_what_we_lack_of_an_order_that_stands_goes_by_its_number_and_a_reason(desk, books, store, capsys):
+    store.put_record(books.held("100A1") | {"domain": "x.example.com"})
     code, out = fix(desk, capsys)
     assert (code, "Billed, no live order: ours none, theirs live -> left: the order stands" in out) == (1, True)
     assert (desk.sent(DELETE), desk.troubles("100A1")) == ([], ["difference"])
@@ -147,10 +132,9 @@ def test_what_we_lack_of_an_order_that_stands_goes_by_its_number_and_a_reason(de
     assert (desk.troubles("100A1"), desk.state("100A1")) == ([], "active")
 
 
-def test_what_was_compensated_is_deleted_again(desk, store, capsys):
-    record = held(store, "100A1")
-    compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
-    desk.deliver()
+def test_what_was_compensated_is_deleted_again(desk, books, store, capsys):
+    record = books.held("100A1")
+    desk.staff(compensate, "100A1")
     assert store.records("100A1") == []
     store.put_record(record)
     fix(desk, capsys)
@@ -179,24 +163,22 @@ def test_the_question_settles_what_was_unknown(desk, store, capsys, words):
 
 
 def test_what_was_unknown_and_is_not_there_is_gone(desk, store, capsys):
-    compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
-    desk.deliver()
+    desk.staff(compensate, "100A1")
     record = make_unknown("100A1")
     assert "ours unknown, theirs missing -> settled: missing" in reconcile(capsys)[1]
     record.refresh_from_db()
     assert record.state == "deleted"
 
 
-def test_what_was_unknown_and_must_be_there_is_not_billed(desk, store, capsys):
+def test_what_was_unknown_and_must_be_there_is_not_billed(desk, books, store, capsys):
     """An active order without its record is always wrong, however it lost the record."""
     make_unknown("100A1")
-    before = held(store, "100A1")
-    store.delete_record(before)
+    before = books.lose("100A1")
     for _ in range(2):
         assert "Live order, not billed: ours" in reconcile(capsys)[1]
         assert desk.troubles("100A1") == ["difference"]
     fix(desk, capsys)
-    assert (held(store, "100A1"), desk.troubles("100A1")) == (before, [])
+    assert (books.held("100A1"), desk.troubles("100A1")) == (before, [])
 
 
 def test_an_unknown_record_s_incident_ends_with_the_answer(desk, store, capsys):
@@ -231,16 +213,16 @@ def test_an_order_with_a_step_under_way_is_left_out(desk, store, capsys):
     assert "100T2: left out: a billing step is under way: Create trial records" in out
 
 
-def test_an_order_that_is_being_undone_is_left_alone(desk, store, capsys):
-    store.put_record(held(store, "100A1") | {"domain": "x.example.com"})
+def test_an_order_that_is_being_undone_is_left_alone(desk, books, store, capsys):
+    store.put_record(books.held("100A1") | {"domain": "x.example.com"})
     compensate(number="100A1", reason="客户取消", by="staff:lisi", now=timezone.now())
     reconcile(capsys, "--fix")
     assert not Dispatch.objects.filter(step__startswith="fix").exists()
 
 
-def test_a_step_that_acts_meanwhile_counts(desk, store, capsys, monkeypatch):
+def test_a_step_that_acts_meanwhile_counts(desk, books, store, capsys, monkeypatch):
     """A step acts between our reading and their answer: the command does not report what was never wrong."""
-    store.delete_record(held(store, "100A1"))
+    books.lose("100A1")
 
     def ask(job, **call):
         BillingRecord.objects.filter(order__number=job).update(dispatch=Dispatch.objects.last())
@@ -267,11 +249,11 @@ class AtOnce:
         return type("Done", (), {"result": staticmethod(lambda: outcome)})
 
 
-def test_a_later_step_waits_for_the_fix(desk, store, capsys):
+def test_a_later_step_waits_for_the_fix(desk, books, store, capsys):
     """A deletion that is being retried must not overtake a create of the same record."""
     desk.play(ACTIVATION | {"OrderNum": "100A2", "ProductID": "9", "ProvContent": [{"ProvReq": "b.example.com"}]})
     assert desk.order("100A2").state == "awaiting_approval"
-    store.put_record(held(store, "100A1") | {"jobId": "100A2", "productId": "9", "domain": "b.example.com"})
+    store.put_record(books.held("100A1") | {"jobId": "100A2", "productId": "9", "domain": "b.example.com"})
     desk.sandbox.fault(path=DELETE, kind="503", count=1)
     reconcile(capsys, "100A2", "--fix", "--reason", "误下发")
     desk.deliver()
@@ -282,14 +264,13 @@ def test_a_later_step_waits_for_the_fix(desk, store, capsys):
     desk.deliver()
     assert order.dispatches.get(step="create_billing").state == "waiting"
     assert desk.order("100A2").state != "failed"
-    desk.clock.shift(120)
-    desk.deliver()
+    desk.deliver(after=120)
     assert order.dispatches.get(step="create_billing").state == "done"
     assert len(store.records("100A2")) == 1
 
 
-def test_a_fix_that_fails_is_an_incident_and_holds_up_nobody(desk, store, capsys):
-    store.delete_record(held(store, "100A1"))
+def test_a_fix_that_fails_is_an_incident_and_holds_up_nobody(desk, books, store, capsys):
+    books.lose("100A1")
     desk.sandbox.fault(path=BILLING, kind="refusal", count=1)
     fix(desk, capsys)
     order = desk.order("100A1")

@@ -32,8 +32,7 @@ def test_a_queue_a_retry_a_pause_and_a_dead_worker(desk, capsys):
     resume_partner(partner="bigdata", by="command:li", now=timezone.now())
     desk.clock.shift(2)
     desk.claim(lease=60)  # by a worker that dies
-    desk.clock.shift(70)
-    desk.deliver()
+    desk.deliver(after=70)
     step = "create_trial_billing"
     assert told("100T0001") == [
         ("queue", step, 5.0),
@@ -68,8 +67,7 @@ def test_an_order_that_waits_is_told_until_now(desk):
 def test_the_orders_page_shows_it(desk, admin_client):
     desk.post(trial(1))
     desk.claim()  # by a worker that dies
-    desk.clock.shift(70)
-    desk.deliver()
+    desk.deliver(after=70)
     order = Order.objects.get()
     page = admin_client.get(f"/admin/orders/order/{order.pk}/change/?tab=events").content.decode()
     assert "时间去向" in page
@@ -81,8 +79,7 @@ def test_a_chart_shows_when_each_wait_was(desk, admin_client, capsys):
     desk.post(trial(1))
     desk.clock.shift(60)
     desk.claim(lease=60)
-    desk.clock.shift(180)
-    desk.deliver()
+    desk.deliver(after=180)
     call_command("show", "100T0001", "--times")
     bars = [line.partition("[")[2].partition("]")[0] for line in capsys.readouterr().out.splitlines()[1:]]
     assert bars[:2] == ["######..................", "......##################"]

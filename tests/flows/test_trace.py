@@ -79,8 +79,7 @@ def test_calls_are_counted_by_what_became_of_them(desk, fresh_gauges):
         desk.play(trial(1))
         desk.clock.shift(40)
         desk.claim(lease=60)  # by a worker that dies
-        desk.clock.shift(70)
-        desk.deliver()
+        desk.deliver(after=70)
     outcomes = {"done": 1, "unknown": 1, "lost": 1}
     for word, number in outcomes.items():
         name = f'desk_calls_total{{outcome="{word}",partner="bigdata",step="create_trial_billing"}}'

@@ -26,12 +26,10 @@ def uncertain(desk, settings):
     desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
     desk.play(activation("A1"))
     assert desk.records("A1") == {A: "to_send"}  # it is being retried: nothing is decided
-    return desk
 
 
-def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(uncertain):
+def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(desk, uncertain):
     """3.9 (6) Unknown: queried at once and after 10 minutes."""
-    desk = uncertain
     desk.wait()
     gave_up = timezone.now()
     assert desk.records("A1") == {A: "unknown"}
@@ -48,9 +46,8 @@ def test_a_record_is_unknown_until_it_was_deleted_and_looked_for_twice(uncertain
     assert not desk.wait()
 
 
-def test_what_is_there_after_all_is_deleted_again(uncertain):
+def test_what_is_there_after_all_is_deleted_again(desk, uncertain):
     """3.9 (6): the slow partner carried the create out after the delete."""
-    desk = uncertain
     late = desk.held_there("A1")[A]
     desk.wait()
     assert desk.held_there("A1") == {}
@@ -63,9 +60,8 @@ def test_what_is_there_after_all_is_deleted_again(uncertain):
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(uncertain, which):
+def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(desk, uncertain, which):
     """3.9 (6): while any is unknown, the incident stays open and the claim is not released."""
-    desk = uncertain
     if which:
         desk.wait()
     desk.sandbox.fault(path=QUERY, kind="503", count=2)
@@ -79,10 +75,9 @@ def test_as_long_as_nobody_answers_the_question_the_claim_is_kept(uncertain, whi
 
 
 @pytest.mark.parametrize("seconds, looks", [(240, 2), (1800, 1)])
-def test_the_last_look_counts_from_the_time_out(uncertain, seconds, looks):
+def test_the_last_look_counts_from_the_time_out(desk, uncertain, seconds, looks):
     """3.9 (6): the ten minutes begin when the create got no answer, however long the delete took; if they are over by
     then, the look at once is the last."""
-    desk = uncertain
     desk.sandbox.fault(path=DELETE, kind="503", retry_after=seconds)
     desk.wait()
     gave_up = timezone.now()
@@ -118,8 +113,7 @@ def in_the_air(desk):
         desk.end(earlier)
     [work] = desk.claim()
     assert work.step == "create_billing"
-    compensate(number="A1", reason="wrong customer", by="staff:x", now=timezone.now())
-    desk.deliver()
+    desk.staff(compensate, "A1")
     return work
 
 
@@ -159,12 +153,10 @@ def test_a_call_that_was_not_begun_is_left_out(desk):
 
 def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_answer_is_kept(desk, trialing):
     desk.post(activation("A1"))
-    while not (works := desk.claim("bpm")):
-        for work in desk.claim():
-            desk.end(work)
+    work = desk.in_the_air()
     desk.play(withdrawal("A1"))
     assert desk.state("A1") == "withdrawn"
-    desk.end(works[0], "ok", data={"process": "bpm-77"})
+    desk.end(work, "ok", data={"process": "bpm-77"})
     assert (desk.state("A1"), desk.order("A1").bpm_process) == ("withdrawn", "bpm-77")
     desk.deliver()
     assert (desk.sent(BPM), desk.troubles("A1")) == ([], [])
@@ -173,24 +165,19 @@ def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_answer_is_kept(desk, 
 @pytest.mark.parametrize("result", ["retry", "refused"])
 def test_a_bpm_call_that_fails_after_the_undo_mark_troubles_nobody(desk, result, trialing):
     desk.post(activation("A1"))
-    while not (works := desk.claim("bpm")):
-        for work in desk.claim():
-            desk.end(work)
+    work = desk.in_the_air()
     desk.play(withdrawal("A1"))
-    desk.end(works[0], result, code="http_503")
+    desk.end(work, result, code="http_503")
     assert desk.step("A1", "start_bpm").state == "closed"
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", [])
 
 
 def test_a_dead_workers_bpm_call_of_an_undone_order_is_closed_by_the_sweep(desk, trialing):
     desk.post(activation("A1", start="20230930"))
-    while not (desk.claim("bpm")):
-        for work in desk.claim():
-            desk.end(work)
+    desk.in_the_air()
     desk.post(withdrawal("A1"))
     assert close_abandoned(now=timezone.now()) == 0  # its lease is good
-    desk.clock.shift(61)
-    desk.sweep()
+    desk.sweep(after=61)
     row = desk.step("A1", "start_bpm")
     assert (row.state, list(row.tries.values_list("outcome", flat=True))) == ("closed", ["lost"])
     assert desk.sent(BPM) == []
@@ -200,13 +187,10 @@ def test_a_dead_workers_bpm_call_of_an_undone_order_is_closed_by_the_sweep(desk,
 @pytest.mark.parametrize("result", ["ok", "retry"])
 def test_a_mail_in_flight_does_no_harm(desk, result, trialing):
     desk.post(activation("A1"))
-    while not (works := desk.claim("mail")):
-        for work in desk.claim("bigdata", "bpm"):
-            desk.end(work)
-    compensate(number="A1", reason="wrong", by="staff:x", now=timezone.now())
-    desk.deliver()
+    work = desk.in_the_air("mail")
+    desk.staff(compensate, "A1")
     assert desk.state("A1") == "failed"
-    desk.end(works[0], result, code="" if result == "ok" else "smtp_451")
+    desk.end(work, result, code="" if result == "ok" else "smtp_451")
     assert desk.step("A1", "mail_sent_to_bpm").state == ("done" if result == "ok" else "retrying")
     assert desk.wait() == (result == "retry")
     assert (desk.step("A1", "mail_sent_to_bpm").state, desk.state("A1")) == ("done", "failed")
@@ -232,8 +216,7 @@ def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, sett
     desk.post(one["content"])
     lose_the_creates_answer_then_refuse(desk)
     timed_out = timezone.now()
-    desk.clock.shift(5)
-    desk.deliver()
+    desk.deliver(after=5)
     number = one["content"]["OrderNum"]
     assert (desk.state(number), desk.held_there(number)) == ("compensating", {})
     desk.wait()  # the first call may act for ten minutes, whatever its repeat was answered

@@ -14,9 +14,14 @@ A, B, C = "a.example.com", "b.example.com", "c.example.com"
 WHO = {"reason": "客户经理确认", "by": "command:test"}
 
 
+@pytest.fixture
+def ended(desk):
+    desk.play(trial("T1", A, BizEnd="20230925"))
+    desk.sweep("2023-09-26 00:00:00")
+
+
 def go(desk, number):
-    proceed(number=number, now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(proceed, number)
 
 
 def test_an_activation_of_a_withdrawn_trial_proceeds_as_the_first(desk):
@@ -25,8 +30,7 @@ def test_an_activation_of_a_withdrawn_trial_proceeds_as_the_first(desk):
     go(desk, "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.order("A1").first) == ("active", [A, B], True)
     assert desk.state("T1") == "withdrawn"  # as it was (3.9, 19)
-    compensate(number="A1", now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(compensate, "A1")
     assert (desk.state("A1"), desk.state("T1"), desk.alive_there("T1")) == ("failed", "withdrawn", [])
 
 
@@ -48,11 +52,9 @@ def test_only_what_is_held_for_it_proceeds(desk):
 def test_domains_that_were_missing_are_named(desk):
     desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
     held = next(number for number in ("A1", "A2") if desk.order(number).held_because == "domains_missing")
-    name_domains(number=held, domains=[C], now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(name_domains, held, domains=[C])
     assert desk.state(held) == "awaiting_approval"
-    desk.approve(held)
-    desk.deliver()
+    desk.decided(held)
     assert (desk.state(held), desk.alive_there(held)) == ("active", [C])
 
 
@@ -95,8 +97,7 @@ def test_a_refused_end_leaves_the_records_as_they_were(desk):
 
 def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
     desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.at("2023-09-27 08:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-27 08:00:00")
     assert desk.state("T1") == "ended"
     desk.play(change("C1", BizEnd="20231231"))
     assert (desk.state("T1"), desk.state("C1")) == ("trialing", "applied")
@@ -105,11 +106,8 @@ def test_an_ended_trial_runs_again_where_a_change_names_a_later_end(desk):
     assert desk.order("C2").held_because == "trial_closed"
 
 
-def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk):
+def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk, ended):
     """3.10. An activation that waits for it stays held: staff decide."""
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.at("2023-09-26 00:00:00")
-    desk.sweep()
     desk.play(change("C1", A, B), activation("A1", start="20230926"))
     assert [desk.order(number).held_because for number in ("C1", "A1")] == ["trial_closed", "trial_closed"]
     desk.play(change("C2", BizEnd="20231231"))
@@ -119,10 +117,7 @@ def test_a_change_of_an_ended_trial_goes_on_when_the_trial_runs_again(desk):
     assert (desk.order("A1").held_because, desk.troubles("A1")) == ("trial_closed", ["trial_closed"])
 
 
-def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk):
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.at("2023-09-26 00:00:00")
-    desk.sweep()
+def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk, ended):
     desk.play(change("C1", A, B), change("C2", BizEnd="20231231"), activation("A1", start="20230926"))
     desk.sweep()
     assert (desk.state("A1"), desk.order("C1").held_because) == ("active", "trial_closed")  # converted already
@@ -132,11 +127,8 @@ def test_a_change_that_waits_meets_the_claim_of_whoever_came_meanwhile(desk):
     assert (desk.state("T1"), desk.state("C1"), desk.alive_there("T1")) == ("trialing", "applied", [A, B])
 
 
-def test_staff_let_a_change_of_an_ended_trial_go_on(desk):
+def test_staff_let_a_change_of_an_ended_trial_go_on(desk, ended):
     """It sends nothing, and counts once a later change revives the trial."""
-    desk.play(trial("T1", A, BizEnd="20230925"))
-    desk.at("2023-09-26 00:00:00")
-    desk.sweep()
     desk.play(change("C1", A, B))
     before = len(desk.billed())
     go(desk, "C1")
@@ -188,16 +180,14 @@ def test_what_was_live_of_a_withdrawn_trial_is_not_restored(desk, trialing):
     live_again(desk, "T1", record)
     go(desk, "A1")
     assert (desk.state("A1"), desk.alive_there("T1")) == ("active", [])
-    compensate(number="A1", now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(compensate, "A1")
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("failed", [], [])
 
 
 def test_what_is_live_of_an_earlier_plan_is_deleted_too(desk, active):
     """An order that was opened again is withdrawn before it has sent anything."""
     record = desk.held_there("A1")[A]
-    compensate(number="A1", now=timezone.now(), **WHO)
-    desk.deliver()
+    desk.staff(compensate, "A1")
     live_again(desk, "A1", record)
     resend(Selection(numbers=("A1",)), by="staff:x", reason="test", now=timezone.now())
     assert desk.state("A1") == "in_progress"

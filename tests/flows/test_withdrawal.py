@@ -26,8 +26,7 @@ FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
 def failed_on_its_day(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)  # the cancel goes out once more
-    desk.at("2023-09-21 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-21 00:00:00")
 
 
 def compensated(desk):
@@ -43,8 +42,7 @@ def stuck(desk):
 
 def rejected(desk):
     desk.play(trial("T1", A), activation("A1"))
-    desk.approve("A1", "reject")
-    desk.deliver()
+    desk.decided("A1", "reject")
 
 
 def retrying(desk):
@@ -55,8 +53,7 @@ def retrying(desk):
 
 def approved(desk):
     desk.play(trial("T1", A), activation("A0"), activation("A1", X))
-    desk.approve("A1")
-    desk.deliver()
+    desk.decided("A1")
 
 
 SITUATIONS = {
@@ -110,8 +107,7 @@ def test_an_activation_is_withdrawn_in_every_state(desk, situation):
     assert desk.standing("A1")["schedule"] is None
     assert not TrialClaim.objects.filter(activation__number="A1", released_at=None).exists()
     calls = len(desk.sandbox.calls())
-    desk.at("2023-10-01 08:00:00")
-    desk.sweep()
+    desk.sweep("2023-10-01 08:00:00")
     assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
 
 
@@ -132,8 +128,7 @@ def test_a_second_first_activation_is_a_subsequent_one(desk):
     desk.play(withdrawal("A1"))
     assert desk.order("A2").first is False
     assert desk.state("A2") == "awaiting_approval"
-    desk.approve("A2")
-    desk.deliver()
+    desk.decided("A2")
     assert (desk.alive_there("A2"), desk.state("T1")) == ([X], "trialing")
 
 
@@ -230,8 +225,7 @@ def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, setting
     settings.DISPATCH_RETRY_SECONDS = []
     desk.play(trial("T1", A), activation("A1", start="20230930"))
     desk.sandbox.fault(path=BILLING, kind="503")
-    desk.at("2023-09-30 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-30 00:00:00")
     assert desk.step("A1", "cancel_trial_billing").state == "failed"
     desk.play(withdrawal("A1"))
     assert desk.step("A1", "verify_deleted", undo=True) is None
@@ -262,8 +256,7 @@ def test_records_that_never_went_out_are_not_to_be_sent_any_more(desk, number):
 def test_a_withdrawn_trial_has_nothing_to_send_though_an_activation_of_it_came_and_went(desk):
     desk.post(trial("T1"))
     desk.play(withdrawal("T1"), activation("A1"))
-    proceed(number="A1", reason="sure", by="staff:li", now=timezone.now())
-    desk.deliver()
+    desk.staff(proceed, "A1")
     assert desk.state("A1") == "active"
     desk.play(withdrawal("A1"))
     assert (desk.state("A1"), desk.records("T1")) == ("withdrawn", {"a.example.com": "deleted"})

@@ -57,10 +57,8 @@ def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, t
     desk.play(change("C1", A, B, C))
     desk.sandbox.partners.store.put_record(desk.held_there("T1")[A] | {"domain": B})
     assert foreseen(desk, "C1") == {"cancels_trial": 2}
-    give_up(number="C1", reason="大数据侧已确认", by="command:test", now=timezone.now())
-    desk.deliver()
-    desk.clock.shift(600)
-    desk.sweep()
+    desk.staff(give_up, "C1")
+    desk.sweep(after=600)
     assert desk.records("T1") == {A: "live", B: "live", C: "deleted"}
     assert foreseen(desk, "C1") == {"cancels_trial": 1}
     before = len(desk.billed())
@@ -245,8 +243,7 @@ def test_a_change_withdrawn_with_its_trial_answers_its_own_withdrawal(desk):
 
 def test_an_ended_trial_can_be_withdrawn(desk):
     desk.play(trial("T1", A, BizEnd="20230920"))
-    desk.at("2023-09-21 00:00:00")
-    desk.sweep()
+    desk.sweep("2023-09-21 00:00:00")
     assert desk.state("T1") == "ended"
     desk.play(withdrawal("T1"))
     assert desk.state("T1") == "withdrawn"

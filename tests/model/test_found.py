@@ -109,8 +109,7 @@ def test_late_reject_deletes_nothing(desk):
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver()
     desk.wait(3 * 86400).callback("A0", "reject", "r1").check()
-    assert desk.state("A0") == "active"
-    assert desk.live_there("A0") == ["a.example.com"]
+    desk.stands(A0="active", live="a")
 
 
 def test_late_withdrawal_cancels_as_staff_choose(desk):

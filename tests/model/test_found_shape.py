@@ -13,6 +13,16 @@ DAY = 86400
 LATE = 3 * DAY  # after so long nothing that is billed is undone by itself
 
 
+@pytest.fixture
+def trialing(desk):
+    desk.trial("T0", "a").deliver()
+
+
+@pytest.fixture
+def active(desk, trialing):
+    desk.activation("A0", "T0").deliver()
+
+
 # --- A: the end day of a trial's records
 
 
@@ -152,9 +162,8 @@ def test_an_end_that_was_moved_though_the_answers_were_lost_counts(desk, old, ne
 # --- B: given up, and what comes after
 
 
-def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk):
+def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk, trialing):
     """B1: b is meant again, so nothing is left of the cancel, and its incident is over."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -165,9 +174,8 @@ def test_resending_a_given_up_cancel_leaves_what_a_later_change_orders(desk):
     desk.stands(ends={"a": "", "b": ""}, stuck=())
 
 
-def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk):
+def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added(desk, trialing):
     """B2: its cancel had been given up; the activation cancelled it, which ends the incident."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -180,9 +188,8 @@ def test_a_withdrawn_activation_does_not_give_back_what_a_withdrawn_change_added
     desk.stands(T0="trialing", C0="withdrawn", A0="withdrawn", ends={"a": ""}, stuck=())
 
 
-def test_a_trial_is_given_back_under_one_service(desk):
+def test_a_trial_is_given_back_under_one_service(desk, trialing):
     """B3: whether the new service counts follows from what the change did; both never do."""
-    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -204,14 +211,11 @@ def test_a_given_up_restore_takes_no_domain_from_later_orders(desk):
     desk.refuses().give_up("C0").judged()
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": "", "d": ""}, stuck=())
     desk.activation("A0", "T0").check()
-    assert (desk.state("T0"), desk.ends_there("T0")) == ("converted", {})
-    assert sorted(desk.ends_there("A0")) == ["a", "c", "d"]
-    assert not desk.stuck()
+    desk.stands(T0="converted", ends={}, live="acd", stuck=())
 
 
-def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders(desk):
+def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders(desk, trialing):
     """B5."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
@@ -222,10 +226,9 @@ def test_a_trial_with_a_given_up_restore_runs_on_with_what_a_later_change_orders
 
 @pytest.mark.parametrize("fate", ["refuse", "lost", "broken"])
 @pytest.mark.parametrize("way", ["give_up", "resend"])
-def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, fate, way):
+def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, trialing, fate, way):
     """B6 to B8: nothing makes a withdrawn trial live, and no answer stops the worker."""
     desk.setting(retries=[])
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("ok", fate), room=1)
     desk.withdraw("T0")
@@ -234,16 +237,13 @@ def test_a_withdrawn_trial_takes_over_a_failed_restore(desk, fate, way):
     desk.stands(T0="withdrawn", C0="withdrawn", ends={}, stuck=())
 
 
-def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk):
+def test_a_start_days_cancel_that_the_look_ups_show_carried_out_converts_the_trial(desk, trialing):
     """B9: its answers were lost, and staff gave it up."""
     desk.setting(retries=[])
-    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=1).deliver()
     desk.wait(DAY).sweep().deliver("bigdata", fates=("lost",))
     desk.give_up("A0").check()
-    assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", A0="active", ends={}, live="a", stuck=())
 
 
 def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(desk):
@@ -262,9 +262,8 @@ def test_a_withdrawal_undoes_an_activation_whose_given_up_cancel_was_sent_again(
         assert not desk.stuck()
 
 
-def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk):
+def test_a_withdrawn_activation_gives_back_what_a_given_up_restore_did_not(desk, trialing):
     """B10: the activation has an undoing of its own, and works it out to the shape."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("live", "a")
     desk.withdraw("C0").play_out()
@@ -285,23 +284,19 @@ def test_a_trial_that_never_was_is_not_given_back(desk):
     desk.proceed("A0").judged()
     assert (desk.state("A0"), desk.live_there("A0")) == ("active", ["a.example.com"])
     desk.withdraw("A0").check()
-    assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, [])
-    assert not desk.stuck()
+    desk.stands(T0="ended", A0="withdrawn", ends={}, live="", stuck=())
 
 
-def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_it(desk):
+def test_a_given_up_change_that_did_nothing_is_withdrawn_whatever_stands_behind_it(desk, trialing):
     """B12."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.change("C1", "T0", "ac")
     desk.give_up("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "", "c": ""}, stuck=())
 
 
-def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
+def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
     """B13: b stays there, accepted; a comes back."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver()
     desk.refuses("cancel", "b")
     desk.withdraw("C0").play_out()
@@ -310,36 +305,30 @@ def test_accepting_a_given_up_cancel_gives_no_domain_of_the_trial_up(desk):
     desk.stands(T0="trialing", C0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
-def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk):
+def test_accepting_an_unknown_cancel_gives_no_domain_of_the_trial_up(desk, trialing):
     """B13: the same where nobody knows what the cancel did."""
     desk.setting(retries=[])
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "b").deliver()
     desk.withdraw("C0").deliver("bigdata", fates=("broken",), room=1)
     desk.accept("C0").check()
     desk.stands(T0="trialing", C0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
-def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it(desk):
+def test_an_activation_behind_a_change_that_was_never_sent_is_planned_without_it(desk, trialing):
     """B14: b was never on trial."""
-    desk.trial("T0", "a").deliver()
     desk.pause("bigdata")
     desk.change("C0", "T0", "ab")
     desk.activation("A0", "T0").deliver()
     desk.withdraw("C0")
     desk.resume("bigdata").check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", C0="withdrawn", A0="active", ends={}, live="a", stuck=())
 
 
 # --- C: what pages say
 
 
-def test_a_given_up_restore_is_not_called_restored(desk):
+def test_a_given_up_restore_is_not_called_restored(desk, active):
     """C1: the trial has ended by it."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.refuses("live", "a")
     desk.withdraw("A0").play_out()
     desk.refuses().give_up("A0").check()
@@ -356,8 +345,7 @@ def _given_up_deletion(desk):
     desk.refuses("delete", "a")
     desk.compensate("A0").play_out()
     desk.refuses().give_up("A0").judged()
-    assert (desk.state("A0"), desk.live_there("A0")) == ("failed", ["a.example.com"])
-    assert desk.names_stuck() == {"T0", "A0"}
+    desk.stands(A0="failed", live="a", stuck={"T0", "A0"})
     assert "billed_not_active" in desk.troubles("A0")
     assert "billed_not_active" in desk.troubles("T0")
 
@@ -367,9 +355,7 @@ def test_a_given_up_deletion_is_not_called_deleted_and_a_withdrawal_deletes_it(d
     _given_up_deletion(desk)
     assert "deleted" not in desk.rungs("A0")["undo"].note
     desk.withdraw("A0").check()
-    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
-    assert not desk.stuck()
+    desk.stands(T0="trialing", A0="withdrawn", ends={"a": ""}, live="", stuck=())
 
 
 def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
@@ -379,15 +365,13 @@ def test_resending_a_given_up_deletion_is_offered_and_helps(desk):
     assert "resend" in offered
     assert "take" not in offered or not desk.take("A0").answer()
     desk.resend("A0").check()
-    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "failed")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
+    desk.stands(T0="trialing", A0="failed", ends={"a": ""}, live="")
     # Staff compensated it, so it stays failed until it is sent anew or withdrawn.
     assert (desk.names_stuck(), desk.troubles("A0")) == ({"A0"}, ["compensated"])
 
 
-def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk):
+def test_a_trial_of_which_nothing_is_live_is_named_beside_its_change(desk, trialing):
     """C3: the change cancelled a, and b was refused."""
-    desk.trial("T0", "a").deliver()
     desk.refuses("live", "b")
     desk.change("C0", "T0", "b").play_out().check()
     desk.stands(C0="failed", ends={}, stuck={"T0", "C0"})
@@ -406,10 +390,8 @@ def test_a_trial_that_has_run_out_there_is_named_beside_its_change(desk):
     desk.look()
 
 
-def test_an_opened_order_keeps_no_incident_that_is_over(desk):
+def test_an_opened_order_keeps_no_incident_that_is_over(desk, active):
     """C4: BPM's pass came while it was compensated."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.compensate("A0").deliver()
     desk.callback("A0", "pass", "A0-r1")
     desk.resend("A0").check()
@@ -419,9 +401,8 @@ def test_an_opened_order_keeps_no_incident_that_is_over(desk):
     desk.look()
 
 
-def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk):
+def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk, trialing):
     """C6."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", end=1).deliver()
     desk.wait(2 * DAY).check()
     assert desk.state("T0") == "ended"
@@ -429,22 +410,17 @@ def test_an_end_that_a_change_set_is_the_reason_of_a_trials_end(desk):
     assert not desk.stuck()
 
 
-def test_an_accepted_late_reject_leaves_nothing_red(desk):
+def test_an_accepted_late_reject_leaves_nothing_red(desk, active):
     """C7: the order is active and billed."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.wait(LATE).callback("A0", "reject", "A0-r1").play_out()
     assert "late_undo" in desk.troubles("A0")
     desk.accept("A0").check()
-    assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("converted", "active", ["a.example.com"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", A0="active", live="a", stuck=())
     assert not {"red", "amber"} & {rung.tone for rung in desk.rungs("A0").values()}
 
 
-def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
+def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk, active):
     """C8: the page said that nothing had reached the big-data side."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.wait(LATE).withdraw_by_staff("A0", "cancel").check()
     assert (desk.state("T0"), desk.state("A0"), desk.live_there("A0")) == ("ended", "withdrawn", [])
     assert "Nothing had reached" not in desk.rungs("A0")["undo"].note
@@ -454,10 +430,8 @@ def test_a_record_that_a_late_withdrawal_cancelled_is_told(desk):
 # --- D: clocks, restores, strict and slow partners
 
 
-def test_a_pass_counts_for_the_process_that_was_asked_last(desk):
+def test_a_pass_counts_for_the_process_that_was_asked_last(desk, active):
     """D1: BPM refused the first key and took the second; then the clock steps back."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.activation("A1", "T0", "b").deliver("bpm", fates=("refuse",)).play_out()
     assert desk.state("A1") == "failed"
     desk.resend("A1").deliver()
@@ -489,9 +463,7 @@ def test_a_record_that_a_strict_partner_does_not_know_stops_nobody(desk):
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("broken",))
     desk.activation("A0", "T0")
     desk.withdraw("C0").check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "withdrawn", "active")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({}, ["a.example.com"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", C0="withdrawn", A0="active", ends={}, live="a", stuck=())
 
 
 def test_an_activation_cancels_what_a_strict_partner_knows(desk):
@@ -500,46 +472,35 @@ def test_an_activation_cancels_what_a_strict_partner_knows(desk):
     desk.trial("T0", "ab").deliver()
     desk.meddle("T0", "b", "delete")
     desk.activation("A0", "T0").check()
-    assert (desk.state("T0"), desk.state("A0")) == ("converted", "active")
-    assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", A0="active", ends={}, live="ab", stuck=())
 
 
-def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk):
+def test_an_incident_of_a_change_ends_when_the_order_that_explains_it_is_here(desk, trialing):
     """D4: after a restore the change's creation finds its record cancelled; the activation did it."""
-    desk.trial("T0", "a").deliver()
     desk.copy()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0").judged().restore().check()
     assert (desk.troubles("C0"), desk.troubles("T0")) == ([], [])
     desk.callback("A0", "pass", "A0-r1").check()
-    assert (desk.state("T0"), desk.state("C0"), desk.state("A0")) == ("converted", "applied", "active")
-    assert (desk.ends_there("T0"), sorted(desk.ends_there("A0"))) == ({}, ["a", "b"])
-    assert not desk.stuck()
+    desk.stands(T0="converted", C0="applied", A0="active", ends={}, live="ab", stuck=())
 
 
-def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(desk):
+def test_a_creation_that_lands_after_the_refusal_of_its_repeat_is_taken_back(desk, trialing):
     """D5: BBOSS has withdrawn the order."""
-    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "late"), room=1).next_moment()
     desk.deliver("bigdata", fates=("refuse",), room=1)
     desk.withdraw("A0").deliver()
     assert desk.state("A0") == "compensating"  # the first call may still act
     desk.check()
-    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
-    assert not desk.stuck()
+    desk.stands(T0="trialing", A0="withdrawn", ends={"a": ""}, live="", stuck=())
 
 
-def test_a_trials_cancel_that_lands_after_its_restore_is_taken_back(desk):
+def test_a_trials_cancel_that_lands_after_its_restore_is_taken_back(desk, trialing):
     """D6."""
-    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "late"), room=1).next_moment()
     desk.refuses("cancel", "a").deliver()
     desk.withdraw("A0").deliver().check()
-    assert (desk.state("T0"), desk.state("A0")) == ("trialing", "withdrawn")
-    assert (desk.ends_there("T0"), desk.live_there("A0")) == ({"a": ""}, [])
-    assert not desk.stuck()
+    desk.stands(T0="trialing", A0="withdrawn", ends={"a": ""}, live="", stuck=())
 
 
 LETTERS, ASCII = "münchen.example.com", "xn--mnchen-3ya.example.com"
@@ -577,9 +538,8 @@ def test_what_a_later_change_added_has_the_end_without_the_withdrawn_one(desk):
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", ends={"a": "20230923", "b": "20230923"}, stuck=())
 
 
-def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(desk):
+def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(desk, trialing):
     """E2."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", service="4").deliver()
     desk.change("C1", "T0", "ab").deliver()
     assert desk.services_there("T0") == {"a": "4", "b": "4"}
@@ -587,9 +547,8 @@ def test_what_a_later_change_added_has_the_service_without_the_withdrawn_one(des
     desk.stands(T0="trialing", C0="withdrawn", C1="applied", services={"a": "1", "b": "1"}, stuck=())
 
 
-def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk):
+def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its_day(desk, trialing):
     """E3: the activation is named, and planned anew without it."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver()
     desk.activation("A0", "T0", start=7).deliver()
     assert (desk.state("A0"), sorted(desk.ends_there("A0"))) == ("scheduled", ["a", "b"])
@@ -601,9 +560,7 @@ def test_a_change_on_which_a_scheduled_activation_was_built_is_undone_before_its
     assert (desk.state("A0"), desk.live_there("A0")) == ("scheduled", ["a.example.com"])
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["process_differs"], [])
     desk.check()
-    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
-    assert desk.live_there("A0") == ["a.example.com"]
-    assert desk.names_stuck() == {"A0"}
+    desk.stands(T0="converted", A0="active", ends={}, live="a", stuck={"A0"})
 
 
 def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withdrawn(desk):
@@ -617,14 +574,11 @@ def test_an_activation_starts_though_the_change_that_revived_its_trial_was_withd
     desk.stands(T0="ended", C0="withdrawn", A0="scheduled", ends={})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.check()
-    assert (desk.state("A0"), desk.live_there("A0"), desk.ends_there("T0")) == ("active", ["a.example.com"], {})
-    assert desk.names_stuck() == {"A0", "C0"}
+    desk.stands(A0="active", ends={}, live="a", stuck={"A0", "C0"})
 
 
-def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk):
+def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk, active):
     """E5: the trial has no end of its own, but an ending."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.wait(LATE).withdraw("A0")
     desk.withdraw_by_staff("A0", "cancel").judged()
     assert (desk.state("T0"), desk.state("A0")) == ("ended", "withdrawn")
@@ -634,10 +588,8 @@ def test_a_late_undoings_ending_stands_without_what_revived_the_trial(desk):
     desk.stands(T0="ended", C9="withdrawn", ends={}, stuck=())
 
 
-def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk):
+def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk, active):
     """E6: the held change is planned when the claim is free."""
-    desk.trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver()
     desk.change("C5", "T0", "ab")
     assert desk.state("C5") == "held"
     desk.withdraw("A0").check()
@@ -645,9 +597,8 @@ def test_a_restore_makes_nothing_of_a_change_that_waits_for_the_claim(desk):
     desk.stands(T0="trialing", C5="applied", A0="withdrawn", ends={"a": "", "b": ""}, stuck=())
 
 
-def test_a_given_up_cancel_says_nothing_about_its_domains(desk):
+def test_a_given_up_cancel_says_nothing_about_its_domains(desk, trialing):
     """E7: so the trial's own message still has a, and nobody has x without the first change."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ax").deliver()
     desk.refuses("cancel", "ax")
     desk.change("C1", "T0", "c").play_out()
@@ -683,9 +634,8 @@ def test_an_extension_that_was_answered_from_memory_is_not_done(desk):
     desk.stands(T0="trialing", C0="applied", ends={"a": "20230925"}, stuck=())
 
 
-def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk):
+def test_a_creation_that_lands_after_the_cancel_of_its_change_is_cancelled_again(desk, trialing):
     """E10: its repeat was accepted, but the first call was still under way."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("late",)).next_moment().deliver()
     assert (desk.state("C0"), desk.ends_there("T0")) == ("applied", {"a": "", "b": ""})
     desk.withdraw("C0").deliver()
@@ -731,9 +681,8 @@ def test_a_withdrawn_trial_is_cancelled_at_a_strict_partner_beside_what_never_ca
     desk.stands(T0="withdrawn", C0="withdrawn", ends={}, stuck=())
 
 
-def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
+def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk, trialing):
     """E14: the trial is cancelled on that day."""
-    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=10).deliver()
     desk.meddle("A0", "a", "start", to=5).reconcile()
     assert desk.troubles("A0") == ["difference"]
@@ -745,9 +694,8 @@ def test_taking_a_start_that_was_moved_by_hand_moves_the_start_day(desk):
     assert not desk.stuck()
 
 
-def test_an_order_is_not_taken_with_records_that_end(desk):
+def test_an_order_is_not_taken_with_records_that_end(desk, trialing):
     """No order has an end: once it has passed, the customer has service and pays nothing."""
-    desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=1).deliver()
     desk.meddle("A0", "a", "end", to=3).reconcile()
     desk.take("A0")
@@ -839,9 +787,8 @@ def test_a_call_whose_worker_died_ends_though_its_order_is_planned_anew(desk):
     assert not Attempt.objects.filter(outcome=Attempt.Outcome.OPEN).exists()
 
 
-def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
+def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk, trialing):
     """E15: the activation that starts later was billed before the change in front of it."""
-    desk.trial("T0", "a").deliver()
     desk.change("C0", "T0", "ab").deliver("bigdata", fates=("refuse",))
     desk.activation("A0", "T0", start=7).deliver()
     assert sorted(desk.ends_there("A0")) == ["a", "b"]
@@ -849,8 +796,7 @@ def test_a_given_up_change_on_which_an_activation_was_billed_is_named(desk):
     desk.stands(T0="trialing", C0="withdrawn", A0="scheduled", ends={"a": ""})
     assert (desk.troubles("A0"), desk.troubles("C0")) == (["change_built_upon"], ["change_built_upon"])
     desk.check()
-    assert (desk.state("T0"), desk.state("A0"), sorted(desk.ends_there("A0"))) == ("converted", "active", ["a", "b"])
-    assert desk.names_stuck() == {"A0", "C0"}
+    desk.stands(T0="converted", A0="active", live="ab", stuck={"A0", "C0"})
 
 
 def test_a_service_change_that_was_half_done_is_put_back(desk):
@@ -890,9 +836,7 @@ def test_a_trials_creation_that_lands_after_an_activations_cancel_is_cancelled_a
     desk.activation("A0", "T0").next_moment().deliver()
     assert (desk.state("A0"), desk.ends_there("T0")) == ("active", {})
     desk.check()
-    assert (desk.state("T0"), desk.state("A0"), desk.ends_there("T0")) == ("converted", "active", {})
-    assert desk.live_there("A0") == ["a.example.com"]
-    assert not desk.stuck()
+    desk.stands(T0="converted", A0="active", ends={}, live="a", stuck=())
 
 
 def test_an_activation_held_for_files_behind_a_withdrawn_change_sends_nothing_and_is_not_built_upon(desk):
@@ -946,9 +890,8 @@ def test_only_a_change_that_names_a_later_end_lets_an_ended_trial_run_on(desk):
     desk.stands(T0="ended", C0="withdrawn", ends={}, stuck=())
 
 
-def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk):
+def test_giving_up_the_cancel_of_the_old_service_sends_nothing_for_its_records(desk, trialing):
     """They are live beside the new ones, under incidents that name trial and change."""
-    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").judged()
@@ -968,16 +911,14 @@ def test_a_service_that_only_some_records_have_is_put_back(desk):
     desk.stands(T0="trialing", C0="withdrawn", services={"a": "1", "b": "1"}, stuck=())
 
 
-def test_an_activation_cancels_what_a_given_up_cancel_left(desk):
+def test_an_activation_cancels_what_a_given_up_cancel_left(desk, trialing):
     """All that is there of its trial, whatever its service (contract 3.9, 13), and the incidents end."""
-    desk.trial("T0", "a").deliver()
     desk.refuses("cancel", "a")
     desk.change("C0", "T0", service="4").play_out()
     desk.refuses().give_up("C0").deliver()
     assert desk.services_there("T0") == {"a": "1 4"}
     desk.activation("A0", "T0", "a").check()
-    assert (desk.state("T0"), desk.state("A0"), desk.services_there("T0")) == ("converted", "active", {})
-    assert not desk.names_stuck()
+    desk.stands(T0="converted", A0="active", services={}, stuck=())
 
 
 def test_accepting_moves_a_withdrawn_activation_once(desk):

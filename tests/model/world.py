@@ -110,12 +110,15 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking):
 
     # --- looking, for found cases
 
-    def stands(self, *, ends: dict | None = None, services: dict | None = None, stuck=None, **states: str) -> None:
-        """Asserts these states by number, the ends and services of T0's live records, and the numbers `stuck` names."""
+    def stands(self, *, ends=None, services=None, live: str | None = None, stuck=None, **states: str) -> None:
+        """Asserts these states by number, the ends and services of T0's live records (two dicts), of which domains
+        (letters) A0 has live ones, and the numbers `stuck` names."""
         found = {number: self.state(number) for number in states}
         assert found == states, f"states: {found}"
         for name, look, expected in (("ends", self.ends_there, ends), ("services", self.services_there, services)):
             assert expected is None or look("T0") == expected, f"{name}: {look('T0')}"
+        billed = self.live_there("A0")
+        assert live is None or billed == [f"{letter}.example.com" for letter in live], f"live: {billed}"
         assert stuck is None or self.names_stuck() == set(stuck), f"stuck: {self.names_stuck()}"
 
     def state(self, number: str) -> str:

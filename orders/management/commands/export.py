@@ -58,13 +58,7 @@ class Command(BaseCommand):
             if second and not emergency:
                 self.ask(out, by=by, about=about)
             with ending_cleanly(), Progress(self.stderr, "rows") as bar:
-                row = export_to(
-                    out,
-                    **about,
-                    personal=personal,
-                    by=actor(by),
-                    on_progress=bar.reach,
-                )
+                row = export_to(out, **about, personal=personal, by=actor(by), on_progress=bar.reach)
         except OrderError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

@@ -28,11 +28,8 @@ def note_undone(rows: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
 
 def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
-    """Marks the records as deleted, unless a call that makes them may have acted or may still act.
-
-    Then it is asked at once whether they are there, and once more when the call can no longer act (contract 3.9,
-    Unknown).
-    """
+    """Marks the records as deleted, unless a call that makes them may have acted or may still act. Then it is asked at
+    once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
     made = [act for act in acts_of(row.order) if act.step in MAKES]
@@ -62,17 +59,12 @@ def finish_undo(order: Order, *, now: datetime.datetime, by: str) -> bool:
         undone = order.dispatches.filter(state=State.DONE, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
         undone.current().exclude(step=Step.ASK_BILLING).update(state=State.UNDONE)
         if order.undo_to == Order.State.WITHDRAWN and order.kind == Order.Kind.TRIAL:
-            _settle_failed(order)
+            failed = order.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING)
+            failed.filter(repeat=False).current().update(state=State.UNDONE)  # nobody who proceeds on it waits for them
         give_ending(order, order.undo_to, now=now, by=by)
     if not given_up_undoing(order).exists():
         _set_free(order, now, by)
     return ending
-
-
-def _settle_failed(trial: Order) -> None:
-    """Marks a withdrawn trial's failed steps as undone, so that they hold up nobody who proceeds on it."""
-    failed = trial.dispatches.filter(state=State.FAILED, undo=False, channel=Dispatch.Channel.BILLING, repeat=False)
-    failed.current().update(state=State.UNDONE)
 
 
 def given_up_undoing(order: Order) -> QuerySet[Dispatch]:

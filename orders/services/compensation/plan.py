@@ -52,10 +52,8 @@ def put_back(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
 
 
 def put_right(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
-    """The steps, not enqueued yet, that a look at an order's trial may need.
-
-    A late undoing ends the trial. The ending counts once the undoing has finished, but nothing is made again before.
-    """
+    """The steps, not enqueued yet, that a look at an order's trial may need. A late undoing ends the trial: the ending
+    counts once it has finished, but nothing is made again before."""
     late = order.undo_since and order.undo_asked_at and order.kind == Kind.ACTIVATION
     if late and order.held_claims.filter(released_at=None).exists():
         return [_of_trial(order, Step.CANCEL_TRIAL, now, **about)]

@@ -96,11 +96,8 @@ def _left_there(order: Order) -> bool:
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """Gives a (locked) order its state after the undoing.
-
-    A withdrawn one leaves its incidents, except STILL_WRONG. Its records that never went out count as deleted; an order
-    that was compensated may be opened again.
-    """
+    """Gives a (locked) order its state after the undoing. A withdrawn one leaves its incidents, except STILL_WRONG; its
+    records that never went out count as deleted. An order that was compensated may be opened again."""
     old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])

@@ -193,11 +193,8 @@ def _was_cancelled(row: Dispatch) -> bool:
 
 
 def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
-    """The orders and steps that an incident stops, and those that failed now.
-
-    Locks all incidents that are opened or closed for them at once. With one lock after the other, two batches could
-    wait for each other.
-    """
+    """The orders and steps that an incident stops, and those that failed now. Locks all incidents that are opened or
+    closed for them at once: with one lock after the other, two batches could wait for each other."""
     orders = {row.order_id for row in done} | {row.lane for row in done if row.lane}
     found = TROUBLES(orders=orders) if done else []
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]

@@ -47,11 +47,8 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
 
 
 def _choose(fresh: list[Dispatch]) -> None:
-    """Gives steps on a trial's records their records.
-
-    An activation, and the withdrawal of a trial, cancel every record of the trial that is there, whatever its productId
-    (contract 3.9, 13).
-    """
+    """Gives steps on a trial's records their records. An activation, and the withdrawal of a trial, cancel every record
+    of the trial that is there, whatever its productId (contract 3.9, 13)."""
     cancels = [row for row in fresh if row.step == Step.CANCEL_TRIAL and not _is_shaped(row)]
     if cancels:
         found: dict[int, list[int]] = {row.order.trial_id or row.order_id: [] for row in cancels}

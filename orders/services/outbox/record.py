@@ -38,19 +38,9 @@ LOCKED = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by("pk").select_for_update(no_key=True).defer("payload")
 )
 ROW = [
-    "state",
-    "lease_token",
-    "next_try_at",
-    "attempts",
-    "tries_left",
-    "error_code",
-    "error",
-    "definite",
-    "done_at",
-    "may_have_acted",
-    "error_params",
-    "unanswered_at",
-]
+    "state", "lease_token", "next_try_at", "attempts", "tries_left", "error_code", "error", "definite", "done_at",
+    "may_have_acted", "error_params", "unanswered_at",
+]  # fmt: skip
 
 
 def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str = "worker") -> int:
@@ -63,7 +53,8 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
             row = rows.get(pk)
             fits = row is not None and row.lease_token == outcome.token and row.state == State.SENDING
             ours.update({pk: row}) if fits else late.append(outcome)
-        _write_attempts([outcomes[pk] for pk in ours], now)
+        ended = [Attempt(id=outcomes[pk].attempt_id, **_ending(outcomes[pk], outcomes[pk].result, now)) for pk in ours]
+        update_rows(ended, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
         for outcome in late:
             if outcome.result == Result.LOST:
                 continue  # the step has been settled meanwhile
@@ -79,11 +70,6 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
         row.order = orders[row.order_id]
         found[row.pk] = row
     return found
-
-
-def _write_attempts(outcomes: Iterable[Outcome], now: datetime.datetime) -> None:
-    rows = [Attempt(id=outcome.attempt_id, **_ending(outcome, outcome.result, now)) for outcome in outcomes]
-    update_rows(rows, ["finished_at", "outcome", "http_status", "answer", "error_code", "error"])
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
@@ -197,11 +183,9 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Whether a step still goes on although its order has an undo mark.
-
-    Undo steps do, mails about the order, and billing calls of unknown outcome. Any other call that was in the air is
-    closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
-    """
+    """Whether a step still goes on although its order has an undo mark: undo steps do, mails about the order, and
+    billing calls of unknown outcome. Any other call that was in the air is closed, even if it failed, and opens no
+    incident."""
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.about.keys() & OF_START:

@@ -41,17 +41,8 @@ from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.steps import STEPS, Partner, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-SAME, NEW, AGAIN, REPEAT, ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = (
-    "same",
-    "new",
-    "again",
-    "repeat",
-    "accepted",
-    "blocked",
-    "paused",
-    "refused",
-    "left_out",
-)
+SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
+ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", "refused", "left_out"
 BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
@@ -211,23 +202,20 @@ def _waits(open_partners: Collection[str]) -> dict[str, tuple[str, str]]:
 def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
     if isinstance(row, Mail):
         return _judge_mail(row, force, waits)
-    verdict, why = _verdict(row, order, force)
-    waiting = waits.get(STEPS[row.step].partner)
-    if verdict in WILL_SEND and waiting:
-        verdict, why = waiting
-    elif row.state == State.DUE and waiting:
-        why = f"{why}: {waiting[1]}"
+    verdict, why = _or_waits(row, waits.get(STEPS[row.step].partner), *_verdict(row, order, force))
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
 def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
-    verdict, why = _verdict_on_mail(row, force)
-    waiting = waits.get(Partner.MAIL)
-    if verdict in WILL_SEND and waiting:
-        verdict, why = waiting
-    elif row.state == State.DUE and waiting:
-        why = f"{why}: {waiting[1]}"
+    verdict, why = _or_waits(row, waits.get(Partner.MAIL), *_verdict_on_mail(row, force))
     return Judgement(row.order.number if row.order else "-", row.kind, verdict, why, mail_id=row.pk)
+
+
+def _or_waits(row: Dispatch | Mail, waiting: tuple[str, str] | None, verdict: str, why: str) -> tuple[str, str]:
+    """The verdict and its reason, or those of the partner's `waiting`."""
+    if waiting and verdict in WILL_SEND:
+        return waiting
+    return verdict, f"{why}: {waiting[1]}" if waiting and row.state == State.DUE else why
 
 
 def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
@@ -402,11 +390,9 @@ def resend(
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:
-    """Queues the selected steps again, order by order. Returns what was done and what was refused.
-
-    Each order is judged anew under its lock, since it may have changed meanwhile. `dry_run` rolls back what was done
-    for an order before it locks the next one, so that it holds up nobody.
-    """
+    """Queues the selected steps again, order by order, each judged anew under its lock. Returns what was done and what
+    was refused. `dry_run` rolls back what was done for an order before it locks the next one, so that it holds up
+    nobody."""
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
         report.judgements += resend_order(
@@ -474,7 +460,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
             continue
         step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
         if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
-            _repeat(step, now)
+            enqueue([build_repeat(step, now=now)])  # whatever happens to the repeat, the acceptance stands
         else:
             _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
@@ -507,8 +493,3 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     new = build_replacement(row, now=now)
     enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
-
-
-def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """Queues an accepted step once more. Whatever happens to the repeat, the acceptance stands."""
-    enqueue([build_repeat(row, now=now)])

@@ -1,7 +1,4 @@
-"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS).
-
-The settings' defaults stand in `project/environment.py`.
-"""
+"""When a step that failed for now is tried again (contract 3.5, 3.7; the setting DISPATCH_RETRY_SECONDS)."""
 
 import datetime
 import random

@@ -59,8 +59,7 @@ def accept(
     """Accepts differences, and incidents that only the books end. Our records get the partner's state.
 
     `incident` is a code or the incident's id; if empty, everything acceptable is accepted. For `held` see `take`. For a
-    number that we do not know, its differences are accepted and the result is None. Raises OrderUnknownError and
-    NotAllowedError.
+    number that we do not know, its differences are accepted and the result is None.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():

@@ -20,11 +20,8 @@ NAMED = 3
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
-    """The orders for which a comparison must write something even if it finds nothing.
-
-    They have an open difference, a corrected difference that was not checked since, or an incident that a comparison
-    ends. Two queries.
-    """
+    """The orders for which a comparison must write something even if it finds nothing: they have an open difference, a
+    corrected one that was not checked since, or an incident that a comparison ends. Two queries."""
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
     rows = rows.order_by()

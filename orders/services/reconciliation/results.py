@@ -133,11 +133,8 @@ def compare_order(
 def _settle(
     order: Order, discrepancies: list[Discrepancy], records: Mapping[int, BillingRecord], now: datetime.datetime
 ) -> list[Discrepancy]:
-    """Gives unknown records the state and the times that the partner gave.
-
-    One about which an unanswered call may still act is left out. A missing record that must exist counts as live here,
-    and so as not billed.
-    """
+    """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
+    them. A missing record that must exist counts as live here, and so as not billed."""
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
     if unknown and may_still_change(order, now):
         discrepancies = [one for one in discrepancies if one.record not in unknown]
@@ -264,18 +261,11 @@ def add_counts(row: Reconciliation, **counts: int) -> None:
 
 @transaction.atomic
 def end_reconciliation(
-    row: Reconciliation,
-    *,
-    error: str,
-    now: datetime.datetime,
-    listed: int | None = None,
-    mail: bool = True,
+    row: Reconciliation, *, error: str, now: datetime.datetime, listed: int | None = None, mail: bool = True
 ) -> None:
-    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
-
-    `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
-    the orders, and sees what is found.
-    """
+    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing. `listed` is how
+    many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody sees what is
+    found."""
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()
     counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}

@@ -46,12 +46,7 @@ from orders.steps import STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
-LIVING = {
-    Order.State.IN_PROGRESS,
-    Order.State.AWAITING_APPROVAL,
-    Order.State.SCHEDULED,
-    Order.State.ACTIVE,
-}
+LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
 def job_of(order: Order) -> str:
@@ -90,9 +85,7 @@ def take(
 
     If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences.
     `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
-
-    A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
-    OrderUnknownError and NotAllowedError.
+    A cancel or delete is taken only if the partner's records are not live, a create only if they are.
     """
     check_reason(reason, "taking the books")
     held = ask_books(number) if held is None else held
