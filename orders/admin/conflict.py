@@ -1,5 +1,6 @@
 """Conflicts: a known number came with other content. The page compares both contents and names their senders."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,7 @@ from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import ScopedByNumber
-from orders.models import Conflict, InboundMessage, Order
+from orders.models import Conflict, InboundMessage, Order, OrderEvent
 from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
 from orders.overtime import VERY_LATE
@@ -100,7 +101,11 @@ def acknowledgement_of(obj: Conflict) -> dict | None:
     if obj.seen is None:
         return None
     why = mask_text_or_json(str(obj.seen.data.get("reason", "")))
-    return {"who": actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0], "at": obj.seen.at, "why": why}
+    return {"who": who_saw(obj.seen), "at": obj.seen.at, "why": why}
+
+
+def who_saw(event: OrderEvent) -> str | Promise:
+    return actor_of(event.actor, event.account_id, event.at)[0]
 
 
 SeenFilter = word_filter(
@@ -113,21 +118,18 @@ SeenFilter = word_filter(
 )
 
 
+def _is_late(times: int = 1) -> Q:
+    return is_late_conflict(time_limits(), now=timezone.now(), times=times)
+
+
 OvertimeFilter = word_filter(
     "overtime",
     gettext_lazy("over time"),
     {
-        "yes": (gettext_lazy("Over its limit"), lambda: is_late_conflict(time_limits(), now=timezone.now())),
-        "very": (
-            gettext_lazy("Far over time"),
-            lambda: is_late_conflict(time_limits(), now=timezone.now(), times=VERY_LATE),
-        ),
+        "yes": (gettext_lazy("Over its limit"), _is_late),
+        "very": (gettext_lazy("Far over time"), functools.partial(_is_late, VERY_LATE)),
     },
 )
-
-
-def _late(times: int) -> Q:
-    return is_late_conflict(time_limits(), now=timezone.now(), times=times)
 
 
 class ConflictChangeList(FactsChangeList):
@@ -151,13 +153,10 @@ class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadO
     fields = []
 
     overtime = column(gettext_lazy("over time"), lambda row: overtime_mark(row.overtime), empty_value="")
+    seen_by = column(gettext_lazy("seen by"), lambda row: who_saw(row.seen) if row.seen else None, empty_value="-")
 
     def add_facts(self, rows):
         mark_late_conflicts(rows, now=timezone.now())
-
-    @admin.display(description=gettext_lazy("seen by"), empty_value="-")
-    def seen_by(self, obj):
-        return actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0] if obj.seen else None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)

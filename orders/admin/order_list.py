@@ -400,11 +400,9 @@ class OrderList:
         return search_orders(queryset, search_term, seen_orders(request.user)), False
 
     customer = column(_("customer"), customer_anchor, empty_value="-")
-
-    @admin.display(description=_("attribution"), empty_value="-")
-    def attribution_name(self, order):
-        return order.attribution and order.attribution.name
-
+    attribution_name = column(
+        _("attribution"), lambda order: order.attribution and order.attribution.name, empty_value="-"
+    )
     service_name = column(_("service"), lambda order: service_name(order.service_now) or None, empty_value="-")
 
     @admin.display(description=_("stuck at"), empty_value="")
@@ -446,20 +444,14 @@ class OrderList:
         return (timezone.now() - order.state_since).days if waits else None
 
     asked = column(_("sent for approval"), lambda order: order.asked_at and ago(order.asked_at), empty_value="")
-
-    @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
-    def attempts(self, order):
-        return order.tried
-
-    @admin.display(description=_("next try"), ordering=NEXT_TRY, empty_value="")
-    def next_try(self, order):
-        return order.again_at and ahead(order.again_at)
-
+    attempts = column(_("number of attempts"), lambda order: order.tried, ordering=MOST_ATTEMPTS, empty_value="")
+    next_try = column(
+        _("next try"), lambda order: order.again_at and ahead(order.again_at), ordering=NEXT_TRY, empty_value=""
+    )
     start_day = column(_("start day"), lambda order: order.biz_start, ordering="biz_start", empty_value="-")
-
-    @admin.display(description=_("days overdue"), empty_value="")
-    def late(self, order):
-        return (today() - order.biz_start).days if order.is_late else None
+    late = column(
+        _("days overdue"), lambda order: (today() - order.biz_start).days if order.is_late else None, empty_value=""
+    )
 
     @admin.display(description=_("last day of a trial"), ordering="shape__ends_on", empty_value="-")
     def trial_end(self, order):
