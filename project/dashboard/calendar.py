@@ -3,23 +3,13 @@
 import datetime
 from dataclasses import dataclass
 
-from django.utils.translation import pgettext_lazy
-
 from orders.admin.order_list import NOT_LIVE
+from orders.admin.reference import WEEKDAYS
 from orders.models import Order
 from project.dashboard.figures import ENDING, OVERDUE
 from project.dashboard.numbers import orders_link
 
 DAYS, SOON = 14, 7
-WEEKDAYS = [
-    pgettext_lazy("calendar", "Mon"),
-    pgettext_lazy("calendar", "Tue"),
-    pgettext_lazy("calendar", "Wed"),
-    pgettext_lazy("calendar", "Thu"),
-    pgettext_lazy("calendar", "Fri"),
-    pgettext_lazy("calendar", "Sat"),
-    pgettext_lazy("calendar", "Sun"),
-]
 
 
 @dataclass(frozen=True)
