@@ -21,12 +21,9 @@ from orders.queries.doubts import mark_records
 
 @undoubted_chip.register
 def _record_chip(row: BillingRecord) -> str:
-    return toned_chip("grey", _("not begun yet")) if begins_later(row) else chip(row.State(row.state))
-
-
-def begins_later(row: BillingRecord) -> bool:
-    """Whether the big-data side accepted a record that counts from a later day on: nobody is billed by it yet."""
-    return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
+    """One that the big-data side accepted may count from a later day on: nobody is billed by it yet."""
+    later = row.state == row.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
+    return toned_chip("grey", _("not begun yet")) if later else chip(row.State(row.state))
 
 
 @register_list(

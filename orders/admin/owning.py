@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -115,17 +114,16 @@ class OwnedPages(OwnerCell):
     def _ask_owner(self, request, row: Any, act: str, form: OwnerForm, *, status: int = 200):
         set_owners([row])
         why = why_not_own(row) if act != BACK else None
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": {TAKE: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
-            "row": row,
-            "heading": self.heading(row),
-            "act": act,
-            "form": form,
-            "why_not": why and why.words(),
-            "has": person_words(row.owned_by, timezone.localdate()) if row.owned_by else "",
-            "since": row.owner_since,
-            "page": reverse(f"admin:orders_{self.opts.model_name}_change", args=[row.pk]),
-        }
-        return TemplateResponse(request, "admin/orders/own.html", context, status=status)
+        return self.show(
+            request,
+            "admin/orders/own.html",
+            status=status,
+            title={TAKE: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
+            heading=self.heading(row),
+            act=act,
+            form=form,
+            why_not=why and why.words(),
+            has=person_words(row.owned_by, timezone.localdate()) if row.owned_by else "",
+            since=row.owner_since,
+            page=reverse(f"admin:orders_{self.opts.model_name}_change", args=[row.pk]),
+        )
