@@ -1,6 +1,5 @@
 """Conflicts: a known number came with other content. The page compares both contents and names their senders."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,7 +16,7 @@ from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.lists.cells import column
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import word_filter
-from orders.lists.overtime_marks import overtime_mark
+from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
@@ -25,9 +24,8 @@ from orders.lists.scope import ScopedByNumber
 from orders.models import Conflict, InboundMessage, Order, OrderEvent
 from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
-from orders.overtime import VERY_LATE
 from orders.people import actor_of
-from orders.queries.overtime import is_late_conflict, mark_late_conflicts, time_limits
+from orders.queries.overtime import is_late_conflict, mark_late_conflicts
 
 ABSENT = "—"
 MAX_ROWS = 200
@@ -118,20 +116,6 @@ SeenFilter = word_filter(
 )
 
 
-def _is_late(times: int = 1) -> Q:
-    return is_late_conflict(time_limits(), now=timezone.now(), times=times)
-
-
-OvertimeFilter = word_filter(
-    "overtime",
-    gettext_lazy("over time"),
-    {
-        "yes": (gettext_lazy("Over its limit"), _is_late),
-        "very": (gettext_lazy("Far over time"), functools.partial(_is_late, VERY_LATE)),
-    },
-)
-
-
 class ConflictChangeList(FactsChangeList):
     def get_ordering(self, request, queryset):
         """Late ones come in the order of their arrival."""
@@ -147,7 +131,7 @@ class ConflictChangeList(FactsChangeList):
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     changelist = ConflictChangeList
     list_display = ["order_number", "overtime", "trans_ido", "remote_address", "received", "seen_by"]
-    list_filter = [SeenFilter, OvertimeFilter]
+    list_filter = [SeenFilter, overtime_filter(is_late_conflict)]
     list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []

@@ -29,6 +29,7 @@ from orders.incident_causes import title_of
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
+from orders.order_page.decisions.base import reason_field
 from orders.order_page.decisions.note import mention_words
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
@@ -126,18 +127,11 @@ ACTS = [
 
 
 class IncidentNoteForm(forms.Form):
-    note = forms.CharField(
-        label=_("Note"),
-        required=False,
-        max_length=500,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )
+    note = reason_field(_("Note"), required=False)
 
 
-class IncidentReasonForm(IncidentNoteForm):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["note"].label, self.fields["note"].required = _("Reason"), True
+class IncidentReasonForm(forms.Form):
+    note = reason_field()
 
 
 class IncidentSleepForm(IncidentReasonForm):

@@ -24,17 +24,16 @@ from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
 from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
-from orders.lists.overtime_marks import overtime_mark
+from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
 from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
-from orders.overtime import VERY_LATE
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.queries.mine import set_owners
-from orders.queries.overtime import is_late, mark_overtime, time_limits
+from orders.queries.overtime import is_late, mark_overtime
 from orders.queries.pauses import to_paused, waits_for_paused
 from orders.queries.shapes import is_ending, shape_row
 from orders.queries.stuck import is_stuck
@@ -107,14 +106,7 @@ def is_in_state_for(days: int) -> Q:
     return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
 
 
-OvertimeFilter = word_filter(
-    "overtime",
-    _("over time"),
-    {
-        "yes": (_("Over its limit"), lambda: is_late(time_limits(), now=timezone.now())),
-        "very": (_("Far over time"), lambda: is_late(time_limits(), now=timezone.now(), times=VERY_LATE)),
-    },
-)
+OvertimeFilter = overtime_filter(is_late)
 
 
 class StuckFilter(WordFilter):

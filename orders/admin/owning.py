@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.lists.owners import OwnerCell, PersonField
-from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.base import reason_field
 from orders.people import person_words, staff_actor
 from orders.queries.mine import set_owners
 from orders.queries.owners import OWN, possible_owners
@@ -27,12 +27,8 @@ class OwnerForm(forms.Form):
     """`seen`: the account that the page showed as the owner, 0 for nobody."""
 
     to = PersonField(nobody=False)
-    reason = forms.CharField(
-        label=_("Reason"),
-        required=False,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-        help_text=_("It goes to the new owner by mail, and into the history."),
+    reason = reason_field(
+        autofocus=False, required=False, help_text=_("It goes to the new owner by mail, and into the history.")
     )
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 

@@ -21,6 +21,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.times import ago_field
 from orders.models import Pause
+from orders.order_page.decisions.base import reason_field
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words, will_pause, will_resume
 from orders.people import staff_actor
@@ -32,12 +33,7 @@ from orders.steps import OUTSIDE
 class PauseForm(forms.Form):
     """`known`: the version of the pause that the page showed when it was opened."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=500,
-        help_text=_("Everybody reads it on every page while the pause stands."),
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )
+    reason = reason_field(help_text=_("Everybody reads it on every page while the pause stands."))
     until = forms.DateTimeField(
         label=_("Goes on by itself at"),
         required=False,

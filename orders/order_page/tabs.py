@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_name
 from notifications.models import Mail
+from orders.admin.refusal_hints import why_refused
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal_data import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
@@ -256,6 +257,7 @@ def raw(ask: Ask) -> dict:
     beginning = ask.personal.text(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
+        row.why = why_refused(row)
         row.shown, row.rsp_desc = pretty(ask.personal.text(row.body)), ask.personal.text(row.rsp_desc)
     return {"lines": explain(beginning), "content": pretty(content), "rows": page}
 

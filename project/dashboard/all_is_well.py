@@ -65,7 +65,6 @@ class Dashboard:
     """The blocks. A block that is None is not for this user."""
 
     now: datetime.datetime
-    today: datetime.date
     kinds: list[KindRow] | None = None
     needing: list[Number] | None = None
     differences: Waiting | None = None
@@ -183,7 +182,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     """
     today = timezone.localdate(now)
     facts = Facts(now, user=user, asks=_asks(user))
-    page = Dashboard(now, today)
+    page = Dashboard(now)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
         url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""

@@ -14,17 +14,20 @@ from orders.order_page.ladder.steps import Facts
 from orders.queries.foreseen import Foreseen
 
 LONGEST_REASON = 500
+REASON = gettext_lazy("Reason")
+
+
+def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, **more) -> forms.CharField:
+    """Where staff say why, or write a note. What they type is kept for an hour (project/static/desk/session.js)."""
+    focus = {"autofocus": True} if autofocus else {}
+    widget = forms.Textarea(attrs={"rows": 3, **focus, "data-draft": ""})
+    return forms.CharField(label=label, max_length=LONGEST_REASON, widget=widget, **more)
 
 
 class ReasonForm(forms.Form):
     """Asks the reason. `seen`: the newest event on the page that the person came from."""
 
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-        help_text=gettext_lazy("It enters the order's history with your name."),
-    )
+    reason = reason_field(help_text=gettext_lazy("It enters the order's history with your name."))
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
 
     def __init__(self, *args, order: Order, **kwargs):
