@@ -27,13 +27,6 @@ def confirm(client, query, reason="BPM 已恢复"):
     return client.post(URL + query, {"reason": reason, "draft": draft})
 
 
-def test_it_needs_the_permission(client):
-    client.force_login(staff("withdraw_order"))
-    run = factories.BulkRunFactory(act="resend")
-    for url in (URL, reverse("admin:orders_bulkrun_change", args=[run.pk])):
-        assert client.get(url).status_code == 403
-
-
 def test_nothing_is_chosen_without_a_filter(sender):
     failed()
     assert sender.get(URL).context["count"] == 0
@@ -102,19 +95,6 @@ def test_a_reason_is_asked_for(sender):
     failed()
     assert confirm(sender, "?partner=bpm", reason=" ").status_code == 200
     assert not OrderEvent.objects.exists()
-
-
-def test_orders_out_of_scope_are_left_alone(client):
-    user = staff("resend_order")
-    factories.limit_to(user, ["SH"])
-    client.force_login(user)
-    other, mine = failed(), failed()
-    mine.attribution_id = "SH"
-    mine.save()
-    assert client.get(URL + "?partner=bpm").context["count"] == 1
-    confirm(client, "?partner=bpm")
-    assert other.dispatches.get().state == "failed"
-    assert mine.dispatches.get().state == "due"
 
 
 def test_a_partner_that_is_down_is_said(sender):

@@ -103,6 +103,7 @@ def own_pages():
         f"{page}?{query}"
         for query in (
             "tab=%00",
+            "tab=nonsense",
             f"tab=events&page={HUGE}&who=%00",
             f"tab=bpm&calls={HUGE}",
             "tab=bpm&calls=-1&page=-1",
