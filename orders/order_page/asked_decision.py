@@ -39,19 +39,9 @@ class AskedDecision:
     def __init__(self, row: AskedAct):
         self.row, self.order = row, row.order
         self.act: Decision | None = DECISIONS.get(row.decision)  # none: another version asked for it
-        self.label = label_of(row)
-
-    @property
-    def danger(self) -> bool:
-        return self.act is not None and self.act.danger
-
-    @property
-    def name(self) -> str:
-        return self.order.number
-
-    @property
-    def address(self) -> str:
-        return reverse("admin:orders_order_change", args=[self.order.pk])
+        self.label, self.danger = label_of(row), self.act is not None and self.act.danger
+        self.name = self.order.number
+        self.address = reverse("admin:orders_order_change", args=[self.order.pk])
 
     @property
     def details(self) -> list[tuple[str, str]]:
