@@ -54,7 +54,7 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.admin_site.site import Parts
         from project.calls_page import calls_page, may_see_calls
         from project.dashboard.all_is_well import dashboard, dashboard_marks
-        from project.manual.views import manual_page
+        from project.manual.pages import manual_page
         from project.probes_page import may_probe, probes_page
         from project.restored_page import restored_page
 

@@ -4,7 +4,6 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
     approvals,
     asked_act,
     billing,
-    calendar,
     conflict,
     dispatch,
     event,
@@ -18,7 +17,6 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
     pause,
     reconciliation,
     reference,
-    time_limits,
     timeline,
 )
 from orders.customer_page import admin as customer  # noqa: F401

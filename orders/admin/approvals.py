@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 from django.template.defaultfilters import linebreaksbr
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
 from notifications.masks import mask_text
+from orders.admin.order_search import order_anchor
 from orders.lists.cells import column
 from orders.lists.chips import chip
 from orders.lists.filters import PlacesFilter, day_filter
@@ -19,6 +19,7 @@ from orders.people import node_of, operator_of, spoken
 
 Result = ApprovalRecord.Result
 LATEST = 2000
+CUT = '<span class="cut" title="{0}">{0}</span>'
 
 
 class SeenLately(admin.SimpleListFilter):
@@ -85,16 +86,9 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
     def heading(self, obj):
         return f"{obj.order.number} · {node_of(obj)}"
 
-    @admin.display(description=_("order"))
-    def order_link(self, obj):
-        url = reverse("admin:orders_order_change", args=[obj.order_id]) + "?tab=approvals"
-        return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, obj.order.number)
-
+    order_link = column(_("order"), lambda obj: order_anchor(obj.order, "?tab=approvals"))
     result_chip = column(_("result"), lambda obj: chip(Result(obj.result)), ordering="result")
-
-    @admin.display(description=_("node name"))
-    def node_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', node_of(obj))
+    node_cut = column(_("node name"), lambda obj: format_html(CUT, node_of(obj)))
 
     @admin.display(description=_("node"))
     def node_words(self, obj):
@@ -102,10 +96,7 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
 
     who = column(_("operator"), operator_of)
     ended = column(_("finished"), lambda obj: _("yes") if obj.finished else "")
-
-    @admin.display(description=_("opinion, masked"))
-    def opinion_cut(self, obj):
-        return format_html('<span class="cut" title="{0}">{0}</span>', mask_text_or_json(obj.opinion))
+    opinion_cut = column(_("opinion, masked"), lambda obj: format_html(CUT, mask_text_or_json(obj.opinion)))
 
     @admin.display(description=_("opinion"))
     def opinion_text(self, obj):

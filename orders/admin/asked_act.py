@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,7 +32,7 @@ from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
 from orders.order_page.asked_decision import AskedDecision
 from orders.order_page.carrying_out import ChangedMeanwhileError, ForeseenOtherwiseError
-from orders.order_page.decisions.registry import DECISIONS
+from orders.order_page.decisions.registry import label_of
 from orders.services.asked_acts import call_off, may_confirm, waiting_for, why_not_confirm
 
 State = AskedAct.State
@@ -51,11 +50,6 @@ class ForMeFilter(admin.SimpleListFilter):
         if self.value() == "confirm":
             return queryset.filter(pk__in=waiting_for(request.user, now=timezone.now()).values("pk"))
         return queryset.filter(asker_id=request.user.pk) if self.value() == "asked" else queryset
-
-
-def label_of(row: AskedAct) -> str:
-    """As the button says it."""
-    return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
 
 
 @register_list(
@@ -111,7 +105,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
-        return self.show(request, self.row_or_404(request, unquote(object_id)))
+        return self.show_act(request, self.row_or_404(request, unquote(object_id)))
 
     def row_or_404(self, request, pk: str | int) -> AskedAct:
         if not self.has_view_permission(request):
@@ -122,7 +116,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             raise Http404
         return row
 
-    def show(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
+    def show_act(self, request, row: AskedAct, *, why_not: str = "", again: bool = False, status: int = 200):
         """The page: what was asked, by whom, what will happen now. `again`: it is not what the person saw."""
         now, user = timezone.now(), request.user
         about = KINDS.get(row.act, AskedDecision)(row)
@@ -131,25 +125,25 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         is_open = row.state == State.OPEN and now < row.lapses_at
         foreseen = about.foresee(now=now) if is_open else None
         own = row.asker_id == user.pk
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": self.heading(row),
-            "row": row,
-            "about": about,
-            "who": self.who(row),
-            "second": self.second(row),
-            "reason": mask_text_or_json(row.reason),
-            "is_open": is_open,
-            "own": own,
-            "foreseen": foreseen,
-            "again": again,
-            "why_not": why_not,
-            "refusal": refusal.words() if refusal and not own and is_open else "",
-            "confirmable": is_open and may and refusal is None and foreseen is not None and not foreseen.why_not,
-            "stoppable": is_open and (own or may),
-        }
-        return TemplateResponse(request, "admin/orders/asked_act.html", context, status=status)
+        return self.show(
+            request,
+            "admin/orders/asked_act.html",
+            status=status,
+            title=self.heading(row),
+            row=row,
+            about=about,
+            who=self.who(row),
+            second=self.second(row),
+            reason=mask_text_or_json(row.reason),
+            is_open=is_open,
+            own=own,
+            foreseen=foreseen,
+            again=again,
+            why_not=why_not,
+            refusal=refusal.words() if refusal and not own and is_open else "",
+            confirmable=is_open and may and refusal is None and foreseen is not None and not foreseen.why_not,
+            stoppable=is_open and (own or may),
+        )
 
     def confirm_view(self, request, pk: int):
         row = self.row_or_404(request, pk)
@@ -162,11 +156,11 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
                 judge=request.user, seen=seen, told=told, now=timezone.now()
             )
         except (ChangedMeanwhileError, ForeseenOtherwiseError):
-            return self.show(request, self.row_or_404(request, pk), again=True, status=409)
+            return self.show_act(request, self.row_or_404(request, pk), again=True, status=409)
         except BooksSilentError as error:
-            return self.show(request, self.row_or_404(request, pk), why_not=cause_of(error.code).what, status=409)
+            return self.show_act(request, self.row_or_404(request, pk), why_not=cause_of(error.code).what, status=409)
         except OrderError as error:
-            return self.show(request, self.row_or_404(request, pk), why_not=error.words(), status=409)
+            return self.show_act(request, self.row_or_404(request, pk), why_not=error.words(), status=409)
         messages.success(request, _("Confirmed. %(what)s") % {"what": done})
         return _back(row)
 

@@ -1,14 +1,13 @@
 """Billing records, and the traffic of trials."""
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.admin.order_search import CustomerFilter, OrderSearch, customer_anchor, order_field
 from orders.admin.service_names import service_name
-from orders.lists.cells import column
+from orders.lists.cells import column, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter
@@ -22,12 +21,9 @@ from orders.queries.doubts import mark_records
 
 @undoubted_chip.register
 def _record_chip(row: BillingRecord) -> str:
-    return toned_chip("grey", _("not begun yet")) if begins_later(row) else chip(row.State(row.state))
-
-
-def begins_later(row: BillingRecord) -> bool:
-    """Whether the big-data side accepted a record that counts from a later day on: nobody is billed by it yet."""
-    return row.state == BillingRecord.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
+    """One that the big-data side accepted may count from a later day on: nobody is billed by it yet."""
+    later = row.state == row.State.LIVE and row.create_time is not None and row.create_time > timezone.now()
+    return toned_chip("grey", _("not begun yet")) if later else chip(row.State(row.state))
 
 
 @register_list(
@@ -100,8 +96,8 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         """The call whose answer led to the present state. For a deleted record it is the receipt of the deletion."""
         if obj.dispatch is None:
             return "-"
-        url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])
-        return format_html('<a href="{}">{}</a> {}', url, obj.dispatch.get_step_display(), ago(obj.dispatch.done_at))
+        link = row_link("orders_dispatch", obj.dispatch_id, obj.dispatch.get_step_display())
+        return format_html("{} {}", link, ago(obj.dispatch.done_at))
 
 
 @register_list(

@@ -16,17 +16,16 @@ from orders.admin.inbound import ACCEPTED, InboundList, order_named
 from orders.lists.cells import column
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import word_filter
-from orders.lists.overtime_marks import overtime_mark
+from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.personal_data import PersonalData, mask_members, mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import ScopedByNumber
-from orders.models import Conflict, InboundMessage, Order
+from orders.models import Conflict, InboundMessage, Order, OrderEvent
 from orders.office.bulk.selection import TickedList
 from orders.order_page.glossary import WORDS
-from orders.overtime import VERY_LATE
 from orders.people import actor_of
-from orders.queries.overtime import is_late_conflict, mark_late_conflicts, time_limits
+from orders.queries.overtime import is_late_conflict, mark_late_conflicts
 
 ABSENT = "—"
 MAX_ROWS = 200
@@ -100,7 +99,11 @@ def acknowledgement_of(obj: Conflict) -> dict | None:
     if obj.seen is None:
         return None
     why = mask_text_or_json(str(obj.seen.data.get("reason", "")))
-    return {"who": actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0], "at": obj.seen.at, "why": why}
+    return {"who": who_saw(obj.seen), "at": obj.seen.at, "why": why}
+
+
+def who_saw(event: OrderEvent) -> str | Promise:
+    return actor_of(event.actor, event.account_id, event.at)[0]
 
 
 SeenFilter = word_filter(
@@ -111,23 +114,6 @@ SeenFilter = word_filter(
         "yes": (gettext_lazy("Seen to"), Q(seen__isnull=False)),
     },
 )
-
-
-OvertimeFilter = word_filter(
-    "overtime",
-    gettext_lazy("over time"),
-    {
-        "yes": (gettext_lazy("Over its limit"), lambda: is_late_conflict(time_limits(), now=timezone.now())),
-        "very": (
-            gettext_lazy("Far over time"),
-            lambda: is_late_conflict(time_limits(), now=timezone.now(), times=VERY_LATE),
-        ),
-    },
-)
-
-
-def _late(times: int) -> Q:
-    return is_late_conflict(time_limits(), now=timezone.now(), times=times)
 
 
 class ConflictChangeList(FactsChangeList):
@@ -145,19 +131,16 @@ class ConflictChangeList(FactsChangeList):
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     changelist = ConflictChangeList
     list_display = ["order_number", "overtime", "trans_ido", "remote_address", "received", "seen_by"]
-    list_filter = [SeenFilter, OvertimeFilter]
+    list_filter = [SeenFilter, overtime_filter(is_late_conflict)]
     list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []
 
     overtime = column(gettext_lazy("over time"), lambda row: overtime_mark(row.overtime), empty_value="")
+    seen_by = column(gettext_lazy("seen by"), lambda row: who_saw(row.seen) if row.seen else None, empty_value="-")
 
     def add_facts(self, rows):
         mark_late_conflicts(rows, now=timezone.now())
-
-    @admin.display(description=gettext_lazy("seen by"), empty_value="-")
-    def seen_by(self, obj):
-        return actor_of(obj.seen.actor, obj.seen.account_id, obj.seen.at)[0] if obj.seen else None
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         context["conflict"] = self.facts(obj)

@@ -3,14 +3,13 @@
 from django.contrib import admin
 from django.db.models import Q
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from notifications.models import Notice
 from orders.admin.order_search import OrderSearch, order_field
 from orders.incident_causes import cause_of
-from orders.lists.cells import CauseCells, column, cut
+from orders.lists.cells import CauseCells, column, cut, row_link
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
@@ -180,8 +179,7 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Model
 
     @admin.display(description=_("step"))
     def step_link(self, obj):
-        url = reverse("admin:orders_dispatch_change", args=[obj.dispatch_id])
-        return format_html('<a href="{}">{}</a>', url, self.heading(obj))
+        return row_link("orders_dispatch", obj.dispatch_id, self.heading(obj))
 
     what = column(_("cause"), lambda obj: cut(mask_text_or_json(of_attempt(obj))))
     began = ago_field("started_at", _("started at"))

@@ -45,7 +45,8 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         waivers = ApprovalRecord.objects.filter(order__in=ids, result=ApprovalRecord.Result.WAIVE).order_by("pk")
         waived = {row.order_id: row for row in waivers}
         for order in rows:
-            order.check_row, order.waiver = checks.get(order.pk), waived.get(order.pk)
+            order.check_row = row = checks.get(order.pk)
+            order.waiver = waived.get(order.pk) if row and row.state == Dispatch.State.DONE else None
 
     def heading(self, obj):
         return obj.number
@@ -61,15 +62,14 @@ class OrderFilesAdmin(Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("check"), empty_value="-")
     def check_chip(self, order):
-        row = getattr(order, "check_row", None)
-        if row and row.state == Dispatch.State.DONE and order.waiver:
+        if order.waiver:
             return toned_chip("grey", order.waiver.get_result_display())
-        return row and chip_of(row)
+        return order.check_row and chip_of(order.check_row)
 
     @admin.display(description=_("finding"), empty_value="")
     def finding(self, order):
-        row = getattr(order, "check_row", None)
-        if row and row.state == Dispatch.State.DONE and order.waiver:
+        row = order.check_row
+        if order.waiver:
             who, why = actor_of(order.waiver.operator, at=order.waiver.time)[0], mask_text_or_json(order.waiver.opinion)
             return cut(f"{who}{_(': ')}{why}")
         found = dict.fromkeys(str(cause_of(one["code"]).what) for one in findings_of(row) if one["code"]) if row else []

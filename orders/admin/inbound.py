@@ -83,10 +83,7 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
         (_("Message"), {"fields": ["body_block"]}),
     ]  # fmt: skip
 
-    @admin.display(description=_("order number"), empty_value="-")
-    def order_link(self, obj):
-        return order_anchor(order_named(obj)) or obj.order_number or "-"
-
+    order_link = column(_("order number"), lambda obj: order_anchor(order_named(obj)) or obj.order_number or "-")
     why = column(_("why"), lambda obj: why_refused(obj).what)
     next_step = column(_("what to do"), lambda obj: why_refused(obj).next)
 

@@ -12,7 +12,7 @@ from orders.admin.incident_actions import IncidentActs
 from orders.admin.order_search import OrderSearch
 from orders.admin.owning import OwnedPages
 from orders.incident_causes import cause_of, title_of
-from orders.lists.cells import actor_field, column, cut
+from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
@@ -153,14 +153,10 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
     cause = column(_("cause"), lambda incident: title_of(incident.code, incident.words))
     last_detail = column(_("last detail"), lambda incident: mask_text_or_json(of_trouble(incident)) or "-")
     what_to_do = column(_("what to do"), lambda incident: cause_of(incident.code).next)
-
-    @admin.display(description=_("partner"))
-    def partner_name(self, incident):
-        return PARTNERS.get(incident.partner, incident.partner) if incident.partner != "order" else "-"
-
-    @admin.display(description=_("step"), empty_value="-")
-    def step_name(self, incident):
-        return STEPS.get(incident.step, incident.step) or "-"
+    partner_name = column(
+        _("partner"), lambda row: "-" if row.partner == "order" else PARTNERS.get(row.partner, row.partner)
+    )
+    step_name = column(_("step"), lambda incident: STEPS.get(incident.step, incident.step) or "-", empty_value="-")
 
     @admin.display(description=_("orders stopped"))
     def orders_stopped(self, incident):
@@ -169,10 +165,7 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
         url = reverse("admin:orders_affectedorder_changelist")
         return format_html('<a href="{}?incident={}&amp;stopped=yes">{}</a>', url, incident.pk, incident.still)
 
-    @admin.display(description=_("sleeps until"))
-    def asleep(self, incident):
-        return toned_chip("grey", asleep_words(incident)) if sleeps(incident) else "-"
-
+    asleep = column(_("sleeps until"), lambda row: toned_chip("grey", asleep_words(row)) if sleeps(row) else "-")
     first = ago_field("first_at", _("first at"))
     last = ago_field("last_at", _("last at"))
 
@@ -191,16 +184,11 @@ class AffectedOrderAdmin(OrderSearch, Scoped, ReadOnlyAdmin, admin.ModelAdmin):
         return f"{obj.order.number} · {title_of(obj.incident.code, obj.incident.words)}"
 
     order_chip = column(_("order's state"), lambda obj: chip(Order.State(obj.order.state)))
-
-    @admin.display(description=_("cause"))
-    def cause(self, obj):
-        title = title_of(obj.incident.code, obj.incident.words)
-        return cut(title)
+    cause = column(_("cause"), lambda obj: cut(title_of(obj.incident.code, obj.incident.words)))
 
     @admin.display(description=_("incident"))
     def incident_link(self, obj):
-        url = reverse("admin:orders_incident_change", args=[obj.incident_id])
-        return format_html('<a href="{}">{}</a>', url, title_of(obj.incident.code, obj.incident.words))
+        return row_link("orders_incident", obj.incident_id, title_of(obj.incident.code, obj.incident.words))
 
     what = column(_("detail"), lambda obj: cut(mask_text_or_json(of_trouble(obj))))
     since_when = ago_field("since", _("since"))

@@ -29,6 +29,7 @@ from orders.incident_causes import title_of
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
+from orders.order_page.decisions.base import reason_field
 from orders.order_page.decisions.note import mention_words
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders
@@ -126,18 +127,11 @@ ACTS = [
 
 
 class IncidentNoteForm(forms.Form):
-    note = forms.CharField(
-        label=_("Note"),
-        required=False,
-        max_length=500,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )
+    note = reason_field(_("Note"), required=False)
 
 
-class IncidentReasonForm(IncidentNoteForm):
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["note"].label, self.fields["note"].required = _("Reason"), True
+class IncidentReasonForm(forms.Form):
+    note = reason_field()
 
 
 class IncidentSleepForm(IncidentReasonForm):
@@ -220,7 +214,10 @@ class IncidentActs:
         form = form_of(request.POST)
         if not form.is_valid():
             return self.ask(request, incident, act, form)
-        self.answer_act(request, incident, act, **form.cleaned_data)
+        try:
+            self.carry_out(request, incident, act, **form.cleaned_data)
+        except NotAllowedError as error:
+            messages.error(request, error.words())
         return self.back(incident)
 
     def back(self, incident: Incident):
@@ -238,23 +235,16 @@ class IncidentActs:
             some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])
             mark_orders(row.order for row in some)
             found = {"will": act.will(incident, going, standing), "stopped": some, "more_stopped": standing > SHOWN}
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": act.label,
-            "incident": incident,
-            "cause": title_of(incident.code, incident.words),
-            "form": form,
-            "why_not": why and why.words(),
+        return self.show(
+            request,
+            "admin/orders/incident_act.html",
+            title=act.label,
+            incident=incident,
+            cause=title_of(incident.code, incident.words),
+            form=form,
+            why_not=why and why.words(),
             **found,
-        }
-        return TemplateResponse(request, "admin/orders/incident_act.html", context)
-
-    def answer_act(self, request, incident: Incident, act: Act, note: str, **given) -> None:
-        try:
-            self.carry_out(request, incident, act, note, **given)
-        except NotAllowedError as error:
-            messages.error(request, error.words())
+        )
 
     def carry_out(self, request, incident: Incident, act: Act, note: str, **given) -> None:
         about = {"incident_id": incident.pk, "by": staff_actor(request.user), "now": timezone.now()}

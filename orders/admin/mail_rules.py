@@ -56,13 +56,6 @@ class MailRuleForm(forms.ModelForm):
         return found
 
 
-class RuleChangeList(FactsChangeList):
-    def add_facts(self, rows):
-        every = list(MailRule.objects.select_related("attribution"))
-        for row in rows:
-            row.all_rules = every
-
-
 @register_list(
     MailRule,
     menu=(Section.SETUP, 15),
@@ -98,7 +91,12 @@ class MailRuleAdmin(NotesValues, Scoped, admin.ModelAdmin):
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line,) for line in lines))) or "-"
 
     def get_changelist(self, request, **kwargs):
-        return RuleChangeList
+        return FactsChangeList
+
+    def add_facts(self, rows):
+        every = list(MailRule.objects.select_related("attribution"))
+        for row in rows:
+            row.all_rules = every
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         form = super().get_form(request, obj, change, **kwargs)

@@ -24,17 +24,16 @@ from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
 from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
-from orders.lists.overtime_marks import overtime_mark
+from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
 from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
-from orders.overtime import VERY_LATE
 from orders.queries.awaiting_approval import is_returned
 from orders.queries.doubts import Marks, differs, failed_mails, is_unbilled, mark_orders, still_matters
 from orders.queries.mine import set_owners
-from orders.queries.overtime import is_late, mark_overtime, time_limits
+from orders.queries.overtime import is_late, mark_overtime
 from orders.queries.pauses import to_paused, waits_for_paused
 from orders.queries.shapes import is_ending, shape_row
 from orders.queries.stuck import is_stuck
@@ -107,14 +106,7 @@ def is_in_state_for(days: int) -> Q:
     return Q(state_since__lte=timezone.now() - datetime.timedelta(days=days))
 
 
-OvertimeFilter = word_filter(
-    "overtime",
-    _("over time"),
-    {
-        "yes": (_("Over its limit"), lambda: is_late(time_limits(), now=timezone.now())),
-        "very": (_("Far over time"), lambda: is_late(time_limits(), now=timezone.now(), times=VERY_LATE)),
-    },
-)
+OvertimeFilter = overtime_filter(is_late)
 
 
 class StuckFilter(WordFilter):
@@ -400,11 +392,9 @@ class OrderList:
         return search_orders(queryset, search_term, seen_orders(request.user)), False
 
     customer = column(_("customer"), customer_anchor, empty_value="-")
-
-    @admin.display(description=_("attribution"), empty_value="-")
-    def attribution_name(self, order):
-        return order.attribution and order.attribution.name
-
+    attribution_name = column(
+        _("attribution"), lambda order: order.attribution and order.attribution.name, empty_value="-"
+    )
     service_name = column(_("service"), lambda order: service_name(order.service_now) or None, empty_value="-")
 
     @admin.display(description=_("stuck at"), empty_value="")
@@ -446,20 +436,14 @@ class OrderList:
         return (timezone.now() - order.state_since).days if waits else None
 
     asked = column(_("sent for approval"), lambda order: order.asked_at and ago(order.asked_at), empty_value="")
-
-    @admin.display(description=_("number of attempts"), ordering=MOST_ATTEMPTS, empty_value="")
-    def attempts(self, order):
-        return order.tried
-
-    @admin.display(description=_("next try"), ordering=NEXT_TRY, empty_value="")
-    def next_try(self, order):
-        return order.again_at and ahead(order.again_at)
-
+    attempts = column(_("number of attempts"), lambda order: order.tried, ordering=MOST_ATTEMPTS, empty_value="")
+    next_try = column(
+        _("next try"), lambda order: order.again_at and ahead(order.again_at), ordering=NEXT_TRY, empty_value=""
+    )
     start_day = column(_("start day"), lambda order: order.biz_start, ordering="biz_start", empty_value="-")
-
-    @admin.display(description=_("days overdue"), empty_value="")
-    def late(self, order):
-        return (today() - order.biz_start).days if order.is_late else None
+    late = column(
+        _("days overdue"), lambda order: (today() - order.biz_start).days if order.is_late else None, empty_value=""
+    )
 
     @admin.display(description=_("last day of a trial"), ordering="shape__ends_on", empty_value="-")
     def trial_end(self, order):

@@ -104,10 +104,10 @@ def search_by_order(rows, term: str, seen: QuerySet[Order] | None, *, order: str
     return rows.filter(found | Q(**{f"{domain}__startswith": domain_key(domain_meant(term))}) if domain else found)
 
 
-def order_anchor(order: Order | None) -> str | None:
+def order_anchor(order: Order | None, query: str = "") -> str | None:
     if order is None:
         return None
-    url = reverse("admin:orders_order_change", args=[order.pk])
+    url = reverse("admin:orders_order_change", args=[order.pk]) + query
     return format_html('<a class="mono cut" title="{1}" href="{0}">{1}</a>', url, order.number)
 
 

@@ -8,14 +8,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.lists.owners import OwnerCell, PersonField
-from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.base import reason_field
 from orders.people import person_words, staff_actor
 from orders.queries.mine import set_owners
 from orders.queries.owners import OWN, possible_owners
@@ -28,12 +27,8 @@ class OwnerForm(forms.Form):
     """`seen`: the account that the page showed as the owner, 0 for nobody."""
 
     to = PersonField(nobody=False)
-    reason = forms.CharField(
-        label=_("Reason"),
-        required=False,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "data-draft": ""}),
-        help_text=_("It goes to the new owner by mail, and into the history."),
+    reason = reason_field(
+        autofocus=False, required=False, help_text=_("It goes to the new owner by mail, and into the history.")
     )
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
@@ -115,17 +110,16 @@ class OwnedPages(OwnerCell):
     def _ask_owner(self, request, row: Any, act: str, form: OwnerForm, *, status: int = 200):
         set_owners([row])
         why = why_not_own(row) if act != BACK else None
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": {TAKE: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
-            "row": row,
-            "heading": self.heading(row),
-            "act": act,
-            "form": form,
-            "why_not": why and why.words(),
-            "has": person_words(row.owned_by, timezone.localdate()) if row.owned_by else "",
-            "since": row.owner_since,
-            "page": reverse(f"admin:orders_{self.opts.model_name}_change", args=[row.pk]),
-        }
-        return TemplateResponse(request, "admin/orders/own.html", context, status=status)
+        return self.show(
+            request,
+            "admin/orders/own.html",
+            status=status,
+            title={TAKE: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
+            heading=self.heading(row),
+            act=act,
+            form=form,
+            why_not=why and why.words(),
+            has=person_words(row.owned_by, timezone.localdate()) if row.owned_by else "",
+            since=row.owner_since,
+            page=reverse(f"admin:orders_{self.opts.model_name}_change", args=[row.pk]),
+        )

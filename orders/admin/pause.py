@@ -21,6 +21,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.times import ago_field
 from orders.models import Pause
+from orders.order_page.decisions.base import reason_field
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words, will_pause, will_resume
 from orders.people import staff_actor
@@ -32,12 +33,7 @@ from orders.steps import OUTSIDE
 class PauseForm(forms.Form):
     """`known`: the version of the pause that the page showed when it was opened."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=500,
-        help_text=_("Everybody reads it on every page while the pause stands."),
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )
+    reason = reason_field(help_text=_("Everybody reads it on every page while the pause stands."))
     until = forms.DateTimeField(
         label=_("Goes on by itself at"),
         required=False,
@@ -87,9 +83,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return toned_chip("grey", _("Over"), _("The partner is called again. Nothing to do."))
 
     since_when = ago_field("since", _("since"))
-
     until_when = ago_field("until", _("until"))
-
     went_on = ago_field("resumed_at", _("went on at"))
 
     # --- pausing and resuming
@@ -118,7 +112,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
                 return redirect("admin:index")
         steps = count_waiting(now=timezone.now(), partner=partner)
         title = _("Change the pause of %(partner)s") if stands else _("Pause %(partner)s")
-        return self.show(request, partner, title, form=form, will=will_pause(partner, steps))
+        return self.ask(request, partner, title, form=form, will=will_pause(partner, steps))
 
     def resume_view(self, request, partner: str):
         check_permission(request, partner)
@@ -128,7 +122,7 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
         why_not = "" if stands else _("It is not paused any more.")
         will = will_resume(stands, slept) if stands else []
-        return self.show(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
+        return self.ask(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 
     def resume(self, request, partner: str):
         try:
@@ -141,10 +135,9 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             messages.warning(request, slept_words(found.slept))
         return redirect("admin:index")
 
-    def show(self, request, partner: str, title: str, **context) -> TemplateResponse:
+    def ask(self, request, partner: str, title: str, **context) -> TemplateResponse:
         title = title % {"partner": PARTNER_NAMES[partner]}
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
-        return TemplateResponse(request, "admin/orders/pause.html", context)
+        return self.show(request, "admin/orders/pause.html", title=title, **context)
 
 
 def version_of(stands: Pause | None) -> str:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.admin.order_search import OrderSearch, order_anchor
 from orders.admin.owning import OwnedPages, owner_line
 from orders.error_messages import say_why
-from orders.lists.cells import actor_field, column, json_block
+from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
@@ -29,19 +29,13 @@ class ReconciliationAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["started_at", "finished_at", "who", "orders", "records", "found_link", "fixed", "error_cut"]
     list_filter = [day_filter("started_at", _("started at"), parameter="started")]
     problem = raw_field("error", _("error as logged"))
+    error_cut = column(_("error"), lambda obj: _("Not complete") if obj.error else None, empty_value="")
     fields = ["started_at", "finished_at", "who", "whole", "orders", "records", "found_link", "fixed", "problem"]
-
-    def heading(self, obj):
-        return str(obj)
 
     @admin.display(description=_("differences"))
     def found_link(self, obj):
         url = reverse("admin:orders_difference_changelist")
         return format_html('<a href="{}?reconciliation={}">{}</a>', url, obj.pk, obj.differences)
-
-    @admin.display(description=_("error"), empty_value="")
-    def error_cut(self, obj):
-        return _("Not complete") if obj.error else None
 
 
 @register_list(
@@ -84,9 +78,8 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, Re
     def fix_step(self, obj):
         if obj.fix is None:
             return "-"
-        url = reverse("admin:orders_dispatch_change", args=[obj.fix_id])
-        state = chip(obj.fix.State(obj.fix.state))
-        return format_html('<a href="{}">{}</a> {}', url, obj.fix.get_step_display(), state)
+        link = row_link("orders_dispatch", obj.fix_id, obj.fix.get_step_display())
+        return format_html("{} {}", link, chip(obj.fix.State(obj.fix.state)))
 
     @admin.display(description=_("not put right, because"))
     def left(self, obj):

@@ -1,7 +1,12 @@
-"""Reference data that a site may correct (contract 3.1). It concerns the orders of all attributions."""
+"""Reference data that a site may correct (contract 3.1), the working-day calendar and the limits in time.
+
+Administrators keep them. They concern the orders of all attributions.
+"""
+
+import datetime
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -11,7 +16,7 @@ from orders.admin.service_names import service_name
 from orders.lists.cells import column
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
-from orders.models import BillingRecord, Order, Province, ServiceType
+from orders.models import BillingRecord, CalendarDay, Order, Province, ServiceType, TimeLimit
 
 NAMED_ORDERS = 10
 FOLLOWING = [
@@ -19,6 +24,22 @@ FOLLOWING = [
     gettext_lazy("%(live)s of their records live there with %(before)s; the next comparison names them as different."),
     gettext_lazy("The newest of these orders: %(numbers)s"),
 ]
+
+MAX_DAYS = 31
+NO_DAY = gettext_lazy(
+    "No day was entered yet: Mondays to Fridays are working days, Saturdays and Sundays are not. Enter the holidays and"
+    " the weekend days that are worked."
+)
+WEEKDAYS = [
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+]
+NO_LIMIT = gettext_lazy("No limit in time: nothing is shown as late.")
 
 
 class KeyStays:
@@ -84,3 +105,83 @@ class ProvinceAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
     def get_fields(self, request, obj=None):
         """Users who may only look have nothing to confirm."""
         return self.fields if self.has_change_permission(request, obj) else [n for n in self.fields if n != "confirmed"]
+
+
+class CalendarDayForm(NamesForm):
+    """A day. For a new one also `until`, the last day of a holiday: each day of it becomes a row."""
+
+    until = forms.DateField(
+        label=gettext_lazy("last day"),
+        required=False,
+        help_text=gettext_lazy("the last day of several, included; empty: one day"),
+        widget=admin.widgets.AdminDateWidget,
+    )
+
+    def clean(self):
+        found = super().clean()
+        day, until = found.get("day"), found.get("until")
+        if not day or not until:
+            return found
+        if not day <= until < day + datetime.timedelta(days=MAX_DAYS):
+            self.add_error("until", _("The last day is not before the first, and at most 31 days are entered at once."))
+        elif entered := CalendarDay.objects.filter(day__gt=day, day__lte=until).order_by("day").first():
+            self.add_error("until", _("%(day)s is in the calendar already.") % {"day": entered})
+        return found
+
+
+@register_list(CalendarDay, menu=(Section.SETUP, 32), empty=NO_DAY, same_for_all=True)
+class CalendarDayAdmin(NotesValues, KeyStays, UnlimitedWrites, admin.ModelAdmin):
+    form = CalendarDayForm
+    fields = ["day", "until", "worked", "name"]
+    list_display = ["day", "weekday", "worked", "name"]
+    list_filter = ["worked"]
+    search_fields = ["name__startswith"]
+    search_help_text = gettext_lazy("how the occasion begins")
+
+    weekday = column(gettext_lazy("weekday"), lambda row: WEEKDAYS[row.day.weekday()])
+
+    def get_fields(self, request, obj=None):
+        """A day that is there has no last day."""
+        return self.fields if obj is None else [name for name in self.fields if name != "until"]
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        until = form.cleaned_data.get("until")
+        if change or not until:
+            return
+        days = [obj.day + datetime.timedelta(days=ahead) for ahead in range(1, (until - obj.day).days + 1)]
+        rows = [CalendarDay(day=day, worked=obj.worked, name=obj.name) for day in days]
+        CalendarDay.objects.bulk_create(rows)
+        for row in rows:
+            self.log_addition(request, row, [{"added": {}}])
+        if rows:
+            messages.success(request, _("%(n)d days were entered.") % {"n": 1 + len(rows)})
+
+
+class TimeLimitForm(forms.ModelForm):
+    def clean(self):
+        found = super().clean()
+        if found.get("state") == TimeLimit.State.CONFLICT and found.get("kind"):
+            self.add_error("kind", _("A conflict is of no kind. Leave this empty."))
+        return found
+
+
+@register_list(TimeLimit, menu=(Section.SETUP, 34), empty=NO_LIMIT, same_for_all=True)
+class TimeLimitAdmin(NotesValues, UnlimitedWrites, admin.ModelAdmin):
+    form = TimeLimitForm
+    fields = ["state", "kind", "attribution", "amount", "unit"]
+    list_display = ["state", "kind_word", "attribution_word", "limit"]
+    list_filter = ["state", "attribution"]
+    list_select_related = ["attribution"]
+
+    kind_word = column(gettext_lazy("kind"), lambda row: Order.Kind(row.kind).label if row.kind else _("all kinds"))
+    attribution_word = column(gettext_lazy("attribution"), lambda row: row.attribution or _("all attributions"))
+    limit = column(gettext_lazy("time limit"), lambda row: f"{row.amount} {row.get_unit_display()}")
+
+    def formfield_for_choice_field(self, db_field, request, **kwargs):
+        if db_field.name == "kind":
+            kwargs["choices"] = db_field.get_choices(blank_choice=[("", _("all kinds"))])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        return super().formfield_for_foreignkey(db_field, request, empty_label=_("all attributions"), **kwargs)

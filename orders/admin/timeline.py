@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from orders.lists.cells import actor_field, json_block
+from orders.lists.cells import actor_field, column, json_block
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
@@ -16,8 +16,5 @@ class TimelineAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):
     who = actor_field("begun_by", _("begun by"))
     list_display = ["begun_at", "who", "why", "restored_at", "name"]
     why = masked_field("reason", _("reason"))
+    how = column(_("how that is known"), lambda obj: json_block(obj.restored))
     fields = ["name", "begun_at", "who", "why", "last_order", "last_attempt", "last_event", "restored_at", "how"]
-
-    @admin.display(description=_("how that is known"))
-    def how(self, obj):
-        return json_block(obj.restored) if obj.restored else "-"

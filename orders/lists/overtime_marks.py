@@ -1,13 +1,22 @@
-"""The mark of what is late: `over time by 2 days`, amber, at twice the limit red. States have chips; this is none."""
+"""The mark of what is late: `over time by 2 days`, amber, at twice the limit red. States have chips; this is none.
+
+And the filter by it.
+"""
 
 import datetime
+import functools
+from collections.abc import Callable
 
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
+from orders.lists.filters import WordFilter, word_filter
 from orders.lists.times import span
-from orders.overtime import Limit, Overtime, Tone
+from orders.overtime import VERY_LATE, Limit, Overtime, Tone
+from orders.queries.overtime import time_limits
 
 DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
@@ -24,6 +33,19 @@ def limit_words(limit: Limit) -> str:
         return ngettext("%(n)d working hour", "%(n)d working hours", number) % {"n": number}
     number = limit.work // DAY
     return ngettext("%(n)d working day", "%(n)d working days", number) % {"n": number}
+
+
+def overtime_filter(is_late: Callable[..., Q]) -> type[WordFilter]:
+    """What is late by its limit, and by twice that. `is_late`: of `orders.queries.overtime`."""
+
+    def late(times: int = 1) -> Q:
+        return is_late(time_limits(), now=timezone.now(), times=times)
+
+    words = {
+        "yes": (gettext_lazy("Over its limit"), late),
+        "very": (gettext_lazy("Far over time"), functools.partial(late, VERY_LATE)),
+    }
+    return word_filter("overtime", gettext_lazy("over time"), words)
 
 
 def overtime_mark(overtime: Overtime | None) -> str | None:

@@ -1,6 +1,7 @@
 """Read-only pages and inlines. Only services write status and history. Lists whose columns can be chosen."""
 
 from django.contrib.admin.views.main import ChangeList
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from orders.lists.columns import can_choose, leading, on_page
@@ -20,6 +21,11 @@ class ReadOnlyAdmin:
     list_per_page = 50
     sortable_by = []
     changelist: type[ChangeList] | None = None
+
+    def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
+        """A page of its own beside Django's."""
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, template, context, status=status)
 
     def heading(self, obj) -> str:
         """The page's subject in words for staff. `str` is for logs."""

@@ -11,7 +11,7 @@ from orders.errors import NotAllowedError, OrderError
 from orders.models import AskedAct, OrderEvent
 from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, told_of
 from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS
+from orders.order_page.decisions.registry import DECISIONS, label_of
 from orders.order_page.history import NOT_NEWS, Told, describe
 from orders.order_page.order_facts import facts_of, last_event
 
@@ -39,22 +39,9 @@ class AskedDecision:
     def __init__(self, row: AskedAct):
         self.row, self.order = row, row.order
         self.act: Decision | None = DECISIONS.get(row.decision)  # none: another version asked for it
-
-    @property
-    def label(self) -> str:
-        return str(self.act.label if self.act else self.row.get_act_display())
-
-    @property
-    def danger(self) -> bool:
-        return self.act is not None and self.act.danger
-
-    @property
-    def name(self) -> str:
-        return self.order.number
-
-    @property
-    def address(self) -> str:
-        return reverse("admin:orders_order_change", args=[self.order.pk])
+        self.label, self.danger = label_of(row), self.act is not None and self.act.danger
+        self.name = self.order.number
+        self.address = reverse("admin:orders_order_change", args=[self.order.pk])
 
     @property
     def details(self) -> list[tuple[str, str]]:

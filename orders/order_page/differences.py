@@ -64,16 +64,14 @@ def _line(row: Difference, order: Order | None) -> DifferenceLine:
     if row.kind == Kind.NOT_MEANT:
         ours, theirs = _("the orders say: %(what)s"), _("both books: %(what)s")
         meant, there = (_meant(detail, side) for side in (0, 1))
-        return DifferenceLine(
-            row, tone_of(row, order), ours % {"what": meant}, theirs % {"what": there}, [], life_of(row)
-        )
+        ours, theirs = ours % {"what": meant}, theirs % {"what": there}
+        return DifferenceLine(row, tone_of(row, order), ours, theirs, [], life_of(row))
     fields = [
         (str(GLOSSARY.get(name, name)), *("" if side is None else str(side) for side in pair))
         for name, pair in _fields(detail)
     ]
-    return DifferenceLine(
-        row, tone_of(row, order), SIDES.get(ours, ours), SIDES.get(theirs, theirs), fields, life_of(row)
-    )
+    ours, theirs = SIDES.get(ours, ours), SIDES.get(theirs, theirs)
+    return DifferenceLine(row, tone_of(row, order), ours, theirs, fields, life_of(row))
 
 
 def _fields(detail: dict) -> Iterable[tuple[str, list]]:

@@ -20,7 +20,7 @@ from orders.lists.overtime_marks import overtime_mark
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
 from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, offered_decisions
+from orders.order_page.decisions.registry import DECISIONS, label_of, offered_decisions
 from orders.order_page.history import describe
 from orders.order_page.ladder.ladder import build_ladder, current
 from orders.order_page.ladder.steps import Facts, Rung
@@ -147,7 +147,7 @@ def waiting_acts(request: HttpRequest, order: Order, now: datetime.datetime) -> 
         row.order, row.who = order, actor_of(row.by, row.asker_id, row.asked_at)[0]
         row.own = row.asker_id == request.user.pk
         row.answerable = not row.own and may_confirm(request.user, row)
-        row.label = DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display()
+        row.label = label_of(row)
     return found
 
 

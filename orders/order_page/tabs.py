@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from notifications.masks import mask_name
 from notifications.models import Mail
+from orders.admin.refusal_hints import why_refused
 from orders.attachments.preview import RIGHT, files_of, first_rows
 from orders.lists.personal_data import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
@@ -166,10 +167,6 @@ def _states_of(order: Order) -> list[tuple]:
     return found + [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
 
 
-def bpm(ask: Ask) -> dict:
-    return _calls(ask, Dispatch.Channel.BPM)
-
-
 def usage(ask: Ask) -> dict:
     """A trial's traffic: its own, or that of the trial that an activation grew from."""
     trial = ask.order if ask.order.kind == Kind.TRIAL else ask.order.trial
@@ -256,6 +253,7 @@ def raw(ask: Ask) -> dict:
     beginning = ask.personal.text(json.dumps(_beginning(ask.order.content), ensure_ascii=False))
     page = ask.page(InboundMessage.objects.filter(order_number=ask.order.number), MESSAGES_PAGE)
     for row in page:
+        row.why = why_refused(row)
         row.shown, row.rsp_desc = pretty(ask.personal.text(row.body)), ask.personal.text(row.rsp_desc)
     return {"lines": explain(beginning), "content": pretty(content), "rows": page}
 
@@ -283,13 +281,14 @@ class Tab:
 
 
 CALLS = ("orders.view_dispatch", "orders.view_attempt")
+BPM_CALLS = partial(_calls, channel=Dispatch.Channel.BPM)
 APPROVALS, DIFFERENCES = "approvals.view_approvalrecord", "orders.view_difference"
 BILLING = ("orders.view_billingrecord", DIFFERENCES, "orders.view_billingdispatch", *CALLS)
 TABS = [
     Tab("overview", _("Overview"), overview, personal=True),
     Tab("domains", _("Domains"), domains, ("orders.view_orderdomain", "orders.view_billingrecord")),
     Tab("billing", _("Billing records"), billing, BILLING),
-    Tab("bpm", _("BPM"), bpm, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
+    Tab("bpm", _("BPM"), BPM_CALLS, ("orders.view_bpmdispatch", *CALLS), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("approvals", _("Approval history"), approvals, (APPROVALS,), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("files", _("Attachments"), files, ("orders.view_orderfiles",), personal=True, kinds=(Kind.ACTIVATION,)),
     Tab("mails", _("Mails"), mails, ("notifications.view_mail",), personal=True),

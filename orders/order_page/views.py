@@ -8,7 +8,6 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.http import Http404
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.views.generic import RedirectView
@@ -105,10 +104,6 @@ class OrderPages:
         if order is None:
             raise Http404
         return order
-
-    def show(self, request, template: str, *, status: int = 200, **context) -> TemplateResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
-        return TemplateResponse(request, template, context, status=status)
 
     def many_view(self, request):
         return answer_new_run(request, self.admin_site, "resend")

@@ -8,7 +8,6 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from orders.admin.order_search import customer_address
-from orders.admin.refusal_hints import why_refused
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
@@ -65,16 +64,6 @@ def thousands(number: int) -> str:
 @register.filter
 def cause(row) -> str:
     return cause_of(row.error_code).what
-
-
-@register.filter
-def answer_what(message) -> str:
-    return why_refused(message).what
-
-
-@register.filter
-def answer_next(message) -> str:
-    return why_refused(message).next
 
 
 @register.filter

@@ -107,27 +107,18 @@ class DeskAdminSite(AdminSite):
     def get_urls(self):
         pages = self.parts.menu_pages
         return [
-            path("restored/", self.admin_view(self.restored), name="restored"),
+            path("restored/", self.admin_view(partial(self.parts.restored_page, site=self)), name="restored"),
             path("login/code/", partial(login_code, site=self), name="login_code"),
             path("second-factor/", self.admin_view(partial(own_page, site=self)), name="second_factor"),
             path("digest/", self.admin_view(partial(digest_page, site=self)), name="digest"),
             path("find/", self.admin_view(self.parts.find_page), name="find"),
-            path("sessions/", self.admin_view(self.sessions), name="sessions"),
-            path("leave/", self.admin_view(self.leave), name="leave"),
+            path("sessions/", self.admin_view(partial(self.parts.own_sessions_page, site=self)), name="sessions"),
+            path("leave/", self.admin_view(partial(self.parts.own_leave_page, site=self)), name="leave"),
             path("manual/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
             path("manual/<slug:slug>/", self.admin_view(partial(self.parts.manual_page, site=self)), name="manual"),
             *(path(f"{one.name}/", self.admin_view(partial(one.page, site=self)), name=one.name) for one in pages),
             *super().get_urls(),
         ]
-
-    def restored(self, request):
-        return self.parts.restored_page(request, self)
-
-    def sessions(self, request):
-        return self.parts.own_sessions_page(request, self)
-
-    def leave(self, request):
-        return self.parts.own_leave_page(request, self)
 
     def login(self, request, extra_context=None):
         """The one door: the company log-in, and passwords of all accounts or of those for an emergency."""

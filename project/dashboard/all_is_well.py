@@ -29,9 +29,6 @@ from orders.services.desk_incidents import DESK
 from orders.services.incidents import BREAKER_OPEN
 from project.calls_page import may_see_calls
 from project.dashboard import figures
-from project.dashboard.calendar import DAYS as DAYS_AHEAD
-from project.dashboard.calendar import Calendar, calendar_of
-from project.dashboard.chart import DAYS, Column, columns_of
 from project.dashboard.mine import Mine, mine_of
 from project.dashboard.numbers import (
     KindRow,
@@ -46,6 +43,7 @@ from project.dashboard.numbers import (
     waiting_of,
 )
 from project.dashboard.partners_and_worker import PartnerHealth, Worker, partners_of, worker_of
+from project.dashboard.two_weeks import DAYS, Calendar, Column, calendar_of, columns_of
 from project.observability.expiry import Expiry, expiring_here
 from project.observability.facts import Facts, Waits, is_alive
 from project.observability.status_report import LATE, RETRIED_LATE
@@ -67,7 +65,6 @@ class Dashboard:
     """The blocks. A block that is None is not for this user."""
 
     now: datetime.datetime
-    today: datetime.date
     kinds: list[KindRow] | None = None
     needing: list[Number] | None = None
     differences: Waiting | None = None
@@ -185,7 +182,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     """
     today = timezone.localdate(now)
     facts = Facts(now, user=user, asks=_asks(user))
-    page = Dashboard(now, today)
+    page = Dashboard(now)
     if is_restored():
         text = _("The database was restored: nothing is taken in or sent")
         url = reverse("admin:restored") if user.has_perm("orders.view_order") else ""
@@ -193,7 +190,7 @@ def dashboard(user, *, now: datetime.datetime, pauses: Sequence[PauseInForce] = 
     if user.has_perm("orders.view_order"):
         rows = figures.per_day(user, first=today - (DAYS - 1) * DAY)
         page.kinds, page.chart = kind_rows(rows, today), columns_of(rows, today)
-        page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS_AHEAD - 1) * DAY), today)
+        page.calendar = calendar_of(figures.starts(user, first=today, last=today + (DAYS - 1) * DAY), today)
         page.over_time = late_of(figures.late(user, now=now))
     if user.has_perm(OWN):
         page.mine = mine_of(user, now=now)

@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from integrations.models import HEARTBEAT_LIMIT
 from orders.steps import OUTSIDE, Partner
 from project.dashboard.numbers import listing
 from project.observability.facts import Facts, is_alive
@@ -54,7 +53,6 @@ class Worker:
     seen_at: datetime.datetime | None
     alive: bool
     replaced: int
-    clusters: int
     url: str
 
     @property
@@ -67,6 +65,5 @@ class Worker:
 
 def worker_of(facts: Facts) -> Worker:
     last = facts.heartbeats[0] if facts.heartbeats else None
-    fresh = sum(facts.now - row.seen_at < HEARTBEAT_LIMIT for row in facts.heartbeats)
     url = listing("integrations_heartbeat")
-    return Worker(last and last.seen_at, is_alive(facts.heartbeat_age), last.replaced if last else 0, fresh, url)
+    return Worker(last and last.seen_at, is_alive(facts.heartbeat_age), last.replaced if last else 0, url)

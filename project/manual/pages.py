@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from django.contrib.admin import AdminSite
 from django.db.models import TextChoices
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -105,3 +108,21 @@ def meanings() -> Iterator[tuple[Words, Iterable[Meaning]]]:
     """The page of states: by what they are states of, each with its anchor."""
     for words in WORDS:
         yield words, [Meaning(f"{words.prefix}-{state}", state, text) for state, text in MEANINGS[words.states].items()]
+
+
+def manual_page(request: HttpRequest, slug: str = PAGES[0].slug, *, site: AdminSite) -> HttpResponse:
+    """/admin/manual/ and its pages. Whoever is logged in may read them: they hold no data."""
+    if slug not in BY_SLUG:
+        raise Http404
+    place = list(BY_SLUG).index(slug)
+    context = site.each_context(request) | {
+        "title": BY_SLUG[slug].title,
+        "pages": PAGES,
+        "page": BY_SLUG[slug],
+        "text": f"manual/{slug}.html",
+        "before": PAGES[place - 1] if place else None,
+        "after": PAGES[place + 1] if place + 1 < len(PAGES) else None,
+    }
+    if slug == STATES:
+        context["meanings"] = meanings()
+    return TemplateResponse(request, "manual/page.html", context)

@@ -17,29 +17,6 @@ from tests import factories
 S = Order.State
 DAY = datetime.timedelta(days=1)
 APPS = ["orders", "approvals", "notifications"]
-PERMISSIONS = {
-    "resend": "resend_order",
-    "waive": "waive_finding",
-    "attribute": "choose_attribution",
-    "activate": "run_activation",
-    "move_start": "move_start",
-    "call_off": "withdraw_order",
-    "usage": "fetch_usage",
-    "note": "add_note",
-    "push": "push_approval",
-    "compensate": "compensate_order",
-    "withdraw": "withdraw_order",
-    "proceed": "proceed_order",
-    "name_domains": "name_domains",
-    "take": "take_books",
-    "give_up": "give_up_step",
-    "conflict": "change_incident",
-    "fix": "fix_difference",
-    "compare": "fix_difference",
-    "accept": "accept_difference",
-    "pass": "decide_order",
-    "reject": "decide_order",
-}
 ASKED = {
     "attribute": {"letters": "SH"},
     "name_domains": {"domains": "n.example.com"},
@@ -261,50 +238,39 @@ def awaiting():
     return order
 
 
-ALLOWED = {
-    "resend": failed,
-    "waive": held_for_files,
-    "attribute": held_for_attribution,
-    "activate": lambda: scheduled(days=-1),
-    "call_off": lambda: scheduled(days=3),
-    "move_start": lambda: billed_ahead(days=3),
-    "usage": lambda: factories.TrialFactory(planned_at=timezone.now()),
-    "note": billed,
-    "push": awaiting,
-    "compensate": billed,
-    "withdraw": billed,
-    "proceed": held_for_a_closed_trial,
-    "name_domains": held_for_domains,
-    "take": acted_before,
-    "give_up": failed_trial,
-    "accept": differing,
-    "conflict": in_conflict,
-    "fix": unbilled,
-    "compare": billed,
-    "pass": billed,
-    "reject": billed,
+def withdrawn():
+    return factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1")
+
+
+def applied():
+    return factories.OrderFactory(kind="change", state=S.APPLIED, planned_at=timezone.now())
+
+
+TRIED = {
+    "resend": ("resend_order", "resend", failed, billed),
+    "waive": ("waive_finding", "waived", held_for_files, billed),
+    "attribute": ("choose_attribution", "attribution_chosen", held_for_attribution, billed),
+    "activate": ("run_activation", "activation_run", lambda: scheduled(days=-1), lambda: scheduled(days=3)),
+    "call_off": ("withdraw_order", "withdrawn", lambda: scheduled(days=3), lambda: scheduled(days=-1)),
+    "move_start": ("move_start", "move_asked", lambda: billed_ahead(days=3), lambda: scheduled(days=-1)),
+    "usage": ("fetch_usage", "usage_asked", lambda: factories.TrialFactory(planned_at=timezone.now()), billed),
+    "note": ("add_note", "note", billed, None),
+    "push": ("push_approval", "pushed", awaiting, billed),
+    "compensate": ("compensate_order", "compensated", billed, held_for_files),
+    "withdraw": ("withdraw_order", "withdrawn", billed, withdrawn),
+    "proceed": ("proceed_order", "proceeded", held_for_a_closed_trial, held_for_domains),
+    "name_domains": ("name_domains", "domains_named", held_for_domains, held_for_a_closed_trial),
+    "take": ("take_books", "taken", acted_before, failed_trial),
+    "give_up": ("give_up_step", "given_up", failed_trial, failed),
+    "conflict": ("change_incident", "conflict_seen", in_conflict, billed),
+    "fix": ("fix_difference", "reconciliation_fix", unbilled, billed),
+    "compare": ("fix_difference", "compared", billed, applied),
+    "accept": ("accept_difference", "accepted", differing, billed),
+    "pass": ("decide_order", "decided", billed, withdrawn),
+    "reject": ("decide_order", "decided", billed, withdrawn),
 }
-NOT_ALLOWED = {
-    "resend": billed,
-    "waive": billed,
-    "attribute": billed,
-    "activate": lambda: scheduled(days=3),
-    "call_off": lambda: scheduled(days=-1),
-    "move_start": lambda: scheduled(days=-1),
-    "usage": billed,
-    "push": billed,
-    "compensate": held_for_files,
-    "withdraw": lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
-    "proceed": held_for_domains,
-    "name_domains": held_for_a_closed_trial,
-    "take": failed_trial,
-    "give_up": failed,
-    "accept": billed,
-    "conflict": billed,
-    "fix": billed,
-    "compare": lambda: factories.OrderFactory(kind="change", state=S.APPLIED, planned_at=timezone.now()),
-    **dict.fromkeys(
-        ("pass", "reject"),
-        lambda: factories.OrderFactory(state=S.WITHDRAWN, undo_since=timezone.now(), withdrawal_idh="1"),
-    ),
-}
+"""Of each decision: its permission, the kind of its event, an order that allows it, and one that does not."""
+PERMISSIONS = {key: permission for key, (permission, _event, _order, _other) in TRIED.items()}
+EVENTS = {key: event for key, (_permission, event, _order, _other) in TRIED.items()}
+ALLOWED = {key: order for key, (_permission, _event, order, _other) in TRIED.items()}
+NOT_ALLOWED = {key: order for key, (_permission, _event, _order, order) in TRIED.items() if order}

@@ -139,13 +139,6 @@ def test_who_needs_somebody_is_who_stuck_names(member, busy):
     assert listed == named
 
 
-def test_a_silent_worker_is_a_worry(member):
-    make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(minutes=3))
-    desk = member("工程师").get(reverse("admin:index")).context["desk"]
-    assert not desk.worker.alive
-    assert [worry.tone for worry in desk.worries] == ["red"]
-
-
 def test_a_quiet_desk_says_so(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     answer = member("工程师").get(reverse("admin:index"))
@@ -174,13 +167,6 @@ def test_the_chart_s_bars_stay_inside(member, busy):
     tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
     assert tops
     assert all(14 <= y < 114 for y in tops)
-
-
-def test_only_the_newest_incidents_are_spelt_out(member):
-    for _ in range(12):
-        make.IncidentFactory()
-    desk = member("工程师").get(reverse("admin:index")).context["desk"]
-    assert (len(desk.incidents), len(desk.shown_incidents)) == (12, 8)
 
 
 def test_steps_that_are_late_keep_the_day_from_being_all_right(member):

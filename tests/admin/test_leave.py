@@ -3,7 +3,6 @@
 import datetime
 
 import pytest
-from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
@@ -11,6 +10,7 @@ from notifications.models import Mail
 from orders.models import OrderEvent
 from project.models import User
 from tests import factories as make
+from tests.admin.walking import colleague
 
 pytestmark = pytest.mark.django_db
 OWN = "/admin/leave/"
@@ -18,14 +18,6 @@ OWN = "/admin/leave/"
 
 def day(ahead):
     return f"{timezone.localdate() + datetime.timedelta(days=ahead):%Y-%m-%d}"
-
-
-def colleague(username, display_name="", letters=None, role="业务人员", **more):
-    user = make.UserFactory(
-        username=username, display_name=display_name, email=f"{username}@x.cn", letters=letters, **more
-    )
-    user.groups.set(Group.objects.filter(name=role))
-    return user
 
 
 def enter(client, address=OWN, first=0, last=5, deputy=None):

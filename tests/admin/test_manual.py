@@ -39,10 +39,6 @@ def test_an_unknown_page_is_not_found(client):
     assert client.get("/admin/manual/nothing/").status_code == 404
 
 
-def test_who_is_not_logged_in_is_asked_to(client):
-    assert client.get(reverse("admin:manual")).status_code == 302
-
-
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.prefix)
 def test_each_state_is_explained_at_its_place(read, words):
     text = read("states")

@@ -1,11 +1,11 @@
 """A note tells those whom it names by @, once, if they may see what it is about (contract 5)."""
 
 import pytest
-from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from notifications.models import Mail
 from tests import factories as make
+from tests.admin.walking import colleague
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +26,6 @@ def write(request, member):
 
     note.staff = staff
     return note
-
-
-def colleague(username, display_name="", letters=None, **more):
-    user = make.UserFactory(username=username, display_name=display_name, email=f"{username}@x.cn", letters=letters)
-    user.groups.set(Group.objects.filter(name=more.pop("role", "业务人员")))
-    return user
 
 
 def told():

@@ -131,6 +131,7 @@ def test_a_file_that_was_exchanged_does_no_harm(reader, folder, tmp_path, make):
 def test_a_download_is_the_file_and_is_noted(reader, folder):
     (folder / NAME).write_bytes(b"the very bytes")
     order = order_with("done")
+    assert reader.post(address(order)).status_code == 405
     answer = reader.get(address(order))
     assert b"".join(answer.streaming_content) == b"the very bytes"
     assert "attachment" in answer["Content-Disposition"]
@@ -146,26 +147,6 @@ def test_only_files_that_the_order_names(reader, folder, field):
     order = order_with("done")
     (folder / order.number).write_bytes(b"x")
     assert reader.get(address(order, field)).status_code == 404
-
-
-@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "a/../../secret", ".", "..", "folder"])
-def test_never_outside_the_folder(reader, folder, name):
-    (folder.parent / "secret").write_bytes(b"secret")
-    (folder / "folder").mkdir()
-    order = order_with("done", name=name)
-    assert reader.get(address(order)).status_code == 404
-    assert not order.events.exists()
-
-
-def test_strangers_get_nothing(client, folder):
-    (folder / NAME).write_bytes(b"x")
-    order = order_with("done")
-    assert client.get(address(order))["Location"].startswith(reverse("admin:login"))
-
-
-def test_a_download_is_only_read(reader, folder):
-    (folder / NAME).write_bytes(b"x")
-    assert reader.post(address(order_with("done"))).status_code == 405
 
 
 def waived(**fields):
@@ -271,14 +252,15 @@ def test_no_link_where_no_file_is(reader, folder):
         f"{NUMBER}_50004020028_20230920191212.xlsx",  # another kind
         f"{NUMBER}_50004020027_20231320191212.xlsx",  # no real time
         "secret.xlsx",
-        "..",
-        "../secret.xlsx",
+        *("..", ".", "folder", "../secret.xlsx", "a/../../secret.xlsx", "/etc/hostname"),
     ],
 )
 def test_only_the_orders_own_files_are_handed_out(reader, folder, name):
     order = order_with("waiting", name=name)
-    if "/" not in name and name != "..":
-        write_book(folder / name, [["a"], ["b"]])
+    (folder / "folder").mkdir()
+    for path in (folder.parent / "secret.xlsx", folder / name):
+        if path.suffix and not path.exists() and path.parent.exists():
+            write_book(path, [["a"], ["b"]])
     assert address(order) not in reader.get(page(order, "?tab=files")).content.decode()
     assert reader.get(address(order)).status_code == 404
     assert not order.events.exists()

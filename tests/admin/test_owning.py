@@ -1,22 +1,14 @@
 """On the pages of orders, incidents and differences staff take and hand over; lists say whose each row is."""
 
 import pytest
-from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from notifications.models import Mail
 from orders.models import OrderEvent
 from tests import factories as make
+from tests.admin.walking import colleague
 
 pytestmark = pytest.mark.django_db
-
-
-def colleague(username, display_name="", letters=None, role="业务人员", **more):
-    user = make.UserFactory(
-        username=username, display_name=display_name, email=f"{username}@x.cn", letters=letters, **more
-    )
-    user.groups.set(Group.objects.filter(name=role))
-    return user
 
 
 @pytest.fixture(params=["order", "incident", "difference"])

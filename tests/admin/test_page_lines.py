@@ -6,11 +6,14 @@ from collections import Counter
 
 import pytest
 from django.contrib import admin
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.lists.registration import LISTS
+from orders.log_facts import log_facts
 from orders.order_page.tabs import TABS
+from project.error_views import server_error
 from tests import factories as make
 from tests.admin.latin import english, fill_with_digits_and_chinese
 from tests.admin.rows import of_order
@@ -91,7 +94,9 @@ def test_a_desk_without_a_worker_says_so(admin_client):
     """A worker that ended in order leaves no heartbeat, so nobody knows that none ever ran."""
     assert "没有后台程序在运行" in admin_client.get("/admin/").content.decode()
     make.HeartbeatFactory(seen_at=timezone.now() - datetime.timedelta(hours=1))
-    assert "后台程序已两分钟没有响应" in admin_client.get("/admin/").content.decode()
+    answer = admin_client.get("/admin/")
+    assert "后台程序已两分钟没有响应" in answer.content.decode()
+    assert [worry.tone for worry in answer.context["desk"].worries] == ["red"]
 
 
 def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):
@@ -101,3 +106,45 @@ def test_the_filter_of_service_types_speaks_as_the_rows_do(admin_client):
     assert text.count("直播") == 2  # the filter's and the row's
     shown = admin_client.get(reverse("admin:orders_order_changelist"), {"service_type__code__exact": "1"}).context["cl"]
     assert shown.result_count == 0
+
+
+# --- what is not there, not allowed or broken
+
+
+@pytest.mark.parametrize("address", ["/nothing", "/admin/nothing/"])
+def test_a_page_that_is_not_there(admin_client, address):
+    answer = admin_client.get(address)
+    assert answer.status_code == 404
+    assert "页面不存在" in answer.content.decode()
+
+
+def test_what_may_not_be_done(member):
+    answer = member("审计员").get(reverse("admin:orders_order_resend"))
+    assert answer.status_code == 403
+    assert "您不能执行此操作" in answer.content.decode()
+
+
+def test_an_error_of_ours_tells_its_number_and_asks_no_database(django_assert_num_queries):
+    with log_facts(request="abc123"), django_assert_num_queries(0):
+        answer = server_error(RequestFactory().get("/admin/"))
+    text = answer.content.decode()
+    assert answer.status_code == 500
+    assert "系统出错了" in text
+    assert "abc123" in text
+    assert "<style" not in text
+
+
+def test_an_app_s_index_lists_its_tables(admin_client):
+    text = admin_client.get("/admin/orders/").content.decode()
+    assert reverse("admin:orders_incident_changelist") in text.partition('id="content-main"')[2]
+
+
+def test_a_step_with_thousands_of_attempts_shows_a_few(admin_client):
+    dispatch = make.DispatchFactory(attempts=30, frozen_at=make.NOW)
+    for number in range(1, 31):
+        make.AttemptFactory(dispatch=dispatch, number=number)
+    text = admin_client.get(reverse("admin:orders_dispatch_change", args=[dispatch.pk])).content.decode()
+    link = f"{reverse('admin:orders_attempt_changelist')}?dispatch={dispatch.pk}"
+    assert link in text
+    assert text.count("/admin/orders/attempt/") == 11 + 2  # ten rows, all of them, the menu, a phone's menu
+    assert admin_client.get(link).context["cl"].result_count == 30

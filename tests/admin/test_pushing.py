@@ -14,12 +14,9 @@ from notifications.models import Contact, Mail
 from notifications.sending import MailError
 from tests import factories as make
 from tests.admin.orders import awaiting, deciding, filled, page
+from tests.admin.walking import words_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
-
-
-def text_of(answer):
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 @pytest.fixture
@@ -40,23 +37,23 @@ def push(client, order, **more):
 
 
 def test_the_page_names_the_sa_the_days_and_bpm_s_page(clerk, member, order):
-    text = text_of(clerk.get(page(order)))
+    text = words_of(clerk.get(page(order)))
     assert "已等待 3 天" in text
     assert "北京 SA 赵** 137***34 z***@example.com" in text
-    assert "赵六 13700001234 zhao@example.com" in text_of(clerk.get(page(order, "?personal=1")))
+    assert "赵六 13700001234 zhao@example.com" in words_of(clerk.get(page(order, "?personal=1")))
     assert order.events.filter(kind="personal_data_seen").exists()
     assert 'href="https://bpm.example.com/task/P-7"' in clerk.get(page(order)).content.decode()
-    assert "赵六" not in text_of(member("审批主管").get(page(order, "?personal=1")))
+    assert "赵六" not in words_of(member("审批主管").get(page(order, "?personal=1")))
 
 
 def test_whom_to_push_is_one_click_from_the_list(clerk, order):
     listed = clerk.get(reverse("admin:orders_order_changelist"), {"state__exact": "awaiting_approval"}).content.decode()
     [address] = set(re.findall(rf'href="(/admin/orders/order/{order.pk}/change/[^"]*)"', listed))
-    assert "赵**" in text_of(clerk.get(address.replace("&amp;", "&")))
+    assert "赵**" in words_of(clerk.get(address.replace("&amp;", "&")))
 
 
 def test_it_shows_the_mail_sends_it_to_the_sas_alone_and_notes_it(clerk, order):
-    asked = text_of(clerk.get(deciding(order, "push")))
+    asked = words_of(clerk.get(deciding(order, "push")))
     assert f"请尽快审批：{order.number}" in asked
     assert push(clerk, order, reason="客户在催").status_code == 302
     drain(seconds=None, linger=False)
@@ -74,8 +71,8 @@ def test_it_shows_the_mail_sends_it_to_the_sas_alone_and_notes_it(clerk, order):
         f"staff:{clerk.person.username}",
         {"people": ["赵**"], "reason": "客户在催", "caller": "127.0.0.1"},
     )
-    assert "赵** z***@example.com 北京 SA" in text_of(clerk.get(page(order, "?tab=mails")))
-    assert "催办审批：赵**" in text_of(clerk.get(page(order, "?tab=events")))
+    assert "赵** z***@example.com 北京 SA" in words_of(clerk.get(page(order, "?tab=mails")))
+    assert "催办审批：赵**" in words_of(clerk.get(page(order, "?tab=events")))
 
 
 def test_once_a_day_and_the_second_is_told_who_did_it(clerk, member, order, clock):
@@ -85,8 +82,8 @@ def test_once_a_day_and_the_second_is_told_who_did_it(clerk, member, order, cloc
     other = member("审批主管")
     answer = other.post(deciding(order, "push"), {**stale, "seen": filled(order, "push")["seen"]})
     assert answer.status_code == 409
-    assert re.search(rf"{first} 今天 \d\d:\d\d 已催办", text_of(answer))
-    assert f"今天已由 {first} 催办" in text_of(other.get(page(order)))
+    assert re.search(rf"{first} 今天 \d\d:\d\d 已催办", words_of(answer))
+    assert f"今天已由 {first} 催办" in words_of(other.get(page(order)))
     assert deciding(order, "push") not in other.get(page(order)).content.decode()
     assert Mail.objects.count() == 1
     clock.shift(datetime.timedelta(days=1).total_seconds())
@@ -100,12 +97,12 @@ def test_without_an_sa_the_default_contact_is_pushed_if_there_is_one(clerk, orde
     Contact.objects.all().delete()
     settings.DEFAULT_CONTACT_MAIL = contact
     if contact:
-        assert "默认联系人（未设置其他人）" in text_of(clerk.get(page(order)))
+        assert "默认联系人（未设置其他人）" in words_of(clerk.get(page(order)))
     answer = push(clerk, order)
     assert answer.status_code == expected
     assert [row.recipients for row in Mail.objects.all()] == ([[contact]] if contact else [])
     if not contact:
-        assert "没有设置带邮箱的 SA 或默认联系人" in text_of(answer)
+        assert "没有设置带邮箱的 SA 或默认联系人" in words_of(answer)
         assert not order.events.filter(kind="pushed").exists()
 
 

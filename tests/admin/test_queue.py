@@ -4,8 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
-from django.utils import timezone
-from django_q.models import OrmQ, Schedule, Success, Task
+from django_q.models import OrmQ, Schedule, Task
 
 from project.models import User
 from tests.admin.rows import ALL_MAKERS
@@ -20,46 +19,12 @@ def schedule():
 
 
 @pytest.fixture
-def task():
-    now = timezone.now()
-    return Task.objects.create(id="1", name="one", func="os.getpid", started=now, stopped=now, success=True)
-
-
-@pytest.fixture
 def powerful(client):
     """Staff with every permission who are no superuser."""
     user = User.objects.create_user("powerful", is_staff=True)
     user.user_permissions.set(Permission.objects.all())
     client.force_login(user)
     return client
-
-
-def test_others_may_read(powerful, schedule):
-    text = powerful.get(reverse("admin:django_q_schedule_change", args=[schedule.pk])).content.decode()
-    assert "sweep" in text
-    assert 'name="_save"' not in text
-    assert powerful.get(reverse("admin:django_q_schedule_add")).status_code == 403
-
-
-def test_others_cannot_write(powerful, schedule):
-    url = reverse("admin:django_q_schedule_change", args=[schedule.pk])
-    assert powerful.post(url, {"func": "os.abort", "_save": "1"}).status_code == 403
-    schedule.refresh_from_db()
-    assert schedule.func == "integrations.tasks.sweep"
-
-
-def test_others_cannot_run_a_task_again(powerful, task):
-    url = reverse("admin:django_q_success_changelist")
-    powerful.post(url, {"action": "resubmit_task", "_selected_action": [task.pk]})
-    assert not OrmQ.objects.exists()
-    assert Success.objects.filter(pk=task.pk).exists()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_lists_open(admin_client, powerful, schedule, task, name):
-    url = reverse(f"admin:django_q_{name}_changelist")
-    assert admin_client.get(url).status_code == 200
-    assert powerful.get(url).status_code == 200
 
 
 def test_a_superuser_may(admin_client, schedule):
@@ -83,6 +48,7 @@ def test_with_every_permission_but_no_superuser_nothing_can_be_written(powerful,
     """No form, deletion or action on the list may do it: each would run code or lose tasks."""
     before, pk = everything(), rows[name].pk
     form = {"func": "os.abort", "name": "x", "schedule_type": "O", "repeats": "-1", "key": "x", "_save": "1"}
+    assert powerful.get(reverse(f"admin:django_q_{name}_add")).status_code == 403
     assert powerful.post(reverse(f"admin:django_q_{name}_add"), form).status_code == 403
     assert powerful.post(reverse(f"admin:django_q_{name}_change", args=[pk]), form).status_code == 403
     assert powerful.post(reverse(f"admin:django_q_{name}_delete", args=[pk]), {"post": "yes"}).status_code == 403
@@ -95,10 +61,13 @@ def test_with_every_permission_but_no_superuser_nothing_can_be_written(powerful,
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_box_offers_what_is_refused(powerful, rows, name):
-    text = powerful.get(reverse(f"admin:django_q_{name}_changelist")).content.decode()
-    assert 'name="action"' not in text
-    assert "addlink" not in text
-    text = powerful.get(reverse(f"admin:django_q_{name}_change", args=[rows[name].pk])).content.decode()
+    listed = powerful.get(reverse(f"admin:django_q_{name}_changelist"))
+    assert listed.context["cl"].result_count > 0
+    assert 'name="action"' not in listed.content.decode()
+    assert "addlink" not in listed.content.decode()
+    shown = powerful.get(reverse(f"admin:django_q_{name}_change", args=[rows[name].pk]))
+    text = shown.content.decode()
+    assert shown.context["original"] == type(rows[name]).objects.get(pk=rows[name].pk)
     assert 'name="_save"' not in text
     assert "deletelink" not in text
 

@@ -4,13 +4,10 @@ import re
 from urllib.parse import quote
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from integrations import tasks
 from orders.models import Dispatch, OrderEvent
-from orders.office.bulk import selection as bulk_selection
-from orders.office.bulk.models import BulkRun
 from tests import factories
 from tests.admin.orders import billed, failed, staff, step
 
@@ -28,13 +25,6 @@ def confirm(client, query, reason="BPM 已恢复"):
     draft = client.get(URL + query).context["form"]["draft"].value()
     tasks.note_bulk_rows(draft)
     return client.post(URL + query, {"reason": reason, "draft": draft})
-
-
-def test_it_needs_the_permission(client):
-    client.force_login(staff("withdraw_order"))
-    run = factories.BulkRunFactory(act="resend")
-    for url in (URL, reverse("admin:orders_bulkrun_change", args=[run.pk])):
-        assert client.get(url).status_code == 403
 
 
 def test_nothing_is_chosen_without_a_filter(sender):
@@ -87,27 +77,6 @@ def test_it_sends_and_shows_the_progress(sender):
     assert 'http-equiv="refresh"' not in text
 
 
-def test_the_orders_are_those_that_the_page_showed(sender):
-    shown = failed()
-    draft = sender.get(URL + "?partner=bpm").context["form"]["draft"].value()
-    later = failed()
-    assert sender.post(URL + "?partner=bpm", {"reason": "x", "draft": draft}).status_code == 302
-    assert (shown.dispatches.get().state, later.dispatches.get().state) == ("due", "failed")
-
-
-def test_the_second_of_two_finds_nothing_left_to_send(sender):
-    """A colleague who looked at the same time: each order says that it is sent already."""
-    failed()
-    colleague = Client()
-    colleague.force_login(staff("resend_order", name="li"))
-    draft = colleague.get(URL + "?partner=bpm").context["form"]["draft"].value()
-    confirm(sender, "?partner=bpm")
-    answer = colleague.post(URL + "?partner=bpm", {"reason": "x", "draft": draft})
-    run = BulkRun.objects.get(pk=draft)
-    assert (answer.status_code, run.done, run.failed) == (302, 0, 1)
-    assert OrderEvent.objects.filter(kind="resend").count() == 1
-
-
 @pytest.mark.parametrize("form", [{"reason": "\0"}, {"reason": "x" * 501}, {"reason": "x", "draft": "x" * 5000}, {}])
 def test_nonsense_in_the_form_sends_nothing(sender, form):
     failed()
@@ -128,44 +97,12 @@ def test_a_reason_is_asked_for(sender):
     assert not OrderEvent.objects.exists()
 
 
-def test_orders_out_of_scope_are_left_alone(client):
-    user = staff("resend_order")
-    factories.limit_to(user, ["SH"])
-    client.force_login(user)
-    other, mine = failed(), failed()
-    mine.attribution_id = "SH"
-    mine.save()
-    assert client.get(URL + "?partner=bpm").context["count"] == 1
-    confirm(client, "?partner=bpm")
-    assert other.dispatches.get().state == "failed"
-    assert mine.dispatches.get().state == "due"
-
-
-def test_of_very_many_the_first_are_judged_and_all_are_sent(sender, monkeypatch):
-    monkeypatch.setattr(bulk_selection, "JUDGED", 2)
-    for _ in range(3):
-        failed()
-    page = sender.get(URL + "?partner=bpm")
-    assert (page.context["count"], [number for _, number in page.context["verdicts"]]) == (3, [2])
-    assert "按前 2 条估算" in page.content.decode()
-    confirm(sender, "?partner=bpm")
-    assert Dispatch.objects.filter(state="due").count() == 3
-
-
 def test_a_partner_that_is_down_is_said(sender):
     order = failed()
     step(order, "create_billing", "failed", position=1, error_code="timeout")
     factories.IncidentFactory(partner="bpm", step="", code="breaker_open")
     words = [str(word) for word, _ in sender.get(URL + "?partner=bpm").context["verdicts"]]
     assert words == ["已排队，对方恢复后自动发送"]
-
-
-def test_no_inline_code(sender):
-    failed()
-    text = sender.get(URL + "?partner=bpm").content.decode()
-    assert "<style" not in text
-    assert " style=" not in text
-    assert "<script>" not in text
 
 
 def test_a_list_leads_here_with_its_filters(client):

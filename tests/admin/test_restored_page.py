@@ -94,21 +94,13 @@ def test_the_word_is_said_with_a_reason(member, restored):
     assert "已核对" in page(client)
 
 
-@pytest.mark.parametrize("role, letters", [("业务人员", None), ("审计员", None), ("工程师", ["BJ"])])
-def test_others_may_not_say_it(member, restored, role, letters):
-    client = member(role, letters=letters)
-    assert 'class="acts"' not in page(client)
-    assert client.post(URL, {"reason": "已核对"}).status_code == 403
-    assert read_restore_state().restored
-
-
 @pytest.mark.parametrize("role, letters", [("业务人员", None), ("审计员", None), ("工程师", ["BJ"]), ("管理员", [])])
 def test_numbers_and_machine_are_for_those_who_may_release(member, restored, settings, tmp_path, role, letters):
     settings.ATTACHMENT_DIR = tmp_path
     note_numbers(["T101"], by="staff:wang", now=timezone.now())
     make.DifferenceFactory(order=None, kind="unknown_order", job_id="100A777", domain="x.example.com")
     text = page(member(role, letters=letters))
-    assert [word for word in ("T101", "100A777", "old-machine", "900") if word in text] == []
+    assert [word for word in ("T101", "100A777", "old-machine", "900", 'class="acts"') if word in text] == []
 
 
 @pytest.mark.parametrize(
@@ -127,10 +119,6 @@ def test_staff_without_a_right_are_refused(member, restored):
     start = page(client, reverse("admin:index"))
     assert BANNER in start
     assert URL not in start
-
-
-def test_strangers_do_not_see_it(client, restored):
-    assert client.get(URL).status_code == 302
 
 
 def test_how_much_it_asks(member, restored, django_assert_max_num_queries):

@@ -15,7 +15,7 @@ from django.urls import reverse
 from tests import factories as make
 from tests.admin.orders import failed
 from tests.admin.rows import of_none, of_order
-from tests.admin.walking import ask, models
+from tests.admin.walking import ask, models, name_of
 
 pytestmark = pytest.mark.django_db
 HUGE = "9" * 30
@@ -29,10 +29,13 @@ RAW = ["q=%ff%fe", "%00=1", "q=%&=&=&", "p=1&p=2", "state__exact=%ff&state__exac
 VALUES = ["zzz", "\0", HUGE, "9999-12-31"]
 
 
+def admin_of(name):
+    return next(own for model, own in admin.site._registry.items() if name_of(model) == name)
+
+
 def parameters(name):
     """The parameters that the list's filters use."""
-    model = next(model for model in admin.site._registry if f"{model._meta.app_label}_{model._meta.model_name}" == name)
-    for entry in admin.site._registry[model].list_filter:
+    for entry in admin_of(name).list_filter:
         if isinstance(entry, str):
             yield from (f"{entry}__exact", f"{entry}__gte")
         elif isinstance(entry, tuple):
@@ -45,11 +48,6 @@ def asked(name):
     """Every query that the test tries on a list."""
     made = [*QUERIES, *({parameter: value} for parameter in parameters(name) for value in VALUES)]
     return [*RAW, *(urlencode(query) for query in made)]
-
-
-def admin_of(name):
-    found = {f"{model._meta.app_label}_{model._meta.model_name}": own for model, own in admin.site._registry.items()}
-    return found[name]
 
 
 @pytest.fixture
@@ -95,50 +93,24 @@ def test_drawn_pages_do_not_break_either(admin_client):
         assert admin_client.get(f"{url}?{query}").status_code in (200, 302, 400), query
 
 
+def with_each(url, *queries):
+    return [f"{url}?{query}" for query in queries]
+
+
 def own_pages():
     """Addresses of ours with parameters."""
     order, event = failed(), make.OrderEventFactory(order=None, kind="resend")
     page = reverse("admin:orders_order_change", args=[order.pk])
-    yield from (
-        f"{page}?{query}"
-        for query in (
-            "tab=%00",
-            f"tab=events&page={HUGE}&who=%00",
-            f"tab=bpm&calls={HUGE}",
-            "tab=bpm&calls=-1&page=-1",
-            "tab=events&page=1e9&who=zzz",
-        )
-    )
+    yield from with_each(page, "tab=%00", "tab=nonsense", f"tab=events&page={HUGE}&who=%00", f"tab=bpm&calls={HUGE}")
+    yield from with_each(page, "tab=bpm&calls=-1&page=-1", "tab=events&page=1e9&who=zzz")
     many = reverse("admin:orders_order_resend")
-    yield from (
-        f"{many}?{query}"
-        for query in (
-            "partner=zzz",
-            "code=%00",
-            f"code={HUGE}",
-            "since=9999-12-31",
-            "since=0001-01-01",
-            "since=2026-13-99",
-            "channel=%00",
-        )
-    )
+    yield from with_each(many, "partner=zzz", "code=%00", f"code={HUGE}", "channel=%00")
+    yield from with_each(many, "since=9999-12-31", "since=0001-01-01", "since=2026-13-99")
     yield reverse("admin:orders_order_resent", args=[event.pk]) + "?%00=%ff"
     new = reverse("admin:orders_bulkrun_new", args=["note"])
-    yield from (
-        f"{new}?{query}"
-        for query in (
-            f"pick={HUGE}",
-            "pick=%00",
-            "pick=x&every=1",
-            f"again={HUGE}",
-            "again=%00",
-            "every=1&q=%00",
-            "every=1&state__exact=%00",
-            "pick=²",
-        )
-    )
-    yield reverse("admin:orders_bulkitem_changelist") + f"?run={HUGE}"
-    yield reverse("admin:orders_bulkitem_changelist") + "?run=%00"
+    yield from with_each(new, f"pick={HUGE}", "pick=%00", "pick=x&every=1", "pick=²", f"again={HUGE}", "again=%00")
+    yield from with_each(new, "every=1&q=%00", "every=1&state__exact=%00")
+    yield from with_each(reverse("admin:orders_bulkitem_changelist"), f"run={HUGE}", "run=%00")
     yield reverse("admin:orders_bulkrun_new", args=["zzz"])
     for number in (HUGE, "0"):
         yield reverse("admin:orders_order_change", args=[number])

@@ -205,12 +205,3 @@ def test_pages_name_no_order_of_others(member):
     asked = [reverse(f"admin:{name}_change", args=[row.pk]) for name, row in pages]
     for url in (*asked, reverse("admin:orders_affectedorder_changelist"), reverse("admin:index")):
         assert other.number not in staff.get(url).content.decode(), url
-
-
-def test_files_of_others_are_not_handed_out(member, tmp_path, settings):
-    settings.ATTACHMENT_DIR = tmp_path
-    order = make.OrderFilesFactory(attribution_id="SH")
-    (tmp_path / order.info_security).write_bytes(b"x")
-    url = reverse("admin:orders_order_file", args=[order.pk, "info_security"])
-    assert member("业务人员", letters=["BJ"]).get(url).status_code == 404
-    assert member("业务人员", letters=["SH"]).get(url).status_code == 200

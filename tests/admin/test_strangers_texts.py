@@ -204,10 +204,19 @@ def leaks(told):
         '{"operUser": "a\\\\", "x": 1, "operUser": "欧阳张三丰", ',
         "a@b.cn_ops@secret.example.com",
         "..ops@secret.example.com",
+        '{"content": "{\\"OperUser\\": \\"欧阳张三丰\\"}"}',
+        '{"operTel": 13712345678}',
+        '{"phone": 13712345678}',
+        '{"unknown": {"13712345678": 1}}',
+        "13712345678",
+        '{"data": {"operUser": "欧阳张三丰", "domains": ["a.exam',
+        '[{"userName": "欧阳张三丰"}]',
+        'secret{"content":"{\\"operUser\\":\\"欧阳张三丰\\"}"}secret',
     ],
 )
 def test_odd_spellings_are_masked(text):
     assert leaks(mask_text_or_json(text)) == []
+    assert '"x"' not in mask_text_or_json('{"userList": [{"userMail": "x"}]}')
 
 
 def test_what_stands_behind_a_masked_value_is_shown():

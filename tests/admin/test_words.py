@@ -183,28 +183,6 @@ def test_an_event_tells_why(admin_client):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "who, kinds",
-    [
-        ("", {"note", "step_done", "mail_sent", "incident"}),
-        ("people", {"note"}),
-        ("system", {"step_done", "mail_sent", "incident"}),
-        ("mail", {"mail_sent"}),
-        ("errors", {"incident"}),
-    ],
-)
-def test_the_events_filter_is_a_link(admin_client, who, kinds):
-    order = factories.OrderFactory()
-    for kind, actor in (("note", "staff:li"), ("step_done", "worker"), ("mail_sent", "worker"), ("incident", "system")):
-        factories.OrderEventFactory(order=order, kind=kind, actor=actor, data={})
-    answer = admin_client.get(page(order, f"?tab=events&who={who}"))
-    assert {one.row.kind for one in answer.context["told"]} == kinds
-    text = answer.content.decode()
-    for key in ("people", "system", "mail", "errors"):
-        assert f"tab=events&amp;who={key}" in text
-
-
-@pytest.mark.django_db
 def test_records_of_unknown_fate_are_explained(admin_client):
     order = billed()
     factories.BillingRecordFactory(order=order, state="unknown", product_id="2")

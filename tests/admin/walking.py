@@ -1,5 +1,6 @@
 """Every address of the staff's site, and the people who ask for it."""
 
+import re
 from dataclasses import dataclass
 
 from django.contrib import admin
@@ -33,6 +34,18 @@ def sign_in(client, letter):
         make.limit_to(user, LIMITS[letter])
     client.force_login(user)
     return client
+
+
+def colleague(username, display_name="", role="业务人员", **more):
+    """Somebody else in a role, with a mail address."""
+    user = make.UserFactory(**{"username": username, "display_name": display_name, "email": f"{username}@x.cn"} | more)
+    user.groups.set(Group.objects.filter(name=role))
+    return user
+
+
+def words_of(answer):
+    """What a page says, without its tags."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
 
 
 @dataclass(frozen=True)

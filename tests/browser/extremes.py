@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderDomain, OrderEvent
 from tests import factories as make
+from tests.admin.orders import step
 from tests.browser import filling
 
 S, Step, State, Channel, Record = Order.State, Dispatch.Step, Dispatch.State, Dispatch.Channel, BillingRecord.State
@@ -47,11 +48,10 @@ def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
     order = _order("busy", now - datetime.timedelta(days=20), enterprise_name=LONG_NAME, attribution_id="GD")
     names = [LONG_DOMAIN, *(f"cdn{place}.live.example.com" for place in range(1, domains))]
     OrderDomain.objects.bulk_create(OrderDomain(order=order, name=name, key=name) for name in names)
-    step = make.DispatchFactory(
-        order=order,
-        step=Step.CREATE_BILLING,
-        channel=Channel.BILLING,
-        state=State.RETRYING,
+    billing = step(
+        order,
+        Step.CREATE_BILLING,
+        State.RETRYING,
         attempts=attempts,
         error_code="http_503",
         error="answered HTTP 503",
@@ -69,7 +69,7 @@ def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
             business_type="1",
             domain=name,
             domain_key=name,
-            dispatch=step,
+            dispatch=billing,
         )
         for name in names
     )
@@ -77,7 +77,7 @@ def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
     Attempt.objects.bulk_create(
         [
             Attempt(
-                dispatch=step,
+                dispatch=billing,
                 number=number,
                 started_at=at,
                 finished_at=at,
@@ -90,14 +90,14 @@ def _busy(now: datetime.datetime, attempts: int, domains: int) -> None:
         ],
         batch_size=1000,
     )
-    data = {"step": step.step, "code": "http_503"}
+    data = {"step": Step.CREATE_BILLING, "code": "http_503"}
     OrderEvent.objects.bulk_create(
         [OrderEvent(order=order, at=at, actor="worker", kind="step_retrying", data=data) for at in calls],
         batch_size=1000,
     )
     incident = make.IncidentFactory(
         partner="bigdata",
-        step=step.step,
+        step=Step.CREATE_BILLING,
         code="http_599",
         detail=LONG_NAME * 6,
         first_at=calls[0],
@@ -137,35 +137,13 @@ def _named_strangely(now: datetime.datetime) -> None:
     name = f"{LONG_NUMBER}_50004020027_20261120120000.xlsx"
     held = _order("long", now, enterprise_name=LONG_NAME, state=S.HELD, held_because="files", info_security=name)
     why = f"{name}: the name must be {LONG_NUMBER}_50004020027_YYYYMMDDHHMMSS.xlsx with a real time"
-    make.DispatchFactory(
-        order=held,
-        step=Step.CHECK_FILES,
-        channel=Channel.FILES,
-        state=State.RETRYING,
-        created_at=now,
-        error_code="bad_name",
-        error=why,
-        next_try_at=now,
-        attempts=2,
-        frozen_at=now,
-    )
+    step(held, Step.CHECK_FILES, State.RETRYING, error_code="bad_name", error=why, attempts=2)
     incident = make.IncidentFactory(partner="files", step=Step.CHECK_FILES, code="bad_name", detail=why, last_at=now)
     make.AffectedOrderFactory(incident=incident, order=held, detail=why, since=now)
 
 
 def _mailed(order: Order, now: datetime.datetime) -> None:
-    sent = make.DispatchFactory(
-        order=order,
-        step=Step.MAIL_SENT,
-        channel=Channel.MAIL,
-        state=State.DONE,
-        attempts=1,
-        position=600,
-        blocking=False,
-        done_at=now,
-        frozen_at=now,
-        next_try_at=None,
-    )
+    sent = step(order, Step.MAIL_SENT, channel=Channel.MAIL, position=600, blocking=False, done_at=now)
     make.MailFactory(
         dispatch=sent, subject=f"[IBS] {HTML_NAME}", body=f"您好：\n{LONG_NAME}\n13700001234", written_at=now
     )
@@ -177,20 +155,8 @@ def _undone(now: datetime.datetime) -> None:
     order = _order(
         "undone", now, state=S.FAILED, undo_since=now, enterprise_name=LONG_NAME, trial=trial, trial_number=trial.number
     )
-    make.DispatchFactory(
-        order=order,
-        step=Step.START_BPM,
-        channel=Channel.BPM,
-        state=State.FAILED,
-        position=2,
-        error_code="code_400",
-        error="answered HTTP 200, code 400: 域名未备案",
-        definite=True,
-        attempts=1,
-        frozen_at=now,
-        done_at=now,
-        next_try_at=None,
-    )
+    told = {"error_code": "code_400", "error": "answered HTTP 200, code 400: 域名未备案", "definite": True}
+    step(order, Step.START_BPM, State.FAILED, position=2, done_at=now, **told)
     delete = _undo_step(order, Step.DELETE_BILLING, State.DONE, now, position=501)
     make.AttemptFactory(dispatch=delete, started_at=now, finished_at=now, outcome="ok", http_status=200)
     for place, state in enumerate(Record):
@@ -224,24 +190,13 @@ def _undoing(now: datetime.datetime) -> None:
         attempts=3,
         next_try_at=now + datetime.timedelta(minutes=9),
     )
-    _undo_step(order, Step.RESTORE_TRIAL, State.WAITING, now, position=502, attempts=0, frozen_at=None, done_at=None)
+    _undo_step(order, Step.RESTORE_TRIAL, State.WAITING, now, position=502)
 
 
-def _undo_step(order: Order, step: str, state: str, now: datetime.datetime, **fields) -> Dispatch:
-    base = {
-        "order": order,
-        "step": step,
-        "channel": Channel.BILLING,
-        "state": state,
-        "undo": True,
-        "attempts": 1,
-        "created_at": now,
-        "frozen_at": now,
-        "done_at": now if state == State.DONE else None,
-        "next_try_at": None,
-        "payload": json.dumps({"productInfos": [{"jobId": order.number, "domain": "u3.example.com"}]}),
-    }
-    return make.DispatchFactory(**(base | fields))
+def _undo_step(order: Order, name: str, state: str, now: datetime.datetime, **fields) -> Dispatch:
+    payload = json.dumps({"productInfos": [{"jobId": order.number, "domain": "u3.example.com"}]})
+    base = {"undo": True, "done_at": now if state == State.DONE else None, "payload": payload}
+    return step(order, name, state, **base | fields)
 
 
 if __name__ == "__main__":  # with the ordinary orders, in one process: rows of factories are numbered in each

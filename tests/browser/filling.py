@@ -18,6 +18,7 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.search.index import index_orders
 from project.models import User
 from tests import factories as make
+from tests.admin.orders import step
 from tests.browser.pages import PASSWORD
 
 S, Step, State, Channel = Order.State, Dispatch.Step, Dispatch.State, Dispatch.Channel
@@ -120,23 +121,13 @@ def _caused(order: Order, place: int, at: datetime.datetime) -> None:
         name = f"cdn{part}.site{place}.example.com"
         make.OrderDomainFactory(order=order, name=name)
         make.BillingRecordFactory(order=order, domain=name, state=BillingRecord.State.LIVE, create_time=at)
-    for number, (step, channel) in enumerate([(Step.CREATE_BILLING, Channel.BILLING), (Step.START_BPM, Channel.BPM)]):
-        if order.kind != Order.Kind.ACTIVATION and channel == Channel.BPM:
+    for number, name in enumerate([Step.CREATE_BILLING, Step.START_BPM]):
+        if order.kind != Order.Kind.ACTIVATION and name == Step.START_BPM:
             continue
         done = at + datetime.timedelta(seconds=4 * number + 3)
-        dispatch = make.DispatchFactory(
-            order=order,
-            step=step,
-            channel=channel,
-            position=number + 1,
-            state=State.DONE,
-            done_at=done,
-            next_try_at=None,
-            created_at=at,
-            frozen_at=at,
-            attempts=1,
-            payload=json.dumps({"code": order.number, "operUser": "张三", "operTel": "13700001234"}),
-        )
+        payload = json.dumps({"code": order.number, "operUser": "张三", "operTel": "13700001234"})
+        about = {"position": number + 1, "created_at": at, "frozen_at": at, "may_have_acted": False}
+        dispatch = step(order, name, done_at=done, payload=payload, **about)
         make.AttemptFactory(dispatch=dispatch, started_at=at, finished_at=done, outcome="ok", http_status=200)
     make.OrderEventFactory(order=order, at=at)
 
@@ -145,19 +136,11 @@ def _stuck(rows: list[Order], now: datetime.datetime) -> None:
     activations = [order for order in rows if order.kind == Order.Kind.ACTIVATION]
     incidents = {}
     for place, order in enumerate(activations[:7]):
-        step, channel, state, code, error = STUCK[place % 3]
+        name, channel, state, code, error = STUCK[place % 3]
         failed = state == State.FAILED
-        Order.objects.filter(pk=order.pk).update(
-            **{
-                "state": S.FAILED if failed else S.IN_PROGRESS,
-                "undo_since": None,
-                "decision": "",
-                "decided_at": None,
-                "live_at": None,
-                "start_at": None,
-            }
-        )
-        Dispatch.objects.filter(order=order, step=step).update(
+        begun = {"undo_since": None, "decision": "", "decided_at": None, "live_at": None, "start_at": None}
+        Order.objects.filter(pk=order.pk).update(state=S.FAILED if failed else S.IN_PROGRESS, **begun)
+        Dispatch.objects.filter(order=order, step=name).update(
             **{
                 "state": state,
                 "error_code": code,
@@ -172,7 +155,7 @@ def _stuck(rows: list[Order], now: datetime.datetime) -> None:
                 partner = "bpm" if channel == Channel.BPM else "bigdata"
                 incidents[code] = make.IncidentFactory(
                     partner=partner,
-                    step=step,
+                    step=name,
                     code=code,
                     detail=error,
                     last_at=now,
@@ -206,15 +189,7 @@ def _held(now: datetime.datetime) -> None:
         incident = make.IncidentFactory(**cause, detail="", first_at=at, last_at=now)
         make.AffectedOrderFactory(incident=incident, order=order, since=at)
         if files:
-            make.DispatchFactory(
-                order=order,
-                step=Step.CHECK_FILES,
-                channel=Channel.FILES,
-                state=State.RETRYING,
-                error_code="missing",
-                next_try_at=now,
-                created_at=at,
-            )
+            step(order, Step.CHECK_FILES, State.RETRYING, error_code="missing", created_at=at)
 
 
 def doubts(now: datetime.datetime | None = None) -> None:
@@ -259,14 +234,7 @@ def doubts(now: datetime.datetime | None = None) -> None:
     returned = make.OrderFactory(
         number="100A-RETURNED", state=S.AWAITING_APPROVAL, first=False, bpm_process="P-2026-0007", **base
     )
-    make.DispatchFactory(
-        order=returned,
-        step=Step.START_BPM,
-        channel=Channel.BPM,
-        state=State.DONE,
-        next_try_at=None,
-        done_at=now - 30 * hour,
-    )
+    step(returned, Step.START_BPM, done_at=now - 30 * hour)
     make.ApprovalRecordFactory(
         order=returned, result="return", node_name="政企SA审批", opinion="请补充域名备案材料", time=now - 3 * hour
     )
@@ -274,16 +242,9 @@ def doubts(now: datetime.datetime | None = None) -> None:
     _files_of("100A-WAIVED", now, base, waived=True)
     trial = make.TrialFactory(number="100A-FAILEDTRIAL", state=S.FAILED, **base)
     behind = make.OrderFactory(number="100A-BEHIND", trial=trial, trial_number=trial.number, **base)
-    make.DispatchFactory(
-        order=trial,
-        step=Step.CREATE_TRIAL,
-        lane=trial.pk,
-        state=State.FAILED,
-        next_try_at=None,
-        error_code="code_400",
-        error="answered HTTP 200, code 400: 域名未备案",
-    )
-    make.DispatchFactory(order=behind, step=Step.CANCEL_TRIAL, lane=trial.pk, state=State.WAITING, next_try_at=None)
+    told = {"error_code": "code_400", "error": "answered HTTP 200, code 400: 域名未备案"}
+    step(trial, Step.CREATE_TRIAL, State.FAILED, lane=trial.pk, **told)
+    step(behind, Step.CANCEL_TRIAL, State.WAITING, lane=trial.pk)
 
 
 def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) -> None:
@@ -295,23 +256,15 @@ def _files_of(number: str, now: datetime.datetime, base: dict, *, waived: bool) 
         {"file": names[field], "code": code, "message": say_in_english(why, {}), "why": {"code": why}}
         for field, (code, why) in wrong.items()
     ]
-    ended = {"state": State.DONE, "next_try_at": None, "done_at": now}
+    ended = {"done_at": now}
     tried = {
-        "state": State.RETRYING,
         "next_try_at": now + datetime.timedelta(hours=1),
         "error_code": "missing",
         "error": "; ".join(f"{one['file']}: {one['message']}" for one in findings),
         "error_params": {"parts": [one["why"] | {"file": one["file"]} for one in findings]},
     }
-    make.DispatchFactory(
-        order=order,
-        step=Step.CHECK_FILES,
-        channel=Channel.FILES,
-        attempts=2,
-        frozen_at=now,
-        about={"findings": findings},
-        **(ended if waived else tried),
-    )
+    state, more = (State.DONE, ended) if waived else (State.RETRYING, tried)
+    step(order, Step.CHECK_FILES, state, attempts=2, about={"findings": findings}, **more)
     if waived:
         make.ApprovalRecordFactory(
             order=order,

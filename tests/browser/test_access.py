@@ -9,6 +9,7 @@ from tests.harness.waiting import until
 
 SERIOUS = {"serious", "critical"}
 every_page = pytest.mark.parametrize("name", MAIN)
+each_look = pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
 
 
 def findings(page):
@@ -17,6 +18,11 @@ def findings(page):
     return [
         (rule["id"], [node["html"][:160] for node in rule["nodes"][:3]]) for rule in found if rule["impact"] in SERIOUS
     ]
+
+
+def is_fine(page):
+    """No script failed, no file was refused, nothing leaves the window, and axe finds nothing serious."""
+    assert (list(page.faults), overflow(page), findings(page)) == ([], 0, [])
 
 
 @every_page

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.browser.browsing import overflow
 from tests.browser.pages import MAIN
-from tests.browser.test_access import findings
+from tests.browser.test_access import each_look, is_fine
 
 TICKS = "#result_list input[name=pick]"
 WORK = """
@@ -84,7 +83,7 @@ def test_an_engineer_resends_after_an_outage(visit):
     assert "个仍在进行" in page.locator(".decide").inner_text()
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 @pytest.mark.parametrize(
     "address",
     [
@@ -102,5 +101,4 @@ def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
         confirm(page, "添加备注", "按客户经理确认")
     else:
         page.goto(address)
-    assert (page.faults, overflow(page)) == ([], 0)
-    assert findings(page) == []
+    is_fine(page)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.browsing import overflow
 from tests.browser.pages import PASSWORD
-from tests.browser.test_access import findings
+from tests.browser.test_access import findings, is_fine
 from tests.entering.workbooks import row, workbook
 
 NEW = {"EnterpriseID": "100A26NEW"}  # a customer that the desk does not know by another name
@@ -120,4 +120,4 @@ def test_the_pages_are_right_for_everybody(visit, size, scheme):
     addresses = [page.url, "/admin/orders/order/trials/import/", "/admin/orders/order/trials/enter/"]
     for address in addresses:
         page.goto(address)
-        assert (findings(page), overflow(page), page.faults) == ([], 0, [])
+        is_fine(page)

@@ -3,9 +3,8 @@
 import openpyxl
 import pytest
 
-from tests.browser.browsing import overflow
 from tests.browser.pages import MAIN
-from tests.browser.test_access import findings
+from tests.browser.test_access import each_look, is_fine
 
 FORM = "/admin/orders/export/new/orders/?state__exact=failed"
 
@@ -44,7 +43,7 @@ def test_people_s_data_need_a_reason(visit, tmp_path):
     assert "经办人电话" in header
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 @pytest.mark.parametrize("address", [FORM, "/admin/orders/export/", "the export"])
 def test_the_pages_can_be_read_by_everybody(visit, tmp_path, size, scheme, address):
     page = visit("clerk", size=size, scheme=scheme)
@@ -54,5 +53,4 @@ def test_the_pages_can_be_read_by_everybody(visit, tmp_path, size, scheme, addre
     if address == "the export":
         page.locator("#result_list th a").first.click()
         page.wait_for_url("**/change/")
-    assert (page.faults, overflow(page)) == ([], 0)
-    assert findings(page) == []
+    is_fine(page)

@@ -56,7 +56,7 @@ def test_a_leave_is_entered_in_four_clicks_and_fits_the_phone(visit):
     page.select_option("select[name=deputy]", index=2)  # 3
     page.click("button[value=enter]")  # 4
     page.wait_for_selector(".messagelist .success")
-    assert "代理人" in page.locator("#content-main strong").inner_text()
+    assert "代理人" in page.locator(".decide strong").inner_text()
     page.click("button[value=end]")
     page.wait_for_selector(".messagelist .success")
     assert page.locator("button[value=end]").count() == 0

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.browser.browsing import overflow
-from tests.browser.test_access import findings
+from tests.browser.test_access import each_look, is_fine
 from tests.browser.test_exporting import fetched
 
 LIST = "/admin/orders/scheduledexport/"
@@ -58,7 +57,7 @@ def test_a_notice_that_was_given_up_is_sent_again(visit):
     page.locator(".messagelist", has_text="已重新发送").wait_for()
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 @pytest.mark.parametrize("address", ["", "new/", "1/change/", "1/edit/", "1/delete/"])
 def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
     page = visit("clerk", size=size, scheme=scheme)
@@ -66,14 +65,12 @@ def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
     if address == "1/edit/":
         page.get_by_role("button", name="预览").click()
         page.locator(".will").wait_for()
-    assert (page.faults, overflow(page)) == ([], 0)
-    assert findings(page) == []
+    is_fine(page)
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 @pytest.mark.parametrize("address", ["/admin/notifications/notice/", "/admin/notifications/notice/1/change/"])
 def test_the_notices_can_be_read_by_everybody(visit, size, scheme, address):
     page = visit("engineer", size=size, scheme=scheme)
     page.goto(address)
-    assert (page.faults, overflow(page)) == ([], 0)
-    assert findings(page) == []
+    is_fine(page)

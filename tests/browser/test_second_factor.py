@@ -6,10 +6,10 @@ import pytest
 from cryptography.fernet import Fernet
 from django_otp.oath import totp
 
-from tests.browser.browsing import SIZES, overflow
+from tests.browser.browsing import SIZES
 from tests.browser.desk import Desk
 from tests.browser.pages import PASSWORD
-from tests.browser.test_access import findings
+from tests.browser.test_access import is_fine
 from tests.harness.ports import free_port
 
 MAKE = """
@@ -62,10 +62,6 @@ def open_door(browser, request):
         yield log_in
         for context in contexts:
             context.close()
-
-
-def is_fine(page):
-    assert (findings(page), overflow(page), page.faults) == ([], 0, [])
 
 
 def key_on(page) -> bytes:

@@ -2,11 +2,10 @@
 
 import datetime
 
-import pytest
 import requests
 
 from tests.browser.browsing import overflow
-from tests.browser.test_access import findings
+from tests.browser.test_access import each_look, findings
 
 LIST, ADD = "/admin/integrations/apitoken/", "/admin/integrations/apitoken/add/"
 
@@ -42,7 +41,7 @@ def test_it_is_shown_once_works_and_is_revoked(desk, visit):
     assert read(desk, token).status_code == 401
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 def test_its_pages_can_be_read_by_everybody(visit, size, scheme):
     page = visit("keeper", size=size, scheme=scheme)
     seen = {}

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.browser.browsing import overflow
 from tests.browser.pages import MAIN
-from tests.browser.test_access import findings
+from tests.browser.test_access import each_look, is_fine
 
 ORDERS = MAIN["orders"]
 VIEWS = "/admin/orders/savedview/"
@@ -102,7 +101,7 @@ def test_tabs_are_there_without_a_script(browser, desk, visit):
     context.close()
 
 
-@pytest.mark.parametrize("size, scheme", [("wide", "light"), ("narrow", "light"), ("wide", "dark")])
+@each_look
 @pytest.mark.parametrize("what", ["columns", "save", "days", "changed", "views", "view"])
 def test_it_can_be_read_by_everybody(visit, size, scheme, what):
     page = visit("keeper", size=size, scheme=scheme)
@@ -124,5 +123,4 @@ def test_it_can_be_read_by_everybody(visit, size, scheme, what):
         if what == "view":
             page.locator("#result_list tbody th a").first.click()
             page.wait_for_load_state()
-    assert (page.faults, overflow(page)) == ([], 0)
-    assert findings(page) == []
+    is_fine(page)

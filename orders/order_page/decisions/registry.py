@@ -1,9 +1,10 @@
-"""All decisions: each file of this package that holds a class of `Decision` adds it, by being there."""
+"""All decisions: each class of `Decision` in a file of this package adds itself, by being there."""
 
 import pkgutil
 from collections.abc import Callable
 from importlib import import_module
 
+from orders.models import AskedAct
 from orders.order_page import decisions
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.steps import Facts
@@ -23,6 +24,11 @@ def _files() -> list[pkgutil.ModuleInfo]:
 
 
 DECISIONS = find_decisions()
+
+
+def label_of(row: AskedAct) -> str:
+    """What was asked for, as its button says it. Another version may have asked for what this one does not know."""
+    return str(DECISIONS[row.decision].label if row.decision in DECISIONS else row.get_act_display())
 
 
 def offered_decisions(facts: Facts, has_perm: Callable[[str], bool]) -> list[Decision]:

@@ -10,7 +10,18 @@ from orders.incident_causes import Cause, cause_of
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.steps import BEHIND, Facts, Rung, Text, amber, from_steps, green, never_begun, skipped
+from orders.order_page.ladder.steps import (
+    BEHIND,
+    Facts,
+    Rung,
+    Text,
+    amber,
+    blue,
+    from_steps,
+    green,
+    never_begun,
+    skipped,
+)
 from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.services.moving import differs, may_send_again, start_of, unresolved
@@ -80,20 +91,10 @@ def approval_rung(facts: Facts) -> Rung:
         sent = max((row.done_at for row in facts.steps if row.channel == "bpm" and row.done_at), default=None)
         if facts.returned:
             back = _("BPM's people returned it: clear up what they ask for. They decide again afterwards.")
-            return Rung(
-                **base, tone="amber", icon="undo", result=_("Returned by BPM"), at=sent, note=back, detail=facts.opinion
-            )
+            return amber(base, _("Returned by BPM"), icon="undo", at=sent, note=back, detail=facts.opinion)
         note = _("BPM's people decide. It goes on by itself; if it takes long, ask the person there.")
-        return Rung(
-            **base,
-            tone="violet",
-            icon="person",
-            result=_("Waits for BPM"),
-            at=sent,
-            note=note,
-            detail=facts.opinion,
-            action="push",
-        )
+        about = {"at": sent, "note": note, "detail": facts.opinion, "action": "push"}
+        return Rung(**base, tone="violet", icon="person", result=_("Waits for BPM"), **about)
     note = _("BPM's people are asked when the work order is there.")
     return Rung(**base, result=_("Not begun"), note=note, detail=facts.opinion)
 
@@ -158,8 +159,7 @@ def _ahead(base: dict, order: Order) -> Rung:
             "Everything is sent. The order goes live by itself on its start day. Until then BBOSS can withdraw it, or "
             "a colleague who may."
         )
-        about = {"at": order.start_at, "note": note, "action": "move_start"}
-        return Rung(**base, tone="blue", icon="clock", result=day, **about)
+        return blue(base, day, icon="clock", at=order.start_at, note=note, action="move_start")
     return Rung(**base, icon="clock", result=day, at=order.start_at, note=_("The start day lies ahead."))
 
 
@@ -169,7 +169,7 @@ def _come(base: dict, facts: Facts) -> Rung:
     waiting = [row for row in rows if row.state == "waiting"]
     if order.state == State.SCHEDULED and (waiting or not rows):
         note = _("The day has come. A job starts the order within a minute; it can also be started here.")
-        return Rung(**base, tone="blue", icon="clock", result=_("Due"), at=order.start_at, note=note, action="activate")
+        return blue(base, _("Due"), icon="clock", at=order.start_at, note=note, action="activate")
     if rows:
         return from_steps("start", base["title"], rows, facts, done=_("Carried out"))
     if order.live_at is not None:
@@ -257,7 +257,7 @@ def _differing(base: dict, facts: Facts) -> Rung:
     told = {"at": facts.open.since, "code": DIFFERENCE}
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
-        return Rung(**base, tone="blue", icon="arrow", result=_("Being put right"), note=note, **told)
+        return blue(base, _("Being put right"), note=note, **told)
     told["action"] = "fix" if facts.differs else "accept"
     if facts.open.unbilled:
         return Rung(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **told)
@@ -273,7 +273,7 @@ def undone_rung(facts: Facts) -> Rung:
         rung = from_steps("undo", title, rows, facts, done=_("Done"))
         if rung.tone != "grey":
             return rung
-        return Rung(**base, tone="blue", icon="undo", result=_("Under way"), note=what_was_undone(rows))
+        return blue(base, _("Under way"), icon="undo", note=what_was_undone(rows))
     if rung := books_rung(base, facts):
         return rung
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)

@@ -129,8 +129,12 @@ def green(base: dict, result: Text, **facts) -> Rung:
     return Rung(**base, tone="green", icon="check", result=result, **facts)
 
 
-def amber(base: dict, result: Text, **facts) -> Rung:
-    return Rung(**base, tone="amber", icon="pause", result=result, **facts)
+def amber(base: dict, result: Text, *, icon: str = "pause", **facts) -> Rung:
+    return Rung(**base, tone="amber", icon=icon, result=result, **facts)
+
+
+def blue(base: dict, result: Text, *, icon: str = "arrow", **facts) -> Rung:
+    return Rung(**base, tone="blue", icon=icon, result=result, **facts)
 
 
 def skipped(base: dict, result: Text, **facts) -> Rung:
@@ -248,20 +252,12 @@ def from_steps(key: str, title: Text, rows: list[Dispatch], facts: Facts, *, don
     if row.state in {State.RETRYING, State.DUE} and shut:
         return amber(base, _("Partner is down"), cause=CAUSES["breaker_open"], **_said_by(row))
     if row.state == State.RETRYING:
-        return Rung(
-            **base,
-            tone="amber",
-            icon="retry",
-            result=_("Trying again"),
-            cause=cause_of(row.error_code),
-            next_try=row.next_try_at,
-            action="resend",
-            **_said_by(row),
-        )
+        about = {"cause": cause_of(row.error_code), "next_try": row.next_try_at, "action": "resend"}
+        return amber(base, _("Trying again"), icon="retry", **about, **_said_by(row))
     if row.state == State.WAITING:
         return _waiting(base, row, rows, facts)
     word = _("Being sent") if row.state == State.SENDING else _("About to be sent")
-    return Rung(**base, tone="blue", icon="arrow", result=word, tries=row.attempts, note=_("It is under way."))
+    return blue(base, word, tries=row.attempts, note=_("It is under way."))
 
 
 def _said_by(row: Dispatch) -> dict:
@@ -310,9 +306,9 @@ def _waiting(base: dict, row: Dispatch, rows: list[Dispatch], facts: Facts) -> R
     free = all(other.state in OVER for other in before) and not row.gate
     if free and row.lane and not facts.order.held_because:
         note = _("Orders on the same trial are carried out one at a time; this one is next in line.")
-        return Rung(**base, tone="blue", icon="clock", result=_("In line"), note=note)
+        return blue(base, _("In line"), icon="clock", note=note)
     if any(other.state == State.DONE for other in rows):
-        return Rung(**base, tone="blue", icon="arrow", result=_("Under way"), note=_("It is under way."))
+        return blue(base, _("Under way"), note=_("It is under way."))
     return Rung(**base, result=_("Not begun"), note=_("It begins when the steps before it are done."))
 
 

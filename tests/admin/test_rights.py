@@ -1,14 +1,18 @@
-"""The tabs of an order and of a customer follow the rights of the kinds that they show."""
+"""Tabs of an order and of a customer, and events of no order, are for those who may see what they are about."""
+
+import datetime
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
 from orders.customer_page.tabs import TABS as CUSTOMER_TABS
 from orders.order_page.tabs import TABS
 from tests import factories as make
+from tests.admin.walking import unrendered
 
 pytestmark = pytest.mark.django_db
+LIST = reverse("admin:orders_orderevent_changelist")
 
 
 @pytest.fixture
@@ -80,15 +84,78 @@ def test_every_role_has_all_tabs(member, order):
     page = reverse("admin:orders_order_change", args=[order.pk])
     for role in ("业务人员", "工程师", "审计员", "管理员"):
         keys = {tab.key for tab in member(role).get(page).context["tabs"]}
-        assert keys >= {
-            "overview",
-            "domains",
-            "billing",
-            "bpm",
-            "approvals",
-            "files",
-            "mails",
-            "usage",
-            "events",
-            "raw",
-        }
+        assert keys >= {tab.key for tab in TABS if not tab.only_calls}
+
+
+# --- events of exports, schedules, views and tokens
+
+
+def seen(client, event):
+    """Whether the list and the event's page show it."""
+    listed = {row.pk for row in unrendered(client.person, LIST).context_data["cl"].result_list}
+    page = client.get(reverse("admin:orders_orderevent_change", args=[event.pk])).status_code == 200
+    assert (event.pk in listed) is page
+    return page
+
+
+def event(kind, **data):
+    return make.OrderEventFactory(order=None, kind=kind, actor="staff:somebody", data=data)
+
+
+@pytest.mark.parametrize(
+    "kind, roles",
+    [
+        ("schedule_saved", {"审计员", "管理员"}),
+        ("view_saved", set()),
+        ("api_token_made", {"管理员"}),
+        ("restore_released", {"工程师", "审计员", "管理员"}),
+        ("account_roles", {"审计员", "管理员"}),
+        ("emergency_login", {"审计员", "管理员"}),
+        ("notice_resent", {"工程师", "审计员", "管理员"}),
+        ("bulk_begun", {"业务人员", "工程师", "审计员", "管理员"}),
+        ("pruned", {"业务人员", "工程师", "审计员", "管理员"}),
+    ],
+)
+def test_who_sees_what(member, kind, roles):
+    row = event(kind, view=10**6, schedule=10**6, name="审计组秘密核查", system="计费")
+    assert {role for role in ("业务人员", "工程师", "审计员", "管理员") if seen(member(role), row)} == roles
+
+
+def test_one_s_own_deeds_are_seen(member):
+    client = member("业务人员")
+    row = make.OrderEventFactory(order=None, kind="schedule_saved", actor=f"staff:{client.person.username}", data={})
+    assert seen(client, row)
+
+
+@pytest.mark.parametrize("account_id, days, own", [(None, 1, True), (None, -1, False), (10**6, 1, False)])
+def test_a_namesake_s_deeds_are_not_one_s_own(member, account_id, days, own):
+    """An account of that name was deleted before this one was made; names could be given again then."""
+    client = member("业务人员")
+    at = client.person.date_joined + datetime.timedelta(days=days)
+    actor = f"staff:{client.person.username}"
+    row = make.OrderEventFactory(
+        order=None, kind="schedule_saved", actor=actor, account_id=account_id, at=at, data={"name": "审计组秘密核查"}
+    )
+    assert seen(client, row) is own
+
+
+def test_an_owner_sees_who_switched_a_schedule_off(member):
+    client = member("业务人员")
+    schedule = make.ScheduledExportFactory(owner=client.person)
+    assert seen(client, event("schedule_switched_off", schedule=schedule.pk))
+    assert not seen(member("业务人员"), event("schedule_switched_off", schedule=schedule.pk))
+
+
+def test_a_shared_view_s_events_are_seen_by_its_role(member):
+    view = make.SavedViewFactory(role=Group.objects.get(name="工程师"))
+    row = event("view_shared", view=view.pk)
+    assert seen(member("工程师"), row)
+    assert not seen(member("业务人员"), row)
+
+
+def test_a_site_made_role_sees_what_its_rights_say(member):
+    client = member()
+    client.person.user_permissions.set(Permission.objects.filter(codename="view_orderevent"))
+    kinds = ["bulk_begun", "incident_noted", "reconciled", "notice_resent", "database_restored", "api_token_revoked"]
+    assert [kind for kind in kinds if seen(client, event(kind))] == []
+    assert seen(client, make.OrderEventFactory(kind="note"))

@@ -1,36 +1,25 @@
-"""What concerns all orders needs an account without a limit: tests/admin/test_walk.py has every act, this the pages."""
+"""Reference data and the working-day calendar, which administrators keep; what concerns all needs one without a limit.
+
+test_walk.py has every act, this the pages.
+"""
+
+import datetime
 
 import pytest
 from django.urls import reverse
 
-from orders.models import Province, ServiceType
+from orders.models import CalendarDay, Province
+from orders.queries.overtime import working_days
 from project.models import FailedLogin
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
+ADD = reverse("admin:orders_calendarday_add")
 SHANGHAI = reverse("admin:orders_province_change", args=["SH"])
 
 
 def code_of(letters):
     return Province.objects.get(pk=letters).code
-
-
-def test_a_limited_administrator_changes_no_code(member):
-    limited = member("管理员", letters=["BJ"])
-    assert limited.get(SHANGHAI).status_code == 200  # to look
-    form = {"code": "219", "name": "上海", "confirmed": "210-219"}
-    assert limited.post(SHANGHAI, form).status_code == 403
-    assert limited.post(reverse("admin:orders_province_add"), {"letters": "ZZ"} | form).status_code == 403
-    assert code_of("SH") == "210"
-    assert not Province.objects.filter(pk="ZZ").exists()
-
-
-def test_a_limited_administrator_changes_no_service_type(member):
-    limited, service = member("管理员", letters=["BJ"]), ServiceType.objects.first()
-    form = {"code": "77", "cdn_type": "y", "plains": "[]"}
-    for url in (reverse("admin:orders_servicetype_change", args=[service.pk]), reverse("admin:orders_servicetype_add")):
-        assert limited.post(url, form).status_code == 403
-    assert not ServiceType.objects.filter(cdn_type="y").exists()
 
 
 def test_a_limited_administrator_unlocks_nobody(member):
@@ -75,3 +64,33 @@ def test_letters_stay(member):
     before = Province.objects.count()
     member("管理员").post(SHANGHAI, {"letters": "XX", "code": "210", "name": "上海"})
     assert Province.objects.count() == before
+
+
+def test_a_holiday_of_several_days_is_entered_at_once(member):
+    staff = member("管理员")
+    answer = staff.post(ADD, {"day": "2026-10-01", "until": "2026-10-03", "name": "国庆节"}, follow=True)
+    assert "已录入 3 天" in answer.content.decode()
+    staff.post(ADD, {"day": "2026-10-10", "worked": "on", "name": "国庆节调休"})
+    days = working_days()
+    assert [days.is_working_day(datetime.date(2026, 10, day)) for day in (1, 2, 3, 4, 9, 10)] == [
+        False, False, False, False, True, True
+    ]  # fmt: skip
+    listed = staff.get(reverse("admin:orders_calendarday_changelist")).content.decode()
+    assert "周六" in listed
+
+
+@pytest.mark.parametrize("until", ["2026-09-30", "2026-11-01", "2026-10-02"])
+def test_a_wrong_last_day_enters_nothing(member, until):
+    make.CalendarDayFactory(day=datetime.date(2026, 10, 2))
+    answer = member("管理员").post(ADD, {"day": "2026-10-01", "until": until, "name": "国庆节"})
+    assert answer.status_code == 200
+    assert CalendarDay.objects.count() == 1
+
+
+def test_a_day_can_be_taken_back(member):
+    row = make.CalendarDayFactory()
+    staff = member("管理员")
+    staff.post(reverse("admin:orders_calendarday_change", args=[row.pk]), {"worked": "on", "name": "调休"})
+    assert working_days().is_working_day(row.day)
+    staff.post(reverse("admin:orders_calendarday_delete", args=[row.pk]), {"post": "yes"})
+    assert not CalendarDay.objects.exists()
