@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 
 from integrations import old_secrets
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm import signature
+from integrations.bpm.callback import sign
 from integrations.models import SecretUse
 from orders.models import Order
 from project.accounts.passwords.links import INVITATION, link
@@ -107,7 +107,7 @@ def test_bpm_may_sign_by_the_old_secret(client, clock, settings, capsys):
     body = json.dumps(approval("unknown")).encode()
 
     def call(secret):
-        signed = {"X-Signature": signature.sign(body, secret)}
+        signed = {"X-Signature": sign(body, secret)}
         return client.post("/api/bpm/approvals", body, content_type="application/json", headers=signed).status_code
 
     assert (call("the-new-one"), call("the-old-one"), call("")) == (404, 404, 401)
