@@ -86,8 +86,23 @@ def leaves(value: ast.expr) -> list[ast.expr]:
 
 
 def test_the_sources_are_read():
-    known = {"not_json", "timeout", "refused", "broken", "connection", "no_recipients", "payload", "early", "again",
-             "second", "breaker_open", "compensated", "change_built_upon", "internal", "missing"}  # fmt: skip
+    known = {
+        "not_json",
+        "timeout",
+        "refused",
+        "broken",
+        "connection",
+        "no_recipients",
+        "payload",
+        "early",
+        "again",
+        "second",
+        "breaker_open",
+        "compensated",
+        "change_built_upon",
+        "internal",
+        "missing",
+    }
     assert known <= written_codes()
 
 

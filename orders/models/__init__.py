@@ -16,11 +16,3 @@ from orders.models.reference import Province, ServiceType
 from orders.models.time_limit import CalendarDay, TimeLimit
 from orders.models.timeline import Timeline
 from orders.models.trail import TrailEntry, TrailSending
-
-__all__ = [
-    "AcceptedCall", "AffectedOrder", "AskedAct", "Attempt", "BillingDispatch", "BillingRecord", "BpmDispatch",
-    "CalendarDay", "Conflict", "Customer", "CustomerNote", "Difference", "Dispatch", "InboundMessage", "Incident",
-    "IncidentNote", "IndexedOrder", "Order", "OrderDomain", "OrderEvent", "OrderFiles", "Pause", "Province",
-    "Reconciliation", "SearchPiece", "SearchProgress", "ServiceType", "TimeLimit", "Timeline", "TrailEntry",
-    "TrailSending", "TrialClaim", "TrialEnd", "TrialShape", "TrialUsage",
-]  # fmt: skip

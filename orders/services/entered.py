@@ -10,9 +10,20 @@ from orders.services.incidents import ENTERED_DIFFERS, open_incident
 
 ENTERED = "entered"  # the event that marks such a trial; its actor entered it
 COMPARED = [
-    "kind", "enterprise_id", "enterprise_name", "prod_type", "billing_method", "data_flow", "biz_start", "biz_end",
-    "cp_id", "user_id", "oper_user", "oper_tel", "oper_mail",
-]  # fmt: skip
+    "kind",
+    "enterprise_id",
+    "enterprise_name",
+    "prod_type",
+    "billing_method",
+    "data_flow",
+    "biz_start",
+    "biz_end",
+    "cp_id",
+    "user_id",
+    "oper_user",
+    "oper_tel",
+    "oper_mail",
+]
 MASKED = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
 LONGEST = 200  # characters of a value in an incident
 

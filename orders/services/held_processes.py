@@ -21,8 +21,16 @@ State, Result = Dispatch.State, Attempt.Outcome
 RESENT = "resent"  # key in `about`: the id of the event of a person's resend
 MESSAGE = "the order was accepted before the database was restored; BPM may have its process"
 WRITTEN = [
-    "state", "lease_token", "next_try_at", "error_code", "error", "error_params", "definite", "lost", "may_have_acted",
-]  # fmt: skip
+    "state",
+    "lease_token",
+    "next_try_at",
+    "error_code",
+    "error",
+    "error_params",
+    "definite",
+    "lost",
+    "may_have_acted",
+]
 
 
 def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:

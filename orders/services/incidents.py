@@ -33,6 +33,7 @@ BUILT_UPON = "change_built_upon"
 ENTERED_DIFFERS = "entered_differs"
 DIFFERENCE = "difference"
 MOVE_FAILED = "move_failed"
+# Only the books or `accept` end these (contract 3.9, 14).
 BOOKS_ONLY = frozenset(
     {
         "unknown_record",
@@ -45,7 +46,7 @@ BOOKS_ONLY = frozenset(
         BUILT_UPON,
         MOVE_FAILED,
     }
-)  # fmt: skip  only the books or `accept` end these (contract 3.9, 14)
+)
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""

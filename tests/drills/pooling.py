@@ -137,11 +137,23 @@ def run_commands(found: Found, stage: Stage, number: str) -> None:
     content = stage.desk.folder / "content.json"
     content.write_text("{}")
     for line in (
-        "status --json", "stuck --json", f"show {number}", f"show {number} --json", f"reconcile {number}", "settings",
-        f"resend {number} --dry-run", "resend --failed --dry-run", f"withdraw {number} --reason drill --dry-run",
-        f"give_up {number} --reason drill --dry-run", f"check_attachments {number}", f"sign_message {content}",
-        "setup_schedules", "activate --due", "check --deploy", "migrate --check",
-    ):  # fmt: skip
+        "status --json",
+        "stuck --json",
+        f"show {number}",
+        f"show {number} --json",
+        f"reconcile {number}",
+        "settings",
+        f"resend {number} --dry-run",
+        "resend --failed --dry-run",
+        f"withdraw {number} --reason drill --dry-run",
+        f"give_up {number} --reason drill --dry-run",
+        f"check_attachments {number}",
+        f"sign_message {content}",
+        "setup_schedules",
+        "activate --due",
+        "check --deploy",
+        "migrate --check",
+    ):
         ran = stage.desk.manage(*line.split(), check=False)
         said = ran.stdout + ran.stderr
         fine = ran.returncode in {0, 1} and "Traceback" not in said and "prepared statement" not in said

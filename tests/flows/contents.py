@@ -8,11 +8,22 @@ def domains(*names: str) -> list[dict]:
 def trial(number: str = "T1", *names: str, **more) -> dict:
     """A trial of `a.example.com` unless other domains are named."""
     return {
-        "OrderType": "1", "OrderNum": number, "EnterpriseID": "100A23100079275183", "EnterpriseName": "北京示例科技",
-        "CpID": "80171614", "UserID": "1458", "OperUser": "张三", "OperTel": "13800000000", "OperMail": "43",
-        "ProdType": "1", "BusinessType": "1", "BillingMethod": "1", "DataFlow": "1", "BizStart": "20230920",
+        "OrderType": "1",
+        "OrderNum": number,
+        "EnterpriseID": "100A23100079275183",
+        "EnterpriseName": "北京示例科技",
+        "CpID": "80171614",
+        "UserID": "1458",
+        "OperUser": "张三",
+        "OperTel": "13800000000",
+        "OperMail": "43",
+        "ProdType": "1",
+        "BusinessType": "1",
+        "BillingMethod": "1",
+        "DataFlow": "1",
+        "BizStart": "20230920",
         "ProvContent": domains(*(names or ("a.example.com",))),
-    } | more  # fmt: skip
+    } | more
 
 
 def change(number: str, *names: str, of: str = "T1", **more) -> dict:

@@ -11,8 +11,21 @@ from tests import factories as make
 from tests.flows import contents
 from tests.flows.test_breaker import fail_until_open, quick_breaker, trial  # noqa: F401  a fixture
 
-KEYS = ["order", "kind", "state", "first", "attribution", "start", "held_because", "steps", "billing", "bpm_process",
-        "incidents", "approvals", "schedule"]  # fmt: skip
+KEYS = [
+    "order",
+    "kind",
+    "state",
+    "first",
+    "attribution",
+    "start",
+    "held_because",
+    "steps",
+    "billing",
+    "bpm_process",
+    "incidents",
+    "approvals",
+    "schedule",
+]
 
 
 def show(capsys, *words) -> str:

@@ -27,10 +27,21 @@ WAYS = {
 HOLDS = ["bpm_says", "files_come", "attribute", "name_domains", "proceed"]
 CREWS = {
     "resend first": [*HOLDS, "resend", "take", "fix", "pass", "give_up", "accept", "resolve", "cancel", "withdraw"],
-    "give up first": ["waive", *HOLDS, "give_up", "take", "accept", "reject", "resend", "fix", "resolve", "delete",
-                      "withdraw"],
+    "give up first": [
+        "waive",
+        *HOLDS,
+        "give_up",
+        "take",
+        "accept",
+        "reject",
+        "resend",
+        "fix",
+        "resolve",
+        "delete",
+        "withdraw",
+    ],
     "withdraw first": ["delete", "withdraw", "give_up", "fix", "take", "accept", "resend", "resolve", *HOLDS],
-}  # fmt: skip
+}
 
 
 def rescue(desk, crew: str) -> str:

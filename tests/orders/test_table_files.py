@@ -117,10 +117,24 @@ def test_nothing_is_left_behind_by_rows_that_fail(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["t.xlsx"]
 
 
-@pytest.mark.parametrize("text", [
-    "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "＝1+1", "＋1", "－1", "＠SUM(1)", "﹦1", "\u00a0=1", "\u200b=1", "\ufeff=1",
-    " \t\u3000＝1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\t=1+1",
+        "\r=1+1",
+        "\n=1+1",
+        " =1+1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠SUM(1)",
+        "﹦1",
+        "\u00a0=1",
+        "\u200b=1",
+        "\ufeff=1",
+        " \t\u3000＝1",
+    ],
+)
 def test_csv_texts_that_a_spreadsheet_may_take_for_a_formula(tmp_path, text):
     path = tmp_path / "t.csv"
     write_csv(path, [text], [[text, "a=1", "2023-09-20", " -", "…"]])

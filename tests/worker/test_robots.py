@@ -79,8 +79,9 @@ def test_it_grows_by_ten_times_and_is_over_once(robot):
     end(incident)
     tell_robots()
     tell_robots()
-    assert told(robot) == [(event, incident.pk, orders) for event, orders in
-                           (("opened", 1), ("grown", 10), ("grown", 100), ("over", 0))]  # fmt: skip
+    assert told(robot) == [
+        (event, incident.pk, orders) for event, orders in (("opened", 1), ("grown", 10), ("grown", 100), ("over", 0))
+    ]
 
 
 def test_the_sweep_has_a_worker_tell(robot, settings):
