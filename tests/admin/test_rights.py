@@ -36,6 +36,7 @@ def signed_in(client, *rights):
     return client
 
 
+@pytest.mark.whole
 def test_view_order_alone_opens_the_overview(client, order):
     client, page = (
         signed_in(client, "view_order", "see_personal_data"),
