@@ -16,6 +16,8 @@ from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Province
 from orders.people import staff_actor
@@ -103,11 +105,13 @@ def _waiting(claims: dict, *, now: datetime.datetime) -> CompanyAccount | None:
     return found[0] if len(found) == 1 and why_not_joined(found[0].user) is None else None
 
 
-def why_not_joined(user: User) -> str | None:
-    """A word for why no person may join an account: each log-in would take its rights, or it must stay apart."""
+def why_not_joined(user: User) -> Promise | None:
+    """Why no person may join an account, for people. None if one may."""
     if user.is_superuser:
-        return "superuser"
-    return "emergency" if hasattr(user, "emergency") else None
+        return _("An account with all rights stays apart: each company log-in would take its rights.")
+    if hasattr(user, "emergency"):
+        return _("An account for an emergency stays apart from the company log-in.")
+    return None
 
 
 def _new_account(claims: dict, *, now: datetime.datetime) -> User:

@@ -7,7 +7,6 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from notifications.masks import mask_mail
 from orders.people import staff_actor
@@ -15,18 +14,13 @@ from orders.services.order_writes import add_event
 from project.accounts.company.admission import MAIL_COUNTS, why_not_joined
 from project.models import CompanyAccount, User
 
-WHY_NOT = {
-    "superuser": gettext_lazy("An account with all rights stays apart: each company log-in would take its rights."),
-    "emergency": gettext_lazy("An account for an emergency stays apart from the company log-in."),
-}
-
 
 def why_not_to_be_joined(user: User, *, subject: str, mail: str, by_mail: bool) -> str | Promise | None:
     """Why an account can't be joined so, for people. None if it can, or if it is to be parted."""
     if not (subject or by_mail):
         return None
     if why := why_not_joined(user):
-        return WHY_NOT[why]
+        return why
     if subject and by_mail:
         return _("Either the person or the mail, not both.")
     if by_mail and not mail:
