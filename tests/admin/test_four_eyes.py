@@ -182,7 +182,7 @@ def test_days_without_service_are_told_to_who_asks_and_to_who_confirms(people, j
     assert order.events.get(kind="act_confirmed")
 
 
-def test_a_day_that_has_passed_meanwhile_is_confirmed_by_nobody(people, clerk, judge):
+def test_a_day_that_has_passed_meanwhile_is_confirmed_by_nobody(people, clerk, judge, clock):
     order = billed_ahead(days=9)
     day = timezone.localdate() + DAY
     people.acts(clerk).post(deciding(order, "move_start"), filled(order, "move_start", day=day.isoformat()))
@@ -192,15 +192,14 @@ def test_a_day_that_has_passed_meanwhile_is_confirmed_by_nobody(people, clerk, j
     assert ("该日期已过" in shown.text, shown.context["confirmable"]) == (True, False)
 
 
-def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later(people, clerk, judge, monkeypatch):
+def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later(people, clerk, judge, clock):
     order = billed_ahead(days=9)
     form = filled(order, "move_start", day=timezone.localdate().isoformat())
     people.acts(clerk).post(deciding(order, "move_start"), form)
     row = AskedAct.objects.get()
     client = people.acts(judge)
     shown = look(client, row)
-    later = timezone.now() + datetime.timedelta(minutes=5)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
+    clock.shift(300)
     assert confirm(client, row, shown).status_code == 200
     assert order.events.get(kind="act_confirmed")
 
