@@ -58,8 +58,11 @@ class Upload:
 
 @contextlib.contextmanager
 def upload_beside(chunks: Iterable[bytes]) -> Iterator[Upload]:
-    """Writes the bytes to a new file in ATTACHMENT_DIR, which goes again unless it is put in place. Raises
-    NotAllowedError, also while the disk is nearly full."""
+    """Writes the bytes to a new file in ATTACHMENT_DIR, which goes again unless it is put in place.
+
+    Raises NotAllowedError if it can't be written, is larger than MAX_BYTES, or begins as no xlsx file does, and while
+    the disk is nearly full.
+    """
     check_free_space()
     with _told_as_error():
         settings.ATTACHMENT_DIR.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,8 @@ def ask(
 ) -> AskedAct:
     """Notes what `by` asks for, and mails all who may confirm it. `right`: the permission that the act takes.
 
-    The caller has judged the act, and holds the order's lock.
+    The caller has judged the act, and holds the order's lock. Raises NotAllowedError without a reason, and where the
+    same act waits already.
     """
     check_reason(reason, "an act for a second person")
     row = AskedAct(
@@ -190,8 +191,11 @@ def why_not_confirm(row: AskedAct, judge, *, now: datetime.datetime) -> NotAllow
 
 @transaction.atomic
 def confirm(row: AskedAct, *, judge, now: datetime.datetime) -> str:
-    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker. It must be called
-    in the transaction that carries it out, under the order's lock: then it is carried out once, or stays open."""
+    """Marks the act as confirmed, and returns the actor in whose name it is carried out: the asker.
+
+    It must be called in the transaction that carries it out, under the order's lock: then it is carried out once, or
+    stays open. Raises NotAllowedError.
+    """
     if why := why_not_confirm(row, judge, now=now):
         raise why
     by = staff_actor(judge)

@@ -24,9 +24,11 @@ COUNTS = {Decision.PASS: "pass_counts", Decision.REJECT: "reject_counts"}
 def decide(*, number: str, record: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Makes a finished approval record the one that counts.
 
-    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, which is stored as a record of staff.
+    `record` is its recordId. If BPM's record was lost, it is `pass` or `reject`, and that word is stored as a record of
+    staff.
+
     A pass reopens a rejected order. If an order was compensated for another reason, a pass counts only when the order
-    is resent. A reject acts like one that arrives now.
+    is resent. A reject acts like one that arrives now. Raises OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "a decision")
     with transaction.atomic():

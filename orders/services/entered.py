@@ -29,8 +29,11 @@ LONGEST = 200  # characters of a value in an incident
 
 
 def differences(order: Order, content: OrderContent) -> list[dict]:
-    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked. An
-    attribution that the content does not give is no difference, since ours may have been worked out or chosen."""
+    """Where the order that we have differs in meaning from a content: {field, ours, theirs}, people's data masked.
+
+    Empty if they say the same, however they are written. An attribution that the content does not give is no
+    difference, since ours may have been worked out or chosen.
+    """
     pairs = {name: (getattr(order, name) or "", getattr(content, name) or "") for name in COMPARED}
     pairs["service_type"] = (order.service_type_id or "", content.service_type or "")
     if content.attribution:

@@ -91,7 +91,8 @@ def end_files_hold(order: Order) -> None:
 def waive_files(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Lets an order go on although its files are wrong. The reason is stored in the approval history.
 
-    The check counts as done. If a worker is checking the files at this moment, its result is ignored.
+    The check counts as done. If a worker is checking the files at this moment, its result is ignored. Raises
+    OrderUnknownError and NotAllowedError (not held for its files, or the reason is blank).
     """
     check_reason(reason, "a waiver")
     reason = reason.strip()
@@ -140,7 +141,8 @@ def take_upload(*, number: str, field: str, chunks: Iterable[bytes], by: str, no
     """Puts a file that staff uploaded at its place, keeps the old one, and has all files of the order looked at now.
 
     `field` is one of KINDS. Only the check says whether the order goes on. If one runs at this moment, it sees the
-    old file, so its result is ignored.
+    old file, so its result is ignored. Raises OrderUnknownError and NotAllowedError: not held for its files, the order
+    names no file of this kind, BBOSS's own name is wrong, the file can't be right, or it can't be written.
     """
     _check_place(find_order(number), field)
     with upload_beside(chunks) as part, transaction.atomic():

@@ -44,7 +44,11 @@ PUT_BACK = Phase.UNDO - 100  # the position of what is put back: behind the plan
 
 
 def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
-    """Gives up the order's failed billing steps, or with `step` only the one of that name."""
+    """Gives up the order's failed billing steps, or with `step` only the one of that name.
+
+    Raises OrderUnknownError and NotAllowedError (none has failed for good, or it has another way out, or the reason is
+    blank).
+    """
     check_reason(reason, "giving up")
     with transaction.atomic():
         order = lock_order(number)

@@ -39,8 +39,11 @@ def is_held(row: Dispatch, *, last_order: int, last_event: int) -> bool:
 
 
 def hold_processes(*, last_order: int, last_event: int, now: datetime.datetime, by: str = "worker") -> int:
-    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many. The
-    ids are those of the current timeline, 0 if the database was never restored. The caller is in no transaction."""
+    """Stops held steps that would be sent now, each with an incident and without compensation. Returns how many.
+
+    `last_order` and `last_event` are those of the current timeline, 0 if the database was never restored. The function
+    locks orders, so the caller must not be in a transaction.
+    """
     if not last_order:
         return 0
     marks = {"last_order": last_order, "last_event": last_event}

@@ -76,7 +76,8 @@ def proceed(*, number: str, reason: str, by: str, now: datetime.datetime) -> Ord
     """Lets an order go on, for staff, although its trial is closed (contract 3.10).
 
     An activation is the first one if nobody holds the claim, otherwise a subsequent one. A change goes on if its trial
-    has ended, not if it is withdrawn: what it says counts, and nothing is sent until the trial runs again.
+    has ended, not if it is withdrawn: what it says counts, and nothing is sent until the trial runs again. Raises
+    OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "letting it proceed")
     with transaction.atomic():
@@ -102,7 +103,8 @@ def why_not_proceed(order: Order) -> NotAllowedError | None:
 def name_domains(*, number: str, domains: list[str], reason: str, by: str, now: datetime.datetime) -> Order:
     """Gives a subsequent activation, for staff, the domains that its message lacked. It goes on.
 
-    `domains` are sent as they are given, and compared as keys.
+    `domains` are sent as they are given, and compared as keys. Raises OrderUnknownError and NotAllowedError (not
+    held for its domains, none named, one twice, more than 20,000, one that is not a host name, or a blank reason).
     """
     check_reason(reason, "naming domains")
     _check_domains(domains)

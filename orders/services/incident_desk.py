@@ -44,7 +44,8 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
     """Ends an incident, for staff, for the orders that have gone on.
 
     If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
-    and nobody is mailed. The orders do not change: a failed step must be resent. Given-up mails need nobody then.
+    and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
+    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand).
     """
     check_reason(reason, "resolving an incident")
     incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True)
@@ -105,7 +106,10 @@ def close_but(incident: Incident, standing: QuerySet[AffectedOrder], *, now: dat
 
 @transaction.atomic
 def note_incident(*, incident_id: int, by: str, now: datetime.datetime, note: str) -> Mentions:
-    """Adds a note to the incident, in any state, and tells those whom it names by `@`."""
+    """Adds a note to the incident, in any state, and tells those whom it names by `@`.
+
+    Raises NotAllowedError (unknown incident, blank note).
+    """
     if not note.strip():
         raise NotAllowedError("incident_no_note")
     incident = lock_incident(incident_id, State.values, "noted")

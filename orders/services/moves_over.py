@@ -58,9 +58,11 @@ def _end(pk: int, number: str, now: datetime.datetime, by: str) -> bool:
 
 
 def ask_starts(*, last_order: int, last_event: int, now: datetime.datetime) -> int:
-    """Puts a question in front of each start day's cancel, not begun, of an order from before a restore (the ids are
-    those of the current timeline): its start may have been moved since. Returns how many. The caller is in no
-    transaction."""
+    """Puts a question in front of each start day's cancel, not begun, of an order from before a restore: its start may
+    have been moved since. Returns how many. It locks orders, so the caller must not be in a transaction.
+
+    `last_order` and `last_event` are those of the current timeline.
+    """
     rows = Dispatch.objects.current().filter(step=Step.CANCEL_TRIAL, gate=Dispatch.Gate.START, undo=False, repeat=False)
     rows = rows.filter(OPEN, NOT_BEGUN, order_id__lte=last_order, order__undo_since=None).order_by("pk")
     found = [row for row in rows.select_related("order").defer("payload") if _is_to_ask(row, last_event)]

@@ -215,7 +215,10 @@ def owned_rows(kind: Kind, user) -> QuerySet:
 
 
 def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = "") -> HandedOver:
-    """Gives all that the account owns to another one. What that can't have becomes nobody's. One mail tells of all."""
+    """Gives all that the account owns to another one. What that can't have becomes nobody's. One mail tells of all.
+
+    Raises NotAllowedError if the other account can't own anything.
+    """
     if to.pk == user.pk:
         raise NotAllowedError("owner_self")
     if why := why_owns_nothing(to):

@@ -53,6 +53,7 @@ def pause_partner(
     """Pauses a partner. From the commit on nothing is claimed for it, until `until` or a resume.
 
     If the partner is paused already, there is no gap: reason and `until` are replaced, `paused_by` and `since` stay.
+    Raises NotAllowedError (no such partner, no reason, `until` is not ahead).
     """
     if partner not in OUTSIDE:
         raise NotAllowedError("no_such_pause", partner=partner, known=", ".join(OUTSIDE))

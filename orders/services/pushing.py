@@ -41,7 +41,11 @@ def why_not_push(order: Order, pushed: OrderEvent | None) -> NotAllowedError | N
 
 
 def push_approval(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
-    """Mails the SAs, and notes it in the order's history. `reason` is a remark for them, and may be empty."""
+    """Mails the SAs, and notes it in the order's history. `reason` is a remark for them, and may be empty.
+
+    Raises OrderUnknownError and NotAllowedError: the order waits for no approval, somebody has pushed it today, or
+    nobody with a mail address is set.
+    """
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_push(order, pushed_today(order, now)):

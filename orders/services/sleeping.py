@@ -25,7 +25,10 @@ BY_ITSELF = "system"
 def put_to_sleep(
     *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
 ) -> Incident:
-    """Lets an incident sleep, or sleep longer or shorter. It wakes by itself."""
+    """Lets an incident sleep, or sleep longer or shorter. It wakes by itself.
+
+    Raises NotAllowedError (no reason, `until` is not ahead or too far, it is over or ignored).
+    """
     check_reason(reason, "letting an incident sleep")
     if until <= now:
         raise NotAllowedError("pause_over")

@@ -124,7 +124,8 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
     """Withdraws an order for staff. A later withdrawal by BBOSS is answered as a repeat of it.
 
     `how` is `cancel` (from now on) or `delete`. It is required for an activation that has been live for more than a
-    day, and not allowed otherwise. Raises TrialClaimedError.
+    day, and not allowed otherwise. Raises OrderUnknownError, NotAllowedError (withdrawn already, or the reason is
+    blank) and TrialClaimedError.
     """
     check_reason(reason, "a withdrawal")
     with transaction.atomic():

@@ -18,7 +18,8 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     """Stops an activation, deletes its billing records at the big-data side and restores the trial's. It ends failed.
 
     The order is `compensating` until the big-data side has answered. `reason` goes into the order's history and an
-    incident, since every failed order has one (contract 3.8), until the order is withdrawn or sent anew.
+    incident, since every failed order has one (contract 3.8). The incident ends when the order is withdrawn or sent
+    anew. Raises OrderUnknownError and NotAllowedError (a trial or change, nothing sent, undone already, blank reason).
     """
     check_reason(reason, "a compensation")
     with transaction.atomic():

@@ -27,8 +27,11 @@ def resend_mail(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 
 def send_again(row: Mail, *, now: datetime.datetime) -> None:
-    """Queues a locked mail again; one that went out is copied. One that was refused for good is written anew, to the
-    contacts of then. Any other repeats its bytes under its Message-ID."""
+    """Queues a locked mail again; one that went out is copied.
+
+    One that was refused for good is written anew, to the contacts of then. Any other repeats its bytes under its
+    Message-ID, as one to staff does, whose text was known from the beginning.
+    """
     if row.state == State.DONE:
         queue_copy(row, now=now)
         return

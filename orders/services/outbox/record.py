@@ -183,9 +183,11 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
 
 
 def _still_wanted(row: Dispatch) -> bool:
-    """Whether a step still goes on although its order has an undo mark: undo steps do, mails about the order, and
-    billing calls of unknown outcome. Any other call that was in the air is closed, even if it failed, and opens no
-    incident."""
+    """Whether a step still goes on although its order has an undo mark.
+
+    Undo steps do, mails about the order, and billing calls of unknown outcome. Any other call that was in the air is
+    closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
+    """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
         return True
     if row.about.keys() & OF_START:

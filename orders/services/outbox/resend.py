@@ -390,9 +390,11 @@ def resend(
     dry_run: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ResendReport:
-    """Queues the selected steps again, order by order, each judged anew under its lock. Returns what was done and what
-    was refused. `dry_run` rolls back what was done for an order before it locks the next one, so that it holds up
-    nobody."""
+    """Queues the selected steps again, order by order. Returns what was done and what was refused.
+
+    Each order is judged anew under its lock, since it may have changed meanwhile. `dry_run` rolls back what was done
+    for an order before it locks the next one, so that it holds up nobody.
+    """
     report, numbers = ResendReport(), list(_orders(selection).values_list("number", flat=True))
     for done, number in enumerate(numbers, 1):
         report.judgements += resend_order(

@@ -59,7 +59,8 @@ def accept(
     """Accepts differences, and incidents that only the books end. Our records get the partner's state.
 
     `incident` is a code or the incident's id; if empty, everything acceptable is accepted. For `held` see `take`. For a
-    number that we do not know, its differences are accepted and the result is None.
+    number that we do not know, its differences are accepted and the result is None. Raises OrderUnknownError and
+    NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():

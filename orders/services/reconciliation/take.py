@@ -85,7 +85,9 @@ def take(
 
     If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences.
     `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
-    A cancel or delete is taken only if the partner's records are not live, a create only if they are.
+
+    A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
+    OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
     held = ask_books(number) if held is None else held
