@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from notifications.recipients import Choice
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
@@ -86,12 +86,12 @@ def _why(rules: Iterable[str | Promise]) -> str:
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
-def mail_payload(mail: Mail | Notice) -> dict:
+def mail_payload(mail: Mail) -> dict:
     """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
     sends it to nobody, so it is over without a call."""
-    ending, fate = ENDINGS.get(mail.kind), getattr(mail, "fate", {})
+    ending, fate = ENDINGS.get(mail.kind), mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
-    off = {"off": True} if isinstance(mail, Mail) and (mail.chosen or {}).get("off") else {}
+    off = {"off": True} if (mail.chosen or {}).get("off") else {}
     return off | {
         "subject": mail.subject,
         "body": mail.body + (ending(mail) if ending else ""),

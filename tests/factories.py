@@ -46,7 +46,6 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     HeartbeatFactory,
     LeaseLockFactory,
     MailRuleFactory,
-    NoticeFactory,
     PauseFactory,
     ReconciliationFactory,
     SavedViewFactory,

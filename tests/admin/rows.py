@@ -60,7 +60,6 @@ ALL_MAKERS = {
     "orders_reconciliation": make.ReconciliationFactory,
     "orders_export": make.ExportFactory,
     "orders_scheduledexport": make.ScheduledExportFactory,
-    "notifications_notice": make.NoticeFactory,
     "orders_savedview": lambda: make.SavedViewFactory(role=Group.objects.get(name="管理员")),
     "orders_bulkrun": make.BulkRunFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),

@@ -59,7 +59,6 @@ PEOPLES_OWN_WORDS = {
     "orders_difference": {"reason": SPELLED},
     "orders_reconciliation": {"error": SPELLED},
     "notifications_mail": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
-    "notifications_notice": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
     "integrations_breaker": {"last_error": SPELLED},
     "admin_logentry": {"object_repr": SPELLED, "change_message": SPELLED},
 }

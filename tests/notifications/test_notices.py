@@ -15,7 +15,7 @@ from integrations.delivery import mail as delivery
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import open_partners
 from notifications.mail_texts import ENDINGS
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from notifications.sending import MailError
 from orders.models import Incident, OrderEvent, Timeline
 from orders.services.incidents import open_incident
@@ -383,20 +383,5 @@ def test_those_that_went_out_long_ago_are_removed():
     old = timezone.now() - datetime.timedelta(days=181)
     for state, written_at in [("done", old), ("failed", old), ("done", timezone.now())]:
         make.MailFactory(dispatch=None, state=state, written_at=written_at)
-    make.NoticeFactory(state="sent", sent_at=old, written_at=old)
-    assert "2 notices" in tasks.tidy()
-    assert (Mail.objects.count(), Notice.objects.count()) == (2, 0)
-
-
-def test_a_notice_of_the_version_before_goes_out_once_and_can_be_resent(member):  # noqa: F811
-    """Whoever wrote it: the version before may still be at work beside this one."""
-    row = make.NoticeFactory(state="due", sent_at=None, next_try_at=timezone.now())
-    person = make.UserFactory(email=row.recipients[0])
-    tasks.sweep()
-    assert (tasks.send_notices(), tasks.send_notices()) == ("1 tried", "0 tried")
-    assert [message.to for message in mail.outbox] == [[person.email]]
-    Notice.objects.update(state="failed")
-    engineer = member("工程师")
-    assert "resend-form" in engineer.get(reverse("admin:notifications_notice_change", args=[row.pk])).content.decode()
-    engineer.post(reverse("admin:notifications_notice_resend", args=[row.pk]))
-    assert tasks.send_notices() == "1 tried"
+    assert "1 notices" in tasks.tidy()
+    assert Mail.objects.count() == 2
