@@ -38,7 +38,6 @@ from orders.services.holds import settle_arrived
 from orders.services.moves_over import end_moves
 from orders.services.notices import remove_old_notices
 from orders.services.outbox.enqueue import wake
-from orders.services.outbox.mails import tell_missed
 from orders.services.outbox.release import release
 from orders.services.ownership import let_go_owners
 from orders.services.pausing import end_pauses, remind_of_pauses
@@ -137,7 +136,6 @@ def sweep() -> str:
         lapse_asked,
         close_abandoned,
         release,
-        tell_missed,
         remind_of_pauses,
         begin_due_exports,
         resume_exports,

@@ -1,7 +1,6 @@
 """What mails say, and who has got them. They are rows of the outbox (orders/services/outbox/mails.py)."""
 
 import datetime
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,11 +103,12 @@ def mail_payload(mail: Mail) -> dict:
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
     """Each recipient by `show`, and whether the mail was refused or has yet to come, unless all fare alike."""
-    sent = mail.fate if mail.dispatch is None else json.loads(mail.dispatch.payload or "{}")
-    if "got" not in sent:
+    if "got" not in mail.fate:
         return list(map(show, mail.recipients))
     said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
-    said |= dict.fromkeys(sent["got"], "%(address)s") | dict.fromkeys(sent["refused"], _("%(address)s (refused)"))
+    said |= dict.fromkeys(mail.fate["got"], "%(address)s") | dict.fromkeys(
+        mail.fate["refused"], _("%(address)s (refused)")
+    )
     return [said[address] % {"address": show(address)} for address in mail.recipients]
 
 

@@ -127,8 +127,8 @@ class MailQuerySet(models.QuerySet):
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """The mails that stand beside an order's steps: not those to staff, those of before 1.8.0, and copies."""
-        return self.filter(order__isnull=False, dispatch=None, addressee="").exclude(cause="")
+        """The mails that stand beside an order's steps: not those to staff, copies, and what was closed."""
+        return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
 class Mail(models.Model):
@@ -140,8 +140,8 @@ class Mail(models.Model):
     it and who `refused` it.
 
     `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
-    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. `state` is empty
-    for a mail that a version before 1.8.0 wrote: its `dispatch` has its state. Those columns go with 1.9.0.
+    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. Only a mail that a
+    version before 1.8.0 planned may be closed: its order was undone or planned anew, and nobody sends it any more.
     """
 
     class State(models.TextChoices):
@@ -150,11 +150,9 @@ class Mail(models.Model):
         RETRYING = "retrying", _("Retrying")
         DONE = "done", _("Sent")
         FAILED = "failed", _("Failed")
+        CLOSED = "closed", _("Closed")
 
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="mails", verbose_name=_("order"))
-    dispatch = models.OneToOneField(
-        "orders.Dispatch", models.PROTECT, null=True, related_name="mail", verbose_name=_("dispatch")
-    )
     kind = models.CharField(_("kind"), max_length=32)
     cause = models.CharField(_("cause"), max_length=64, default="", db_default="", blank=True, editable=False)
     addressee = models.CharField(max_length=254, default="", db_default="", blank=True, editable=False)  # of staff only

@@ -119,6 +119,7 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         M.RETRYING: _("The mail server did not take it for now. It is tried again by itself."),
         M.DONE: _("The mail server has taken it. Nothing to do."),
         M.FAILED: _("It did not go out and is not tried any more. Read the cause, then send it again."),
+        M.CLOSED: _("It was never begun and won't be, or no longer matters."),
     },
     Export.State: {
         Export.State.ASKED: _("It holds personal data: a second person has to agree before it is written."),

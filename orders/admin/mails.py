@@ -6,7 +6,7 @@ colleagues, are there also for whoever may change them. Opening them is noted.
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
@@ -18,12 +18,12 @@ from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
-from notifications.models import Contact, Mail
+from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.errors import OrderError
 from orders.lists.cells import CauseCells, column
-from orders.lists.chips import chip, chip_of, undoubted_chip
+from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
@@ -33,7 +33,6 @@ from orders.models import Dispatch, Province
 from orders.order_page.error_details import machine_text
 from orders.order_page.tabs import shown_reasons
 from orders.people import staff_actor
-from orders.queries.doubts import BADLY_ENDED
 from orders.queries.mail_reasons import reasons_of
 from orders.queries.places_without_sa import places_without_sa
 from orders.services.outbox.mail_resend import RESENDABLE, is_written_anew, resend_mail
@@ -90,18 +89,12 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
 TO_STAFF, RESEND = "staff", "orders.resend_order"
 
 
-def _among(mails: QuerySet[Mail], steps: QuerySet[Dispatch]) -> Q:
-    """These mails, and those of before 1.8.0 of these steps. A union, so that each is found by its own index."""
-    old = Mail.objects.filter(dispatch__in=steps.filter(channel=Dispatch.Channel.MAIL).order_by())
-    return Q(pk__in=mails.order_by().values("pk").union(old.order_by().values("pk")))
-
-
 MailStateFilter = word_filter(
     "state",
     _("state"),
     {
-        "open": (_("To be sent or retried"), _among(Mail.objects.open(), Dispatch.objects.open())),
-        "failed": (_("Failed"), _among(Mail.objects.given_up(), Dispatch.objects.filter(BADLY_ENDED, state="failed"))),
+        "open": (_("To be sent or retried"), Q(next_try_at__isnull=False)),
+        "failed": (_("Failed"), Q(HAS_FAILED)),
     },
 )
 
@@ -124,11 +117,6 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-@undoubted_chip.register
-def _mail_chip(row: Mail) -> str:
-    return chip_of(row.dispatch) if row.dispatch else chip(Mail.State(row.state))
-
-
 @register_list(
     Mail,
     menu=(Section.SENT, 30),
@@ -145,7 +133,7 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         PlacesFilter,
     ]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
-    list_select_related = ["order", "dispatch"]
+    list_select_related = ["order"]
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
     change_form_template = "admin/notifications/mail.html"

@@ -50,7 +50,7 @@ def of_order(order):
         "approvals_approvalrecord": make.ApprovalRecordFactory(
             order=order, record_id=f"{order.pk}", node="1", operator="李四"
         ),
-        "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
+        "notifications_mail": make.MailFactory(order=order),
         "notifications_mailrule": make.MailRuleFactory(attribution_id=order.attribution_id or "SH"),
         "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
     }

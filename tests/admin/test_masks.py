@@ -150,7 +150,7 @@ def spelled(found):
     make.OrderEventFactory(order=order, kind="undo_mark", data={"why": SPELLED})
     make.OrderEventFactory(order=order, kind="trials_imported", data={"file": SPELLED, "count": 1})
     make.OrderEventFactory(order=None, kind="schedule_saved", data={"name": SPELLED})
-    make.MailFactory(dispatch__order=order, order=order, subject=SPELLED, body=SPELLED)
+    make.MailFactory(order=order, subject=SPELLED, body=SPELLED)
     for name, texts in PEOPLES_OWN_WORDS.items():
         known = {field.name for field in found[name]._meta.concrete_fields}
         assert known >= set(texts), name

@@ -286,7 +286,7 @@ def acts_on_the_desk(found):
     asked = {"state": Export.State.ASKED, "file": "", "reason": "x"}
     export = make.ExportFactory(personal=True, by=staff_actor(maker), maker_id=maker.pk, **asked)
     run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
-    mail = make.MailFactory(dispatch=None, kind="notice_alarm", state=Mail.State.FAILED)
+    mail = make.MailFactory(order=None, kind="notice_alarm", state=Mail.State.FAILED)
     task, schedule, service = queued("os.getpid"), found["orders_scheduledexport"], found["orders_servicetype"]
     paused = make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
     limit = TimeLimit.objects.get(state="held", attribution=None)

@@ -154,20 +154,8 @@ def _named_strangely(now: datetime.datetime) -> None:
 
 
 def _mailed(order: Order, now: datetime.datetime) -> None:
-    sent = make.DispatchFactory(
-        order=order,
-        step=Step.MAIL_SENT,
-        channel=Channel.MAIL,
-        state=State.DONE,
-        attempts=1,
-        position=600,
-        blocking=False,
-        done_at=now,
-        frozen_at=now,
-        next_try_at=None,
-    )
     make.MailFactory(
-        dispatch=sent, subject=f"[IBS] {HTML_NAME}", body=f"您好：\n{LONG_NAME}\n13700001234", written_at=now
+        order=order, subject=f"[IBS] {HTML_NAME}", body=f"您好：\n{LONG_NAME}\n13700001234", written_at=now
     )
 
 

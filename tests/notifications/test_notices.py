@@ -182,7 +182,7 @@ def test_when_the_tries_are_used_up_it_is_given_up_and_can_be_resent(member, bro
     ],
 )
 def test_who_may_resend(member, role, letters, status):  # noqa: F811
-    row = make.MailFactory(dispatch=None, kind="notice_alarm", state="failed")
+    row = make.MailFactory(order=None, kind="notice_alarm", state="failed")
     client = member(role, letters=letters)
     address = reverse("admin:notifications_mail_resend", args=[row.pk])
     assert client.post(address).status_code == status
@@ -296,7 +296,7 @@ def test_one_that_waits_can_be_sent_at_once(member, broken, clock):  # noqa: F81
 def test_ones_that_lost_their_workers_hide_none_that_is_due():
     lost = {"state": "sending", "lost": 5, "next_try_at": timezone.now() - LEASE_OVER}
     for _ in range(25):
-        make.MailFactory(dispatch=None, kind="notice_alarm", lease_token=uuid.uuid4(), **lost)
+        make.MailFactory(order=None, kind="notice_alarm", lease_token=uuid.uuid4(), **lost)
     row = tell()
     assert send_mails() == 1
     assert state(row) == "done"
@@ -382,6 +382,6 @@ def test_the_sweep_finds_one_whose_task_was_lost():
 def test_those_that_went_out_long_ago_are_removed():
     old = timezone.now() - datetime.timedelta(days=181)
     for state, written_at in [("done", old), ("failed", old), ("done", timezone.now())]:
-        make.MailFactory(dispatch=None, state=state, written_at=written_at)
+        make.MailFactory(order=None, state=state, written_at=written_at)
     assert "1 notices" in tasks.tidy()
     assert Mail.objects.count() == 2
