@@ -73,7 +73,7 @@ SELECT id, (ARRAY['create_billing', 'start_bpm', 'mail_sent_to_bpm'])[part],
   (ARRAY['billing', 'bpm', 'mail'])[part], part, part < 3, false, '', '[]', '{}',
   CASE WHEN state = 'failed' AND part = 2 THEN 'failed' ELSE 'done' END, gen_random_uuid(),
   '{"code": "' || number || '", "domains": ["a.example.com"]}', 1,
-  CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, false, at, at, at, 1, false, 2, true, 0
+  CASE WHEN state = 'failed' AND part = 2 THEN '400' ELSE '' END, '', true, part = 3, at, at, at, 1, false, 2, true, 0
 FROM facts, generate_series(1, 3) AS part"""
 MAILS = """
 INSERT INTO notifications_mail (order_id, kind, cause, message_id, recipients, subject, body, written_at, state,

@@ -17,7 +17,6 @@ from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
 LEASES = {
-    "notices": _("notices to staff"),
     "linger": _("waiting for new work"),
     "search": _("the search's index"),
     "probes": _("test calls"),

@@ -14,7 +14,6 @@ from django_q.tasks import async_task
 from integrations.clocks import watch_clocks
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
-from integrations.delivery.notices import send_due_notices
 from integrations.reconciliation import Comparison, Scope
 from integrations.robots import tell
 from integrations.worker.heartbeat import beat, forget_dead
@@ -37,7 +36,7 @@ from orders.services.desk_incidents import watch_failed_tasks, watch_free_space,
 from orders.services.files import recheck_files
 from orders.services.holds import settle_arrived
 from orders.services.moves_over import end_moves
-from orders.services.notices import remove_old_notices, resume_notices
+from orders.services.notices import remove_old_notices
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import tell_missed
 from orders.services.outbox.release import release
@@ -142,7 +141,6 @@ def sweep() -> str:
         remind_of_pauses,
         begin_due_exports,
         resume_exports,
-        resume_notices,
         resume_runs,
         wake_slept,
         write_digests,
@@ -242,11 +240,6 @@ def tidy() -> str:
 def export(pk: int) -> str:
     """Writes an export that is too long for a request. It may take minutes; another task delivers meanwhile."""
     return run_export(pk, now=timezone.now(), stop=ending.is_set)
-
-
-@unless_away
-def send_notices() -> str:
-    return f"{send_due_notices()} tried"
 
 
 @unless_away

@@ -1,7 +1,6 @@
 """What mails say, and who has got them. They are rows of the outbox (orders/services/outbox/mails.py)."""
 
 import datetime
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.masks import mask_text
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from notifications.recipients import Choice
 
 LANGUAGE = "zh-hans"  # SAs read this language, whoever caused the mail
@@ -86,12 +85,12 @@ def _why(rules: Iterable[str | Promise]) -> str:
         return one_line(_("You get this mail because you are %(rules)s.") % {"rules": words}) if words else ""
 
 
-def mail_payload(mail: Mail | Notice) -> dict:
+def mail_payload(mail: Mail) -> dict:
     """What is sent: the mail, who has yet to get it (`to`), and who `got` it or `refused` it before. `off`: a rule
     sends it to nobody, so it is over without a call."""
-    ending, fate = ENDINGS.get(mail.kind), getattr(mail, "fate", {})
+    ending, fate = ENDINGS.get(mail.kind), mail.fate
     over = {*fate.get("got", ()), *fate.get("refused", ())}
-    off = {"off": True} if isinstance(mail, Mail) and (mail.chosen or {}).get("off") else {}
+    off = {"off": True} if (mail.chosen or {}).get("off") else {}
     return off | {
         "subject": mail.subject,
         "body": mail.body + (ending(mail) if ending else ""),
@@ -104,11 +103,12 @@ def mail_payload(mail: Mail | Notice) -> dict:
 
 def recipients_in_words(mail: Mail, show: Callable[[str], str]) -> list[str]:
     """Each recipient by `show`, and whether the mail was refused or has yet to come, unless all fare alike."""
-    sent = mail.fate if mail.dispatch is None else json.loads(mail.dispatch.payload or "{}")
-    if "got" not in sent:
+    if "got" not in mail.fate:
         return list(map(show, mail.recipients))
     said = dict.fromkeys(mail.recipients, _("%(address)s (not delivered yet)"))
-    said |= dict.fromkeys(sent["got"], "%(address)s") | dict.fromkeys(sent["refused"], _("%(address)s (refused)"))
+    said |= dict.fromkeys(mail.fate["got"], "%(address)s") | dict.fromkeys(
+        mail.fate["refused"], _("%(address)s (refused)")
+    )
     return [said[address] % {"address": show(address)} for address in mail.recipients]
 
 

@@ -1,4 +1,4 @@
-"""Contacts, who receive mail; the rules for it; all mails, and the notices to staff of before 1.8.0."""
+"""Contacts, who receive mail; the rules for it; and all mails."""
 
 import datetime
 
@@ -8,7 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from notifications.masks import mask_text
 
-TOLD_FOR = datetime.timedelta(days=7)  # so long status and dashboard count a notice that was given up
+TOLD_FOR = datetime.timedelta(days=7)  # so long status and dashboard count a mail to staff that was given up
 
 
 class Contact(models.Model):
@@ -127,8 +127,8 @@ class MailQuerySet(models.QuerySet):
         return self.filter(order=None)
 
     def beside_steps(self) -> "MailQuerySet":
-        """The mails that stand beside an order's steps: not those to staff, those of before 1.8.0, and copies."""
-        return self.filter(order__isnull=False, dispatch=None, addressee="").exclude(cause="")
+        """The mails that stand beside an order's steps: not those to staff, copies, and what was closed."""
+        return self.filter(order__isnull=False, addressee="").exclude(cause="")
 
 
 class Mail(models.Model):
@@ -140,8 +140,8 @@ class Mail(models.Model):
     it and who `refused` it.
 
     `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
-    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. `state` is empty
-    for a mail that a version before 1.8.0 wrote: its `dispatch` has its state. Those columns go with 1.9.0.
+    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. Only a mail that a
+    version before 1.8.0 planned may be closed: its order was undone or planned anew, and nobody sends it any more.
     """
 
     class State(models.TextChoices):
@@ -150,11 +150,9 @@ class Mail(models.Model):
         RETRYING = "retrying", _("Retrying")
         DONE = "done", _("Sent")
         FAILED = "failed", _("Failed")
+        CLOSED = "closed", _("Closed")
 
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="mails", verbose_name=_("order"))
-    dispatch = models.OneToOneField(
-        "orders.Dispatch", models.PROTECT, null=True, related_name="mail", verbose_name=_("dispatch")
-    )
     kind = models.CharField(_("kind"), max_length=32)
     cause = models.CharField(_("cause"), max_length=64, default="", db_default="", blank=True, editable=False)
     addressee = models.CharField(max_length=254, default="", db_default="", blank=True, editable=False)  # of staff only
@@ -186,6 +184,7 @@ class Mail(models.Model):
         verbose_name = _("mail")
         verbose_name_plural = _("mails")
         ordering = ["-pk"]
+        permissions = [("view_notice", "Can view mails to staff")]
         constraints = [  # its other indexes stand in orders/db/indexes.py
             models.UniqueConstraint(
                 fields=["order", "kind", "cause", "addressee"], name="mail_once", condition=~models.Q(cause="")
@@ -208,66 +207,3 @@ class Mail(models.Model):
     @property
     def step(self) -> str:
         return self.kind
-
-
-class NoticeQuerySet(models.QuerySet):
-    def given_up(self, now) -> "NoticeQuerySet":
-        """What did not go out and nobody has sent again. Older ones are history."""
-        return self.filter(state=Notice.State.FAILED, written_at__gte=now - TOLD_FOR)
-
-    def due(self, now) -> "NoticeQuerySet":
-        """What may be sent now, the longest due first; what a sender left behind too, once its lease has run out."""
-        return self.filter(next_try_at__lte=now).order_by("next_try_at", "pk")
-
-
-class Notice(models.Model):
-    """A mail to members of staff that a version before 1.8.0 wrote: now they are rows of Mail. It goes with 1.9.0.
-
-    `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
-    `attempts` counts since it was put in, or put in again by a person. `error_params` is a code with parameters.
-    """
-
-    class State(models.TextChoices):
-        DUE = "due", _("Due")
-        SENDING = "sending", _("Being sent")
-        RETRYING = "retrying", _("Retrying")
-        SENT = "sent", _("Sent")
-        FAILED = "failed", _("Failed")
-
-    kind = models.CharField(_("kind"), max_length=32)
-    message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
-    recipients = models.JSONField(_("recipients"), default=list)
-    subject = models.CharField(_("subject"), max_length=255)
-    body = models.TextField(_("text"))
-    account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added as it is sent
-    written_at = models.DateTimeField(_("written at"))
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_try_at = models.DateTimeField(_("next try"), null=True, blank=True)
-    lease_token = models.UUIDField(null=True, blank=True, editable=False)
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
-    error_code = models.CharField(_("error code"), max_length=32, blank=True)
-    error = models.TextField(_("error"), blank=True)
-    error_params = models.JSONField(default=dict, blank=True, editable=False)
-
-    objects = NoticeQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("earlier notice to staff")
-        verbose_name_plural = _("earlier notices to staff")
-        ordering = ["-pk"]
-        default_permissions = ["view"]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(state__in=["sent", "failed"], next_try_at__isnull=True)
-                | models.Q(state__in=["due", "sending", "retrying"], next_try_at__isnull=False),
-                name="notice_open_or_over",
-            )
-        ]
-        indexes = [
-            models.Index(fields=["next_try_at"], name="notice_due", condition=models.Q(next_try_at__isnull=False))
-        ]
-
-    def __str__(self):
-        """Titles and logs show this text. Older subjects hold what somebody wrote, so it is masked."""
-        return mask_text(self.subject)

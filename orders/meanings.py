@@ -5,18 +5,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from approvals.models import ApprovalRecord
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
 
 S, H, D, B = Order.State, Order.Held, Dispatch.State, BillingRecord.State
-A, M, N = Attempt.Outcome, Mail.State, Notice.State
-NOT_SENT_YET = _("It has not gone out yet. It goes by itself.")
-GOES_OUT_NOW = _("It is going out now.")
-SENT_AGAIN = _("The mail server did not take it for now. It is tried again by itself.")
-HAS_GONE = _("The mail server has taken it. Nothing to do.")
-NOT_SENT = _("It did not go out and is not tried any more. Read the cause, then send it again.")
+A, M = Attempt.Outcome, Mail.State
 MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
     S: {
         S.IN_PROGRESS: _("Its steps are being carried out. Nothing to do."),
@@ -119,18 +114,12 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         BulkItem.State.FAILED: _("It was refused for this row and nothing changed. The reason stands beside it."),
     },
     M: {
-        M.DUE: NOT_SENT_YET,
-        M.SENDING: GOES_OUT_NOW,
-        M.RETRYING: SENT_AGAIN,
-        M.DONE: HAS_GONE,
-        M.FAILED: NOT_SENT,
-    },
-    N: {
-        N.DUE: NOT_SENT_YET,
-        N.SENDING: GOES_OUT_NOW,
-        N.RETRYING: SENT_AGAIN,
-        N.SENT: HAS_GONE,
-        N.FAILED: NOT_SENT,
+        M.DUE: _("It has not gone out yet. It goes by itself."),
+        M.SENDING: _("It is going out now."),
+        M.RETRYING: _("The mail server did not take it for now. It is tried again by itself."),
+        M.DONE: _("The mail server has taken it. Nothing to do."),
+        M.FAILED: _("It did not go out and is not tried any more. Read the cause, then send it again."),
+        M.CLOSED: _("It was never begun and won't be, or no longer matters."),
     },
     Export.State: {
         Export.State.ASKED: _("It holds personal data: a second person has to agree before it is written."),

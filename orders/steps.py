@@ -51,7 +51,10 @@ def channels_of(*partners: str) -> list[str]:
 
 
 class Step(TextChoices):
-    """The steps' names, and their labels for staff."""
+    """The names of steps, and of the kinds of mails about orders, with their labels for staff.
+
+    A mail is no step: only history has steps of these names, since versions before 1.8.0 planned mails so.
+    """
 
     CHECK_FILES = "check_files", _("Check info-security files")
     FETCH_USAGE = "fetch_usage", _("Fetch trial traffic")
@@ -83,7 +86,7 @@ class Phase(enum.IntEnum):
     FIX = 0  # in front, so that no other step overtakes it
     PLAN = 1
     UNDO = 500
-    AFTER = 900  # questions for traffic, and mails of before 1.8.0; an undo mark does not stop them
+    AFTER = 900  # questions for traffic; an undo mark does not stop them
 
 
 class Effect(enum.Enum):
@@ -155,11 +158,6 @@ class StepKind:
         object.__setattr__(self, "timed", self.leaves in {LIVE, CANCELLED})
 
 
-def _mail(name: str, phase: Phase = Phase.AFTER, *, kept: bool = False) -> StepKind:
-    """A mail as versions before 1.8.0 planned it. Now its name is the kind of a mail's row; this goes with 1.9.0."""
-    return StepKind(name, Channel.MAIL, phase=phase, blocking=False, kept=kept)
-
-
 STEPS: dict[str, StepKind] = {
     kind.name: kind
     for kind in (
@@ -193,13 +191,6 @@ STEPS: dict[str, StepKind] = {
         StepKind(Step.ASK_BILLING, Channel.BILLING, Effect.ASK, repeatable=False),
         StepKind(Step.FIX_CREATE, Channel.BILLING, Effect.CREATE, Phase.FIX, fix=True, repeatable=False),
         StepKind(Step.FIX_DELETE, Channel.BILLING, Effect.DELETE, Phase.FIX, fix=True, repeatable=False),
-        _mail(Step.MAIL_SENT, Phase.PLAN, kept=True),
-        _mail(Step.MAIL_BILLED, Phase.PLAN, kept=True),
-        _mail(Step.MAIL_REJECTED),
-        _mail(Step.MAIL_HELD),
-        _mail(Step.MAIL_INCIDENT),
-        _mail(Step.MAIL_OVER),
-        _mail(Step.MAIL_RECONCILED),
     )
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import factory
 from factory.django import DjangoModelFactory
 
 from integrations.models import ApiToken, Breaker, Heartbeat, LeaseLock
-from notifications.models import Contact, MailRule, Notice
+from notifications.models import Contact, MailRule
 from orders.models import CalendarDay, Pause, Reconciliation, TimeLimit
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.exports.models import Export
@@ -211,22 +211,6 @@ class ScheduledExportFactory(DjangoModelFactory):
     format = "xlsx"
     created_at = NOW
     next_run_at = NOW + datetime.timedelta(days=1)
-
-
-class NoticeFactory(DjangoModelFactory):
-    """A notice that has been sent."""
-
-    class Meta:
-        model = Notice
-
-    kind = "notice_export_ready"
-    message_id = factory.Sequence(lambda n: f"<notice-{n}@ibs-order-desk>")
-    recipients = factory.LazyFunction(lambda: ["li@example.com"])
-    subject = "导出已生成"
-    body = "x"
-    written_at = NOW
-    state = Notice.State.SENT
-    sent_at = NOW
 
 
 class TrialUploadFactory(DjangoModelFactory):

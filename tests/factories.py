@@ -46,7 +46,6 @@ from tests.desk_factories import (  # noqa: F401  so that all are found here
     HeartbeatFactory,
     LeaseLockFactory,
     MailRuleFactory,
-    NoticeFactory,
     PauseFactory,
     ReconciliationFactory,
     SavedViewFactory,
@@ -333,14 +332,13 @@ class ApprovalRecordFactory(DjangoModelFactory):
 
 
 class MailFactory(DjangoModelFactory):
-    """A mail that a version before 1.8.0 wrote, for a step. Pass `dispatch=None` and a `state` for one of today."""
+    """A mail about an order that went out. Pass `order=None` for one to staff."""
 
     class Meta:
         model = Mail
 
-    state = ""
-    dispatch = factory.SubFactory(DispatchFactory, step=Dispatch.Step.MAIL_SENT, channel=Dispatch.Channel.MAIL)
-    order = factory.LazyAttribute(lambda one: one.dispatch and one.dispatch.order)
+    state = Mail.State.DONE
+    order = factory.SubFactory(OrderFactory)
     kind = Dispatch.Step.MAIL_SENT
     message_id = factory.Sequence(lambda n: f"<{n}@desk.example.com>")
     recipients = factory.List(["sa@example.com"])

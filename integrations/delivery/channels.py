@@ -9,9 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import groupby
-from operator import attrgetter
 
 from django.conf import settings
 from django.db.models import prefetch_related_objects
@@ -19,7 +16,7 @@ from django.db.models import prefetch_related_objects
 from integrations.bigdata.client import look_up_seconds
 from integrations.bigdata.delivery import build_billing, build_usage, send_billing, send_usage
 from integrations.bpm.delivery import build_bpm, send_bpm
-from integrations.delivery.mail import build_mails, send_mail
+from integrations.delivery.mail import send_mail
 from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
 from notifications.sending import MailError
@@ -44,19 +41,9 @@ def build_payloads(
     _give_orders(rows, records)
     domains = _domains_of(rows)
     built: dict[int, str | Exception] = {}
-    by_channel = groupby(sorted(rows, key=attrgetter("channel")), key=attrgetter("channel"))
-    for channel, group in by_channel:
-        carrier = CHANNELS[channel]
-        build = carrier.build if carrier.together else partial(_one_by_one, carrier.build)
-        built |= build(list(group), now, records, domains)
-    return built
-
-
-def _one_by_one(build: Callable, rows: list[Dispatch], *facts) -> dict[int, str | Exception]:
-    built = {}
     for row in rows:
         try:
-            built[row.pk] = build(row, *facts)
+            built[row.pk] = CHANNELS[row.channel].build(row, now, records, domains)
         except Exception as error:  # an error must not stop the other payloads
             built[row.pk] = error
     return built
@@ -89,8 +76,9 @@ def send_step(work: Work) -> Outcome:
         return Outcome.of(
             work, Result.REFUSED, code="payload", message="the payload could not be built; see the log", params=NO_MORE
         )
+    send = send_mail if work.channel == Channel.MAIL else CHANNELS[work.channel].send
     try:
-        return Outcome.of(work, **CHANNELS[work.channel].send(work, time.monotonic() + longest(work)))
+        return Outcome.of(work, **send(work, time.monotonic() + longest(work)))
     except PartnerError as error:
         return Outcome.of(
             work,
@@ -148,18 +136,16 @@ def _send_files(work: Work, until: float) -> dict:
 
 @dataclass(frozen=True)
 class Carrier:
-    """How a channel's steps are carried out.
+    """How a channel's steps are carried out. Mails are no steps: their text stands in their rows.
 
     `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
-    loaded only if `names_domains`. If `together`, it gets a list of dispatches and returns {id: payload or exception}.
-    `send` makes the call in a thread, until a value of time.monotonic(). It returns the fields of an Outcome, or raises
-    PartnerError or MailError.
+    loaded only if `names_domains`. `send` makes the call in a thread, until a value of time.monotonic(). It returns the
+    fields of an Outcome, or raises PartnerError or MailError.
     """
 
     build: Callable
     send: Callable[[Work, float], dict]
     names_domains: bool = False
-    together: bool = False
 
 
 CHANNELS = {
@@ -167,5 +153,4 @@ CHANNELS = {
     Channel.USAGE: Carrier(build_usage, send_usage),
     Channel.BPM: Carrier(build_bpm, send_bpm, names_domains=True),
     Channel.FILES: Carrier(_build_files, _send_files),
-    Channel.MAIL: Carrier(build_mails, send_mail, names_domains=True, together=True),
 }

@@ -39,7 +39,7 @@ from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses, next_end
 from orders.services.start_day import activate
-from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
+from orders.steps import OUTSIDE, PARTNERS, Partner
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
@@ -191,7 +191,7 @@ class Drain:
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         lost_first = time.monotonic() - self.began < ALONE_FOR
         work = claim(
-            rooms=rooms,
+            rooms={partner: room for partner, room in rooms.items() if partner != Partner.MAIL},
             now=now,
             lease=lease,
             worker=f"{WORKER}:{os.getpid()}",
@@ -216,11 +216,10 @@ class Drain:
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
         """Claims mails beside these steps. A fault of ours there holds no step up."""
-        room = rooms.get(Partner.MAIL, 0) - sum(item.channel == Channel.MAIL for item in work)
         if any(item.alone for item in work):
             return []
         try:
-            return claim_mails(room=room, idle=not self.calls and not work, **how)
+            return claim_mails(room=rooms.get(Partner.MAIL, 0), idle=not self.calls and not work, **how)
         except Exception as error:
             if _passes(error):
                 raise

@@ -1,21 +1,18 @@
 """Writes the outbox's mails at their first attempt, from what the database says then, and sends them."""
 
-import datetime
 import json
-from collections.abc import Iterable
 
 from django.conf import settings
-from django.db import transaction
 from django.utils.translation import gettext, gettext_noop, ngettext, override
 
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.formats import encode
-from notifications.mail_texts import MailFacts, mail_payload, write_text
+from notifications.mail_texts import MailFacts, write_text
 from notifications.models import Mail
 from notifications.recipients import choose
 from notifications.sending import MailError, send
 from orders.incident_causes import cause_of, title_of
-from orders.models import Attempt, Dispatch, Order
+from orders.models import Attempt, Order
 from orders.order_page.error_details import detail_text
 from orders.queries.standing import GOES_ON, what_became
 from orders.services.incidents import SAID_BY_STAFF
@@ -110,35 +107,6 @@ def write_mail(mail: Mail, domains: list[str]) -> None:
     order = None if mail.kind == Step.MAIL_RECONCILED else mail.order
     chosen = choose((order and order.attribution_id) or "", mail.kind, order.kind if order else "")
     write_text(mail, mail_facts(mail.kind, order, mail.about, domains), chosen)
-
-
-def build_mails(
-    rows: Iterable[Dispatch], now: datetime.datetime, records: dict, domains: dict
-) -> dict[int, str | Exception]:
-    """The payloads of mails that a version before 1.8.0 planned as steps. One that can't be built is its exception.
-
-    It goes with 1.9.0.
-    """
-    built: dict[int, str | Exception] = {}
-    for row in rows:
-        try:
-            with transaction.atomic():
-                built[row.pk] = encode(mail_payload(_mail_of(row, domains[row.order_id], now)))
-        except Exception as error:  # no error may stop the other mails
-            built[row.pk] = error
-    return built
-
-
-def _mail_of(row: Dispatch, domains: list[str], now: datetime.datetime) -> Mail:
-    """The mail of a step, written at its first attempt. The step has its state."""
-    if found := Mail.objects.filter(dispatch=row).first():
-        return found
-    message_id = f"<{row.key}@ibs-order-desk>"
-    about = {"dispatch": row, "order": row.order, "kind": row.step, "about": row.about}
-    mail = Mail(state="", written_at=now, message_id=message_id, **about)
-    write_mail(mail, domains)
-    mail.save()
-    return mail
 
 
 def send_mail(work: Work, until: float) -> dict:

@@ -1,11 +1,10 @@
-"""The queue's broker: django-q2's ORM broker with three more keys.
+"""The queue's broker: django-q2's ORM broker with more keys.
 
 Each cluster has a private key for the watchdog's pings. Any cluster may take a task from the common queue, so a
 neighbour would answer a ping there, and nobody would notice a hung cluster (contract 3.9, Alive).
 
 Wake-ups (`orders/services/outbox/enqueue.py::wake`) have keys of their own. A thousand orders leave a thousand
 wake-ups, but one drain does the work of all. So whoever takes one removes the others.
-The same holds for the sending of notices of before 1.8.0.
 
 During a change of SECRET_KEY tasks are here that an old key signed. django-q2 reads none of these: it is given them
 signed anew.
@@ -28,12 +27,12 @@ from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
 from integrations.worker.parent_link import report_alive
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.services.outbox.enqueue import NOTICES_KEY, SETTLE_KEY, WAKE_KEY
+from orders.services.outbox.enqueue import SETTLE_KEY, WAKE_KEY
 
 logger = logging.getLogger(__name__)
 AWAY = 1.0  # seconds between two tries while the database does not answer
 AT_ONCE = 1000
-ALIKE = (WAKE_KEY, SETTLE_KEY, NOTICES_KEY)  # keys whose tasks are all alike: one does the work of all
+ALIKE = (WAKE_KEY, SETTLE_KEY)  # keys whose tasks are all alike: one does the work of all
 CANDIDATES = Prepared(  # asked at each look at the queue
     lambda: OrmQ.objects.filter(OneOf("key", "queues"), lock__lt=Slot("now", DateTimeField())).order_by(
         Case(When(key=Slot("own"), then=Value(0)), default=Value(1)), "pk"

@@ -12,7 +12,6 @@ from orders.admin import (  # noqa: F401  importing them registers the pages
     incident,
     mail_rules,
     mails,
-    notices,
     order,
     pause,
     reconciliation,

@@ -6,7 +6,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from notifications.models import Notice
+from notifications.models import Mail
 from orders.admin.order_search import OrderSearch, order_field
 from orders.incident_causes import cause_of
 from orders.lists.cells import CauseCells, column, cut, row_link
@@ -47,7 +47,7 @@ def _step_chip(row: Dispatch) -> str:
     """A mail is sent, not done; a check of files that goes on says what is missing, not that something is repeated."""
     state = row.State(row.state)
     if row.channel == Dispatch.Channel.MAIL and state == Dispatch.State.DONE:
-        return chip(Notice.State.SENT)
+        return chip(Mail.State.DONE)
     if row.channel == Dispatch.Channel.FILES and state == Dispatch.State.RETRYING:
         return toned_chip("amber", _("To be completed"))
     return chip(state)

@@ -4,12 +4,9 @@ Phones, mail addresses and names are masked for users without `orders.see_person
 colleagues, are there also for whoever may change them. Opening them is noted.
 """
 
-from collections.abc import Callable
-from typing import ClassVar
-
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
@@ -21,12 +18,12 @@ from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from notifications.masks import mask_mail, mask_name, mask_phone, mask_text
-from notifications.models import Contact, Mail
+from notifications.models import HAS_FAILED, Contact, Mail
 from orders.admin.journal_values import NotesValues
 from orders.admin.names import NamesForm
 from orders.errors import OrderError
 from orders.lists.cells import CauseCells, column
-from orders.lists.chips import chip, chip_of, undoubted_chip
+from orders.lists.chips import chip_of
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.personal_data import PersonalData, mask_text_or_json, may_open, note_seen
 from orders.lists.read_only import ReadOnlyAdmin
@@ -36,7 +33,6 @@ from orders.models import Dispatch, Province
 from orders.order_page.error_details import machine_text
 from orders.order_page.tabs import shown_reasons
 from orders.people import staff_actor
-from orders.queries.doubts import BADLY_ENDED
 from orders.queries.mail_reasons import reasons_of
 from orders.queries.places_without_sa import places_without_sa
 from orders.services.outbox.mail_resend import RESENDABLE, is_written_anew, resend_mail
@@ -93,18 +89,12 @@ class ContactAdmin(NotesValues, Scoped, admin.ModelAdmin):
 TO_STAFF, RESEND = "staff", "orders.resend_order"
 
 
-def _among(mails: QuerySet[Mail], steps: QuerySet[Dispatch]) -> Q:
-    """These mails, and those of before 1.8.0 of these steps. A union, so that each is found by its own index."""
-    old = Mail.objects.filter(dispatch__in=steps.filter(channel=Dispatch.Channel.MAIL).order_by())
-    return Q(pk__in=mails.order_by().values("pk").union(old.order_by().values("pk")))
-
-
 MailStateFilter = word_filter(
     "state",
     _("state"),
     {
-        "open": (_("To be sent or retried"), _among(Mail.objects.open(), Dispatch.objects.open())),
-        "failed": (_("Failed"), _among(Mail.objects.given_up(), Dispatch.objects.filter(BADLY_ENDED, state="failed"))),
+        "open": (_("To be sent or retried"), Q(next_try_at__isnull=False)),
+        "failed": (_("Failed"), Q(HAS_FAILED)),
     },
 )
 
@@ -127,17 +117,28 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class SentAgain:
-    """The part of a ModelAdmin of mails that shows one as it went, and sends one again that has not gone out.
-
-    `resendable`: the states of such; `send_again(pk=, by=, now=)` does it, or raises OrderError.
-    """
-
-    resendable: ClassVar[list[str]]
-    send_again: ClassVar[Callable]
-    change_form_template = "admin/notifications/notice.html"
+@register_list(
+    Mail,
+    menu=(Section.SENT, 30),
+    empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
+    name="mails",
+)
+class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
+    ordering = ["-written_at", "-pk"]  # those of before 1.8.0 came into the table later
+    list_filter = [
+        MailStateFilter,
+        KindFilter,
+        day_filter("written_at", _("written at"), parameter="written"),
+        PlacesFilter,
+    ]
+    personal_columns = {"recipients": mask_mail, "body": mask_text}
+    list_select_related = ["order"]
+    search_fields = ["order__number__startswith", "message_id__exact"]
+    search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
+    change_form_template = "admin/notifications/mail.html"
     fields = (
-        *("state_chip", "cause", "what_to_do", "problem", "attempts", "next_try_at", "sent_at"),
+        *("order", "kind_word", "state_chip", "cause", "what_to_do", "problem", "attempts", "next_try_at", "sent_at"),
         *("to", "subject_cut", "body_block", "written_at", "message_id"),
     )
 
@@ -150,68 +151,34 @@ class SentAgain:
     def may_resend(self, request) -> bool:
         return self.has_view_permission(request) and request.user.has_perm(RESEND)
 
-    def _name(self, page: str) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
-
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
             context |= {
-                "resend": reverse(f"admin:{self._name('resend')}", args=[obj.pk]),
-                "resendable": obj.state in self.resendable and self.may_resend(request),
-                "given_up": obj.state == obj.State.FAILED,
+                "resend": reverse("admin:notifications_mail_resend", args=[obj.pk]),
+                "resendable": obj.state in RESENDABLE and self.may_resend(request),
+                "given_up": obj.state == Mail.State.FAILED,
+                "written_anew": is_written_anew(obj),
             }
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def get_urls(self):
         resend = self.admin_site.admin_view(require_POST(self.resend_view))
-        return [path("<int:pk>/resend/", resend, name=self._name("resend")), *super().get_urls()]
+        return [path("<int:pk>/resend/", resend, name="notifications_mail_resend"), *super().get_urls()]
 
     def resend_view(self, request, pk: int):
         if not self.may_resend(request):
             raise PermissionDenied
         row = get_object_or_404(self.get_queryset(request), pk=pk)
         try:
-            self.send_again(pk=row.pk, by=staff_actor(request.user), now=timezone.now())
+            resend_mail(pk=row.pk, by=staff_actor(request.user), now=timezone.now())
         except OrderError as error:
             messages.warning(request, error.words())
         else:
             messages.success(request, _("It is sent again."))
-        return redirect(f"admin:{self._name('change')}", row.pk)
-
-
-@undoubted_chip.register
-def _mail_chip(row: Mail) -> str:
-    return chip_of(row.dispatch) if row.dispatch else chip(Mail.State(row.state))
-
-
-@register_list(
-    Mail,
-    menu=(Section.SENT, 30),
-    empty=_("No mail yet. One is written when an order is sent to BPM, held, rejected or stopped."),
-    name="mails",
-)
-class MailAdmin(PersonalData, Scoped, SentAgain, CauseCells, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["subject_cut", "state_chip", "order_link", "kind_word", "written_at"]
-    list_filter = [
-        MailStateFilter,
-        KindFilter,
-        day_filter("written_at", _("written at"), parameter="written"),
-        PlacesFilter,
-    ]
-    personal_columns = {"recipients": mask_mail, "body": mask_text}
-    list_select_related = ["order", "dispatch"]
-    search_fields = ["order__number__startswith", "message_id__exact"]
-    search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")
-    fields = ("order", "kind_word", *SentAgain.fields)
-    resendable, send_again = RESENDABLE, staticmethod(resend_mail)
-
-    def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        if obj is not None:
-            context |= {"written_anew": is_written_anew(obj)}
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return redirect("admin:notifications_mail_change", row.pk)
 
     def get_queryset(self, request):
-        """Mails about no order are for those who see notices: they may name any order, and accounts."""
+        """Mails about no order may name any order, and accounts: they have a right of their own."""
         rows = super().get_queryset(request)
         may = request.user.has_perm("notifications.view_notice") and is_unlimited(request.user)
         return rows if may else rows.exclude(order=None)

@@ -117,12 +117,11 @@ class StuckFilter(WordFilter):
         channel = self.value()
         if channel not in self.conditions:
             return super().queryset(request, queryset)
-        found = Q(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
         if channel == Dispatch.Channel.MAIL:
             tried = Mail.objects.beside_steps().open().filter(state=Mail.State.RETRYING)
             tried = tried.exclude(order__state=S.WITHDRAWN)
-            found |= Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id"))
-        return queryset.filter(found)
+            return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
+        return queryset.filter(pk__in=still_matters(_stopped_steps(channel=channel)).values("order_id"))
 
 
 InStateFilter = word_filter(

@@ -15,8 +15,7 @@ class Dispatch(Row):
     """One step of an order: something to send or to check, exactly once, with its frozen payload.
 
     A row goes waiting -> due -> sending -> done. `next_try_at` says when a due or retrying row may be claimed, and when
-    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2);
-    only from a mail's payload those drop out who have got it.
+    the lease of a sending row ends. Payload, key and T never change once the first attempt has begun (contract 3.2).
     """
 
     Channel, Step = steps.Channel, steps.Step

@@ -95,7 +95,7 @@ def _stopped_mails(order: Order) -> list[Mail]:
 
 
 def shown_steps(order: Order) -> list[Dispatch]:
-    """The steps of plan and undoing, and what else is stuck (mails, traffic)."""
+    """The steps of plan and undoing, and what else is stuck (traffic)."""
     rows = order.dispatches.current().filter(Q(position__lt=Phase.AFTER) | Q(state__in=STOPPED))
     return list(rows.order_by("position", "pk").defer("payload")[:MAX_STEPS])
 

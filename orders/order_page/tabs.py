@@ -211,7 +211,7 @@ def files(ask: Ask) -> dict:
 
 def mails(ask: Ask) -> dict:
     """The mails that were written, and on the first page those still to come, each with its recipients and why."""
-    page = ask.page(Mail.objects.filter(order=ask.order).exclude(body="").select_related("dispatch"))
+    page = ask.page(Mail.objects.filter(order=ask.order).exclude(body=""))
     for row in page:
         row.reasons = shown_reasons(reasons_of(row), ask.personal)
         row.heading, row.text = ask.personal.text(row.subject), ask.personal.text(row.body)

@@ -44,13 +44,13 @@ class Reasons:
 
 @dataclass(frozen=True)
 class Upcoming:
-    """A mail that has no text yet, or that a step of the order will cause. It goes to those who are set when it is
-    first tried."""
+    """A mail that has no text yet (`row`), or that a step of the order will cause. It goes to those who are set when it
+    is first tried."""
 
     kind: str
     title: str | Promise
     reasons: Reasons
-    row: Mail | Dispatch | None = None
+    row: Mail | None = None
 
 
 def reasons_of(mail: Mail) -> Reasons:
@@ -108,19 +108,17 @@ def choose_for(order: Order, event: str) -> Choice:
 
 def upcoming_mails(order: Order) -> list[Upcoming]:
     """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
-    current = order.dispatches.current().defer("payload").order_by("position", "pk")
-    ahead = list(current.filter(state__in=[Dispatch.State.WAITING, *OPEN_STATES], step__in=[*ACCEPTED, *KINDS]))
     written = list(order.mails.filter(Q(body="") | Q(kind__in=KINDS)).select_related("order__attribution"))
     found = [
         Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row) for row in written if not row.body
     ]
+    if order.undo_since is not None:
+        return found
     there = {row.kind for row in written}
-    planned: list[tuple[str, Dispatch | None]] = []
-    if order.undo_since is None:
-        waits = [row for row in ahead if row.step == Step.START_BPM or row.step in ACCEPTED and order.first is False]
-        planned = [(ACCEPTED[row.step][0], None) for row in waits if not row.repeat]
-    planned += [(row.step, row) for row in ahead if row.step in KINDS]  # of a version before 1.8.0
-    for kind, row in dict(planned).items():
+    ahead = order.dispatches.current().filter(state__in=[Dispatch.State.WAITING, *OPEN_STATES], repeat=False)
+    steps = ahead.filter(step__in=ACCEPTED).order_by("position", "pk").values_list("step", flat=True)
+    kinds = [ACCEPTED[step][0] for step in steps if step == Step.START_BPM or order.first is False]
+    for kind in dict.fromkeys(kinds):
         if kind not in there:
-            found.append(Upcoming(kind, EVENTS[kind], reasons_now(choose_for(order, kind)), row))
+            found.append(Upcoming(kind, EVENTS[kind], reasons_now(choose_for(order, kind))))
     return found

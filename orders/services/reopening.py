@@ -116,12 +116,12 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
 def _kept(order: Order, old: Iterable[Dispatch], *, held: bool) -> dict[str, Dispatch]:
     """The steps of an earlier plan that the new one keeps.
 
-    These are finished file checks, traffic queries and mails, and the BPM step if it may have started a process. Checks
+    These are finished file checks and traffic queries, and the BPM step if it may have started a process. Checks
     that are under way are kept too, unless the order is held again.
     """
     kept = {}
     for row in old:
-        under_way = not held and row.channel != Channel.MAIL and row.state in OPEN_STATES
+        under_way = not held and row.state in OPEN_STATES
         if STEPS[row.step].kept and (under_way or row.state == State.DONE):
             kept[row.step] = row
     process = bpm_acts(order).first()

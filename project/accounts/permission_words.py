@@ -41,6 +41,7 @@ ACTS = {
     "push_approval": gettext_lazy("push an approval"),
     "enter_trial": gettext_lazy("enter trials by hand"),
     "name_domains": gettext_lazy("name the domains of a held order"),
+    "view_notice": gettext_lazy("see mails to staff"),
     "own_order": gettext_lazy("take and hand over what needs somebody"),
 }
 

@@ -59,11 +59,12 @@ APPROVER = [
     "orders.push_approval",
 ]
 TRAIL = ["orders.view_trailentry"]
+STAFF_MAILS = ["notifications.view_notice"]  # mails about no order
 ACTS = {
     Role.BUSINESS: [*BUSINESS, *DECIDE, "orders.share_view"],
-    Role.ENGINEER: ENGINEER,
-    Role.AUDITOR: TRAIL,
-    Role.ADMINISTRATOR: [*ADMINISTRATOR, *TRAIL],
+    Role.ENGINEER: [*ENGINEER, *STAFF_MAILS],
+    Role.AUDITOR: [*TRAIL, *STAFF_MAILS],
+    Role.ADMINISTRATOR: [*ADMINISTRATOR, *TRAIL, *STAFF_MAILS],
     Role.APPROVER: APPROVER,
 }
 APPS = ["admin", "auth", "orders", "approvals", "notifications", "integrations", "django_q", "project"]

@@ -10,8 +10,8 @@ from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextFiel
 
 from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
-from notifications.models import TOLD_FOR, Mail, Notice
-from orders.lists.scope import attributions_of, by_number, is_unlimited, limit
+from notifications.models import TOLD_FOR, Mail
+from orders.lists.scope import attributions_of, by_number, limit
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
 from orders.queries.awaiting_approval import asked_at, returned
@@ -92,9 +92,7 @@ class Facts:
         due = Min("next_try_at", filter=Q(next_try_at__lte=self.now))
         tried = steps.filter(superseded=False, tries_left__isnull=False)
         shut = Breaker.objects.filter(opened_at__isnull=False)
-        notices = Notice.objects.filter(next_try_at__isnull=False, attempts__gt=0)  # of before 1.8.0
-        unlimited, mail = self.user is None or is_unlimited(self.user), Value(Channel.MAIL)
-        mails = self._seen(Mail.objects.open()) if unlimited else self._seen(Mail.objects.open().exclude(order=None))
+        mail, mails = Value(Channel.MAIL), self._seen(Mail.objects.open())
         parts = [
             (DUE, F("channel"), steps, due, fine),
             (TRIED, F("channel"), tried, Min("frozen_at"), fine),
@@ -102,8 +100,6 @@ class Facts:
             (TRIED, mail, mails.filter(tries_left__isnull=False), Min("frozen_at"), fine),
             (SHUT, F("partner"), shut, Min("opened_at"), F("last_error")),
         ]
-        if unlimited:
-            parts.append((TRIED, mail, notices, Min("written_at"), fine))
         rows = [
             part.order_by()
             .annotate(what=Value(what), where=where)
@@ -180,7 +176,7 @@ class Facts:
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
         approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
         conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
-        old, served = Notice.objects.given_up(self.now), differences.filter(UNBILLED)
+        served = differences.filter(UNBILLED)
         parts = [
             (Waits.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never),
             (Waits.AWAITING, approval, nobody, nobody, ALL, Min("asked")),
@@ -189,7 +185,6 @@ class Facts:
             (Waits.UNBILLED, served, nobody, nobody, Count("order", distinct=True), Min("found_at")),
             (Waits.CONFLICTS, conflicts, nobody, nobody, ALL, Min("received_at")),
             (Waits.NOTICES, mails_given_up(self.now), nobody, nobody, ALL, Min("written_at")),
-            (Waits.NOTICES, old, nobody, nobody, ALL, Min("written_at")),  # of before 1.8.0
         ]
         rows = [
             part.order_by()
@@ -215,8 +210,7 @@ class Facts:
 
     @property
     def notices_given_up(self) -> int:
-        self.group(Waits.NOTICES)
-        return sum(row.number for row in self.waiting if row.what == Waits.NOTICES)
+        return self.group(Waits.NOTICES).number
 
     @property
     def difference_age(self) -> float:

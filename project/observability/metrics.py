@@ -33,7 +33,7 @@ from orders.disk import locked, replace_file
 from orders.incident_causes import CAUSES
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.queries.doubts import failed_mails, failed_steps, open_differences
+from orders.queries.doubts import failed_mails, open_differences
 from orders.queries.pauses import pauses_in_force
 from orders.queries.stuck import count_stuck
 from orders.restored_guard import read_restore_state
@@ -142,9 +142,8 @@ class DeskCollector(Collector):
         given_up = facts.notices_given_up
         text = "Notices to staff of the last 7 days that did not go out"
         yield GaugeMetricFamily("desk_notices_given_up", text, value=given_up)
-        mails = failed_steps().filter(channel=Channel.MAIL).count() + failed_mails().count()
         text = "Mails that did not go out: about orders, and notices to staff of the last 7 days"
-        yield GaugeMetricFamily("desk_mails_given_up", text, value=given_up + mails)
+        yield GaugeMetricFamily("desk_mails_given_up", text, value=given_up + failed_mails().count())
 
 
 def _dispatches() -> Metric:

@@ -37,12 +37,12 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
     ),
     (
         CHANNELS,
-        "send_mail, names_domains=True, together=True),\n",
+        "    Channel.FILES: Carrier(_build_files, _send_files),\n",
         "    Channel.LICENCE: Carrier(build_licence, send_licence, True),\n",
     ),
     (
         CHANNELS,
-        "from integrations.delivery.mail import build_mails, send_mail\n",
+        "from integrations.delivery.mail import send_mail\n",
         "from integrations.licence.delivery import build_licence, send_licence\n",
     ),
     (SANDBOX, '    "/bpm/flows/start": bpm.start,\n', '    "/licence/licences": licence.give,\n'),

@@ -50,7 +50,7 @@ def of_order(order):
         "approvals_approvalrecord": make.ApprovalRecordFactory(
             order=order, record_id=f"{order.pk}", node="1", operator="李四"
         ),
-        "notifications_mail": make.MailFactory(dispatch__order=order, order=order),
+        "notifications_mail": make.MailFactory(order=order),
         "notifications_mailrule": make.MailRuleFactory(attribution_id=order.attribution_id or "SH"),
         "notifications_contact": make.ContactFactory(attribution_id=order.attribution_id or "SH"),
     }
@@ -60,7 +60,6 @@ ALL_MAKERS = {
     "orders_reconciliation": make.ReconciliationFactory,
     "orders_export": make.ExportFactory,
     "orders_scheduledexport": make.ScheduledExportFactory,
-    "notifications_notice": make.NoticeFactory,
     "orders_savedview": lambda: make.SavedViewFactory(role=Group.objects.get(name="管理员")),
     "orders_bulkrun": make.BulkRunFactory,
     "orders_timeline": lambda: Timeline.objects.create(begun_at=timezone.now()),

@@ -122,7 +122,7 @@ def test_the_answer_on_top_names_what_is_wrong(member, busy):
 
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
-    row = make.MailFactory(dispatch=None, kind="notice_alarm", state="failed", written_at=timezone.now())
+    row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
     [worry] = member("工程师").get(reverse("admin:index")).context["desk"].worries[-1:]
     assert (worry.number, worry.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
     assert member("业务人员").get(reverse("admin:index")).context["desk"].notices is None

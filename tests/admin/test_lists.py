@@ -204,7 +204,9 @@ def test_every_list_of_the_site_counts_so(admin_user, model):
 def test_the_list_tells_where_an_order_is_stuck(admin_client):
     order = make.OrderFactory(state=S.FAILED)
     step = Dispatch.Step
-    make.DispatchFactory(order=order, step=step.MAIL_SENT, channel="mail", state="failed", blocking=False, position=1)
+    make.DispatchFactory(
+        order=order, step=step.FETCH_USAGE, channel="usage", state="failed", blocking=False, position=1
+    )
     make.DispatchFactory(order=order, step=step.START_BPM, channel="bpm", state="failed", position=2)
     make.DispatchFactory(order=order, step=step.CREATE_BILLING, state="failed", position=3, superseded=True)
     shown = admin_client.get(ORDERS).context["cl"].result_list[0]

@@ -59,7 +59,6 @@ PEOPLES_OWN_WORDS = {
     "orders_difference": {"reason": SPELLED},
     "orders_reconciliation": {"error": SPELLED},
     "notifications_mail": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
-    "notifications_notice": {"subject": SPELLED, "body": SPELLED, "error": SPELLED},
     "integrations_breaker": {"last_error": SPELLED},
     "admin_logentry": {"object_repr": SPELLED, "change_message": SPELLED},
 }
@@ -153,7 +152,7 @@ def spelled(found):
     make.OrderEventFactory(order=order, kind="undo_mark", data={"why": SPELLED})
     make.OrderEventFactory(order=order, kind="trials_imported", data={"file": SPELLED, "count": 1})
     make.OrderEventFactory(order=None, kind="schedule_saved", data={"name": SPELLED})
-    make.MailFactory(dispatch__order=order, order=order, subject=SPELLED, body=SPELLED)
+    make.MailFactory(order=order, subject=SPELLED, body=SPELLED)
     for name, texts in PEOPLES_OWN_WORDS.items():
         known = {field.name for field in found[name]._meta.concrete_fields}
         assert known >= set(texts), name

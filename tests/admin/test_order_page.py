@@ -46,7 +46,7 @@ def busy(db):
         factories.ApprovalRecordFactory(order=order)
         factories.OrderDomainFactory(order=order)
         factories.BillingRecordFactory(order=order, dispatch=billing)
-        factories.MailFactory(dispatch__order=order)
+        factories.MailFactory(order=order)
         factories.AffectedOrderFactory(order=order)
         factories.InboundMessageFactory(order_number=order.number)
         factories.OrderFactory(trial=order.trial, trial_number=order.trial_number)

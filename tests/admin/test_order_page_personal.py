@@ -26,7 +26,7 @@ def order():
     text = json.dumps({"data": people, "userList": [{"userMail": "ops@example.com"}]}, ensure_ascii=False)
     one.dispatches.update(payload=text)
     factories.AttemptFactory(dispatch=one.dispatches.get(), answer=text, error="13712345678 unknown")
-    factories.MailFactory(dispatch__order=one, recipients=["ops@example.com"], body="call 13712345678")
+    factories.MailFactory(order=one, recipients=["ops@example.com"], body="call 13712345678")
     factories.ApprovalRecordFactory(order=one, opinion="call 13712345678")
     factories.InboundMessageFactory(order_number=one.number, body=json.dumps({"content": one.content}))
     return one

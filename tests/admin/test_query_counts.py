@@ -244,7 +244,7 @@ def test_an_order_s_page(unlimited, tab):
         busy(order)
         make.AttemptFactory(dispatch=order.dispatches.first(), number=order.dispatches.count())
         make.ApprovalRecordFactory(order=order)
-        make.MailFactory(dispatch__order=order)
+        make.MailFactory(order=order)
         make.TrialUsageFactory(trial=order.trial)
         make.OrderFactory(trial=order.trial, trial_number=order.trial_number)
 

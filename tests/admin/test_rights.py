@@ -19,7 +19,7 @@ LIST = reverse("admin:orders_orderevent_changelist")
 def order():
     order = make.OrderFactory(enterprise_id="100ENT1", enterprise_name="某某公司", oper_tel="13712345678")
     make.ApprovalRecordFactory(order=order, opinion="保密条款有误")
-    make.MailFactory(dispatch__order=order, order=order, body="信件正文")
+    make.MailFactory(order=order, body="信件正文")
     make.OrderEventFactory(order=order, kind="note", data={"reason": "秘密备注"})
     make.InboundMessageFactory(order_number=order.number, body="原始报文")
     make.ContactFactory(attribution_id=order.attribution_id, name="赵六", mail="zhaoliu@example.com")

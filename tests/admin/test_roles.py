@@ -21,7 +21,7 @@ EVERYBODY_SEES = {
     "mailrule", "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",
     "calendarday", "timelimit", "askedact",
 }  # fmt: skip
-ENGINE_ROOM = {"timeline", "leaselock", "schedule", "success", "failure", "ormq", "notice"}
+ENGINE_ROOM = {"timeline", "leaselock", "schedule", "success", "failure", "ormq"}
 ACTS = {
     #                         业务 工程 审计 管理 审批
     "see_personal_data": "yes no  no  no  no",
@@ -64,6 +64,7 @@ ACTS = {
     "add_timelimit": "no  no  no  yes no",
     "change_timelimit": "no  no  no  yes no",
     "delete_timelimit": "no  no  no  yes no",
+    "view_notice": "no  yes yes yes no",
     "view_user": "no  no  yes yes no",
     "add_user": "no  no  no  yes no",
     "change_user": "no  no  no  yes no",

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django_q.models import OrmQ
 
 from integrations.models import ApiToken
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from orders.models import CalendarDay, OrderEvent, Pause, Province, ServiceType, TimeLimit, Timeline
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
@@ -79,7 +79,7 @@ VIEW_ACTS = ["save", "counts", "update", "rename", "share", "remove"]
 ELSEWHERE = {  # tested below; an import's pages in tests/entering
     "login", "logout", "view_on_site", "app_list", "orders_order_decide", "orders_order_recheck", "orders_order_upload",
     "orders_incident_act", "orders_order_import_review", "orders_order_import_annotated", "orders_export_judge",
-    "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run", "notifications_notice_resend",
+    "orders_export_stop", "orders_scheduledexport_switch", "orders_scheduledexport_run",
     "notifications_mail_resend",
     *(f"orders_savedview_{act}" for act in VIEW_ACTS),  # tests/office/test_views.py
     "login_code",  # tests/admin/test_second_factor.py
@@ -286,8 +286,7 @@ def acts_on_the_desk(found):
     asked = {"state": Export.State.ASKED, "file": "", "reason": "x"}
     export = make.ExportFactory(personal=True, by=staff_actor(maker), maker_id=maker.pk, **asked)
     run = make.BulkRunFactory(state=BulkRun.State.RUNNING, finished_at=None)
-    notice = make.NoticeFactory(state=Notice.State.FAILED, sent_at=None)
-    mail = make.MailFactory(dispatch=None, kind="notice_alarm", state=Mail.State.FAILED)
+    mail = make.MailFactory(order=None, kind="notice_alarm", state=Mail.State.FAILED)
     task, schedule, service = queued("os.getpid"), found["orders_scheduledexport"], found["orders_servicetype"]
     paused = make.PauseFactory(partner="bpm", until=None, resumed_at=None, resumed_by="")
     limit = TimeLimit.objects.get(state="held", attribution=None)
@@ -312,9 +311,6 @@ def acts_on_the_desk(found):
         "change a limit in time": (
             "orders_timelimit_change", [limit.pk], {"state": "held", "amount": "5", "unit": "days"},
             TimeLimit.objects.filter(pk=limit.pk),
-        ),
-        "send a notice again": (
-            "notifications_notice_resend", [notice.pk], {}, Notice.objects.filter(pk=notice.pk)
         ),
         "send a mail about no order again": (
             "notifications_mail_resend", [mail.pk], {}, Mail.objects.filter(pk=mail.pk)

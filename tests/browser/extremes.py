@@ -143,9 +143,8 @@ def _named_strangely(now: datetime.datetime) -> None:
 
 
 def _mailed(order: Order, now: datetime.datetime) -> None:
-    sent = step(order, Step.MAIL_SENT, channel=Channel.MAIL, position=600, blocking=False, done_at=now)
     make.MailFactory(
-        dispatch=sent, subject=f"[IBS] {HTML_NAME}", body=f"您好：\n{LONG_NAME}\n13700001234", written_at=now
+        order=order, subject=f"[IBS] {HTML_NAME}", body=f"您好：\n{LONG_NAME}\n13700001234", written_at=now
     )
 
 

@@ -361,10 +361,11 @@ def schedules(now: datetime.datetime | None = None) -> None:
     make.ExportFactory(
         **facts, slot=now - day, created_at=now - day, written=3, total=3, size=9000, missed=2, expires_at=now + 6 * day
     )
-    make.NoticeFactory(
+    make.MailFactory(
+        order=None,
+        kind="notice_export_ready",
         subject="【IBS 订单台】导出已生成：每日挂起",
         state="failed",
-        sent_at=None,
         attempts=7,
         written_at=now,
         error_code="connection",

@@ -91,10 +91,10 @@ def step_retried():
     tried = {"state": "retrying", "attempts": 4, "tries_left": 2, "next_try_at": ago(-1200)}
     factories.BpmDispatchFactory(frozen_at=ago(1801), **tried)
     factories.BpmDispatchFactory(frozen_at=ago(1900), **tried | {"state": "sending", "next_try_at": ago(-30)})
-    factories.DispatchFactory(channel="mail", step="mail_billed", frozen_at=ago(1900), **tried)
-    notice = {"sent_at": None, "next_try_at": ago(-1200)}
-    factories.NoticeFactory(state="retrying", attempts=4, written_at=ago(2000), **notice)
-    factories.NoticeFactory(state="due", attempts=0, written_at=ago(9000), **notice)
+    factories.MailFactory(frozen_at=ago(1900), **tried)
+    notice = {"order": None, "kind": "notice_alarm", "next_try_at": ago(-1200)}
+    factories.MailFactory(state="retrying", attempts=4, tries_left=2, frozen_at=ago(2000), **notice)
+    factories.MailFactory(state="due", written_at=ago(9000), **notice)
     factories.DispatchFactory(frozen_at=ago(1799), **tried)
     by_staff = tried | {"state": "due", "tries_left": None}  # sent again
     factories.DispatchFactory(frozen_at=ago(9000), **by_staff)
@@ -126,9 +126,7 @@ WRONG = {
         ["1 difference is open", "1 order needs somebody (stuck)"],
     ),
     "a notice was given up": (
-        lambda: [
-            factories.NoticeFactory(state="failed", sent_at=None, written_at=ago(days * 86400)) for days in (1, 8)
-        ],
+        lambda: [factories.MailFactory(order=None, state="failed", written_at=ago(days * 86400)) for days in (1, 8)],
         ["1 notice to staff was given up"],
     ),
     "an order is held": (

@@ -22,7 +22,6 @@ from integrations.delivery import channels
 from integrations.outbound import http
 from notifications.sending import MailError
 from orders import restored_guard
-from orders.models import Dispatch
 from orders.services.outbox.claim import payloads
 from tests.conftest import shanghai
 from tests.model.partner import Wire
@@ -34,7 +33,6 @@ PLAYED = {
     "DISPATCH_RETRY_SECONDS": [30, 120, 600, 1800, 7200, 21600],
     "BREAKER_FAILURES": 8,
 }
-MAIL = Dispatch.Channel.MAIL
 
 
 class AtOnce:
@@ -90,7 +88,7 @@ class Stage:
             mock.patch.object(reconciliation, "ThreadPoolExecutor", AtOnce),
             mock.patch.object(channels, "check_files", lambda **named: self.desk.look_at_files(**named)),
             mock.patch.object(payloads, "write_mail", _write_mail),
-            mock.patch.dict(channels.CHANNELS, {MAIL: channels.Carrier(lambda *facts: "{}", self._mail)}),
+            mock.patch.object(channels, "send_mail", self._mail),
         ):
             self.stack.enter_context(patch)
         logging.getLogger("integrations").addHandler(self.complaints)

@@ -40,9 +40,7 @@ RECORD = st.sampled_from(["r1", "r2", "r3"])
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
-FAILED = Prepared(
-    lambda: Dispatch.objects.filter(state="failed", superseded=False).exclude(channel="mail").values_list("pk")[:1]
-)
+FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
 WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
 SCHEDULED = Prepared(
     lambda: Order.objects.filter(start_at__isnull=False).order_by("-pk").values_list("number", flat=True)

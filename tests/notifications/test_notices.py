@@ -15,7 +15,7 @@ from integrations.delivery import mail as delivery
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import open_partners
 from notifications.mail_texts import ENDINGS
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from notifications.sending import MailError
 from orders.models import Incident, OrderEvent, Timeline
 from orders.services.incidents import open_incident
@@ -177,7 +177,7 @@ def test_when_the_tries_are_used_up_it_is_given_up_and_can_be_resent(member, bro
     ],
 )
 def test_who_may_resend(member, role, letters, status):  # noqa: F811
-    row = make.MailFactory(dispatch=None, kind="notice_alarm", state="failed")
+    row = make.MailFactory(order=None, kind="notice_alarm", state="failed")
     client = member(role, letters=letters)
     address = reverse("admin:notifications_mail_resend", args=[row.pk])
     assert client.post(address).status_code == status
@@ -289,7 +289,7 @@ def test_one_that_waits_can_be_sent_at_once(member, broken, clock):  # noqa: F81
 def test_ones_that_lost_their_workers_hide_none_that_is_due():
     lost = {"state": "sending", "lost": 5, "next_try_at": timezone.now() - LEASE_OVER}
     for _ in range(25):
-        make.MailFactory(dispatch=None, kind="notice_alarm", lease_token=uuid.uuid4(), **lost)
+        make.MailFactory(order=None, kind="notice_alarm", lease_token=uuid.uuid4(), **lost)
     row = tell()
     assert send_mails() == 1
     assert state(row) == "done"
@@ -375,21 +375,6 @@ def test_the_sweep_finds_one_whose_task_was_lost():
 def test_those_that_went_out_long_ago_are_removed():
     old = timezone.now() - datetime.timedelta(days=181)
     for state, written_at in [("done", old), ("failed", old), ("done", timezone.now())]:
-        make.MailFactory(dispatch=None, state=state, written_at=written_at)
-    make.NoticeFactory(state="sent", sent_at=old, written_at=old)
-    assert "2 notices" in tasks.tidy()
-    assert (Mail.objects.count(), Notice.objects.count()) == (2, 0)
-
-
-def test_a_notice_of_the_version_before_goes_out_once_and_can_be_resent(member):  # noqa: F811
-    """Whoever wrote it: the version before may still be at work beside this one."""
-    row = make.NoticeFactory(state="due", sent_at=None, next_try_at=timezone.now())
-    person = make.UserFactory(email=row.recipients[0])
-    tasks.sweep()
-    assert (tasks.send_notices(), tasks.send_notices()) == ("1 tried", "0 tried")
-    assert [message.to for message in mail.outbox] == [[person.email]]
-    Notice.objects.update(state="failed")
-    engineer = member("工程师")
-    assert "resend-form" in engineer.get(reverse("admin:notifications_notice_change", args=[row.pk])).content.decode()
-    engineer.post(reverse("admin:notifications_notice_resend", args=[row.pk]))
-    assert tasks.send_notices() == "1 tried"
+        make.MailFactory(order=None, state=state, written_at=written_at)
+    assert "1 notices" in tasks.tidy()
+    assert Mail.objects.count() == 2

@@ -34,7 +34,6 @@ def at(clock):
         clock.move_to(shanghai(moment))
         mail.outbox.clear()
         tasks.sweep()
-        tasks.send_notices()
         return [(one.to[0], one.subject, one.body) for one in mail.outbox if "【IBS" in one.subject]
 
     return sweep
@@ -179,7 +178,6 @@ def test_what_changes_before_it_is_sent_drops_it(clock, monkeypatch, change):
     else:
         User.objects.filter(pk=user.pk).update(**change)
     tasks.sweep()
-    tasks.send_notices()
     assert mail.outbox == []
 
 

@@ -39,7 +39,7 @@ def order(settings, tmp_path):
     make.AttemptFactory(dispatch=step, answer=json.dumps({"sign": SIGN, "message": f"请联系 {PEOPLE[0]}"}))
     make.ApprovalRecordFactory(order=order, opinion=f"电话 {PEOPLE[0]}")
     make.OrderEventFactory(order=order, kind="note", data={"reason": f"已联系 {PEOPLE[0]}"})
-    make.MailFactory(dispatch__order=order, order=order, recipients=[PEOPLE[2]], body=PEOPLE[0])
+    make.MailFactory(order=order, recipients=[PEOPLE[2]], body=PEOPLE[0])
     return order
 
 

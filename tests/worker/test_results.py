@@ -32,8 +32,8 @@ def no_waiting(monkeypatch):
 def under_way(answer: str = "") -> Outcome:
     """A call that was just accepted."""
     row = DispatchFactory(
-        channel="mail",
-        step="mail_sent_to_bpm",
+        channel="usage",
+        step="fetch_usage",
         position=900,
         state="sending",
         attempts=1,
@@ -41,7 +41,7 @@ def under_way(answer: str = "") -> Outcome:
         lease_token=uuid.uuid4(),
     )
     attempt = AttemptFactory(dispatch=row, outcome="", answer="")
-    about = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.lease_token, "channel": "mail"}
+    about = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.lease_token, "channel": "usage"}
     return Outcome(**about, result="ok", answer=answer)
 
 

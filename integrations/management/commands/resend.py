@@ -116,7 +116,7 @@ class Command(BaseCommand):
         found = {}
         for number in numbers:
             rows = Dispatch.objects.current().filter(order__number=number).exclude(state="waiting")
-            mails = Mail.objects.filter(order__number=number, dispatch=None).exclude(cause="")  # but for copies
+            mails = Mail.objects.filter(order__number=number).exclude(cause="")  # but for copies
             states = {*rows.values_list("state", flat=True), *mails.values_list("state", flat=True)}
             busy = states & {"due", "sending", "retrying"}
             found[number] = "failed again" if "failed" in states else "waiting" if busy else "fixed"

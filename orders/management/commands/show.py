@@ -151,7 +151,7 @@ class Command(BaseCommand):
     def mails(self, order: Order) -> list[str]:
         """To whom its mails went and why, then to whom those still to come would go now."""
         with override("zh-hans"):
-            written = order.mails.exclude(body="").select_related("dispatch").order_by("-pk")
+            written = order.mails.exclude(body="").order_by("-pk")
             rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
             rows += [(one.kind, "would go to", one.reasons) for one in upcoming_mails(order)]
             return [

@@ -90,7 +90,7 @@ def claim(
 ) -> list[Work]:
     """Claims due dispatches, longest due first, and saves an attempt for each.
 
-    `rooms` says how many to claim at most for each partner (bigdata, bpm, mail, files). All together have at most
+    `rooms` says how many to claim at most for each partner (bigdata, bpm, files). All together have at most
     RECORDS_A_CLAIM records or domains, or are one dispatch. Nothing is claimed for a paused partner. The leases run
     from `now` on, so the caller reads the clock before the call.
 
@@ -234,7 +234,7 @@ def _longest_due(partner: str, room: int, alone: bool, looks: bool) -> Prepared:
 
 def _claimable(partner: str) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
-    # Under an undo mark only undo steps go out, mails, and billing calls whose outcome must become known.
+    # Under an undo mark go out: undo steps, questions for traffic, billing calls whose outcome must become known.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
     due = (
         Dispatch.objects.current()

@@ -24,7 +24,6 @@ DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not imp
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
 OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
 START_DAY_JOB = "orders.activation.run_job"
-SEND_NOTICES, NOTICES_KEY = "integrations.tasks.send_notices", "notices"  # the same for notices of before 1.8.0
 
 
 def build_step(
@@ -186,12 +185,6 @@ def build_schedule(order: Order) -> Schedule:
 def find_schedule(order: Order) -> Schedule | None:
     """The order's pending schedule, if there is one."""
     return Schedule.objects.filter(name=schedule_name(order)).first() if order.start_at else None
-
-
-def wake_sender() -> None:
-    """Queues the sending of notices of before 1.8.0, which is a hint like a drain. It goes with 1.9.0."""
-    now = timezone.now()
-    insert_rows([OrmQ(key=NOTICES_KEY, payload=_packed(SEND_NOTICES, now), lock=now)])
 
 
 @lru_cache(maxsize=2)

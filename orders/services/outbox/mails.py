@@ -17,7 +17,7 @@ from orders.services.outbox.enqueue import wake
 from orders.steps import Step
 
 LONGEST_CAUSE = 64
-LATELY = datetime.timedelta(hours=2)  # the other version may take all sweeps for a while
+LATELY = datetime.timedelta(hours=2)  # no sweep may run for a while
 ACCEPTED = {Step.START_BPM: (Step.MAIL_SENT, "bpm"), Step.CREATE_BILLING: (Step.MAIL_BILLED, "billing")}
 """Steps that cause a mail when they are done, with its kind and cause."""
 TO_CONTACTS = frozenset({"notice_push"})
@@ -47,14 +47,11 @@ def save_mails(mails: Iterable[Mail]) -> None:
 def tell_accepted(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
     """Writes the mails that a step causes by being done: BPM has the order, a subsequent activation is billed.
 
-    The steps have their orders. An order that a version before 1.8.0 planned may have a step for its mail.
+    The steps have their orders.
     """
     told = [(row.order, *ACCEPTED[row.step]) for row in done if row.step in ACCEPTED and _counts(row)]
     if told:
-        orders = {order.pk for order, _kind, _cause in told}
-        planned = Dispatch.objects.current().filter(order__in=orders, step__in=KINDS).values_list("order_id", "step")
-        by_step = set(planned)
-        save_mails(build_mail(*one[:2], cause=one[2], now=now) for one in told if (one[0].pk, one[1]) not in by_step)
+        save_mails(build_mail(order, kind, cause=cause, now=now) for order, kind, cause in told)
 
 
 def _counts(row: Dispatch) -> bool:
@@ -63,14 +60,15 @@ def _counts(row: Dispatch) -> bool:
 
 
 def tell_missed(*, now: datetime.datetime, within: datetime.timedelta = LATELY) -> None:
-    """Writes the mails of acceptances that a worker of the version before has recorded beside ours: it knows none but
-    planned ones. The sweep calls it each minute. `within`: how long ago an order has changed at most."""
+    """Writes the mails of acceptances that were recorded without one, as of an order that was opened again meanwhile.
+
+    The sweep calls it each minute. `within`: how long ago an order has changed at most.
+    """
     lately = Order.objects.filter(kind=Order.Kind.ACTIVATION, undo_since=None, state_since__gte=now - within)
     for step, (kind, _cause) in ACCEPTED.items():
         rows = Dispatch.objects.current().filter(step=step, state=Dispatch.State.DONE, repeat=False, order__in=lately)
-        planned = Dispatch.objects.current().filter(order=OuterRef("order_id"), step=kind)
         written = Mail.objects.filter(order=OuterRef("order_id"), kind=kind)
-        missed = list(rows.filter(~Exists(planned), ~Exists(written)).select_related("order").defer("payload"))
+        missed = list(rows.filter(~Exists(written)).select_related("order").defer("payload"))
         tell_accepted(missed, now=now)
         if any(map(_counts, missed)):
             wake()

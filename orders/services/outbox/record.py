@@ -185,7 +185,7 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
 def _still_wanted(row: Dispatch) -> bool:
     """Whether a step still goes on although its order has an undo mark.
 
-    Undo steps do, mails about the order, and billing calls of unknown outcome. Any other call that was in the air is
+    Undo steps do, questions for traffic, and billing calls of unknown outcome. Any other call that was in the air is
     closed, even if it failed. No incident is opened for it, so it must not be shown as failed.
     """
     if row.state == State.DONE or row.undo or row.position >= Phase.AFTER:
@@ -218,11 +218,8 @@ def note_losses(rows: list[Dispatch], now: datetime.datetime) -> None:
 
 
 def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime) -> None:
-    """Saves the results of calls: billing records' states, BPM's process, traffic, who has yet to get a mail."""
+    """Saves the results of calls: billing records' states, BPM's process, traffic."""
     done = [row for row in rows if row.state == State.DONE]
-    for row in rows:
-        if payload := outcomes[row.pk].data.get("payload"):  # a mail that some of its recipients have got
-            Dispatch.objects.filter(pk=row.pk).update(payload=payload)
     _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
     _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
     begun = [row.order for row in done if row.step == Step.START_BPM]

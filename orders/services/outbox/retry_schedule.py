@@ -21,7 +21,7 @@ def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) ->
         wait = max(settings.BREAKER_PROBE_SECONDS, outcome.retry_after or 0)
         row.state, row.next_try_at = Dispatch.State.RETRYING, now + datetime.timedelta(seconds=wait)
         return True
-    wait = wait_before(len(waits) - left + 1, waits)
+    wait = _wait_before(len(waits) - left + 1, waits)
     if wait is None:
         return False
     wait = max(wait, outcome.retry_after or 0)
@@ -30,7 +30,6 @@ def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) ->
     return True
 
 
-def wait_before(retry: int, waits: list[int] | None = None) -> float | None:
+def _wait_before(retry: int, waits: list[int]) -> float | None:
     """The seconds to wait before the first, second, ... retry, with jitter. None if there are not so many."""
-    waits = settings.DISPATCH_RETRY_SECONDS if waits is None else waits
     return waits[retry - 1] * random.uniform(0.9, 1.1) if retry <= len(waits) else None

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from integrations.old_secrets import SIGNING_KEY, note_use, signing_key
-from notifications.models import Mail, Notice
+from notifications.models import Mail
 from notifications.recipients import distinct
 from notifications.sending import NO_MORE, MailError
 from orders.models import TrailEntry
@@ -62,7 +62,7 @@ def opened(key: str) -> tuple[User, str] | None:
     return None
 
 
-def line_of_link(row: Mail | Notice) -> str:
+def line_of_link(row: Mail) -> str:
     """The last line of such a mail, as it is sent. Raises MailError if it would go to somebody else by now."""
     user = User.objects.filter(pk=row.account_id, email__in=row.recipients, is_active=True).first()
     if user is None:

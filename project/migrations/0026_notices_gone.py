@@ -1,0 +1,39 @@
+"""Hangs the right to see mails to staff on mails, where it hung on notices: roles and accounts that have it keep it.
+Removes the notices' wake-ups, which no worker takes any more, and their lease."""
+
+from django.db import migrations
+
+OLD, NEW = {"app_label": "notifications", "model": "notice"}, {"app_label": "notifications", "model": "mail"}
+
+
+def move_right(apps, schema_editor) -> None:
+    """May run again. Django makes the right on mails by itself after all migrations, or did so at a new site."""
+    alias = schema_editor.connection.alias
+    rights = apps.get_model("auth", "Permission").objects.using(alias).filter(codename="view_notice")
+    types = apps.get_model("contenttypes", "ContentType").objects.using(alias)
+    old = types.filter(**OLD).first()
+    if old is None or rights.filter(content_type__model="mail").exists():
+        return
+    new, _made = types.get_or_create(**NEW)
+    rights.filter(content_type=old).update(content_type=new, name="Can view mails to staff")
+
+
+def forget_sending(apps, schema_editor) -> None:
+    alias = schema_editor.connection.alias
+    apps.get_model("django_q", "OrmQ").objects.using(alias).filter(key="notices").delete()
+    apps.get_model("integrations", "LeaseLock").objects.using(alias).filter(name="notices").delete()
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [
+        ("project", "0023_mailing_rights"),
+        ("notifications", "0013_notice_unused"),
+        ("integrations", "0010_failing_since"),
+        ("django_q", "0018_task_success_index"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
+    operations = [
+        migrations.RunPython(move_right, migrations.RunPython.noop),
+        migrations.RunPython(forget_sending, migrations.RunPython.noop),
+    ]
