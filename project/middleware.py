@@ -4,7 +4,7 @@ from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 
 from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, LOOK, PAGE, database_deadline
-from integrations.inbound import MAX_BODY_BYTES
+from integrations.request_body import MAX_BODY_BYTES
 from orders.people import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs

@@ -16,7 +16,7 @@ from rest_framework import serializers
 
 from integrations.bboss.envelope import CONTROL
 from integrations.bboss.responses import Code, Refused
-from integrations.inbound import BadJsonError, parse_text
+from integrations.request_body import BadJsonError, parse_text
 from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, shown
 from orders.error_messages import say_why_in_english
 from orders.models import Order, ServiceType

@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from integrations.bboss.envelope import sign, token_expiry
-from integrations.inbound import BadJsonError, parse_bytes
 from integrations.outbound.formats import wire_time
+from integrations.request_body import BadJsonError, parse_bytes
 
 
 class SigningError(Exception):

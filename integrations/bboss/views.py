@@ -15,7 +15,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import inbound
+from integrations import request_body
 from integrations.bboss import envelope, rate_limit
 from integrations.bboss.content import (
     bad,
@@ -132,7 +132,7 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     body = _read(request, length)
     try:
         return _parse(body), body
-    except inbound.BadJsonError as error:
+    except request_body.BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
 
@@ -140,9 +140,9 @@ def _parse(body: bytes) -> dict:
     """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
     known = envelope.names_known_token(body)
     try:
-        return inbound.parse_bytes(body, inbound.OF_UNSIGNED if known else inbound.OF_STRANGERS)
-    except inbound.OutOfBoundsError:
-        members = inbound.parse_bytes(body) if known else {}
+        return request_body.parse_bytes(body, request_body.OF_UNSIGNED if known else request_body.OF_STRANGERS)
+    except request_body.OutOfBoundsError:
+        members = request_body.parse_bytes(body) if known else {}
         if not envelope.is_signed(members):
             raise
         return members
@@ -163,18 +163,18 @@ def _content_length(request: HttpRequest) -> int | None:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-    if length > inbound.MAX_BODY_BYTES:
-        inbound.discard_body(request, endless=False)
+    if length > request_body.MAX_BODY_BYTES:
+        request_body.discard_body(request, endless=False)
         raise Refused(Code.TOO_LARGE, hint=f"{length} bytes")
     return length
 
 
 def _read(request: HttpRequest, length: int | None) -> bytes:
     try:
-        body = inbound.read_body(request, endless=length is None)
-    except inbound.BodyBrokenError as error:
+        body = request_body.read_body(request, endless=length is None)
+    except request_body.BodyBrokenError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
-    except inbound.BodyTooLargeError:
+    except request_body.BodyTooLargeError:
         raise Refused(Code.TOO_LARGE, hint="a chunked body") from None
     if length is not None and len(body) != length:
         raise Refused(Code.UNREADABLE, hint=f"{length} bytes were announced, {len(body)} came")

@@ -14,7 +14,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from integrations import inbound
+from integrations import request_body
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
 from integrations.old_secrets import CALLBACK_SECRET, note_use, which
@@ -102,29 +102,29 @@ def _body(request: HttpRequest) -> bytes:
     """Reads the raw body, at most 2 MiB. Without a Content-Length, the server must mark its end."""
     announced = request.META.get("CONTENT_LENGTH") or ""
     if _is_too_long(announced):
-        inbound.discard_body(request, endless=False)
+        request_body.discard_body(request, endless=False)
         raise RefusedError(413)
     endless = not announced and bool(request.META.get("wsgi.input_terminated"))
     try:
-        return inbound.read_body(request, endless=endless)
-    except inbound.BodyBrokenError as error:
+        return request_body.read_body(request, endless=endless)
+    except request_body.BodyBrokenError as error:
         raise RefusedError(400, str(error)) from None
-    except inbound.BodyTooLargeError:
+    except request_body.BodyTooLargeError:
         raise RefusedError(413) from None
 
 
 def _is_too_long(announced: str) -> bool:
     """Whether this Content-Length is more than we take. If it is not a number, the body counts as empty."""
     try:
-        return int(announced or 0) > inbound.MAX_BODY_BYTES
+        return int(announced or 0) > request_body.MAX_BODY_BYTES
     except ValueError:
         return False
 
 
 def _members(body: bytes) -> dict:
     try:
-        members = inbound.parse_bytes(body)
-    except inbound.BadJsonError as error:
+        members = request_body.parse_bytes(body)
+    except request_body.BadJsonError as error:
         raise RefusedError(400, f"body: {error}") from None
     for name, value in members.items():
         if _has_nul(name) or _has_nul(value):

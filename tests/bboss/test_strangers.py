@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from integrations.bboss.envelope import masked_body, masked_head, storable_hint
-from integrations.inbound import OF_STRANGERS
+from integrations.request_body import OF_STRANGERS
 from tests.bboss.conftest import PATH, TRIAL, envelope
 
 SIZE = 2 * 1024 * 1024 - 100
