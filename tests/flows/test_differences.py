@@ -7,10 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations import reconciliation
 from integrations.outbound.http import PartnerResponse
 from orders.models import BillingRecord, Difference, Incident, Reconciliation, TrialClaim
 from orders.services.giving_up import give_up
+from orders.services.reconciliation import results
 from orders.services.reconciliation.accept import accept
 from tests.flows.conftest import BILLING
 from tests.flows.contents import activation, trial, withdrawal
@@ -225,14 +225,14 @@ def test_an_order_that_can_t_be_compared_is_named_and_the_run_goes_on(desk, book
     desk.play(trial("T1"), trial("T2", "b.example.com"))
     books.lose("T1")
     books.lose("T2")
-    number, keep = desk.order("T1").pk, reconciliation.keep_discrepancies
+    number, keep = desk.order("T1").pk, results.keep_discrepancies
 
     def fail(row, order_id, *args, **more):
         if order_id == number:
             raise ValueError("what?")
         return keep(row, order_id, *args, **more)
 
-    monkeypatch.setattr(reconciliation, "keep_discrepancies", fail)
+    monkeypatch.setattr(results, "keep_discrepancies", fail)
     code, lines = books.reconcile()
     assert (code, lines[0].startswith("T2 ")) == (1, True)
     assert "T1: internal" in Reconciliation.objects.get().error
