@@ -14,7 +14,7 @@ ALONE = {"DESK_TEST_SHARED": "1"}
 BESIDE = ALONE | {"DESK_TEST_POSTGRESQL": "1"}
 POSTGRESQL = BESIDE | {"DESK_TEST_DATABASE_URL": "postgres://127.0.0.1/x"}
 WHOLE = {"DESK_TEST_WHOLE": "1"}
-LISTS = ("ANY_DATABASE", "DATABASE_FIRST", "ON_POSTGRESQL_ALONE", "LONGEST")
+LISTS = ("ANY_DATABASE", "DATABASE_FIRST", "ON_POSTGRESQL_ALONE", "WAITING", "LONGEST")
 
 
 def plays(path: str, environment: dict) -> bool:
@@ -49,7 +49,7 @@ def test_of_like_tests_that_use_the_database_a_short_run_plays_the_first_and_the
     "path, sqlite, postgresql",
     [
         ("races/test_intake.py", True, True),
-        ("flows/test_retries.py", True, False),
+        ("flows/test_stuck.py", True, False),
         ("admin/test_walk.py", True, False),
         ("processes/test_kills.py", False, False),
         ("flows/test_odd_texts.py", False, False),
@@ -58,6 +58,12 @@ def test_of_like_tests_that_use_the_database_a_short_run_plays_the_first_and_the
 def test_a_short_run(path, sqlite, postgresql):
     assert plays(path, ALONE) == plays(path, BESIDE) == sqlite
     assert plays(path, POSTGRESQL) == postgresql
+
+
+def test_what_mostly_waits_is_played_once():
+    path = "partners/test_http.py"
+    assert plays(path, ALONE)
+    assert (plays(path, BESIDE), plays(path, POSTGRESQL)) == (False, True)
 
 
 def test_a_whole_run_plays_every_file():
