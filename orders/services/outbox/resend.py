@@ -462,7 +462,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
             continue
         step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
         if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
-            enqueue([build_repeat(step, now=now)])  # whatever happens to the repeat, the acceptance stands
+            _repeat(step, now)
         else:
             _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
@@ -495,3 +495,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     new = build_replacement(row, now=now)
     enqueue([new], random_keys=row.error_code == ACTED_BEFORE)
     return new
+
+
+def _repeat(row: Dispatch, now: datetime.datetime) -> None:
+    """Queues an accepted step once more. Whatever happens to the repeat, the acceptance stands."""
+    enqueue([build_repeat(row, now=now)])
