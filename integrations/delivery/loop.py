@@ -74,14 +74,14 @@ class PartnerPool:
     in_flight: int = 0
     unsent: int = 0  # the calls in flight that wait for a thread, or for their turn within PARTNER_RATE
     records: int = 0  # the records or domains of the calls in flight
-    slowest: float = 1.0
+    last_took: float = 1.0
     look_at: float = 0.0
 
     def room(self) -> int:
         """How many more calls may be claimed for the partner."""
         if self.records >= RECORDS_IN_FLIGHT:
             return 0
-        ahead = CLAIMED_AHEAD if self.slowest < QUICK else 0
+        ahead = CLAIMED_AHEAD if self.last_took < QUICK else 0
         room = self.threads + ahead - self.in_flight
         return min(room, settings.PARTNER_RATE - self.unsent) if self.is_bounded else room
 
@@ -215,15 +215,16 @@ class Drain:
         return len(work)
 
     def _claim_mails(self, rooms: dict[str, int], work: list[Work], **how) -> list[Work]:
-        """Claims mails beside these steps. A fault of ours there holds no step up."""
+        """Claims mails beside these steps. Nothing that fails there holds up a step that is claimed already."""
         if any(item.alone for item in work):
             return []
         try:
             return claim_mails(room=rooms.get(Partner.MAIL, 0), idle=not self.calls and not work, **how)
         except Exception as error:
-            if _passes(error):
+            if not _passes(error):
+                logger.exception("mails can't be claimed")
+            elif not work:
                 raise
-            logger.exception("mails can't be claimed")
             return []
 
     def _rooms(self) -> dict[str, int]:
@@ -271,7 +272,7 @@ class Drain:
         outcomes = []
         for future in finished:
             call = self._forget_call(future)
-            call.pool.slowest = call.took if call.sent else call.pool.slowest
+            call.pool.last_took = call.took if call.sent else call.pool.last_took
             outcomes.append(future.result())
         if outcomes:
             if self._record(patiently(lambda: self._guarded(outcomes))):
@@ -407,7 +408,9 @@ def patiently(act: Callable[[], Given]) -> Given:
         else:
             outage.over()
             return done
-    return act()
+    done = act()
+    outage.over()
+    return done
 
 
 def _passes(error: Exception) -> bool:

@@ -55,9 +55,9 @@ def _check_loopback(url: object) -> None:
     """Raises Refusal unless it is an http or https address of this machine."""
     filled_string("url", url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(requests.Request("POST", url).prepare().url)  # as it is called: a backslash ends a host
         ours = parts.hostname == "localhost" or ip_address(parts.hostname or "").is_loopback
-    except ValueError:
+    except ValueError:  # requests' own errors of addresses too
         ours = False
     if not ours or parts.scheme not in ("http", "https"):
         raise Refusal("url", "只能是本机地址（http://127.0.0.1:端口/…）")

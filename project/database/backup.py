@@ -94,7 +94,7 @@ def _check(folder: Path) -> None:
         raise BackupError(f"{folder} is no folder")
     if folder.is_dir() and any(folder.iterdir()):
         raise BackupError(f"{folder} is not empty: a backup needs a folder of its own")
-    if folder.absolute().is_relative_to(settings.ATTACHMENT_DIR.absolute()):
+    if folder.resolve().is_relative_to(settings.ATTACHMENT_DIR.resolve()):
         raise BackupError(f"{folder} lies in ATTACHMENT_DIR, which would be copied into itself")
 
 

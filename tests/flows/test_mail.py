@@ -4,14 +4,16 @@ import re
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.delivery.channels import send_step
 from integrations.models import Breaker
 from notifications.models import Contact, Mail, MailRule
-from orders.models import AffectedOrder
+from orders.models import AffectedOrder, Dispatch
 from orders.services.compensation.by_staff import compensate
+from orders.services.outbox.mail_sending import claim_mails
 from orders.services.outbox.mails import queue_mail, tell_missed
 from tests import factories as make
 from tests.flows.conftest import BILLING, BPM
@@ -219,6 +221,20 @@ def test_a_mail_that_nobody_got_is_written_anew_when_it_is_sent_again(
     desk.deliver()
     assert [recipients for recipients, _ in smtp.got] == [["late@example.com"]]
     assert desk.troubles("A1") == []
+
+
+def test_a_database_that_fails_as_mails_are_claimed_holds_up_no_step_that_is_claimed(desk, monkeypatch):
+    failures = [OperationalError("the connection is lost")]
+
+    def fail_once(**how):
+        if failures and Dispatch.objects.filter(state="sending").exists():
+            raise failures.pop()
+        return claim_mails(**how)
+
+    monkeypatch.setattr("integrations.delivery.loop.claim_mails", fail_once)
+    desk.play(trial("T1"))
+    assert (failures, desk.state("T1")) == ([], "trialing")
+    assert not Dispatch.objects.filter(lost__gt=0).exists()
 
 
 def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):

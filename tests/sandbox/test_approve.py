@@ -54,7 +54,16 @@ def test_each_callback_has_a_number_of_its_own(sandbox, desk):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/", "http://10.0.0.1/", "ftp://127.0.0.1/", "http://127.0.0.1.example.com/", "x", None]
+    "url",
+    [
+        "http://example.com/",
+        "http://10.0.0.1/",
+        "ftp://127.0.0.1/",
+        "http://127.0.0.1.example.com/",
+        "x",
+        None,
+        "http://example.com\\@127.0.0.1/",
+    ],
 )
 def test_it_goes_to_this_machine_only(sandbox, url):
     answer = approve(sandbox, code="A", result="pass", url=url)
