@@ -237,6 +237,14 @@ def test_a_database_that_fails_as_mails_are_claimed_holds_up_no_step_that_is_cla
     assert not Dispatch.objects.filter(lost__gt=0).exists()
 
 
+def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp, settings):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    smtp.answers = ["451 try later"]
+    queue_mail(None, "mail_reconciled", cause="x", now=timezone.now(), error="", reconciliation=1, **COUNTS)
+    call_command("deliver", "--until-idle")
+    assert (Mail.objects.get().state, Mail.objects.get().attempts) == ("done", 2)
+
+
 def test_a_claim_of_mails_is_bounded_by_their_domains_too(desk, monkeypatch):
     """Their domains go into their texts, and many would fill the memory (contract 3.9, 10)."""
     monkeypatch.setattr("orders.services.outbox.mail_sending.RECORDS_A_CLAIM", 3)

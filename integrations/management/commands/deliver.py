@@ -12,6 +12,7 @@ from orders.models import Dispatch
 from orders.queries.pauses import pauses_in_force, say_paused, steps
 from orders.services.holds import settle_arrived
 from orders.services.outbox.claim import next_due
+from orders.services.outbox.mail_sending import next_mail_due
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses
 from orders.services.start_day import activate
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         with Progress(self.stderr, "calls") as self.bar:
             self.deliver(workers)
             while until_idle and (soon := self.next_due()):
-                time.sleep(max(0.0, (soon - timezone.now()).total_seconds()))
+                time.sleep(max(0.0, (soon - timezone.now()).total_seconds() + 0.01))
                 if timezone.now() < soon:  # if the clock stands still, we would stay here for ever
                     break
                 self.deliver(workers)
@@ -44,7 +45,8 @@ class Command(BaseCommand):
 
     def next_due(self) -> datetime.datetime | None:
         now = timezone.now()
-        return next_due(after=now, until=now + ABOUT_TO_BE)
+        soon = {"after": now, "until": now + ABOUT_TO_BE}
+        return min(filter(None, (next_due(**soon), next_mail_due(**soon))), default=None)
 
     def deliver(self, workers: int) -> None:
         now = timezone.now()
