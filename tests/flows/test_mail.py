@@ -237,7 +237,8 @@ def test_a_database_that_fails_as_mails_are_claimed_holds_up_no_step_that_is_cla
     assert not Dispatch.objects.filter(lost__gt=0).exists()
 
 
-def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp, settings):
+def test_deliver_waits_for_a_mail_that_is_tried_again_within_seconds(desk, smtp, settings, clock, monkeypatch):
+    monkeypatch.setattr("integrations.management.commands.deliver.time.sleep", clock.shift)
     settings.DISPATCH_RETRY_SECONDS = [1]
     smtp.answers = ["451 try later"]
     queue_mail(None, "mail_reconciled", cause="x", now=timezone.now(), error="", reconciliation=1, **COUNTS)
