@@ -1,6 +1,6 @@
-"""This machine's clock beside the database's and BBOSS's. A wrong one makes every call of BBOSS 20210 (contract 2.3).
+"""Compares this machine's clock with the database's and BBOSS's. A wrong one gets BBOSS's calls 20210 (contract 2.3).
 
-The sweep compares them on the worker's machine; `status` and /readyz do on the machine that is asked.
+The sweep compares them on the worker's machine, `status` and /readyz on the machine that is asked.
 """
 
 import datetime
@@ -19,12 +19,12 @@ from orders.services.desk_incidents import DESK, keep_desk_incident
 
 DATABASE_CLOCK, BBOSS_CLOCK = "database_clock", "bboss_clock"
 RECENT = datetime.timedelta(minutes=10)
-MIN_MESSAGES, MAX_MESSAGES = 5, 20  # messages of BBOSS of which the median is taken
+MIN_MESSAGES, MAX_MESSAGES = 5, 20  # BBOSS's messages: the median needs the first number, and uses at most the second
 LONGEST = 16_384  # characters of a message that is worth reading for its time
 
 
 def clock_differences(*, now: datetime.datetime) -> dict[str, float | None]:
-    """By how many seconds our clock is ahead of each other one. None if that is not known, or not looked at."""
+    """How many seconds our clock is ahead of each of the two. None: not known, or the check is switched off."""
     return {DATABASE_CLOCK: _ahead_of_database(), BBOSS_CLOCK: _ahead_of_bboss(now)}
 
 
@@ -48,7 +48,7 @@ def watch_clocks(*, now: datetime.datetime) -> None:
 
 
 def _is_anothers(code: str) -> bool:
-    """Whether another machine's clock is meant. Only that machine can say that it is right again."""
+    """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
     told = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
     return any(params["machine"] != socket.gethostname()[:64] for params in told)
 

@@ -76,7 +76,7 @@ COUNTED = (INBOUND, INBOUND_SECONDS, CALLS, CALL_SECONDS, PAGES, DATABASE_ERRORS
 
 
 def _only_counts(count: Callable[..., None]) -> Callable[..., None]:
-    """Makes a fault one line in the log. A process without files tries again after a minute, and says it no more."""
+    """Logs a fault once, and never raises it. A process without files tries again each minute, without a new line."""
 
     @functools.wraps(count)
     def safe(*args) -> None:
@@ -244,7 +244,7 @@ def _without_help(key: str) -> str:
 
 
 def _bury(files: list[Path], sums: dict[str, float]) -> None:
-    """Keeps the sums of these files, then removes them. Whoever ends in between leaves both, and the names tell."""
+    """Stores the sums in DEAD, then removes the files. DEAD names them: a crash in between leaves sums and files."""
     try:
         replace_file(DEAD, json.dumps({"sums": sums, "files": [file.name for file in files]}))
     except OSError:  # a full disk: they stay until there is room

@@ -79,7 +79,7 @@ class SecretUse(models.Model):
 
 
 class ToldIncident(models.Model):
-    """An incident that robots know to stand, and how many orders it stopped when they were last told."""
+    """An open incident that robots have an alert for, and how many orders it stopped at the last alert."""
 
     incident = models.OneToOneField("orders.Incident", models.CASCADE, primary_key=True, related_name="+")
     orders = models.PositiveIntegerField()

@@ -1,7 +1,7 @@
 """Old secrets, which count beside the new one during a change, and when each was last used (contract 4).
 
-A use is noted by a thread of its own, for each secret at most once a minute in each process: no call waits for it. The
-table has a fingerprint of 16 bits, which says of a guessed secret only that it may be another one.
+A thread of its own notes uses, at most once a minute for each secret in each process, so no call waits for it. The
+table has only 16 bits of a secret's hash. So a guessed secret that fits them may still be a wrong one.
 """
 
 import datetime
@@ -28,7 +28,7 @@ _noted: dict[str, float] = {}  # by a row's name: when this process last noted i
 
 
 class Kind(NamedTuple):
-    """Secrets of one use: the setting of the one in force, and the setting of the old ones."""
+    """The secrets for one purpose. `setting` names the setting of the one in force, `old` that of the old ones."""
 
     setting: str
     old: str
@@ -52,7 +52,7 @@ class Tokens(Kind):
 
 
 def _issued_at(token: str) -> int:
-    """Seconds since 1970, the token's end. 0 where there is none: `check` names such a token (desk.002)."""
+    """The issue time in seconds since 1970: a token's last part. 0 if it has none: `check` names it (desk.002)."""
     end = token.rpartition("-")[2]
     return int(end) if end.isascii() and end.isdigit() else 0
 
@@ -66,7 +66,7 @@ KINDS = (SIGNING_KEY, APP_SECRET, ACCESS_TOKEN, CALLBACK_SECRET, FACTOR_KEY)
 
 
 def which(kind: Kind, is_right: Callable[[str], bool]) -> str | None:
-    """The secret that is right: the one in force or an old one. None also where none is set: anybody could sign."""
+    """The right secret: the one in force, an old one, or None. Never an empty one: anybody could sign with it."""
     return next((secret for secret in [kind.in_force(), *kind.old_ones()] if secret and is_right(secret)), None)
 
 
@@ -114,7 +114,7 @@ def _write(name: str, now: datetime.datetime) -> None:
 
 
 def _uses() -> Manager:
-    """Of SecretUse, which can't be imported above: what signs for demo and benches does without Django's apps."""
+    """SecretUse's manager. It can't be imported above, since the demo and benches sign without Django's apps."""
     return apps.get_model("integrations", "SecretUse")._default_manager
 
 

@@ -207,7 +207,7 @@ def reconcile(reconciliation: int | None = None, after: int = 0) -> str:
 
 
 def compare_after_upgrade(after: int = 0) -> str:
-    """Runs once after an upgrade: folds trials' shapes, then compares all records. It fixes nothing."""
+    """Runs once after an upgrade: computes (folds) trials' shapes, then compares all records and repairs none."""
     until = time.monotonic() + PART_SECONDS
     left = fold_after_upgrade(after=after, may_go_on=lambda: time.monotonic() < until and not ending.is_set())
     if left is None:
@@ -219,8 +219,8 @@ def compare_after_upgrade(after: int = 0) -> str:
 
 @unless_away
 def tidy() -> str:
-    """Runs each hour: removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
-    rows of bulk runs, notices, alerts for robots."""
+    """Runs each hour. Removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
+    rows of bulk runs, notices, digests, alerts for robots."""
     now = timezone.now()
     dead = forget_dead(now=now)
     failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()

@@ -1,7 +1,7 @@
 """Sends the trail to a log server (contract 4, AUDIT_SYSLOG): RFC 5424 over UDP, or at least once over TCP and TLS.
 
-What can't be sent waits in the database. A batch over TCP has a connection of its own, counts as taken once the server
-has read to its end and closed it too, and goes out again otherwise.
+What can't be sent waits in the database. Each batch over TCP has its own connection. It counts as taken when the server
+has read everything and has closed the connection too. Otherwise it goes out again.
 """
 
 import contextlib
@@ -127,10 +127,10 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
 
 
 def _settled() -> list[int]:
-    """The newest id of each source before which no row can appear any more. Raises TimeoutError if there is none yet.
+    """The newest id of each source, up to which no new row can appear. Raises TimeoutError if that takes too long.
 
-    PostgreSQL gives ids in the order of the INSERTs, and shows rows in the order of the COMMITs. Whoever takes an id
-    holds a lock on the table from before until the end of the transaction: so it waits for those that hold one now.
+    PostgreSQL gives ids in the order of the INSERTs, and shows rows in the order of the COMMITs. A transaction locks
+    the table before it takes an id, and until it ends. So this function waits for those that hold such a lock now.
     """
     newest = [source.rows().model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for source in SOURCES]
     if connection.vendor != "postgresql":
@@ -207,7 +207,7 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
 
 
 def _end_tls(sock: ssl.SSLSocket) -> None:
-    """Says that this was all. A server may close the connection without saying so too."""
+    """Tells the server that no more data comes. The server may close the connection without telling us the same."""
     try:
         sock.unwrap()
     except ssl.SSLEOFError:

@@ -19,7 +19,7 @@ from integrations.api.authentication import BearerAuthentication, TokenThrottle
 from integrations.database_deadline import is_away
 
 logger = logging.getLogger(__name__)
-LONGEST_NAMED = 80  # of a parameter's name in an error
+LONGEST_NAMED = 80  # characters of a parameter's name or value in an error
 SAFE = ["get", "head"]
 TWICE = "is given more than once"
 UNKNOWN = "no parameter of this address; there are: {names}"
@@ -28,7 +28,7 @@ WORDS = {
     405: "only GET and HEAD are possible here",
     429: "the token calls too often; Retry-After says when to come back",
 }
-"""In place of DRF's words, which are in the pages' language."""
+"""Error texts by HTTP status. They replace DRF's, which are in the language of the staff's pages."""
 
 
 class BadParameterError(exceptions.APIException):
@@ -50,10 +50,10 @@ class PersonalResponse(Response):
 
 
 class ReadView(GenericAPIView):
-    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that has the same gets 304.
+    """A view for GET and HEAD, with a token. Its answers have a weak ETag; a caller that sends it gets 304.
 
-    The ETag of an answer with people's data is that of the masked one, so that nobody can guess them by it. It does not
-    change with them, so such an answer is never 304; and nobody on the way may store it.
+    An answer with people's data has the ETag of its masked form, so that nobody can guess the data from the ETag. That
+    ETag does not change with the data, so such an answer is never 304. No cache may store it.
     """
 
     http_method_names = SAFE

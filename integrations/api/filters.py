@@ -54,7 +54,7 @@ class AttributionFilter(SimpleListFilter):
 
 
 class ServiceFilter(SimpleListFilter):
-    """Takes the service types; of a trial the one that is meant now counts."""
+    """Filters by service type. A trial counts under the type that it is meant to have now."""
 
     title, parameter_name = _title("service_type"), "service_type"
 
@@ -66,7 +66,7 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Whose they are, by user name, or `nobody`."""
+    """Filters by the owner's user name. `nobody` stands for orders that need somebody and are nobody's."""
 
     title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
 
@@ -112,7 +112,7 @@ FIELDS = {
     "service_type": "code__",
 }
 ALIASES = {f"{field}__{key}exact": field for field, key in FIELDS.items()}
-"""The names that the address of the staff's list has; it is taken as it is."""
+"""Parameter names that only the staff's list uses. So an address copied from that list works here unchanged."""
 ALL = FILTERS | {f"{field}__isnull": _is_empty(field) for field in FIELDS}
 
 
@@ -131,7 +131,7 @@ def _documented(name: str, one: type[SimpleListFilter]) -> OpenApiParameter:
 
 
 class OrderFilters(BaseFilterBackend):
-    """Refuses what it does not know: else the answer would have orders that nobody asked for."""
+    """Refuses an unknown parameter or value. If it ignored one, the answer would hold orders that nobody asked for."""
 
     def filter_queryset(self, request, queryset, view):
         found, rows = set(), queryset.alias(service_now=SERVICE_NOW)

@@ -25,7 +25,7 @@ PREFIX = "ibs_"  # so that people, and programs that look for secrets, know what
 BEGINS_LENGTH = len(PREFIX) + 4
 LONGEST = 200
 NOTED_EVERY = datetime.timedelta(minutes=1)
-WRITE_TIMEOUT_SECONDS = 0.2  # seconds that a reading call waits for another writer to note that it was made
+WRITE_TIMEOUT_SECONDS = 0.2  # to note a token's use, a reading call waits at most this long for another writer
 _failed_at = -math.inf  # monotonic time of this process's last try that failed
 
 
@@ -40,10 +40,10 @@ def make_token(
 ) -> tuple[ApiToken, str]:
     """Makes a token and returns it with its text, which nobody can learn later.
 
-    `letters`: the attributions whose orders it reads, None for all. A token of the system whose day has passed is
-    revoked. With EXPORT_SECOND_PERSON one that reads people's data masks them until `agree_to_token`. Raises
-    NotAllowedError (the day has passed or is too far away, the system has a token in force, or its name is no plain
-    text).
+    `letters`: the attributions whose orders the token reads; None: all. An expired token of the system is revoked. If
+    `export_personal` needs a second person (orders/four_eyes.py), people's data stay masked until `agree_to_token`.
+    Raises NotAllowedError (`valid_until` has passed or is too far away, the system has a token in force, or its name is
+    no plain text).
     """
     today = timezone.localdate(now)
     if valid_until < today:
@@ -106,7 +106,7 @@ def _unrevoked(system: str) -> QuerySet[ApiToken]:
 
 
 def agree_to_token(*, pk: int, judge, now: datetime.datetime) -> ApiToken:
-    """A second person agrees that a token reads people's data, or revokes it. Raises NotAllowedError."""
+    """Stores that a second person agrees to a token that reads people's data. Raises NotAllowedError."""
     with transaction.atomic():
         row = ApiToken.objects.select_for_update().get(pk=pk)
         if why := why_not_agree(row, judge, now=now):

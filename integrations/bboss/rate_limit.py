@@ -23,7 +23,7 @@ from integrations.bboss.responses import Code, Refused
 
 logger = logging.getLogger(__name__)
 MAX_CALLERS = 10_000
-NEARLY_ONE = 1 - 1e-6  # a token that came back in parts may lack a rounding error
+NEARLY_ONE = 1 - 1e-6  # tokens come back in fractions, so a whole one may be short by a rounding error
 
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "day": 86400}
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([a-z]+)")
@@ -98,7 +98,7 @@ def check_rate(address: str) -> None:
 
 
 def check_unsigned_rate() -> None:
-    """Counts an unsigned message. All strangers share a rate, so they can't fill the disk. Raises Refused 20308."""
+    """Counts a message not rightly signed. All share a rate, so the disk can't fill. Raises Refused 20308 beyond it."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
     if rate and not _counted(strangers, "strangers", rate):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
@@ -132,8 +132,8 @@ class _Bucket:
 class Buckets:
     """Token buckets by caller, for threads. A caller without one has all tokens.
 
-    A rate's bucket lets through whoever keeps to the rate in each of its periods, and at most twice the rate in one.
-    Of more than MAX_CALLERS, the one that has not called for longest is forgotten.
+    A caller that keeps to the rate in every period is never refused. At most twice the rate gets through in a period.
+    Beyond MAX_CALLERS callers, the one that has been silent longest is forgotten.
     """
 
     def __init__(self) -> None:

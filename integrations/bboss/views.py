@@ -1,6 +1,6 @@
 """`POST /api/bboss/orders` (contract section 2): one call, from HTTP to the answer.
 
-The message is stored, whether it is accepted or refused (contract 2.3, last paragraph).
+A readable message is stored, accepted or refused; unsigned ones up to a rate (contract 2.3). A 503 stores nothing.
 """
 
 import hashlib
@@ -120,7 +120,7 @@ def _answer(call: InboundCall, request: HttpRequest) -> Reply:
 
 
 def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
-    """Reads the request's members and body, after the checks that do not need them. Raises Refused (20007 to 20105)."""
+    """Checks the call, then reads its members and body. Raises Refused (20007, 20215, 20303, 20308, 20105)."""
     try:
         _check_content_type(request)
         length = _content_length(request)
@@ -137,7 +137,7 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
 
 
 def _parse(body: bytes) -> dict:
-    """The members. Only a message with one of our tokens may have many values, only a signed one long numbers."""
+    """The members. A message without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
     known = envelope.names_known_token(body)
     try:
         return request_body.parse_bytes(body, request_body.OF_UNSIGNED if known else request_body.OF_STRANGERS)
@@ -182,7 +182,7 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order to the core. Raises Refused, also while restored: the database may have lost the order."""
+    """Hands the order to the core. Raises Refused. While restored, answers 503, as the database may lack the order."""
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
@@ -238,13 +238,13 @@ def _set_outcome(message: InboundMessage, code: Code, desc: str, biz: BizCode | 
 
 
 def _not_kept(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a call without storing it: it has no readable message, or there are too many unsigned ones."""
+    """Refuses a call and stores nothing: no message was read, or there are too many unsigned messages."""
     note(why=refusal.hint)
     return reply(call, refusal.code, desc=refusal.desc, retry_after=refusal.retry_after)
 
 
 def _stranger(call: InboundCall, refusal: Refused) -> Reply:
-    """Refuses a message without a right token and signature. Its head is stored, unless there are too many of them."""
+    """Refuses a message whose token or signature is not right. Stores its head, unless too many such messages came."""
     try:
         rate_limit.check_unsigned_rate()
     except Refused as too_many:

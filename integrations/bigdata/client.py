@@ -58,7 +58,7 @@ class RecordFacts:
 
 
 def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    """Creates or cancels the records, in the given order. Each needs its times."""
+    """The body that creates or cancels the records, in the given order. Each record needs both its times."""
     return {"productInfos": [_record(record) for record in records]}
 
 
@@ -67,7 +67,7 @@ def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
-    """Asks for the traffic of one trial. `job_id` is the trial's number, `product_id` its service type."""
+    """The body that asks for one trial's traffic. `job_id` is the trial's number, `product_id` its service type."""
     return {"productInfos": [{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}]}
 
 
@@ -158,7 +158,7 @@ def _call(
 
 
 def _inner(data: dict[str, Any]) -> dict[str, Any]:
-    """The answer proper. It may come encoded twice, as text in `result`. Then the inner `code` counts."""
+    """The real answer. It may be inside `result`, also as JSON text (encoded twice). Then the inner `code` counts."""
     result = data.get("result")
     inner = parse_object(result) if isinstance(result, str) else result
     return inner if isinstance(inner, dict) and "code" in inner else data

@@ -118,7 +118,7 @@ def _differs(ours: Ours, theirs: dict | None) -> Discrepancy | None:
 def _is_readable(theirs: dict, accepted: Mapping[str, str] | None = None) -> bool:
     """Whether the row can be kept as it is, apart from values that staff accepted."""
     if is_clean("".join([value for value in theirs.values() if isinstance(value, str)])):
-        return True  # the quick answer, which is nearly always right
+        return True  # the quick check, which is enough for nearly every row
     spoilt = [name for name in MEMBERS if not is_clean(theirs.get(name))]
     return all(accepted and clean_text(theirs[name]) == accepted.get(name) for name in spoilt)
 
@@ -136,7 +136,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
     wanted = product_infos([facts])["productInfos"][0]
-    wanted.pop("domain")  # the key, in any spelling
+    wanted.pop("domain")  # part of the key: any spelling of it is right
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]
         for name, value in wanted.items()

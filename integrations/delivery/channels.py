@@ -106,7 +106,7 @@ def send_step(work: Work) -> Outcome:
 
 
 def longest(work: Work) -> float:
-    """The most seconds that `send` may take. A look-up of many records gets more, as far as drain and lease allow."""
+    """The most seconds that `send` may take. A billing step of many records gets more, as drain and lease allow."""
     usual = settings.PARTNER_TIMEOUT_SECONDS
     if work.channel != Channel.BILLING:
         return usual
@@ -139,8 +139,8 @@ class Carrier:
     """How a channel's steps are carried out. Mails are no steps: their text stands in their rows.
 
     `build` gets a dispatch, the time, records by id, and domains by order id, and returns the payload. Domains are
-    loaded only if `names_domains`. `send` makes the call in a thread, until a value of time.monotonic(). It returns the
-    fields of an Outcome, or raises PartnerError or MailError.
+    loaded only if `names_domains`. `send` makes the call, in a thread. It gets the work and a deadline (a value of
+    time.monotonic()), and returns the fields of an Outcome, or raises PartnerError or MailError.
     """
 
     build: Callable

@@ -43,7 +43,7 @@ from orders.steps import OUTSIDE, PARTNERS, Partner
 
 CALLS_AT_A_TIME = 8
 CLAIMED_AHEAD = 192  # so that a quick partner's threads need not wait for the database
-QUICK = 0.25  # seconds; only for a partner that answers within them is anything claimed ahead
+QUICK = 0.25  # seconds; calls are claimed ahead only for a partner that answers within this time
 MORE_COMES = 0.03  # seconds to wait for more results while calls wait for a thread, so that one transaction takes many
 LOOK_AGAIN = 0.2  # seconds until a partner for which nothing was due is asked about again while calls run
 RECORDS_IN_FLIGHT = 40_000  # to one partner; then no more is claimed for it, since the bodies fill the memory
@@ -66,7 +66,7 @@ class UnrecordedError(Exception):
 
 @dataclass
 class PartnerPool:
-    """A partner's threads, and how quickly it answers. `look_at`: if nothing was due for it, when to look again."""
+    """A partner's threads. `last_took`: how long its last call took. `look_at`: when to look again if none was due."""
 
     partner: str
     executor: ThreadPoolExecutor
@@ -89,8 +89,8 @@ class PartnerPool:
     def is_bounded(self) -> bool:
         """Whether PARTNER_RATE bounds its calls.
 
-        Then no more is claimed ahead than can go out within a second. A claimed call must be sent within its lease, and
-        a drain that ends hands it back.
+        If so, at most the calls of one second are claimed ahead. A claimed call must be sent within its lease, and a
+        drain that ends hands back the calls it has not sent.
         """
         return bool(settings.PARTNER_RATE) and self.partner in OUTSIDE
 
@@ -228,9 +228,9 @@ class Drain:
             return []
 
     def _rooms(self) -> dict[str, int]:
-        """How many calls may be claimed for each partner. If its breaker is open, one probe, if it is time for one.
+        """How many calls may be claimed for each partner. An open breaker allows one probe, when it is time for one.
 
-        A busy partner is filled up only when half of what may wait has been used, so that claims come in batches.
+        A busy partner gets more calls only if it has room for over half of CLAIMED_AHEAD: so claims come in batches.
         While calls run, a partner for which nothing was due is left out for a moment. A paused partner is left out
         completely, so no probe goes to it either.
         """
@@ -363,9 +363,9 @@ def _write_down(outcomes: list[Outcome]) -> int:
 
 
 def _record_alone(outcome: Outcome) -> int | None:
-    """Records one outcome. If it can't be written, it counts as a fault of ours that is tried again.
+    """Records one outcome. If that fails, records a fault of ours instead, so that the step or mail is tried again.
 
-    None if not even that can be written.
+    Returns how many steps became due, or None if neither could be written.
     """
     fault = f"the answer ({outcome.result}) could not be recorded; see the log"
     bare = replace(
@@ -389,7 +389,7 @@ def _record_alone(outcome: Outcome) -> int | None:
 
 
 def patiently(act: Callable[[], Given]) -> Given:
-    """Calls `act` again while the database is away or locked, or ended it to break a deadlock.
+    """Calls `act`, and calls it again while the database is away or locked, or has cancelled it to break a deadlock.
 
     Raises after some seconds. `act` must be one transaction, or harmless when done twice.
     """

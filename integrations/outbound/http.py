@@ -44,9 +44,9 @@ class PartnerError(Exception):
     `bad_result`. `http_status`: None where no answer came. `retry_after`: the seconds that the partner asked to wait,
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
-    `acted_before`: 409, the partner acted on this key before, with other bytes; then `permanent` too, which a step that
-    makes or deletes something must not take for "did nothing". `params`: what stands beside the cause, as a code
-    (`orders/error_messages.py`); without it the message does.
+    `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
+    not mean that nothing was made or deleted. `params`: the text beside the cause, as a code with its parameters
+    (`orders/error_messages.py`). If it is empty, `message` stands there.
     """
 
     def __init__(
@@ -112,9 +112,9 @@ def post(
 ) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
-    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
-    PartnerError for everything that tells nothing definite: time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429,
-    5xx, and a body that is not a JSON object; and for HTTP 409, whatever its body is.
+    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id, the log's trace as traceparent. Raises PartnerError
+    for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that is too large
+    or not a JSON object; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(url, body, key, request_id), timeout, most)
     text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
@@ -172,7 +172,7 @@ def ask(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent: 4xx, or another `code` below 500."""
+    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent, unless `code` is missing or is 500 or above."""
     code = answer.data.get("code")
     number = _number(code)
     if number is None and not isinstance(code, str):
@@ -275,8 +275,8 @@ def _network() -> dict:
 
 
 def _broken(call: TimedCall, error: Exception) -> PartnerError:
-    """What a call without an answer is. A certificate that was refused after we had sent counts as not sent: nobody
-    reads a request before it knows who calls (in TLS 1.3 we send before we hear of it)."""
+    """The error for a call without an answer. If our certificate is refused, the request counts as not sent, even after
+    we sent it (TLS 1.3 lets us send first): no partner reads a request before it knows the caller."""
     handshake = _handshake_error(error)
     sent, words = call.sent, str(error)
     if call.overdue or isinstance(error, requests.Timeout):

@@ -9,7 +9,7 @@ from orders.db.row import Row
 
 
 def owner_field(**more) -> models.ForeignKey:
-    """The account whose a row is."""
+    """The field for the account that a row belongs to."""
     words = {"related_name": "+", "verbose_name": pgettext_lazy("work", "owner")}
     return models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, **words, **more)
 
@@ -31,7 +31,7 @@ class Order(Row):
         HELD = "held", _("Held")  # waits for something or somebody; nothing is lost
         TRIALING = "trialing", _("On trial")  # trial: records exist, the trial runs
         CONVERTED = "converted", _("Converted")  # trial: an activation took it over
-        ENDED = "ended", _("Ended")  # trial: its BizEnd has passed
+        ENDED = "ended", _("Ended")  # trial: its end has passed, an ending stands, or no domain is left
         APPLIED = "applied", _("Applied")  # change: carried out
         AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")  # activation: BPM decides
         SCHEDULED = "scheduled", _("Scheduled")  # activation: all sent, waits for its start day
@@ -91,7 +91,7 @@ class Order(Row):
         related_name="+",
         editable=False,
         verbose_name=_("service by changes"),
-    )  # a trial's, where it differs from its own; `order_service` (orders/db/indexes.py) has both
+    )  # only of a trial whose shape has another service; `order_service` (orders/db/indexes.py) has both
 
     enterprise_id = models.CharField(_("enterprise id"), max_length=64, blank=True)
     enterprise_name = models.CharField(_("enterprise name"), max_length=255, blank=True)
@@ -145,7 +145,7 @@ class Order(Row):
     )
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
     owner = owner_field(db_index=False, db_constraint=False)
-    """Whose it is while it needs somebody. `order_owner` (orders/db/indexes.py) begins with it."""
+    """Who must act while the order needs somebody. `order_owner` (orders/db/indexes.py) begins with this column."""
     owner_since = models.DateTimeField(_("owner since"), null=True, blank=True)
 
     class Meta:
@@ -250,9 +250,10 @@ class OrderDomain(Row):
 
 
 class TrialShape(Row):
-    """What a trial is meant to be (contract 3.9, 19): the fold of orders.shape, kept since lists and intake read it.
+    """What a trial is meant to be (contract 3.9, 19). orders.shape computes (folds) it; lists and intake read it here.
 
-    Only `orders.services.shape` writes it. A trial of a version before has none until it is folded.
+    Intake writes it with a new trial, later only `orders.services.shape`. A trial from an older version has none until
+    it is folded.
     """
 
     trial = models.OneToOneField(
@@ -306,7 +307,7 @@ class TrialClaim(Row):
     taken_at = models.DateTimeField(_("taken at"))
     trial_was = models.CharField(
         _("trial's state before"), max_length=20, choices=Order.State.choices, default=Order.State.TRIALING
-    )  # read by 1.0.0 only; goes with 1.2.0
+    )  # only 1.0.0 reads it; removable (was to go with 1.2.0)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     class Meta:

@@ -1,8 +1,8 @@
-"""Incidents that sleep until a time: nobody is mailed about them till then, and lists show them behind the others.
+"""Incidents that sleep until a time. Till then nobody is mailed about them, and lists show them after the others.
 
-They count all the same (contract 3.9, 14): for `stuck`, `status`, the dashboard, and as what keeps their orders from
-being fine. More orders with the cause join in silence; other words of a partner are another incident, which is awake.
-The end is still mailed to those who had a mail about the beginning.
+They still count (contract 3.9, 14): in `stuck`, `status` and the dashboard, and their orders are still not fine. More
+orders with the same cause join without a mail. Other words of a partner open another incident, which is awake. The end
+is still mailed to those who had a mail about the beginning.
 """
 
 import datetime
@@ -25,9 +25,9 @@ BY_ITSELF = "system"
 def put_to_sleep(
     *, incident_id: int, until: datetime.datetime, reason: str, by: str, now: datetime.datetime
 ) -> Incident:
-    """Lets an incident sleep, or sleep longer or shorter. It wakes by itself.
+    """Lets an incident sleep until `until`, or moves the end of its sleep. It then wakes by itself.
 
-    Raises NotAllowedError (no reason, `until` is not ahead or too far, it is over or ignored).
+    Raises NotAllowedError (no reason, `until` has passed or is too far away, the incident is over or ignored).
     """
     check_reason(reason, "letting an incident sleep")
     if until <= now:
@@ -53,7 +53,7 @@ def wake_incident(*, incident_id: int, by: str, now: datetime.datetime) -> Incid
 
 
 def wake_slept(*, now: datetime.datetime) -> list[int]:
-    """Notes that incidents woke whose time has come. They were awake from that moment on, noted or not."""
+    """Notes the waking of incidents whose sleep is over. They count as awake from its end, even before this note."""
     woken = []
     for pk in list(Incident.objects.unresolved().filter(asleep_until__lte=now).values_list("pk", flat=True)):
         with transaction.atomic():

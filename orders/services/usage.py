@@ -36,7 +36,7 @@ def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> li
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues the question for the traffic of these trials, or of all running ones. Returns how many are asked."""
+    """Queues a usage query for these trials, or all running ones, unless one is open. Returns how many it queued."""
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
     step = Dispatch.Step.FETCH_USAGE
@@ -55,7 +55,7 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
 
 
 def why_not_ask(order: Order) -> NotAllowedError | None:
-    """None for a trial that has begun."""
+    """Why this order's traffic can't be asked for. None if it is a trial that has begun."""
     if order.kind != Order.Kind.TRIAL:
         return NotAllowedError("usage_no_trial")
     return None if order.planned_at else NotAllowedError("usage_not_begun")

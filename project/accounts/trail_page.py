@@ -32,7 +32,7 @@ from project.trail import KINDS, Act, Asked, Place, newest, place_in
 
 SEE = "orders.view_trailentry"
 FIRST, LAST = datetime.date(2000, 1, 1), datetime.date(2999, 12, 31)
-SHOWN, READ_AT_ONCE = 100, 1000  # acts of a page; of an export
+SHOWN, READ_AT_ONCE = 100, 1000  # acts on a page; acts that an export reads at a time
 COLUMNS = (
     gettext_lazy("at"),
     gettext_lazy("actor"),
@@ -120,13 +120,13 @@ class TrailForm(forms.Form):
 
 
 def may_see_trail(user) -> bool:
-    """It holds acts on the orders of all attributions. Limited auditors see the events of their own orders."""
+    """The trail has acts on orders of all attributions. Limited auditors see events of their attributions' orders."""
     return user.has_perm(SEE) and is_unlimited(user)
 
 
 def trail_page(request: HttpRequest, site) -> HttpResponseBase:
-    """GET: the acts under the filter in the address; one that can't be read answers 400 and says why. POST: all acts
-    under it as a csv file, which the trail notes."""
+    """GET: the acts that match the filter in the address. POST: all of them as a csv file; the trail notes that export.
+    If the filter can't be read, the page says why, with status 400."""
     if not may_see_trail(request.user):
         raise PermissionDenied
     form = TrailForm(request.GET)

@@ -17,8 +17,8 @@ from project.observability.facts import Facts, is_alive
 class PartnerHealth:
     """What waits for one partner, and since when its oldest step is due.
 
-    `shut`: its calls wait. `paused`: staff hold them back. `act_url` leads to pausing or resuming it; empty if that is
-    not possible.
+    `shut`: its circuit breaker is open, so its calls wait. `paused`: staff hold its calls back. `act_url` is the page
+    that pauses or resumes it, or empty if it can't be paused.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Worker:
 
     @property
     def silence(self) -> str:
-        """That no worker lives, in words; empty if one does. One that ended in order leaves no heartbeat."""
+        """The sentence that no worker is alive, or "" if one is. A worker that ended properly leaves no heartbeat."""
         if self.alive:
             return ""
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")

@@ -81,8 +81,8 @@ def backup_facts(folder: Path, facts: dict) -> dict:
 def last_backup() -> dict | None:
     """The last backup that this database knows.
 
-    It is stored in the database so that every machine sees it. A restored database names the backup it was restored
-    from; the copy itself knows only older ones.
+    It is stored in the database so that every machine sees it. After a restore it is the backup that was restored. The
+    copy inside a backup knows only older backups, since a backup is noted after it was made.
     """
     rows = OrderEvent.objects.filter(order=None, kind__in=["backed_up", PUT_BACK])
     row = rows.order_by("-pk").first()
@@ -106,7 +106,7 @@ def _copy_sqlite(folder: Path) -> dict:
         with unnamed_sqlite(folder) as (file, copy, reader):
             connection.connection.backup(copy)
             file.seek(18)
-            file.write(b"\1\1")  # the format's versions, from 2: a single file, without -wal and -shm
+            file.write(b"\1\1")  # sets both format versions from 2 (WAL) to 1: a single file, without -wal and -shm
             file.flush()
             facts = _read_sqlite(reader)
             file.seek(0)

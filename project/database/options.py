@@ -1,6 +1,6 @@
 """Django's DATABASES entry from DATABASE_URL and DATABASE_POOLER. Pure.
 
-Options in the URL are never overwritten. Numbers and switches in it are converted. We set only what it leaves out.
+PostgreSQL: the URL's options win, numbers and switches are converted, we add the rest. SQLite: OPTIONS is ours.
 """
 
 import math
@@ -33,7 +33,7 @@ class WrongURLError(ValueError):
 def database_entry(url: str, *, pooler: bool = False) -> dict:
     """The entry for `sqlite:///PATH` or `postgres://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME?OPTION=VALUE&...`.
 
-    `pooler`: nothing is kept in a database session. Raises WrongURLError.
+    `pooler`: a pooler such as PgBouncer is in between, so nothing is kept in a database session. Raises WrongURLError.
     """
     if url.startswith("sqlite"):
         return _sqlite(url)

@@ -61,6 +61,6 @@ class Command(BaseCommand):
         self.failed += report.failed
 
     def progress(self, report: DrainReport) -> None:
-        """What is due may grow meanwhile."""
+        """Moves the bar. Its total grows if more becomes due meanwhile."""
         tried = self.tried + report.tried
         self.bar.reach(tried, max(self.total, tried))

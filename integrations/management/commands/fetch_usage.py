@@ -17,7 +17,7 @@ from orders.services.usage import store_usage
 
 
 class Command(BaseCommand):
-    """Asks at once and keeps the answer. This is a question and not a step, since nothing waits for it."""
+    """Asks at once and stores the answer. It makes no step (no Dispatch), since nothing waits for the answer."""
 
     help = "Asks for the traffic of the named trials, or of all that run."
 
