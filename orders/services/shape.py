@@ -1,4 +1,4 @@
-"""Keeps what trials are meant to be (contract 3.9, 19): the only writer of TrialShape and TrialEnd.
+"""Keeps what trials are meant to be (contract 3.9, 19): only intake makes a TrialShape, all else of it is written here.
 
 Whatever changes a trial's shape calls `reshape` under the trial's lock: a change that is planned, withdrawn or given
 up, an ending, a taken end, a claim that is taken or released. It folds anew, keeps the result, makes the rows of
