@@ -122,6 +122,10 @@ class MailQuerySet(models.QuerySet):
         """What did not go out, and nobody has sent again."""
         return self.filter(HAS_FAILED)
 
+    def without_history(self, now) -> "MailQuerySet":
+        """Leaves out what versions before 1.8.0 wrote to staff, and gave up over TOLD_FOR ago: it has no cause."""
+        return self.exclude(order=None, cause="", written_at__lt=now - TOLD_FOR)
+
     def to_staff(self) -> "MailQuerySet":
         """What is about no order: to members of staff, or to the default contact."""
         return self.filter(order=None)

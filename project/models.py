@@ -209,6 +209,9 @@ class AuthenticatorApp(TimestampMixin, ThrottlingMixin, Device):
     class Meta:
         default_permissions = []
 
+    def __str__(self):
+        return str(self.user_id)  # django-otp's says who it is
+
     def get_throttle_factor(self):
         return 1
 

@@ -85,7 +85,7 @@ def receive(request: HttpRequest) -> None:
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The value of X-Signature for this body: HMAC-SHA256, in hex."""
+    """The value of X-Signature for this body: HMAC-SHA256, in hex (contract 3.6)."""
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 

@@ -225,6 +225,8 @@ class Drain:
                 logger.exception("mails can't be claimed")
             elif not work:
                 raise
+            else:
+                logger.warning("mails can't be claimed now: %s", error_line(error))
             return []
 
     def _rooms(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 What has not gone out goes out once, as a mail of today. A mail that waited for its cause needs no step: it is written
 when BPM has the order, or a subsequent activation is billed. It may be stopped and run again, while workers of 1.8.0
-send: orders are locked before what is still to be sent is changed, as they lock them. A mail that a worker has under
+send: orders are locked before their mails are moved, as they lock them. A mail that a worker has under
 lease stays with it until that is recorded or the lease is over. A step under a newer plan counts for neither version.
 """
 
@@ -49,8 +49,7 @@ class Carrier:
             found = list(free.values_list("pk", "order")[:BATCH])
             if found:
                 with transaction.atomic(using=self.alias):
-                    orders = self.orders.filter(pk__in={order for _pk, order in found}).order_by("pk")
-                    list(orders.select_for_update(no_key=True).values_list("pk"))
+                    self.lock_orders({order for _pk, order in found})
                     self.move(free, [pk for pk, _order in found], state="closed", next_try_at=None, lease_token=None)
             elif rows.exists():
                 time.sleep(LOOK_AGAIN)
@@ -59,10 +58,14 @@ class Carrier:
 
     def move_what_is_over(self) -> None:
         last, rows = 0, self.steps.exclude(state__in=["waiting", *OPEN])
-        while ids := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        while found := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "order")[:BATCH]):
             with transaction.atomic(using=self.alias):
-                self.move(rows, ids)
-            last = ids[-1]
+                self.lock_orders({order for _pk, order in found})  # 1.8.0 may be sending a failed one again
+                self.move(rows, [pk for pk, _order in found])
+            last, _order = found[-1]
+
+    def lock_orders(self, ids: set[int]) -> None:
+        list(self.orders.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
     def close_what_was_replaced(self) -> None:
         """Mails whose steps went out of their order's plan before. What was sent is said to be sent."""
@@ -85,7 +88,7 @@ class Carrier:
                     continue
                 new.append(self.unwritten(step))
             cause = "" if step.repeat or state == "closed" else CAUSES.get(step.step, f"step {step.pk}")
-            if (step.order_id, step.step, cause) in taken:
+            if cause and (step.order_id, step.step, cause) in taken:
                 cause = f"step {step.pk}"
             taken.add((step.order_id, step.step, cause))
             if step.pk not in mails:

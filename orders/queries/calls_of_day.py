@@ -62,7 +62,8 @@ class StepCalls:
 
     @property
     def partner(self) -> str:
-        return STEP_KINDS[self.step].partner
+        """Versions before 1.8.0 planned mails as steps; their attempts are history."""
+        return STEP_KINDS[self.step].partner if self.step in STEP_KINDS else Partner.MAIL
 
     @property
     def others(self) -> int:

@@ -27,8 +27,8 @@ DOUBT, STOPPED, BEHIND, RETURNED = "doubt", "stopped", "behind", "returned"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
 SAYS_SO = {Order.State.HELD, Order.State.FAILED, Order.State.REJECTED}  # states that say that an order has stopped
 BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
-ASIDE = [name for name, kind in STEPS.items() if kind.channel in {Channel.MAIL, Channel.USAGE}]
-"""Steps that no state follows from: an order whose mail has failed needs somebody, and is as its state says."""
+ASIDE = [name for name, kind in STEPS.items() if kind.channel == Channel.USAGE]
+"""Steps that no state follows from. As with its mails, an order of which one has failed is as its state says."""
 UNBILLED = Q(kind=Kind.NOT_BILLED, order__state__in=SERVED)
 """Differences of customers who have service, or will have it, and have no record at the big-data side."""
 

@@ -29,7 +29,10 @@ def end_trials(*, now: datetime.datetime) -> int:
 
 
 def release_claim(claim: TrialClaim, order: Order, *, ends: str = "", now: datetime.datetime, by: str) -> None:
-    """Frees the (locked) trial. `ends`: why it does not run on, if it does not (an ending)."""
+    """Frees the (locked) trial of an activation whose undoing is finished, or whose rest staff gave up or accepted.
+
+    `ends`: why the trial does not run on, if it does not (an ending).
+    """
     trial = order.trial
     claim.released_at = now
     claim.save(update_fields=["released_at"])

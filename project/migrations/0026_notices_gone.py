@@ -7,15 +7,21 @@ OLD, NEW = {"app_label": "notifications", "model": "notice"}, {"app_label": "not
 
 
 def move_right(apps, schema_editor) -> None:
-    """May run again. Django makes the right on mails by itself after all migrations, or did so at a new site."""
+    """May run again. Django makes the right on mails by itself after all migrations, also after those of one app."""
     alias = schema_editor.connection.alias
     rights = apps.get_model("auth", "Permission").objects.using(alias).filter(codename="view_notice")
     types = apps.get_model("contenttypes", "ContentType").objects.using(alias)
-    old = types.filter(**OLD).first()
-    if old is None or rights.filter(content_type__model="mail").exists():
+    old = rights.filter(content_type__in=types.filter(**OLD)).first()
+    if old is None:
         return
-    new, _made = types.get_or_create(**NEW)
-    rights.filter(content_type=old).update(content_type=new, name="Can view mails to staff")
+    made = rights.filter(content_type__in=types.filter(**NEW)).first()
+    if made is None:
+        new, _made = types.get_or_create(**NEW)
+        rights.filter(pk=old.pk).update(content_type=new, name="Can view mails to staff")
+        return
+    made.group_set.add(*old.group_set.all())
+    made.user_set.add(*old.user_set.all())
+    old.delete()
 
 
 def forget_sending(apps, schema_editor) -> None:

@@ -187,6 +187,14 @@ def test_two_of_one_kind_do_not_stand_in_each_other_s_way(before, planned):
     assert causes == {f"step {row.pk}": "done" if row.state == "done" else "due" for row in rows}
 
 
+def test_repeats_and_closed_mails_have_no_cause_however_many_there_are(before, planned):
+    order = make.OrderFactory()
+    for repeat in (True, True, False, False):
+        planned(order, "failed" if repeat else "closed", repeat=repeat, attempts=1)
+    assert [row.cause for row in carry(before)] == [""] * 4
+    assert not failed_mails().exists()
+
+
 def test_their_steps_and_attempts_are_still_shown(before, planned, admin_client, capsys):
     order = make.OrderFactory(number="A1")
     rows = [planned(order, state, attempts=1) for state in ("done", "failed", "closed")]
@@ -194,6 +202,8 @@ def test_their_steps_and_attempts_are_still_shown(before, planned, admin_client,
     pages = [reverse("admin:orders_order_change", args=[order.pk]) + f"?tab={tab}" for tab in ("overview", "mails")]
     pages += [reverse(f"admin:{name}_changelist") for name in ("orders_dispatch", "orders_attempt")]
     pages += [reverse("admin:notifications_mail_changelist")]
+    begun = timezone.localdate(Attempt.objects.first().started_at)
+    pages += [reverse("admin:calls") + f"?day={begun}"]
     pages += [reverse("admin:orders_dispatch_change", args=[row.pk]) for row in rows]
     pages += [reverse("admin:orders_attempt_change", args=[row.pk]) for row in Attempt.objects.all()]
     pages += [reverse("admin:notifications_mail_change", args=[row.pk]) for row in Mail.objects.all()]
@@ -204,6 +214,7 @@ def test_their_steps_and_attempts_are_still_shown(before, planned, admin_client,
         name = str(Dispatch.Step(SENT).label)
     assert [text.count('<pre class="payload">正文') for text in shown[:2]] == [0, 3]
     assert min(text.count(name) for text in shown[2:4]) >= 3
+    assert name in shown[5]
     assert all(word in shown[4] for word in ("已发送", "失败", "已关闭"))
     for command in (["show", "A1"], ["resend", "A1", "--dry-run", "--force"]):
         call_command(*command)

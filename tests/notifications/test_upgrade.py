@@ -9,6 +9,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core import mail
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
@@ -109,6 +110,15 @@ def test_all_are_listed_by_their_day_and_one_that_failed_can_be_sent_again(befor
     assert (failed.state, failed.subject) == ("done", "告警")
 
 
+def test_what_was_given_up_long_ago_goes_out_only_if_somebody_names_it(before, notice):
+    old = notice("failed", written_at=timezone.now() - datetime.timedelta(days=8))
+    notice("failed", written_at=timezone.now() - datetime.timedelta(days=6))
+    carry(before)
+    call_command("resend", "--channel", "mail")
+    assert send_mails() == 1
+    assert Mail.objects.get(state="failed").message_id == old.message_id
+
+
 @pytest.mark.parametrize("recorded", [True, False], ids=["it tells how it ended", "it dies"])
 def test_one_that_a_worker_of_the_version_before_is_sending_waits_for_it(before, notice, monkeypatch, clock, recorded):
     """Meanwhile the others go over. Where nobody recorded how it ended, it goes out again, as one of 1.8.0 would."""
@@ -132,17 +142,25 @@ def test_one_that_a_worker_of_the_version_before_is_sending_waits_for_it(before,
     assert [message.extra_headers["Message-ID"] for message in mail.outbox] == [old.message_id] * (not recorded)
 
 
-def test_whoever_may_see_mails_to_staff_may_see_them_after_the_upgrade(before):
+@pytest.mark.parametrize("made", [False, True], ids=["at once", "one app's migrations first"])
+def test_whoever_may_see_mails_to_staff_may_see_them_after_the_upgrade(before, django_user_model, made):
     """And the wake-ups that nobody takes any more are gone."""
     right = Permission.objects.get(codename="view_notice")
+    person = django_user_model.objects.create(username="li")
+    person.user_permissions.add(right)
+    mails = right.content_type
     right.content_type = ContentType.objects.create(app_label="notifications", model="notice")
     right.save()
+    if made:
+        Permission.objects.create(codename="view_notice", content_type=mails, name="Can view mails to staff")
     OrmQ.objects.create(key="notices", payload="", lock=timezone.now())
     LeaseLock.objects.create(name="notices")
     for _again in range(2):
         for step in GONE.Migration.operations:
             step.code(apps, HERE)
-        assert Permission.objects.get(codename="view_notice").content_type.model == "mail"
+        right = Permission.objects.get(codename="view_notice")
+        assert right.content_type.model == "mail"
+    assert right.user_set.get() == person
     assert right.group_set.count() == Group.objects.filter(name__in=["工程师", "审计员", "管理员"]).count() == 3
     assert not OrmQ.objects.exists()
     assert not LeaseLock.objects.exists()

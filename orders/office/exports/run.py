@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import glob
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -176,9 +177,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             if left.stat().st_mtime < (timezone.now() - PARTS_KEPT).timestamp():
                 left.unlink()
-    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")  # containers have like pids
     try:
         yield part
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()

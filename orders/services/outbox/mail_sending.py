@@ -301,7 +301,7 @@ def _move_incidents(rows: Collection[Mail], now: datetime.datetime, by: str) -> 
         add_event(row.order, "incident_over", by=by, now=now, step=_step(row), code="")
     for row in failed:
         _open_incident(row, now)
-    given_up = Mail.objects.given_up().to_staff()
+    given_up = Mail.objects.given_up().to_staff().without_history(now)
     over = [one for one in alone if not given_up.filter(_of_step(one.step), error_code=one.code).exists()]
     end_incidents(over, now=now, mail=False)
 

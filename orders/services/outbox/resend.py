@@ -415,7 +415,7 @@ def _resend_mails_of_none(
     selection: Selection, open_partners: Collection[str], *, by: str, now: datetime.datetime, dry_run: bool
 ) -> list[Judgement]:
     """Queues the mails about no order again that were given up and fit."""
-    rows = Mail.objects.given_up().to_staff() if selection.has_mails else Mail.objects.none()
+    rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
     rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
     judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
     for row in () if dry_run else rows:

@@ -263,9 +263,11 @@ def add_counts(row: Reconciliation, **counts: int) -> None:
 def end_reconciliation(
     row: Reconciliation, *, error: str, now: datetime.datetime, listed: int | None = None, mail: bool = True
 ) -> None:
-    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing. `listed` is how
-    many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody sees what is
-    found."""
+    """Ends a comparison, with an event and a mail to the default contact, even if it found nothing.
+
+    `listed` is how many numbers BBOSS's list held, if there was one. With `mail=False` nobody is mailed: somebody named
+    the orders, and sees what is found.
+    """
     Reconciliation.objects.filter(pk=row.pk).update(finished_at=now, error=error)
     row.refresh_from_db()
     counts = {name: getattr(row, name) for name in ("orders", "records", "differences", "fixed", "error")}
