@@ -17,7 +17,7 @@ from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.harness.login import log_in
 
-BEFORE = "bef141a0"  # 1.7.0
+BEFORE = "32bf793c"  # 1.8.0
 PASSWORD = "Xuanwu-Lake-1368"
 NUMBERS = {"YA": "901", "YB": "902", "YC": "903"}
 
