@@ -159,7 +159,6 @@ def test_filters_offer_no_names_of_others(member):
         ("orders", "dispatch", "order", "orders_order"),
         ("orders", "affectedorder", "incident", "orders_incident"),
         ("orders", "attempt", "dispatch", "orders_dispatch"),
-        ("notifications", "mail", "dispatch", "orders_dispatch"),
         ("approvals", "approvalrecord", "order", "orders_order"),
     ],
 )
