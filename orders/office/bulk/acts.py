@@ -22,7 +22,7 @@ from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of, reason_field
 from orders.office.bulk.handing_over import HAND_OVER
-from orders.order_page.decisions.holds import AttributionField
+from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down

@@ -1,1 +1,1 @@
-"""What staff may decide about an order. `registry.py` finds the classes of each file."""
+"""What staff may decide about an order: one file each, which `registry.py` finds."""

@@ -1,4 +1,4 @@
-"""What decisions have in common: the class of each, and the form that asks the reason."""
+"""What decisions have in common: the class of each, the form that asks the reason, and what they tell afterwards."""
 
 from collections.abc import Callable, Iterable
 from typing import ClassVar
@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from orders.books import OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.steps import Facts
@@ -127,3 +128,24 @@ class Decision:
 
 def sentences(foreseen: Iterable[Foreseen]) -> list[str]:
     return [row.words() for row in foreseen]
+
+
+def what_became(facts: Facts) -> str:
+    """What came of taking an order back, told from the order as it is now."""
+    order = Order.objects.only("state", "undo_since").get(pk=facts.order.pk)
+    if order.state == Order.State.COMPENSATING:
+        return _("What was sent is being taken back; the result shows here within seconds.")
+    if order.state == facts.order.state:
+        return _("Noted. The order stays as it is for now: %(state)s.") % {"state": order.get_state_display()}
+    return _("Done. The order is now: %(state)s.") % {"state": order.get_state_display()}
+
+
+def look_at_books(order: Order) -> OrderComparison:
+    """The order's records held against the big-data side's. Raises BooksSilentError."""
+    return compare_now(order.pk)
+
+
+def failed_billing(facts: Facts) -> list[Dispatch]:
+    """The billing steps that have failed, but for those that only repeat what was accepted."""
+    failed = Dispatch.State.FAILED
+    return facts.of(lambda row: row.channel == Dispatch.Channel.BILLING and row.state == failed and not row.repeat)

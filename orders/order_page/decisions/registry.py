@@ -1,4 +1,4 @@
-"""All decisions: each class of `Decision` in a file of this package adds itself, by being there."""
+"""All decisions: each file of this package that holds a class of `Decision` adds it, by being there."""
 
 import pkgutil
 from collections.abc import Callable

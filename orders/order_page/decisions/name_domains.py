@@ -1,4 +1,4 @@
-"""Let a held order go on: choose its attribution, name its domains, or pass over that its trial is closed."""
+"""Name the domains of a subsequent activation."""
 
 import re
 from collections import Counter
@@ -10,43 +10,8 @@ from django.utils.translation import gettext_lazy
 from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why
 from orders.errors import NotAllowedError
-from orders.models import Province
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.queries import dry_run
-from orders.services.holds import (
-    choose_attribution,
-    name_domains,
-    proceed,
-    why_not_attribute,
-    why_not_name_domains,
-    why_not_proceed,
-)
-
-
-def _places() -> list[tuple[str, str]]:
-    return [("", "---------"), *((row.pk, str(row)) for row in Province.objects.all())]
-
-
-class AttributionField(forms.ChoiceField):
-    def __init__(self):
-        super().__init__(label=gettext_lazy("attribution"), choices=_places)
-
-
-class AttributionForm(ReasonForm):
-    letters = AttributionField()
-    field_order = ["letters", "reason"]
-
-
-class Attribute(Decision):
-    key = "attribute"
-    place = 30
-    label = gettext_lazy("Choose the attribution")
-    permission = "orders.choose_attribution"
-    done = gettext_lazy("The attribution is chosen; the order goes on.")
-    form = AttributionForm
-    guard = staticmethod(why_not_attribute)
-    service = staticmethod(choose_attribution)
-    follows = gettext_lazy("The order gets this attribution and goes on.")
+from orders.services.holds import name_domains, why_not_name_domains
 
 
 class DomainsForm(ReasonForm):
@@ -87,15 +52,3 @@ class NameDomains(Decision):
     guard = staticmethod(why_not_name_domains)
     service = staticmethod(name_domains)
     follows = gettext_lazy("The order gets these domains and goes on.")
-
-
-class Proceed(Decision):
-    key = "proceed"
-    place = 100
-    label = gettext_lazy("Let it go on")
-    permission = "orders.proceed_order"
-    four_eyes = "proceed"
-    done = gettext_lazy("The order goes on although its trial is closed.")
-    guard = staticmethod(why_not_proceed)
-    service = staticmethod(proceed)
-    foresee = staticmethod(dry_run.proceed)

@@ -1,4 +1,4 @@
-"""The start day of an activation: run one that has come, move one that lies ahead."""
+"""Move the start day of a scheduled activation."""
 
 from django import forms
 from django.utils import timezone
@@ -10,20 +10,6 @@ from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.steps import Facts
 from orders.queries import dry_run
 from orders.services.moving import move_of, move_start, why_not_move, why_not_on
-from orders.services.start_day import run_start_day, why_not_run
-
-
-class Activate(Decision):
-    key = "activate"
-    place = 40
-    label = gettext_lazy("Run the start day now")
-    permission = "orders.run_activation"
-    done = gettext_lazy("The start day is under way.")
-    service = staticmethod(run_start_day)
-    follows = gettext_lazy("The steps that wait for the start day are carried out at once.")
-
-    def why_not(self, facts: Facts) -> NotAllowedError | None:
-        return why_not_run(facts.order, facts.now)
 
 
 class DayForm(ReasonForm):

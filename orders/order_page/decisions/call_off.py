@@ -1,0 +1,29 @@
+"""Withdraw an order before its start day."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, what_became
+from orders.order_page.decisions.withdraw import withdrawing
+from orders.order_page.ladder.steps import Facts
+from orders.services.start_day import call_off_start_day, why_not_call_off
+
+
+class CallOff(Decision):
+    key = "call_off"
+    place = 50
+    label = gettext_lazy("Withdraw before the start day")
+    permission = "orders.withdraw_order"
+    four_eyes = "withdraw"
+    danger = True
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_call_off(facts.order, facts.now)
+
+    def will(self, facts: Facts, **asked: object) -> list[str]:
+        return [_("This withdraws the order: its start day is called off, its job removed."), *withdrawing(facts)]
+
+    def act(self, facts: Facts, *, by: str, reason: str) -> str:
+        call_off_start_day(number=facts.order.number, by=by, reason=reason, now=facts.now)
+        return what_became(facts)

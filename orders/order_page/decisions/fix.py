@@ -1,0 +1,39 @@
+"""Put right what differs from the big-data side's books."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.books import OrderComparison
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, look_at_books
+from orders.order_page.decisions.compare import say_found
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.reconciliation.results import compare_order
+from orders.services.reconciliation.take import why_not_quiet
+
+
+class Fix(Decision):
+    key = "fix"
+    place = 130
+    label = _("Put the difference right")
+    permission = "orders.fix_difference"
+    four_eyes = "fix"
+    done = _("The books agree: nothing differs.")
+    danger = True
+    asks = staticmethod(look_at_books)
+    foresee = staticmethod(dry_run.fix)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        """What the fix finds is judged record by record. It is not offered where each of them would be left."""
+        if facts.open.mending:
+            return NotAllowedError("fix_under_way")
+        if not facts.differs:
+            return NotAllowedError("same_books", number=facts.order.number)
+        left = dry_run.why_left(facts.order, now=facts.now)
+        if left and all(left):
+            return NotAllowedError("fix_leaves_all", why=left[0])
+        return why_not_quiet(facts.order, facts.moving)
+
+    def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
+        found = compare_order(number=facts.order.number, held=held, fix=True, by=by, reason=reason, now=facts.now)
+        return say_found(found)

@@ -1,0 +1,44 @@
+"""Take the big-data side's books as ours."""
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.errors import NotAllowedError
+from orders.order_page.decisions.base import Decision, StepForm, failed_billing
+from orders.order_page.ladder.steps import Facts
+from orders.queries import dry_run
+from orders.services.moving import unresolved
+from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.reconciliation.take import (
+    ask_all,
+    stopped,
+    take,
+    why_not_quiet,
+    why_not_take,
+    why_not_take_move,
+)
+
+
+class TakeForm(StepForm):
+    def rows(self):
+        return stopped(self.order)
+
+
+class Take(Decision):
+    key = "take"
+    place = 120
+    label = _("Take the partner's books")
+    permission = "orders.take_books"
+    four_eyes = "take"
+    done = _("The big-data side's books are ours now.")
+    form = TakeForm
+    asks = staticmethod(ask_all)
+    service = staticmethod(take)
+    foresee = staticmethod(dry_run.take)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
+        if move := unresolved(facts.steps):
+            return why_not_take_move(facts.order, move, facts.now) or why_not_quiet(facts.order, facts.moving)
+        there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
+        why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
+        return why or why_not_quiet(facts.order, facts.moving)
