@@ -1,9 +1,13 @@
 """Ports of the loopback: free ones to give out, and whether somebody listens on one."""
 
 import contextlib
+import random
 import socket
 
 import requests
+
+NEVER_GIVEN = range(20_000, 32_768)  # Linux gives connections those from 32768 on
+CHANCE = random.SystemRandom()  # several processes choose at once, some with the same seed
 
 
 def free_port() -> int:
@@ -12,10 +16,15 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ones."""
+    """So many different ones, of those that the system gives to no connection: none is taken before it is used."""
     with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in listeners]
+        found: list[int] = []
+        while len(found) < count:
+            port = CHANCE.choice(NEVER_GIVEN)
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+        return found
 
 
 def listens(port: int) -> bool:
