@@ -20,7 +20,7 @@ from django_q.tasks import async_task
 
 from integrations import old_secrets
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.callback import sign
+from integrations.bpm.signature import sign
 from integrations.models import SecretUse
 from orders.models import Order
 from project.accounts.passwords.links import INVITATION, link

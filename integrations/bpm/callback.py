@@ -3,8 +3,6 @@
 Every answer is JSON, `{"code": ..., "message": ...}`. The code is also the HTTP status.
 """
 
-import hashlib
-import hmac
 import logging
 
 from django.http import HttpRequest
@@ -17,6 +15,7 @@ from rest_framework.views import APIView
 from integrations import request_body
 from integrations.bpm.schema import MEANINGS, RECEIVED, documented
 from integrations.bpm.serializers import ApprovalSerializer
+from integrations.bpm.signature import is_signed
 from integrations.old_secrets import CALLBACK_SECRET, note_use, which
 from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
@@ -82,16 +81,6 @@ def receive(request: HttpRequest) -> None:
         raise RefusedError(404, str(error)) from None
     except RecordConflictError as error:
         raise RefusedError(409, str(error)) from None
-
-
-def sign(body: bytes, secret: str) -> str:
-    """The value of X-Signature for this body: HMAC-SHA256, in hex (contract 3.6)."""
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def is_signed(body: bytes, given: str, secret: str) -> bool:
-    """Whether `given` is the signature, in any case, in constant time. False without a secret: anybody could sign."""
-    return bool(secret) and hmac.compare_digest(sign(body, secret).encode(), given.strip().lower().encode())
 
 
 def _answer(code: int, message: str, headers: dict | None = None) -> Response:

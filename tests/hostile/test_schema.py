@@ -13,7 +13,7 @@ from schemathesis.specs.openapi import checks
 
 from integrations.bboss.responses import Code
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.callback import sign
+from integrations.bpm.signature import sign
 from project.wsgi import application
 from tests.hostile import valid
 from tests.hostile.desk import connection_stays_open

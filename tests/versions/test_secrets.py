@@ -21,7 +21,7 @@ import requests
 
 from integrations.bboss import envelope
 from integrations.bboss.sample_envelope import signed_envelope
-from integrations.bpm.callback import sign
+from integrations.bpm.signature import sign
 from project import __version__
 from project.environment import TABLE
 from tests.bboss_messages import accepted
