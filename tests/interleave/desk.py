@@ -19,6 +19,7 @@ from integrations.bboss.content import is_withdrawal
 from integrations.delivery.loop import Drain
 from notifications.models import Mail
 from orders.errors import OrderError
+from orders.services.outbox.mails import tell_missed
 from tests.bpm_messages import approval
 from tests.files.books import book
 from tests.interleave.wire import MailServer
@@ -123,6 +124,11 @@ class SharedDesk(Desk):
         except Died:
             self.died_at = min(self.died_at, len(MailServer.taken))
             raise
+
+    def sweep(self):
+        """As in the model; what a minute's sweep would have told meanwhile is told too."""
+        super().sweep()
+        tell_missed(now=timezone.now(), within=datetime.timedelta(days=4000))
 
     def judge(self, stuck: list | None = None) -> None:
         super().judge(stuck)
