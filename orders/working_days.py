@@ -9,8 +9,19 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_lazy
+
 from orders.local_time import SHANGHAI, midnight
 
+WEEKDAYS = [
+    gettext_lazy("Monday"),
+    gettext_lazy("Tuesday"),
+    gettext_lazy("Wednesday"),
+    gettext_lazy("Thursday"),
+    gettext_lazy("Friday"),
+    gettext_lazy("Saturday"),
+    gettext_lazy("Sunday"),
+]
 SATURDAY = 5
 ONE_DAY = datetime.timedelta(days=1)
 NO_TIME = datetime.timedelta()

@@ -17,6 +17,7 @@ from orders.lists.cells import column
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import UnlimitedWrites
 from orders.models import BillingRecord, CalendarDay, Order, Province, ServiceType, TimeLimit
+from orders.working_days import WEEKDAYS
 
 NAMED_ORDERS = 10
 FOLLOWING = [
@@ -30,15 +31,6 @@ NO_DAY = gettext_lazy(
     "No day was entered yet: Mondays to Fridays are working days, Saturdays and Sundays are not. Enter the holidays and"
     " the weekend days that are worked."
 )
-WEEKDAYS = [
-    gettext_lazy("Monday"),
-    gettext_lazy("Tuesday"),
-    gettext_lazy("Wednesday"),
-    gettext_lazy("Thursday"),
-    gettext_lazy("Friday"),
-    gettext_lazy("Saturday"),
-    gettext_lazy("Sunday"),
-]
 NO_LIMIT = gettext_lazy("No limit in time: nothing is shown as late.")
 
 

@@ -30,16 +30,9 @@ from orders.office.schedules.weekly_slots import next_slot
 from orders.office.views.models import SavedView
 from orders.people import name_of, staff_actor
 from orders.readable import why_not_a_name
+from orders.working_days import WEEKDAYS
 
-DAYS = {
-    "1": gettext_lazy("Monday"),
-    "2": gettext_lazy("Tuesday"),
-    "3": gettext_lazy("Wednesday"),
-    "4": gettext_lazy("Thursday"),
-    "5": gettext_lazy("Friday"),
-    "6": gettext_lazy("Saturday"),
-    "7": gettext_lazy("Sunday"),
-}
+DAYS = {str(number): name for number, name in enumerate(WEEKDAYS, 1)}  # by ISO number
 WORKDAYS = "12345"
 NAMED_SLOTS = 3
 
