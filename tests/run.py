@@ -33,7 +33,7 @@ LEFT_OUT = (
     "left out: tests with many real processes or PostgreSQL clusters, alarms over a quiet week, what is played at"
     " random or was found so, Latin words on pages of every state, HTML in every text, rubbish in addresses, the"
     " largest texts and orders, of tests that use the database or start a process and differ in their parameters alone"
-    " all but the first and the last, where both databases are tested what mostly waits on SQLite, and on PostgreSQL"
+    " all but the first, where both databases are tested what mostly waits on SQLite, and on PostgreSQL"
     " what depends little on the database;"
     " `make test WHOLE=1` plays all of it"
 )
@@ -147,8 +147,7 @@ def run_all(server: Server | None, arguments: list[str], stopping: threading.Eve
     """Runs pytest on each database and shows what it wrote; no process is left when this returns."""
     wanted: list[dict] = [{"name": "SQLite", "arguments": arguments or [*SPREAD, *([] if WHOLE else NOT_NEEDED)]}]
     if server:
-        more = arguments or (SPREAD if WHOLE else NOT_NEEDED)
-        wanted.append({"name": server.name, "url": server.url, "arguments": more})
+        wanted.append(wanted[0] | {"name": server.name, "url": server.url})
     shared = {} if arguments else {"DESK_TEST_SHARED": "1", "DESK_TEST_POSTGRESQL": "1" if server else ""}
     runs: list[Run] = []
     with contextlib.ExitStack() as files:

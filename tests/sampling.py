@@ -1,7 +1,7 @@
 """Which tests `make test` plays: `make test WHOLE=1` plays all, and so does pytest with the names of tests or files.
 
 Left out are tests with the mark `whole`. Of tests that differ in their parameters alone, and use the database or have
-the mark `sampled`, the first and the last are played.
+the mark `sampled`, the first is played.
 """
 
 import itertools
@@ -18,7 +18,8 @@ def short(items: Iterable) -> Iterator:
     for _function, alike in itertools.groupby(rest, lambda item: (item.parent.nodeid, item.originalname)):
         first, *more = alike
         yield first
-        yield from more[-1:] if _is_sampled(first) else more
+        if not _is_sampled(first):
+            yield from more
 
 
 def _is_sampled(item) -> bool:

@@ -1,7 +1,7 @@
-"""A migrated database without rows of its own, made once for each state of the migrations; every run copies it.
+"""A migrated database without rows of its own, made once for each state of the migrations; tests and desks copy it.
 
-On SQLite it is a file in .pytest_cache, on PostgreSQL a database beside the runs'. Runs at the same time wait for the
-one that makes it; nobody sees a half-made one, since it gets its name last.
+On SQLite it is a file in .pytest_cache, on PostgreSQL a database of the server. Who wants a copy at the same time waits
+for the one that makes it; nobody sees a half-made one, since it gets its name last.
 """
 
 import contextlib
@@ -10,11 +10,13 @@ import hashlib
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import django
-from django.apps import apps
+import psycopg
 from django.conf import settings
 from django.db import connection
 
@@ -22,16 +24,17 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".pytest_cache"
 IMPORTED = re.compile(r"^\s*from ([\w.]+) import", re.MULTILINE)
 LOCK = 0x6465736B  # PostgreSQL's advisory lock; any number that nobody else takes
-KEPT = 4  # templates on a PostgreSQL, whose checkouts may differ
+KEPT = 4  # templates, since checkouts may differ
 
 
 @contextlib.contextmanager
 def fresh_database() -> Iterator[None]:
-    """The connection leads to a copy of the template until the block ends."""
+    """Django's connection leads to a copy of the template until the block ends."""
     name, copy = connection.settings_dict["NAME"], connection.settings_dict["TEST"]["NAME"]
-    make_copy = copy_file if connection.vendor == "sqlite" else copy_database
-    make_copy(copy)
-    connection.close()
+    if connection.vendor == "sqlite":
+        copy_file(copy)
+    else:
+        copy_database(os.environ["DESK_TEST_DATABASE_URL"], copy)
     settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = copy
     try:
         yield
@@ -39,52 +42,52 @@ def fresh_database() -> Iterator[None]:
         connection.creation.destroy_test_db(name, verbosity=0)
 
 
-def state_of_migrations() -> str:
-    """A hash of all that says what a migrated database holds: the migrations, what of ours they import, and Django."""
-    folders = [Path(app.path, "migrations") for app in apps.get_app_configs()]
-    migrations = sorted(file for folder in folders for file in folder.glob("*.py"))
-    texts = {file: file.read_bytes() for file in migrations}
+def state_of_migrations(root: Path) -> str:
+    """A hash of all that says what a migrated database holds: migrations, what of ours they import, libraries."""
+    texts = {file: file.read_bytes() for file in sorted(root.glob("*/migrations/*.py"))}
     for module in sorted({name for text in texts.values() for name in IMPORTED.findall(text.decode())}):
-        file = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+        file = root.joinpath(*module.split(".")).with_suffix(".py")
         if file.exists():
             texts[file] = file.read_bytes()
-    digest = hashlib.sha256(f"{django.__version__} {Path(__file__).read_text()}".encode())
+    digest = hashlib.sha256(Path(__file__).read_bytes() + (root / "requirements.txt").read_bytes())
     for file, text in texts.items():
         digest.update(f"\0{file.name}\0".encode() + text)
     return digest.hexdigest()[:16]
 
 
-def migrate(name: str) -> None:
-    """Makes a database with all migrations. The connection is closed then and leads where it led before."""
-    entry = connection.settings_dict
-    before, entry["TEST"] = (entry["NAME"], entry["TEST"]), entry["TEST"] | {"NAME": name}
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    connection.close()
-    entry["NAME"], entry["TEST"] = before
+def migrate(url: str, root: Path) -> None:
+    """Runs all migrations of a checkout upon a database."""
+    environment = os.environ | {"DATABASE_URL": url, "DEBUG": "true", "DJANGO_SETTINGS_MODULE": "project.settings"}
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=root, env=environment, check=True)
 
 
-def copy_file(copy: str) -> None:
+def copy_file(copy: str | Path, root: Path = ROOT) -> None:
+    """Makes an SQLite file, migrated by that checkout's code."""
     CACHE.mkdir(exist_ok=True)
-    template = CACHE / f"template-{state_of_migrations()}.sqlite3"
+    template = CACHE / f"template-{state_of_migrations(root)}.sqlite3"
     with (CACHE / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not template.exists():
-            for old in CACHE.glob("template-*"):
+            found = sorted(CACHE.glob("template-*"), key=lambda file: file.stat().st_mtime)
+            for old in found[: 1 - KEPT]:
                 old.unlink()
-            migrate(f"{template}.unfinished")
+            migrate(f"sqlite:///{template}.unfinished", root)
             os.replace(f"{template}.unfinished", template)
         shutil.copyfile(template, copy)
 
 
-def copy_database(copy: str) -> None:
-    template = f"desk_template_{state_of_migrations()}"
-    with connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until this connection ends
-        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'desk_template_') ORDER BY oid DESC")
-        found = [name for (name,) in cursor.fetchall()]
+def copy_database(server: str, copy: str, root: Path = ROOT) -> None:
+    """Makes a database on PostgreSQL, migrated by that checkout's code. `server` is the URL of any of its databases."""
+    template = f"desk_template_{state_of_migrations(root)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until this connection ends
+        named = "SELECT datname FROM pg_database WHERE starts_with(datname, 'desk_template_') ORDER BY oid DESC"
+        found = [name for (name,) in connection.execute(named).fetchall()]
         if template not in found:
             for old in found[KEPT - 1 :]:
-                cursor.execute(f"DROP DATABASE {old} WITH (FORCE)")
-            migrate(f"{template}_unfinished")
-            cursor.execute(f"ALTER DATABASE {template}_unfinished RENAME TO {template}")
-        cursor.execute(f"CREATE DATABASE {copy} TEMPLATE {template}")
+                connection.execute(f"DROP DATABASE {old} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE IF EXISTS {template}_unfinished WITH (FORCE)")
+            connection.execute(f"CREATE DATABASE {template}_unfinished")
+            migrate(urlsplit(server)._replace(path=f"/{template}_unfinished").geturl(), root)
+            connection.execute(f"ALTER DATABASE {template}_unfinished RENAME TO {template}")
+        connection.execute(f"CREATE DATABASE {copy} TEMPLATE {template}")

@@ -6,6 +6,7 @@ from typing import Self
 
 from tests.harness.children import Children
 from tests.harness.ports import free_port
+from tests.template import copy_file
 
 
 class Desk(Children):
@@ -18,7 +19,7 @@ class Desk(Children):
 
     def __enter__(self) -> Self:
         try:
-            self.run("manage.py", "migrate", "--verbosity", "0")
+            copy_file(self.folder / "desk.sqlite3")
             self.run("-m", self.filling, timeout=600)
             self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
         except BaseException:

@@ -11,6 +11,7 @@ from tests.company.conftest import ROLES
 from tests.company.issuer import CLIENT, SECRET
 from tests.company.real import RealProvider, needs_provider
 from tests.harness.ports import free_port
+from tests.template import copy_file
 
 pytestmark = needs_provider
 
@@ -24,7 +25,7 @@ class Door(Desk):
         self.provider = RealProvider(self, self.url)
         try:
             self.provider.start()
-            self.run("manage.py", "migrate", "--verbosity", "0")
+            copy_file(self.folder / "desk.sqlite3")
             self.start_gunicorn("web", port, workers="--threads 4 --log-level error")
         except BaseException:
             self.__exit__()

@@ -11,6 +11,7 @@ from tests.browser.desk import Desk
 from tests.browser.pages import PASSWORD
 from tests.browser.test_access import is_fine
 from tests.harness.ports import free_port
+from tests.template import copy_file
 
 MAKE = """
 from project.models import User
@@ -26,7 +27,7 @@ class Door(Desk):
 
     def __enter__(self):
         try:
-            self.run("manage.py", "migrate", "--verbosity", "0")
+            copy_file(self.folder / "desk.sqlite3")
             self.run("manage.py", "shell", "-c", MAKE.format(password=PASSWORD))
             self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
         except BaseException:

@@ -24,6 +24,7 @@ from tests.harness.children import ROOT, Children
 from tests.harness.clusters import PostgresCluster
 from tests.harness.ports import free_port, free_ports
 from tests.harness.proc import Cluster, processes_of
+from tests.template import copy_database, copy_file
 
 SECRETS = {
     "SECRET_KEY": "process-tests-only",
@@ -63,10 +64,9 @@ class ProcessDesk(Children):
             self.at(clock)
 
     def __enter__(self) -> "ProcessDesk":
-        self.make_database()
+        self.make_migrated_database()
         try:
             (self.folder / "attachments").mkdir(exist_ok=True)
-            self.manage("migrate", "-v0")
             self.start_sandbox()
             self.start_web()
         except BaseException:
@@ -84,9 +84,16 @@ class ProcessDesk(Children):
         assert not left, f"left behind: {left}\n{self.logs()}"
 
     def make_database(self) -> None:
-        self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
+        self.name = name_of_database()
         if self.postgres:
             self.sql(f"CREATE DATABASE {self.name}")
+
+    def make_migrated_database(self) -> None:
+        self.name = name_of_database()
+        if self.postgres:
+            copy_database(self.postgres, self.name, self.root)
+        else:
+            copy_file(self.folder / "desk.sqlite3", self.root)
 
     def drop_database(self) -> None:
         if self.postgres:
@@ -253,6 +260,10 @@ class ProcessDesk(Children):
 
     def fault(self, **fault) -> None:
         requests.post(f"{self.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
+
+
+def name_of_database() -> str:
+    return f"desk_p_{uuid.uuid4().hex[:10]}"
 
 
 @contextlib.contextmanager
