@@ -128,16 +128,15 @@ ANY_DATABASE = (
 )
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
 # runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
-DATABASE_FIRST = (
-    *("races/", "worker/", "database/", "test_prepared", "test_rows", "flows/test_cases", "flows/test_leases"),
-)
+DATABASE_FIRST = ("worker/", "database/", "test_prepared", "test_rows", "flows/test_cases", "flows/test_leases")
 # These give the same on both and take long: if a PostgreSQL answers, they run only there.
 ON_POSTGRESQL_ALONE = ("flows/test_odd_texts", "processes/test_pause")
-# These mostly wait: for a partner, a log server, a second of a rate. `make test` plays them once, on PostgreSQL if one
-# answers, since that run has time while the others compute.
+# These mostly wait: for a partner, a log server, a second of a rate, each other. `make test` plays them once, on
+# PostgreSQL if one answers, since that run has time while the others compute.
 WAITING = (
-    *("worker/test_trail_syslog", "worker/test_robots", "flows/test_rate", "flows/test_retries", "flows/test_leases"),
-    *("partners/", "notifications/test_deadline", "api/test_tokens", "restore/test_high_water_mark"),
+    *("races/", "worker/test_trail_syslog", "worker/test_robots", "flows/test_rate", "flows/test_retries"),
+    *("partners/", "flows/test_leases", "notifications/test_deadline", "api/test_tokens"),
+    "restore/test_high_water_mark",
 )
 # These take longest: many real processes, plays that the model found, Chinese on the pages of every state, rubbish in
 # addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
