@@ -86,12 +86,12 @@ def test_a_pass_of_a_first_activation_is_recorded_and_changes_nothing(desk, star
     assert desk.troubles("A1") == []
 
 
-@pytest.mark.parametrize("more", [{"result": "return"}, {"result": "pass"}, {"result": "reject"}])
-def test_what_is_not_finished_is_only_recorded(desk, more):
+def test_what_is_not_finished_is_only_recorded(desk):
     subsequent(desk)
-    desk.decided("A2", record="bpm-1-1", finished=False, **more)
-    assert (desk.state("A2"), desk.order("A2").decision) == ("awaiting_approval", "")
-    assert records("A2") == [f"bpm-1-1:{more['result']}"]
+    for result in ("return", "pass", "reject"):
+        desk.decided("A2", result, f"bpm-{result}", finished=False)
+        assert (desk.state("A2"), desk.order("A2").decision) == ("awaiting_approval", "")
+    assert records("A2") == ["bpm-return:return", "bpm-pass:pass", "bpm-reject:reject"]
     desk.decided("A2", record="bpm-1-2")
     assert desk.state("A2") == "active"
 
