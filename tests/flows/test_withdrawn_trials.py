@@ -158,7 +158,6 @@ def test_held_followers_of_a_withdrawn_trial(desk):
 
 
 def test_a_change_is_undone_record_by_record(desk):
-    """3.5: after a restore an order uses its own keys again. C1 has cancelled one already."""
     desk.play(trial("T1", A, B))
     before = desk.held_there("T1")
     desk.clock.shift(60)
@@ -169,6 +168,7 @@ def test_a_change_is_undone_record_by_record(desk):
     assert foreseen(desk, "C1") == {"taken_back": None}
     assert foreseen(desk, "T1") == {"cancels_trial": 2}
     assert desk.billed()[3:] == [("cancel", "T1", [C]), ("create", "T1", [A])]
+    # 3.5: after a restore an order uses its own keys again. C1 has cancelled one already.
     assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
     after = desk.held_there("T1")
     assert {name: after[name] for name in before} == before
