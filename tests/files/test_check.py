@@ -77,7 +77,7 @@ CONTENTS = {
     ),
     "thousands of parts": (lambda: books.changed({f"xl/{n}": b"" for n in range(6000)}), "too_large"),
     "a part that eats memory": (
-        lambda: books.changed({"xl/workbook.xml": b"<workbook>" + b"<a/>" * 8_000_000 + b"</workbook>"}),
+        lambda: books.changed({"xl/workbook.xml": b"<workbook>" + b'<a b=""/>' * 2_000_000 + b"</workbook>"}),
         "too_large",
     ),
 }
@@ -195,9 +195,8 @@ def test_every_wrong_file_in_the_messages_order(folder):
     files = {"busi_info": BUSI, "info_security_table": TABLE, "info_security": NAME}
     found = check_files(order_number=ORDER, files=files)
     assert [(one.file, one.code) for one in found] == [(TABLE, "missing"), (BUSI, "empty")]
-    books.write(folder, TABLE, books.book())
-    assert [one.code for one in check_files(order_number=ORDER, files=files)] == ["empty"]
-    books.write(folder, BUSI, books.book())
+    for name in (TABLE, BUSI):
+        books.write(folder, name, books.book())
     assert check_files(order_number=ORDER, files=files) == []
 
 
@@ -237,6 +236,5 @@ def test_a_probe_that_breaks_says_nothing_about_the_file(folder, monkeypatch):
 def test_no_descriptor_is_left_open(folder):
     books.write(folder, NAME, books.book(["域名"]))
     before = len(os.listdir("/dev/fd"))
-    for _ in range(3):
-        code_of()
+    code_of()
     assert len(os.listdir("/dev/fd")) == before

@@ -33,17 +33,12 @@ def test_check_tells_what_is_wrong(capsys, order):
     assert NOW < check_of(order).next_try_at <= timezone.now()
 
 
-def test_check_tells_what_is_right(held, folder, capsys):
+def test_check_tells_what_is_right_and_counts_both(held, folder, capsys):
     order, other = held(), held()
     books.write(folder, order.info_security, books.book())
     call_command("check_attachments", order.number)
     assert said(capsys) == [f"{order.number}: right", "1 looked at: 1 right, 0 not right; 1 queued for the worker"]
     assert check_of(other).next_try_at < timezone.now()
-
-
-def test_check_counts_both(held, folder, capsys):
-    order, other = held(), held()
-    books.write(folder, order.info_security, books.book())
     with pytest.raises(CommandError, match="^1 not right$"):
         call_command("check_attachments")
     told = said(capsys)

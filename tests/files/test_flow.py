@@ -44,7 +44,7 @@ def look_again():
     deliver()
 
 
-def test_held_before_anything_is_sent(order, sandbox):
+def test_held_before_anything_is_sent_and_the_same_finding_again_is_told_once(order, sandbox):
     assert (order.state, order.held_because) == ("held", "files")
     assert len(sandbox.calls()) == sandbox.before
     assert Incident.objects.get().code == "missing"
@@ -52,9 +52,6 @@ def test_held_before_anything_is_sent(order, sandbox):
     assert len(mail.outbox) == 1
     waits = check_of(order).next_try_at - timezone.now()
     assert 290 < waits.total_seconds() <= 300
-
-
-def test_the_same_finding_again_is_told_once(order):
     look_again()
     order.refresh_from_db()
     assert (order.state, check_of(order).attempts, len(mail.outbox)) == ("held", 2, 1)
@@ -62,11 +59,17 @@ def test_the_same_finding_again_is_told_once(order):
 
 
 def test_other_findings_are_told_half_an_hour_later_in_one_mail(clock, order, folder):
-    for data in (books.book()[:3000], books.book(["域名"])):
+    """None of them ends the incident or opens one."""
+    first = Incident.objects.get()
+    for data, code in ((books.book()[:3000], "not_xlsx"), (books.book(["域名"]), "empty")):
         clock.shift(60)
         books.write(folder, NAME, data)
         look_again()
         assert len(mail.outbox) == 1
+        incident = Incident.objects.get()
+        assert (incident.pk, incident.code, incident.state) == (first.pk, code, "open")
+        assert incident.first_at == first.first_at
+    assert not order.events.filter(kind="incident_over").exists()
     order.refresh_from_db()
     assert (order.state, order.troubles.get(closed_at=None).incident.code) == ("held", "empty")
     clock.shift(30 * 60)
@@ -83,16 +86,6 @@ def test_nobody_is_told_of_findings_that_are_over(clock, order, folder):
     clock.shift(30 * 60)
     deliver()
     assert [one.subject for one in mail.outbox if "已挂起" in one.subject] == [mail.outbox[0].subject]
-
-
-def test_another_finding_neither_ends_the_incident_nor_opens_one(order, folder):
-    first = Incident.objects.get()
-    books.write(folder, NAME, books.book()[:3000])
-    look_again()
-    incident = Incident.objects.get()
-    assert (incident.pk, incident.code, incident.state) == (first.pk, "not_xlsx", "open")
-    assert incident.first_at == first.first_at
-    assert not order.events.filter(kind="incident_over").exists()
 
 
 def test_another_finding_leaves_the_other_orders_where_they_are(order, folder):

@@ -29,26 +29,22 @@ KEYS = {
 }
 
 
-def test_creates_cancels_and_bpm_have_them(desk):
-    desk.play(trial("T1", A), change("C1", B), activation("A1"))
-    keys = [call["key"] for path in (BILLING, BPM) for call in desk.sandbox.calls(path=path)]
-    steps = [
-        ("T1", "create_trial_billing"),
-        ("C1", "cancel_trial_billing"),
-        ("C1", "create_trial_billing"),
-        ("A1", "cancel_trial_billing"),
-        ("A1", "create_billing"),
-        ("A1", "start_bpm"),
-    ]
-    assert keys == [str(derived_key(number, step, 1)) for number, step in steps]
-
-
-def test_each_dispatch_of_a_step_has_another_one(desk):
+def test_creates_cancels_and_bpm_have_them_and_each_dispatch_of_a_step_another_one(desk):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T1", A))
     desk.command("resend", "T1")
-    keys = [call["key"] for call in desk.sandbox.calls(path=BILLING)]
-    assert keys == [str(derived_key("T1", "create_trial_billing", n)) for n in (1, 2)]
+    desk.play(change("C1", B), activation("A1"))
+    keys = [call["key"] for path in (BILLING, BPM) for call in desk.sandbox.calls(path=path)]
+    steps = [
+        ("T1", "create_trial_billing", 1),
+        ("T1", "create_trial_billing", 2),
+        ("C1", "cancel_trial_billing", 1),
+        ("C1", "create_trial_billing", 1),
+        ("A1", "cancel_trial_billing", 1),
+        ("A1", "create_billing", 1),
+        ("A1", "start_bpm", 1),
+    ]
+    assert keys == [str(derived_key(*step)) for step in steps]
 
 
 def acted(desk, number: str, step: str, path: str, body: dict) -> None:

@@ -1,5 +1,7 @@
 """`compensate ORDER --reason TEXT [--by NAME]` (contract section 5)."""
 
+import re
+
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -32,30 +34,26 @@ def test_it_works_on_a_subsequent_and_on_a_scheduled_one(desk):
     assert desk.standing("A1")["schedule"] is None
 
 
-@pytest.mark.parametrize(
-    "words, why",
-    [
-        (["T1", "--reason", "x"], "only activations are compensated"),
-        (["C1", "--reason", "x"], "only activations are compensated"),
-        (["A9", "--reason", "x"], "order A9 is unknown"),
-        (["A2", "--reason", "x"], "nothing of order A2 was sent to the big-data side (state awaiting_approval)"),
-        (["A3", "--reason", "x"], "nothing of order A3 was sent to the big-data side (state held)"),
-        (["A4", "--reason", "x"], "order A4 is undone already (state withdrawn)"),
-        (["A1", "--reason", "  "], "a reason is needed"),
-        (["A1"], "--reason"),
-    ],
-)
-def test_it_refuses_with_one_clear_line(desk, words, why):
+REFUSED = [
+    (["T1", "--reason", "x"], "only activations are compensated"),
+    (["C1", "--reason", "x"], "only activations are compensated"),
+    (["A9", "--reason", "x"], "order A9 is unknown"),
+    (["A2", "--reason", "x"], "nothing of order A2 was sent to the big-data side (state awaiting_approval)"),
+    (["A3", "--reason", "x"], "nothing of order A3 was sent to the big-data side (state held)"),
+    (["A4", "--reason", "x"], "order A4 is undone already (state withdrawn)"),
+    (["A1", "--reason", "  "], "a reason is needed"),
+    (["A1"], "--reason"),
+]
+
+
+def test_it_refuses_with_one_clear_line(desk):
     desk.play(trial(), change("C1", "a.example.com", "b.example.com"), activation("A1"))
     desk.play(activation("A2", "x.example.com"), activation("A3", of="T9"), activation("A4", "y.example.com"))
     desk.play(withdrawal("A4"))
-    with pytest.raises(CommandError, match=".") as refusal:
-        run(*words)
-    assert why in str(refusal.value)
-    assert (desk.sent(DELETE), desk.state("A1")) == ([], "active")
-
-
-def test_a_second_time_it_refuses(desk, active):
+    for words, why in REFUSED:
+        with pytest.raises(CommandError, match=re.escape(why)):
+            run(*words)
+        assert (desk.sent(DELETE), desk.state("A1")) == ([], "active")
     run("A1", "--reason", "x")
     with pytest.raises(CommandError, match="undone already"):
         run("A1", "--reason", "x")

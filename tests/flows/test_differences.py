@@ -25,7 +25,8 @@ def rows(job: str) -> list[str]:
 
 
 def test_each_comparison_closes_what_the_one_before_found(desk, books, trialing):
-    books.lose("T1")
+    """It is over when one finds none."""
+    lost = books.lose("T1")
     assert books.reconcile()[0] == 1
     assert (rows("T1"), desk.troubles("T1")) == (["not_billed:open"], ["difference"])
     assert Incident.objects.get().detail == "a.example.com (live / missing)"
@@ -35,14 +36,9 @@ def test_each_comparison_closes_what_the_one_before_found(desk, books, trialing)
     first = Difference.objects.first()
     assert (first.closed_at, first.closed_by) == (timezone.now(), "command:test")
     assert desk.troubles("T1") == ["difference"]
-
-
-def test_it_ends_when_a_comparison_finds_none(desk, books, trialing):
-    lost = books.lose("T1")
-    books.reconcile()
     books.store.put_record(lost)
     assert books.reconcile()[0] == 0
-    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over"], [])
+    assert (rows("T1"), desk.troubles("T1")) == (["not_billed:over"] * 2, [])
     assert Incident.objects.get().state == "resolved"
 
 
@@ -144,29 +140,19 @@ def test_what_is_lived_with_is_named_as_they_hold_it(desk, books, active):
 # --- orders that ended although they may still be billed
 
 
-@pytest.fixture
-def given_up(desk):
-    """A withdrawn activation whose deletion the big-data side refuses for good; staff gave it up."""
-    desk.play(trial(), activation())
+def test_what_is_still_billed_keeps_its_incident_until_it_is_gone_and_the_trial_runs_on(desk, books, active):
+    """The big-data side refuses for good to delete the records of a withdrawn activation; staff gave it up."""
     desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="refusal", count=1)
     desk.play(withdrawal("A1"))
     desk.staff(give_up, "A1")
-    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
-    return desk
-
-
-def test_what_is_still_billed_keeps_its_incident(given_up, books):
+    assert desk.state("A1") == "withdrawn"
     assert books.reconcile()[0] == 0
-    assert given_up.troubles("A1") == ["billed_not_active"]
-    assert books.live() == ["A1"]
-
-
-def test_what_is_gone_ends_it_and_the_trial_runs_on(given_up, books):
+    assert (books.live(), desk.troubles("A1")) == (["A1"], ["billed_not_active"])
     books.lose("A1")
     code, lines = books.reconcile()
-    assert (code, given_up.troubles("A1"), given_up.records("A1")) == (0, [], {A: "deleted"}), lines
-    given_up.deliver()
-    assert (books.live(), given_up.state("T1"), given_up.state("A1")) == (["T1"], "trialing", "withdrawn")
+    assert (code, desk.troubles("A1"), desk.records("A1")) == (0, [], {A: "deleted"}), lines
+    desk.deliver()
+    assert (books.live(), desk.state("T1"), desk.state("A1")) == (["T1"], "trialing", "withdrawn")
     assert not TrialClaim.objects.filter(released_at=None).exists()
 
 

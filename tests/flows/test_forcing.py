@@ -31,21 +31,16 @@ def test_a_repeat_that_is_never_answered_changes_nothing_but_an_incident(desk, s
     assert set(desk.troubles("A1")) == {"http_503"}
 
 
-def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last(desk, active):
+def test_billing_is_repeated_under_a_new_key_with_the_times_accepted_last_and_bpm_with_key_and_bytes(desk, active):
     before = desk.held_there("A1")[A]
     desk.clock.shift(3600)
-    assert force("A1", "--channel", "billing") == 0
-    desk.deliver()
+    for channel in ("billing", "bpm"):
+        assert force("A1", "--channel", channel) == 0
+        desk.deliver()
     calls = [call for call in desk.sandbox.calls(path=BILLING) if "A1" in str(call["body"])]
     assert len({call["key"] for call in calls}) == 2
     assert calls[0]["body"] == calls[1]["body"]
     assert desk.held_there("A1")[A] == before
-
-
-def test_bpm_is_repeated_with_key_and_bytes(desk, active):
-    desk.clock.shift(3600)
-    assert force("A1", "--channel", "bpm") == 0
-    desk.deliver()
     one, two = desk.sandbox.calls(path=BPM)
     assert (one["key"], one["body"]) == (two["key"], two["body"])
     assert len(desk.sandbox.state()["processes"]) == 1

@@ -97,20 +97,6 @@ def test_a_restore_that_is_refused_for_good_has_an_end(desk, active):
     assert (desk.state("A1"), desk.state("T1"), claims()) == ("withdrawn", "ended", 0)
 
 
-@pytest.mark.parametrize("kind", ["refusal", "garbage"])
-def test_what_was_taken_back_has_nothing_to_give_up(desk, settings, kind, trialing):
-    """The trial runs again, and its records are live as they should be."""
-    settings.DISPATCH_RETRY_SECONDS = []
-    desk.sandbox.fault(path=BILLING, kind=kind, count=2 if kind == "refusal" else 1)  # refused, it goes out once more
-    desk.play(activation("A1"))
-    desk.wait_out()
-    assert (desk.state("A1"), desk.state("T1"), desk.records("T1")) == ("failed", "trialing", {A: "live"})
-    for step in ("", "cancel_trial_billing"):
-        with pytest.raises(NotAllowedError):
-            give(desk, "A1", step)
-    assert "billed_not_active" not in desk.troubles("A1")
-
-
 def test_the_start_days_cancel_given_up_leaves_an_active_order_with_its_incident_until_the_books_show_it(desk):
     desk.play(trial("T1", A), activation("A1", start="20230921"))
     desk.sandbox.fault(path=BILLING, kind="refusal", count=2)
@@ -167,19 +153,6 @@ def test_a_withdrawn_trial_that_was_refused_blocks_nobody(desk):
     desk.play(withdrawal("A1"), withdrawal("T1"))
     assert (desk.state("T1"), desk.state("A1")) == ("withdrawn", "withdrawn")
     assert desk.steps("T1")[0] == "create_trial_billing:closed"
-
-
-def test_a_comparison_that_shows_the_record_gone_ends_it(desk, active):
-    desk.sandbox.fault(path=DELETE, kind="refusal", count=9)
-    desk.play(withdrawal("A1"))
-    give(desk, "A1")
-    desk.wait_out()
-    assert (desk.troubles("A1"), claims()) == (["billed_not_active"], 1)
-    desk.sandbox.partners.faults.clear()
-    desk.sandbox.partners.store.delete_record({"jobId": "A1", "productId": "P-A1", "domain": A})
-    desk.command("reconcile")
-    assert (desk.troubles("A1"), claims(), desk.records("A1")) == ([], 0, {A: "deleted"})
-    assert (desk.alive_there("T1"), desk.state("T1")) == ([A], "trialing")
 
 
 def test_a_given_up_deletion_can_be_sent_after_all(desk, active):

@@ -45,6 +45,10 @@ def test_an_activation_before_its_trial_waits_and_goes_on(desk):
     assert [row[:2] for row in desk.billed()] == [("create", "T1"), ("cancel", "T1"), ("create", "A1")]
     assert_no_trouble_left(desk, "A1", "T1")
     assert desk.mails("A1", "mail_held") == 1
+    assert [event["because"] for event in desk.events("A1", "held")] == ["trial_unknown"]
+    assert [event["was"] for event in desk.events("A1", "went_on")] == ["trial_unknown"]
+    states = [(event["old"], event["new"]) for event in desk.events("A1", "state")]
+    assert states == [("held", "in_progress"), ("in_progress", "active")]
 
 
 def test_those_who_came_before_the_trial_go_on_in_order_of_arrival(desk):
@@ -87,10 +91,14 @@ def test_a_trial_whose_attribution_is_unknown_waits_and_its_followers_with_it(de
 
 
 def test_staff_choose_the_attribution_and_all_go_on(desk):
+    """3.9 (3): what was shown of an order while it was held is not kept."""
     desk.play(trial("T1", **UNKNOWN), change("C1", "a.example.com", "b.example.com"), activation("A1"))
+    Order.objects.filter(number="A1").update(attribution="SH", enterprise_id="other", enterprise_name="other")
     choose("T1", "GD")
     desk.deliver()
-    assert (desk.state("T1"), desk.state("C1"), desk.state("A1")) == ("converted", "applied", "active")
+    order = desk.order("A1")
+    assert (desk.state("T1"), desk.state("C1"), order.state) == ("converted", "applied", "active")
+    assert (order.attribution_id, order.enterprise_id) == ("GD", UNKNOWN["EnterpriseID"])
     assert desk.held_there("A1")["b.example.com"]["province"] == "200"
     assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["province"] == "GD"
     assert desk.events("T1", "attribution_chosen") == [{"letters": "GD", "reason": "known"}]
@@ -124,17 +132,6 @@ def test_an_order_that_is_held_before_its_plan_is_seen_with_its_trial(desk):
     desk.deliver()
     assert shown_to("GD") == {"T1", "A1", "C1", "T2", "A2", "C2"}
     assert desk.order("C2").held_because == "claim_held"
-
-
-def test_planning_decides_anew_what_a_held_order_was_shown_with(desk):
-    """3.9 (3): what was shown while it was held is not kept."""
-    desk.play(trial("T1", **UNKNOWN), activation("A1"))
-    Order.objects.filter(number="A1").update(attribution="SH", enterprise_id="other", enterprise_name="other")
-    choose("T1", "GD")
-    desk.deliver()
-    order = desk.order("A1")
-    assert (order.state, order.attribution_id, order.enterprise_id) == ("active", "GD", UNKNOWN["EnterpriseID"])
-    assert desk.sent(BPM)[0]["data"]["tyywrwlcdx"]["province"] == "GD"
 
 
 def test_an_explicit_attribution_decides(desk):
@@ -249,11 +246,3 @@ def test_an_incident_of_a_hold_stays_open_while_it_stops_another_order(desk):
     assert desk.troubles("A2") == ["trial_unknown"]
     desk.play(trial("T2"))
     assert not Incident.objects.filter(state="open").exists()
-
-
-def test_a_hold_is_in_the_history_with_its_end(desk):
-    desk.play(activation(), trial())
-    assert [event["because"] for event in desk.events("A1", "held")] == ["trial_unknown"]
-    assert [event["was"] for event in desk.events("A1", "went_on")] == ["trial_unknown"]
-    states = [(event["old"], event["new"]) for event in desk.events("A1", "state")]
-    assert states == [("held", "in_progress"), ("in_progress", "active")]

@@ -39,20 +39,17 @@ def test_bbosss_withdrawal_is_kept_and_asks_staff(live):
 
 @pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
 def test_staff_choose_how(live, how, left):
+    """Cancelling keeps the start and ends now."""
     live.play(withdrawal("A1"), activation("A2", B))
+    before = live.held_there("A1")[A]
     staff(live, how=how)
+    cancelled = {A: before | {"cancelStatus": "2", "cancelTime": "20231020090000"}}
+    assert live.held_there("A1") == (cancelled if how == "cancel" else {})
     assert (live.state("A1"), live.records("A1"), live.troubles("A1")) == ("withdrawn", left, [])
     assert live.state("T1") == "ended"
     assert not TrialClaim.objects.filter(released_at=None).exists()
     assert live.order("A2").held_because == "trial_closed"
     assert live.alive_there("T1") == []
-
-
-def test_cancelling_keeps_create_time_and_ends_now(live):
-    before = live.held_there("A1")[A]
-    staff(live, how="cancel")
-    after = live.held_there("A1")[A]
-    assert after == before | {"cancelStatus": "2", "cancelTime": "20231020090000"}
 
 
 def test_the_choice_is_needed_there_and_only_there(live):
@@ -75,28 +72,23 @@ def test_a_late_reject_is_recorded_and_asks_staff(live):
     assert (live.order("A1").decision, live.troubles("A1"), live.order("A1").undo_asked_at) == ("pass", [], None)
 
 
-def test_staff_may_live_with_it(live):
+@pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
+def test_who_lived_with_it_may_withdraw_the_order_later(live, how, left):
     live.play(withdrawal("A1"), activation("A2", B))
     live.staff(accept, "A1", incident="late_undo")
     assert (live.state("A1"), live.troubles("A1")) == ("active", [])
     assert live.state("A2") == "awaiting_approval"
-
-
-@pytest.mark.parametrize("how, left", [("cancel", {A: "cancelled"}), ("delete", {A: "deleted"})])
-def test_who_lived_with_it_may_withdraw_the_order_later(live, how, left):
-    live.play(withdrawal("A1"))
-    accept(number="A1", incident="late_undo", now=timezone.now(), **WHO)
     staff(live, how=how)
     assert (live.state("A1"), live.records("A1"), live.state("T1")) == ("withdrawn", left, "ended")
 
 
-@pytest.mark.parametrize("again", ["", "cancel", "delete"])
-def test_the_choice_can_be_made_once(live, again):
+def test_the_choice_can_be_made_once(live):
     live.sandbox.fault(path=DELETE, kind="refusal")
     staff(live, how="delete")
     assert live.state("A1") == "compensating"
-    with pytest.raises(NotAllowedError, match="withdrawn already"):
-        staff(live, how=again)
+    for again in ("", "cancel", "delete"):
+        with pytest.raises(NotAllowedError, match="withdrawn already"):
+            staff(live, how=again)
 
 
 def test_one_that_has_just_begun_is_undone_however_old_its_day(desk):

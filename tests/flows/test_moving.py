@@ -71,26 +71,29 @@ def lost(scheduled):
 # --- accepted
 
 
-@pytest.mark.parametrize("day", [NEW, SOON])
-def test_an_accepted_move_moves_day_schedule_and_steps(desk, scheduled, day, capsys):
-    asked(desk, day)
-    assert stands_on(desk, OLD) == "scheduled"  # until it is accepted
-    assert "BPM is not told" in capsys.readouterr().out
-    desk.deliver()
-    assert stands_on(desk, day) == "scheduled"
-    assert (desk.step("A1", MOVE).state, starts_there(desk), desk.troubles("A1")) == ("done", [f"{day}000000"], [])
-    assert desk.billed()[-1] == ("create", "A1", [A, B])
+@pytest.mark.parametrize("first, day", [(SOON, NEW), (NEW, SOON)])
+def test_accepted_moves_each_move_day_schedule_and_steps(desk, scheduled, first, day, capsys):
+    for before, to in ((OLD, first), (first, day)):
+        asked(desk, to)
+        assert stands_on(desk, before) == "scheduled"  # until it is accepted
+        assert "BPM is not told" in capsys.readouterr().out
+        desk.deliver()
+        assert stands_on(desk, to) == "scheduled"
+        assert (desk.step("A1", MOVE).state, starts_there(desk), desk.troubles("A1")) == ("done", [f"{to}000000"], [])
+        assert desk.billed()[-1] == ("create", "A1", [A, B])
     keys = [call["key"] for call in desk.sandbox.calls(path=BILLING)]
     assert len(keys) == len(set(keys))
-    assert len(desk.events("A1", "start_moved")) == 1
+    assert len(desk.events("A1", "start_moved")) == 2
     desk.sweep(f"{day[:4]}-{day[4:6]}-{day[6:]} 00:00:00")
     assert (desk.state("A1"), desk.state("T1")) == ("active", "converted")
 
 
-def test_until_it_is_accepted_the_page_names_both_days(scheduled, admin_client):
+def test_until_it_is_accepted_the_page_names_both_days_and_no_other_move_is_taken(scheduled, admin_client):
     page = reverse("admin:orders_order_change", args=[scheduled.order("A1").pk])
     asked(scheduled)
     assert "开通日期由 2023-09-30 改为 2023-10-10，等待大数据侧受理" in admin_client.get(page).content.decode()
+    with pytest.raises(CommandError, match="being moved already"):
+        asked(scheduled, SOON)
     scheduled.deliver()
     assert "等待大数据侧受理" not in admin_client.get(page).content.decode()
 
@@ -131,22 +134,20 @@ def test_an_order_that_is_not_billed_yet_is_moved_without_a_call(desk, scheduled
 
 
 def test_a_refused_move_leaves_the_order_on_its_day(desk, scheduled):
+    """Its incident ends where another move is accepted, and where staff live with it."""
     desk.sandbox.fault(path=BILLING, kind="refusal")
     moved(desk)
     assert stands_on(desk, OLD) == "scheduled"
     assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("closed", ["move_failed"])
     assert (starts_there(desk), desk.records("A1")) == ([f"{OLD}000000"], {A: "live", B: "live"})
     assert desk.sent(DELETE) == desk.sent(QUERY) == []  # nothing is compensated, and nobody has to ask
-    asked(desk)  # once more, and the incident ends
-    desk.deliver()
-    assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
-
-
-def test_a_refused_move_can_be_accepted(desk, scheduled):
-    desk.sandbox.fault(path=BILLING, kind="refusal")
     moved(desk)
+    assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    moved(desk, SOON)
+    assert desk.troubles("A1") == ["move_failed"]
     call_command("accept", "A1", reason="then not")
-    assert (stands_on(desk, OLD), desk.troubles("A1")) == ("scheduled", [])
+    assert (stands_on(desk, NEW), desk.troubles("A1")) == ("scheduled", [])
 
 
 # --- unknown, 409
@@ -154,7 +155,11 @@ def test_a_refused_move_can_be_accepted(desk, scheduled):
 
 @pytest.mark.parametrize(("kind", "day", "trouble"), [("reset_after", NEW, []), ("reset", OLD, ["move_failed"])])
 def test_what_nobody_answered_is_asked_ten_minutes_after_the_last_call(lost, kind, day, trouble):
+    """Until then nothing else is done."""
     desk = lost(kind)
+    for act in ("take", "accept", "give_up", f"move_start {SOON}", "resend --channel billing --force"):
+        name, *more = act.split()
+        assert code_of(name, "A1", *more, reason="at once") == 1, act
     ended, asked = timezone.now(), len(desk.sent(QUERY))
     assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
     assert (stands_on(desk, OLD), set(desk.records("A1").values())) == ("scheduled", {"unknown"})
@@ -198,26 +203,17 @@ def test_a_409_after_an_unanswered_call_is_asked_about_when_that_may_not_act_any
     assert (stands_on(desk, NEW), desk.step("A1", MOVE).state, desk.troubles("A1")) == ("scheduled", "done", [])
 
 
-@pytest.mark.parametrize("act", ["take", "accept", "give_up", f"move_start {SOON}", "resend --channel billing --force"])
-def test_while_nobody_knows_nothing_else_is_done(lost, act):
-    desk = lost("reset_after")
-    name, *more = act.split()
-    assert code_of(name, "A1", *more, reason="at once") == 1
-    assert desk.step("A1", MOVE).state == "failed"
-
-
-@pytest.mark.parametrize("phase", ["unknown", "disagreeing"])
-def test_fix_leaves_an_order_whose_start_is_being_moved(lost, phase, capsys):
+def test_fix_leaves_an_order_whose_start_is_being_moved(lost, capsys):
     """Before the partner was asked, and when its records turned out to disagree."""
     desk = lost("reset")
     disagreeing(desk)
-    if phase == "disagreeing":
+    for asking, records in ((True, "unknown"), (False, "live")):
+        assert ("asking" in desk.step("A1", MOVE).about) is asking
+        assert code_of("reconcile", "A1", "--fix") == (0 if asking else 1)
+        assert "A1: compared, but nothing of it is put right: a billing step has failed" in capsys.readouterr().out
+        assert set(desk.records("A1").values()) == {records}
+        assert not Dispatch.objects.filter(step__startswith="fix_").exists()
         desk.wait()
-    assert ("asking" in desk.step("A1", MOVE).about) == (phase == "unknown")
-    assert code_of("reconcile", "A1", "--fix") == (1 if phase == "disagreeing" else 0)
-    assert "A1: compared, but nothing of it is put right: a billing step has failed" in capsys.readouterr().out
-    assert set(desk.records("A1").values()) == {"live" if phase == "disagreeing" else "unknown"}
-    assert not Dispatch.objects.filter(step__startswith="fix_").exists()
 
 
 def test_the_start_days_steps_wait_while_nobody_knows(desk, scheduled):
@@ -241,10 +237,10 @@ def test_the_start_days_steps_wait_while_nobody_knows(desk, scheduled):
 # --- records that disagree
 
 
-def disagreeing(desk):
+def disagreeing(desk, day: str = NEW):
     """One of the two records has the new start, the other has the old one."""
     store = desk.sandbox.partners.store
-    store.put_record(desk.held_there("A1")[A] | {"createTime": f"{NEW}000000"})
+    store.put_record(desk.held_there("A1")[A] | {"createTime": f"{day}000000"})
 
 
 def test_records_that_disagree_are_sent_again_while_both_starts_lie_ahead(lost):
@@ -255,20 +251,27 @@ def test_records_that_disagree_are_sent_again_while_both_starts_lie_ahead(lost):
     assert desk.state("A1") == "scheduled"
     with pytest.raises(CommandError, match="resend"):
         call_command("take", "A1", reason="theirs")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.command("resend", "A1")
+    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
     desk.command("resend", "A1")
     assert (stands_on(desk, NEW), desk.troubles("A1"), starts_there(desk)) == ("scheduled", [], [f"{NEW}000000"])
 
 
-def test_records_that_disagree_are_taken_later_and_the_earliest_is_the_start(lost):
-    desk = lost("reset")
-    disagreeing(desk)
+@pytest.mark.parametrize(
+    "day, earliest, before", [(NEW, OLD, "2023-09-29 23:45:00"), (SOON, SOON, "2023-09-24 23:45:00")]
+)
+def test_records_that_disagree_are_taken_later_and_the_earliest_is_the_start(lost, day, earliest, before):
+    """A move to an earlier day may have reached one record only: that one is billed from the earlier day on."""
+    desk = lost("reset", day)
+    disagreeing(desk, day)
     desk.wait()
-    desk.at("2023-09-29 23:45:00")
+    desk.at(before)
     assert code_of("resend", "A1") == 1
     call_command("take", "A1", reason="theirs")
-    assert (stands_on(desk, OLD), desk.troubles("A1"), desk.step("A1", MOVE).state) == ("scheduled", [], "done")
-    desk.sweep("2023-09-30 00:00:00")
-    assert desk.state("A1") == "active"
+    assert (stands_on(desk, earliest), desk.troubles("A1"), desk.step("A1", MOVE).state) == ("scheduled", [], "done")
+    desk.sweep(after=900)
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])
 
 
 def test_records_of_which_one_is_gone_have_a_way_out(lost):
@@ -282,15 +285,6 @@ def test_records_of_which_one_is_gone_have_a_way_out(lost):
     desk.wait_out()
     desk.command("resend", "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A, B], [])
-
-
-def test_a_refused_second_sending_leaves_the_records_disagreeing(lost):
-    desk = lost("reset")
-    disagreeing(desk)
-    desk.wait()
-    desk.sandbox.fault(path=BILLING, kind="refusal")
-    desk.command("resend", "A1")
-    assert (desk.step("A1", MOVE).state, desk.troubles("A1")) == ("failed", ["move_failed"])
 
 
 def test_starts_there_that_agree_are_taken_as_the_start(desk, scheduled):
@@ -396,12 +390,6 @@ def test_no_move_while_an_unanswered_call_may_still_act(desk, call):
     desk.at((unanswered + datetime.timedelta(minutes=10, seconds=1)).isoformat())
     moved(desk)
     assert stands_on(desk, NEW) == "scheduled"
-
-
-def test_one_at_a_time(scheduled):
-    asked(scheduled)
-    with pytest.raises(CommandError, match="being moved already"):
-        asked(scheduled, SOON)
 
 
 def test_an_undo_mark_stops_a_move_that_is_not_begun(desk, scheduled):
@@ -517,19 +505,21 @@ def test_a_reopened_order_keeps_a_moved_start_day(desk, scheduled):
 # --- what is not allowed
 
 
-@pytest.mark.parametrize(("number", "day", "said"), [
+REFUSED = [
     ("A1", "20230919", "argument day: 20230919 has passed"),
     ("A1", OLD, "argument day: the order starts on 20230930 already"),
     ("A1", "20330921", "argument day: 20330921 is not within ten years"),
     ("T1", NEW, "no activation that waits for its start day"),
     ("X1", NEW, "order X1 is unknown"),
-])  # fmt: skip
-def test_what_can_not_be_moved_says_why(scheduled, number, day, said):
-    with pytest.raises(CommandError, match=said):
-        asked(scheduled, day, number)
+]
 
 
-def test_too_near_to_the_start(scheduled):
+def test_what_can_not_be_moved_says_why(scheduled):
+    for number, day, said in REFUSED:
+        with pytest.raises(CommandError, match=said):
+            asked(scheduled, day, number)
+    with pytest.raises(NotAllowedError):
+        move_start(number="A1", day=datetime.date(2023, 10, 10), reason=" ", by="staff:1", now=timezone.now())
     scheduled.at("2023-09-29 23:49:30")
     with pytest.raises(CommandError, match="too late"):
         asked(scheduled)
@@ -546,27 +536,3 @@ def test_the_dry_run_names_days_without_service(desk, capsys):
     assert "2023-09-29 23:50" in said
     assert not Dispatch.objects.filter(step=MOVE).exists()
     assert desk.events("A1", "move_asked") == []
-
-
-def test_a_person_without_a_reason(scheduled):
-    with pytest.raises(NotAllowedError):
-        move_start(number="A1", day=datetime.date(2023, 10, 10), reason=" ", by="staff:1", now=timezone.now())
-
-
-def test_a_second_move_has_a_key_of_its_own(scheduled):
-    for day in (NEW, SOON):
-        moved(scheduled, day)
-    keys = [call["key"] for call in scheduled.sandbox.calls(path=BILLING)]
-    assert (len(keys), starts_there(scheduled)) == (len(set(keys)), [f"{SOON}000000"])
-
-
-def test_the_earliest_start_there_is_taken(lost):
-    """A move to an earlier day that reached one record only: that one is billed from the earlier day on."""
-    desk = lost("reset", SOON)
-    desk.sandbox.partners.store.put_record(desk.held_there("A1")[A] | {"createTime": f"{SOON}000000"})
-    desk.wait()
-    desk.at("2023-09-24 23:45:00")
-    call_command("take", "A1", reason="theirs")
-    assert stands_on(desk, SOON) == "scheduled"
-    desk.sweep("2023-09-25 00:00:00")
-    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", [])

@@ -62,10 +62,16 @@ def test_a_number_that_we_do_not_know_is_named_with_what_they_hold(desk, books, 
     assert not AffectedOrder.objects.exists()
 
 
-def test_a_number_of_which_they_hold_nothing_is_named_too(desk, listed, trialing):
+def test_a_number_of_which_they_hold_nothing_is_named_until_it_became_known(desk, books, listed, trialing):
+    """Then any comparison closes it; a later list that lacks it does not."""
     code, lines = listed("T1", LOST)
     assert (code, lines[0]) == (1, "A9: Number that we do not know: ours none, theirs missing")
     assert rows() == ["unknown_order A9:open"]
+    assert listed("T1")[0] == 0
+    assert rows() == ["unknown_order A9:open"]
+    desk.play(activation(LOST))
+    assert books.reconcile()[0] == 0
+    assert rows() == ["unknown_order A9:over"]
 
 
 def test_ours_that_the_list_lacks_is_named(desk, listed):
@@ -108,20 +114,6 @@ def test_it_is_repeatable_and_a_number_that_became_known_closes_its_rows(desk, b
     code, _ = listed("T1", "T2", LOST)
     assert (code, rows()[2:]) == (0, ["unknown_order A9 a.example.com:over"])
     assert Difference.objects.last().closed_by == "command:test"
-
-
-def test_a_number_that_became_known_is_closed_by_any_comparison(desk, books, listed, trialing):
-    books.store.delete_record(forgotten(books))
-    listed("T1", LOST)
-    desk.play(activation(LOST))
-    assert books.reconcile()[0] == 0
-    assert rows() == ["unknown_order A9:over"]
-
-
-def test_an_unknown_number_that_a_later_list_lacks_stays_open(desk, listed, trialing):
-    listed("T1", LOST)
-    assert listed("T1")[0] == 0
-    assert rows() == ["unknown_order A9:open"]
 
 
 def test_what_staff_live_with_is_not_found_again(desk, books, listed):

@@ -92,17 +92,13 @@ def test_no_probe_of_the_breaker_goes_out(desk, quick_breaker):  # noqa: F811
     assert Breaker.objects.get().probe_at == probe
 
 
-def test_a_call_in_the_air_ends_as_ever(desk):
+def test_a_call_in_the_air_ends_as_ever_and_nothing_more_is_claimed_by_hand(desk):
     desk.post(trial("T1", "t1.example.com"))
     (work,) = desk.claim()
     pause()
     desk.end(work)
     assert desk.state("T1") == "trialing"
-
-
-def test_nothing_is_claimed_by_hand_either(desk):
-    desk.post(trial("T1", "t1.example.com"))
-    pause()
+    desk.post(trial("T2", "t2.example.com"))
     assert desk.claim("bigdata", "bpm", "mail", "files") == []
 
 

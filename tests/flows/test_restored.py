@@ -1,6 +1,7 @@
 """A database that is older than this machine has seen it: nothing goes out, and what follows (contract 3.9, 17;
 3.9, 15; section 5, `restored`)."""
 
+import contextlib
 import json
 
 import pytest
@@ -32,29 +33,18 @@ def state_dir(settings, tmp_path):
 def past(desk, state_dir):
     """`with past():` our database forgets what happens inside: it is put back to an earlier copy of itself. Everybody
     else remembers it, also the machine's STATE_DIR."""
-    yield Past(desk)
-    desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
 
-
-class Past:
-    """A copy of the database as a savepoint."""
-
-    def __init__(self, desk):
-        self.desk, self.copies = desk, []
-
-    def __enter__(self):
-        self.copies.append(connection.savepoint())
-
-    def __call__(self):
-        return self
-
-    def __exit__(self, *error):
-        copy = self.copies.pop()
-        timeline = Timeline.objects.latest("pk")
-        restored_guard.raise_mark(timeline.name, OrderEvent.objects.latest("pk").pk)
+    @contextlib.contextmanager
+    def forgotten():
+        copy = connection.savepoint()
+        yield
+        restored_guard.raise_mark(Timeline.objects.latest("pk").name, OrderEvent.objects.latest("pk").pk)
         connection.savepoint_rollback(copy)
         connection.savepoint_commit(copy)
-        self.desk.clock.shift(60)
+        desk.clock.shift(60)
+
+    yield forgotten
+    desk.sandbox.partners.store._run("DELETE FROM violations WHERE kind = 'key_reused'")  # 409 is what is played
 
 
 def release(**more):
@@ -294,7 +284,8 @@ def test_several_restores_in_a_row(desk, past, trialing):
         release()
         assert not restored_guard.read_restore_state().restored
     with past():
-        release_refused()
+        with pytest.raises(NotAllowedError):
+            release()
         desk.play(activation("A1", B))
     assert restored_guard.read_restore_state().restored
     release()
@@ -310,11 +301,6 @@ def test_a_copy_from_before_the_word_counts_as_restored_again(desk, past, triali
         release()
         desk.play(trial("T2", B))
     assert restored_guard.read_restore_state().restored
-
-
-def release_refused():
-    with pytest.raises(NotAllowedError):
-        release()
 
 
 def compare() -> None:

@@ -196,7 +196,7 @@ def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_another_process_commits_before_each_transaction():
     """More domains than a query reads at once: it would still be open when the transaction begins."""
-    make.OrderDomainFactory.create_batch(2_001, order=make.OrderFactory())
+    OrderDomain.objects.bulk_create(make.OrderDomainFactory.build_batch(2_001, order=make.OrderFactory()))
     name = connection.settings_dict["NAME"]
 
     def commit_elsewhere(execute, sql, params, many, context):

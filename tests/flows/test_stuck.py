@@ -63,6 +63,10 @@ def test_a_failed_order_and_who_waits_behind_it(desk, capsys):
     assert second["why"] == "排在 T1 的失败步骤之后：下发试用话单 (create_trial_billing)"
     assert second["since"] == "2023-09-20T18:55:36+08:00"
     assert numbers() == ["T1", "A1"]
+    ignore_incident(incident_id=Incident.objects.get().pk, reason="x", by="staff:li", now=timezone.now())
+    failed, _behind = stuck()  # the step counts all the same
+    assert [(reason.kind, reason.code) for reason in failed.reasons] == [("step", "code_400")]
+    assert failed.since == timezone.now() - datetime.timedelta(seconds=60)
 
 
 def test_its_own_failure_is_no_other_orders(desk):
@@ -156,15 +160,6 @@ def test_an_incident_counts_until_it_is_over_ignored_or_accepted(db):
     row.save()
     ignore_incident(incident_id=row.incident_id, reason="x", by="staff:li", now=timezone.now())
     assert numbers() == []
-
-
-def test_a_failed_step_counts_though_its_incident_is_ignored(desk):
-    desk.sandbox.fault(path=BILLING, kind="refusal")
-    desk.play(contents.trial())
-    ignore_incident(incident_id=Incident.objects.get().pk, reason="x", by="staff:li", now=timezone.now())
-    [row] = stuck()
-    assert [(reason.kind, reason.code) for reason in row.reasons] == [("step", "code_400")]
-    assert row.since == timezone.now()
 
 
 def test_a_late_undoing_and_a_difference(db, capsys):

@@ -64,17 +64,7 @@ def test_an_order_that_waits_is_told_until_now(desk):
     assert told("100T0001") == [("queue", "create_trial_billing", 3600.0)]
 
 
-def test_the_orders_page_shows_it(desk, admin_client):
-    desk.post(trial(1))
-    desk.claim()  # by a worker that dies
-    desk.deliver(after=70)
-    order = Order.objects.get()
-    page = admin_client.get(f"/admin/orders/order/{order.pk}/change/?tab=events").content.decode()
-    assert "时间去向" in page
-    assert "后台程序中断" in page
-
-
-def test_a_chart_shows_when_each_wait_was(desk, admin_client, capsys):
+def test_the_orders_page_shows_it_with_a_chart_of_when_each_wait_was(desk, admin_client, capsys):
     """A minute in the queue, then three minutes of a worker that died: a quarter of the width, and the rest."""
     desk.post(trial(1))
     desk.clock.shift(60)
@@ -86,6 +76,8 @@ def test_a_chart_shows_when_each_wait_was(desk, admin_client, capsys):
     assert {len(bar) for bar in bars} == {24}
     order = Order.objects.get()
     page = admin_client.get(f"/admin/orders/order/{order.pk}/change/?tab=events").content.decode()
+    assert "时间去向" in page
+    assert "后台程序中断" in page
     chart = page.partition('<ol class="times">')[2].partition("</ol>")[0]
     drawn = re.findall(r'<li class="tone-(\w+)">.*?<rect x="([\d.]+)%" width="([\d.]+)%"', chart, re.DOTALL)
     assert len(drawn) == len(bars)

@@ -90,8 +90,11 @@ def test_a_customer_without_a_record_is_told_everywhere_and_mended_from_the_page
     assert "已复核" in line.life[2]
 
 
-def test_what_is_gone_again_is_found_again(desk, books, clerk, active):
+def test_an_order_in_doubt_is_compared_from_its_page_and_what_is_gone_again_is_found_again(desk, books, clerk, active):
     """The fix was carried out, and the next comparison finds the record missing again."""
+    assert "双方话单一致" in press(clerk, "A1", "compare").content.decode()
+    [event] = desk.events("A1", "compared")
+    assert event["reason"] == "客户在用"
     books.lose("A1")
     books.reconcile()
     press(clerk, "A1", "fix")
@@ -103,12 +106,6 @@ def test_what_is_gone_again_is_found_again(desk, books, clerk, active):
     assert Difference.objects.exclude(fix=None).get().checked_at == timezone.now()
 
 
-def test_an_order_in_doubt_is_compared_from_its_page(desk, books, clerk, active):
-    assert "双方话单一致" in press(clerk, "A1", "compare").content.decode()
-    [event] = desk.events("A1", "compared")
-    assert event["reason"] == "客户在用"
-
-
 def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, clerk, active):
     books.store.put_record(books.held("A1") | {"domain": "x.example.com"})
     books.reconcile()
@@ -118,15 +115,6 @@ def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, cl
     desk.deliver()
     assert list(desk.held_there("A1")) == [A]
     assert "chip-green" in head_of(clerk, "A1")
-
-
-def test_nothing_is_changed_while_the_big_data_side_is_silent(desk, books, clerk, settings, active):
-    books.lose("A1")
-    books.reconcile()
-    settings.BIGDATA_BASE_URL = "http://127.0.0.1:9"
-    answer = press(clerk, "A1", "fix")
-    assert answer.status_code == 409
-    assert Difference.objects.get().fix is None
 
 
 def test_accepted_with_a_reason_it_is_fine_and_stays_listed(desk, books, clerk, active):
@@ -217,9 +205,14 @@ def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
     assert desk.state("A1") == "withdrawn"
 
 
-def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, active):
+def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, settings, active):
+    """Nothing is changed while the big-data side is silent."""
     books.lose("A1")
     books.reconcile()
+    address, settings.BIGDATA_BASE_URL = settings.BIGDATA_BASE_URL, "http://127.0.0.1:9"
+    assert press(clerk, "A1", "fix").status_code == 409
+    assert Difference.objects.get().fix is None
+    settings.BIGDATA_BASE_URL = address
     told = press(clerk, "A1", "fix")
     assert (told.context["here"].tone, told.context["right"]) == ("blue", None)
     assert clerk.get(deciding(desk.order("A1"), "fix")).context["why_not"]

@@ -1,16 +1,11 @@
 """What happens to records and calls of unknown outcome (contract 3.9, rules 5 and 6)."""
 
-import datetime
-
 import pytest
 from django.utils import timezone
 
-from integrations.delivery.channels import send_step
 from orders.models import Dispatch, TrialClaim
 from orders.services.compensation.by_staff import compensate
 from orders.services.compensation.start import close_abandoned
-from orders.services.outbox.claim import claim
-from orders.services.outbox.record import record_outcomes
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
 from tests.flows.contents import activation, change, trial, withdrawal
 
@@ -151,25 +146,18 @@ def test_a_call_that_was_not_begun_is_left_out(desk):
     assert not desk.wait()
 
 
-def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_answer_is_kept(desk, trialing):
+@pytest.mark.parametrize("result", ["ok", "retry", "refused"])
+def test_a_bpm_call_in_the_air_holds_up_no_undoing_and_its_end_troubles_nobody(desk, result, trialing):
+    """The process that it began is kept."""
     desk.post(activation("A1"))
     work = desk.in_the_air()
     desk.play(withdrawal("A1"))
     assert desk.state("A1") == "withdrawn"
-    desk.end(work, "ok", data={"process": "bpm-77"})
-    assert (desk.state("A1"), desk.order("A1").bpm_process) == ("withdrawn", "bpm-77")
+    desk.end(work, result, **({"data": {"process": "bpm-77"}} if result == "ok" else {"code": "http_503"}))
+    assert (desk.step("A1", "start_bpm").state == "closed") == (result != "ok")
     desk.deliver()
+    assert (desk.state("A1"), desk.order("A1").bpm_process) == ("withdrawn", "bpm-77" if result == "ok" else "")
     assert (desk.sent(BPM), desk.troubles("A1")) == ([], [])
-
-
-@pytest.mark.parametrize("result", ["retry", "refused"])
-def test_a_bpm_call_that_fails_after_the_undo_mark_troubles_nobody(desk, result, trialing):
-    desk.post(activation("A1"))
-    work = desk.in_the_air()
-    desk.play(withdrawal("A1"))
-    desk.end(work, result, code="http_503")
-    assert desk.step("A1", "start_bpm").state == "closed"
-    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", [])
 
 
 def test_a_dead_workers_bpm_call_of_an_undone_order_is_closed_by_the_sweep(desk, trialing):
@@ -206,35 +194,19 @@ def test_an_uncertain_change_is_made_sure_of_before_it_is_undone(desk, trialing)
     assert (desk.state("C1"), desk.alive_there("T1")) == ("withdrawn", [A])
 
 
-def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, case, settings):
+def test_a_refused_repeat_of_a_call_that_acted_is_still_deleted(desk, settings, trialing):
     """3.9 (6) Unknown: the answer was lost and the repeat refused; nobody may be billed for what was not opened."""
     settings.DISPATCH_RETRY_SECONDS = [1, 1]
-    one = case(1)
-    desk.at(one["clock_setup"])
-    desk.play(one["setup"][0])
-    desk.at(one["clock"])
-    desk.post(one["content"])
-    lose_the_creates_answer_then_refuse(desk)
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="reset_after")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(activation("A1"))
     timed_out = timezone.now()
+    assert desk.alive_there("A1") == [A]
     desk.deliver(after=5)
-    number = one["content"]["OrderNum"]
-    assert (desk.state(number), desk.held_there(number)) == ("compensating", {})
+    assert (desk.state("A1"), desk.held_there("A1")) == ("compensating", {})
     desk.wait()  # the first call may act for ten minutes, whatever its repeat was answered
     assert (timezone.now() - timed_out).total_seconds() == 600
-    assert desk.sent(QUERY) == [{"jobId": number}] * 2
-    assert (desk.state(number), desk.held_there(number)) == ("failed", {})
+    assert desk.sent(QUERY) == [{"jobId": "A1"}] * 2
+    assert (desk.state("A1"), desk.held_there("A1")) == ("failed", {})
     assert not desk.wait()
-
-
-def lose_the_creates_answer_then_refuse(desk):
-    now = timezone.now()
-    lease = datetime.timedelta(seconds=60)
-    while True:
-        rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
-        [work] = claim(rooms=rooms, now=now, lease=lease, worker="test")
-        if work.step == "create_billing":
-            desk.sandbox.fault(path="/bigdata/productInfos", kind="reset_after", count=1)
-            record_outcomes([send_step(work)], now=now)
-            desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal", count=1)
-            return
-        record_outcomes([send_step(work)], now=now)

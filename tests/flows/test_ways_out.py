@@ -25,52 +25,39 @@ def go(desk, number):
 
 
 def test_an_activation_of_a_withdrawn_trial_proceeds_as_the_first(desk):
-    desk.play(trial("T1", A), change("C1", A, B), withdrawal("T1"), activation("A1"))
-    assert desk.order("A1").held_because == "trial_closed"
+    """And a second one as a subsequent one."""
+    desk.play(trial("T1", A), change("C1", A, B), withdrawal("T1"), activation("A1"), activation("A2", C))
+    assert [desk.order(number).held_because for number in ("A1", "A2")] == ["trial_closed", "trial_closed"]
     go(desk, "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.order("A1").first) == ("active", [A, B], True)
     assert desk.state("T1") == "withdrawn"  # as it was (3.9, 19)
+    go(desk, "A2")
+    assert (desk.order("A2").first, desk.state("A2")) == (False, "awaiting_approval")
     desk.staff(compensate, "A1")
     assert (desk.state("A1"), desk.state("T1"), desk.alive_there("T1")) == ("failed", "withdrawn", [])
 
 
-def test_a_second_one_proceeds_as_a_subsequent_one(desk):
-    desk.play(trial("T1", A), withdrawal("T1"), activation("A1"), activation("A2", B))
-    go(desk, "A1")
-    go(desk, "A2")
-    assert (desk.order("A2").first, desk.state("A2")) == (False, "awaiting_approval")
-
-
-def test_only_what_is_held_for_it_proceeds(desk):
+def test_only_what_is_held_for_a_closed_trial_proceeds_and_no_change_of_a_withdrawn_one(desk):
     desk.play(trial("T1", A), change("C1", B), withdrawal("T1"), change("C2", C))
-    with pytest.raises(NotAllowedError, match="withdraw it"):
+    with pytest.raises(NotAllowedError, match="changes a trial that is withdrawn: withdraw it"):
         go(desk, "C2")
     with pytest.raises(NotAllowedError, match="not held for a closed trial"):
         go(desk, "T1")
+    desk.sweep()
+    assert desk.order("C2").held_because == "trial_closed"
 
 
 def test_domains_that_were_missing_are_named(desk):
     desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
-    held = next(number for number in ("A1", "A2") if desk.order(number).held_because == "domains_missing")
-    desk.staff(name_domains, held, domains=[C])
-    assert desk.state(held) == "awaiting_approval"
-    desk.decided(held)
-    assert (desk.state(held), desk.alive_there(held)) == ("active", [C])
-
-
-@pytest.mark.parametrize(
-    "names, why",
-    [
-        ([], "at least one"),
-        (["x"], "only one label"),
-        ([C, C.upper()], "twice"),
-        (["bücher.cn", "xn--bcher-kva.cn"], "twice"),
-    ],
-)
-def test_bad_domains_are_named(desk, names, why):
-    desk.play(activation("A1", B, of="T1"), activation("A2"), trial("T1", A))
-    with pytest.raises(NotAllowedError, match=why):
-        name_domains(number="A2", domains=names, now=timezone.now(), **WHO)
+    bad = ([], "at least one"), (["x"], "only one label"), ([C, C.upper()], "twice")
+    for names, why in (*bad, (["bücher.cn", "xn--bcher-kva.cn"], "twice")):
+        with pytest.raises(NotAllowedError, match=why):
+            name_domains(number="A2", domains=names, now=timezone.now(), **WHO)
+    assert desk.order("A2").held_because == "domains_missing"
+    desk.staff(name_domains, "A2", domains=[C])
+    assert desk.state("A2") == "awaiting_approval"
+    desk.decided("A2")
+    assert (desk.state("A2"), desk.alive_there("A2")) == ("active", [C])
 
 
 def test_a_new_end_is_posted_for_the_records_that_stay(desk):
@@ -136,14 +123,6 @@ def test_staff_let_a_change_of_an_ended_trial_go_on(desk, ended):
     assert len(desk.billed()) == before
     desk.play(change("C2", BizEnd="20231231"))
     assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A, B])
-
-
-def test_no_change_of_a_withdrawn_trial_goes_on(desk):
-    desk.play(trial("T1", A), withdrawal("T1"), change("C1", A, B))
-    with pytest.raises(NotAllowedError, match="changes a trial that is withdrawn: withdraw it"):
-        go(desk, "C1")
-    desk.sweep()
-    assert desk.order("C1").held_because == "trial_closed"
 
 
 def test_the_last_change_is_a_number_not_a_clock(desk):

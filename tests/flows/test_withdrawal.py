@@ -1,23 +1,18 @@
 """Withdrawals of activations, and what happens before and after them (contract 3.10)."""
 
-import datetime
-
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations.delivery.channels import send_step
 from orders.errors import NotAllowedError
 from orders.four_eyes import ACTS
 from orders.models import AskedAct, TrialClaim
 from orders.order_page.carrying_out import confirm_second
 from orders.services.holds import proceed
-from orders.services.outbox.claim import claim
-from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.resend import Selection, judge_selection
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
-from tests.flows.contents import activation, change, trial, withdrawal
+from tests.flows.contents import activation, trial, withdrawal
 
 A, B, X = "a.example.com", "b.example.com", "x.example.com"
 FILE = "A1_50004020027_20230920185436.xlsx"  # nobody put it there
@@ -145,7 +140,7 @@ def test_again_it_answers_with_the_withdrawals_first_number(desk, trialing):
 
 
 def test_the_original_message_after_its_withdrawal_changes_nothing(desk, trialing):
-    """3.10: 00000 with its first transIDH; stays withdrawn."""
+    """3.10: 00000 with its first transIDH; stays withdrawn. Nor can staff resend it."""
     original = desk.post(activation("A1"))["transIDH"]
     desk.deliver()
     desk.play(withdrawal("A1"))
@@ -153,6 +148,7 @@ def test_the_original_message_after_its_withdrawal_changes_nothing(desk, trialin
     assert desk.post(activation("A1"))["transIDH"] == original
     desk.sweep()
     assert (desk.state("A1"), len(desk.sandbox.calls())) == ("withdrawn", calls)
+    assert [row.sends for row in judge_selection(Selection(numbers=("A1",)))] == [False]
 
 
 def test_the_withdrawals_transido_with_other_content_is_a_repeat_call(desk):
@@ -172,7 +168,8 @@ def test_an_unknown_number_is_3004(desk):
     "result, undone", [("ok", ["delete", "create"]), ("retry", ["create", "delete", "create"]), ("refused", ["create"])]
 )
 def test_with_a_call_in_the_air_it_waits_for_the_answer(desk, result, undone, trialing):
-    """3.9 (5): unknown outcomes are repeated under the same key, and only then is anything deleted."""
+    """3.9 (5): unknown outcomes are repeated under the same key, and only then is anything deleted. (6): only what
+    is unknown is looked at again, so after an answer the withdrawal ends at once."""
     desk.post(activation("A1"))
     for work in desk.claim():
         desk.end(work)
@@ -181,43 +178,13 @@ def test_with_a_call_in_the_air_it_waits_for_the_answer(desk, result, undone, tr
     before = len(desk.billed())
     assert desk.state("A1") == "compensating"
     desk.end(create, result, code="" if result == "ok" else "x")
+    desk.deliver()
+    assert (desk.state("A1") == "withdrawn") == (result != "retry")
     desk.wait_out()
+    assert (desk.sent(QUERY) == []) == (result != "retry")
     assert [row[0] for row in desk.billed()[before:]] == undone
     assert (desk.state("A1"), desk.state("T1")) == ("withdrawn", "trialing")
     assert (desk.alive_there("A1"), desk.alive_there("T1"), desk.troubles("A1")) == ([], [A], [])
-
-
-def test_a_change_that_waited_for_the_claim_goes_on(desk):
-    desk.play(trial("T1", A), activation("A1"), change("C1", A, B), withdrawal("A1"))
-    assert (desk.state("C1"), desk.alive_there("T1")) == ("applied", [A, B])
-
-
-def test_a_withdrawn_order_cannot_be_resent(desk):
-    desk.play(trial("T1", A), activation("A1"), withdrawal("A1"))
-    assert [row.sends for row in judge_selection(Selection(numbers=("A1",)))] == [False]
-
-
-def test_a_create_in_the_air_that_is_answered_needs_no_second_look(desk, trialing):
-    """3.9 (6): only unknown records are looked at again; the answer came, so the withdrawal ends at once."""
-    desk.post(activation("A1"))
-    work = claim_step(desk, "create_billing")
-    desk.post(withdrawal("A1"))
-    record_outcomes([send_step(work)], now=timezone.now())
-    desk.deliver()
-    assert desk.order("A1").state == "withdrawn"
-    assert {row["cancelStatus"] for row in desk.sandbox.state()["records"]} == {"1"}
-    assert {row["jobId"] for row in desk.sandbox.state()["records"]} == {"T1"}
-
-
-def claim_step(desk, step: str):
-    """Carries the order up to this step and claims it, as a worker would."""
-    lease = datetime.timedelta(seconds=60)
-    while True:
-        rooms = {"bigdata": 1, "bpm": 0, "mail": 0, "files": 0}
-        [work] = claim(rooms=rooms, now=timezone.now(), lease=lease, worker="test")
-        if work.step == step:
-            return work
-        record_outcomes([send_step(work)], now=timezone.now())
 
 
 def test_only_an_uncertain_create_is_looked_for_after_its_deletion(desk, settings):
@@ -242,14 +209,15 @@ def test_the_deletions_of_different_orders_do_not_wait_for_each_other(desk):
     assert (desk.state("A1"), desk.state("A2"), desk.alive_there("A2")) == ("compensating", "withdrawn", [])
 
 
-@pytest.mark.parametrize("number", ["A2", "A3", "T3"])
-def test_records_that_never_went_out_are_not_to_be_sent_any_more(desk, number):
+def test_records_that_never_went_out_are_not_to_be_sent_any_more(desk):
+    numbers = ("A2", "A3", "T3")
     desk.play(trial("T1"), activation("A1"), activation("A2", "c.example.com"))  # A2 waits for BPM's decision
-    for content in (trial("T2"), activation("A3", of="T2"), trial("T3")):
+    for content in (trial("T2"), activation("A3", of="T2"), trial("T3"), *map(withdrawal, numbers)):
         desk.post(content)
-    desk.play(withdrawal(number))
-    assert desk.state(number) == "withdrawn"
-    assert {row["state"] for row in desk.standing(number)["billing"]} == {"deleted"}
+    desk.deliver()
+    for number in numbers:
+        assert desk.state(number) == "withdrawn"
+        assert {row["state"] for row in desk.standing(number)["billing"]} == {"deleted"}
     desk.wait_out()
 
 

@@ -40,16 +40,6 @@ def test_a_trial_that_an_activation_holds_cannot_be_withdrawn(desk, active):
     assert (desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", [])
 
 
-def test_only_what_is_there_is_foreseen_and_cancelled(desk):
-    """The change removed A: A is not cancelled again."""
-    desk.play(trial("T1", A, B), change("C1", B, C))
-    assert foreseen(desk, "T1") == {"cancels_trial": 2}
-    assert foreseen(desk, "C1") == {"cancels_trial": 1, "restores": 1}
-    desk.play(withdrawal("C1"))
-    assert foreseen(desk, "C1") == {"taken_back": None}
-    assert foreseen(desk, "T1") == {"cancels_trial": 2}
-
-
 def test_what_a_change_did_not_make_after_all_is_not_cancelled(desk, settings, trialing):
     """Nobody knew the outcome of B and C; the big-data side, when asked, had only B."""
     settings.DISPATCH_RETRY_SECONDS = []
@@ -80,12 +70,6 @@ def test_what_is_tried_again_at_once_is_undone_too(desk, content, left, trialing
     desk.wait_out()  # the call without an answer may act for ten minutes (3.9, 6)
     assert desk.sent(QUERY) == [{"jobId": job}] * 2
     assert (desk.state("T2"), desk.alive_there(job)) == ("withdrawn", left)
-
-
-def test_a_cancel_that_undoes_bears_a_derived_key(desk):
-    """3.5: after a restore an order uses its own keys again. C1 has cancelled one already."""
-    desk.play(trial("T1", A, B), change("C1", A, C), withdrawal("C1"))
-    assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
 
 
 @pytest.mark.parametrize("arrange", ["not delivered", "refused", "held"])
@@ -177,8 +161,15 @@ def test_a_change_is_undone_record_by_record(desk):
     desk.play(trial("T1", A, B))
     before = desk.held_there("T1")
     desk.clock.shift(60)
-    desk.play(change("C1", B, C), withdrawal("C1"))
+    desk.play(change("C1", B, C))
+    assert foreseen(desk, "T1") == {"cancels_trial": 2}  # the change removed A, which is not cancelled again
+    assert foreseen(desk, "C1") == {"cancels_trial": 1, "restores": 1}
+    desk.play(withdrawal("C1"))
+    assert foreseen(desk, "C1") == {"taken_back": None}
+    assert foreseen(desk, "T1") == {"cancels_trial": 2}
     assert desk.billed()[3:] == [("cancel", "T1", [C]), ("create", "T1", [A])]
+    # 3.5: after a restore an order uses its own keys again. C1 has cancelled one already.
+    assert desk.sandbox.calls(path=BILLING)[3]["key"] == str(derived_key("C1", "cancel_trial_billing", 2))
     after = desk.held_there("T1")
     assert {name: after[name] for name in before} == before
     assert (desk.state("C1"), desk.state("T1"), desk.alive_there("T1")) == ("withdrawn", "trialing", [A, B])

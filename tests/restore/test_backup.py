@@ -153,12 +153,8 @@ def test_another_machine_learns_it_from_the_database(empty, tmp_path):
     assert "the database was restored" in empty.manage("status", code=1, STATE_DIR=str(tmp_path / "another"))
 
 
-def test_a_database_that_holds_something_is_refused(filled):
-    told = filled.manage("restore", filled.folder / "backup", code=1)
-    assert "the database is not empty" in told
-
-
-def test_a_folder_that_holds_something_is_refused(filled):
+def test_a_database_or_a_folder_that_holds_something_is_refused(filled):
+    assert "the database is not empty" in filled.manage("restore", filled.folder / "backup", code=1)
     assert "is not empty" in filled.manage("backup", filled.folder / "backup", code=1)
     assert "lies in ATTACHMENT_DIR" in filled.manage("backup", filled.attachments / "b", code=1)
 
