@@ -4,7 +4,7 @@ import datetime
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.db import Error
 from django.utils import timezone
@@ -126,7 +126,6 @@ def sweep() -> str:
 
     If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
-    now, fault = timezone.now(), None
     parts = (
         end_pauses,
         settle_arrived,
@@ -152,20 +151,39 @@ def sweep() -> str:
         watch_clocks,
         tell.wake_robots,
         *every_minute,
+        _deliver,
+        _index,
     )
+    *_others, report, _indexed = _run_each(parts, now=timezone.now(), of="the sweep")
+    return report
+
+
+def _deliver(*, now: datetime.datetime) -> str:
+    return drain()
+
+
+def _index(*, now: datetime.datetime) -> int:
+    return index_search(INDEX_SWEEP_SECONDS)
+
+
+def _run_each(parts: Iterable[Callable], *, now: datetime.datetime, of: str) -> list:
+    """What each part of a task answers. A part that fails must not stop the others: their errors are raised at the end,
+    all of them.
+    """
+    answers, faults = [], []
     for part in parts:
         try:
-            part(now=now)
-        except Exception as error:  # a part that fails must not stop the others
+            answers.append(part(now=now))
+        except Exception as error:
             if is_away(error):
                 raise
-            logger.exception("the sweep's %s failed", part.__name__)
-            fault = error
-    report = drain()
-    index_search(INDEX_SWEEP_SECONDS)
-    if fault:
-        raise fault
-    return report
+            logger.exception("%s's %s failed", of, part.__name__)
+            faults.append(error)
+    if len(faults) > 1:
+        raise ExceptionGroup("; ".join(str(error).partition("\n")[0] for error in faults), faults)
+    if faults:
+        raise faults[0]
+    return answers
 
 
 def start_due(*, now: datetime.datetime) -> list[str]:
@@ -221,19 +239,23 @@ def compare_after_upgrade(after: int = 0) -> str:
 def tidy() -> str:
     """Runs each hour. Removes dead clusters and old data: failures of tasks, open imports, parts of uploads, exports,
     rows of bulk runs, notices, digests, alerts for robots."""
-    now = timezone.now()
-    dead = forget_dead(now=now)
-    failures, _ = Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()
-    uploads, exports = forget_uploads(now=now), remove_old_files(now=now)
-    parts = remove_parts(now=now)
-    items, notices = remove_old_items(now=now), remove_old_notices(now=now)
-    remove_old_digests(now=now)
-    alerts = tell.forget_alerts(now=now)
-    return (
-        f"{dead} dead clusters, {failures} old failures, {uploads} workbooks, {parts} parts of uploads, "
-        f"{exports} old exports, {items} rows of bulk runs, {notices} notices, "
-        f"{alerts} alerts"
-    )
+    removed = {
+        "dead clusters": forget_dead,
+        "old failures": _forget_failures,
+        "workbooks": forget_uploads,
+        "parts of uploads": remove_parts,
+        "old exports": remove_old_files,
+        "rows of bulk runs": remove_old_items,
+        "notices": remove_old_notices,
+        "digests": remove_old_digests,
+        "alerts": tell.forget_alerts,
+    }
+    numbers = _run_each(removed.values(), now=timezone.now(), of="tidy")
+    return ", ".join(f"{number} {what}" for number, what in zip(numbers, removed, strict=True))
+
+
+def _forget_failures(*, now: datetime.datetime) -> int:
+    return Failure.objects.filter(stopped__lt=now - FAILURES_KEPT).delete()[0]
 
 
 @unless_away

@@ -168,7 +168,7 @@ class Mail(models.Model):
     body = models.TextField(_("text"), blank=True)
     account_id = models.BigIntegerField(null=True, editable=False)  # whose link is added as it is sent
     written_at = models.DateTimeField(_("written at"))
-    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default="")
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.DUE, db_default=State.DUE)
     attempts = models.PositiveIntegerField(_("attempts"), default=0, db_default=0)
     tries_left = models.PositiveSmallIntegerField(_("retries left"), null=True, blank=True)
     lost = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)

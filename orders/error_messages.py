@@ -58,7 +58,7 @@ MESSAGES = {
         _("The clock of %(machine)s is ahead of the database's by %(seconds)s s (below 0: behind it)."),
     ),
     "bboss_clock": Message(
-        "the clock of %(machine)s is ahead of the times in BBOSS's calls by %(seconds)s s",
+        "our clock is ahead of the times in BBOSS's calls by %(seconds)s s",
         _("Our clock is ahead of the times in BBOSS's calls by %(seconds)s s (below 0: behind them)."),
     ),
     "no_reason": Message("%(act)s needs a reason"),

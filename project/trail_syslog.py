@@ -42,6 +42,7 @@ BATCH, FIRST_AFTER_FAILURE = 500, 20  # acts
 BEGIN_FOR, TIMEOUT, CONNECT = 8.0, 10.0, 5.0  # seconds: of a run, of a batch, of its connection
 LEASE = datetime.timedelta(seconds=60)
 LONGEST = 8000  # bytes of a message; rsyslog takes 8 KiB
+LONGEST_VALUE = 300  # characters of a parameter's value; five have room whatever they are, at four bytes each
 PRIORITY = 13 * 8 + 5  # log audit, notice
 SD_ID = "trail@32473"  # IANA's number for examples: we have none of our own
 COLUMNS = ("entries", "events", "journal")  # of TrailSending, in the order of SOURCES
@@ -181,7 +182,7 @@ def _name(text: str, longest: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r'(["\\\]])', r"\\\1", one_line(text))
+    return re.sub(r'(["\\\]])', r"\\\1", one_line(text)[:LONGEST_VALUE])
 
 
 def deliver(target: Target, messages: Sequence[bytes]) -> None:
@@ -192,18 +193,39 @@ def deliver(target: Target, messages: Sequence[bytes]) -> None:
             for text in messages:
                 sock.sendto(text, address)
         return
-    until = time.monotonic() + TIMEOUT
+    until, data = time.monotonic() + TIMEOUT, memoryview(b"".join(b"%d %s" % (len(text), text) for text in messages))
     with contextlib.ExitStack() as held:
-        sock = held.enter_context(socket.create_connection(target[1:], timeout=CONNECT))
+        sock = held.enter_context(_connect(target, until))
         if target.scheme == "tls":
+            sock.settimeout(min(CONNECT, _left(until)))
             context = ssl.create_default_context(cafile=settings.PARTNER_CA_BUNDLE or None)
             sock = held.enter_context(context.wrap_socket(sock, server_hostname=target.host))
-        sock.settimeout(TIMEOUT)
-        sock.sendall(b"".join(b"%d %s" % (len(text), text) for text in messages))
+        while data:
+            sock.settimeout(_left(until))
+            data = data[sock.send(data) :]
         if isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(_left(until))
             _end_tls(sock)
         sock.shutdown(socket.SHUT_WR)
         _wait_for_end(sock, until)
+
+
+def _connect(target: Target, until: float) -> socket.socket:
+    """Tries each address of the server. Raises OSError."""
+    refused = OSError("the log server has no address")
+    for *_kind, address in socket.getaddrinfo(*target[1:], type=socket.SOCK_STREAM):
+        try:
+            return socket.create_connection(address[:2], timeout=min(CONNECT, _left(until)))
+        except OSError as error:
+            refused = error
+    raise refused
+
+
+def _left(until: float) -> float:
+    """How many seconds are left. Raises TimeoutError if none are."""
+    if (left := until - time.monotonic()) > 0:
+        return left
+    raise TimeoutError("the log server is too slow")
 
 
 def _end_tls(sock: ssl.SSLSocket) -> None:

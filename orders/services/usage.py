@@ -2,9 +2,11 @@
 
 import datetime
 
+from django.db import transaction
+
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order, TrialUsage
-from orders.services.order_writes import add_events, event
+from orders.services.order_writes import add_events, event, lock_orders
 from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.steps import Phase
 
@@ -43,11 +45,14 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
     busy = Dispatch.objects.open().filter(step=step)
     about = {"reason": reason} if reason else {}
     asked = 0
-    waiting = list(trials.exclude(pk__in=busy.values("order_id")))
+    waiting = list(trials.exclude(pk__in=busy.values("order_id")).values_list("pk", flat=True))
     for start in range(0, len(waiting), BATCH):
-        batch = waiting[start : start + BATCH]
-        enqueue(build_step(trial, step, now=now, due=True, position=Phase.AFTER, plan=1) for trial in batch)
-        add_events(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
+        with transaction.atomic():
+            locked = lock_orders(waiting[start : start + BATCH])
+            taken = set(busy.filter(order__in=locked).values_list("order_id", flat=True))  # by others, meanwhile
+            batch = [trial for pk, trial in locked.items() if pk not in taken]
+            enqueue(build_step(trial, step, now=now, due=True, position=Phase.AFTER, plan=1) for trial in batch)
+            add_events(event(trial, "usage_asked", by=by, now=now, **about) for trial in batch)
         asked += len(batch)
     if asked:
         wake()

@@ -69,6 +69,8 @@ def session_limits(statements: float) -> str:
 
 def _sqlite(url: str) -> dict:
     entry = environ.Env.db_url_config(url)
+    if unknown := entry.get("OPTIONS"):
+        raise WrongURLError(f"an SQLite database takes no options, and has {', '.join(map(repr, unknown))}")
     entry["ENGINE"] = "project.database.sqlite"
     entry["OPTIONS"] = {
         # IMMEDIATE: a transaction takes the write lock at its start, so nothing it has read can change.
@@ -103,13 +105,14 @@ def _add_defaults(entry: dict, *, several: bool) -> None:
 
 
 def _hosts(url: str) -> list[tuple[str, str]]:
-    """(host, port) of each address. IPv6 addresses lose their brackets. A socket's folder may be %-quoted."""
+    """(host, port) of each address. IPv6 addresses lose their brackets. A socket's folder may be %-quoted. An address
+    without a host is libpq's own socket."""
     place = urlsplit(url).netloc.rpartition("@")[2]
     found = []
     for address in filter(None, place.split(",")):
-        host, _, port = address.rpartition(":") if not address.endswith("]") else (address, "", "")
-        if not host:
-            host, port = port, ""
+        host, colon, port = address.rpartition(":")
+        if not colon or address.endswith("]"):
+            host, port = address, ""
         if port and not port.isdecimal():
             raise WrongURLError(f"a port must be a number, not {port!r}")
         found.append((unquote(host).strip("[]"), port))

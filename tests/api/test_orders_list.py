@@ -132,6 +132,8 @@ def test_search_and_customer(system):
         ({"start": "yesterday or so"}, "start", "YYYY-MM-DD"),
         ({"o": "1"}, "o", "state"),
         ({"p": "2"}, "p", "cursor"),
+        ({"state__nope": "failed"}, "state__nope", "no parameter of this address; there are: needs"),
+        ({"attribution__name": "BJ"}, "attribution__name", "no parameter of this address; there are: needs"),
         ({"oper_tel__startswith": "1"}, "oper_tel__startswith", "state"),
         ({"trial__enterprise_name": "x"}, "trial__enterprise_name", "state"),
         ({"limit": "0"}, "limit", "200"),

@@ -79,6 +79,8 @@ def test_djangos_own_pool_keeps_its_connections_itself():
         ("postgres://u:p@h1,h2/ibs", "h1,h2", "", "ibs"),
         ("postgres://u@[::1]:5433/ibs", "::1", "5433", "ibs"),
         ("postgres://u@[::1]:5433,[fd00::5]/ibs", "::1,fd00::5", "5433,", "ibs"),
+        ("postgres://u@:5433/ibs", "", "5433", "ibs"),
+        ("postgres://u@h1,:5433/ibs", "h1,", ",5433", "ibs"),
         ("postgres://u@%2Fvar%2Frun%2FPostgres/ibs", "/var/run/Postgres", "", "ibs"),
         ("postgres:////var/run/postgresql/ibs", "/var/run/postgresql", "", "ibs"),
     ],
@@ -132,3 +134,9 @@ def test_sqlite_keeps_its_promises_to_the_disk():
     assert (entry["ENGINE"], entry["NAME"]) == ("project.database.sqlite", "/var/lib/ibs/desk.sqlite3")
     assert entry["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "synchronous=FULL" in entry["OPTIONS"]["init_command"]
+
+
+def test_sqlite_takes_no_options_from_the_url():
+    with pytest.raises(WrongError, match=r"^DATABASE_URL: an SQLite database takes no options, and has 'timeout'$"):
+        database("DATABASE_URL", "sqlite:///desk.sqlite3?timeout=5")
+    assert database_entry("sqlite:///desk.sqlite3?conn_max_age=5")["CONN_MAX_AGE"] == 5

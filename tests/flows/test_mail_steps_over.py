@@ -42,6 +42,8 @@ def before():
 def planned(before, settings):
     """`planned(order, state)`: a mail's step with its attempt, and its mail if it was `written`. Returns the step."""
     settings.DEFAULT_CONTACT_MAIL = "desk@example.com"
+    with connection.cursor() as cursor:  # 1.10.0 drops it
+        cursor.execute("ALTER TABLE notifications_mail ADD COLUMN dispatch_id bigint")
 
     def write(order, state="due", *, step=SENT, written=True, attempts=0, payload=None, **fields):
         usual = {"order_id": order.pk, "step": step, "channel": "mail", "position": 3, "blocking": False}

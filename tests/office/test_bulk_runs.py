@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from integrations import tasks
+from notifications.models import Mail
 from orders.errors import NotAllowedError
 from orders.models import Order, OrderEvent, Timeline
 from orders.office.bulk import acts as bulk_acts
@@ -24,6 +25,7 @@ from orders.services.restores import release_restored
 from tests import factories as make
 from tests.admin.orders import billed, held_for_attribution
 from tests.admin.orders import staff as allowed
+from tests.admin.walking import colleague
 from tests.office.bulking import begin, confirm, new, notes, outcomes, page, picked
 from tests.office.conftest import body, read_csv
 
@@ -238,6 +240,26 @@ def test_its_maker_stops_it_and_lets_it_go_on(staff, slow):
     assert (outcomes(run), notes(*orders)) == (("done", 2, 0), [1, 1])
     kinds = OrderEvent.objects.filter(order=None, data__run=run.pk).order_by("pk").values_list("kind", flat=True)
     assert list(kinds) == ["bulk_begun", "bulk_stopped", "bulk_went_on", "bulk_done"]
+
+
+def test_a_handing_over_tells_at_a_stop_what_it_did_and_later_the_rest(staff, slow):
+    wang, li = colleague("wang"), colleague("li")
+    orders = [make.OrderFactory(state="failed", owner=li) for _ in range(3)]
+    run = begin(staff, new("own_orders", picked(*orders)), to=wang.pk)
+    run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, False, True]).__next__)
+    assert not Mail.objects.exists()
+    staff.post(reverse("admin:orders_bulkrun_stop", args=[run.pk]))
+    told = Mail.objects.order_by("pk").values_list("kind", "recipients", "subject")
+    assert list(told) == [
+        ("notice_owner_all", ["wang@x.cn"], "【IBS 订单台】1 项工作已转交给您"),
+        ("notice_owner_gone", ["li@x.cn"], "【IBS 订单台】不再由您负责：1 项工作"),
+    ]
+    staff.post(reverse("admin:orders_bulkrun_go_on", args=[run.pk]))
+    tasks.bulk(run.pk)
+    assert [subject for *_whom, subject in told.all()][2:] == [
+        "【IBS 订单台】2 项工作已转交给您",
+        "【IBS 订单台】不再由您负责：2 项工作",
+    ]
 
 
 def test_a_stop_in_the_middle_of_a_row_undoes_that_row(staff, slow):

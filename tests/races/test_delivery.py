@@ -9,6 +9,8 @@ from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
 from orders.services.outbox.release import release
 from orders.services.start_day import activate
+from orders.services.usage import ask_for_usage
+from tests import factories
 from tests.harness.waiting import until
 from tests.processes.orders import activation, trial
 from tests.races.conftest import at_once, meanwhile
@@ -136,3 +138,11 @@ def test_approvals_and_subsequent_activations_of_one_trial_at_once(desk):
     desk.deliver()
     assert {desk.state(f"100A{n:04d}") for n in numbers} == {"active"}
     desk.each_was_sent_once()
+
+
+def test_two_who_ask_for_traffic_at_once_ask_once_for_each_trial():
+    factories.TrialFactory.create_batch(100, state="trialing")
+    ask = partial(ask_for_usage, by="schedule", now=timezone.now())
+    assert sum(at_once(ask, ask, ask)) == 100
+    assert Dispatch.objects.filter(step="fetch_usage").count() == 100
+    assert OrderEvent.objects.filter(kind="usage_asked").count() == 100

@@ -21,8 +21,9 @@ from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import FORGOTTEN_AFTER, last_seen
 from integrations.worker.lease_lock import Lease
 from integrations.worker.schedules import RECURRING, make_schedules
+from notifications.models import Mail
 from orders.services.outbox.enqueue import WAKE_KEY, wake
-from tests.factories import HeartbeatFactory
+from tests.factories import HeartbeatFactory, MailFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +162,37 @@ def test_what_the_sweep_cannot_cope_with_keeps_nothing_from_being_delivered(monk
         tasks.sweep()
     assert delivered
     assert "the sweep's broken failed" in caplog.text
+
+
+def test_each_part_of_a_sweep_runs_and_each_error_is_said(monkeypatch):
+    def broken(error):
+        def part(*, now=None):
+            raise error
+
+        return part
+
+    monkeypatch.setattr(tasks, "end_trials", broken(ValueError("a trial\nLINE 1")))
+    monkeypatch.setattr(tasks, "watch_clocks", broken(ValueError("a clock")))
+    monkeypatch.setattr(tasks, "drain", broken(KeyError("a step")))
+    indexed = []
+    monkeypatch.setattr(tasks, "index_search", indexed.append)
+    with pytest.raises(ExceptionGroup, match="^a trial; a clock; 'a step'$") as found:
+        tasks.sweep()
+    assert [type(error) for error in found.value.exceptions] == [ValueError, ValueError, KeyError]
+    assert indexed
+
+
+def test_what_tidying_cannot_cope_with_keeps_no_other_part_from_running(monkeypatch, clock, caplog):
+    def broken(*, now):
+        raise ValueError("a folder")
+
+    monkeypatch.setattr(tasks, "forget_dead", broken)
+    monkeypatch.setattr(tasks, "remove_parts", broken)
+    old = timezone.now() - datetime.timedelta(days=181)
+    MailFactory(order=None, written_at=old)
+    Failure.objects.create(id="1", name="x", func="x", started=old, stopped=old, success=False)
+    with pytest.raises(ExceptionGroup, match="^a folder; a folder$"):
+        tasks.tidy()
+    assert not Mail.objects.exists()
+    assert not Failure.objects.exists()
+    assert caplog.text.count("tidy's broken failed") == 2

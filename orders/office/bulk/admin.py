@@ -33,8 +33,9 @@ from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun
 from orders.office.bulk.outcome import outcome_of_resend
 from orders.office.bulk.page import answer_new_run
+from orders.office.bulk.parts import stop
 from orders.office.bulk.selection import AGAIN
-from orders.office.bulk.service import go_on, is_asked_for, may_go_on, stop_run
+from orders.office.bulk.service import go_on, is_asked_for, may_go_on
 from orders.office.jobs import is_made_by
 from orders.people import rows_of, staff_actor
 from orders.queries.page_marks import MovesBy
@@ -153,7 +154,7 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
         ]
 
     def stop_view(self, request, pk: int):
-        return self.steer(request, pk, stop_run)
+        return self.steer(request, pk, stop)
 
     def go_on_view(self, request, pk: int):
         return self.steer(request, pk, go_on)

@@ -103,7 +103,7 @@ class BulkAct:
         return str(dict(getattr(field, "choices", ())).get(value, value))
 
     def ended(self, run: BulkRun) -> None:
-        """Tells whom it concerns, once the run is done."""
+        """Tells whom it concerns, once the run is done or was stopped. A stopped one may go on, and end again."""
 
     def say_why(self, why: dict) -> str:
         """Why a row was not carried out, in the reader's language; empty if it was."""

@@ -4,6 +4,8 @@ from collections import Counter
 from typing import ClassVar
 
 from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -61,24 +63,27 @@ class HandOver(BulkAct):
             return person_words(int(value), timezone.localdate())
         return super().say_detail(field, value)
 
+    @transaction.atomic
     def ended(self, run):
-        to, maker = _account(run.details.get("to", "")), run.maker_id
+        """A run that goes on after a stop tells only what it did since."""
+        to, maker, told = _account(run.details.get("to", "")), run.maker_id, run.details.get("told", {})
         who, now, path = actor_of(run.by, maker, run.created_at)[0], timezone.now(), reverse("admin:index")
-        about = {"who": who, "reason": run.reason}
-        if to and to.pk != maker and run.done:
-            notify_staff([to], "notice_owner_all", facts={**about, "count": run.done, "from": ""}, path=path, now=now)
-        for pk, number in self._lost(run).items():
+        about, done = {"who": who, "reason": run.reason}, run.done - told.get("done", 0)
+        events = dict(self._events(run).filter(pk__gt=told.get("event", 0)).values_list("pk", "data"))
+        if to and to.pk != maker and done:
+            notify_staff([to], "notice_owner_all", facts={**about, "count": done, "from": ""}, path=path, now=now)
+        for pk, number in Counter(data["before_id"] for data in events.values() if "before_id" in data).items():
             if pk != maker and not (to and pk == to.pk):
                 what = ngettext("%(n)d thing", "%(n)d things", number) % {"n": number}
                 facts = {**about, "what": what, "about": what, "owner": name_of(to.username, to.pk) if to else ""}
                 people = get_user_model().objects.filter(pk=pk)
                 notify_staff(people, "notice_owner_gone", facts=facts, path=path, now=now)
+        told = {"done": run.done, "event": max(events, default=told.get("event", 0))}
+        BulkRun.objects.filter(pk=run.pk).update(details=run.details | {"told": told})
 
-    def _lost(self, run: BulkRun) -> Counter:
-        """From whom it took how many, by account id."""
+    def _events(self, run: BulkRun) -> QuerySet[OrderEvent]:
         kinds = KINDS[self.kind].events.values()
-        events = OrderEvent.objects.filter(actor=run.by, at__gte=run.created_at, kind__in=kinds, data__run=run.pk)
-        return Counter(data["before_id"] for data in events.values_list("data", flat=True) if "before_id" in data)
+        return OrderEvent.objects.filter(actor=run.by, at__gte=run.created_at, kind__in=kinds, data__run=run.pk)
 
 
 class HandOverOrders(HandOver):

@@ -12,8 +12,9 @@ class BulkRun(Job):
     """An act on many rows at once. It is a draft until its maker confirms it. Then workers carry it out, part by part.
 
     `query` is the filter as in the list's address, `words` the same in words: pairs of title and value. `details` holds
-    what the act needs besides its reason. `turn` counts the processes that took it up, and each knows its own;
-    `attempts` counts those that came to the row which is next. `error` says why it was stopped.
+    what the act needs besides its reason, and how far it has `told` whom it concerns. `turn` counts the processes that
+    took it up, and each knows its own; `attempts` counts those that came to the row which is next. `error` says why it
+    was stopped.
 
     `upto` is set while a worker still notes the rows of a large draft: the newest id that the selection had; `details`
     then holds the `address` that the rows are selected by. A draft with `finished_at` is gone.

@@ -13,10 +13,11 @@ from orders.lists.filters import days_as_of
 from orders.office.bulk.acts import ACTS
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import Selected
-from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows
+from orders.office.bulk.service import NOTE_BATCH_SIZE, carry_out, claim_run, end_run, note_rows, stop_run
 from orders.office.jobs import queue_next
 from orders.people import account_of
 
+NOT_ALLOWED = "bulk_not_allowed"
 PART_SECONDS = 3.0  # so much later a new order's first step goes out at most, while the other worker is busy
 
 
@@ -41,7 +42,7 @@ def run_part(
         return f"bulk run {pk}: nothing to do"
     act, maker = ACTS[run.act], account_of(run.by, run.maker_id, run.created_at)
     if maker is None or not act.is_allowed(maker):
-        end_run(run, NotAllowedError("bulk_not_allowed"))
+        end_run(run, NotAllowedError(NOT_ALLOWED))
     else:
         rows = act.rows_for(maker)
 
@@ -54,9 +55,16 @@ def run_part(
         carry_out(run, do, seconds=seconds, stop=stop)
     _queue_next(at_once)
     run.refresh_from_db()
-    if run.state == BulkRun.State.DONE and maker is not None:
+    if maker is not None and (run.state == BulkRun.State.DONE or run.error.get("code") == NOT_ALLOWED):
         act.ended(run)
     return f"bulk run {pk}: {run.done} done, {run.failed} not done of {run.total}"
+
+
+def stop(*, pk: int, by: str, now: datetime.datetime) -> None:
+    """Stops a run at a person's request, and tells whom it concerns what it did. Raises NotAllowedError."""
+    stop_run(pk=pk, by=by, now=now)
+    run = BulkRun.objects.get(pk=pk)
+    ACTS[run.act].ended(run)
 
 
 def note_draft(pk: int, *, stop: Callable[[], bool] = lambda: False) -> str:
