@@ -124,7 +124,7 @@ def _is_there(schema_editor, table: str, columns: str) -> bool:
     with connection.cursor() as cursor:
         if table not in connection.introspection.table_names(cursor):
             return False
-        cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # Django's introspection parses the table's whole SQL each time
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")  # the introspection parses the table's whole SQL
         known = {column[0] for column in cursor.description}
     return {word for word in re.findall(r"[a-z_]+", columns) if not word.endswith("_ops")} <= known
 
