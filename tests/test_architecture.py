@@ -54,10 +54,14 @@ def ours(node):
 
 
 def hidden_imports(module):
-    """Indented imports of ours. `AppConfig.ready` may have some: Django asks for it there."""
-    ready = [node for node in nodes(module) if module.endswith("/apps.py") and getattr(node, "name", "") == "ready"]
-    asked_for = {inner for function in ready for inner in ast.walk(function)}
-    return [node.lineno for node in imports(module) if node.col_offset and ours(node) and node not in asked_for]
+    """Imports of ours inside functions. `AppConfig.ready` may: Django asks for it there."""
+    indented = [node for node in imports(module) if node.col_offset and ours(node)]
+    functions = [
+        node for node in nodes(module) if indented and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    bound = [function for function in functions if not (module.endswith("/apps.py") and function.name == "ready")]
+    inside = {inner for function in bound for inner in ast.walk(function)}
+    return [node.lineno for node in indented if node in inside]
 
 
 def lines_where(guard, found):
