@@ -129,17 +129,13 @@ def test_no_line_of_a_template_is_longer_than_160():
     assert [f"{path.relative_to(ROOT)}:{number}" for path, number, line in lines if len(line.rstrip("\n")) > 160] == []
 
 
-def test_there_is_something_to_look_at():
-    assert len(MODULES) > 30
-
-
 def test_imports_follow_the_arrows():
     wrong = {
         module: names
         for module in MODULES
         if (names := {name for node in imports(module) for name in ours(node)} - MAY_IMPORT[module.split("/")[0]])
     }
-    assert wrong == {}
+    assert (len(MODULES) > 30, wrong) == (True, {})
 
 
 def test_imports_are_whole_names():

@@ -88,14 +88,12 @@ def test_every_code_of_ours_has_an_entry():
     assert (written | set(VERDICTS)) - CAUSES.keys() == set()
 
 
-@pytest.mark.parametrize("held", [held for held in Order.Held if held])
-def test_every_hold_has_an_entry(held):
-    assert held in CAUSES
+def test_every_hold_has_an_entry():
+    assert {held for held in Order.Held if held} - CAUSES.keys() == set()
 
 
-@pytest.mark.parametrize("code", SHOWN)
-def test_partners_codes_are_explained_by_their_class(code):
-    assert cause_of(code[:32]) is not UNKNOWN
+def test_partners_codes_are_explained_by_their_class():
+    assert [code for code in SHOWN if cause_of(code[:32]) is UNKNOWN] == []
 
 
 @pytest.mark.parametrize(
