@@ -55,7 +55,7 @@ def test_it_is_written_once_somebody_else_agrees(maker, member):
 
 def test_somebody_agrees_to_what_1_7_asked_for_and_to_a_limited_account_s_too(maker, member):
     asked(maker)
-    AskedAct.objects.all().delete()  # 1.7 had none
+    AskedAct.objects.all().delete()  # as in 1.7
     asked(member("业务人员", letters=["BJ"]))
     second = member("审批主管")
     for row in Export.objects.all():
