@@ -13,8 +13,8 @@ from django.core.management import get_commands
 
 from project.environment import FREE_PREFIX, TABLE
 from project.observability.metrics import exposition
+from tests.sources import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONTRACT = ROOT / "docs" / "contract.md"
 TEXT = CONTRACT.read_text(encoding="utf-8")
 RULES_SECTION, SETTINGS_SECTION, COMMANDS_SECTION, PAGES_SECTION = "3.9", "4", "5", "6"
@@ -40,7 +40,12 @@ NAMES = "|".join(re.escape(name).replace(r"\-\-fix", "`?--fix`?") for name in RU
 START = re.compile(
     rf"\bcontract(?:'s)?,? (?:section )?(?=\d)|\bsection (?=\d)|\((?={NUMBER}[,;)])|\A(?={NUMBER}[:;, ])", re.IGNORECASE
 )
-MAY_CITE = re.compile(r"contract|section|\b3\.", re.IGNORECASE)
+LINE_BEGINS = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}  # a text that follows is a docstring
+MAY_CITE = re.compile(
+    rf"contract(?:'s)?,?\W+(?:section\W+)?\d|section\W+\d|\b3\.\d|\({NUMBER}[,;)]|(?:#|\"\"\") ?{NUMBER}[:;, ]",
+    re.IGNORECASE,
+)
+"""What a file of code holds if it cites. Nothing is read twice then: most cite nothing."""
 BARE = re.compile(r"(?<![\w.])(?<!# )(?=3\.(?:9|1\d)(?!\d|\.\d))")
 """Sections whose number alone is a citation. It is no good for pages, which have figures and versions."""
 STEP = re.compile(
@@ -105,17 +110,22 @@ def texts_of(file: pathlib.Path) -> list[str]:
     text = file.read_text(encoding="utf-8")
     if file.suffix != ".py":
         return [text]
-    if not MAY_CITE.search(text):  # nothing is read twice then: most files cite nothing
+    if not MAY_CITE.search(text):
         return []
-    values = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Expr)]
-    found = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    comments = [(token.start[0], token.string.lstrip("# ")) for token in tokens if token.type == tokenize.COMMENT]
+    found, comments, before = [], [], tokenize.NEWLINE
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            comments.append((token.start[0], token.string.lstrip("# ")))
+        elif token.type != tokenize.NL:
+            if token.type == tokenize.STRING and before in LINE_BEGINS:
+                found.append(ast.literal_eval(token.string))
+            before = token.type
     for _, rows in itertools.groupby(enumerate(comments), key=lambda row: row[1][0] - row[0]):
         found.append(" ".join(comment for _, (_, comment) in rows))
     return found
 
 
+@functools.cache
 def files() -> list[pathlib.Path]:
     """Code, pages and templates of the project."""
     shown = [path for path in ROOT.iterdir() if not path.name.startswith(".")]  # not .venv, .demo and the like

@@ -12,11 +12,9 @@ from approvals.models import ApprovalRecord
 from orders.incident_causes import CAUSES
 from orders.models import BillingRecord, Difference, Dispatch, Incident, Order
 from orders.services.incidents import BOOKS_ONLY
+from tests.sources import ROOT, source
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-STATUSES = (ROOT / "docs" / "statuses.md").read_text(encoding="utf-8")
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+ARCHITECTURE, STATUSES, OPERATIONS = (source(f"docs/{name}.md") for name in ("architecture", "statuses", "operations"))
 FOR_ENGINEERS = re.compile(r"engineer on duty|technicians|settings|credentials|PARTNER_")
 WORDS = {
     "## Kinds of orders": Order.Kind,
@@ -59,13 +57,9 @@ def rows_of(heading: str, columns: int, page: str = ARCHITECTURE) -> list[list[s
     return cells
 
 
-def test_there_is_something_to_look_at():
+def test_what_the_rules_name_is_there():
     assert len(NAMED) > 80
-
-
-@pytest.mark.parametrize("path, name", NAMED)
-def test_what_the_rules_name_is_there(path, name):
-    assert name in names_of(found(path))
+    assert [(path, name) for path, name in NAMED if name not in names_of(found(path))] == []
 
 
 def test_each_rule_has_its_code_and_its_tests():
@@ -95,8 +89,8 @@ def test_each_incident_that_an_engineer_must_cure_is_explained():
 
 def test_ci_plays_each_suite_that_testing_says_it_plays():
     """Where the table has a dash, a person plays it. What stands in quotes in the script is only said, not played."""
-    script = re.sub(r'"[^"]*"', "", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
-    rows = rows_of("These suites judge", 3, "\n" + (ROOT / "docs" / "testing.md").read_text(encoding="utf-8"))
+    script = re.sub(r'"[^"]*"', "", source(".ci/run"))
+    rows = rows_of("These suites judge", 3, "\n" + source("docs/testing.md"))
     suites = [(name, row[2] != "–") for row in rows for name in re.findall(r"`((?:make|python -m) [\w.-]+)", row[0])]
     assert len(suites) > 15
     assert suites == [(name, bool(re.search(rf"{re.escape(name)}(?![\w-])", script))) for name, _ in suites]
@@ -112,7 +106,7 @@ def commands_of(page: str) -> list[str]:
 @pytest.mark.parametrize("name", ["README.md", "deploy/README.md", "docs/high-availability.md", "docs/restore.md"])
 def test_no_command_shows_a_password_to_all_accounts(name):
     """Whatever stands on a command's line, every account of the machine reads with `ps`."""
-    lines = commands_of((ROOT / name).read_text(encoding="utf-8"))
+    lines = commands_of(source(name))
     assert len(lines) > 10
     assert [line for line in lines if re.search(r"password=|PASSWORD '|://\w+:\w+@", line)] == []
 

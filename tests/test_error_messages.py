@@ -2,16 +2,14 @@
 
 import ast
 import re
-from pathlib import Path
 
-import pytest
 from django.utils import translation
 
 from orders import errors
 from orders.error_messages import LABELS, MESSAGES, say, say_in_english
 from orders.errors import NotAllowedError
+from tests.sources import MODULES, nodes, source
 
-ROOT = Path(__file__).resolve().parent.parent
 HOLE = re.compile(r"%\((\w+)\)")
 ERRORS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 PARAMS = {
@@ -24,55 +22,44 @@ PARAMS = {
 }
 
 
-def sources():
-    for app in ("orders", "integrations", "project"):
-        yield from sorted((ROOT / app).rglob("*.py"))
-    yield ROOT / "notifications" / "sending.py"
+FILES = [module for module in MODULES if module.startswith(("orders/", "integrations/", "project/"))]
+FILES += ["notifications/sending.py"]
 
 
 def raised():
     """Each call of an error of ours with a plain code: place, code and the names of its parameters."""
-    for path in sources():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for file in FILES:
+        for node in nodes(file):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
                 code = node.args[0]
-                names = {keyword.arg for keyword in node.keywords}
-                yield f"{path.name}:{node.lineno}", code.value if isinstance(code, ast.Constant) else None, names
+                if isinstance(code, ast.Constant):  # else it comes from a small table beside it
+                    yield f"{file}:{node.lineno}", code.value, {keyword.arg for keyword in node.keywords}
 
 
-RAISED = list(raised())
-
-
-def test_there_is_something_to_look_at():
-    assert len(RAISED) > 70
-
-
-@pytest.mark.parametrize("place, code, names", RAISED, ids=lambda value: value if isinstance(value, str) else "")
-def test_what_is_raised_has_its_sentence(place, code, names):
-    if code is None:  # a code from a small table beside it
-        return
-    assert code in MESSAGES
-    row = MESSAGES[code]
-    if None not in names:  # `**about` can't be seen here
-        assert set(HOLE.findall(f"{row.english}{row.words}")) <= names
+def test_what_is_raised_has_its_sentence():
+    found = list(raised())
+    assert len(found) > 70
+    for place, code, names in found:
+        assert code in MESSAGES, place
+        holes = set(HOLE.findall(f"{MESSAGES[code].english}{MESSAGES[code].words}"))
+        assert None in names or holes <= names, place  # `**about` can't be seen here
 
 
 def test_no_sentence_is_left_over():
-    written = "".join(path.read_text(encoding="utf-8") for path in sources() if path.name != "error_messages.py")
+    written = "".join(source(file) for file in FILES if not file.endswith("/error_messages.py"))
     assert [code for code in MESSAGES if f'"{code}"' not in written] == []
 
 
-@pytest.mark.parametrize("code", MESSAGES)
-def test_each_can_be_said(code):
-    row = MESSAGES[code]
-    if code == "cause_says_all":
-        return
-    params = {name: PARAMS.get(name, "x") for name in HOLE.findall(f"{row.english}{row.words}")}
-    error = NotAllowedError(code, **params)
-    with translation.override("zh-hans"):
-        assert error.words()
-        assert not re.search(r"[\u4e00-\u9fff]", str(error)), "the terminal speaks English whoever asks"
-        assert not str(row.words).strip("%(wordshy)") or re.search(r"[\u4e00-\u9fff]", error.words())
+def test_each_can_be_said():
+    for code, row in MESSAGES.items():
+        if code == "cause_says_all":
+            continue
+        params = {name: PARAMS.get(name, "x") for name in HOLE.findall(f"{row.english}{row.words}")}
+        error = NotAllowedError(code, **params)
+        with translation.override("zh-hans"):
+            assert error.words(), code
+            assert not re.search(r"[\u4e00-\u9fff]", str(error)), f"{code}: the terminal speaks English whoever asks"
+            assert not str(row.words).strip("%(wordshy)") or re.search(r"[\u4e00-\u9fff]", error.words()), code
 
 
 def test_steps_and_states_are_named_on_pages_only():

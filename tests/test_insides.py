@@ -11,7 +11,7 @@ import pytest
 from django.contrib.admin.views.main import ChangeList
 
 from orders.lists.guard import guarded
-from tests.test_architecture import MODULES, ROOT, tree
+from tests.sources import MODULES, ROOT, nodes, source
 
 OURS = ("approvals", "integrations", "notifications", "orders", "project", "django.db.models.enums", "enum")
 FILES = [*(module for module in MODULES if "/migrations/" not in module), "gunicorn.conf.py"]
@@ -41,6 +41,7 @@ BASES = {  # they are described, or named as what to inherit from; their methods
 }
 UNMARKED = {"annotation_select", "default_cols", "get_compiler", "klass_info", "root_queryset"}  # attributes of theirs
 NOT_IMPORTED = {"project/wsgi.py"}  # they start something
+LIST = guarded(ChangeList)
 HEADING = "## What leans on insides"
 ROW = re.compile(r"^\| `(?P<owner>[\w.]+)` \| (?P<names>`.+?`) \| `(?P<file>[\w./]+)` \| .+ \| `(?P<test>.+)` \|$")
 
@@ -49,13 +50,8 @@ def is_private(name):
     return (name.startswith("_") and not name.startswith("__") and len(name) > 1) or name in UNMARKED
 
 
-def names_used(file):
-    return names_in(tree(file))
-
-
-def names_in(source):
+def names_in(nodes):
     """Private names that a source imports from a library, or asks of what is not its own."""
-    nodes = list(ast.walk(source))
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and is_given_to_self(node)}
     for node in nodes:
@@ -76,7 +72,7 @@ def is_inside(path):
 def names_overridden(file):
     """Methods of a file's classes in place of private ones of a library, or of those of its undocumented classes."""
     module, found = contents(file)
-    for one in [*filter(inspect.isclass, found.values()), guarded(ChangeList)]:
+    for one in [*filter(inspect.isclass, found.values()), LIST]:
         for place, ours in enumerate(one.__mro__):
             if ours.__module__ == module:
                 theirs = [
@@ -108,11 +104,11 @@ def found():
     """(name, file) of all."""
     for file in FILES:
         over = set() if file in NOT_IMPORTED else set(names_overridden(file))
-        yield from ((name, file) for name in {*names_used(file), *over})
+        yield from ((name, file) for name in {*names_in(nodes(file)), *over})
 
 
 def listed():
-    page = (ROOT / "docs/decisions.md").read_text(encoding="utf-8").partition(f"\n{HEADING}\n")[2]
+    page = source("docs/decisions.md").partition(f"\n{HEADING}\n")[2]
     return [match.groupdict() for match in map(ROW.match, page.splitlines()) if match]
 
 
@@ -135,7 +131,7 @@ def test_the_library_still_has_them(row):
 @pytest.mark.parametrize("row", listed(), ids=lambda row: f"{row['owner']}-{row['file']}")
 def test_a_test_shows_what_they_do_for_us(row):
     path, _, name = row["test"].partition("::")
-    assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
+    assert f"def {name}(" in source(path)
 
 
 @pytest.mark.parametrize(
@@ -151,4 +147,4 @@ def test_a_test_shows_what_they_do_for_us(row):
     ],
 )
 def test_the_search_sees(code, names):
-    assert list(names_in(ast.parse(code))) == names
+    assert list(names_in([*ast.walk(ast.parse(code))])) == names

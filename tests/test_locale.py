@@ -12,7 +12,8 @@ from django.utils import translation
 
 from tests.admin.latin import LET_THROUGH, latin
 from tests.factories import OrderFactory
-from tests.tools.messages import APPS, CATALOGUE, ROOT, write_catalogue
+from tests.sources import APPS, ROOT
+from tests.tools.messages import CATALOGUE, write_catalogue
 
 FOLDER = pathlib.Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES"
 ENTRIES = polib.pofile(str(FOLDER / "django.po"))

@@ -1,6 +1,5 @@
 """orders.db.compiled_sql must save exactly what Django's own bulk_create and bulk_update would."""
 
-import pathlib
 import re
 
 import pytest
@@ -12,9 +11,9 @@ from orders.db.compiled_sql import insert_rows, insert_together, reserve_ids, up
 from orders.db.row import Row
 from orders.models import Attempt, BillingRecord, Dispatch, InboundMessage, Order, OrderDomain, OrderEvent, TrialUsage
 from tests import factories
+from tests.sources import MODULES, source
 
 pytestmark = pytest.mark.django_db
-ROOT = pathlib.Path(__file__).parent.parent
 
 
 def kept(row):
@@ -167,13 +166,8 @@ def test_a_constraint_objects_as_ever():
 
 def test_only_services_write_with_it():
     """They may write a status; insert_rows and update_rows must be no way round them (tests/test_architecture.py)."""
-    apps = ("project", "integrations", "orders", "approvals", "notifications")
-    users = {
-        path.relative_to(ROOT).as_posix()
-        for app in apps
-        for path in (ROOT / app).rglob("*.py")
-        if re.search(r"\b(insert|update)_rows\b", path.read_text(encoding="utf-8")) and path.name != "compiled_sql.py"
-    }
+    users = [module for module in MODULES if re.search(r"\b(insert|update)_rows\b", source(module))]
+    users.remove("orders/db/compiled_sql.py")
     assert users
     assert all(user.startswith(("orders/services/", "orders/intake/")) for user in users)
 

@@ -54,22 +54,34 @@ def test_a_group_that_gives_two_roles(browser, settings):
     assert may(user_of(browser(groups=["ibs"]))) == ({"业务人员", "审批主管"}, False, set())
 
 
-def test_each_log_in_gives_and_takes(browser):
+def test_each_log_in_gives_and_takes_and_what_changed_is_told_once(browser):
     user = user_of(browser(groups=["ibs-bj", "ibs-all"]))
-    user_of(browser(groups=["ibs-sh"]))
+    for groups in (["ibs-bj", "ibs-all"], ["ibs-sh"]):
+        user_of(browser(groups=groups))
     assert may(user) == ({"工程师"}, True, {"SH"})
     user_of(browser(groups=["ibs-admin"]))
     assert may(user) == ({"管理员"}, False, set())
+    told = [(row.actor, row.data) for row in OrderEvent.objects.filter(kind="account_roles").order_by("pk")]
+    about = {"account": "li.ming"}
+    assert told == [
+        ("company", about | {"roles": "+ 业务人员 + 工程师", "limit_before": "*", "limit": "BJ+TJ"}),
+        ("company", about | {"roles": "− 业务人员", "limit_before": "BJ+TJ", "limit": "SH"}),
+        ("company", about | {"roles": "+ 管理员 − 工程师", "limit_before": "SH", "limit": "*"}),
+    ]
 
 
-def test_what_was_given_by_hand_is_not_kept(browser):
+def test_what_was_given_by_hand_is_not_kept_and_the_trail_says_from_what_to_what(browser):
     user = user_of(browser(groups=["ibs-bj"]))
     user.groups.add(Group.objects.get(name="管理员"))
     user.user_permissions.add(Permission.objects.get(codename="judge_export"))
     User.objects.filter(pk=user.pk).update(is_superuser=True, limited=False)
+    user.attributions.clear()
     user_of(browser(groups=["ibs-bj"]))
     assert may(user) == ({"业务人员"}, True, {"BJ", "TJ"})
     assert (user.is_superuser, user.user_permissions.exists()) == (False, False)
+    [act, *_before] = newest(Asked(kind="accounts"), number=2)
+    taken = "订单管理 · 导出记录：同意他人导出个人信息"
+    assert act.words == f"按公司账号登录调整 li.ming 的角色：− 管理员；归属：* → BJ+TJ；收回：超级用户、{taken}"
 
 
 def test_a_role_that_the_provider_takes_ends_the_sessions_of_before(browser):
@@ -147,30 +159,6 @@ def test_the_claim_has_the_name_that_is_set(browser, issuer, settings):
     issuer.description = {"scopes_supported": ["openid", "ibs_roles"]}
     assert browser(groups=["ibs-admin"], ibs_roles=[]).status_code == 403
     assert may(user_of(browser(groups=[], ibs_roles=["ibs-sh"])))[0] == {"工程师"}
-
-
-def test_what_changed_is_told_once(browser):
-    user_of(browser(groups=["ibs-bj"]))
-    user_of(browser(groups=["ibs-bj"]))
-    user_of(browser(groups=["ibs-sh"]))
-    told = [(row.actor, row.data) for row in OrderEvent.objects.filter(kind="account_roles").order_by("pk")]
-    assert told == [
-        ("company", {"account": "li.ming", "roles": "+ 业务人员", "limit_before": "*", "limit": "BJ+TJ"}),
-        ("company", {"account": "li.ming", "roles": "+ 工程师 − 业务人员", "limit_before": "BJ+TJ", "limit": "SH"}),
-    ]
-
-
-def test_the_trail_says_from_what_to_what(browser):
-    user = user_of(browser(groups=["ibs-bj"]))
-    user.user_permissions.add(Permission.objects.get(codename="judge_export"))
-    User.objects.filter(pk=user.pk).update(is_superuser=True, limited=False)
-    user.attributions.clear()
-    user_of(browser(groups=["ibs-sh"]))
-    taken = "订单管理 · 导出记录：同意他人导出个人信息"
-    act = newest(Asked(kind="accounts"), number=1)[0]
-    assert act.words == (
-        f"按公司账号登录调整 li.ming 的角色：+ 工程师 − 业务人员；归属：* → SH；收回：超级用户、{taken}"
-    )
 
 
 # --- Names of new accounts
@@ -311,17 +299,13 @@ def test_a_person_who_was_faster_keeps_the_account_that_they_got(manager, accoun
     assert list(CompanyAccount.objects.all()) == [theirs]
 
 
-def test_parting_is_told_and_the_person_gets_another_account(browser, manager, account):
-    join(manager, account, company_subject="u-1")
-    assert join(manager, account).status_code == 302
-    assert OrderEvent.objects.filter(kind="account_unjoined").count() == 1
-    assert user_of(browser()) != account
-
-
-def test_an_account_that_is_changed_otherwise_stays_joined(browser, manager, account):
+def test_an_account_stays_joined_until_it_is_parted_which_is_told(browser, manager, account):
     join(manager, account, company_subject="u-1")
     join(manager, account, company_subject="u-1", display_name="李明")
     assert user_of(browser()) == account
+    assert join(manager, account).status_code == 302
+    assert OrderEvent.objects.filter(kind="account_unjoined").count() == 1
+    assert user_of(browser()) != account
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}])

@@ -73,18 +73,13 @@ def test_of_long_texts_the_place_where_they_differ_is_shown(client, entered):
     assert (found["ours"][-1], found["theirs"][-1]) == ("甲", "乙")
 
 
-def test_the_same_difference_is_told_once(client, entered):
+def test_the_same_difference_is_told_once_and_another_one_again(client, entered):
     for _ in range(2):
         assert code(post_order(client, sent(DataFlow="9"))) == "00000"
     assert Incident.objects.get().count == 1
     accept(entered)
     assert code(post_order(client, sent(DataFlow="9"))) == "00000"
     assert not AffectedOrder.objects.unresolved().exists()
-
-
-def test_another_difference_is_told_again(client, entered):
-    post_order(client, sent(DataFlow="9"))
-    accept(entered)
     post_order(client, sent(DataFlow="8"))
     assert AffectedOrder.objects.unresolved().count() == 1
 

@@ -2,10 +2,13 @@
 
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations import tasks
 from orders.office.exports.models import Export
+from orders.office.exports.service import resume_exports
 from orders.office.schedules.models import ScheduledExport
+from orders.office.schedules.service import begin_due_exports
 from tests import factories as make
 from tests.conftest import shanghai
 from tests.mails import send_mails
@@ -48,9 +51,10 @@ def read(client, row):
 
 
 def pass_time(clock, moment):
-    """The clock goes to a moment, the sweep comes by, and workers do what it has queued."""
-    clock.move_to(shanghai(moment) if isinstance(moment, str) else moment)
-    tasks.sweep()
+    """The clock goes to a moment, the sweep's parts for exports come by, and workers do what these have queued."""
+    clock.move_to(shanghai(moment))
+    begin_due_exports(now=timezone.now())
+    resume_exports(now=timezone.now())
     work()
 
 

@@ -26,17 +26,28 @@ THURSDAY = "2023-09-21 08:30:00"
 OLD = "2023-09-11 09:00:00"
 
 
+def write():
+    """What the sweep does for these mails."""
+    service.write_digests(now=timezone.now())
+    service.write_red(now=timezone.now())
+
+
+def write_and_send():
+    write()
+    send_mails()
+
+
 @pytest.fixture
 def at(clock):
-    """`at("2023-09-21 08:30:00")`: the sweep of that moment, and the mails that it sent as [(to, subject, text)]."""
+    """`at("2023-09-21 08:30:00")`: the mails that are written and sent at that moment, as [(to, subject, text)]."""
 
-    def sweep(moment):
+    def look(moment, does=write_and_send):
         clock.move_to(shanghai(moment))
         mail.outbox.clear()
-        tasks.sweep()
+        does()
         return [(one.to[0], one.subject, one.body) for one in mail.outbox if "【IBS" in one.subject]
 
-    return sweep
+    return look
 
 
 def held(number, since=OLD, **more):
@@ -57,7 +68,7 @@ def test_one_mail_a_workday_says_what_waits(at):
     held("MINE", owner=user)
     held("NOBODY")
     held("THEIRS", owner=colleague("zhao@example.com", digest=False))
-    [(to, subject, text)] = at(THURSDAY)
+    [(to, subject, text)] = at(THURSDAY, tasks.sweep)
     assert (to, subject) == ("li@example.com", "【IBS 订单台】2023-09-21 待办：我的 1，无人处理 1，超时 3")
     mine, nobodys, late = (text.index(word) for word in ("我负责的: 1", "无人处理: 1", "超时: 3"))
     assert mine < text.index("MINE") < nobodys < text.index("NOBODY") < late < text.rindex("THEIRS")
@@ -164,20 +175,18 @@ def queries_of_digests(clock, moment):
         {"later": "2023-09-21 12:00:00"},
     ],
 )
-def test_what_changes_before_it_is_sent_drops_it(clock, monkeypatch, change):
+def test_what_changes_before_it_is_sent_drops_it(at, clock, change):
     user = colleague()
     held("A1")
-    clock.move_to(shanghai(THURSDAY))
-    with monkeypatch.context() as nobody_sends:
-        nobody_sends.setattr(tasks, "drain", lambda: "")
-        tasks.sweep()
+    at(THURSDAY, write)
+    assert Mail.objects.exists()
     if "groups" in change:
         user.groups.clear()
     elif "later" in change:
         clock.move_to(shanghai(change["later"]))
     else:
         User.objects.filter(pk=user.pk).update(**change)
-    tasks.sweep()
+    write_and_send()
     assert mail.outbox == []
 
 
@@ -188,7 +197,7 @@ def test_what_turns_red_and_is_nobodys_is_told_at_most_once_in_15_minutes(at):
     failed("A1", "2023-09-20 15:01:00")
     failed("OWNED", "2023-09-20 15:01:00", owner=user)
     held("A2", since="2023-09-18 15:01:00")  # twice its limit is over at 15:01
-    [(to, subject, text)] = at("2023-09-20 15:05:00")
+    [(to, subject, text)] = at("2023-09-20 15:05:00", tasks.sweep)
     assert (to, subject) == ("li@example.com", "【IBS 订单台】2 项变为红色，且无人处理")
     assert ("A1" in text, "A2" in text, "OWNED" in text, "BEFORE" in text) == (True, True, False, False)
     failed("A3", "2023-09-20 15:10:00")
@@ -212,16 +221,14 @@ def test_who_wants_these_mails_again_is_told_of_what_comes_from_then_on(at):
     assert ("MEANWHILE" in text, "LATER" in text) == (False, True)
 
 
-def test_one_that_was_written_before_the_limits_changed_is_dropped_beside_a_newer_one(at, monkeypatch):
+def test_one_that_was_written_before_the_limits_changed_is_dropped_beside_a_newer_one(at):
     user = colleague(letters=["SH"])
-    with monkeypatch.context() as nobody_sends:
-        nobody_sends.setattr(tasks, "drain", lambda: "")
-        at("2023-09-20 15:00:00")
-        failed("OF-SH", "2023-09-20 15:01:00", attribution_id="SH")
-        at("2023-09-20 15:05:00")
-        user.attributions.set(["BJ"])
-        failed("OF-BJ", "2023-09-20 15:20:00", attribution_id="BJ")
-        at("2023-09-20 15:25:00")
+    at("2023-09-20 15:00:00", write)
+    failed("OF-SH", "2023-09-20 15:01:00", attribution_id="SH")
+    at("2023-09-20 15:05:00", write)
+    user.attributions.set(["BJ"])
+    failed("OF-BJ", "2023-09-20 15:20:00", attribution_id="BJ")
+    at("2023-09-20 15:25:00", write)
     [(_to, _subject, text)] = at("2023-09-20 15:26:00")
     assert ("OF-SH" in text, "OF-BJ" in text) == (False, True)
 
@@ -356,7 +363,7 @@ def test_an_incident_that_sleeps_is_no_red_mail_until_it_wakes(at):
     failed("A2", "2023-09-20 16:00:00")
     [(_to, subject, text)] = at("2023-09-20 16:05:00")  # what opened before this is told of
     assert (subject, "/incident/" in text) == ("【IBS 订单台】1 项变为红色，且无人处理", False)
-    assert at("2023-09-20 17:59:00") == at("2023-09-20 18:01:00") == []
+    assert at("2023-09-20 17:59:00") == at("2023-09-20 18:01:00", tasks.sweep) == []
     [(_to, subject, text)] = at("2023-09-20 18:05:00")
     assert (subject, f"/incident/{incident.pk}/" in text) == ("【IBS 订单台】1 项变为红色，且无人处理", True)
 

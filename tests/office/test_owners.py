@@ -49,36 +49,24 @@ def renamed(member):
     return SimpleNamespace(client=client, old=User.objects.get(pk=person.pk), new=newcomer, order=order)
 
 
-def test_a_newcomer_gets_no_file_of_who_had_the_name(renamed):
-    row, client = Export.objects.get(), renamed.client
-    assert row.maker_id == renamed.old.pk
-    client.force_login(renamed.new)
-    assert client.get(of("export", "download", row)).status_code == 404
-    assert not client.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
-    client.force_login(renamed.old)
-    assert renamed.order.number in body(client.get(of("export", "download", row))).read().decode()
-
-
-def test_nor_a_run(renamed):
-    row, client = BulkRun.objects.get(), renamed.client
-    assert row.maker_id == renamed.old.pk
-    BulkRun.objects.update(state="waiting")
-    client.force_login(renamed.new)
-    client.post(of("bulkrun", "stop", row))
-    row.refresh_from_db()
-    assert row.state == "waiting"
-    client.force_login(renamed.old)
-    client.post(of("bulkrun", "stop", row))
-    row.refresh_from_db()
-    assert row.state == "stopped"
-
-
-def test_nor_the_past(renamed):
+def test_a_newcomer_gets_no_file_no_run_and_no_past_of_who_had_the_name(renamed):
+    export, run, client = Export.objects.get(), BulkRun.objects.get(), renamed.client
+    assert export.maker_id == run.maker_id == renamed.old.pk
     noted = OrderEvent.objects.filter(order=renamed.order, kind="note")
     assert set(noted.values_list("actor", "account_id")) == {("staff:li.lei", renamed.old.pk)}
-    renamed.client.force_login(renamed.new)
-    page = renamed.client.get(of("order", "change", renamed.order), {"tab": "events"}).text
-    assert "李雷" in page
+    BulkRun.objects.update(state="waiting")
+    client.force_login(renamed.new)
+    assert client.get(of("export", "download", export)).status_code == 404
+    assert not client.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
+    client.post(of("bulkrun", "stop", run))
+    run.refresh_from_db()
+    assert run.state == "waiting"
+    assert "李雷" in client.get(of("order", "change", renamed.order), {"tab": "events"}).text
+    client.force_login(renamed.old)
+    assert renamed.order.number in body(client.get(of("export", "download", export))).read().decode()
+    client.post(of("bulkrun", "stop", run))
+    run.refresh_from_db()
+    assert run.state == "stopped"
 
 
 def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):

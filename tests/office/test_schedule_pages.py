@@ -40,24 +40,18 @@ def test_when_it_comes_next(owner, clock, weekdays, at, now, wanted):
     assert made(owner, weekdays=list(weekdays), at=at).next_run_at == shanghai(wanted)
 
 
-def test_switching_on_again_begins_anew(owner, clock, row):
-    ScheduledExport.objects.update(
-        next_run_at=None, off_at=timezone.now(), failures=3, off_why={"code": "export_broken"}
-    )
-    answer = owner.post(of("switch", row), {"on": "1"}, follow=True).content.decode()
-    assert "09-21 08:00" in answer
-    row.refresh_from_db()
-    assert (row.failures, row.off_at, row.off_why) == (0, None, {})
-    pass_time(clock, "2023-09-21 08:00:00")
-    assert Export.objects.get().state == "done"
-
-
-def test_switched_off_it_does_not_run(owner, clock, row):
+def test_switched_off_it_does_not_run_and_switching_on_again_begins_anew(owner, clock, row):
     owner.post(of("switch", row), {"on": "0"})
     pass_time(clock, "2023-09-21 08:00:00")
     assert not Export.objects.exists()
     assert "已停用" in read(owner, row)
     assert set(OrderEvent.objects.values_list("kind", flat=True)) >= {"schedule_saved", "schedule_switched_off"}
+    ScheduledExport.objects.update(failures=3, off_why={"code": "export_broken"})
+    assert "09-22 08:00" in owner.post(of("switch", row), {"on": "1"}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert (row.failures, row.off_at, row.off_why) == (0, None, {})
+    pass_time(clock, "2023-09-22 08:00:00")
+    assert Export.objects.get().state == "done"
 
 
 def test_nobody_else_sees_changes_or_runs_it(member, row):

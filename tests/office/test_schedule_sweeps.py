@@ -87,8 +87,8 @@ def of_today(owner, **more):
     return made(owner, view=view, **more)
 
 
-def told(owner):
-    export = Export.objects.latest("pk")
+def told(owner, **which):
+    export = Export.objects.filter(**which).latest("pk")
     return [line["订单号"] for line in read_xlsx(body(owner.get(of("download", export))))]
 
 
@@ -118,5 +118,4 @@ def test_one_that_is_run_by_hand_tells_of_the_present_day(owner, clock, orders):
     clock.move_to(shanghai("2023-09-22 00:05:00"))
     owner.post(of("run", row))
     pass_time(clock, "2023-09-22 00:06:00")
-    by_hand = Export.objects.get(slot=None)
-    assert [line["订单号"] for line in read_xlsx(body(owner.get(of("download", by_hand))))] == [orders["2023-09-22"]]
+    assert told(owner, slot=None) == [orders["2023-09-22"]]

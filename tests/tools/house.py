@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-APPS = ("orders", "integrations", "approvals", "notifications", "project")
+from tests.sources import APPS, ROOT
+
 LONGEST = 5
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import django
 
-ROOT = Path(__file__).resolve().parents[2]
-APPS = ("approvals", "integrations", "notifications", "orders", "project")
+from tests.sources import APPS, ROOT
+
 CATALOGUE = Path("project", "locale", "zh_Hans", "LC_MESSAGES", "django.po")
 MADE_AT = re.compile(r'^"POT-Creation-Date: .*"\n', re.MULTILINE)
 

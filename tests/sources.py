@@ -1,0 +1,23 @@
+"""The Python sources of the apps. Each is parsed once, however many tests look at it."""
+
+import ast
+import functools
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+APPS = ("approvals", "integrations", "notifications", "orders", "project")
+MODULES = sorted(path.relative_to(ROOT).as_posix() for app in APPS for path in (ROOT / app).rglob("*.py"))
+
+
+def source(module: str) -> str:
+    return (ROOT / module).read_text(encoding="utf-8")
+
+
+@functools.cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(source(module))
+
+
+@functools.cache
+def nodes(module: str) -> list[ast.AST]:
+    return list(ast.walk(tree(module)))
