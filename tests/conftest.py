@@ -139,7 +139,8 @@ WAITING = (
     "restore/test_high_water_mark",
 )
 # These take longest: many real processes, plays that the model found, Chinese on the pages of every state, rubbish in
-# addresses. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or with any arguments, they run.
+# addresses, what a migration carries over. `make test` leaves them out, to end within a few minutes; with WHOLE=1, or
+# with any arguments, they run.
 LONGEST = (
     *("processes/", "adding/", "restore/test_backup", "test_deployment", "sandbox/test_command", "deploy/test_nginx"),
     *("company/test_real_provider", "database/test_frozen", "admin/test_names_with_html"),
@@ -151,6 +152,7 @@ LONGEST = (
         "flows/test_odd_texts",
     ),
     *("model/", "admin/test_latin_pages", "admin/test_rubbish", "test_static_files"),
+    *("flows/test_mail_steps_over", "notifications/test_upgrade"),
 )
 
 # Few tests that take long, or wait. They begin first: a process that meets them last works alone while the others have

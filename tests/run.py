@@ -31,11 +31,10 @@ SPREAD = ["-n", f"{min(len(os.sched_getaffinity(0)), MOST_PROCESSES)}", "--dist"
 NOT_NEEDED = ["-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:faker"]  # a second of imports for each process
 LEFT_OUT = (
     "left out: tests with many real processes or PostgreSQL clusters, alarms over a quiet week, what is played at"
-    " random or was found so, Latin words on pages of every state, HTML in every text, rubbish in addresses, the"
-    " largest texts and orders, of tests that use the database or start a process and differ in their parameters alone"
-    " all but the first, where both databases are tested what mostly waits on SQLite, and on PostgreSQL"
-    " what depends little on the database;"
-    " `make test WHOLE=1` plays all of it"
+    " random or was found so, Latin words on pages of every state, HTML in every text, rubbish in addresses, what a"
+    " migration carries over, the largest texts and orders, of tests that use the database or start a process and"
+    " differ in their parameters alone all but the first, where both databases are tested what mostly waits on SQLite,"
+    " and on PostgreSQL what depends little on the database; `make test WHOLE=1` plays all of it"
 )
 END_WITHIN = 30  # pytest takes its fixtures down after Ctrl-C: processes, test database
 LOOK_EVERY = 0.2

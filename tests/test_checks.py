@@ -229,6 +229,7 @@ def test_no_empty_or_odd_value_quietly_means_something_else(name, value, said):
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"manage.py: {name}{said}\n")
 
 
+@pytest.mark.whole
 def test_a_command_without_its_database_says_so():
     ended = manage("show", "X", DATABASE_URL="postgres://nobody@127.0.0.1:9/nothing")
     [told] = ended.stderr.splitlines()

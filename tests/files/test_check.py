@@ -189,6 +189,7 @@ def test_a_folder_or_a_pipe_of_that_name(folder, make):
     assert code_of() == "not_xlsx"
 
 
+@pytest.mark.whole
 def test_every_wrong_file_in_the_messages_order(folder):
     books.write(folder, NAME, books.book())
     books.write(folder, BUSI, books.book(["域名"]))

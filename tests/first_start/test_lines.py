@@ -4,6 +4,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from project import __version__
 from tests.first_start.lines import ROOT, Place, settings_to_fill_in, ten_lines, upgrade_lines, way_back_lines
 from tests.first_start.upgrade import NEXT, make_repository, publish_next_version
@@ -15,6 +17,7 @@ def test_there_are_ten():
     assert len(ten_lines()) == 10
 
 
+@pytest.mark.whole
 def test_the_first_takes_this_version_and_that_of_an_upgrade_the_next(tmp_path):
     """From a repository that has what was committed and no tag of the walk's."""
     place = replace(PLACE, folder=tmp_path, repository=make_repository(tmp_path))

@@ -401,6 +401,7 @@ class TestLocks:
         return holding
 
 
+@pytest.mark.whole
 @pytest.mark.django_db(transaction=True)
 def test_two_batches_that_stop_orders_by_several_partners_do_not_wait_in_a_ring():
     """A batch of answers locks at once, in one sequence, all that it opens and closes."""

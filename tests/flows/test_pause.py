@@ -215,6 +215,7 @@ def mails():
     return list(Mail.objects.filter(kind="mail_incident").order_by("pk").values_list("order__number", flat=True))
 
 
+@pytest.mark.whole
 def test_a_pause_without_an_end_reminds_every_four_hours_and_counts_as_no_failure(desk):
     pause()
     desk.post(trial("T1", "t1.example.com"))

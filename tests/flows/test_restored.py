@@ -276,6 +276,7 @@ def test_fix_does_nothing_while_it_counts_as_restored_or_by_what_was_planned_bef
     assert desk.step("T1", "fix_create_billing").state == "closed"
 
 
+@pytest.mark.whole
 def test_several_restores_in_a_row(desk, past, trialing):
     for number in ("A1", "A2", "A3"):
         with past():

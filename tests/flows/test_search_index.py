@@ -192,6 +192,7 @@ def test_orders_with_many_domains_are_indexed_a_few_at_a_time(monkeypatch):
     assert all(domains(f"d{place}.example") for place in range(12))
 
 
+@pytest.mark.whole
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="a snapshot grows stale on SQLite alone")
 @pytest.mark.django_db(transaction=True)
 def test_another_process_commits_before_each_transaction():

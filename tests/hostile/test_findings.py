@@ -35,6 +35,7 @@ def send_approval(client, members=valid.APPROVALS["pass"], **meta):
     return client.generic("POST", BPM, raw, "application/json", HTTP_X_SIGNATURE=signature, **meta)
 
 
+@pytest.mark.whole
 def test_a_long_name_above_many_values_costs_no_more_than_its_size(client):
     tree = {"n" * 1_100_000: dict.fromkeys(map(str, range(70_000)), "v")}
     members = envelope({**valid.TRIAL_CONTENT, **tree})

@@ -252,6 +252,7 @@ def test_one_whose_readers_are_all_gone_is_given_up(smtp):  # noqa: F811
     assert (state(row), row.error_code, smtp.got) == ("failed", "no_recipients", [])
 
 
+@pytest.mark.whole
 def test_an_outage_opens_the_breaker_and_uses_up_no_try(broken, clock, settings):
     settings.BREAKER_FAILURES = 4
     broken(*[later("connection")] * 400)
