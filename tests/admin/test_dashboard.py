@@ -14,17 +14,12 @@ from orders.services.shape import keep_shape
 from orders.shape import Shape
 from project.observability.status_report import LATE, desk_status
 from tests import factories as make
-from tests.admin.walking import unrendered
+from tests.admin.walking import desk_of, unrendered
 from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 S, DAY = Order.State, datetime.timedelta(days=1)
 INDEX = reverse("admin:index")
-
-
-def desk_of(staff):
-    """What the dashboard shows; nothing is drawn."""
-    return unrendered(staff.person, INDEX).context_data["desk"]
 
 
 @pytest.fixture

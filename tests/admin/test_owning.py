@@ -6,7 +6,7 @@ from django.urls import reverse
 from notifications.models import Mail
 from orders.models import OrderEvent
 from tests import factories as make
-from tests.admin.walking import colleague
+from tests.admin.walking import colleague, unrendered
 
 pytestmark = pytest.mark.django_db
 
@@ -86,8 +86,8 @@ def test_rubbish_is_a_form_error(member, row, data):
 
 
 def found(client, row, owner):
-    answer = client.get(reverse(f"admin:orders_{row._meta.model_name}_changelist"), {"owner": owner})
-    return [one.pk for one in answer.context["cl"].result_list]
+    url = reverse(f"admin:orders_{row._meta.model_name}_changelist")
+    return [one.pk for one in unrendered(client.person, url, {"owner": owner}).context_data["cl"].result_list]
 
 
 def test_the_filter_says_mine_nobodys_and_a_persons(member, row):

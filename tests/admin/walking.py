@@ -103,6 +103,11 @@ def unrendered(user, url, query=None):
     return answer
 
 
+def desk_of(staff):
+    """What the dashboard tells this client's person."""
+    return unrendered(staff.person, reverse("admin:index")).context_data["desk"]
+
+
 def in_turn(letter, place, size):
     """Whether this person asks for what has this place: everybody for one of `size`, the next one for the next."""
     return WHOLE or (place + PEOPLE.index(letter)) % size == 0
