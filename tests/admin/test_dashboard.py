@@ -90,7 +90,7 @@ def numbers_of(desk):
 def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
     make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
     staff = member("工程师", letters=letters)
-    told = list(dict.fromkeys(numbers_of(desk_of(staff))))
+    told = list(dict.fromkeys(numbers_of(desk_of(staff.person))))
     assert letters == ["SH"] or sum(number for number, _url in told) > 30
     some = told[:: 1 if WHOLE else 4]
     assert [(unrendered(staff.person, url).context_data["cl"].result_count, url) for _number, url in some] == some
@@ -133,9 +133,9 @@ def test_at_most_twenty_one_queries(member, busy, django_assert_max_num_queries,
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
-    [worry] = desk_of(member("工程师")).worries[-1:]
+    [worry] = desk_of(member("工程师").person).worries[-1:]
     assert (worry.number, worry.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
-    assert desk_of(member("业务人员")).notices is None
+    assert desk_of(member("业务人员").person).notices is None
     type(row).objects.update(state="done")
     assert worry.label not in member("工程师").get(INDEX).text
 
@@ -152,7 +152,7 @@ def test_an_order_that_two_incidents_stopped_is_one_stopped_order(member):
     order, now = make.OrderFactory(received_at=timezone.now()), timezone.now()
     for _ in range(2):
         make.AffectedOrderFactory(order=order, since=now)
-    assert desk_of(member("工程师")).chart[-1].stopped.number == 1
+    assert desk_of(member("工程师").person).chart[-1].stopped.number == 1
 
 
 def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_all_right(member):
@@ -163,14 +163,14 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     late = timezone.now() - datetime.timedelta(minutes=10)
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
     for role in ("业务人员", "工程师"):
-        [worry] = desk_of(member(role)).worries
+        [worry] = desk_of(member(role).person).worries
         assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
         assert (worry.number, worry.tone) == (1, "red")
     make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
     over = timezone.now() - datetime.timedelta(seconds=5)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
     make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)  # not noted yet
-    assert desk_of(member("业务人员")).worries == []
+    assert desk_of(member("业务人员").person).worries == []
 
 
 def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member):
@@ -180,7 +180,7 @@ def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member)
         order=make.TrialFactory(), state="retrying", frozen_at=first, next_try_at=later, tries_left=2, attempts=4
     )
     staff = member("业务人员")
-    [worry] = desk_of(staff).worries
+    [worry] = desk_of(staff.person).worries
     assert worry.label == "大数据侧：有步骤重试了 2 小时仍未成功"
     assert unrendered(staff.person, worry.url).context_data["cl"].result_count == 1
 

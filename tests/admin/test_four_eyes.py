@@ -26,6 +26,7 @@ from tests.admin.orders import (
     page,
     step,
 )
+from tests.admin.walking import desk_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 ACTS = ("decide", "waive", "compensate", "withdraw", "give_up", "fix", "take", "accept", "proceed", "move_start")
@@ -306,12 +307,12 @@ def test_the_order_s_page_and_the_dashboard_lead_to_the_confirmation(people, cle
     client, address = people.acts(judge), reverse("admin:orders_askedact_change", args=[row.pk])
     text = client.get(page(order)).text
     assert all(word in text for word in ("待复核", "人工裁定：通过", "客户经理要求", "查看并复核", address))
-    number = client.get(reverse("admin:index")).context["desk"].asked
+    number = desk_of(judge).asked
     assert number.number == 1
     assert address in client.get(number.url).text
     assert "确认执行" in client.get(address).text
     assert "撤回请求" in people.acts(clerk).get(page(order)).text
-    assert not client.get(reverse("admin:index")).context["desk"].asked
+    assert not desk_of(clerk).asked
 
 
 def test_a_phone_in_bpm_s_words_is_masked_for_who_decides_and_who_confirms(people, clerk, judge):

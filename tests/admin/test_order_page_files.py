@@ -213,29 +213,22 @@ def test_all_wrong_files_are_named_at_once_each_with_its_reason(client, folder):
     assert sum(NAME in one or TABLE in one for one in will) == 2
 
 
-def test_they_are_looked_at_again_by_a_button(client, folder):
+def test_they_are_looked_at_again_by_a_button_with_a_permission_and_while_they_hold(client, folder):
     order = held_for_two()
-    client.force_login(staff("resend_order"))
     url = reverse("admin:orders_order_recheck", args=[order.pk])
+    client.force_login(staff(name="li"))
+    assert url not in client.get(page(order, "?tab=files")).content.decode()
+    assert client.post(url).status_code == 403
+    client.force_login(staff("resend_order"))
     assert url in client.get(page(order, "?tab=files")).content.decode()
     assert client.get(url).status_code == 405
     told = client.post(url, follow=True).content.decode()
     assert "正在检查文件" in told
     assert 'content="5;url=?tab=files&amp;watch=59"' in told
     assert order.dispatches.get().next_try_at <= timezone.now()
-    assert order.events.get(kind="files_looked_at").actor == "staff:wang"
-
-
-def test_that_needs_a_permission_and_a_hold(client, folder):
-    client.force_login(staff(name="li"))
-    order = held_for_two()
-    url = reverse("admin:orders_order_recheck", args=[order.pk])
-    assert url not in client.get(page(order, "?tab=files")).content.decode()
-    assert client.post(url).status_code == 403
-    client.force_login(staff("resend_order"))
     order.dispatches.update(state="done", next_try_at=None)
     assert "未执行" in client.post(url, follow=True).content.decode()
-    assert not order.events.exists()
+    assert [(event.kind, event.actor) for event in order.events.all()] == [("files_looked_at", "staff:wang")]
 
 
 def test_no_link_where_no_file_is(reader, folder):

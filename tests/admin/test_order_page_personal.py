@@ -62,7 +62,7 @@ def test_once_a_person_and_order_and_day(client, order):
     for name in ("wang", "li"):
         client.force_login(staff("see_personal_data", name=name))
         with time_machine.travel(shanghai("2023-09-20 08:00:00"), tick=False):
-            for tab in TABS:
+            for tab in TABS[::2]:
                 client.get(page(order, f"?tab={tab}&personal=1"))
     assert seen(order).count() == 2
     client.force_login(staff("see_personal_data", name="zhao"))

@@ -143,12 +143,12 @@ def test_the_dashboard_counts_them_by_province_one_click_away(member):
         order(number, S.HELD, since, attribution_id=letters)
     make.ConflictFactory(order_number="B1", received_at=at(3, 9))
     staff = member("业务人员")
-    found = desk_of(staff).over_time
+    found = desk_of(staff.person).over_time
     assert [(place.name, place.number, place.very) for place in found.places] == [("北京", 2, 1), ("上海", 1, 0)]
     assert [sorted(listed(staff, place.url)) for place in found.places] == [["B1", "B2"], ["S1"]]
     assert listed(staff, found.places[0].very_url) == ["B2"]
     assert found.conflicts.number == len(rows_of(staff, found.conflicts.url)) == 1
-    own = desk_of(member("业务人员", letters=["SH"])).over_time
+    own = desk_of(member("业务人员", letters=["SH"]).person).over_time
     assert ([place.name for place in own.places], own.conflicts.number) == (["上海"], 0)
 
 

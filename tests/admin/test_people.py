@@ -46,29 +46,22 @@ def test_the_order_page_and_the_list_of_events_name_who_did_it(member):
     assert OrderEvent.objects.get(pk=event.pk).actor == "staff:wangmin"
 
 
-def test_people_of_one_name_are_told_apart():
-    for account in ("wangmin", "wangmin2"):
-        factories.UserFactory(username=account, display_name="王敏")
-    assert [actor_of(f"staff:{account}") for account in ("wangmin", "wangmin2")] == [
-        ("王敏（wangmin）", True),
-        ("王敏（wangmin2）", True),
-    ]
-
-
-def test_a_name_that_is_somebody_s_account_has_its_own_account_beside_it():
-    factories.UserFactory(username="wangmin")
-    factories.UserFactory(username="wang", display_name="wangmin")
-    assert actor_of("staff:wang")[0] == "wangmin（wang）"
-
-
-@pytest.mark.parametrize(
-    "actor, words",
-    [("staff:gone", "gone"), ("staff:unnamed", "unnamed"), ("command:wangmin", "wangmin"), ("bboss", "BBOSS")],
-)
-def test_who_has_no_name_goes_by_what_is_stored(actor, words):
-    factories.UserFactory(username="unnamed")
-    factories.UserFactory(username="wangmin", display_name="王敏")
-    assert actor_of(actor)[0] == words
+def test_people_are_told_apart_and_who_has_no_name_goes_by_what_is_stored():
+    """Two of one name, one whose name is somebody's account, one without a name, one who is gone, and machines."""
+    names = {"wangmin": "王敏", "wangmin2": "王敏", "wang": "lina", "lina": "", "unnamed": ""}
+    for account, name in names.items():
+        factories.UserFactory(username=account, display_name=name)
+    told = {
+        "staff:wangmin": "王敏（wangmin）",
+        "staff:wangmin2": "王敏（wangmin2）",
+        "staff:wang": "lina（wang）",
+        "staff:unnamed": "unnamed",
+        "staff:gone": "gone",
+        "command:wangmin": "wangmin",
+        "bboss": "BBOSS",
+    }
+    assert {actor: actor_of(actor)[0] for actor in told} == told
+    assert actor_of("staff:wangmin")[1] is actor_of("staff:wangmin2")[1] is True
 
 
 def test_an_incident_names_its_owner_and_the_writers_of_its_notes(member):

@@ -378,7 +378,7 @@ def test_an_account_that_becomes_an_administrator_is_asked_at_its_next_page(sett
     user = User.objects.create_user("wang", password="right", is_staff=True)
     client = Client()
     client.post(LOGIN, RIGHT)
-    assert client.get(reverse("admin:index")).status_code == 200
+    assert is_in(client)
     user.user_permissions.set(Permission.objects.filter(codename="change_user"))
     assert "ended=factor" in client.get(reverse("admin:index"))["Location"]
 

@@ -108,9 +108,9 @@ def unrendered(user, url, query=None):
     return answer
 
 
-def desk_of(staff):
-    """What the dashboard tells this client's person."""
-    return unrendered(staff.person, reverse("admin:index")).context_data["desk"]
+def desk_of(user):
+    """What the dashboard tells somebody."""
+    return unrendered(user, reverse("admin:index")).context_data["desk"]
 
 
 def in_turn(letter, place, size):
