@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests import factories
 from tests.admin.orders import page, planned, staff, step
-from tests.admin.walking import desk_of
+from tests.admin.walking import desk_of, text_of
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -24,10 +24,6 @@ def waiting(*, hours: int, result: str = "", **fields):
         factories.ApprovalRecordFactory(order=order, result="pass", finished=False)
         factories.ApprovalRecordFactory(order=order, result=result, opinion="补材料", finished=False)
     return order
-
-
-def text_of(client, url):
-    return client.get(url).content.decode()
 
 
 def test_the_dashboard_tells_since_when_and_what_was_returned(admin_client):

@@ -12,16 +12,11 @@ from orders.models import Difference
 from project.observability.metrics import exposition
 from tests import factories
 from tests.admin.orders import DAY, billed, deciding, filled, page, staff, unbilled
+from tests.admin.walking import text_of
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:orders_order_changelist")
 GREEN = ("chip-green", "tone-green", "worry-green")
-
-
-def text_of(client, url):
-    answer = client.get(url)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def head_of(text):

@@ -152,13 +152,10 @@ def test_what_does_not_fit_is_not_found(admin_client, order, term):
     assert titles(admin_client, term) == {}
 
 
-def test_the_page_works_without_a_script(admin_client, order):
+def test_the_page_works_without_a_script_and_the_only_thing_found_is_opened(admin_client, order):
     text = admin_client.get(FIND, {"q": "example"}).content.decode()
     assert reverse("admin:orders_order_change", args=[order.pk]) in text
     assert NAME in text
-
-
-def test_the_only_thing_found_is_opened(admin_client, order):
     answer = admin_client.get(FIND, {"q": "126001"})
     assert (answer.status_code, answer["Location"]) == (302, reverse("admin:orders_order_change", args=[order.pk]))
 

@@ -188,14 +188,6 @@ def test_curl_carries_key_and_payload_but_no_secret_and_of_a_question_makes_noth
     assert call.curl.startswith('curl -X POST "$BIGDATA_BASE_URL/productInfos/query"')
 
 
-def test_a_long_payload_is_cut(admin_client):
-    order = failed()
-    order.dispatches.update(payload='{"domains": "' + "x" * 100_000 + '"}')
-    answer = admin_client.get(page(order, "?tab=bpm"))
-    assert len(answer.content) < 200_000
-    assert answer.context["calls"][0].cut
-
-
 def test_a_deletion_shows_its_receipt(admin_client):
     order = billed()
     row = step(order, "delete_billing", undo=True, position=500, done_at=timezone.now(), records=[1])

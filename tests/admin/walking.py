@@ -48,6 +48,22 @@ def is_in(client) -> bool:
     return client.get(reverse("admin:sessions")).status_code == 200
 
 
+def page_of(row) -> str:
+    """The address of a row's page."""
+    return reverse(f"admin:{name_of(row)}_change", args=[row.pk])
+
+
+def text_of(client, url) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def said(answer) -> str:
+    """The messages on a page."""
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
 def words_of(answer):
     """What a page says, without its tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
