@@ -140,11 +140,8 @@ def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     assert worry.label not in member("工程师").get(INDEX).text
 
 
-def test_without_rights_there_are_no_numbers(client, busy):
-    client.force_login(make.UserFactory())
-    answer = client.get(INDEX)
-    assert answer.status_code == 200
-    desk = answer.context["desk"]
+def test_without_rights_there_are_no_numbers(busy):
+    desk = desk_of(make.UserFactory())
     assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.worries) == (None, None, None, None, [])
 
 

@@ -341,12 +341,6 @@ def test_a_new_link_ends_the_password_the_earlier_link_and_the_sessions(member, 
     assert set_by(client).status_code == 302
 
 
-def test_for_one_s_own_account_it_leads_to_the_change(member):
-    manager = member("管理员")
-    assert invite(manager, manager.person)["Location"] == CHANGE
-    assert not acts()
-
-
 @pytest.mark.parametrize("superuser", [False, True])
 def test_a_superuser_s_is_a_superuser_s_matter(member, admin_client, superuser):
     user = User.objects.create_superuser("root", "root@example.com", OLD)
@@ -356,8 +350,10 @@ def test_a_superuser_s_is_a_superuser_s_matter(member, admin_client, superuser):
     assert user.has_usable_password() is not superuser
 
 
-def test_accounts_that_may_have_no_password_get_no_invitation(member, settings, wang):
+def test_accounts_that_may_have_no_password_and_one_s_own_get_no_invitation(member, settings, wang):
     manager = member("管理员")
+    assert invite(manager, manager.person)["Location"] == CHANGE
+    assert not acts()
     User.objects.filter(pk=wang.pk).update(is_active=False)
     assert "账号已停用" in invite(manager, wang).text
     User.objects.filter(pk=wang.pk).update(is_active=True)

@@ -383,13 +383,16 @@ def test_an_account_that_becomes_an_administrator_is_asked_at_its_next_page(sett
     assert "ended=factor" in client.get(reverse("admin:index"))["Location"]
 
 
-def test_where_nobody_is_asked_pages_look_for_no_factor(wang, settings, django_assert_max_num_queries):
+def test_where_nobody_is_asked_pages_look_for_no_factor_and_say_so(wang, settings, django_assert_max_num_queries):
     settings.MFA_REQUIRED = "nobody"
     client = Client()
     client.post(LOGIN, RIGHT)
     with django_assert_max_num_queries(40) as captured:
         assert client.get(PAGE).status_code == 200
     assert [one["sql"] for one in captured.captured_queries if "authenticator" in one["sql"]] == []
+    page = text_of(client.get(OWN))
+    assert "不需要" in page
+    assert "<form method" not in page.partition('class="decide"')[2]
 
 
 def test_the_company_log_in_asks_for_what_it_needs_itself(wang):
@@ -451,13 +454,6 @@ def test_another_phone_takes_its_code_and_one_of_before_and_ends_the_other_sessi
     assert enter(phone.code()).status_code == 200
     clock.shift(60)
     assert enter(new.code()).status_code == 302
-
-
-def test_who_needs_none_reads_so(settings, member):
-    settings.MFA_REQUIRED = "nobody"
-    page = text_of(member("业务人员").get(OWN))
-    assert "不需要" in page
-    assert "<form method" not in page.partition('class="decide"')[2]
 
 
 # --- A colleague's
