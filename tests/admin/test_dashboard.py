@@ -97,7 +97,7 @@ def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
 
 
 def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(member, busy):
-    """Differences tell since when, and who is not billed first."""
+    """Differences tell since when, and who is not billed first; those who need somebody are those of `stuck`."""
     staff, found = member("工程师"), desk_status(timezone.now())
     answer = staff.get(INDEX)
     desk, text = answer.context["desk"], answer.text

@@ -77,7 +77,7 @@ def test_the_head_of_a_page_greets_the_person(member):
     staff = member("工程师")
     staff.person.display_name = "王敏"
     staff.person.save()
-    page = staff.get(reverse("admin:index")).text
+    page = staff.get(reverse("admin:sessions")).text
     assert f'<strong title="{staff.person.username}">王敏</strong>' in page
 
 
