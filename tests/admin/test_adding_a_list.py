@@ -19,7 +19,7 @@ from orders.lists.scope import Scoped
 from orders.models import TrialShape
 from project import urls
 from tests import factories as make
-from tests.admin.walking import PAGES, PEOPLE, permitted, sign_in
+from tests.admin.walking import PAGES, PEOPLE, permitted, sign_in, unrendered
 
 pytestmark = pytest.mark.django_db
 
@@ -70,27 +70,21 @@ def listed(staff, **query):
     return answer.context["cl"].result_list, answer.content.decode()
 
 
-def test_it_stands_in_the_menu_at_its_place_for_its_readers(member):
+def test_it_stands_in_the_menu_at_its_place_for_its_readers_whose_roles_have_the_right(member):
     for role in Role:
-        sections = member(role).get(reverse("admin:index")).context["app_list"]
+        sections = unrendered(member(role).person, reverse("admin:index")).context_data["app_list"]
         money = next(one["models"] for one in sections if one["app_label"] == Section.MONEY)
         shown = ["Difference", *(["TrialShape"] if role in ENGINE_ROOM else []), "TrialUsage"]
         assert [one["object_name"] for one in money][1:] == shown
-
-
-def test_the_roles_of_its_readers_have_the_right():
     able = Group.objects.filter(permissions__codename="view_trialshape").values_list("name", flat=True)
     assert set(able) == ENGINE_ROOM
 
 
-def test_empty_it_says_when_its_first_row_comes(member):
+def test_empty_it_says_when_its_first_row_comes_and_it_keeps_to_the_scope(member):
     assert "还没有试用。" in listed(member("工程师"))[1]
-    make.TrialShapeFactory(trial__attribution_id="SH")
+    other = make.TrialShapeFactory(trial__attribution_id="SH")
     assert "您的归属范围内没有记录" in listed(member("工程师", letters=["BJ"]))[1]
-
-
-def test_it_keeps_to_the_scope(member):
-    own, other = (make.TrialShapeFactory(trial__attribution_id=letters) for letters in ("BJ", "SH"))
+    own = make.TrialShapeFactory(trial__attribution_id="BJ")
     assert set(listed(member("工程师"))[0]) == {own, other}
     staff = member("工程师", letters=["BJ"])
     assert listed(staff)[0] == [own]

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from tests import factories
 from tests.admin.orders import page, planned, staff, step
+from tests.admin.walking import desk_of, text_of
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -23,10 +24,6 @@ def waiting(*, hours: int, result: str = "", **fields):
         factories.ApprovalRecordFactory(order=order, result="pass", finished=False)
         factories.ApprovalRecordFactory(order=order, result=result, opinion="补材料", finished=False)
     return order
-
-
-def text_of(client, url):
-    return client.get(url).content.decode()
 
 
 def test_the_dashboard_tells_since_when_and_what_was_returned(admin_client):
@@ -54,14 +51,14 @@ def test_the_list_tells_it_too(admin_client):
     assert "BPM 已退回" in answer.content.decode()
 
 
-def test_the_page_tells_a_return_with_its_words_as_long_as_it_is_one(admin_client):
+def test_the_page_tells_a_return_with_its_words_as_long_as_it_is_one(admin_client, admin_user):
     order = waiting(hours=5, result="return")
     here = admin_client.get(page(order)).context["here"]
     assert (here.key, here.tone) == ("approval", "amber")
     assert "补材料" in here.detail
     assert here.at is not None
     factories.ApprovalRecordFactory(order=order, result="pass", finished=False)
-    assert admin_client.get(reverse("admin:index")).context["desk"].returned.number == 0
+    assert desk_of(admin_user).returned.number == 0
     assert admin_client.get(page(order)).context["here"].tone == "violet"
 
 

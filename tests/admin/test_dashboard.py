@@ -14,11 +14,12 @@ from orders.services.shape import keep_shape
 from orders.shape import Shape
 from project.observability.status_report import LATE, desk_status
 from tests import factories as make
-from tests.admin.walking import unrendered
+from tests.admin.walking import desk_of, unrendered
 from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 S, DAY = Order.State, datetime.timedelta(days=1)
+INDEX = reverse("admin:index")
 
 
 @pytest.fixture
@@ -89,68 +90,58 @@ def numbers_of(desk):
 def test_every_number_leads_to_a_list_of_so_many(member, busy, letters):
     make.OrderFactory(attribution_id="SH", received_at=timezone.now(), biz_start=timezone.localdate() + DAY)
     staff = member("工程师", letters=letters)
-    told = list(dict.fromkeys(numbers_of(staff.get(reverse("admin:index")).context["desk"])))
+    told = list(dict.fromkeys(numbers_of(desk_of(staff.person))))
     assert letters == ["SH"] or sum(number for number, _url in told) > 30
     some = told[:: 1 if WHOLE else 4]
     assert [(unrendered(staff.person, url).context_data["cl"].result_count, url) for _number, url in some] == some
 
 
-def test_every_number_is_a_link_and_differences_tell_since_when_and_who_is_not_billed_first(member, busy):
-    answer = member("工程师").get(reverse("admin:index"))
-    text = answer.content.decode().replace("&amp;", "&")
-    shown = {url for number, url in numbers_of(answer.context["desk"]) if number}
-    assert [url for url in shown if f'href="{url}"' not in text] == []
-    desk, text = answer.context["desk"], answer.content.decode()
-    assert (desk.differences.number, desk.unbilled.number) == (5, 1)
+def test_a_busy_desk_tells_what_status_finds_wrong_and_every_number_is_a_link(member, busy):
+    """Differences tell since when, and who is not billed first; those who need somebody are those of `stuck`."""
+    staff, found = member("工程师"), desk_status(timezone.now())
+    answer = staff.get(INDEX)
+    desk, text = answer.context["desk"], answer.text
+    links = text.replace("&amp;", "&")
+    assert [url for number, url in numbers_of(desk) if number and f'href="{url}"' not in links] == []
+    books = found["differences"]
+    assert (desk.differences.number, desk.unbilled.number) == (books["open"], books["unbilled"]) == (5, 1)
     assert desk.differences.since == min(Difference.objects.filter(state="open").values_list("found_at", flat=True))
     assert [row.urgent for row in desk.differences.rows] == [True, False]
     assert text.index(desk.differences.rows[0].number) < text.index(desk.differences.rows[1].number)
     assert "没有话单" in text
+    assert len(desk.incidents) == found["incidents"]["open"]
+    assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
+    assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
+    worries = [worry.url for worry in desk.worries]
+    assert "needs=unbilled" in worries[0]  # customers who are served and not billed come first
+    assert len(worries) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
+    url = next(url for url in worries if "needs=somebody" in url)
+    listed = {order.number for order in unrendered(staff.person, url).context_data["cl"].result_list}
+    assert listed == {row.number for row in stuck() if row.state != "unknown"}
+    assert sum(row.number for row in desk.needing) == len(listed)
+    tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
+    assert tops
+    assert all(14 <= y < 114 for y in tops)  # the bars stay inside the chart
 
 
 @pytest.mark.parametrize("role", ["业务人员", "工程师", "审计员", "管理员"])
 def test_at_most_twenty_one_queries(member, busy, django_assert_max_num_queries, role):
     staff = member(role, letters=["BJ"])
     with django_assert_max_num_queries(21):  # one of them since steps are late, one for those who keep the contacts
-        staff.get(reverse("admin:index"))
-
-
-def test_the_answer_on_top_names_what_is_wrong(member, busy):
-    worries = [worry.url for worry in member("工程师").get(reverse("admin:index")).context["desk"].worries]
-    assert "needs=unbilled" in worries[0]  # customers who are served and not billed come first
-    assert len(worries) == 8  # then late steps, breaker, differences, incident, start days, stuck orders, conflicts
+        staff.get(INDEX)
 
 
 def test_a_notice_that_was_given_up_is_named_until_it_is_sent_again(member):
     row = make.MailFactory(order=None, kind="notice_alarm", state="failed", written_at=timezone.now())
-    [worry] = member("工程师").get(reverse("admin:index")).context["desk"].worries[-1:]
+    [worry] = desk_of(member("工程师").person).worries[-1:]
     assert (worry.number, worry.url) == (1, reverse("admin:notifications_mail_changelist") + "?state=failed&kind=staff")
-    assert member("业务人员").get(reverse("admin:index")).context["desk"].notices is None
+    assert desk_of(member("业务人员").person).notices is None
     type(row).objects.update(state="done")
-    assert worry.label not in member("工程师").get(reverse("admin:index")).content.decode()
+    assert worry.label not in member("工程师").get(INDEX).text
 
 
-def test_who_needs_somebody_is_who_stuck_names(member, busy):
-    desk = member("工程师").get(reverse("admin:index")).context["desk"]
-    named = {row.number for row in stuck() if row.state != "unknown"}
-    url = next(worry.url for worry in desk.worries if "needs=somebody" in worry.url)
-    listed = {order.number for order in member("工程师").get(url).context["cl"].result_list}
-    assert sum(row.number for row in desk.needing) == len(named)
-    assert listed == named
-
-
-def test_a_quiet_desk_says_so(member):
-    make.HeartbeatFactory(seen_at=timezone.now())
-    answer = member("工程师").get(reverse("admin:index"))
-    assert answer.context["desk"].worries == []
-    assert "worry-green" in answer.content.decode()
-
-
-def test_without_rights_there_are_no_numbers(client, busy):
-    client.force_login(make.UserFactory())
-    answer = client.get(reverse("admin:index"))
-    assert answer.status_code == 200
-    desk = answer.context["desk"]
+def test_without_rights_there_are_no_numbers(busy):
+    desk = desk_of(make.UserFactory())
     assert (desk.kinds, desk.incidents, desk.partners, desk.worker, desk.worries) == (None, None, None, None, [])
 
 
@@ -158,31 +149,25 @@ def test_an_order_that_two_incidents_stopped_is_one_stopped_order(member):
     order, now = make.OrderFactory(received_at=timezone.now()), timezone.now()
     for _ in range(2):
         make.AffectedOrderFactory(order=order, since=now)
-    today = member("工程师").get(reverse("admin:index")).context["desk"].chart[-1]
-    assert today.stopped.number == 1
+    assert desk_of(member("工程师").person).chart[-1].stopped.number == 1
 
 
-def test_the_chart_s_bars_stay_inside(member, busy):
-    text = member("工程师").get(reverse("admin:index")).content.decode()
-    tops = [int(y) for y in re.findall(r'<rect[^>]* y="(-?\d+)"', text)]
-    assert tops
-    assert all(14 <= y < 114 for y in tops)
-
-
-def test_steps_that_are_late_keep_the_day_from_being_all_right(member):
+def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_all_right(member):
     """As `status` says it: a worker may live and send nothing. A pause that is over makes nothing late."""
     make.HeartbeatFactory(seen_at=timezone.now())
+    quiet = member("工程师").get(INDEX)
+    assert (quiet.context["desk"].worries, "worry-green" in quiet.text) == ([], True)
     late = timezone.now() - datetime.timedelta(minutes=10)
     make.DispatchFactory(order=make.TrialFactory(), state="due", next_try_at=late)
     for role in ("业务人员", "工程师"):
-        [worry] = member(role).get(reverse("admin:index")).context["desk"].worries
+        [worry] = desk_of(member(role).person).worries
         assert worry.label == "大数据侧：最早的步骤已到期 10 分钟未发送"
         assert (worry.number, worry.tone) == (1, "red")
     make.BpmDispatchFactory(order=make.TrialFactory(), next_try_at=late)
     over = timezone.now() - datetime.timedelta(seconds=5)
     make.PauseFactory(since=timezone.now() - DAY, resumed_at=over)
     make.PauseFactory(partner="bpm", since=timezone.now() - DAY, until=over, resumed_at=None)  # not noted yet
-    assert member("业务人员").get(reverse("admin:index")).context["desk"].worries == []
+    assert desk_of(member("业务人员").person).worries == []
 
 
 def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member):
@@ -192,18 +177,9 @@ def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member)
         order=make.TrialFactory(), state="retrying", frozen_at=first, next_try_at=later, tries_left=2, attempts=4
     )
     staff = member("业务人员")
-    [worry] = staff.get(reverse("admin:index")).context["desk"].worries
+    [worry] = desk_of(staff.person).worries
     assert worry.label == "大数据侧：有步骤重试了 2 小时仍未成功"
-    assert staff.get(worry.url).context["cl"].result_count == 1
-
-
-def test_the_dashboard_says_what_status_finds_wrong(member, busy):
-    found, desk = desk_status(timezone.now()), member("工程师").get(reverse("admin:index")).context["desk"]
-    books = found["differences"]
-    assert (desk.differences.number, desk.unbilled.number) == (books["open"], books["unbilled"])
-    assert len(desk.incidents) == found["incidents"]["open"]
-    assert [row.key for row in desk.partners if row.shut] == [row["partner"] for row in found["breakers"]]
-    assert desk.late.keys() == {name for name, age in found["oldest_due"].items() if age > LATE}
+    assert unrendered(staff.person, worry.url).context_data["cl"].result_count == 1
 
 
 def test_who_sees_nothing_is_told_so_and_who_can_change_it(member):
@@ -215,8 +191,8 @@ def test_who_sees_nothing_is_told_so_and_who_can_change_it(member):
         assert str(BLIND) in text, url
         assert "没有待处理事项" not in text
     assert str(BLIND) in blind.get(reverse("admin:find"), {"q": "100A", "part": ""}).content.decode()
-    without_role = member().get(reverse("admin:index")).content.decode()
+    without_role = member().get(INDEX).text
     assert "没有待处理事项" not in without_role
     assert "管理员" in without_role
     make.HeartbeatFactory(seen_at=timezone.now())
-    assert "没有待处理事项" in member("业务人员", letters=["SH"]).get(reverse("admin:index")).content.decode()
+    assert "没有待处理事项" in member("业务人员", letters=["SH"]).get(INDEX).text

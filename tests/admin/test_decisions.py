@@ -156,12 +156,15 @@ def test_a_changed_order_and_days_without_service_are_told_at_once(boss):
     assert boss.post(deciding(order, "move_start"), again).status_code == 302
 
 
-def test_mere_looking_makes_no_form_stale(boss):
+def test_mere_looking_makes_no_form_stale_and_a_resend_leaves_what_is_done(boss):
     order = failed()
+    done = step(order, "create_billing", "done")
     form = filled(order, "resend")
     boss.get(page(order, "?personal=1"))
     assert order.events.filter(kind="personal_data_seen").exists()
     assert boss.post(deciding(order, "resend"), form).status_code == 302
+    done.refresh_from_db()
+    assert done.state == "done"
 
 
 def test_unknown_decisions_and_orders_are_not_found(boss):
@@ -216,14 +219,6 @@ def test_a_withdrawn_trial_that_is_held_is_told_in_words(boss):
     assert "请先撤销该开通单" in answer.content.decode()
 
 
-def test_a_resend_of_a_step_that_is_done_changes_nothing(boss):
-    order = failed()
-    done = step(order, "create_billing", "done")
-    boss.post(deciding(order, "resend"), filled(order, "resend"))
-    done.refresh_from_db()
-    assert done.state == "done"
-
-
 def test_giving_up_says_what_follows_and_asks_which_step(boss):
     trial = failed_trial()
     step(trial, "extend_trial_billing", "failed", position=2, lane=trial.pk, error_code="code_400", definite=True)
@@ -276,8 +271,9 @@ def test_the_partner_is_not_asked_about_what_is_not_allowed(boss, monkeypatch):
     assert boss.post(deciding(order, "take"), filled(order, "take")).status_code == 409
 
 
-def test_a_late_withdrawal_asks_how(boss):
+def test_a_late_withdrawal_asks_how_and_an_early_one_does_not(boss):
     order = billed()
+    assert "how" not in boss.get(deciding(order, "withdraw")).context["form"].fields
     step(order, "start_bpm", position=2)
     order.billing_records.update(create_time=timezone.now() - 3 * DAY)
     answer = boss.get(deciding(order, "withdraw"))
@@ -290,10 +286,6 @@ def test_a_late_withdrawal_asks_how(boss):
     assert boss.post(deciding(order, "compensate"), filled(order, "compensate")).status_code == 409
     assert boss.post(deciding(order, "withdraw"), filled(order, "withdraw", how="cancel")).status_code == 302
     assert order.dispatches.get(undo=True).step == "cancel_billing"
-
-
-def test_an_early_withdrawal_asks_no_choice(boss):
-    assert "how" not in boss.get(deciding(billed(), "withdraw")).context["form"].fields
 
 
 @pytest.mark.parametrize(
@@ -416,25 +408,19 @@ def test_a_permission_that_was_taken_meanwhile_counts(client):
     assert client.post(deciding(order, "resend"), form)["Location"].startswith(reverse("admin:login"))
 
 
-def test_after_the_log_in_they_are_at_the_form_again(client):
+def test_a_log_in_that_ended_decides_nothing_and_leads_back_to_the_form(client):
     person, order = staff("resend_order"), failed()
     person.set_password("right")
     person.save()
     form = filled(order, "resend")
     factories.OrderEventFactory(order=order, kind="note", actor="staff:li", data={"reason": "先别动"})
     away = client.post(deciding(order, "resend"), form)["Location"]
+    assert away.startswith(reverse("admin:login"))
+    assert order.events.get().kind == "note"
     back = client.post(away, {"username": "wang", "password": "right", "next": deciding(order, "resend")}, follow=True)
     assert back.redirect_chain[-1][0] == deciding(order, "resend")
     assert "data-draft" in back.content.decode()  # desk's script restores the words that were typed
     assert back.context["form"]["seen"].value() == last_event(order)
-
-
-def test_a_log_in_that_ended_decides_nothing(client):
-    order = failed()
-    answer = client.post(deciding(order, "resend"), filled(order, "resend"))
-    assert answer.status_code == 302
-    assert answer["Location"].startswith(reverse("admin:login"))
-    assert not order.events.exists()
 
 
 def test_a_form_from_before_the_log_in_is_refused_kindly(settings):

@@ -12,16 +12,11 @@ from orders.models import Difference
 from project.observability.metrics import exposition
 from tests import factories
 from tests.admin.orders import DAY, billed, deciding, filled, page, staff, unbilled
+from tests.admin.walking import text_of
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:orders_order_changelist")
 GREEN = ("chip-green", "tone-green", "worry-green")
-
-
-def text_of(client, url):
-    answer = client.get(url)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def head_of(text):
@@ -116,8 +111,10 @@ def lives(order, **fields):
     return factories.DifferenceFactory(order=order, state="over", closed_at=timezone.now(), **fields)
 
 
-def test_its_life_is_told(admin_client):
-    order = billed()
+def test_its_life_is_told_and_one_that_is_found_anew_is_one_thing(admin_client):
+    order, at = billed(), timezone.now()
+    lives(order, domain="anew.example.com", found_at=at)
+    factories.DifferenceFactory(order=order, domain="anew.example.com", found_at=at)
     fix = factories.DispatchFactory(order=order, step="fix_create_billing", state="done", next_try_at=None)
     run = factories.ReconciliationFactory(by="staff:li")
     lives(order, fix=fix, reconciliation=run, domain="fixed.example.com", checked_at=timezone.now())
@@ -140,13 +137,7 @@ def test_its_life_is_told(admin_client):
     assert "以对方为准" in told["taken"]
     assert "zhao" in told["accepted"]
     assert "客户已知" in told["accepted"]
-
-
-def test_one_that_is_found_anew_is_one_thing(admin_client):
-    order, at = billed(), timezone.now()
-    lives(order, domain="a.example.com", found_at=at)
-    factories.DifferenceFactory(order=order, domain="a.example.com", found_at=at)
-    assert len(admin_client.get(page(order, "?tab=billing")).context["differences"]) == 1
+    assert len(answer.context["differences"]) == len(told) == 5
 
 
 def test_metrics_tell_them(db, fresh_gauges):

@@ -26,6 +26,7 @@ from tests.admin.orders import (
     page,
     step,
 )
+from tests.admin.walking import desk_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 ACTS = ("decide", "waive", "compensate", "withdraw", "give_up", "fix", "take", "accept", "proceed", "move_start")
@@ -182,22 +183,18 @@ def test_days_without_service_are_told_to_who_asks_and_to_who_confirms(people, j
     assert order.events.get(kind="act_confirmed")
 
 
-def test_a_day_that_has_passed_meanwhile_is_confirmed_by_nobody(people, clerk, judge, clock):
-    order = billed_ahead(days=9)
-    day = timezone.localdate() + DAY
-    people.acts(clerk).post(deciding(order, "move_start"), filled(order, "move_start", day=day.isoformat()))
-    row = AskedAct.objects.get()
-    AskedAct.objects.update(arguments={"day": (timezone.localdate() - DAY).isoformat()})  # asked a day or two ago
-    shown = look(people.acts(judge), row)
-    assert ("该日期已过" in shown.text, shown.context["confirmable"]) == (True, False)
-
-
-def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later(people, clerk, judge, clock):
-    order = billed_ahead(days=9)
-    form = filled(order, "move_start", day=timezone.localdate().isoformat())
+def test_a_start_that_is_moved_to_today_is_confirmed_minutes_later_and_one_to_a_day_before_by_nobody(
+    people, clerk, judge, clock
+):
+    order, today = billed_ahead(days=9), timezone.localdate()
+    form = filled(order, "move_start", day=today.isoformat())
     people.acts(clerk).post(deciding(order, "move_start"), form)
     row = AskedAct.objects.get()
     client = people.acts(judge)
+    AskedAct.objects.update(arguments={"day": (today - DAY).isoformat()})  # asked a day or two ago
+    late = look(client, row)
+    assert ("该日期已过" in late.text, late.context["confirmable"]) == (True, False)
+    AskedAct.objects.update(arguments=row.arguments)
     shown = look(client, row)
     clock.shift(300)
     assert confirm(client, row, shown).status_code == 200
@@ -304,12 +301,18 @@ def test_a_second_person_of_other_provinces_sees_nothing_of_it(people, clerk):
     assert decided(order) == "pass"
 
 
-def test_the_order_s_page_says_who_asked_and_leads_to_the_confirmation(people, clerk, judge):
+def test_the_order_s_page_and_the_dashboard_lead_to_the_confirmation(people, clerk, judge):
+    """From the log-in's page three clicks; the order's page says who asked."""
     order, row = asked(people, clerk)
-    text = people.acts(judge).get(page(order)).content.decode()
-    assert all(word in text for word in ("待复核", "人工裁定：通过", "客户经理要求", "查看并复核"))
-    assert reverse("admin:orders_askedact_change", args=[row.pk]) in text
-    assert "撤回请求" in people.acts(clerk).get(page(order)).content.decode()
+    client, address = people.acts(judge), reverse("admin:orders_askedact_change", args=[row.pk])
+    text = client.get(page(order)).text
+    assert all(word in text for word in ("待复核", "人工裁定：通过", "客户经理要求", "查看并复核", address))
+    number = desk_of(judge).asked
+    assert number.number == 1
+    assert address in client.get(number.url).text
+    assert "确认执行" in client.get(address).text
+    assert "撤回请求" in people.acts(clerk).get(page(order)).text
+    assert not desk_of(clerk).asked
 
 
 def test_a_phone_in_bpm_s_words_is_masked_for_who_decides_and_who_confirms(people, clerk, judge):
@@ -321,19 +324,6 @@ def test_a_phone_in_bpm_s_words_is_masked_for_who_decides_and_who_confirms(peopl
     people.acts(clerk).post(deciding(order, "pass"), form)
     confirming = look(people.acts(judge), AskedAct.objects.get()).text
     assert all("137***78" in text and "13712345678" not in text for text in (shown, confirming))
-
-
-def test_the_dashboard_leads_to_what_waits_for_me(people, clerk, judge):
-    """From the log-in's page to the confirmation: three clicks."""
-    order, row = asked(people, clerk)
-    client = people.acts(judge)
-    number = client.get(reverse("admin:index")).context["desk"].asked
-    assert number.number == 1
-    listed = client.get(number.url).content.decode()
-    address = reverse("admin:orders_askedact_change", args=[row.pk])
-    assert address in listed
-    assert "确认执行" in client.get(address).content.decode()
-    assert not people.acts(clerk).get(reverse("admin:index")).context["desk"].asked
 
 
 def test_without_the_setting_nobody_else_is_asked(people, clerk, settings):

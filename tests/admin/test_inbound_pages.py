@@ -9,14 +9,14 @@ from django.urls import reverse
 from orders.admin.refusal_hints import ANSWERS, UNKNOWN, why_refused
 from orders.models import OrderEvent
 from tests import factories as make
+from tests.admin.walking import page_of
 
 pytestmark = pytest.mark.django_db
 BODY = {"userPartyID": "BBSS9980"}
 
 
 def page(client, row, **query):
-    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
-    return client.get(reverse(name, args=[row.pk]), query).content.decode()
+    return client.get(page_of(row), query).text
 
 
 @pytest.mark.parametrize("code", ["20208", "20305", "20311", "20209", "20210"])

@@ -10,7 +10,7 @@ from notifications.models import Mail
 from orders.models import OrderEvent
 from project.models import User
 from tests import factories as make
-from tests.admin.walking import colleague
+from tests.admin.walking import colleague, said
 
 pytestmark = pytest.mark.django_db
 OWN = "/admin/leave/"
@@ -25,24 +25,14 @@ def enter(client, address=OWN, first=0, last=5, deputy=None):
     return client.post(address, data, follow=True)
 
 
-def said(answer):
-    return " ".join(str(message) for message in answer.context["messages"])
-
-
 def owned(user, *letters):
     return [make.OrderFactory(attribution_id=one, state="failed", owner=user) for one in letters]
 
 
-def test_the_subject_holds_no_name_that_somebody_wrote(member):
-    deputy, staff = colleague("li", "李娜"), member("业务人员")
-    type(deputy).objects.filter(pk=staff.person.pk).update(display_name="请点击链接")
-    enter(staff, deputy=deputy)
-    notice = Mail.objects.to_staff().get()
-    assert ("请点击" in notice.subject, "请点击" in notice.body) == (False, True)
-
-
 def test_one_enters_it_and_the_deputy_is_told_and_sees_what_is_open(member, client):
+    """The subject of a mail holds no name that somebody wrote."""
     deputy, staff = colleague("li", "李娜", letters=["BJ"]), member("业务人员")
+    User.objects.filter(pk=staff.person.pk).update(display_name="请点击链接")
     here, there = owned(staff.person, "BJ", "SH")
     answer = enter(staff, deputy=deputy)
     assert there.number in said(answer)
@@ -50,6 +40,7 @@ def test_one_enters_it_and_the_deputy_is_told_and_sees_what_is_open(member, clie
     assert "代理人 李娜" in answer.text
     notice = Mail.objects.to_staff().get()
     assert (notice.kind, notice.recipients) == ("notice_deputy", ["li@x.cn"])
+    assert ("请点击" in notice.subject, "请点击" in notice.body) == (False, True)
     assert OrderEvent.objects.get(kind="leave_entered").data["deputy"] == "li"
     client.force_login(deputy)
     page = client.get(reverse("admin:index")).text

@@ -178,8 +178,9 @@ def test_attributions_without_an_sa_are_named(member):
     staff = member("管理员", letters=["BJ", "SH", "GD", "JT", "GJ"])
     contacts = reverse("admin:notifications_contact_changelist")
     for url in (contacts, reverse("admin:index")):
-        assert "3 个归属没有 SA" in words_of(staff.get(url))
-        named = re.search(r"没有 SA.*?：\s*([^<]*)", staff.get(url).content.decode(), re.DOTALL)
+        shown = staff.get(url)
+        assert "3 个归属没有 SA" in words_of(shown)
+        named = re.search(r"没有 SA.*?：\s*([^<]*)", shown.text, re.DOTALL)
         assert {"北京", "上海", "广东"} == set(re.sub(r"\s", "", named[1]).rstrip("<").split("、"))
     Contact.objects.update(active=True, role="sa")
     make.ContactFactory(attribution_id="BJ")

@@ -34,11 +34,6 @@ def test_each_page_is_short_and_what_it_shows_and_links_is_there(read, slug):
     assert links <= set(BY_SLUG)
 
 
-def test_an_unknown_page_is_not_found(client):
-    client.force_login(staff("orders.view_order"))
-    assert client.get("/admin/manual/nothing/").status_code == 404
-
-
 @pytest.mark.parametrize("words", WORDS, ids=lambda words: words.prefix)
 def test_each_state_is_explained_at_its_place(read, words):
     text = read("states")
@@ -59,10 +54,11 @@ def test_the_state_in_front_of_me_is_one_click_away(client, more, anchor):
     assert str(MEANINGS[Order.State][Order.State(order.state)]) in text
 
 
-def test_the_help_button_opens_the_page_about_this_one(client):
+def test_the_help_button_opens_the_page_about_this_one_and_an_unknown_page_is_not_found(client):
     client.force_login(staff("orders.view_order"))
     for address, slug in (("admin:index", "start"), ("admin:orders_order_changelist", "lists")):
         assert f'href="/admin/manual/{slug}/" rel="help"' in client.get(reverse(address)).content.decode()
+    assert client.get("/admin/manual/nothing/").status_code == 404
 
 
 def test_each_page_of_the_manual_explains_some_page():

@@ -6,19 +6,19 @@ from django.urls import reverse
 
 from orders.lists.registration import Role
 from tests import factories as make
+from tests.admin.walking import unrendered
 
 pytestmark = pytest.mark.django_db
 CLERK = ["首页", "订单", "客户", "待办", "话单", "审批记录", "异常", "联系人"]
 MACHINES = ["后台程序", "连接状态", "发送记录", "试用单占用", "已受理流水号"]
 
 
-def menu(client, address="/admin/", **query) -> list[str]:
-    return [str(entry["name"]) for entry in entries(client, address, **query)]
+def menu(client) -> list[str]:
+    return [str(entry["name"]) for entry in entries(unrendered(client.person, "/admin/").context_data)]
 
 
-def entries(client, address="/admin/", **query) -> list[dict]:
-    sections = client.get(address, query).context["available_apps"]
-    return [entry for section in sections for entry in section["models"]]
+def entries(context) -> list[dict]:
+    return [entry for section in context["available_apps"] for entry in section["models"]]
 
 
 def test_a_clerk_has_eight_entries(member):
@@ -40,7 +40,7 @@ def test_the_others_have_theirs(member):
 
 
 def test_machines_stand_under_operations(member):
-    sections = member(Role.ENGINEER).get("/admin/").context["available_apps"]
+    sections = unrendered(member(Role.ENGINEER).person, "/admin/").context_data["available_apps"]
     names = {str(entry["name"]) for entry in sections[-1]["models"]}
     assert (str(sections[-1]["name"]), set(MACHINES) <= names) == ("运维", True)
 
@@ -60,6 +60,7 @@ def test_a_sites_own_role_sees_all_that_it_may(client):
     user = make.UserFactory()
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_mail", "view_breaker"]))
     client.force_login(user)
+    client.person = user
     assert menu(client) == ["首页", "邮件", "连接状态"]
 
 
@@ -77,8 +78,7 @@ def test_a_sites_own_role_sees_all_that_it_may(client):
 def test_the_current_entry_is_marked(member, address, query, current):
     if address == "order":
         address = reverse("admin:orders_order_change", args=[make.OrderFactory().pk])
-    client = member(Role.BUSINESS)
-    found = entries(client, address, **query)
+    page = member(Role.BUSINESS).get(address, query)
+    found = entries(page.context)
     assert [(str(one["name"]), one["current"]) for one in found if "current" in one] == current
-    page = client.get(address, query).content.decode()
-    assert page.count(f'aria-current="{current[0][1]}"' if current else "current-model") >= len(current)
+    assert page.text.count(f'aria-current="{current[0][1]}"' if current else "current-model") >= len(current)

@@ -17,15 +17,12 @@ from orders.services.incidents import open_incident
 from orders.services.order_writes import add_event
 from tests import factories as make
 from tests.admin.orders import failed
+from tests.admin.walking import page_of
 from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 POLL = {"Desk-Poll": "1"}
-DASHBOARD, LIST, INCIDENTS = reverse("admin:index"), reverse("admin:orders_order_changelist"), "/admin/orders/incident/"
-
-
-def address_of(row) -> str:
-    return reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk])
+DASHBOARD, LIST = reverse("admin:index"), reverse("admin:orders_order_changelist")
 
 
 class Open:
@@ -68,7 +65,7 @@ def pages_of(order) -> dict[str, str]:
     open_incident(order, partner="bpm", step="create_bpm", code="400", detail="x", now=timezone.now())
     order.dispatches.filter(state="due").update(state="closed")  # its mail
     incident = Incident.objects.latest("pk")
-    return {"dashboard": DASHBOARD, "list": LIST, "order": address_of(order), "incident": address_of(incident)}
+    return {"dashboard": DASHBOARD, "list": LIST, "order": page_of(order), "incident": page_of(incident)}
 
 
 @pytest.mark.parametrize("name", ["dashboard", "list", "order", "incident"])
@@ -107,7 +104,7 @@ def test_a_filter_may_have_the_name_of_the_version(member):
 
 def test_a_step_under_way_is_asked_about_quickly(clerk, order):
     make.DispatchFactory(order=order, state="sending", next_try_at=timezone.now() + datetime.timedelta(minutes=1))
-    page = Open(clerk, address_of(order))
+    page = Open(clerk, page_of(order))
     assert 'data-pace="3"' in page.text
     assert page.poll()["Desk-Pace"] == "3"
 
@@ -120,7 +117,7 @@ def test_the_pages_of_runs_move_with_their_progress(member, state):
         make.BulkRunFactory(by=f"staff:{staff.person.username}", maker_id=staff.person.pk, state=state, total=9)
     )
     for row, field in zip(rows, ["written", "done"], strict=True):
-        page = Open(staff, address_of(row))
+        page = Open(staff, page_of(row))
         assert page.poll()["Desk-Pace"] == "3"
         setattr(row, field, 5)
         row.save()
@@ -141,30 +138,25 @@ def test_a_lost_right_and_a_lost_limit_are_other_versions(clerk, order):
 
 
 def test_an_order_that_leaves_the_limits_is_not_shown_any_more(clerk, order):
-    page, rows = Open(clerk, address_of(order)), Open(clerk, LIST)
+    page, rows = Open(clerk, page_of(order)), Open(clerk, LIST)
     Order.objects.filter(pk=order.pk).update(attribution="SH")
     add_event(order, "attribution_chosen", by="staff:li", now=timezone.now(), letters="SH")
     assert page.poll().status_code == 404
     assert order.number not in rows.poll().content.decode()
 
 
-def test_a_poll_opens_no_personal_data_and_masks_what_was_open(member, order):
+def test_a_poll_opens_no_personal_data_and_masks_what_was_open_and_so_does_a_lost_right(member, order):
+    """The right though nothing else changed, and whoever lost it is not logged out: a role lost it."""
     staff = member("业务人员", "工程师", "审批主管")
     Order.objects.filter(pk=order.pk).update(oper_tel="13700001234")
-    page = Open(staff, f"{address_of(order)}?personal=1")
+    page = Open(staff, f"{page_of(order)}?personal=1")
     assert "13700001234" in page.text
     seen = OrderEvent.objects.filter(kind="personal_data_seen")
     assert (seen.count(), page.poll().status_code) == (1, 204)
     add_event(order, "note", by="staff:li", now=timezone.now(), text="called")
     answer = page.poll()
     assert (answer.status_code, "13700001234" in answer.content.decode(), seen.count()) == (200, False, 1)
-
-
-def test_a_lost_right_to_personal_data_masks_at_the_next_poll(member, order):
-    """Though nothing else changed, and whoever lost it is not logged out: a role lost it."""
-    staff = member("业务人员", "审批主管")
-    Order.objects.filter(pk=order.pk).update(oper_tel="13700001234")
-    page = Open(staff, f"{address_of(order)}?personal=1")
+    page = Open(staff, f"{page_of(order)}?personal=1")
     assert "13700001234" in page.text
     assert page.poll().status_code == 204
     right = Permission.objects.get(codename="see_personal_data")
@@ -177,16 +169,16 @@ def test_a_lost_right_to_personal_data_masks_at_the_next_poll(member, order):
 
 def test_it_says_what_changed_since_it_was_opened_and_by_whom(clerk, order):
     make.UserFactory(username="lina", display_name="李娜")
-    page = Open(clerk, address_of(order))
+    page = Open(clerk, page_of(order))
     assert "打开后有变动" not in page.text
     add_event(order, "note", by="staff:lina", now=timezone.now(), text="called")
     text = page.poll().content.decode()
     assert re.search(r"打开后有变动.*?备注.*?李娜.*?刷新", text, re.DOTALL)
-    assert "打开后有变动" not in Open(clerk, address_of(order)).text
+    assert "打开后有变动" not in Open(clerk, page_of(order)).text
 
 
 def test_the_tab_counts_what_needs_me_within_my_limits(clerk, order):
-    page = Open(clerk, DASHBOARD)
+    page = Open(clerk, LIST)
     assert 'data-needing="1"' in page.text
     other = make.OrderFactory(state="failed", attribution_id="SH")
     add_event(other, "note", by="staff:li", now=timezone.now())

@@ -30,7 +30,7 @@ def text_of(client, order, query=""):
 
 @pytest.fixture
 def busy(db):
-    """An order with a long history: 500 attempts, 500 events, dozens of everything else."""
+    """An order with a long history: 500 attempts, 500 events, a dozen of everything else."""
     order = failed()
     bpm = order.dispatches.get()
     billing = step(order, position=2, payload='{"productInfos": []}')
@@ -42,7 +42,7 @@ def busy(db):
     OrderEvent.objects.bulk_create(
         OrderEvent(order=order, at=NOW, actor="worker", kind="step_retrying", data={}) for _ in range(500)
     )
-    for _ in range(30):
+    for _ in range(12):
         factories.ApprovalRecordFactory(order=order)
         factories.OrderDomainFactory(order=order)
         factories.BillingRecordFactory(order=order, dispatch=billing)
@@ -55,12 +55,15 @@ def busy(db):
 
 
 @pytest.mark.usefixtures("counted_each_time")
-def test_no_tab_asks_more_than_its_queries(client, busy, django_assert_max_num_queries):
+def test_no_tab_asks_more_than_its_queries_and_each_shows_a_part(client, busy, django_assert_max_num_queries):
     client.force_login(staff("see_personal_data", "resend_order"))
     queries = [f"?tab={tab.key}{more}" for tab in TABS for more in ("", "&page=2&calls=200&personal=1")]
     for query in queries[:: 1 if WHOLE else 3]:
         with django_assert_max_num_queries(MOST_QUERIES):
             text_of(client, busy, query)
+    assert len(client.get(page(busy, "?tab=events&page=2")).context["told"]) == 50
+    attempts = client.get(page(busy, "?tab=bpm&calls=3")).context["attempts"]
+    assert [row.number for row in attempts] == list(range(230, 220, -1))
 
 
 def test_print_has_all_tabs_with_exact_times_and_says_who_and_how_many(client, busy, django_assert_max_num_queries):
@@ -80,13 +83,6 @@ def test_print_has_all_tabs_with_exact_times_and_says_who_and_how_many(client, b
     assert text.count("p1199.example.com") == 0
     assert ("打印人：li（li）" in text, "<details>" in text) == (True, False)
     assert "13700001234" not in text
-
-
-def test_a_page_shows_a_part_of_a_long_history(admin_client, busy):
-    answer = admin_client.get(page(busy, "?tab=events&page=2"))
-    assert len(answer.context["told"]) == 50
-    answer = admin_client.get(page(busy, "?tab=bpm&calls=3"))
-    assert [row.number for row in answer.context["attempts"]] == list(range(230, 220, -1))
 
 
 @pytest.mark.parametrize(
@@ -190,14 +186,6 @@ def test_curl_carries_key_and_payload_but_no_secret_and_of_a_question_makes_noth
     step(order, "ask_billing", "done", payload='{"jobId": "100T1"}')
     call = admin_client.get(page(order, "?tab=billing")).context["calls"][0]
     assert call.curl.startswith('curl -X POST "$BIGDATA_BASE_URL/productInfos/query"')
-
-
-def test_a_long_payload_is_cut(admin_client):
-    order = failed()
-    order.dispatches.update(payload='{"domains": "' + "x" * 100_000 + '"}')
-    answer = admin_client.get(page(order, "?tab=bpm"))
-    assert len(answer.content) < 200_000
-    assert answer.context["calls"][0].cut
 
 
 def test_a_deletion_shows_its_receipt(admin_client):

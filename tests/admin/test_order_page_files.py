@@ -108,12 +108,6 @@ def test_no_rows_before_the_check_said_right_and_none_of_a_waived_file(reader, f
     assert (context["files"][0].check, context["rows"]) == ("waived", None)
 
 
-def test_a_finding_is_told_in_words(reader, folder):
-    findings = [{"file": NAME, "code": "empty", "message": "no data row", "why": {}}]
-    context = shown(reader, order_with("retrying", error_code="empty", about={"findings": findings}))
-    assert (context["files"][0].check, context["files"][0].detail) == ("wrong", "no data row")
-
-
 @pytest.mark.parametrize("make", ["gone", "garbage", "link"])
 def test_a_file_that_was_exchanged_does_no_harm(reader, folder, tmp_path, make):
     order = order_with("done")
@@ -149,7 +143,7 @@ def test_only_files_that_the_order_names(reader, folder, field):
     assert reader.get(address(order, field)).status_code == 404
 
 
-def waived(**fields):
+def waived():
     order = order_with(
         "done", about={"findings": [{"file": NAME, "code": "missing", "message": "no such file", "why": {}}]}
     )
@@ -177,12 +171,14 @@ def test_a_waiver_is_shown_as_one_with_who_and_why(admin_client, folder, capsys)
     assert "客户已补纸质材料" in line
 
 
-def held_for_two(**fields):
-    findings = [
-        {"file": NAME, "code": "missing", "message": "no such file in the attachment folder", "why": {}},
-        {"file": TABLE, "code": "empty", "message": "its first sheet has no data row below the heading", "why": {}},
-    ]
-    error = "; ".join(f"{one['file']}: {one['message']}" for one in findings)
+TWO_FINDINGS = [
+    {"file": NAME, "code": "missing", "message": "no such file in the attachment folder", "why": {}},
+    {"file": TABLE, "code": "empty", "message": "its first sheet has no data row below the heading", "why": {}},
+]
+
+
+def held_for_two():
+    error = "; ".join(f"{one['file']}: {one['message']}" for one in TWO_FINDINGS)
     order = planned(
         "held", held_because="files", number=NUMBER, info_security=NAME, info_security_table=TABLE, first=False
     )
@@ -192,7 +188,7 @@ def held_for_two(**fields):
         "retrying",
         error_code="missing",
         error=error,
-        about={"findings": findings},
+        about={"findings": TWO_FINDINGS},
         next_try_at=timezone.now() + datetime.timedelta(minutes=4),
     )
     return order
@@ -202,10 +198,8 @@ def test_all_wrong_files_are_named_at_once_each_with_its_reason(client, folder):
     order = held_for_two()
     client.force_login(staff("resend_order", "waive_finding"))
     answer = client.get(page(order, "?tab=files"))
-    assert [
-        (one.check, one.cause == cause_of(code))
-        for one, code in zip(answer.context["files"], ("missing", "empty"), strict=True)
-    ] == [("wrong", True), ("wrong", True)]
+    told = [(one.check, one.cause, one.detail) for one in answer.context["files"]]
+    assert told == [("wrong", cause_of(one["code"]), one["message"]) for one in TWO_FINDINGS]
     text = answer.content.decode()
     for words in (NAME, TABLE, "缺少信安文件", "没有数据"):
         assert words in text[: text.index('class="order-tabs"')], words
@@ -213,10 +207,18 @@ def test_all_wrong_files_are_named_at_once_each_with_its_reason(client, folder):
     assert sum(NAME in one or TABLE in one for one in will) == 2
 
 
-def test_they_are_looked_at_again_by_a_button(client, folder):
+def test_they_are_looked_at_again_by_a_button_with_a_permission_and_while_they_hold(client, folder):
     order = held_for_two()
-    client.force_login(staff("resend_order"))
     url = reverse("admin:orders_order_recheck", args=[order.pk])
+    client.force_login(staff(name="li"))
+    assert url not in client.get(page(order, "?tab=files")).content.decode()
+    assert client.post(url).status_code == 403
+    client.force_login(staff("resend_order"))
+    held = order.dispatches.values("state", "next_try_at").get()
+    order.dispatches.update(state="done", next_try_at=None)
+    assert "未执行" in client.post(url, follow=True).content.decode()
+    assert not order.events.exists()
+    order.dispatches.update(**held)
     assert url in client.get(page(order, "?tab=files")).content.decode()
     assert client.get(url).status_code == 405
     told = client.post(url, follow=True).content.decode()
@@ -224,18 +226,6 @@ def test_they_are_looked_at_again_by_a_button(client, folder):
     assert 'content="5;url=?tab=files&amp;watch=59"' in told
     assert order.dispatches.get().next_try_at <= timezone.now()
     assert order.events.get(kind="files_looked_at").actor == "staff:wang"
-
-
-def test_that_needs_a_permission_and_a_hold(client, folder):
-    client.force_login(staff(name="li"))
-    order = held_for_two()
-    url = reverse("admin:orders_order_recheck", args=[order.pk])
-    assert url not in client.get(page(order, "?tab=files")).content.decode()
-    assert client.post(url).status_code == 403
-    client.force_login(staff("resend_order"))
-    order.dispatches.update(state="done", next_try_at=None)
-    assert "未执行" in client.post(url, follow=True).content.decode()
-    assert not order.events.exists()
 
 
 def test_no_link_where_no_file_is(reader, folder):

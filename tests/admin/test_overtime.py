@@ -12,6 +12,7 @@ from django.utils import timezone
 from orders.local_time import SHANGHAI
 from orders.models import Order, TimeLimit
 from tests import factories as make
+from tests.admin.walking import desk_of, unrendered
 
 pytestmark = pytest.mark.django_db
 ORDERS, CONFLICTS = reverse("admin:orders_order_changelist"), reverse("admin:orders_conflict_changelist")
@@ -31,12 +32,16 @@ def order(number, state, since, **more):
     return make.OrderFactory(number=number, state=state, state_since=since, received_at=since, **more)
 
 
+def rows_of(staff, url=ORDERS, **query):
+    return unrendered(staff.person, url, query).context_data["cl"].result_list
+
+
 def listed(staff, url=ORDERS, **query):
-    return [getattr(row, "number", None) or row.order_number for row in staff.get(url, query).context["cl"].result_list]
+    return [getattr(row, "number", None) or row.order_number for row in rows_of(staff, url, **query)]
 
 
 def marks(staff, *numbers):
-    rows = {row.number: row for row in staff.get(ORDERS).context["cl"].result_list}
+    rows = {row.number: row for row in rows_of(staff)}
     return [rows[number].overtime and rows[number].overtime.tone.value for number in numbers]
 
 
@@ -138,17 +143,13 @@ def test_the_dashboard_counts_them_by_province_one_click_away(member):
         order(number, S.HELD, since, attribution_id=letters)
     make.ConflictFactory(order_number="B1", received_at=at(3, 9))
     staff = member("业务人员")
-    found = staff.get(reverse("admin:index")).context["desk"].over_time
+    found = desk_of(staff.person).over_time
     assert [(place.name, place.number, place.very) for place in found.places] == [("北京", 2, 1), ("上海", 1, 0)]
-    assert [sorted(listed_at(staff, place.url)) for place in found.places] == [["B1", "B2"], ["S1"]]
-    assert listed_at(staff, found.places[0].very_url) == ["B2"]
-    assert found.conflicts.number == len(listed_at(staff, found.conflicts.url)) == 1
-    own = member("业务人员", letters=["SH"]).get(reverse("admin:index")).context["desk"].over_time
+    assert [sorted(listed(staff, place.url)) for place in found.places] == [["B1", "B2"], ["S1"]]
+    assert listed(staff, found.places[0].very_url) == ["B2"]
+    assert found.conflicts.number == len(rows_of(staff, found.conflicts.url)) == 1
+    own = desk_of(member("业务人员", letters=["SH"]).person).over_time
     assert ([place.name for place in own.places], own.conflicts.number) == (["上海"], 0)
-
-
-def listed_at(staff, url):
-    return [getattr(row, "number", row) for row in staff.get(url).context["cl"].result_list]
 
 
 def test_show_says_it(capsys):

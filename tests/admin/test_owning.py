@@ -6,7 +6,7 @@ from django.urls import reverse
 from notifications.models import Mail
 from orders.models import OrderEvent
 from tests import factories as make
-from tests.admin.walking import colleague
+from tests.admin.walking import colleague, page_of, unrendered
 
 pytestmark = pytest.mark.django_db
 
@@ -21,18 +21,14 @@ def row(request):
     return make.DifferenceFactory(order=order)
 
 
-def page(row):
-    return reverse(f"admin:orders_{row._meta.model_name}_change", args=[row.pk])
-
-
 def own(client, row, act, **more):
     return client.post(reverse(f"admin:orders_{row._meta.model_name}_own", args=[row.pk]), {"act": act, **more})
 
 
 def test_it_is_taken_and_handed_over_from_its_page(member, row):
     wang, staff = colleague("wang", "王敏"), member("业务人员")
-    assert "认领" in staff.get(page(row)).text
-    assert own(staff, row, "take", seen=0)["Location"] == page(row)
+    assert "认领" in staff.get(page_of(row)).text
+    assert own(staff, row, "take", seen=0)["Location"] == page_of(row)
     row.refresh_from_db()
     assert row.owner == staff.person
     asked = staff.get(reverse(f"admin:orders_{row._meta.model_name}_own", args=[row.pk]))
@@ -41,7 +37,7 @@ def test_it_is_taken_and_handed_over_from_its_page(member, row):
     assert own(staff, row, "give", to=wang.pk, seen=row.owner_id, reason="休假").status_code == 302
     row.refresh_from_db()
     assert row.owner == wang
-    shown = staff.get(page(row)).text
+    shown = staff.get(page_of(row)).text
     assert "王敏" in shown
     assert Mail.objects.to_staff().get().recipients == ["wang@x.cn"]
     own(staff, row, "back", seen=wang.pk)
@@ -71,7 +67,7 @@ def test_nobody_outside_its_attribution_or_without_the_right_gets_it(member, row
     assert own(member("业务人员", letters=["SH"]), row, "take", seen=0).status_code in {403, 404}
     for role in ("审计员", "管理员"):
         reader = member(role)
-        assert "认领" not in reader.get(page(row)).text
+        assert "认领" not in reader.get(page_of(row)).text
         assert own(reader, row, "take", seen=0).status_code == 403
     row.refresh_from_db()
     assert row.owner is None
@@ -86,8 +82,8 @@ def test_rubbish_is_a_form_error(member, row, data):
 
 
 def found(client, row, owner):
-    answer = client.get(reverse(f"admin:orders_{row._meta.model_name}_changelist"), {"owner": owner})
-    return [one.pk for one in answer.context["cl"].result_list]
+    url = reverse(f"admin:orders_{row._meta.model_name}_changelist")
+    return [one.pk for one in unrendered(client.person, url, {"owner": owner}).context_data["cl"].result_list]
 
 
 def test_the_filter_says_mine_nobodys_and_a_persons(member, row):
@@ -128,7 +124,7 @@ def test_a_leave_stands_beside_the_name(member, row):
     type(row).objects.update(owner=wang)
     staff = member("业务人员")
     words = "王敏（离岗至 2099-12-05，代理人 李娜）"
-    assert words in staff.get(page(row)).text
+    assert words in staff.get(page_of(row)).text
     assert words in staff.get(reverse(f"admin:orders_{row._meta.model_name}_changelist")).text
 
 
@@ -148,5 +144,5 @@ def test_a_deputy_who_can_not_stand_in_is_said_beside_the_name(member, row, more
     type(row).objects.update(owner=colleague("wang", "王敏", away_until="2099-12-05", deputy=deputy))
     staff = member("业务人员")
     words = f"王敏（离岗至 2099-12-05，{words}）"
-    assert words in staff.get(page(row)).text
+    assert words in staff.get(page_of(row)).text
     assert words in staff.get(reverse(f"admin:orders_{row._meta.model_name}_changelist")).text

@@ -29,6 +29,7 @@ from orders.office.digest.models import Digest, RedWatch
 from orders.office.views.models import SavedView
 from project.models import User
 from tests import factories
+from tests.admin.walking import page_of
 
 # made from other rows: people's phones stand unmasked in those of the search, and a trial's page shows its shape; an
 # incident's and a customer's page shows its notes; the page 审计 shows the trail, and `status` how far it was sent and
@@ -59,10 +60,6 @@ def listing(model):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def page(row):
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-
-
 def make(model):
     """A row of the model; migrations have loaded some already."""
     return FACTORIES[model]() if model in FACTORIES else model.objects.first()
@@ -84,7 +81,7 @@ def test_the_order_page_shows_what_it_caused(admin_client):
     told = {"code": "partner_words", "words": "<b>400</b>"}
     factories.DispatchFactory(order=order, state=Dispatch.State.FAILED, error_code="code_400", error_params=told)
     factories.ApprovalRecordFactory(order=order, opinion="同意开通")
-    text = admin_client.get(page(order)).content.decode()
+    text = admin_client.get(page_of(order)).content.decode()
     assert 'class="chip chip-amber"' in text
     assert "Pull.Example.com" in text
     assert 'class="chip chip-red"' in text
@@ -101,33 +98,33 @@ def test_staff_who_may_view_can_read(client, model):
     if model is BulkItem:  # it names an order
         viewer.user_permissions.add(Permission.objects.get(codename="view_order"))
     client.force_login(viewer)
-    assert client.get(page(make(model))).status_code == (404 if model in OF_ITS_OWNER else 200)
+    assert client.get(page_of(make(model))).status_code == (404 if model in OF_ITS_OWNER else 200)
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
 def test_only_reference_data_and_contacts_offer_a_form_and_take_a_write(admin_client, model):
     row = make(model)
-    text = admin_client.get(page(row)).content.decode()
+    text = admin_client.get(page_of(row)).content.decode()
     assert ('name="_save"' in text) == (model in EDITABLE)
     assert ("deletelink" in text) == (model in EDITABLE)
     adding = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
     assert admin_client.get(adding).status_code == (200 if model in [*EDITABLE, ApiToken] else 403)
     if model in EDITABLE:
         return
-    assert admin_client.post(page(row), {"state": "done", "_save": "1"}).status_code == 403
-    assert admin_client.post(page(row).replace("/change/", "/delete/"), {"post": "yes"}).status_code == 403
+    assert admin_client.post(page_of(row), {"state": "done", "_save": "1"}).status_code == 403
+    assert admin_client.post(page_of(row).replace("/change/", "/delete/"), {"post": "yes"}).status_code == 403
     assert model.objects.filter(pk=row.pk).exists()
 
 
 def test_a_contact_can_be_kept(admin_client):
     contact = factories.ContactFactory()
     form = {"name": "王五", "mail": "ww@example.com", "tel": "", "role": "sa", "attribution": "SH", "active": "on"}
-    assert admin_client.post(page(contact), form).status_code == 302
+    assert admin_client.post(page_of(contact), form).status_code == 302
     contact.refresh_from_db()
     assert (contact.name, contact.attribution_id) == ("王五", "SH")
 
 
 def test_payloads_are_laid_out(admin_client):
     row = factories.InboundMessageFactory(body='{"a": "中文", "b": "<script>"}')
-    text = admin_client.get(page(row)).content.decode()
+    text = admin_client.get(page_of(row)).content.decode()
     assert "{\n  &quot;a&quot;: &quot;中文&quot;,\n  &quot;b&quot;: &quot;&lt;script&gt;&quot;\n}" in text

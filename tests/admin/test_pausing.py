@@ -11,7 +11,7 @@ from orders.lists.registration import admin_of
 from orders.models import Dispatch, OrderEvent, Pause
 from tests import factories as make
 from tests.admin.test_query_counts import DASHBOARD, LIST, ORDER_PAGE, queries
-from tests.admin.walking import words_of
+from tests.admin.walking import desk_of, unrendered, words_of
 
 pytestmark = pytest.mark.django_db
 HOUR = datetime.timedelta(hours=1)
@@ -28,11 +28,11 @@ def stands(**more):
 
 
 def test_pausing_says_first_what_will_happen(member, settings):
-    settings.PARTNER_RATE = 2
-    make.DispatchFactory.create_batch(240)
+    settings.PARTNER_RATE = 1
+    make.DispatchFactory.create_batch(120)
     client = member("工程师")
     page = words_of(client.get(url("pause")))
-    assert "240 个步骤" in page
+    assert "120 个步骤" in page
     assert "2 分钟" in page
     until = timezone.localtime(timezone.now() + 2 * HOUR)
     answer = client.post(url("pause"), {"reason": "机房割接", "until": f"{until:%Y-%m-%dT%H:%M}"})
@@ -172,31 +172,24 @@ def test_strangers_are_told_nothing(client):
     assert not banner(client.get(reverse("admin:login")))
 
 
-def test_the_dashboard_says_paused_and_not_overdue(member):
+def test_the_dashboard_says_paused_and_not_overdue_and_an_order_that_its_step_waits(member):
     order = make.OrderFactory(
         start_at=timezone.now() - 48 * HOUR, biz_start=timezone.localdate() - 2 * datetime.timedelta(days=1)
     )
-    make.DispatchFactory(order=order, next_try_at=timezone.now() - HOUR)
+    make.DispatchFactory(order=order, state=Dispatch.State.DUE, next_try_at=timezone.now() - HOUR)
     client = member("工程师")
 
     def days_late():
-        [row] = client.get(reverse("admin:orders_order_changelist")).context["cl"].result_list
+        [row] = unrendered(client.person, reverse("admin:orders_order_changelist")).context_data["cl"].result_list
         return admin_of("orders").late(row)
 
-    page = client.get(reverse("admin:index"))
-    assert (page.context["desk"].calendar.overdue, days_late()) == (1, 2)
-    stands()
+    assert (desk_of(client.person).calendar.overdue, days_late()) == (1, 2)
+    stands(until=timezone.now() + 2 * HOUR)
     page = client.get(reverse("admin:index"))
     assert (page.context["desk"].calendar.overdue, days_late()) == (0, None)
     (bigdata, *_others) = page.context["desk"].partners
     assert (bigdata.paused, bigdata.oldest, bigdata.number) == (True, None, 1)
     assert url("resume") in page.content.decode()
-
-
-def test_an_order_says_that_its_step_waits(member):
-    order = make.OrderFactory()
-    make.DispatchFactory(order=order, state=Dispatch.State.DUE)
-    stands(until=timezone.now() + 2 * HOUR)
     page = words_of(member("业务人员").get(reverse("admin:orders_order_change", args=[order.pk])))
     assert "已暂停" in page
     assert "li：机房割接" in page

@@ -8,7 +8,7 @@ from orders.models import Dispatch, OrderEvent, Timeline
 from orders.restored_guard import note_restored, read_restore_state
 from orders.services.entered_numbers import note_numbers, numbers_file
 from tests import factories as make
-from tests.admin.test_differences_shown import text_of
+from tests.admin.walking import text_of
 from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db

@@ -14,6 +14,7 @@ from orders.models import AffectedOrder, Incident, Order, OrderEvent
 from orders.queries.stuck import stuck
 from orders.services.incidents import open_incident
 from tests import factories as make
+from tests.admin.walking import desk_of, unrendered
 from tests.conftest import shanghai
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -69,11 +70,13 @@ def test_it_is_silent_until_it_wakes_by_itself(member, incident, clock):
 def test_it_moves_down_and_counts_all_the_same(member, incident, capsys):
     staff = member("工程师")
     make.IncidentFactory(code="older", pk=incident.pk - 1)
-    assert [row.code for row in staff.get(LIST).context["cl"].result_list] == ["code_400", "older"]
+
+    def listed():
+        return [row.code for row in unrendered(staff.person, LIST).context_data["cl"].result_list]
+
+    assert listed() == ["code_400", "older"]
     sleep(staff, incident)
-    assert [row.code for row in staff.get(LIST).context["cl"].result_list] == ["older", "code_400"]
-    desk = staff.get(reverse("admin:index")).context["desk"]
-    assert [row.code for row in desk.incidents] == ["older", "code_400"]
+    assert listed() == [row.code for row in desk_of(staff.person).incidents] == ["older", "code_400"]
     assert [row.number for row in stuck()] == ["A1"]
     with pytest.raises(CommandError):
         call_command("status", "--json")

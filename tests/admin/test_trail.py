@@ -238,11 +238,12 @@ ALL = [
 ]
 
 
-def test_one_page_shows_all_three_sources_the_newest_first(acts, auditor):
+def test_one_page_in_the_menu_shows_all_three_sources_the_newest_first(acts, auditor):
     assert shown(auditor) == ALL
     text = auditor.get(PAGE).content.decode()
     assert "13712345678" not in text
     assert "10.0.0.7" in text
+    assert text.count(f'href="{PAGE}"') == 2  # the menu, and that of a phone
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_a_place_at_the_end_of_time_is_one(acts, auditor, before):
     assert len(shown(auditor, before=before)) == (len(ALL) if before[0] == "9" else 0)
 
 
-def test_the_file_holds_what_the_page_shows_and_is_noted(acts, auditor):
+def test_the_file_holds_what_the_page_shows_without_formulas_and_is_noted(acts, auditor):
     answer = auditor.post(f"{PAGE}?user=li")
     lines = list(csv.reader(b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()))
     assert [line[4] for line in lines[1:]] == ["li", "li", "100A1", "li"]
@@ -324,9 +325,6 @@ def test_the_file_holds_what_the_page_shows_and_is_noted(acts, auditor):
     assert "13712345678" not in str(lines)
     assert whats(auditor)[0] == "trail_export"
     assert "li" in auditor.get(PAGE).context["rows"][0]["act"].more
-
-
-def test_a_cell_of_the_file_is_no_formula(auditor):
     log_in("=1+1", "x")
     assert "'=1+1" in b"".join(auditor.post(PAGE).streaming_content).decode()
 
@@ -342,11 +340,6 @@ def test_limited_auditors_are_refused(member):
     staff = member("审计员", letters=["BJ"])
     assert staff.get(PAGE).status_code == 403
     assert PAGE not in staff.get(reverse("admin:index")).content.decode()
-
-
-def test_the_menu_has_it_once(auditor):
-    text = auditor.get(PAGE).content.decode()
-    assert text.count(f'href="{PAGE}"') == 2  # that of a phone too
 
 
 def test_an_export_leaves_who_asked_who_agreed_and_who_fetched(member, settings, tmp_path):

@@ -43,6 +43,27 @@ def colleague(username, display_name="", role="业务人员", **more):
     return user
 
 
+def is_in(client) -> bool:
+    """Whether a page that all staff have opens; it is drawn faster than lists and the dashboard."""
+    return client.get(reverse("admin:sessions")).status_code == 200
+
+
+def page_of(row) -> str:
+    """The address of a row's page."""
+    return reverse(f"admin:{name_of(row)}_change", args=[row.pk])
+
+
+def text_of(client, url) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def said(answer) -> str:
+    """The messages on a page."""
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
 def words_of(answer):
     """What a page says, without its tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
@@ -101,6 +122,11 @@ def unrendered(user, url, query=None):
     answer = view(request, *given[0], **given[1])
     answer.messages = request._messages
     return answer
+
+
+def desk_of(user):
+    """What the dashboard tells somebody."""
+    return unrendered(user, reverse("admin:index")).context_data["desk"]
 
 
 def in_turn(letter, place, size):
