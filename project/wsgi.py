@@ -1,5 +1,6 @@
 """The WSGI entry point: `gunicorn project.wsgi`."""
 
+import gc
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ NOT_LOADED = 4  # gunicorn stops at this code instead of starting worker after w
 logger = logging.getLogger("project")
 
 limit_statements(PAGE)
+gc.disable()  # until all is loaded, as in project/command_line.py
 
 try:
     application = with_room(get_wsgi_application())
@@ -28,3 +30,6 @@ except ImproperlyConfigured as error:  # its text names the setting; a traceback
     for line in str(error).splitlines():
         print(f"the web process can't start: {line}", file=sys.stderr, flush=True)
     sys.exit(NOT_LOADED)
+finally:
+    gc.freeze()
+    gc.enable()

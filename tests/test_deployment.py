@@ -93,6 +93,15 @@ def test_what_loads_the_web_process_otherwise_names_them_too():
     assert "Traceback" not in ended.stderr
 
 
+STARTS = ["import project.wsgi", "from project.command_line import run; run(['manage.py', 'check'])"]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_garbage_collector_waits_until_all_is_loaded_and_no_longer(start):
+    ended = python("-c", f"import gc; {start}; print('collects:', gc.isenabled(), gc.get_freeze_count() > 10_000)")
+    assert "collects: True True" in ended.stdout, ended.stderr
+
+
 @pytest.mark.parametrize("command", [["settings"], ["collectstatic", "--dry-run", "--noinput"], ["migrate", "--plan"]])
 def test_what_installs_and_looks_runs_all_the_same(command):
     ended = manage(*command, **PRODUCTION | {name: value for name, value, _ in LACKING})

@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.template import copy_database, copy_file
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 NUMBERS = "numbers-entered-by-hand.txt"
 FILE = "100T1_50004020027_20230920000000.xlsx"
@@ -26,14 +28,19 @@ class Site:
         self.attachments.mkdir()
         self.url = self.new_database()
 
-    def new_database(self) -> str:
-        """An empty database, which DATABASE_URL names from now on."""
+    def new_database(self, *, migrated: bool = False) -> str:
+        """A database without rows of its own, which DATABASE_URL names from now on; an empty one, if not `migrated`."""
         name = f"desk_backup_{secrets.token_hex(4)}"
         self.url = f"sqlite:///{self.folder / name}.sqlite3"
         if self.postgres:
-            self._run_on_server(f"CREATE DATABASE {name}")
+            if migrated:
+                copy_database(self.postgres, name)
+            else:
+                self._run_on_server(f"CREATE DATABASE {name}")
             self.made.append(name)
             self.url = self.postgres.rsplit("/", 1)[0] + "/" + name
+        elif migrated:
+            copy_file(self.url.removeprefix("sqlite:///"))
         return self.url
 
     def close(self) -> None:
@@ -89,7 +96,7 @@ for n in range(20):
 def filled(tmp_path_factory):
     """A site with some history, and a backup of it in `backup`."""
     site = Site(tmp_path_factory.mktemp("site"), os.environ.get("DESK_TEST_DATABASE_URL", ""))
-    site.manage("migrate", "--verbosity", "0")
+    site.new_database(migrated=True)
     site.manage("shell", "-c", FILL)
     (site.attachments / "deep").mkdir()
     (site.attachments / FILE).write_bytes(b"first")

@@ -40,7 +40,7 @@ def filled(tmp_path_factory):
     site = Site(tmp_path_factory.mktemp("site"), os.environ.get("DESK_TEST_DATABASE_URL", ""))
     site.identity = site.folder / "identity"
     site.key = make_key(site.identity)
-    site.manage("migrate", "--verbosity", "0")
+    site.new_database(migrated=True)
     site.manage("shell", "-c", FILL)
     (site.attachments / "deep").mkdir()
     (site.attachments / "deep" / f"{ORDER}_20230920000000.xlsx").write_bytes(LARGE)
