@@ -35,6 +35,7 @@ def fresh_database() -> Iterator[None]:
         copy_file(copy)
     else:
         copy_database(os.environ["DESK_TEST_DATABASE_URL"], copy)
+    connection.close()  # it may have been used already, and leads to another database then
     settings.DATABASES[connection.alias]["NAME"] = connection.settings_dict["NAME"] = copy
     try:
         yield
