@@ -165,6 +165,7 @@ def test_many_failures_over_several_names_lock_the_address(member, clock):
     assert log_in("right").status_code == 302
 
 
+@pytest.mark.whole
 def test_failures_of_few_names_lock_no_office_out():
     """Four names with their wrong passwords, over and over, lock these four only."""
     for number in range(52):

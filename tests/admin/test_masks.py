@@ -160,6 +160,7 @@ def spelled(found):
     return found
 
 
+@pytest.mark.whole
 def test_what_people_write_is_masked_however_it_is_spelled(admin_client, found, admin_user):
     """Also names of files, views and schedules, subjects and the journal; a reason in another sentence; BPM's words."""
     found = spelled(found)

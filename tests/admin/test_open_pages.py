@@ -125,6 +125,7 @@ def test_the_pages_of_runs_move_with_their_progress(member, state):
         assert (answer.status_code, 'value="5"' in answer.content.decode()) == (200, True)
 
 
+@pytest.mark.whole
 def test_a_lost_right_and_a_lost_limit_are_other_versions(clerk, order):
     """A role's right: whoever loses one of their own is logged out."""
     role = Group.objects.get(name="业务人员")

@@ -88,6 +88,7 @@ def test_lists_of_limited_staff_ask_no_more(staff):
     assert too_many(staff, {name: reverse(f"admin:{name}_changelist") for name in OF_ORDER}, LIST) == {}
 
 
+@pytest.mark.whole
 def test_every_page_and_its_history(unlimited):
     rows = {**of_order(make.OrderFactory(attribution_id="BJ")), **of_none()}
     urls = {

@@ -84,6 +84,7 @@ def test_what_was_given_by_hand_is_not_kept_and_the_trail_says_from_what_to_what
     assert act.words == f"按公司账号登录调整 li.ming 的角色：− 管理员；归属：* → BJ+TJ；收回：超级用户、{taken}"
 
 
+@pytest.mark.whole
 def test_a_role_that_the_provider_takes_ends_the_sessions_of_before(browser):
     first = browser(groups=["ibs-bj", "ibs-sh"]).browser
     second = browser(groups=["ibs-bj", "ibs-sh"]).browser

@@ -80,6 +80,7 @@ def test_the_contract_is_read():
     assert wrong == ["big", "desk_inbound_total: colour", "desk_lost", "step"]
 
 
+@pytest.mark.whole
 def test_rules_and_panels_use_what_the_contract_has():
     exprs = [rule["expr"] for rule in RULES.values()]
     exprs += [target["expr"] for panel in PANELS for target in panel["targets"]]

@@ -58,6 +58,7 @@ def test_held_before_anything_is_sent_and_the_same_finding_again_is_told_once(or
     assert order.events.filter(kind="held").count() == 1
 
 
+@pytest.mark.whole
 def test_other_findings_are_told_half_an_hour_later_in_one_mail(clock, order, folder):
     """None of them ends the incident or opens one."""
     first = Incident.objects.get()

@@ -476,6 +476,7 @@ def test_an_undoing_ends_the_question_about_a_move(untold, lost, asked):
     assert (desk.state("A1"), desk.held_there("A1"), desk.troubles("A1")) == ("rejected", {}, [])
 
 
+@pytest.mark.whole
 def test_a_withdrawal_that_turns_out_not_to_be_late(untold):
     """The records never got the earlier start, so the withdrawal takes back all, and the trial goes on."""
     desk = untold("reset", SOON)

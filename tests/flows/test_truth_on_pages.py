@@ -117,6 +117,7 @@ def test_a_record_that_we_lack_is_deleted_only_after_it_was_said(desk, books, cl
     assert "chip-green" in head_of(clerk, "A1")
 
 
+@pytest.mark.whole
 def test_accepted_with_a_reason_it_is_fine_and_stays_listed(desk, books, clerk, active):
     books.lose("A1")
     books.reconcile()
@@ -138,6 +139,7 @@ def test_one_behind_a_failed_order_says_so_and_links_it(desk, clerk, capsys):
     assert "排在失败订单之后" in listed.content.decode()
 
 
+@pytest.mark.whole
 def test_a_conflict_shows_until_somebody_has_seen_to_it(desk, client):
     client.force_login(staff("change_incident", "view_conflict", name="li"))
     desk.play(trial(), activation())
@@ -205,6 +207,7 @@ def test_to_call_off_a_start_day_is_a_withdrawal(desk, client):
     assert desk.state("A1") == "withdrawn"
 
 
+@pytest.mark.whole
 def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, settings, active):
     """Nothing is changed while the big-data side is silent."""
     books.lose("A1")
