@@ -89,6 +89,11 @@ class ProcessDesk(Children):
             self.sql(f"CREATE DATABASE {self.name}")
 
     def make_migrated_database(self) -> None:
+        """A copy of the template; but where its processes log in as somebody else, they make their tables."""
+        if self.through != self.postgres:
+            self.make_database()
+            self.manage("migrate", "-v0")
+            return
         self.name = name_of_database()
         if self.postgres:
             copy_database(self.postgres, self.name, self.root)
