@@ -57,6 +57,7 @@ class ProcessDesk(Children):
         **settings: str,
     ):
         super().__init__(folder, root=root)
+        self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
         self.postgres, self.through, self.settings = postgres, through or postgres, settings
         self.clock_file = folder / "clock" if clock else None
         self.ports = dict(zip(("sandbox", "web", "intake"), free_ports(3), strict=True))
@@ -84,7 +85,6 @@ class ProcessDesk(Children):
         assert not left, f"left behind: {left}\n{self.logs()}"
 
     def make_database(self) -> None:
-        self.name = name_of_database()
         if self.postgres:
             self.sql(f"CREATE DATABASE {self.name}")
 
@@ -93,9 +93,7 @@ class ProcessDesk(Children):
         if self.through != self.postgres:
             self.make_database()
             self.manage("migrate", "-v0")
-            return
-        self.name = name_of_database()
-        if self.postgres:
+        elif self.postgres:
             copy_database(self.postgres, self.name, self.root)
         else:
             copy_file(self.folder / "desk.sqlite3", self.root)
@@ -265,10 +263,6 @@ class ProcessDesk(Children):
 
     def fault(self, **fault) -> None:
         requests.post(f"{self.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
-
-
-def name_of_database() -> str:
-    return f"desk_p_{uuid.uuid4().hex[:10]}"
 
 
 @contextlib.contextmanager
