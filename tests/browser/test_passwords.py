@@ -8,7 +8,10 @@ from tests.browser.browsing import SIZES, overflow
 from tests.browser.test_access import findings
 
 NEW = "Xuanwu-Lake-1368"
-SEND = "from tests.mails import send_mails; from django.core import mail; send_mails(); print(mail.outbox[-1].body)"
+SEND = (
+    "from tests.mails import send_mails; from django.core import mail; send_mails();"
+    "[body] = [sent.body for sent in mail.outbox if sent.to == ['f@example.com']]; print(body)"  # others' mails go too
+)
 
 MAKE = "from project.models import User; User.objects.create_user('{name}', 'f@example.com', 'x' * 20, is_staff=True)"
 
