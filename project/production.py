@@ -5,6 +5,7 @@ gunicorn.conf.py runs it. `reload`: tries all that a process needs which is to r
 prints the values of `.env` as JSON, secrets too.
 """
 
+import gc
 import json
 import os
 import sys
@@ -61,6 +62,7 @@ def why_not_now() -> Iterator[str]:
 
 
 def main(words: list[str]) -> int:
+    gc.disable()  # as in project/command_line.py; nothing here lives on
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     try:
         lines = missing_settings() or ([*why_not_now()] if "reload" in words else [])

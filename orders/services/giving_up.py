@@ -9,10 +9,10 @@ import datetime
 from collections.abc import Iterable
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from orders.books import HeldRecord
-from orders.db.compiled_sql import update_rows
+from orders.db.compiled_sql import Prepared, Slot, update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
@@ -307,11 +307,18 @@ def _settle_restore(row: Dispatch, *, now: datetime.datetime, by: str) -> None:
 def given_up_removals(order: Order) -> list[Dispatch]:
     """The given-up deletions and cancels that leave somebody billed: an order's own, and for a trial those of its
     activations and changes too."""
-    owners = Q(order=order) | Q(lane=order.pk) if order.kind == Kind.TRIAL else Q(order=order, lane=None)
-    rows = Dispatch.objects.current().filter(owners, state=State.GIVEN_UP)
+    rows = (REMOVALS_OF_TRIAL if order.kind == Kind.TRIAL else REMOVALS)(order=order.pk)
+    return [row for row in rows if row.about.get("settled") and not row.about.get("accepted")]
+
+
+def _removals(owner: Q) -> QuerySet[Dispatch]:
     ends = [name for state in NOT_BILLED for name in named(leaves=state)]
-    rows = rows.filter(step__in=ends).select_related("order__trial").defer("payload")
-    return [row for row in rows.order_by("pk") if row.about.get("settled") and not row.about.get("accepted")]
+    rows = Dispatch.objects.current().filter(owner, state=State.GIVEN_UP, step__in=ends)
+    return rows.select_related("order__trial").defer("payload").order_by("pk")
+
+
+REMOVALS = Prepared(lambda: _removals(Q(order=Slot("order"), lane=None)))
+REMOVALS_OF_TRIAL = Prepared(lambda: _removals(Q(order=Slot("order")) | Q(lane=Slot("order"))))
 
 
 def close_removals(order: Order, *, now: datetime.datetime, by: str, beside: Order | None = None) -> bool:

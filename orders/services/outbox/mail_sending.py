@@ -21,6 +21,7 @@ from notifications.mail_texts import mail_payload
 from notifications.models import Contact, Mail
 from notifications.sending import NOT_WANTED, MailError, send
 from orders.db.compiled_sql import Prepared, Slot, update_rows
+from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, Incident, OrderDomain
 from orders.restored_guard import read_restore_state
 from orders.services.incidents import (
@@ -51,6 +52,16 @@ ERROR = ["error_code", "error", "error_params"]
 NOW = Slot("now", DateTimeField())
 LOST = Prepared(lambda: _due(~HARMLESS).values_list("pk", "state", "lost", "lease_token")[:100])
 DUE = Prepared(lambda: Mail.objects.due(NOW).order_by().values_list("pk")[:1])
+WITH_ORDERS = Prepared(
+    lambda: Mail.objects.filter(OneOf("pk", "ids")).select_related("order__attribution").order_by("next_try_at", "pk")
+)
+SENT = Prepared(
+    lambda: Mail.objects.filter(OneOf("pk", "ids"))
+    .select_related("order__trial")
+    .defer("body", "order__content", "order__trial__content")
+    .order_by("pk")
+    .select_for_update(no_key=True, of=("self",))
+)
 
 
 def _due(kind: Q):
@@ -108,8 +119,7 @@ def _claim_due(
         )
         if not ids:
             return [], False
-        rows = Mail.objects.filter(pk__in=ids).select_related("order__attribution").order_by("next_try_at", "pk")
-        rows = _within_bounds(list(rows))
+        rows = _within_bounds(WITH_ORDERS(ids=ids))
         _write(rows)
         works, over, unwanted, token = [], [], [], uuid.uuid4()
         for row in rows:
@@ -247,9 +257,7 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
     if not outcomes:
         return
     with transaction.atomic():
-        rows = Mail.objects.filter(pk__in=outcomes).order_by("pk").select_for_update(no_key=True, of=("self",))
-        rows = rows.select_related("order__trial").defer("body", "order__content", "order__trial__content")
-        ours = [row for row in rows if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token]
+        ours = [row for row in SENT(ids=outcomes) if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token]
         for row in ours:
             _settle(row, outcomes[row.pk], now)
         update_rows(ours, [*RECORDED, *ERROR])

@@ -8,10 +8,12 @@ import datetime
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from orders.books import CREATE, DELETE, SETTLE, Discrepancy
 from orders.content import domain_key
+from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.outbox.enqueue import build_step, enqueue
@@ -46,7 +48,7 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
     """By order: its obstacle, if it has one. Three queries, whatever the number of orders."""
     orders = list(orders)
     ids = [order.pk for order in orders]
-    rows = _open_steps(ids, now)
+    rows = OF_ORDERS(ids=ids, until=now + SOON) + IN_LINES_OF_OTHERS(ids=ids, until=now + SOON)
     stuck = _stuck_undoings({row.order_id for row in rows if row.state == State.WAITING and row.undo})
     found = {order.pk: UNDOING for order in orders if order.state == Order.State.COMPENSATING}
     for row in rows:
@@ -59,8 +61,8 @@ def obstacles(orders: Iterable[Order], *, now: datetime.datetime) -> dict[int, O
     return found
 
 
-def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
-    """Billing steps on these orders or in these trials' lines that are under way, about to be, or have failed.
+def _open_steps() -> QuerySet[Dispatch]:
+    """Billing steps that are under way, about to be (before `until`), or have failed.
 
     A failed fix does not count, since the next one takes its place. Neither do steps behind one that staff gave up, a
     start day's cancel or an undoing that something in front of it holds up, nor a failed forward step of an order that
@@ -68,12 +70,15 @@ def _open_steps(ids: Collection[int], now: datetime.datetime) -> list[Dispatch]:
     """
     given_up = Dispatch.objects.filter(order=OuterRef("order"), state=State.GIVEN_UP, undo=True, blocking=True)
     soon = Q(undo=True) & ~Exists(given_up.current()) & ~stands_behind_others()
-    soon |= Q(not_before__lte=now + SOON) & ~stands_behind_what_stopped()
+    soon |= Q(not_before__lte=Slot("until", DateTimeField())) & ~stands_behind_what_stopped()
     failed = Q(state=State.FAILED) & ~Q(step__in=FIXES) & (Q(undo=True) | Q(order__undo_since=None))
     wanted = Q(state__in=OPEN_STATES) | Q(state=State.WAITING) & soon | failed
     rows = Dispatch.objects.current().filter(wanted, channel=Dispatch.Channel.BILLING)
-    rows = rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
-    return [*rows.filter(order__in=ids), *rows.filter(lane__in=ids).exclude(order__in=ids)]
+    return rows.only("order_id", "lane", "step", "state", "undo").order_by("pk")
+
+
+OF_ORDERS = Prepared(lambda: _open_steps().filter(OneOf("order_id", "ids")))
+IN_LINES_OF_OTHERS = Prepared(lambda: _open_steps().filter(OneOf("lane", "ids"), ~Q(OneOf("order_id", "ids"))))
 
 
 def _stuck_undoings(orders: Collection[int]) -> dict[int, str]:
