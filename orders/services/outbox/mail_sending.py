@@ -56,11 +56,13 @@ WITH_ORDERS = Prepared(
     lambda: Mail.objects.filter(OneOf("pk", "ids")).select_related("order__attribution").order_by("next_try_at", "pk")
 )
 SENT = Prepared(
-    lambda: Mail.objects.filter(OneOf("pk", "ids"))
-    .select_related("order__trial")
-    .defer("body", "order__content", "order__trial__content")
-    .order_by("pk")
-    .select_for_update(no_key=True, of=("self",))
+    lambda: (
+        Mail.objects.filter(OneOf("pk", "ids"))
+        .select_related("order__trial")
+        .defer("body", "order__content", "order__trial__content")
+        .order_by("pk")
+        .select_for_update(no_key=True, of=("self",))
+    )
 )
 
 
@@ -257,7 +259,11 @@ def record_mails(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: str
     if not outcomes:
         return
     with transaction.atomic():
-        ours = [row for row in SENT(ids=outcomes) if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token]
+        ours = [
+            row
+            for row in SENT(ids=outcomes)
+            if row.state == State.SENDING and row.lease_token == outcomes[row.pk].token
+        ]
         for row in ours:
             _settle(row, outcomes[row.pk], now)
         update_rows(ours, [*RECORDED, *ERROR])
