@@ -124,15 +124,8 @@ ANY_DATABASE = (
     *("model/", "processes/test_cases"),  # make model plays on both; flows/test_cases is letter by letter too
     "admin/test_order_page",  # all files of that name; test_pages opens the page on both
     *("database/test_options", "admin/test_latin_pages", "flows/test_operations_page", "company/test_real_provider"),
-    *(
-        "test_static_files",
-        "test_demo",
-        "test_locale",
-        "test_checks",
-        "test_architecture",
-        "test_causes",
-        "test_documents",
-    ),
+    *("test_demo", "test_locale", "test_checks", "test_architecture", "test_causes", "test_documents"),
+    "test_static_files",
 )
 # These depend most on the database: its locks, transactions, types and statements. All that is not in the list above
 # runs on PostgreSQL with `make test WHOLE=1`, as .ci/run does.
