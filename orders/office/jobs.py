@@ -17,6 +17,7 @@ from django_q.tasks import async_task
 
 from orders.errors import NotAllowedError
 from orders.people import is_of
+from orders.services.desk_incidents import check_free_space
 
 LEASE = datetime.timedelta(seconds=60)
 WAIT_LIMIT = datetime.timedelta(minutes=1)  # after which a waiting job is queued again: its task was lost
@@ -58,7 +59,9 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def check_quota(model: type[Job], maker_id: int | None) -> None:
-    """Raises NotAllowedError for a person who has as many unfinished jobs as one may have."""
+    """Raises NotAllowedError while the disk is nearly full, and for a person who has as many unfinished jobs as one may
+    have. It must not be called in a transaction, whose rollback would take the incident `disk_low` along."""
+    check_free_space()
     if maker_id is None:
         return
     if model._default_manager.filter(maker_id=maker_id, state__in=model.UNFINISHED).count() >= model.MAX_UNFINISHED:

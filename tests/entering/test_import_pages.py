@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_taken_is_told_beside_the_field(clerk, data, said)
     answer = upload(clerk, data)
     assert answer.status_code == 200
     assert said in str(answer.context["form"].errors["file"])
-    assert not TrialUpload.objects.exists()
+    assert not TrialUpload.objects.exclude(data=b"").exists()
 
 
 @pytest.mark.parametrize(
@@ -191,6 +191,16 @@ def test_the_21st_workbook_of_a_person_within_a_day_is_refused(clerk, member):
     assert upload(other, workbook(row("T3"))).status_code == 302
     TrialUpload.objects.update(made_at=now - datetime.timedelta(days=1, seconds=1))
     assert upload(clerk, workbook(row("T3"))).status_code == 302
+
+
+def test_a_workbook_that_cannot_be_read_counts_and_replaces_nothing(clerk):
+    address = review(clerk, row("T1"))
+    batch = {"made_by": clerk.person, "imported_at": None, "data": b"", "made_at": timezone.now()}
+    factories.TrialUploadFactory.create_batch(18, **batch)
+    assert "这不是 xlsx 文件" in str(upload(clerk, b"x").context["form"].errors["file"])
+    assert f'href="{address}"' in clerk.get(UPLOAD).content.decode()
+    assert clerk.get(address).status_code == 200
+    assert "24 小时内您已上传 20 个工作簿" in str(upload(clerk, workbook(row("T2"))).context["form"].errors["file"])
 
 
 @pytest.mark.parametrize("form", [{}, {"file": "x"}, {"file": "\0"}])

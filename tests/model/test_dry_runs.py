@@ -13,11 +13,15 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import override
 
+from orders.management.arguments import wire_day as day
 from orders.models import BillingRecord, Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.decisions.withdraw import HOW
 from orders.order_page.order_facts import facts_of
 from orders.queries import dry_run
+from orders.services.outbox import resend as resends
+from orders.services.outbox.mail_resend import send_again
+from tests import factories as make
 
 DAY = 86400
 CODES = {
@@ -129,6 +133,12 @@ def compensated(desk) -> str:
     return number
 
 
+def scheduled(desk) -> str:
+    desk.trial("T0", "ab", end=5).deliver()
+    desk.activation("A0", "T0", start=3).deliver()
+    return "A0"
+
+
 def everything() -> dict:
     """All rows, what a commit would set off, and the files of this machine and of the orders."""
     folders = [Path(settings.STATE_DIR), Path(settings.ATTACHMENT_DIR)]
@@ -168,14 +178,16 @@ def taken_back(before: dict, after: dict) -> Counter:
         (refused, "resend", ""),
         (not_taken_back, "resend", ""),
         (compensated, "resend", ""),
+        (scheduled, "move_start", "20230930"),
     ],
 )
 def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how):
     number = situation(desk)
-    options = [act, number, "--reason=x", *([f"--{how}"] if how else [])]
+    asked = {"day": day(how)} if act == "move_start" else {}
+    options = [act, number, "--reason=x", *([how if asked else f"--{how}"] if how else [])]
     order = Order.objects.select_related("trial").get(number=number)
     with override("en"):
-        page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now())), how)
+        page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now()), **asked), "" if asked else how)
     if act == "withdraw":
         counted = {code: n for code, n in foreseen(partial(dry_run.withdraw, how=how), number).items() if n}
     kept, before = everything(), records()
@@ -193,6 +205,19 @@ def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, caps
     if act == "withdraw":
         desk.play_out()
         assert taken_back(before, records()) == counted
+
+
+def test_the_dry_run_of_a_mail_about_no_order_sends_it_again_and_rolls_back(desk, capsys, monkeypatch):
+    row, sent = make.MailFactory(order=None, state="failed", written_at=timezone.now()), []
+    monkeypatch.setattr(resends, "send_again", lambda mail, now: (sent.append(mail.pk), send_again(mail, now=now)))
+    kept = everything()
+    call_command("resend", "--channel=mail", "--dry-run")
+    *reported, end = capsys.readouterr().out.splitlines()
+    assert (sent, everything(), end) == ([row.pk], kept, "1 would be queued, 0 declined")
+    call_command("resend", "--channel=mail")
+    assert (capsys.readouterr().out.splitlines(), sent) == ([*reported, "1 queued, 0 declined"], [row.pk] * 2)
+    row.refresh_from_db()
+    assert row.state == "due"
 
 
 def chosen_of(sentences: list[str], how: str) -> set[str]:

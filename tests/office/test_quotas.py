@@ -1,19 +1,26 @@
-"""How much a person, and a nearly full disk, let one make: exports, uploads, bulk runs (contract 4)."""
+"""How much a person, and a nearly full disk, let one make: exports, uploads, bulk runs (contract 4).
+
+That of uploads a day: tests/entering/test_import_pages.py.
+"""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from integrations import tasks
-from orders.models import Incident
+from orders.models import AskedAct, Incident
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from tests import factories as make
-from tests.office.bulking import confirm, new
+from tests.conftest import shanghai
+from tests.office.bulking import begin, confirm, new, outcomes, picked
+from tests.office.scheduling import colleague, of, pass_time
 
 pytestmark = pytest.mark.django_db
 EXPORT = reverse("admin:orders_export_new", args=["orders"])
 UPLOAD = reverse("admin:orders_order_import")
+FULL, ROOMY = 10**9, 0  # EXPORT_MIN_FREE_MB
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ def test_a_person_keeps_two_gigabytes_of_files(keeper):
 
 def test_a_nearly_full_disk_refuses_what_can_wait_and_says_so(keeper, settings):
     order = make.OrderFactory()
-    settings.EXPORT_MIN_FREE_MB = 10**9
+    settings.EXPORT_MIN_FREE_MB = FULL
     assert "磁盘快满了" in export(keeper)
     assert "磁盘快满了" in keeper.get(confirm(keeper, new("note", f"pick={order.pk}"))["Location"]).content.decode()
     answer = keeper.post(UPLOAD, {"file": SimpleUploadedFile("b.xlsx", b"PK")}, follow=True)
@@ -65,9 +72,156 @@ def test_a_nearly_full_disk_refuses_what_can_wait_and_says_so(keeper, settings):
     assert "本系统" in page
     tasks.sweep()
     assert Incident.objects.count() == 1
-    settings.EXPORT_MIN_FREE_MB = 0
+    settings.EXPORT_MIN_FREE_MB = ROOMY
     tasks.sweep()
     incident.refresh_from_db()
     assert incident.state == "resolved"
     export(keeper)
     assert Export.objects.get().state == "done"
+
+
+def give_runs(person, number=3):
+    by = {"by": f"staff:{person.username}", "maker_id": person.pk}
+    make.BulkRunFactory.create_batch(number, state="waiting", finished_at=None, done=0, **by)
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_person_has_three_unfinished_runs(keeper):
+    order, said = make.OrderFactory(), "已有 3 个批量操作未结束"
+    stopped = begin(keeper, new("note", picked(order)))
+    keeper.post(of("stop", stopped))
+    give_runs(keeper.person)
+    assert said in keeper.get(confirm(keeper, new("note", picked(order)))["Location"]).content.decode()
+    assert said in keeper.post(of("go_on", stopped), follow=True).content.decode()
+    assert outcomes(stopped)[0] == "stopped"
+    BulkRun.objects.filter(pk=BulkRun.objects.filter(state="waiting").latest("pk").pk).update(state="done")
+    keeper.post(of("go_on", stopped))
+    assert outcomes(stopped)[0] == "waiting"
+    keeper.force_login(colleague())
+    assert begin(keeper, new("note", picked(order))).state == "waiting"
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_stopped_run_waits_for_room_on_the_disk(keeper, settings):
+    run = begin(keeper, new("note", picked(make.OrderFactory())))
+    keeper.post(of("stop", run))
+    settings.EXPORT_MIN_FREE_MB = FULL
+    assert "磁盘快满了" in keeper.post(of("go_on", run), follow=True).content.decode()
+    assert (outcomes(run)[0], Incident.objects.get().code) == ("stopped", "disk_low")
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    keeper.post(of("go_on", run))
+    assert outcomes(run)[0] == "waiting"
+
+
+def confirm_second(client, row):
+    told = client.get(of("change", row)).context["foreseen"].told
+    return client.post(of("confirm", row), {"told": told})
+
+
+@pytest.mark.parametrize("full, said", [("runs", "已有 3 个批量操作未结束"), ("disk", "磁盘快满了")])
+def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, settings, full, said):
+    """The second person reads why. How many unfinished runs there are is counted for who asked."""
+    settings.FOUR_EYES = {"bulk": 1}
+    run = begin(keeper, new("note", picked(make.OrderFactory(), make.OrderFactory())))
+    row = AskedAct.objects.get()
+    keeper.force_login(colleague(role="审批主管"))
+    if full == "runs":
+        give_runs(colleague("other@example.com"))
+        give_runs(keeper.person)
+    else:
+        settings.EXPORT_MIN_FREE_MB = FULL
+    answer = confirm_second(keeper, row)
+    assert (answer.status_code, outcomes(run)[0]) == (409, "stopped")
+    assert said in answer.content.decode()
+    row.refresh_from_db()
+    assert row.state == AskedAct.State.OPEN
+    assert list(Incident.objects.values_list("code", flat=True)) == (["disk_low"] if full == "disk" else [])
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    BulkRun.objects.exclude(pk=run.pk).update(state="done")
+    assert confirm_second(keeper, row).status_code == 302
+    assert outcomes(run)[0] == "waiting"
+
+
+def test_an_export_that_is_agreed_to_on_a_nearly_full_disk_goes_on_waiting(keeper, settings):
+    settings.FOUR_EYES = {"export_personal": True}
+    make.OrderFactory()
+    keeper.post(EXPORT, {"format": "csv", "columns": ["number"], "personal": "on", "reason": "客户投诉"})
+    row = Export.objects.get()
+    assert row.state == "asked"
+    keeper.force_login(colleague(role="审批主管"))
+    settings.EXPORT_MIN_FREE_MB = FULL
+    assert "磁盘快满了" in keeper.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
+    row.refresh_from_db()
+    assert (row.state, Incident.objects.get().code) == ("asked", "disk_low")
+    assert AskedAct.objects.get().state == AskedAct.State.OPEN
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    keeper.post(of("judge", row), {"agree": "1"})
+    row.refresh_from_db()
+    assert row.state == "waiting"
+
+
+# --- scheduled exports
+
+
+@pytest.mark.usefixtures("site")
+def test_a_slot_waits_for_room_on_the_disk_and_fails_nothing(owner, clock, row, settings):
+    settings.EXPORT_MIN_FREE_MB = FULL
+    for day in (21, 22):
+        pass_time(clock, f"2023-09-{day} 08:00:00")
+    row.refresh_from_db()
+    assert (row.next_run_at, row.failures, row.last_run_at) == (shanghai("2023-09-21 08:00:00"), 0, None)
+    assert (Export.objects.count(), Incident.objects.get().code) == (0, "disk_low")
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    pass_time(clock, "2023-09-22 09:00:00")
+    export = Export.objects.get()
+    assert (export.state, export.slot, export.missed) == ("done", shanghai("2023-09-21 08:00:00"), 1)
+
+
+@pytest.mark.parametrize(
+    "full, said", [("exports", "已有 5 个导出未结束"), ("files", "已达 2.0 GB"), ("disk", "磁盘快满了")]
+)
+def test_what_is_run_by_hand_is_refused_like_any_export(owner, row, settings, full, said):
+    by = {"by": f"staff:{owner.person.username}", "maker_id": owner.person.pk}
+    if full == "exports":
+        make.ExportFactory.create_batch(5, state="waiting", file="", **by)
+    elif full == "files":
+        make.ExportFactory(size=2 * 1024**3, **by)
+    else:
+        settings.EXPORT_MIN_FREE_MB = FULL
+    assert said in owner.post(of("run", row), follow=True).content.decode()
+    assert not row.exports.exists()
+    assert list(Incident.objects.values_list("code", flat=True)) == (["disk_low"] if full == "disk" else [])
+    Export.objects.all().delete()
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    owner.post(of("run", row))
+    assert row.exports.get().state == "waiting"
+
+
+@pytest.mark.usefixtures("site")
+def test_slots_count_for_their_owner_and_are_refused_to_nobody(owner, clock, row):
+    """Nobody is there who could wait for one, or stop it."""
+    by = {"by": f"staff:{owner.person.username}", "maker_id": owner.person.pk}
+    make.ExportFactory.create_batch(4, state="asked", file="", **by)
+    clock.move_to(shanghai("2023-09-21 08:00:00"))
+    tasks.sweep()
+    assert row.exports.get().state == "waiting"
+    assert "已有 5 个导出未结束" in export(owner)
+    clock.move_to(shanghai("2023-09-22 08:00:00"))
+    tasks.sweep()
+    assert row.exports.count() == 2
+
+
+# --- commands: an engineer has no quota
+
+
+@pytest.mark.parametrize("command, what, name", [("export", "orders", "a.csv"), ("evidence", "A1", "a.zip")])
+def test_a_command_s_file_is_refused_on_a_nearly_full_disk(settings, tmp_path, command, what, name):
+    make.OrderFactory(number="A1")
+    out = tmp_path / name
+    settings.EXPORT_MIN_FREE_MB = FULL
+    with pytest.raises(CommandError, match="EXPORT_MIN_FREE_MB"):
+        call_command(command, what, str(out))
+    assert (out.exists(), Export.objects.count(), Incident.objects.get().code) == (False, 0, "disk_low")
+    settings.EXPORT_MIN_FREE_MB = ROOMY
+    call_command(command, what, str(out))
+    assert out.exists()

@@ -84,7 +84,7 @@ def test_a_desk_that_was_off_runs_once_and_says_so(owner, clock, row):
     row.refresh_from_db()
     assert row.next_run_at == shanghai("2023-09-25 08:00:00")
     for page in (read(owner, row), read(owner, export)):
-        assert "其后还有 3 次因后台未运行而错过" in page
+        assert "其后还有 3 次因后台未运行或磁盘快满而错过" in page
     assert "错过: 3" in mail.outbox[0].body
 
 

@@ -14,7 +14,7 @@ from orders.office.bulk.base import asked_of
 from orders.office.bulk.models import BulkRun
 from orders.office.bulk.selection import JUDGED
 from orders.office.bulk.service import start_asked
-from orders.office.jobs import queue
+from orders.office.jobs import check_quota, queue
 from orders.order_page.asked_decision import Foreseen
 from orders.order_page.carrying_out import ForeseenOtherwiseError, digest_of
 from orders.services.asked_acts import confirm
@@ -61,6 +61,7 @@ class AskedRun:
         with override(LANGUAGE):
             if digest_of(foresee_run(self.run)) != told:
                 raise ForeseenOtherwiseError
+        check_quota(BulkRun, self.run.maker_id)
         with transaction.atomic():
             by = confirm(self.row, judge=judge, now=now)
             run = start_asked(pk=self.row.target, by=by, now=now)

@@ -31,7 +31,7 @@ class BulkRun(Job):
         OWN_DIFFERENCES = "own_differences", _("Hand over")
 
     class State(models.TextChoices):
-        DRAFT = "collecting", _("Draft")  # the value that 1.3.0 has, whose processes still run during an upgrade
+        DRAFT = "collecting", _("Draft")  # 1.3.0's name for it, which rows and the index below keep
         WAITING = "waiting", _("Waiting for a worker")
         RUNNING = "running", _("Under way")
         STOPPED = "stopped", _("Stopped")

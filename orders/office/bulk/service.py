@@ -25,7 +25,6 @@ from orders.office.jobs import WAIT_LIMIT, LeftError, check_quota, claim, give_b
 from orders.people import account_id_of
 from orders.restored_guard import is_restored
 from orders.services.asked_acts import ask
-from orders.services.desk_incidents import check_free_space
 from orders.services.order_writes import add_event, noted_in_events
 
 logger = logging.getLogger(__name__)
@@ -150,7 +149,6 @@ def confirm_draft(
     confirmed = BulkRun.objects.filter(_made_by(maker, by), pk=pk, act=act).exclude(state=State.DRAFT)
     if row := confirmed.first():
         return row
-    check_free_space()
     check_quota(BulkRun, maker)
     asked = {"details": details, "reason": reason.strip()}
     with transaction.atomic():
@@ -182,7 +180,8 @@ def _may_act_alone(draft: BulkRun | None, maker_id: int | None, now: datetime.da
 
 
 def start_asked(*, pk: int, by: str, now: datetime.datetime) -> BulkRun:
-    """Starts a run that a second person has confirmed, in the confirmation's transaction. Raises NotAllowedError."""
+    """Starts a run that a second person has confirmed, in the confirmation's transaction; before it, the caller has
+    called `check_quota`. Raises NotAllowedError."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
     asked = BulkRun.objects.filter(pk=pk, state=State.STOPPED, error__code=ASKED["code"])
@@ -333,9 +332,10 @@ def stop_run(*, pk: int, by: str, now: datetime.datetime) -> None:
 
 def go_on(*, pk: int, by: str, now: datetime.datetime) -> None:
     """Continues a stopped run at a person's request. Raises NotAllowedError if it is not stopped, its rows were
-    removed, or the database is restored."""
+    removed, its maker has three unfinished runs, the disk is nearly full, or the database is restored."""
     if is_restored():
         raise NotAllowedError("bulk_restored")
+    check_quota(BulkRun, BulkRun.objects.filter(pk=pk).values_list("maker_id", flat=True).first())
     again = {"state": State.WAITING, "error": {}, "finished_at": None, "attempts": 0, "worked_at": now}
     with transaction.atomic():
         noted = BulkRun.objects.select_for_update(no_key=True).filter(pk=pk).first()

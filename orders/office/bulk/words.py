@@ -16,7 +16,7 @@ MESSAGES = in_words(
         "bulk_draft_not_noted": _("Nothing was done yet: the rows are still being noted."),
         "bulk_not_noted": _("It broke off before all rows were noted, and nothing was done. Begin it anew."),
         "bulk_too_many": _(
-            "Nothing was done: you have %(most)s bulk runs that are not over. Wait for one, or stop it."
+            "Nothing was done: %(most)s bulk runs of the same person are not over. Wait for one, or stop it."
         ),
         "bulk_over": _("Nothing was done: the run is over or stopped already."),
         "bulk_not_stopped": _("Nothing was done: the run does not stand still, or its rows are not kept any more."),

@@ -17,7 +17,7 @@ class Export(Job):
     requires a second person.
 
     `schedule` made it for its `slot`; without a slot, the schedule's owner started it. `missed` counts later slots that
-    got no export because no worker ran.
+    got no export: no worker ran, or the disk was nearly full.
     """
 
     class State(models.TextChoices):

@@ -39,6 +39,7 @@ from orders.office.jobs import queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import last_slot
 from orders.people import account_of, names_read_once
+from orders.services.desk_incidents import check_free_space
 
 
 def run_export(pk: int, *, now: datetime.datetime, stop: Callable[[], bool]) -> str:
@@ -108,8 +109,8 @@ def export_to(
     """Writes a list to a file outside of EXPORT_DIR, for a command: with all rights, and noted like any other export.
 
     The suffix of `path` says the format. The file gets its name when it is whole. Where a second person must agree to
-    people's data, none was asked: an emergency, which is told. Raises ExportError, NotAllowedError (no reason) and
-    OSError (the file can't be written).
+    people's data, none was asked: an emergency, which is told. Raises ExportError, NotAllowedError (no reason, or the
+    disk is nearly full) and OSError (the file can't be written).
     """
     format, account = _format_of(path), get_user_model()(username=by[:150], is_superuser=True)
     found, columns = _list_for(account, list_name, query, personal=personal)
@@ -171,8 +172,10 @@ def _list_for(account, name: str, query: str, *, personal: bool) -> tuple[Export
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields where to write a command's file. It gets its name after the block, and goes if the block fails.
 
+    Raises NotAllowedError while the disk is nearly full.
     Each process writes a part of its own. What a killed one left goes a day later, at the next export to this path.
     """
+    check_free_space()
     for left in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*{PART}"):
         with contextlib.suppress(FileNotFoundError):
             if left.stat().st_mtime < (timezone.now() - PARTS_KEPT).timestamp():

@@ -90,13 +90,13 @@ def begin_export(
     With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`.
     `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
     is what begins it by itself, for a `slot`; `via` says where a command asked. Raises NotAllowedError if personal data
-    are asked for without a reason, and for a person who has as many unfinished exports, or as large files, as one may
-    have.
+    are asked for without a reason; and by `check_export_quota`, but for a command's and a schedule's, whose callers
+    have looked at the disk.
     """
     if personal:
         check_reason(reason, "an export of personal data")
     if written is None and schedule is None:
-        _check_quota(account_id_of(by))
+        check_export_quota(account_id_of(by))
     over = {} if written is None else {"state": State.DONE, "written": written, "total": written, "finished_at": now}
     if personal and written is None and is_asked(EXPORT):
         over = {"state": State.ASKED}
@@ -151,8 +151,8 @@ def _note(code: Code, row: Export, *, by: str, now: datetime.datetime, **more: o
     note_act(code, by=by, now=now, export=row.pk, list=row.list_name, personal=row.personal, **more)
 
 
-def _check_quota(maker_id: int | None) -> None:
-    check_free_space()
+def check_export_quota(maker_id: int | None) -> None:
+    """`jobs.check_quota`, and the size of the person's files. Raises NotAllowedError."""
     check_quota(Export, maker_id)
     kept = Export.objects.filter(maker_id=maker_id).exclude(file="").aggregate(Sum("size"))["size__sum"] or 0
     if maker_id is not None and kept >= MAX_KEPT:
@@ -163,7 +163,8 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
     """A second person, an account, agrees to an export of personal data, and a worker writes it; or refuses, which
     needs a reason.
 
-    Raises NotAllowedError: it is judged already, the two may be one person, or it is refused without a reason.
+    Raises NotAllowedError: it is judged already, the two may be one person, it is refused without a reason, or the disk
+    is nearly full, and it waits on.
     """
     if not agree:
         check_reason(reason, "a refusal")
@@ -171,7 +172,9 @@ def judge_export(*, pk: int, agree: bool, reason: str, judge, now: datetime.date
     if why := why_not_judge(row, judge, now=now):
         raise why
     over = {"state": State.WAITING}
-    if not agree:
+    if agree:
+        check_free_space()
+    else:
         over = {"state": State.FAILED, "error": {"code": "export_refused", "why": reason.strip()}, "finished_at": now}
     by = staff_actor(judge)
     with transaction.atomic():

@@ -1,7 +1,8 @@
 """Scheduled exports: made, changed, switched and run by their owners, and begun by the sweep at their slots.
 
 A slot is claimed in the transaction that makes its export: `next_run_at` moves on from the slot, and a constraint keeps
-a second export of the slot out. So none is lost and none runs twice. A desk that was off over several slots runs once.
+a second export of the slot out. So none is lost and none runs twice. After several slots without a worker, or without
+room on the disk, it runs once.
 """
 
 import datetime
@@ -17,12 +18,13 @@ from notifications.masks import mask_text
 from orders.errors import ExportError, NotAllowedError, check_reason
 from orders.four_eyes import EXPORT, is_asked
 from orders.office.exports.models import Export
-from orders.office.exports.service import begin_export, fail_export
+from orders.office.exports.service import begin_export, check_export_quota, fail_export
 from orders.office.jobs import queue, queue_next
 from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.weekly_slots import next_slot, slots_between
 from orders.office.views.models import SavedView
 from orders.people import staff_actor
+from orders.services.desk_incidents import check_free_space
 from orders.services.order_writes import add_event
 
 logger = logging.getLogger(__name__)
@@ -115,7 +117,9 @@ def delete_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> None:
 
 
 def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
-    """Exports once more, beside the slots. Raises NotAllowedError if it is gone, or an export of it is under way."""
+    """Exports once more, beside the slots. Raises NotAllowedError if it is gone, an export of it is under way, or as
+    `check_export_quota` does."""
+    check_export_quota(owner.pk)
     with transaction.atomic():
         row = _locked(pk, owner)
         if row.exports.filter(state__in=Export.UNFINISHED).exists():
@@ -128,7 +132,15 @@ def run_schedule(*, pk: int, owner, by: str, now: datetime.datetime) -> Export:
 
 
 def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
-    """Begins what is due, each once, however many workers ask. One that fails here keeps none of the others waiting."""
+    """Begins what is due, each once, however many workers ask. One that fails here keeps none of the others waiting.
+
+    While the disk is nearly full nothing is begun, and all stays due. A person's quota refuses no slot: nobody is there
+    who could wait for an export, or stop one.
+    """
+    try:
+        check_free_space()
+    except NotAllowedError:
+        return []
     due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
     begun = []
     for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE]:

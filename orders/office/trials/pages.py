@@ -68,13 +68,13 @@ class TrialPages:
                 form.add_error("file", error.words())
             else:
                 return redirect("admin:orders_order_import_review", upload.pk)
-        last = TrialUpload.objects.filter(made_by=request.user).defer("data", "report").first()
+        mine = TrialUpload.objects.filter(made_by=request.user).exclude(imported_at=None, data=b"")
         return self.show(
             request,
             "trials/import.html",
             title=_("Import trials"),
             form=form,
-            last=last,
+            last=mine.defer("data", "report").first(),
             most=MAX_ROWS,
             megabytes=MAX_BYTES // 1024 // 1024,
         )

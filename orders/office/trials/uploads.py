@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from orders.errors import NotAllowedError
+from orders.errors import NotAllowedError, WorkbookError
 from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import Report, import_trials
 from orders.office.trials.sheet import read_entries
@@ -21,7 +21,8 @@ KEPT = datetime.timedelta(days=1)
 MAX_A_DAY = 20
 """Workbooks that a person uploads within KEPT. Each is opened and checked."""
 WAITING = Q(imported_at=None) & ~Q(data=b"")
-"""Uploads that may be imported. One that its maker's next has replaced is only counted, and holds nothing any more."""
+"""Uploads that may be imported. One that can't be read, or that its maker's next has replaced, is only counted, and
+holds nothing."""
 MAX_AT_ONCE = 2
 """Workbooks that a machine checks at a time. Each holds a thread of the web."""
 
@@ -31,24 +32,25 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, and NotAllowedError in a restored database, while others are checked, after MAX_A_DAY, and
-    while the disk is nearly full. Nothing is kept then.
+    Raises WorkbookError, which counts for MAX_A_DAY, and NotAllowedError in a restored database, while others are
+    checked, after MAX_A_DAY, and while the disk is nearly full. Nothing of the workbook is kept then.
     """
     check_free_space()
+    row = TrialUpload(made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=b"", trials=0, report={})
     mine = TrialUpload.objects.filter(made_by=maker_id)
     with _turn(maker_id):
         if mine.filter(made_at__gt=now - KEPT).count() >= MAX_A_DAY:
             raise NotAllowedError("book_too_many", most=MAX_A_DAY)
-        report = import_trials(read_entries(read_workbook(data)), by=by, letters=letters, now=now, dry_run=True)
+        try:
+            entries = read_entries(read_workbook(data))
+        except WorkbookError:
+            row.save()
+            raise
+        report = import_trials(entries, by=by, letters=letters, now=now, dry_run=True)
     mine.filter(imported_at=None).update(data=b"", report={}, corrections=None)
-    return TrialUpload.objects.create(
-        made_by_id=maker_id,
-        made_at=now,
-        file_name=file_name[:255],
-        data=data,
-        trials=len(report.rows),
-        report=report.as_json(),
-    )
+    row.data, row.trials, row.report = data, len(report.rows), report.as_json()
+    row.save()
+    return row
 
 
 @contextlib.contextmanager

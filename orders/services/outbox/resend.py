@@ -418,11 +418,13 @@ def _resend_mails_of_none(
     rows = Mail.objects.given_up().to_staff().without_history(now) if selection.has_mails else Mail.objects.none()
     rows = list(_fitting(rows, selection).order_by("pk").select_for_update(no_key=True))
     judged = [_judge_mail(row, False, _waits(open_partners)) for row in rows]
-    for row in () if dry_run else rows:
+    for row in rows:
         send_again(row, now=now)
         add_event(None, "mail_resent", by=by, now=now, mail=row.pk, step=row.kind)
-    if rows and not dry_run:
+    if rows:
         wake()
+    if dry_run:
+        transaction.set_rollback(True)
     return judged
 
 
