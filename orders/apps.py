@@ -29,11 +29,11 @@ class OrdersConfig(AppConfig):
         from orders.office.exports.service import end_asked as end_export
         from orders.restored_guard import look_at_new_connection
         from orders.services.asked_acts import ENDED
-        from orders.services.restores import restore_released
+        from orders.services.restores import at_release
 
         ENDINGS.update(dict.fromkeys((DIGEST, RED), nothing_more))
         connection_created.connect(look_at_new_connection)
-        restore_released.connect(stop_runs)
+        at_release.append(stop_runs)
         ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
             if feature != "digest":  # it refuses nothing

@@ -4,6 +4,7 @@ Every command runs them, the worker too. `project.wsgi` runs them for the web pr
 Django's own checks, since people search for them by their id.
 """
 
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from django.core.checks import CheckMessage, Error, Warning, register, run_check
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
@@ -272,7 +272,7 @@ def bpm_pages() -> Iterator[CheckMessage]:
 
 def mail_backend() -> Iterator[CheckMessage]:
     try:
-        loaded = import_string(settings.EMAIL_BACKEND)
+        loaded = pkgutil.resolve_name(settings.EMAIL_BACKEND)
     except Exception as error:  # a module of others may raise anything while it is loaded
         yield Error(f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND!r} can't be loaded: {error}.", id="desk.016")
         return

@@ -84,7 +84,7 @@ def writes_status(node):
 
 
 def call_writes_status(call, name):
-    words = {node.value for node in ast.walk(call) if isinstance(node, ast.Constant)}
+    words = constants(call)
     said = {keyword.arg for keyword in call.keywords} | words
     if name in BULK_WRITERS:
         return True  # which fields it writes may stand anywhere
@@ -103,6 +103,10 @@ def on_rows(value):
 def last_name(node):
     """`Dispatch` of Dispatch and of models.Dispatch; nothing for other nodes."""
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def constants(node):
+    return {inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)}
 
 
 def gives_order_state(node):
@@ -206,6 +210,8 @@ PURE = ("orders/intake/decide.py", "orders/shape.py")
 NOT_PURE = ("django", "orders.db", "orders.queries", "orders.services", "time")
 ROWS_OF_A_PLAN = {"Order", "OrderDomain", "TrialClaim"}
 PLANNED = {"planned_at", "plans"}  # what only planning gives an order
+PLACE = {"plan", "position"}  # where a step stands; what enqueue makes has it from the start
+WRITES = {"update", "aupdate", "bulk_update", "update_rows", "save"}
 
 
 def is_impure(node):
@@ -228,17 +234,25 @@ def all_models():
     return {node.name for source in trees for node in source.body if isinstance(node, ast.ClassDef)}
 
 
+def updates_by_dict(node):
+    """`rows.update(**places)`."""
+    updates = isinstance(node, ast.Call) and last_name(node.func) in {"update", "aupdate"}
+    return updates and any(keyword.arg is None for keyword in node.keywords)
+
+
 def writes_plan(node):
-    """Whether it makes a row of a plan, or notes that an order was planned."""
+    """Whether it makes a row of a plan, moves a step into one, or notes that an order was planned."""
     if isinstance(node, ast.Attribute):
         return isinstance(node.ctx, ast.Store) and node.attr in PLANNED and last_name(node.value) in ORDERS
+    if isinstance(node, ast.FunctionDef):  # what is given as **places may be said lines before
+        return any(map(updates_by_dict, ast.walk(node))) and bool(PLACE & constants(node))
     if not isinstance(node, ast.Call):
         return False
     named, func = last_name(node.func), node.func
     if named in ROWS_OF_A_PLAN:  # one that names no order or trial is made for a page only
         return bool({keyword.arg for keyword in node.keywords} & {"number", "order", "order_id", "trial", "trial_id"})
-    if named in {"update", "aupdate"}:
-        return bool({keyword.arg for keyword in node.keywords} & PLANNED)
+    if named in WRITES:
+        return bool(({keyword.arg for keyword in node.keywords} | constants(node)) & (PLANNED | PLACE))
     makers = named in MAKERS and isinstance(func, ast.Attribute)
     return makers and bool({last_name(one) for one in ast.walk(func.value)} & {*ROWS_OF_A_PLAN, "domains", "claims"})
 
@@ -317,6 +331,13 @@ GUARDS = {
         ("TrialClaim.objects.get_or_create(trial=trial)", 1),
         ("order.planned_at, order.plans = now, 1", 1),
         ("Order.objects.update(plans=1)", 1),
+        ("Dispatch.objects.filter(pk=1).update(plan=1)", 1),
+        ("rows.update(**{'position': 1})", 1),
+        ("def f():\n    places = {'position': 1}\n    rows.update(**places)", 1),
+        ("update_rows(rows, ['state', 'position'])", 1),
+        ("row.save(update_fields=['plan'])", 1),
+        ("def f():\n    place = {'position': 1}\n    return build_step(order, **place)", 0),
+        ("rows.update(superseded=True)", 0),
         ("keep_shape(Order(pk=pk), shape)", 0),
         ("OrderDomain.objects.filter(order=order)", 0),
         ("Dispatch(order=order)", 0),

@@ -16,7 +16,7 @@ from notifications.recipients import MUST_REACH, fits, overlap
 from orders.admin.journal_values import NotesValues
 from orders.lists.cells import column
 from orders.lists.change_list import FactsChangeList
-from orders.lists.personal_data import access_of, note_seen
+from orders.lists.personal_data import open_personal_data
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped, is_unlimited, limit
 from orders.models import Order, Province
@@ -150,9 +150,7 @@ class MailRuleAdmin(NotesValues, Scoped, admin.ModelAdmin):
         )
 
     def _trial(self, request, order: Order, event: str) -> dict:
-        personal = access_of(request)
-        if personal.shown:
-            note_seen(request, order, "mail rules")
+        personal = open_personal_data(request, order, "mail rules")
         choice = choose_for(order, event)
         rows = MailRule.objects.select_related("attribution").exclude(pk=choice.rule.pk if choice.rule else None)
         beaten = [rule for rule in rows if fits(rule, order.attribution_id or "", event, order.kind)]

@@ -20,6 +20,7 @@ from orders.customer_page.billed_now import count_by_type, records_of
 from orders.customer_page.tabs import DIFFERENCES, ORDERS, TROUBLES, Ask, open_tab, tabs_for
 from orders.customer_page.tabs import RECORDS as SEE_RECORDS
 from orders.lists.change_list import FactsChangeList
+from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
@@ -121,8 +122,7 @@ class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         if obj.billed_by is None:
             return None
         tone = "green" if obj.billed_by == BillingRecord.Type.COMMERCIAL else "blue"
-        url, words = customer_address(obj.pk), RECORDS[obj.billed_by]
-        return format_html('<a class="chip chip-{}" href="{}?tab=billing">{}</a>', tone, url, words)
+        return toned_chip(tone, RECORDS[obj.billed_by], url=f"{customer_address(obj.pk)}?tab=billing")
 
     @admin.display(description=gettext_lazy("newest order"), empty_value="-")
     def newest_order(self, obj):

@@ -176,6 +176,11 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
     return rows
 
 
+def take_place(row: Dispatch, other: Dispatch) -> None:
+    """Puts a replaced dispatch back into the plan, in the place of the one that replaced it, which has been closed."""
+    Dispatch.objects.filter(pk=row.pk).update(superseded=False, plan=other.plan, position=other.position)
+
+
 def claim_trial(order: Order, *, now: datetime.datetime) -> None:
     """Gives this activation the claim on its (locked) trial. Raises IntegrityError if another one holds it."""
     _claim_row(order, now).save(force_insert=True)

@@ -25,7 +25,10 @@ def add_tones(tones: Mapping[str, Tones]) -> None:
     TONES.update({state: tone for tone, states in tones.items() for state in states})
 
 
-def toned_chip(tone: str, words, meaning: str | Promise = "") -> str:
+def toned_chip(tone: str, words, meaning: str | Promise = "", *, url: str = "") -> str:
+    """With an address it is a link, and tells no meaning."""
+    if url:
+        return format_html('<a class="chip chip-{}" href="{}">{}</a>', tone, url, words)
     if meaning:
         return format_html('<span class="chip chip-{}" title="{}">{}</span>', tone, meaning, words)
     return format_html('<span class="chip chip-{}">{}</span>', tone, words)

@@ -62,11 +62,6 @@ def needs_somebody() -> QuerySet[Order]:
     return Order.objects.filter(is_stuck())
 
 
-def count_stuck() -> int:
-    unknown = open_differences().filter(order=None).order_by().values("job_id").distinct()
-    return needs_somebody().count() + unknown.count()
-
-
 def is_stuck() -> Q:
     differing = open_differences().filter(order__isnull=False)
     troubled = [open_troubles(), failed_steps(), failed_mails(), differing, behind_what_stopped()]

@@ -15,6 +15,7 @@ from orders.content import content_hash
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.errors import RecordConflictError
+from orders.intake.write import take_place
 from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late
@@ -135,8 +136,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
     other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
     if other:
         waiting.filter(pk=other.pk).update(superseded=True, state=State.CLOSED, next_try_at=None)
-        places = {"superseded": False, "plan": other.plan, "position": other.position}
-        Dispatch.objects.filter(pk=process.pk).update(**places)
+        take_place(process, other)
     if settle_process(process, now):
         add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
         close_troubles(order, step=process.step, now=now, by="bpm")

@@ -1,10 +1,10 @@
 """Restores: a database that was put back to an earlier copy sends nothing until `restored` (contract 5; 3.9, 17)."""
 
 import datetime
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import Max
-from django.dispatch import Signal
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
@@ -12,8 +12,8 @@ from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
 
-restore_released = Signal()
-"""Sent in the transaction that lets a restored desk send again, with `by` and `now`."""
+at_release: list[Callable] = []
+"""Each is called with `by` and `now`, in the transaction that lets a restored desk send again. Apps add to it."""
 
 
 def present_timeline() -> Timeline | None:
@@ -39,7 +39,8 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new.save()
         fixes = Dispatch.objects.current().open().filter(step__in=FIXES)  # they fitted the books of their time
         fixes.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
-        restore_released.send(Timeline, by=by, now=now)
+        for act in at_release:
+            act(by=by, now=now)
         about = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}
         add_event(None, "restore_released", by=by, now=now, **about)
         wake(settle=True)

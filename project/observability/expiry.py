@@ -43,11 +43,16 @@ def expiring(*, now: datetime.datetime) -> list[Expiry]:
 
     An ended token of the read API counts for 14 days: then its system does without.
     """
-    return sorted([*expiring_here(now=now), *_api_tokens(now)], key=lambda one: one.ends)
+    today = timezone.localdate(now)
+    systems = [one for one in api_tokens() if abs(timezone.localdate(one.ends) - today) <= SOON]
+    return sorted([*expiring_here(now=now), *systems], key=lambda one: one.ends)
 
 
 def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
-    """The same of settings and files, without a query. An ended token of BBOSS's counts only if none is valid."""
+    """The same of settings and files, without a query: the read API's tokens are not for all who see the dashboard.
+
+    An ended token of BBOSS's counts only if none is valid.
+    """
     tokens = [found for found in bboss_tokens() if found.ends > now] or list(bboss_tokens())
     return [one for one in [*tokens, *client_certificate()] if one.ends < now + SOON]
 
@@ -59,16 +64,11 @@ def bboss_tokens() -> Iterator[Expiry]:
             yield Expiry(BBOSS_TOKEN, str(place), ends)
 
 
-def _api_tokens(now: datetime.datetime) -> Iterator[Expiry]:
-    today = timezone.localdate(now)
-    rows = ApiToken.objects.filter(revoked_at=None, valid_until__range=(today - SOON, today + SOON))
-    for system, day in rows.values_list("system", "valid_until"):
-        yield Expiry(API_TOKEN, system, last_moment(day))
-
-
-def last_moment(day: datetime.date) -> datetime.datetime:
-    """The last moment at which a token of the read API is valid."""
-    return datetime.datetime.combine(day, datetime.time.max, timezone.get_current_timezone())
+def api_tokens() -> Iterator[Expiry]:
+    """All that nobody has revoked, ended ones too. One query."""
+    zone = timezone.get_current_timezone()
+    for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
+        yield Expiry(API_TOKEN, system, datetime.datetime.combine(day, datetime.time.max, zone))
 
 
 def client_certificate() -> Iterator[Expiry]:

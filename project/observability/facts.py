@@ -16,8 +16,9 @@ from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.proxies import open_conflicts
 from orders.queries.awaiting_approval import asked_at, returned
 from orders.queries.doubts import UNBILLED, Open, open_differences
-from orders.queries.pauses import seconds_due
+from orders.queries.pauses import PauseInForce, pauses_in_force, seconds_due
 from orders.queries.stuck import is_stuck
+from orders.restored_guard import read_restore_state
 from orders.services.desk_incidents import failed_tasks, refused_calls
 from orders.steps import OUTSIDE, PARTNERS, Channel, Partner
 from project.observability.expiry import Expiry, expiring
@@ -29,6 +30,7 @@ ALL = Count("*")
 
 class Waits(StrEnum):
     NEEDING = "needing"
+    UNKNOWN = "unknown"  # numbers that differ and have no order
     AWAITING = "awaiting"
     RETURNED = "returned"
     DIFFERENCES = "differences"
@@ -69,12 +71,17 @@ class Facts:
         now: datetime.datetime,
         *,
         user=None,
-        asks: Collection[str] = (Waits.DIFFERENCES, Waits.UNBILLED, Waits.NOTICES),
+        asks: Collection[str] = (Waits.NEEDING, Waits.UNKNOWN, Waits.DIFFERENCES, Waits.UNBILLED, Waits.NOTICES),
     ):
         self.now, self.user, self.asks = now, user, asks
 
     def _seen(self, rows: QuerySet, path: str = "order__attribution") -> QuerySet:
         return limit(rows, self.user, path) if self.user else rows
+
+    @cached_property
+    def restored(self) -> bool:
+        """Whether the database counts as restored now. Pages ask `is_restored`, which mostly makes no query."""
+        return read_restore_state().restored
 
     @cached_property
     def heartbeats(self) -> list[Heartbeat]:
@@ -155,6 +162,11 @@ class Facts:
         return clock_differences(now=self.now)
 
     @cached_property
+    def pauses(self) -> list[PauseInForce]:
+        """The pauses in force. Pages have them by `pauses_for`. Two queries where there is one."""
+        return pauses_in_force(now=self.now)
+
+    @cached_property
     def expiring(self) -> list[Expiry]:
         return expiring(now=self.now)
 
@@ -179,6 +191,7 @@ class Facts:
         served = differences.filter(UNBILLED)
         parts = [
             (Waits.NEEDING, orders.filter(is_stuck()), F("state"), F("held_because"), ALL, never),
+            (Waits.UNKNOWN, differences.filter(order=None), nobody, nobody, Count("job_id", distinct=True), never),
             (Waits.AWAITING, approval, nobody, nobody, ALL, Min("asked")),
             (Waits.RETURNED, self._seen(returned()), nobody, nobody, ALL, Min("received_at")),
             (Waits.DIFFERENCES, differences, nobody, nobody, ALL, Min("found_at")),
@@ -201,6 +214,12 @@ class Facts:
         if what not in self.asks:
             raise LookupError(what)
         return next((row for row in self.waiting if row.what == what), Group(what))
+
+    @property
+    def stuck(self) -> int:
+        """How many orders and unknown numbers need somebody. The dashboard shows the orders of its reader alone."""
+        orders = sum(row.number for row in self.waiting if row.what == Waits.NEEDING)
+        return orders + self.group(Waits.UNKNOWN).number
 
     @property
     def differences(self) -> Open:

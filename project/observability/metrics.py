@@ -27,20 +27,16 @@ from prometheus_client.registry import Collector
 
 from integrations.counting import FOLDER, OTHER, CountedCollector
 from integrations.database_deadline import LOOK, Outage, database_deadline
-from integrations.models import ApiToken
 from notifications.models import Mail
 from orders.disk import locked, replace_file
 from orders.incident_causes import CAUSES
 from orders.models import Difference, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.doubts import failed_mails, open_differences
-from orders.queries.pauses import pauses_in_force
-from orders.queries.stuck import count_stuck
-from orders.restored_guard import read_restore_state
 from orders.steps import OUTSIDE, Channel
 from project import __version__
 from project.database.backup import last_backup
-from project.observability.expiry import API_TOKEN, bboss_tokens, client_certificate, last_moment
+from project.observability.expiry import api_tokens, bboss_tokens, client_certificate
 from project.observability.facts import Facts
 
 KEPT = FOLDER / "gauges.prom"
@@ -112,17 +108,17 @@ class DeskCollector(Collector):
         now = timezone.now()
         facts = Facts(now)
         text = "1 while the database counts as restored: nothing is taken in or sent"
-        yield GaugeMetricFamily("desk_restored", text, value=int(read_restore_state().restored))
+        yield GaugeMetricFamily("desk_restored", text, value=int(facts.restored))
         yield _counted("desk_orders", "Orders", Order.objects.all(), state=Order.State.values)
         yield _dispatches()
-        yield _incidents()
+        yield _incidents(facts.incidents)
         text = "Differences with the big-data side, open"
         yield _counted("desk_open_differences", text, open_differences(), kind=Difference.Kind.values)
         text = "How long the oldest difference has been open"
         yield GaugeMetricFamily("desk_oldest_difference_seconds", text, value=facts.difference_age)
         text = "Orders that have service and no record at the big-data side"
         yield GaugeMetricFamily("desk_unbilled_orders", text, value=facts.differences.unbilled)
-        yield GaugeMetricFamily("desk_stuck_orders", "Orders that need somebody", value=count_stuck())
+        yield GaugeMetricFamily("desk_stuck_orders", "Orders that need somebody", value=facts.stuck)
         text = "How long the oldest due dispatch of a partner has been waiting"
         ages = {(partner,): age for partner, age in facts.oldest_due.items()}
         yield _family("desk_oldest_due_seconds", text, ["partner"], ages.items())
@@ -132,7 +128,7 @@ class DeskCollector(Collector):
         text, down = "1 while a partner's calls wait for its breaker", {row.partner for row in facts.breakers}
         yield _family("desk_breaker_open", text, ["partner"], (([name], int(name in down)) for name in OUTSIDE))
         text = "1 while people hold a partner's calls back"
-        held = {row.pause.partner for row in pauses_in_force(now=now)}
+        held = {row.pause.partner for row in facts.pauses}
         yield _family("desk_paused", text, ["partner"], (([name], int(name in held)) for name in OUTSIDE))
         # No sample if no worker ever ran, or nothing was ever backed up; an alert on absence notices that.
         text, age = "Time since a worker's last sign of life", facts.heartbeat_age
@@ -155,10 +151,9 @@ def _dispatches() -> Metric:
     return _family("desk_dispatches", "Dispatches and mails not finished yet", ["channel", "state"], found.items())
 
 
-def _incidents() -> Metric:
-    found: Counter[str] = Counter()
-    for code in Incident.objects.unresolved().order_by().values_list("code", flat=True):
-        found[code if code in CAUSES or PARTNERS_CODE.fullmatch(code) else OTHER] += 1
+def _incidents(rows: list[Incident]) -> Metric:
+    codes = (row.code for row in rows)
+    found = Counter(code if code in CAUSES or PARTNERS_CODE.fullmatch(code) else OTHER for code in codes)
     values = (([code], found[code]) for code in {*CAUSES, *found})
     return _family("desk_open_incidents", "Incidents not over yet", ["code"], values)
 
@@ -171,9 +166,9 @@ def _backup_age(now: float) -> Metric:
 
 def _expiries(now: float) -> Metric:
     """The nearest end of each: of our tokens for BBOSS and the certificate, and of the read API's valid tokens."""
-    ends = {(one.what, one.name): one.ends for one in (*bboss_tokens(), *client_certificate())}
-    for system, day in ApiToken.objects.filter(revoked_at=None).values_list("system", "valid_until"):
-        ends[API_TOKEN, system] = min(ends.get((API_TOKEN, system), last_moment(day)), last_moment(day))
+    ends: dict[tuple[str, str], datetime.datetime] = {}
+    for one in (*bboss_tokens(), *client_certificate(), *api_tokens()):
+        ends[one.what, one.name] = min(ends.get((one.what, one.name), one.ends), one.ends)
     text = "Time until a token or certificate ends; below 0 it has ended"
     values = ((key, end.timestamp() - now) for key, end in ends.items())
     return _family("desk_expires_seconds", text, ["what", "name"], values)

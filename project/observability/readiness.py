@@ -21,7 +21,6 @@ from orders.models import (
     TrialClaim,
     TrialShape,
 )
-from orders.restored_guard import read_restore_state
 from project.observability.facts import Facts, is_alive
 
 log = logging.getLogger(__name__)
@@ -129,12 +128,11 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
         return {"database": "ok", "migrations": missing, "reasons": [MIGRATIONS_MISSING]}
     if why := write_try.why_not(now):
         return {"database": "no writes", "migrations": [], "reasons": [why]}
-    restored = read_restore_state().restored
-    database = {"database": "restored" if restored else "ok", "migrations": []}
-    reasons = [RESTORED] if restored else []
+    facts = Facts(now)
+    database = {"database": "restored" if facts.restored else "ok", "migrations": []}
+    reasons = [RESTORED] if facts.restored else []
     if intake:
         return {**database, "reasons": reasons}
-    facts = Facts(now)
     return {
         **database,
         "heartbeat_age_seconds": facts.heartbeat_age,

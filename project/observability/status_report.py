@@ -21,8 +21,6 @@ from orders.management.bilingual import in_language
 from orders.models import AffectedOrder
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
-from orders.queries.pauses import pauses_in_force
-from orders.queries.stuck import count_stuck
 from orders.restored_guard import unwritable
 from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.services.restores import open_restore
@@ -75,17 +73,17 @@ def desk_status(now: datetime.datetime) -> dict:
 def _told(facts: Facts) -> dict:
     books = facts.differences
     return {
-        "restored": _restored(),
+        "restored": _restored(facts),
         "queue": queue(facts.now),
         "worker": {"heartbeat_age_seconds": facts.heartbeat_age},
         "breakers": [
             {"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in facts.breakers
         ],
-        "pauses": pauses(facts.now),
+        "pauses": pauses(facts),
         "oldest_due": facts.oldest_due,
         "incidents": _incidents(facts),
         "differences": {"open": books.number, "oldest_seconds": facts.difference_age, "unbilled": books.unbilled},
-        "stuck": count_stuck(),
+        "stuck": facts.stuck,
         "notices": {"given_up": facts.notices_given_up},
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
@@ -112,12 +110,12 @@ def _expiring(facts: Facts) -> list[dict]:
         ]
 
 
-def _restored() -> dict | None:
+def _restored(facts: Facts) -> dict | None:
     """Since when the database counts as restored, and what is known about it. None if it does not.
 
     `entered_missing`: numbers that staff entered by hand and that it lacks; None if their file can't be read.
     """
-    row = open_restore()
+    row = open_restore() if facts.restored else None
     if row is None:
         return None
     lost = lost_entries()
@@ -135,7 +133,7 @@ def queue(now: datetime.datetime) -> dict:
     return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
 
-def pauses(now: datetime.datetime) -> list[dict]:
+def pauses(facts: Facts) -> list[dict]:
     """The partners whose calls staff hold back.
 
     For each: since when, until when (empty: until somebody resumes), by whom and why, how many steps wait, and the
@@ -151,7 +149,7 @@ def pauses(now: datetime.datetime) -> list[dict]:
             "waiting": row.waiting,
             "seconds_to_work_off": row.seconds,
         }
-        for row in pauses_in_force(now=now)
+        for row in facts.pauses
     ]
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
@@ -21,8 +20,8 @@ from orders.order_page.history import WORDS, describe
 from tests import factories
 from tests.admin.latin import latin
 from tests.admin.orders import billed, deciding, held_for_files, page, step
+from tests.sources import MODULES, nodes, source
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 CONTENT = "ProvContent: required: the trial has been activated already, name the new domains"
 ENGLISH = re.compile(r"\b(?!xlsx|xls|MiB|BPM|IBS|BBOSS|YYYYMMDDHHMMSS)[A-Za-z]{3,}\b")
 
@@ -100,8 +99,7 @@ def test_a_refusal_in_both_languages(why, english, told):
 
 def test_every_reason_against_opening_has_words():
     """Those that `why_not_open` gives, but for what its decision's button is not there at all."""
-    source = (ROOT / "orders" / "services" / "reopening.py").read_text(encoding="utf-8")
-    given = set(re.findall(r'NotAllowedError\("(\w+)"', source))
+    given = set(re.findall(r'NotAllowedError\("(\w+)"', source("orders/services/reopening.py")))
     assert len(given) > 6
     assert {code for code in given if not MESSAGES[code].words} == {"open_no_activation"}
 
@@ -141,14 +139,9 @@ def test_a_mail_tells_a_refusal_without_the_code_and_the_english_of_the_log():
 
 def kinds_written() -> set[str]:
     """The kinds of event that the code writes as plain words."""
-    found = set()
-    for folder in ("orders", "integrations"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                named = isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"add_event", "event", "_save"}
-                if named and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
-                    found.add(node.args[1].value)
-    return found
+    calls = [node for module in MODULES for node in nodes(module) if isinstance(node, ast.Call) and len(node.args) > 1]
+    kinds = [node.args[1] for node in calls if getattr(node.func, "id", "") in {"add_event", "event", "_save"}]
+    return {kind.value for kind in kinds if isinstance(kind, ast.Constant)}
 
 
 @pytest.mark.whole

@@ -357,7 +357,7 @@ def resume_runs(*, now: datetime.datetime) -> None:
     resume(BulkRun, now=now)
 
 
-def stop_runs(sender: object = None, *, by: str, now: datetime.datetime, **named: object) -> None:
+def stop_runs(*, by: str, now: datetime.datetime) -> None:
     """Stops all runs of a restored database, which does not know what they did after the backup."""
     with transaction.atomic():
         unfinished = BulkRun.objects.filter(state__in=BulkRun.UNFINISHED)
