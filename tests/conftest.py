@@ -109,6 +109,8 @@ def point_at(settings, sandbox):
         setattr(settings, name, sandbox.url + urlsplit(address).path)
 
 
+# The lists of files stand here, not as marks in the files: a file that is left out is not even imported.
+#
 # Tests that do not depend on the database run once if both are tested: on SQLite (see tests/run.py).
 ANY_DATABASE = (
     "api/test_schema",
@@ -191,7 +193,7 @@ def pytest_collection_finish():
 
 
 def pytest_ignore_collect(collection_path):
-    """Leaves out what a parallel run plays. Files are not even imported then, which takes longer than some runs."""
+    """Leaves out what a parallel run plays."""
     path = path_of(collection_path)
     return True if path.endswith(".py") and left_out(path, os.environ) else None
 

@@ -1,7 +1,7 @@
 """Which tests `make test` plays: `make test WHOLE=1` plays all, and so does pytest with the names of tests or files.
 
 Left out are tests with the mark `whole`. Of tests that differ in their parameters alone, and use the database or have
-the mark `sampled`, the first is played.
+the mark `sampled`, the first is played; so are those with the mark `each`.
 """
 
 import itertools
@@ -18,8 +18,7 @@ def short(items: Iterable) -> Iterator:
     for _function, alike in itertools.groupby(rest, lambda item: (item.parent.nodeid, item.originalname)):
         first, *more = alike
         yield first
-        if not _is_sampled(first):
-            yield from more
+        yield from (item for item in more if item.get_closest_marker("each") or not _is_sampled(item))
 
 
 def _is_sampled(item) -> bool:

@@ -42,7 +42,9 @@ def test_of_like_tests_that_use_the_database_a_short_run_plays_the_first():
     pages = [item(f"page[{role}]", database=True) for role in "abcd"]
     texts = [item(f"text[{number}]", database=False) for number in range(4)]
     alone, long = item("alone", database=True), item("long", "whole", database=False)
-    assert list(short([*pages, *texts, alone, long])) == [pages[0], *texts, alone]
+    marked = [item(f"cheap[{role}]", *(["each"] if role in "bd" else []), database=True) for role in "abcd"]
+    wanted = [pages[0], *texts, alone, marked[0], marked[1], marked[3]]
+    assert list(short([*pages, *texts, alone, long, *marked])) == wanted
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def rows():
 
 
 @pytest.mark.parametrize("label", sorted(NAMED))
+@pytest.mark.each
 def test_no_undeclared_name_changes_a_list(admin_user, label):
     own, model = NAMED[label], label.replace(".", "_")
     url = reverse(f"admin:{model}_changelist")

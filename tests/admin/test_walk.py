@@ -1,8 +1,8 @@
 """Which person may open which address of the staff's site, and do what: the tables of docs/security.md, whole.
 
 A new page without a row there fails, and so does a row without a page. `make test WHOLE=1` opens every page as
-everybody. Without it the methods of the admin are asked for every cell of the first table, each role asks for what is
-refused of our own pages, and the rest goes by turns.
+everybody. `make test` asks the methods of the admin for every cell of the first table, and the first of PEOPLE for a
+share of the pages. A run that names this file has everybody ask for a share, each for another one.
 """
 
 import copy
@@ -36,7 +36,6 @@ from tests.admin.walking import (
     ask,
     content_type_of,
     in_turn,
-    may_write,
     models,
     one_page_a_model,
     permitted,
@@ -132,19 +131,18 @@ def quiet():
 
 
 @everybody
+@pytest.mark.each
 def test_what_each_kind_of_row_permits(client, rf, found, letter):
     """Asks the methods for the whole table; the pages themselves are asked below."""
     request = rf.get("/")
     sign_in(client, letter)
     request.user = get_user(client)
     own = {f"{model._meta.app_label}_{model._meta.model_name}": one for model, one in admin.site._registry.items()}
-    told = {(name, page): permitted(own[name], request, page, found[name]) for name in own for page in PAGES}
-    assert differences({what: (word, wanted(letter, *what)) for what, word in told.items()}) == {}
-    writers = {name: may_write(one, request, found[name]) for name, one in own.items()}
-    assert (
-        differences({name: (may, tuple(letter in cell for cell in KINDS[name][2:])) for name, may in writers.items()})
-        == {}
-    )
+    told = {name: permitted(one, request, found[name]) for name, one in own.items()}
+    words = {(name, page): word for name, (pages, _may) in told.items() for page, word in pages.items()}
+    assert differences({what: (word, wanted(letter, *what)) for what, word in words.items()}) == {}
+    writers = {name: (may, tuple(letter in cell for cell in KINDS[name][2:])) for name, (_pages, may) in told.items()}
+    assert differences(writers) == {}
 
 
 @everybody

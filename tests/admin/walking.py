@@ -144,26 +144,20 @@ def one_page_a_model(asked, letter):
     }
 
 
-def permitted(own, request, page, row):
-    """What the admin's own methods say about a page, in the words of Answer."""
+def permitted(own, request, row):
+    """What the admin's own methods say about a row's pages, in the words of Answer, and whether the person may add,
+    change and delete: ({page: word}, (add, change, delete))."""
     if not admin.site.has_permission(request):
-        return "login"
-    shown = own.get_object(request, str(row.pk)) if page in {"change", "history", "delete"} else None
-    may = {
-        "changelist": own.has_view_or_change_permission,
-        "add": own.has_add_permission,
-        "delete": lambda request: own.has_delete_permission(request, shown),
-    }.get(page, lambda request: own.has_view_or_change_permission(request, shown))
-    return "refused" if not may(request) else "unknown" if page not in {"changelist", "add"} and not shown else "in"
-
-
-def may_write(own, request, row):
-    """What the admin's own methods say: whether the person may add, change and delete."""
-    if not admin.site.has_permission(request):
-        return False, False, False
+        return dict.fromkeys(PAGES, "login"), (False, False, False)
     shown = own.get_object(request, str(row.pk))
-    change, delete = own.has_change_permission(request, shown), own.has_delete_permission(request, shown)
-    return own.has_add_permission(request), bool(shown and change), bool(shown and delete)
+    sees, adds = own.has_view_or_change_permission, own.has_add_permission(request)
+    reads, deletes = sees(request, shown), own.has_delete_permission(request, shown)
+    may = {"changelist": sees(request), "change": reads, "history": reads, "add": adds, "delete": deletes}
+    words = {
+        page: "refused" if not may[page] else "in" if shown or page in {"changelist", "add"} else "unknown"
+        for page in PAGES
+    }
+    return words, (adds, bool(shown and own.has_change_permission(request, shown)), bool(shown and deletes))
 
 
 def registered():

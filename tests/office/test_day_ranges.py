@@ -17,7 +17,6 @@ from tests import factories as make
 from tests.admin.rows import of_order
 from tests.admin.test_lists import numbers
 from tests.admin.walking import unrendered
-from tests.sampling import WHOLE
 
 pytestmark = pytest.mark.django_db
 ORDERS = "/admin/orders/order/"
@@ -158,7 +157,7 @@ def test_every_range_of_every_list_answers(admin_user):
         for entry in own.list_filter:
             if isinstance(entry, type) and issubclass(entry, DayFilter):
                 values = ("2026-11-01..2026-11-25", "2026-11-01..", "..2026-11-25", *entry.words)
-                for value in values if WHOLE else values[::3]:
+                for value in values:
                     assert unrendered(admin_user, url, {entry.parameter_name: value}).status_code == 200
 
 
