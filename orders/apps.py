@@ -24,6 +24,7 @@ class OrdersConfig(AppConfig):
         from notifications.mail_texts import ENDINGS
         from orders.error_messages import add_messages
         from orders.four_eyes import BULK, EXPORT
+        from orders.meanings import MEANINGS
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
@@ -36,5 +37,7 @@ class OrdersConfig(AppConfig):
         restore_released.connect(stop_runs)
         ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
-            if feature != "digest":  # it refuses nothing
-                add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)
+            if feature != "digest":  # it refuses nothing and has no states
+                words = import_module(f"orders.office.{feature}.words")
+                add_messages(words.MESSAGES)
+                MEANINGS.update(getattr(words, "MEANINGS", {}))

@@ -23,7 +23,7 @@ WRITERS = (
     "orders/search/index.py",
 )
 STAFF = tuple(f"orders/{room}/" for room in ("admin", "customer_page", "lists", "office", "order_page", "search"))
-SHARED = ("apps", "error_messages", "management", "meanings", "migrations", "templatetags")  # they load or word others
+SHARED = ("apps", "management", "templatetags")  # they load others, or serve their pages
 BELOW = ("/models.py", "/service.py", "/results.py", "/table_files.py", "/archive.py", "/sheet.py", "/workbook.py")
 BULK_WRITERS = {"update_rows", "insert_rows"}
 PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}
