@@ -22,8 +22,9 @@ WRITERS = (
     *("orders/office/bulk/service.py", "orders/office/exports/service.py", "orders/office/jobs.py"),
     "orders/search/index.py",
 )
-STAFF = tuple(f"orders/{room}/" for room in ("admin", "customer_page", "lists", "office", "order_page", "search"))
-SHARED = ("apps", "management", "templatetags")  # they load others, or serve their pages
+ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "search", "templatetags")
+STAFF = tuple(f"orders/{room}/" for room in ROOMS)
+SHARED = ("apps", "management")  # they load others
 BELOW = ("/models.py", "/service.py", "/results.py", "/table_files.py", "/archive.py", "/sheet.py", "/workbook.py")
 BULK_WRITERS = {"update_rows", "insert_rows"}
 PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}
