@@ -172,6 +172,14 @@ def test_the_core_knows_no_pages_and_no_office():
     assert [pair for pair in sorted(names) if pair[1].startswith(above)] == []
 
 
+def test_nobody_knows_the_office_but_who_loads_it():
+    """AppConfig, the ModelAdmins that its parts extend, and commands."""
+    loaders = ("orders/office/", "orders/apps.py", "orders/admin/", "orders/management/commands/")
+    bound = [module for module in MODULES if module.startswith("orders/") and not module.startswith(loaders)]
+    names = {(module, name) for module in bound for node in imports(module) for name in imported(node)}
+    assert [pair for pair in sorted(names) if pair[1].startswith("orders.office")] == []
+
+
 def test_the_list_engine_knows_no_list():
     """Of the models it knows orders and their attributions, by which it limits rows."""
     engine = [module for module in MODULES if module.startswith("orders/lists/")]
