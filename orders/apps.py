@@ -28,6 +28,7 @@ class OrdersConfig(AppConfig):
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
+        from orders.order_page.history import WORDS
         from orders.restored_guard import look_at_new_connection
         from orders.services.asked_acts import ENDED
         from orders.services.restores import restore_released
@@ -37,7 +38,8 @@ class OrdersConfig(AppConfig):
         restore_released.connect(stop_runs)
         ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
-            if feature != "digest":  # it refuses nothing and has no states
+            if feature != "digest":  # it has no words
                 words = import_module(f"orders.office.{feature}.words")
                 add_messages(words.MESSAGES)
                 MEANINGS.update(getattr(words, "MEANINGS", {}))
+                WORDS.update(getattr(words, "EVENTS", {}))

@@ -1,4 +1,4 @@
-"""Acts on many rows in words: sentences and states."""
+"""Acts on many rows in words: sentences, states and events."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -41,4 +41,10 @@ MEANINGS = {
         BulkItem.State.DONE: _("It was done for this row."),
         BulkItem.State.FAILED: _("It was refused for this row and nothing changed. The reason stands beside it."),
     },
+}
+EVENTS = {
+    "bulk_begun": _("Bulk run %(run)s begun: %(total)s rows"),
+    "bulk_stopped": _("Bulk run %(run)s stopped"),
+    "bulk_went_on": _("Bulk run %(run)s goes on"),
+    "bulk_done": _("Bulk run %(run)s finished: %(done)s carried out, %(failed)s not"),
 }
