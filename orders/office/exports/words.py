@@ -16,16 +16,6 @@ MESSAGES = {
     "export_not_personal": Message(
         "personal data are not for this account", _("You may not export people's data, or not any more.")
     ),
-    "export_query": Message(
-        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
-    ),
-    "export_filter_unknown": Message(
-        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
-    ),
-    "export_value_unknown": Message(
-        "filter %(name)s has no value %(value)s; there are: %(values)s",
-        _("The filter %(name)s has no value %(value)s."),
-    ),
     "export_column_unknown": Message(
         "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
     ),
