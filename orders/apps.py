@@ -24,9 +24,11 @@ class OrdersConfig(AppConfig):
         from notifications.mail_texts import ENDINGS
         from orders.error_messages import add_messages
         from orders.four_eyes import BULK, EXPORT
+        from orders.meanings import MEANINGS
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
+        from orders.order_page.history import WORDS
         from orders.restored_guard import look_at_new_connection
         from orders.services.asked_acts import ENDED
         from orders.services.restores import at_release
@@ -36,5 +38,8 @@ class OrdersConfig(AppConfig):
         at_release.append(stop_runs)
         ENDED.update({BULK: end_asked, EXPORT: end_export})
         for feature in FEATURES:
-            if feature != "digest":  # it refuses nothing
-                add_messages(import_module(f"orders.office.{feature}.words").MESSAGES)
+            if feature != "digest":  # it has no words
+                words = import_module(f"orders.office.{feature}.words")
+                add_messages(words.MESSAGES)
+                MEANINGS.update(getattr(words, "MEANINGS", {}))
+                WORDS.update(getattr(words, "EVENTS", {}))

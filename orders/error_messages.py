@@ -456,6 +456,17 @@ MESSAGES = {
     "ask_lost_right": Message(words=_("Whoever asked for it may not do this any more. Nobody can confirm it.")),
     "notice_not_failed": Message(words=_("Nothing was done: it has been sent, or is being sent.")),
     "entered_differs_in": Message(words=_("entered by hand and sent by BBOSS: %(differences)s")),
+    # a list's filter as text
+    "export_query": Message(
+        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
+    ),
+    "export_filter_unknown": Message(
+        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
+    ),
+    "export_value_unknown": Message(
+        "filter %(name)s has no value %(value)s; there are: %(values)s",
+        _("The filter %(name)s has no value %(value)s."),
+    ),
 }
 """The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 AT_ONCE = "at once"  # in place of a start's day

@@ -7,8 +7,6 @@ from django.utils.translation import gettext_lazy as _
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
 from orders.models import AskedAct, Attempt, BillingRecord, Difference, Dispatch, Incident, Order
-from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.exports.models import Export
 
 S, H, D, B = Order.State, Order.Held, Dispatch.State, BillingRecord.State
 A, M = Attempt.Outcome, Mail.State
@@ -101,18 +99,6 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         AskedAct.State.CALLED_OFF: _("It was called off and not carried out. It can be asked for again."),
         AskedAct.State.LAPSED: _("Nobody confirmed it in time, and it was not carried out. It can be asked for again."),
     },
-    BulkRun.State: {
-        BulkRun.State.DRAFT: _("The rows are chosen and nothing is done yet. Who chose them starts it or leaves it."),
-        BulkRun.State.WAITING: _("It begins by itself as soon as the runs before it are finished."),
-        BulkRun.State.RUNNING: _("The rows are being done one after the other. Nothing to do."),
-        BulkRun.State.STOPPED: _("It was stopped; what is done stays. Continue it if the rest is still wanted."),
-        BulkRun.State.DONE: _("All rows have been gone through. Look at those that were not carried out."),
-    },
-    BulkItem.State: {
-        BulkItem.State.WAITING: _("Its turn has not come, or the run was stopped before it."),
-        BulkItem.State.DONE: _("It was done for this row."),
-        BulkItem.State.FAILED: _("It was refused for this row and nothing changed. The reason stands beside it."),
-    },
     M: {
         M.DUE: _("It has not gone out yet. It goes by itself."),
         M.SENDING: _("It is going out now."),
@@ -121,14 +107,8 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         M.FAILED: _("It did not go out and is not tried any more. Read the cause, then send it again."),
         M.CLOSED: _("It was never begun and won't be, or no longer matters."),
     },
-    Export.State: {
-        Export.State.ASKED: _("It holds personal data: a second person has to agree before it is written."),
-        Export.State.WAITING: _("It is written by itself as soon as the exports before it are finished."),
-        Export.State.RUNNING: _("The file is being written. Nothing to do."),
-        Export.State.DONE: _("The file can be downloaded until the time that its page shows."),
-        Export.State.FAILED: _("There is no file. Read the cause and export once more."),
-    },
 }
+"""The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 
 
 def meaning_of(state: TextChoices) -> str | Promise:

@@ -22,8 +22,9 @@ WRITERS = (
     *("orders/office/bulk/service.py", "orders/office/exports/service.py", "orders/office/jobs.py"),
     "orders/search/index.py",
 )
-STAFF = tuple(f"orders/{room}/" for room in ("admin", "customer_page", "lists", "office", "order_page", "search"))
-SHARED = ("apps", "error_messages", "management", "meanings", "migrations", "templatetags")  # they load or word others
+ROOMS = ("admin", "customer_page", "lists", "office", "order_page", "search", "templatetags")
+STAFF = tuple(f"orders/{room}/" for room in ROOMS)
+SHARED = ("apps", "management")  # they load others
 BELOW = ("/models.py", "/service.py", "/results.py", "/table_files.py", "/archive.py", "/sheet.py", "/workbook.py")
 BULK_WRITERS = {"update_rows", "insert_rows"}
 PLAIN_THINGS = {"settings", "context", "hidden", "known", "found"}
@@ -173,6 +174,14 @@ def test_the_core_knows_no_pages_and_no_office():
     bound = [module for module in CORE if module.split("/")[1].removesuffix(".py") not in SHARED]
     names = {(module, name) for module in bound for node in imports(module) for name in imported(node)}
     assert [pair for pair in sorted(names) if pair[1].startswith(above)] == []
+
+
+def test_nobody_knows_the_office_but_who_loads_it():
+    """AppConfig, the ModelAdmins that its parts extend, and commands."""
+    loaders = ("orders/office/", "orders/apps.py", "orders/admin/", "orders/management/commands/")
+    bound = [module for module in MODULES if module.startswith("orders/") and not module.startswith(loaders)]
+    names = {(module, name) for module in bound for node in imports(module) for name in imported(node)}
+    assert [pair for pair in sorted(names) if pair[1].startswith("orders.office")] == []
 
 
 def test_the_list_engine_knows_no_list():

@@ -67,6 +67,16 @@ class ApprovalRecordAdmin(PersonalData, Scoped, ReadOnlyAdmin, admin.ModelAdmin)
         PlacesFilter,
     ]
     personal_columns = {"opinion": mask_text_or_json}
+    column_meanings = {
+        "time": _("when it was decided"),
+        "result_chip": _("what was decided"),
+        "node_cut": _("the step of the process at which it was decided"),
+        "who": _("who decided"),
+        "opinion_cut": _("what they wrote"),
+        "opinion": _("what they wrote, whole"),
+        "ended": _("whether the process was over with it"),
+        "source": _("from BPM, or by staff of the desk"),
+    }
     list_select_related = ["order"]
     search_fields = ["order__number__startswith"]
     search_help_text = _("order number: whole, or how it begins")

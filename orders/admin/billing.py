@@ -50,6 +50,12 @@ class BillingRecordAdmin(OrderSearch, Scoped, StateChip, ReadOnlyAdmin, admin.Mo
         "create_time",
         "cancel_time",
     ]
+    column_meanings = {
+        "state_chip": _("state at the big-data side, as far as we know"),
+        "info_type": _("record of a trial (free), or commercial"),
+        "create_time": _("from when on it counts"),
+        "cancel_time": _("until when it counts"),
+    }
     list_filter = [
         "state",
         "info_type",

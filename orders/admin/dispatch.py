@@ -155,6 +155,16 @@ class AttemptAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Model
     list_filter = ["outcome", StepFilter, day_filter("started_at", _("started at"), parameter="started"), PlacesFilter]
     linked_by = ["dispatch"]
     personal_columns = {"error": mask_text_or_json}
+    column_meanings = {
+        "step_name": _("what was sent"),
+        "outcome_chip": _("what came of it"),
+        "number": _("which attempt of the step it was"),
+        "what": _("the cause, where it failed"),
+        "http_status": _("HTTP status of the answer; empty: no answer"),
+        "began": _("when it was sent"),
+        "took_time": _("how long the answer took"),
+        "error": _("the error as it was logged"),
+    }
     list_select_related = ["dispatch__order"]
     problem = raw_field("error", _("error as logged"))
     fields = [

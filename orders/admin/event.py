@@ -75,6 +75,12 @@ class OrderEventAdmin(PersonalData, OrderSearch, Scoped, ReadOnlyAdmin, admin.Mo
     ordering = ["-pk"]
     who = actor_field("actor", _("actor"), account="account_id", at="at")
     list_display = ["what", "order_link", "who", "more", "moment"]
+    column_meanings = {
+        "what": _("what happened"),
+        "who": _("who did it: a person, a partner, or the desk by itself"),
+        "more": _("the reason that was given, or a detail"),
+        "moment": _("when it happened"),
+    }
     list_filter = [WhoFilter, day_filter("at", _("at")), PlacesFilter]
     list_select_related = ["order"]
     search_help_text = _("order number, or how it begins; customer: any part; a colleague's name or user name, whole")

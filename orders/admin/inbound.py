@@ -73,6 +73,14 @@ class InboundMessageAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdm
     list_display = ["trans_ido", "answer_chip", "answer_text", "number_link", "biz_code", "remote_address", "received"]
     list_filter = [AnswerFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     personal_columns = {"rsp_desc": mask_text_or_json}
+    column_meanings = {
+        "trans_ido": _("BBOSS's number of the message"),
+        "answer_chip": _("code of our answer"),
+        "answer_text": _("what our answer means"),
+        "biz_code": _("code of the business in our answer"),
+        "remote_address": _("the address from which it came"),
+        "rsp_desc": _("text of our answer"),
+    }
     description = raw_field("rsp_desc", _("answer as sent"))
     fieldsets = [
         (None, {"fields": ["why", "next_step", "hint_block", "answer_chip", "description"]}),

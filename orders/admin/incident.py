@@ -97,6 +97,16 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
     list_display_links = ["cause"]
     moves_by = MovesBy(["owner", "last_at", "count"])
     number_columns = ("orders_stopped",)
+    column_meanings = {
+        "cause": _("what happened"),
+        "state_chip": _("whether somebody sees to it"),
+        "orders_stopped": _("how many orders it still stops"),
+        "partner_name": _("whom it is about"),
+        "step_name": _("which step failed"),
+        "first": _("when it happened first"),
+        "asleep": _("until when nobody is mailed about it"),
+        "last": _("when it happened last"),
+    }
     list_filter = [
         OpenFilter,
         OwnerFilter,

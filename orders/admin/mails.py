@@ -134,6 +134,14 @@ class MailAdmin(PersonalData, Scoped, CauseCells, ReadOnlyAdmin, admin.ModelAdmi
         PlacesFilter,
     ]
     personal_columns = {"recipients": mask_mail, "body": mask_text}
+    column_meanings = {
+        "subject_cut": _("subject"),
+        "state_chip": _("whether it was sent"),
+        "kind_word": _("what the mail is about"),
+        "written_at": _("when it was written"),
+        "recipients": _("to whom it goes"),
+        "body": _("text of the mail"),
+    }
     list_select_related = ["order"]
     search_fields = ["order__number__startswith", "message_id__exact"]
     search_help_text = _("order number: whole, or how it begins; or the whole Message-ID")

@@ -12,7 +12,9 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, Role, Section, register_list
 from orders.lists.scope import Scoped
 from orders.models import Order, OrderDomain, TrialClaim, TrialEnd
+from orders.office.bulk.page import ResendPages
 from orders.office.bulk.selection import TickedList
+from orders.office.evidence.page import EvidencePages
 from orders.office.trials.pages import TrialPages
 from orders.order_page.views import OrderPages
 
@@ -33,7 +35,17 @@ from orders.order_page.views import OrderPages
     },
 )
 class OrderAdmin(
-    TickedList, TrialPages, OwnedPages, OrderPages, OrderList, Scoped, StateChip, ReadOnlyAdmin, admin.ModelAdmin
+    TickedList,
+    TrialPages,
+    ResendPages,
+    EvidencePages,
+    OwnedPages,
+    OrderPages,
+    OrderList,
+    Scoped,
+    StateChip,
+    ReadOnlyAdmin,
+    admin.ModelAdmin,
 ):
     attribution_path = "attribution"
 

@@ -382,6 +382,33 @@ class OrderList:
     in_files = {"domain_names": "domains_in_file"}
     number_columns = ("data_flow",)
     personal_columns = {"oper_user": mask_name, "oper_tel": mask_phone, "oper_mail": mask_mail}
+    column_meanings = {
+        "number": _("BBOSS's number, or that which staff entered"),
+        "kind": _("trial, change of a trial, or activation"),
+        "attribution_name": _("province, group or international, to which the order belongs"),
+        "service_name": _("service type"),
+        "state_chip": _("where the order stands, and what is wrong with it"),
+        "overtime": _("by how much working time it has passed the limit of its state"),
+        "stuck_at": _("why it is held, or the step that failed or is tried again"),
+        "start_day": _("the day on which the business starts"),
+        "late": _("whole days since the business should have started"),
+        "since": _("since when it is in this state; empty: not noted"),
+        "attempts": _("how often the step at which it is stuck was tried"),
+        "next_try": _("when that step is tried again by itself"),
+        "trial_number": _("number of the trial that the order names"),
+        "data_flow": _("ordered volume, as BBOSS sent it"),
+        "biz_end": _("last day in the order's own message; a change may have moved it"),
+        LAST_DAY: _("last day of the trial that counts, after changes"),
+        "bpm_process": _("number of the process at BPM"),
+        "live_at": _("since when the customer is served and billed"),
+        "domain_names": _("domains of the order; of a trial those that are on trial now"),
+        "domain_count": _("how many domains these are, also where the cell has no room for all"),
+        "asked": _("when BPM accepted the order for approval"),
+        "waited": _("whole days since the order waits in this state: for approval, held or failed"),
+        "oper_user": _("the customer's person"),
+        "oper_tel": _("phone of the customer's person"),
+        "oper_mail": _("mail address of the customer's person"),
+    }
     list_select_related = ["attribution", "service_type", "shape"]
     sortable_by = ["number", "start_day", "received", "since", "attempts", "next_try", LAST_DAY]
     search_fields = ["number"]  # shows the search box; search_orders does the search

@@ -50,6 +50,12 @@ class DifferenceAdmin(TickedList, OwnedPages, OrderSearch, Scoped, StateChip, Re
     ordering = ["-pk"]
     who_closed = actor_field("closed_by", _("closed by"), at="closed_at")
     list_display = ["kind", "state_chip", "number_link", "domain", "product_id", "found", "fix_step", "owner_name"]
+    column_meanings = {
+        "kind": _("how the big-data side's records differ from ours"),
+        "state_chip": _("whether it still stands"),
+        "found": _("when a comparison found it"),
+        "fix_step": _("the step that puts it right"),
+    }
     list_filter = ["state", OwnerFilter, "kind", day_filter("found_at", _("found at"), parameter="found"), PlacesFilter]
     linked_by = ["reconciliation"]
     changelist = FactsChangeList

@@ -87,6 +87,12 @@ class CustomerAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     changelist = CustomerChangeList
     list_display = ["customer_name", "enterprise_id", "places", "billed_now", "newest_order"]
+    column_meanings = {
+        "customer_name": gettext_lazy("name, as the newest order has it"),
+        "places": gettext_lazy("attributions of the customer's orders"),
+        "billed_now": gettext_lazy("whether a commercial record counts now, or else a trial's"),
+        "newest_order": gettext_lazy("when the newest order arrived"),
+    }
     list_filter = [NewestOrderFilter, PlacesFilter]
     search_fields = ["enterprise_id"]  # shows the search box; get_search_results does the search
     search_help_text = gettext_lazy("any part of the name or enterprise id")

@@ -29,6 +29,8 @@ MAX_PAIRS = 50
 MAX_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
+NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
+"""What a list's address holds besides filter, search and order."""
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)

@@ -3,6 +3,7 @@
 import datetime
 import html
 import re
+import unicodedata
 from typing import Any
 
 from django.db.models import Model
@@ -18,6 +19,11 @@ BLOCK_END = re.compile(r"</div>(?!$)")
 TAG = re.compile(r"<[^>]*>")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})|-?(0|[1-9][0-9]{0,8})\.[0-9]{1,6}", re.ASCII)
 NOTHING = "-"  # how a page shows an empty cell
+LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
+# Characters that XML can't hold, and halves of surrogate pairs, which no encoding can.
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet takes a text that begins so for a formula, which could send data away or start programs."""
 
 
 def plain(value: Any) -> Cell:
@@ -53,3 +59,27 @@ def as_number(cell: Cell) -> Cell:
 def field_value(row: Model, name: str) -> Any:
     label = getattr(row, f"get_{name}_display", None)
     return label() if label else getattr(row, name)
+
+
+def clean(text: str) -> str:
+    """The text as any cell can hold it: illegal characters replaced, cut to LONGEST_TEXT."""
+    text = ILLEGAL.sub("\ufffd", text)
+    if len(text) * 2 <= LONGEST_TEXT or len(text.encode("utf-16-le")) <= LONGEST_TEXT * 2:
+        return text
+    return text.encode("utf-16-le")[: (LONGEST_TEXT - 1) * 2].decode("utf-16-le", "ignore") + "…"
+
+
+def csv_cell(value: Cell) -> Cell:
+    """The value as no spreadsheet takes it for a formula."""
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ", "seconds")
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if _looks_like_formula(value) else text
+
+
+def _looks_like_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width signs."""
+    first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
+    return unicodedata.normalize("NFKC", first).startswith(FORMULA)

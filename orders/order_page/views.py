@@ -1,4 +1,4 @@
-"""The addresses of an order's page: the page itself, its decisions, its files, and resending many."""
+"""The addresses of an order's page: the page itself, its decisions and its files."""
 
 import functools
 from collections.abc import Callable
@@ -10,14 +10,11 @@ from django.db.models import OuterRef, Subquery
 from django.http import Http404
 from django.urls import path, reverse
 from django.utils import timezone
-from django.views.generic import RedirectView
 
 from orders.db.odd_values import is_id
 from orders.lists.neighbours import FROM_LIST, PLACE, Neighbours, find_neighbours
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.models import Order, OrderEvent
-from orders.office.bulk.page import answer_new_run
-from orders.office.evidence.page import answer_evidence
 from orders.order_page.decisions.view import answer_decision, answer_recheck
 from orders.order_page.files import answer_file, answer_upload
 from orders.order_page.page_context import page_context
@@ -25,7 +22,6 @@ from orders.order_page.page_marks import newest_event, order_marks
 from orders.services.entered import ENTERED
 
 FOLDER = "admin/orders/order"
-OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
 
 
 class OrderPages:
@@ -36,10 +32,7 @@ class OrderPages:
             path("<int:pk>/recheck/", wrap(self.about_order(answer_recheck)), name="orders_order_recheck"),
             path("<int:pk>/file/<slug:field>/", wrap(self.about_order(answer_file)), name="orders_order_file"),
             path("<int:pk>/print/", wrap(self.print_view), name="orders_order_print"),
-            path("<int:pk>/evidence/", wrap(self.about_order(answer_evidence)), name="orders_order_evidence"),
             path("<int:pk>/upload/<slug:field>/", wrap(self.about_order(answer_upload)), name="orders_order_upload"),
-            path("resend/", wrap(self.many_view), name="orders_order_resend"),
-            path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
         ]
         return mine + super().get_urls()
 
@@ -104,6 +97,3 @@ class OrderPages:
         if order is None:
             raise Http404
         return order
-
-    def many_view(self, request):
-        return answer_new_run(request, self.admin_site, "resend")

@@ -4,18 +4,16 @@ from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
+from django.utils.safestring import mark_safe
 
 from orders.admin.order_search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
 from orders.lists import times
-from orders.lists.chips import TONES, chip, chip_of, toned_chip
+from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
-from orders.models import Attempt, Order
-from orders.office.trials.service import KNOWN, WRONG, RowResult
+from orders.models import Attempt
 from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.people import node_of, operator_of
 
@@ -87,21 +85,3 @@ def whole_tab(context, tab, loaded: dict) -> str:
 @register.filter
 def page_links(page) -> list:
     return list(page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1))
-
-
-@register.simple_tag
-def verdict_chip(row: RowResult, imported) -> SafeString:
-    if row.verdict == WRONG:
-        tone, word = "red", _("Wrong")
-    elif row.verdict == KNOWN:
-        tone, word = "grey", _("Is there already")
-    elif row.held:
-        tone, word = "amber", _("Entered, held") if imported else _("Will be held")
-    else:
-        tone, word = "green", _("Entered") if imported else _("Right")
-    return toned_chip(tone, word)
-
-
-@register.filter
-def held_words(held: str) -> str:
-    return str(Order.Held(held).label)

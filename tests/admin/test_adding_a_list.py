@@ -3,6 +3,7 @@
 import importlib
 import types
 
+import openpyxl
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -33,6 +34,7 @@ class ShapeAdmin(Scoped, ReadOnlyAdmin, admin.ModelAdmin):
     attribution_path = "trial__attribution"
     list_display = ["trial", "standing"]
     export_fields = ["service"]
+    column_meanings = {"trial": "试用单号", "standing": "试用进行到哪一步", "service": "试用的业务类型"}
     list_filter = ["closed"]
     list_select_related = ["trial"]
     ordering = ["-pk"]
@@ -111,6 +113,9 @@ def test_it_is_exported(member, tmp_path):
     assert member("工程师").get(reverse("admin:orders_export_new", args=["shapes"])).status_code == 200
     call_command("export", "shapes", str(tmp_path / "shapes.csv"), query="columns=standing,service")
     assert "试用中,vod" in (tmp_path / "shapes.csv").read_text(encoding="utf-8-sig")
+    call_command("export", "shapes", str(tmp_path / "shapes.xlsx"), query="columns=standing,service")
+    notes = openpyxl.load_workbook(tmp_path / "shapes.xlsx").worksheets[1].iter_rows(values_only=True)
+    assert ("进展", "试用进行到哪一步") in [row[:2] for row in notes]
 
 
 @pytest.mark.parametrize("letter", PEOPLE)

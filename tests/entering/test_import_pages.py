@@ -44,7 +44,7 @@ def review(client, *rows):
 def verdicts(client, address):
     """{row: (verdict, [cells])} as the page shows them."""
     rows = client.get(address).context["rows"]
-    return {row.row: (row.verdict, [fault.cell for fault in row.faults]) for row, _pk in rows}
+    return {row.row: (row.verdict, [fault.cell for fault in row.faults]) for row, *_ in rows}
 
 
 def test_an_upload_enters_nothing_and_shows_each_row(clerk):
@@ -55,6 +55,7 @@ def test_an_upload_enters_nothing_and_shows_each_row(clerk):
     assert verdicts(clerk, address) == {2: ("new", []), 3: ("wrong", ["C3"]), 4: ("new", [])}
     text = clerk.get(address).content.decode()
     assert "企业名称：未填写" in text
+    assert ['chip-green">可以录入<' in text, 'chip-red">有误<' in text, 'chip-amber">录入后挂起<' in text] == [True] * 3
     assert "归属未知" in text  # T3 will be held
     assert "录入 2 条" not in text  # all or none
 
@@ -262,7 +263,7 @@ def test_others_orders_answer_nothing():
     told = []
     for number, tel in (("T1", RIGHT_TEL), ("T1", "13900000000"), ("T9", "13900000000")):
         page = review(beijing, row(number, EnterpriseID="210A1", OperTel=tel))
-        lines = [line for line, _pk in beijing.get(page).context["rows"]]
+        lines = [line for line, *_ in beijing.get(page).context["rows"]]
         told.append((verdicts(beijing, page), [fault.what() for line in lines for fault in line.faults]))
     assert told[0] == told[1] == told[2]
     assert told[0][0] == {2: ("wrong", ["L2"])}

@@ -16,7 +16,7 @@ from orders.lists.columns import columns_of
 from orders.lists.registration import admin_of, exported_lists
 from orders.models import OrderEvent
 from orders.office.exports import service as exports
-from orders.office.exports.column_meanings import EVERYWHERE, OF_LIST
+from orders.office.exports.column_meanings import meanings_of
 from orders.office.exports.models import Export
 from tests import factories as make
 from tests.admin.rows import of_order
@@ -91,8 +91,7 @@ def test_a_file_of_orders_can_be_summed_up_by_start_month_at_once(member):
 
 @pytest.mark.parametrize("name", exported_lists())
 def test_each_column_of_a_file_says_what_it_means(name):
-    known = EVERYWHERE | OF_LIST.get(name, {})
-    assert set(columns_of(admin_of(name))) - set(known) == set()
+    assert set(columns_of(admin_of(name))) - set(meanings_of(admin_of(name))) == set()
 
 
 def test_the_button_keeps_the_filter(member):

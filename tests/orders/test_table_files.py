@@ -7,8 +7,9 @@ import tempfile
 import openpyxl
 import pytest
 
+from orders.lists.plain_cells import LONGEST_TEXT, clean
 from orders.office.exports import table_files
-from orders.office.exports.table_files import LONGEST_TEXT, clean, write_csv, write_xlsx
+from orders.office.exports.table_files import write_csv, write_xlsx
 
 WHEN = datetime.datetime(2026, 11, 25, 14, 2, 3)
 

@@ -227,6 +227,12 @@ class BulkItemAdmin(SeenByActors, ReadOnlyAdmin, admin.ModelAdmin):
     changelist = FactsChangeList
     list_display = ["row", "outcome", "reason", "of_run"]
     list_display_links = None
+    column_meanings = {
+        "row": _("the order or incident that was acted on"),
+        "outcome": _("what came of it"),
+        "reason": _("why it was not done"),
+        "of_run": _("the run, and what it did"),
+    }
     list_filter = ["state", RunFilter, PlacesFilter]
     list_select_related = ["run"]
     fields = ["row", "outcome", "reason", "of_run"]

@@ -1,13 +1,17 @@
 """The page that confirms an act on many rows: which they are, what would happen, and the reason."""
 
+from functools import partial
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from django.views.generic import RedirectView
 
 from notifications.mail_texts import LANGUAGE
 from orders.db.odd_values import is_id
@@ -27,6 +31,19 @@ from orders.people import staff_actor
 MAX_ROWS_AT_ONCE = 20  # rows on which a request acts itself
 AT_ONCE_SECONDS = 5.0  # then a worker goes on
 SAMPLE = 10
+OLD_RESULT = RedirectView.as_view(pattern_name="admin:orders_orderevent_change")  # before a resend of many was a run
+
+
+class ResendPages:
+    """The part of the orders' ModelAdmin with the addresses of resending many, which are older than bulk runs."""
+
+    def get_urls(self):
+        wrap, many = self.admin_site.admin_view, partial(answer_new_run, site=self.admin_site, key="resend")
+        mine = [
+            path("resend/", wrap(many), name="orders_order_resend"),
+            path("resend/<int:object_id>/", wrap(OLD_RESULT), name="orders_order_resent"),
+        ]
+        return mine + super().get_urls()
 
 
 def answer_new_run(request: HttpRequest, site, key: str) -> HttpResponseBase:

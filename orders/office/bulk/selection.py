@@ -14,11 +14,17 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import NONSENSE, is_id
 from orders.errors import ExportError
-from orders.lists.list_query import COLUMNS, ORDER_VAR, query_words, read_query, unread_list
+from orders.lists.list_query import (
+    COLUMNS,
+    NOT_OF_THE_FILTER,
+    ORDER_VAR,
+    query_words,
+    read_query,
+    unread_list,
+)
 from orders.office.bulk.acts import acts_on
 from orders.office.bulk.base import BulkAct
 from orders.office.bulk.models import BulkItem, BulkRun
-from orders.office.exports.page import NOT_OF_THE_FILTER
 
 PICK, EVERY, AGAIN, DRAFT = "pick", "every", "again", "draft"
 MAX_PICKED = 1000

@@ -1,8 +1,9 @@
-"""Sentences of acts on many rows."""
+"""Acts on many rows in words: sentences, states and events."""
 
 from django.utils.translation import gettext_lazy as _
 
 from orders.message import in_words
+from orders.office.bulk.models import BulkItem, BulkRun
 
 MESSAGES = in_words(
     {
@@ -27,3 +28,23 @@ MESSAGES = in_words(
         "bulk_broken": _("A fault of ours; the technicians find it in the worker's log."),
     }
 )
+MEANINGS = {
+    BulkRun.State: {
+        BulkRun.State.DRAFT: _("The rows are chosen and nothing is done yet. Who chose them starts it or leaves it."),
+        BulkRun.State.WAITING: _("It begins by itself as soon as the runs before it are finished."),
+        BulkRun.State.RUNNING: _("The rows are being done one after the other. Nothing to do."),
+        BulkRun.State.STOPPED: _("It was stopped; what is done stays. Continue it if the rest is still wanted."),
+        BulkRun.State.DONE: _("All rows have been gone through. Look at those that were not carried out."),
+    },
+    BulkItem.State: {
+        BulkItem.State.WAITING: _("Its turn has not come, or the run was stopped before it."),
+        BulkItem.State.DONE: _("It was done for this row."),
+        BulkItem.State.FAILED: _("It was refused for this row and nothing changed. The reason stands beside it."),
+    },
+}
+EVENTS = {
+    "bulk_begun": _("Bulk run %(run)s begun: %(total)s rows"),
+    "bulk_stopped": _("Bulk run %(run)s stopped"),
+    "bulk_went_on": _("Bulk run %(run)s goes on"),
+    "bulk_done": _("Bulk run %(run)s finished: %(done)s carried out, %(failed)s not"),
+}

@@ -5,6 +5,7 @@ from functools import partial
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,6 +22,14 @@ class EvidenceForm(PersonalDataForm):
         label=gettext_lazy("With people's names, phones and mails unmasked, and the info-security files"),
         required=False,
     )
+
+
+class EvidencePages:
+    """The part of the orders' ModelAdmin with the address of an order's evidence."""
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.about_order(answer_evidence))
+        return [path("<int:pk>/evidence/", view, name="orders_order_evidence"), *super().get_urls()]
 
 
 def answer_evidence(pages, request: HttpRequest, order: Order):

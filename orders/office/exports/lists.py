@@ -89,7 +89,7 @@ class ExportedList:
         ids = list(keys) if isinstance(self.changelist.opts.pk, CharField) else array("q", keys)
         rows = ([column.cell(row, open_personal=personal) for column in columns] for row in self._rows(ids, names))
         self.changelist.list_display = list(names)  # what the rows get facts for
-        notes = functools.partial(notes_of, self.notes_about(by, personal=personal), self.name, columns)
+        notes = functools.partial(notes_of, self.notes_about(by, personal=personal), self.model_admin, columns)
         return Table(self.title, [column.label for column in columns], len(ids), rows, notes)
 
     def notes_about(self, by: str, *, personal: bool) -> list[tuple[str, Cell]]:

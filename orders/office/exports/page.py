@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import ExportError, OrderError
-from orders.lists.list_query import VIEW
+from orders.lists.list_query import NOT_OF_THE_FILTER
 from orders.lists.personal_data import may_open
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.lists.scope import attributions_of
@@ -34,8 +34,6 @@ from orders.office.exports.service import (
 from orders.office.jobs import queue
 from orders.people import staff_actor
 
-# What a list's address holds besides filter, search and order.
-NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
 LONGEST_REASON = 500
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import datetime
 import itertools
 import re
 import unicodedata
@@ -16,27 +15,14 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet import _writer
 
-from orders.lists.plain_cells import Cell
+from orders.lists.plain_cells import Cell, clean, csv_cell
 
 Notes = Callable[[int], Sequence[Sequence[Cell]]]
 ROWS_PER_SHEET = 1_048_575  # Excel's 1,048,576 without the header
-LONGEST_TEXT = 32_767  # Excel's limit for a cell, in UTF-16 units
 LONGEST_TITLE = 31
 MEASURED = 200  # rows from which the widths of columns are taken
 NARROWEST, WIDEST = 8, 60  # characters
-# Characters that XML can't hold, and halves of surrogate pairs, which no encoding can.
-ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 NOT_IN_A_TITLE = re.compile(r"[\[\]:*?/\\]")
-FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet takes a text that begins so for a formula, which could send data away or start programs."""
-
-
-def clean(text: str) -> str:
-    """The text as any cell can hold it: illegal characters replaced, cut to LONGEST_TEXT."""
-    text = ILLEGAL.sub("\ufffd", text)
-    if len(text) * 2 <= LONGEST_TEXT or len(text.encode("utf-16-le")) <= LONGEST_TEXT * 2:
-        return text
-    return text.encode("utf-16-le")[: (LONGEST_TEXT - 1) * 2].decode("utf-16-le", "ignore") + "…"
 
 
 def write_xlsx(
@@ -157,22 +143,6 @@ def write_csv(
         lines = csv.writer(file)
         lines.writerow([csv_cell(word) for word in header])
         lines.writerows([csv_cell(value) for value in row] for row in rows)
-
-
-def csv_cell(value: Cell) -> Cell:
-    """The value as no spreadsheet takes it for a formula."""
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(" ", "seconds")
-    if not isinstance(value, str):
-        return value
-    text = clean(value)
-    return f"'{text}" if _looks_like_formula(value) else text
-
-
-def _looks_like_formula(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula: some skip what can't be seen, or know full width signs."""
-    first = next((one for one in text if unicodedata.category(one)[0] not in "ZC"), "")
-    return unicodedata.normalize("NFKC", first).startswith(FORMULA)
 
 
 WRITERS: dict[str, Callable[..., None]] = {"xlsx": write_xlsx, "csv": write_csv}

@@ -1,8 +1,9 @@
-"""Sentences of exports of lists."""
+"""Exports of lists in words: sentences and states."""
 
 from django.utils.translation import gettext_lazy as _
 
 from orders.message import Message
+from orders.office.exports.models import Export
 
 FILE_NOT_WRITTEN = "the file can't be written: %(why)s"
 
@@ -14,16 +15,6 @@ MESSAGES = {
     ),
     "export_not_personal": Message(
         "personal data are not for this account", _("You may not export people's data, or not any more.")
-    ),
-    "export_query": Message(
-        "--query %(query)s can't be read: it is NAME=VALUE&NAME=VALUE", _("The filter in the address can't be read.")
-    ),
-    "export_filter_unknown": Message(
-        "no filter %(name)s of this list; there are %(names)s", _("The list has no filter %(name)s.")
-    ),
-    "export_value_unknown": Message(
-        "filter %(name)s has no value %(value)s; there are: %(values)s",
-        _("The filter %(name)s has no value %(value)s."),
     ),
     "export_column_unknown": Message(
         "no column %(name)s of this list; there are %(names)s", _("The list has no column %(name)s.")
@@ -59,4 +50,13 @@ MESSAGES = {
     "export_broken": Message(
         "a fault of ours, see the worker's log", _("A fault of ours; the technicians find it in the worker's log.")
     ),
+}
+MEANINGS = {
+    Export.State: {
+        Export.State.ASKED: _("It holds personal data: a second person has to agree before it is written."),
+        Export.State.WAITING: _("It is written by itself as soon as the exports before it are finished."),
+        Export.State.RUNNING: _("The file is being written. Nothing to do."),
+        Export.State.DONE: _("The file can be downloaded until the time that its page shows."),
+        Export.State.FAILED: _("There is no file. Read the cause and export once more."),
+    },
 }

@@ -1,4 +1,4 @@
-"""Sentences of scheduled exports."""
+"""Scheduled exports in words: sentences and events."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -12,4 +12,12 @@ MESSAGES = {
     "schedule_too_many": Message(words=_("You have %(most)s scheduled exports. Delete one that you don't need.")),
     "schedule_recipient_gone": Message(words=_("One of the recipients has no account any more. Choose them anew.")),
     "schedule_busy": Message(words=_("Nothing was done: an export of it is under way.")),
+}
+EVENTS = {
+    "schedule_saved": _("Scheduled export saved: %(name)s"),
+    "schedule_switched_on": _("Scheduled export switched on: %(name)s"),
+    "schedule_switched_off": _("Scheduled export switched off: %(name)s"),
+    "schedule_run": _("Scheduled export run by hand: %(name)s"),
+    "schedule_gave_up": _("Scheduled export switched off after failures in a row: %(name)s"),
+    "schedule_deleted": _("Scheduled export deleted: %(name)s"),
 }

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import OrderError
+from orders.lists.chips import toned_chip
 from orders.lists.scope import attributions_of
 from orders.models import Order
 from orders.office.trials.annotated import write_annotated, write_template
@@ -114,13 +115,15 @@ class TrialPages:
             offered=_offered(report),
         )
 
-    def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple[RowResult, int | None]]:
-        """The rows, wrong ones first, and the ids of orders that are there and that this person may see."""
+    def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple]:
+        """The rows, wrong ones first, each with its chip, why it is held, and the id of its order if that is there and
+        this person may see it."""
         rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
         there = [row.number for row in rows if row.verdict == KNOWN or upload.imported_at]
         found = self.get_queryset(request).filter(number__in=there).values_list("number", "pk")
         ids = dict(found) if there else {}
-        return [(row, ids.get(row.number)) for row in rows]
+        entered = bool(upload.imported_at)
+        return [(row, _verdict_chip(row, entered=entered), _why_held(row), ids.get(row.number)) for row in rows]
 
     def annotated_view(self, request: HttpRequest, pk: int):
         self._check_may_enter(request)
@@ -168,6 +171,20 @@ class TrialPages:
     def _form_page(self, request: HttpRequest, form: TrialForm, **context) -> HttpResponse:
         context["may_look_up"] = request.user.has_perm(LOOK_UP_RIGHT)
         return self.show(request, "trials/enter.html", title=_("Enter a trial"), form=form, **context)
+
+
+def _verdict_chip(row: RowResult, *, entered: bool) -> str:
+    if row.verdict == WRONG:
+        return toned_chip("red", _("Wrong"))
+    if row.verdict == KNOWN:
+        return toned_chip("grey", _("Is there already"))
+    if row.held:
+        return toned_chip("amber", _("Entered, held") if entered else _("Will be held"))
+    return toned_chip("green", _("Entered") if entered else _("Right"))
+
+
+def _why_held(row: RowResult) -> str:
+    return str(Order.Held(row.held).label) if row.held else ""
 
 
 def _offered(report: Report) -> set[str]:

@@ -1,4 +1,4 @@
-"""Sentences of trials that people enter; integrations/bboss/content.py has BBOSS's own."""
+"""Trials that people enter in words: sentences and events; integrations/bboss/content.py has BBOSS's sentences."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -66,3 +66,6 @@ MESSAGES = in_words(
         "import_done": _("The file has been imported already."),
     }
 )
+EVENTS = {
+    "trials_imported": _("Trials entered from a workbook: %(count)s (%(file)s)"),
+}

@@ -1,4 +1,4 @@
-"""Sentences of saved views."""
+"""Saved views in words: sentences and events."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -15,3 +15,11 @@ MESSAGES = in_words(
         "view_gone": _("Nothing was done: the view was deleted meanwhile."),
     }
 )
+EVENTS = {
+    "view_saved": _("Saved a view of a list: %(name)s"),
+    "view_changed": _("Changed a view of a list: %(name)s"),
+    "view_renamed": _("Renamed a view of a list: %(name)s"),
+    "view_shared": _("Shared a view of a list with %(role)s: %(name)s"),
+    "view_unshared": _("No longer shares a view of a list: %(name)s"),
+    "view_deleted": _("Deleted a view of a list: %(name)s"),
+}

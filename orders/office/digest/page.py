@@ -1,6 +1,7 @@
-"""The page 待办邮件: whether oneself is mailed of what waits (orders/office/digest)."""
+"""The page 待办邮件: whether oneself is mailed of what waits."""
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -8,7 +9,6 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from orders.office.digest.service import readers
-from project.models import User
 
 CHOICES = {"on": True, "off": False}
 
@@ -19,8 +19,8 @@ def digest_page(request: HttpRequest, site) -> HttpResponse:
         chosen = request.POST.get("mails", "")
         if chosen not in CHOICES:
             raise BadRequest("mails")
-        User.objects.filter(pk=request.user.pk).update(digest=CHOICES[chosen])
+        get_user_model().objects.filter(pk=request.user.pk).update(digest=CHOICES[chosen])
         messages.success(request, _("You get these mails.") if CHOICES[chosen] else _("You get these mails no more."))
         return redirect("admin:digest")
     about = {"title": _("Mail of what waits"), "gets": readers().filter(pk=request.user.pk).exists()}
-    return TemplateResponse(request, "admin/digest.html", site.each_context(request) | about)
+    return TemplateResponse(request, "digest/page.html", site.each_context(request) | about)
