@@ -27,7 +27,7 @@ from orders.queries.doubts import mark_orders
 from orders.queries.mine import set_owners
 from orders.queries.order_status import current_steps, order_status
 from orders.queries.overtime import mark_overtime
-from orders.services.audit import note_personal_data_seen
+from orders.services.staff_events import note_personal_data_seen
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"

@@ -22,11 +22,11 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
-from orders.lists.times import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport

@@ -24,10 +24,10 @@ from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
 from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
+from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
-from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned

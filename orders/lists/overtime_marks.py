@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.filters import WordFilter, word_filter
-from orders.lists.times import span
+from orders.lists.moments import span
 from orders.overtime import VERY_LATE, Limit, Overtime, Tone
 from orders.queries.overtime import time_limits
 

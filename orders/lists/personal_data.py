@@ -17,7 +17,7 @@ from orders import untrusted_text
 from orders.lists.cells import column, json_block
 from orders.models import Order
 from orders.people import staff_actor
-from orders.services.audit import note_personal_data_seen
+from orders.services.staff_events import note_personal_data_seen
 from orders.untrusted_text import bounded, with_rest
 
 SEE_PERSONAL_DATA = "orders.see_personal_data"

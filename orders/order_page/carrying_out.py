@@ -20,7 +20,7 @@ from orders.models import AskedAct, Order, OrderEvent
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.history import news_since
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import facts_of
 from orders.people import Actor, limits_of, staff_actor
 from orders.services.asked_acts import ask, confirm

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.times import span
+from orders.lists.moments import span
 from orders.order_page.history import PARTNER_NAMES
 from orders.queries.pauses import PauseInForce, work_off_seconds
 

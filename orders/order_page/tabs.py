@@ -21,7 +21,7 @@ from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, sh
 from orders.order_page.differences import DifferenceLine, lines_of
 from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import content_text
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from orders.admin.order_search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
-from orders.lists import times
+from orders.lists import moments
 from orders.lists.chips import TONES, chip, chip_of, toned_chip
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
@@ -20,8 +20,8 @@ from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.people import node_of, operator_of
 
 register = template.Library()
-register.filter("ago", times.ago)
-register.filter("ahead", times.ahead)
+register.filter("ago", moments.ago)
+register.filter("ahead", moments.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
@@ -32,7 +32,7 @@ register.filter("operator_name", operator_of)
 register.filter("service", service_name)
 register.filter("state_chip", chip_of)
 register.filter("plain_chip", chip)
-register.filter("took", times.took)
+register.filter("took", moments.took)
 
 
 @register.simple_tag(takes_context=True)

@@ -29,7 +29,7 @@ from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.order_facts import facts_of
 from orders.people import actor_of
 from orders.queries.shapes import shape_of
-from orders.services.audit import note_evidence
+from orders.services.staff_events import note_evidence
 
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"

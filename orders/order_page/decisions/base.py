@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from orders.books import OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries.foreseen import Foreseen
 
 LONGEST_REASON = 500

@@ -8,7 +8,7 @@ from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.results import compare_order
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import OrderError, TrialClaimedError
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences, what_became
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import CANCEL, DELETE

@@ -10,7 +10,7 @@ from orders.incident_causes import Cause, cause_of
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.steps import (
+from orders.order_page.ladder.step_rungs import (
     BEHIND,
     Facts,
     Rung,
