@@ -139,10 +139,10 @@ class BillingView(ReadView):
         rows = records.select_related("order", "dispatch").defer("order__content", "dispatch__payload")
         page = self.paginate_queryset(rows)
         set_theirs(page)
-        told = {
+        answer = {
             "customer": {"enterprise_id": enterprise_id, "enterprise_name": name_of(orders) or ""},
             "billed": None if self.paginator.keys else count_by_type(records, now=now),
             "results": page,
             "next": self.paginator.next,
         }
-        return Response(self.get_serializer(told).data)
+        return Response(self.get_serializer(answer).data)

@@ -149,11 +149,11 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         row = self.row_or_404(request, pk)
         if not may_confirm(request.user, row):
             raise PermissionDenied
-        told, seen = request.POST.get("told", ""), request.POST.get("seen", "")
+        digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
         seen = int(seen) if is_id(seen) else 0
         try:
             done = KINDS.get(row.act, AskedDecision)(row).confirm(
-                judge=request.user, seen=seen, told=told, now=timezone.now()
+                judge=request.user, seen=seen, told=digest, now=timezone.now()
             )
         except (ChangedMeanwhileError, ForeseenOtherwiseError):
             return self.show_act(request, self.row_or_404(request, pk), again=True, status=409)

@@ -93,9 +93,9 @@ class OwnedPages(OwnerCell):
         except NotAllowedError as error:
             form.add_error(None, error.words())
             return self._ask_owner(request, row, act, form, status=409)
-        told = {TAKE: _("It is yours now."), BACK: _("It is nobody's now.")}
+        sentences = {TAKE: _("It is yours now."), BACK: _("It is nobody's now.")}
         name = person_words(to.pk, timezone.localdate()) if to else ""
-        messages.success(request, told.get(act) or _("It is with %(name)s now.") % {"name": name})
+        messages.success(request, sentences.get(act) or _("It is with %(name)s now.") % {"name": name})
         return redirect(f"admin:orders_{self.opts.model_name}_change", row.pk)
 
     def _ask_anew(self, request, row: Any, act: str, form: OwnerForm, error: OwnerChangedError):

@@ -187,6 +187,6 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) ->
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
     """Open incidents that no rung speaks of: a mail without recipients, for instance."""
-    told = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
-    told |= {BREAKER_OPEN} if facts.shut else set()
-    return [row for row in facts.troubles if row.code not in told]
+    codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
+    codes |= {BREAKER_OPEN} if facts.shut else set()
+    return [row for row in facts.troubles if row.code not in codes]

@@ -232,11 +232,11 @@ def shown_reasons(reasons: Reasons, personal: PersonalAccess) -> Reasons:
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
+    timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
     total = sum(one.seconds for one in times)
-    return {"rows": page, "told": told, "filters": filters, "times": bars_of(times), "total": total}
+    return {"rows": page, "told": timeline, "filters": filters, "times": bars_of(times), "total": total}
 
 
 def bars_of(times: list[Stretch]) -> list[Bar]:

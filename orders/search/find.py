@@ -200,8 +200,8 @@ def _rows_of(
     records = BillingRecord.objects.in_force(now).filter(domain_key__in=keys)
     if seen is not None:
         records = records.filter(order__in=seen.order_by().values("pk"))
-    told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
-    types = {(order, key): info_type for order, key, info_type in reversed(list(told))}  # a commercial one counts
+    in_force = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
+    types = {(order, key): info_type for order, key, info_type in reversed(list(in_force))}  # a commercial one counts
     rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE_COLUMNS))
     found = list(rows.filter(key__in=keys)[: CANDIDATES + 1])
     if left_out := len(found) > CANDIDATES:

@@ -80,8 +80,8 @@ def result_tone(record) -> str:
 def whole_tab(context, tab, loaded: dict) -> str:
     """A tab's content with all that can be opened open, for paper."""
     with context.push(tab=tab, **loaded):
-        told = context.template.engine.get_template(tab.template).render(context)
-    return mark_safe(told.replace("<details>", "<details open>"))  # noqa: S308 a template made it; what is foreign is escaped
+        html = context.template.engine.get_template(tab.template).render(context)
+    return mark_safe(html.replace("<details>", "<details open>"))  # noqa: S308 a template made it; what is foreign is escaped
 
 
 @register.filter

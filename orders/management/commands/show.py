@@ -135,8 +135,8 @@ class Command(BaseCommand):
         name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
         detail = f": {row['detail']}" if row["detail"] else ""
         cause = cause_of(row["code"])
-        told = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
-        return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
+        lines = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
+        return [f"  incident {name}{detail}", *(f"           {line}" for line in lines)]
 
     def step(self, row: dict, waiver: str) -> str:
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
@@ -154,9 +154,7 @@ class Command(BaseCommand):
             written = order.mails.exclude(body="").order_by("-pk")
             rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
             rows += [(one.kind, "would go to", one.reasons) for one in upcoming_mails(order)]
-            return [
-                f"  mail    {with_code(EVENTS.get(kind, kind), kind)} {way} {_whom(told)}" for kind, way, told in rows
-            ]
+            return [f"  mail    {with_code(EVENTS.get(kind, kind), kind)} {way} {_whom(to)}" for kind, way, to in rows]
 
     def records(self, rows: list[dict]) -> list[str]:
         lines = [

@@ -165,8 +165,8 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
 
 
 def _event(row, mask: Callable[[str], str]) -> str:
-    told = describe(row)
-    return f"{_moment(row.at)}  {told.who}  {told.what}  {mask(told.more)}".rstrip()
+    words = describe(row)
+    return f"{_moment(row.at)}  {words.who}  {words.what}  {mask(words.more)}".rstrip()
 
 
 def _files(order: Order) -> Iterator[Entry]:

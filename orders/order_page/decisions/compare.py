@@ -36,16 +36,16 @@ def say_found(found: list[Difference]) -> str:
     """What a comparison found and what is done about it; empty where nothing differs."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
-    told = []
+    sentences = []
     if fixes:
         text = ngettext(
             "%(n)d difference is being put right; the result shows here within seconds.",
             "%(n)d differences are being put right; the result shows here within seconds.",
             len(fixes),
         )
-        told.append(text % {"n": len(fixes)})
+        sentences.append(text % {"n": len(fixes)})
     if left:
         why = left[0].detail.get("left")
         text = ngettext("%(n)d difference stays open.", "%(n)d differences stay open.", len(left)) % {"n": len(left)}
-        told.append(f"{text} {say_why(why) if why else ''}".strip())
-    return " ".join(told)
+        sentences.append(f"{text} {say_why(why) if why else ''}".strip())
+    return " ".join(sentences)
