@@ -50,7 +50,7 @@ def run() -> str:
     if not robots or read_restore_state().restored:
         return "nobody is told"
     lease = Lease("robots", held_for=LEASE)
-    if not lease.is_free() or not lease.take():
+    if not lease.is_free() or not lease.acquire():
         return "another process tells"
     try:
         states = {robot: _state_of(robot) for robot in robots}
@@ -96,7 +96,7 @@ def _tell(states: dict[Robot, RobotState], lease: Lease) -> int:
     """Sends round by round: each robot one message at a time, all robots at once. Returns how many were taken."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
-        while not ending.is_set() and time.monotonic() < until and lease.take():
+        while not ending.is_set() and time.monotonic() < until and lease.acquire():
             now = timezone.now()
             turn = [(robot, *found) for robot, row in states.items() if (found := _next(robot, row, now))]
             for robot, _message, _newest in turn:

@@ -44,7 +44,7 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
     form = decision.form(request.POST, order=order)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
-    return _take(pages, request, order, decision, form)
+    return _carry_out(pages, request, order, decision, form)
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
@@ -62,7 +62,7 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
 
 
-def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
+def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
     about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
     about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
     about |= form.more()
