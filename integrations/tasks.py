@@ -110,9 +110,8 @@ def index_search(seconds: float) -> int:
     if not lease.is_free() or not lease.acquire():
         return 0
     try:
-        return index_orders(
-            now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.acquire()
-        )
+        now = timezone.now()
+        return index_orders(now=now, seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.acquire())
     except Exception as error:
         if is_away(error):
             raise
