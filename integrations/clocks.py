@@ -67,7 +67,7 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """By the times in its newest messages that were signed, refused ones too."""
+    """How far ahead of BBOSS's clock ours is, by the times in its newest signed messages, refused ones too."""
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

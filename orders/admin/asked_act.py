@@ -178,7 +178,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
 
 def _back(row: AskedAct) -> HttpResponse:
-    """To the order's page; to its own where it is about none."""
+    """Leads to the order's page, or to the act's own where it is about no order."""
     if row.order_id:
         return redirect("admin:orders_order_change", row.order_id)
     return redirect("admin:orders_askedact_change", row.pk)

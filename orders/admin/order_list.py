@@ -286,7 +286,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """For each order its worst step: blocking steps first, then failed ones, then those being retried."""
+    """The worst step of each order: blocking steps first, then failed ones, then those being retried."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
@@ -413,7 +413,7 @@ class OrderList:
 
     @admin.display(description=_("domains"), empty_value="-")
     def domain_names(self, order):
-        """Of a trial those that are meant to be on trial now."""
+        """A trial shows those that are meant to be on trial now."""
         return cut(", ".join(order.named)) if order.named else None
 
     def domains_in_file(self, order):

@@ -22,7 +22,7 @@ DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
 
 def overtime_words(overtime: Overtime) -> str:
-    """By how much working time. A day has 24 hours of it."""
+    """The working time over the limit, in words. A day has 24 hours of it."""
     words = _("far over time by %(span)s") if overtime.tone == Tone.VERY_LATE else _("over time by %(span)s")
     return words % {"span": span(overtime.beyond_seconds)}
 

@@ -1,4 +1,4 @@
-"""To whom a mail went or would go now, and why: by which rule, as what, and who stands in for whom."""
+"""The recipients of a mail, sent or still to come, and why: by which rule, as what, and who stands in for whom."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class Upcoming:
 
 
 def reasons_of(mail: Mail) -> Reasons:
-    """To whom it went, or is tried to be sent; of one without a text to whom it would go now."""
+    """The recipients it was written to; those it would go to now, if it has no text yet."""
     if not mail.body and mail.order is not None:
         return reasons_now(choose_for(mail.order, mail.kind))
     addresses = recipients_in_words(mail, str)

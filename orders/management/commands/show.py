@@ -110,7 +110,7 @@ class Command(BaseCommand):
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
 
     def late(self, order: Order) -> list[str]:
-        """By how much working time it has passed the limit of its state."""
+        """The working time by which it has passed the limit of its state."""
         mark_overtime([order], now=timezone.now())
         if order.overtime is None:
             return []
@@ -149,7 +149,7 @@ class Command(BaseCommand):
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
     def mails(self, order: Order) -> list[str]:
-        """To whom its mails went and why, then to whom those still to come would go now."""
+        """The recipients of its mails and why, then those of the mails still to come, as of now."""
         with override("zh-hans"):
             written = order.mails.exclude(body="").order_by("-pk")
             rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
@@ -181,7 +181,7 @@ def _whom(reasons: Reasons) -> str:
 
 
 def _sides(row: Difference) -> str:
-    """What each side has. Of a record that is not as the orders say, both books have the same."""
+    """What each side has. Both have the same where a record is not as the orders say."""
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"

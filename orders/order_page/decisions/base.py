@@ -109,8 +109,7 @@ class Decision:
         return [str(self.follows)] if self.follows else sentences(self.foresee(facts.order, now=facts.now, **asked))
 
     def warnings(self, facts: Facts, **asked: object) -> list[str]:
-        """Of what will happen, what whoever decides must have read; nothing before the form is filled in. Raises
-        OrderError."""
+        """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
         if not (self.heeded and asked):
             return []
         return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)

@@ -282,7 +282,7 @@ def undone_rung(facts: Facts) -> Rung:
 
 
 def _put_back(rows: list[Dispatch]) -> Text:
-    """How it came out, in a word or two. Of a failed order that had sent nothing, nobody has taken anything back."""
+    """How it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
     if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
         return _("Given up")
     return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")

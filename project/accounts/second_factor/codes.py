@@ -113,7 +113,7 @@ def bare(code: str) -> str:
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """In how many seconds a code counts again, after wrong ones."""
+    """The seconds until a code counts again, after wrong ones."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 
