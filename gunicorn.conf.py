@@ -24,10 +24,10 @@ class OwnLines(logging.Formatter):
         message = record.getMessage()
         if record.exc_info:
             message = f"{message}\n{self.formatException(record.exc_info)}"
-        told = {"time": moment, "level": record.levelname, "logger": record.name, "message": message, "request": "-"}
+        fields = {"time": moment, "level": record.levelname, "logger": record.name, "message": message, "request": "-"}
         if os.environ.get("LOG_FORMAT", "").strip() == "json":
-            return json.dumps(told, ensure_ascii=False)
-        return "{time} {level} {logger} [{request}] {message}".format(**told)
+            return json.dumps(fields, ensure_ascii=False)
+        return "{time} {level} {logger} [{request}] {message}".format(**fields)
 
 
 class DeskLogger(Logger):

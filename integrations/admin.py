@@ -8,10 +8,10 @@ from integrations.api.token_pages import ApiTokenAdmin
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
 from orders.incident_causes import cause_of
 from orders.lists.chips import toned_chip
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
-from orders.lists.times import ago_field
 from orders.order_page.error_details import code_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN

@@ -52,8 +52,8 @@ def _is_anothers(code: str) -> bool:
     """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
     if code == BBOSS_CLOCK:
         return False  # the machines that took the calls noted their times, whoever looks
-    told = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
-    return any(params["machine"] != socket.gethostname()[:64] for params in told)
+    details = Incident.objects.unresolved().filter(partner=DESK, code=code).values_list("detail_params", flat=True)
+    return any(params["machine"] != socket.gethostname()[:64] for params in details)
 
 
 def _ahead_of_database() -> float | None:
@@ -67,7 +67,7 @@ def _ahead_of_database() -> float | None:
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:
-    """By the times in its newest messages that were signed, refused ones too."""
+    """How far ahead of BBOSS's clock ours is, by the times in its newest signed messages, refused ones too."""
     rows = InboundMessage.objects.annotate(size=Length("body"))
     rows = rows.filter(signed=True, received_at__gt=now - RECENT, size__lt=LONGEST)
     found = [

@@ -100,8 +100,8 @@ def _write_files() -> tuple[str, str] | None:
 
 def _compare_clocks() -> tuple[str, str] | None:
     wrong = wrong_clocks(clock_differences(now=timezone.now()))
-    told = "; ".join(f"{code}: {params['seconds']} s ahead" for code, params in wrong.items())
-    return (next(iter(wrong)), told) if wrong else None
+    details = "; ".join(f"{code}: {params['seconds']} s ahead" for code, params in wrong.items())
+    return (next(iter(wrong)), details) if wrong else None
 
 
 PROBES: dict[str, Callable[[], tuple[str, str] | None]] = {

@@ -107,10 +107,11 @@ def _beat() -> None:
 def index_search(seconds: float) -> int:
     """Indexes orders for the search, unless another process does. If it fails, delivery continues."""
     lease = Lease("search")
-    if not lease.is_free() or not lease.take():
+    if not lease.is_free() or not lease.acquire():
         return 0
     try:
-        return index_orders(now=timezone.now(), seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.take())
+        now = timezone.now()
+        return index_orders(now=now, seconds=seconds, may_go_on=lambda: not ending.is_set() and lease.acquire())
     except Exception as error:
         if is_away(error):
             raise

@@ -70,7 +70,7 @@ class Shape:
 
     @property
     def ends_at(self) -> datetime.datetime | None:
-        """When its records end: the last day at 23:59:59. None without an end."""
+        """The moment its records end: the last day at 23:59:59. None if they have no end."""
         return last_moment(self.end)
 
     @property

@@ -8,9 +8,9 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from orders.lists.registration import ENGINE_ROOM, Section, register_list
 from orders.lists.scope import UnlimitedOnly
 from project.accounts import failed_logins, staff
-from project.admin_site import audit
+from project.admin_site import journal
 
-__all__ = ["audit", "failed_logins", "staff"]  # importing them registers the accounts' pages
+__all__ = ["failed_logins", "journal", "staff"]  # importing them registers the accounts' pages
 
 
 class SuperuserWrites(UnlimitedOnly):

@@ -32,7 +32,7 @@ from project.accounts.emergency import EMERGENCY, usable_accounts
 from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
 from project.addresses import parse_network
 from project.certificates import bundle_problem, client_problem
-from project.database import age
+from project.database import encryption
 from project.database.made import is_made
 from project.environment import SANDBOX
 from project.production import NO_EMERGENCY
@@ -307,7 +307,7 @@ def export_dir() -> Iterator[CheckMessage]:
 
 
 def backup_recipient() -> Iterator[CheckMessage]:
-    if settings.BACKUP_RECIPIENT and (why := age.problem()):
+    if settings.BACKUP_RECIPIENT and (why := encryption.problem()):
         yield Error(f"BACKUP_RECIPIENT: {why}: no backup can be made.", id="desk.022")
 
 

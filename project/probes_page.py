@@ -61,7 +61,7 @@ def _probe(request: HttpRequest) -> list[Probe]:
     """Notes who asks, and asks. Nothing if somebody did so a moment ago: a run ends before the next one may begin."""
     patience = float(settings.PARTNER_TIMEOUT_SECONDS) + GRACE
     wait = max(COOL_DOWN, patience)
-    if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).take():
+    if not Lease("probes", held_for=datetime.timedelta(seconds=wait)).acquire():
         words = _("Test calls were made a moment ago. Partners are asked once in %(seconds)d seconds; try again then.")
         messages.warning(request, words % {"seconds": wait})
         return []
@@ -70,7 +70,7 @@ def _probe(request: HttpRequest) -> list[Probe]:
 
 
 def _send_test_mail(request: HttpRequest) -> None:
-    if not Lease("test_mail", held_for=datetime.timedelta(seconds=COOL_DOWN)).take():
+    if not Lease("test_mail", held_for=datetime.timedelta(seconds=COOL_DOWN)).acquire():
         words = _("A test mail was sent a moment ago. One is sent once in %(seconds)d seconds; try again then.")
         messages.warning(request, words % {"seconds": COOL_DOWN})
         return

@@ -79,8 +79,8 @@ class Act:
     def as_json(self) -> dict[str, str]:
         """As contract 5 names the members."""
         at = timezone.localtime(self.at).isoformat()
-        told = {"at": at, "who": self.who, "from": self.address, "what": self.what, "about": self.about}
-        return {**told, "details": self.details}
+        row = {"at": at, "who": self.who, "from": self.address, "what": self.what, "about": self.about}
+        return {**row, "details": self.details}
 
 
 class Source(NamedTuple):
@@ -240,11 +240,11 @@ def _of_row(row: TrailEntry) -> Act:
 
 
 def _of_event(row: OrderEvent) -> Act:
-    told, data = describe(row), row.data if isinstance(row.data, dict) else {}
+    words, data = describe(row), row.data if isinstance(row.data, dict) else {}
     about = row.order.number if row.order else str(data.get("account") or data.get("customer") or "")
-    place, more = Place(row.at, EVENTS, row.pk), mask_text_or_json(told.more)
+    place, more = Place(row.at, EVENTS, row.pk), mask_text_or_json(words.more)
     address = str(data.get("caller", ""))
-    return Act(place, row.actor, row.account_id, address, row.kind, mask_text(about), told.what, more, row.order_id)
+    return Act(place, row.actor, row.account_id, address, row.kind, mask_text(about), words.what, more, row.order_id)
 
 
 def _of_entry(row: LogEntry) -> Act:

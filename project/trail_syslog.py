@@ -94,7 +94,7 @@ def send_trail() -> str:
     if not settings.AUDIT_SYSLOG:
         return "AUDIT_SYSLOG is empty"
     lease = Lease("audit_syslog", held_for=LEASE)
-    if not lease.is_free() or not lease.take():
+    if not lease.is_free() or not lease.acquire():
         return "another process sends"
     row = TrailSending.objects.first() or TrailSending.objects.create()
     try:
@@ -114,7 +114,7 @@ def _send(row: TrailSending, target: Target, lease: Lease) -> tuple[int, bool]:
     """Sends batches while there is time. Returns how many acts, and whether some are left. Raises OSError."""
     until, sent, ends = time.monotonic() + BEGIN_FOR, 0, _settled()
     number = FIRST_AFTER_FAILURE if row.failing_since else BATCH
-    while not ending.is_set() and time.monotonic() < until and lease.take():
+    while not ending.is_set() and time.monotonic() < until and lease.acquire():
         acts, marks = _next(row, ends, number)
         if acts:
             deliver(target, [message(act) for act in acts])

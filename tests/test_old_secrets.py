@@ -24,7 +24,7 @@ from integrations.bpm.signature import sign
 from integrations.models import SecretUse
 from orders.models import Order
 from project.accounts.passwords.links import INVITATION, link
-from project.accounts.second_factor.codes import take_code
+from project.accounts.second_factor.codes import use_code
 from project.environment import TABLE
 from project.models import AuthenticatorApp, User
 from tests import factories
@@ -198,7 +198,7 @@ def test_a_second_factor_uses_the_old_key_once(clock, settings, capsys):
     user = User.objects.create_user("wang")
     AuthenticatorApp.objects.create(user=user, secret=Fernet(old).encrypt(b"x" * 20).decode(), last_step=0)
     for _ in range(2):
-        assert take_code(user, f"{totp(b'x' * 20):06}", now=timezone.now())
+        assert use_code(user, f"{totp(b'x' * 20):06}", now=timezone.now())
         assert told(capsys)["MFA_KEYS_OLD", 1] == "2023-09-20T18:54:36+08:00"
         clock.shift(3600)
 

@@ -43,7 +43,7 @@ class BearerAuthentication(BaseAuthentication):
             raise NotAuthenticated("a token is needed: Authorization: Bearer TOKEN")
         token, now = find_token(text.strip()), timezone.now()
         if token is None:
-            if not guesses.take(caller_of(caller_address(request.META)), *GUESSES):
+            if not guesses.spend(caller_of(caller_address(request.META)), *GUESSES):
                 raise Throttled(GUESSES[1])
             raise AuthenticationFailed("the token is unknown")
         if token.revoked_at is not None:

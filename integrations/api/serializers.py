@@ -46,8 +46,6 @@ class Code(Text):
 
 
 class Time(Text):
-    """A moment."""
-
     def __init__(self, about: str = TIME, **more):
         super().__init__(about, **more)
 
@@ -99,14 +97,12 @@ class ErrorSerializer(serializers.Serializer):
 
 
 class CustomerSerializer(serializers.Serializer):
-    """A customer."""
-
     id = Text("EnterpriseID", source="enterprise_id")
     name = Text("EnterpriseName, as the order or the newest one gives it", source="enterprise_name")
 
 
 def _last_day(order: Order) -> datetime.date | None:
-    """Of a trial the day that is meant now; else the one that the order's message gave."""
+    """The day that is meant now, for a trial; else the one that the order's message gave."""
     shape = shape_row(order)
     return shape.ends_on if shape else order.biz_end
 
@@ -161,8 +157,6 @@ class ListedOrderSerializer(SummarySerializer):
 
 
 class OrdersPageSerializer(serializers.Serializer):
-    """A page of orders."""
-
     results = ListedOrderSerializer(many=True)
     next = Text("the address of the next page", null=True)
 

@@ -21,10 +21,10 @@ from integrations.models import ApiToken
 from orders.errors import NotAllowedError
 from orders.four_eyes import EXPORT, is_asked
 from orders.lists.chips import personal_chip, toned_chip
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.scope import UnlimitedOnly, is_unlimited
-from orders.lists.times import ago_field
 from orders.office.exports.rights import JUDGE
 from orders.people import actor_of, staff_actor
 

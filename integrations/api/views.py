@@ -27,7 +27,7 @@ from orders.queries.doubts import mark_orders
 from orders.queries.mine import set_owners
 from orders.queries.order_status import current_steps, order_status
 from orders.queries.overtime import mark_overtime
-from orders.services.audit import note_personal_data_seen
+from orders.services.staff_events import note_personal_data_seen
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"
@@ -139,10 +139,10 @@ class BillingView(ReadView):
         rows = records.select_related("order", "dispatch").defer("order__content", "dispatch__payload")
         page = self.paginate_queryset(rows)
         set_theirs(page)
-        told = {
+        answer = {
             "customer": {"enterprise_id": enterprise_id, "enterprise_name": name_of(orders) or ""},
             "billed": None if self.paginator.keys else count_by_type(records, now=now),
             "results": page,
             "next": self.paginator.next,
         }
-        return Response(self.get_serializer(told).data)
+        return Response(self.get_serializer(answer).data)

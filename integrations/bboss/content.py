@@ -310,8 +310,8 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
     try:
         values = _form(TrialSerializer).run_validation(content)
     except serializers.ValidationError as error:
-        told = ((name, errors[0].code) for name, errors in error.detail.items())
-        faults += [MemberFault(name, str(code), getattr(code, "params", {})) for name, code in told]
+        codes = ((name, errors[0].code) for name, errors in error.detail.items())
+        faults += [MemberFault(name, str(code), getattr(code, "params", {})) for name, code in codes]
     return (None, faults) if faults else (OrderContent(kind=Order.Kind.TRIAL, **values), [])
 
 

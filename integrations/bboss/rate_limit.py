@@ -140,8 +140,8 @@ class Buckets:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, caller: str, calls: int, seconds: int) -> bool:
-        """Takes one of the caller's tokens. Returns False, and takes nothing, if there is none."""
+    def spend(self, caller: str, calls: int, seconds: int) -> bool:
+        """Spends one of the caller's tokens. Returns False, and spends nothing, if there is none."""
         with self._lock:
             now = monotonic()
             bucket = self._buckets.setdefault(caller, _Bucket(calls, now))
@@ -167,7 +167,7 @@ strangers = Buckets()  # with one bucket; not among the callers, who could push 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:
     """Counts one more call. Returns False if the rate leaves no room for it. A fault of ours refuses nobody."""
     try:
-        return buckets.take(caller, *rate)
+        return buckets.spend(caller, *rate)
     except Exception:
         logger.exception("a call of %s was not counted", caller or "-")
         return True

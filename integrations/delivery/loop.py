@@ -319,7 +319,7 @@ class Drain:
             next_end(until=until),
         )
         soon = min(filter(None, moments), default=None)
-        if soon is None or not lingering.take():
+        if soon is None or not lingering.acquire():
             return False
         left = CLAIM_FOR - (time.monotonic() - self.began)
         time.sleep(max(0.0, min((soon - now).total_seconds() + 0.01, LOOK_EVERY, left)))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from integrations.robots.words import Told
+from integrations.robots.words import RobotMessage
 
 LONGEST_TEXT = 2000  # bytes; WeCom takes 2,048
 
@@ -32,8 +32,8 @@ class Robot:
         return hashlib.sha256(f"{self.kind}+{self.url}#{self.secret}".encode()).hexdigest()
 
 
-def text_of(told: Told) -> str:
-    return told.text.encode()[:LONGEST_TEXT].decode(errors="ignore")
+def text_of(message: RobotMessage) -> str:
+    return message.text.encode()[:LONGEST_TEXT].decode(errors="ignore")
 
 
 def _signed(key: str, text: str) -> str:
@@ -46,8 +46,8 @@ class Json:
     signs, most_alone = False, 20  # messages of one look; more become one
 
     @staticmethod
-    def request(robot: Robot, told: Told, at: datetime.datetime) -> tuple[str, dict]:
-        return robot.url, told.facts
+    def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
+        return robot.url, message.facts
 
     @staticmethod
     def took(answer: dict | None) -> bool:
@@ -58,8 +58,8 @@ class WeCom:
     signs, most_alone = False, 5
 
     @staticmethod
-    def request(robot: Robot, told: Told, at: datetime.datetime) -> tuple[str, dict]:
-        return robot.url, {"msgtype": "text", "text": {"content": text_of(told)}}
+    def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
+        return robot.url, {"msgtype": "text", "text": {"content": text_of(message)}}
 
     @staticmethod
     def took(answer: dict | None) -> bool:
@@ -72,8 +72,8 @@ class DingTalk(WeCom):
     signs = True
 
     @staticmethod
-    def request(robot: Robot, told: Told, at: datetime.datetime) -> tuple[str, dict]:
-        url, body = WeCom.request(robot, told, at)
+    def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
+        url, body = WeCom.request(robot, message, at)
         if robot.secret:
             stamp = str(round(at.timestamp() * 1000))
             sign = _signed(robot.secret, f"{stamp}\n{robot.secret}")
@@ -87,8 +87,8 @@ class Feishu:
     signs, most_alone = True, 5
 
     @staticmethod
-    def request(robot: Robot, told: Told, at: datetime.datetime) -> tuple[str, dict]:
-        body: dict = {"msg_type": "text", "content": {"text": text_of(told)}}
+    def request(robot: Robot, message: RobotMessage, at: datetime.datetime) -> tuple[str, dict]:
+        body: dict = {"msg_type": "text", "content": {"text": text_of(message)}}
         if robot.secret:
             stamp = str(int(at.timestamp()))
             body = {"timestamp": stamp, "sign": _signed(f"{stamp}\n{robot.secret}", ""), **body}

@@ -19,7 +19,7 @@ from django_q.tasks import async_task
 from integrations.models import RobotAlert, RobotState, ToldIncident
 from integrations.outbound.http import PartnerError, ask
 from integrations.robots.kinds import KINDS, Robot, body_of, read_robots
-from integrations.robots.words import Told, burst, one_message
+from integrations.robots.words import RobotMessage, burst, one_message
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.models import AffectedOrder, Incident
@@ -50,7 +50,7 @@ def run() -> str:
     if not robots or read_restore_state().restored:
         return "nobody is told"
     lease = Lease("robots", held_for=LEASE)
-    if not lease.is_free() or not lease.take():
+    if not lease.is_free() or not lease.acquire():
         return "another process tells"
     try:
         states = {robot: _state_of(robot) for robot in robots}
@@ -68,20 +68,20 @@ def note_alerts(*, now: datetime.datetime) -> None:
     happens to one that sleeps is told when it wakes.
     """
     known_ones = ToldIncident.objects.filter(incident__in=Incident.objects.awake(now))
-    told = {row.incident_id: row for row in known_ones.select_related("incident")}
+    noted = {row.incident_id: row for row in known_ones.select_related("incident")}
     standing = set(Incident.objects.unresolved().awake(now).values_list("pk", flat=True))
     number = _orders_of(standing)
     alerts: list[RobotAlert] = []
     for pk in sorted(standing):
-        orders, known = number.get(pk, 0), told.get(pk)
+        orders, known = number.get(pk, 0), noted.get(pk)
         if known is None:
             ToldIncident.objects.create(incident_id=pk, orders=orders)
             alerts.append(RobotAlert(incident_id=pk, event=Event.OPENED, orders=orders, at=now))
         elif orders >= GROWS_BY * max(known.orders, 1):
             ToldIncident.objects.filter(pk=pk).update(orders=orders)
             alerts.append(RobotAlert(incident_id=pk, event=Event.GROWN, orders=orders, at=now))
-    for pk in sorted(set(told) - standing):
-        ignored = told[pk].incident.state == Incident.State.IGNORED
+    for pk in sorted(set(noted) - standing):
+        ignored = noted[pk].incident.state == Incident.State.IGNORED
         alerts.append(RobotAlert(incident_id=pk, event=Event.OVER, orders=0, is_ignored=ignored, at=now))
         ToldIncident.objects.filter(pk=pk).delete()
     RobotAlert.objects.bulk_create(alerts)
@@ -96,13 +96,13 @@ def _tell(states: dict[Robot, RobotState], lease: Lease) -> int:
     """Sends round by round: each robot one message at a time, all robots at once. Returns how many were taken."""
     until, sent = time.monotonic() + BEGIN_FOR, 0
     with ThreadPoolExecutor(len(states)) as threads:
-        while not ending.is_set() and time.monotonic() < until and lease.take():
+        while not ending.is_set() and time.monotonic() < until and lease.acquire():
             now = timezone.now()
             turn = [(robot, *found) for robot, row in states.items() if (found := _next(robot, row, now))]
-            for robot, _told, _newest in turn:
+            for robot, _message, _newest in turn:
                 _note_call(states[robot], now)
             answers = threads.map(lambda one, at=now: _why_not(one[0], one[1], at), turn)
-            for (robot, _told, newest), why in zip(turn, answers, strict=True):
+            for (robot, _message, newest), why in zip(turn, answers, strict=True):
                 _record(robot, states[robot], newest, why, now)
                 sent += not why
             if not turn:
@@ -119,7 +119,7 @@ def _newest() -> int:
     return RobotAlert.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def _next(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[Told, int] | None:
+def _next(robot: Robot, row: RobotState, now: datetime.datetime) -> tuple[RobotMessage, int] | None:
     """The message whose turn it is, and the alert up to which it tells. None if there is none, or it has to wait."""
     if row.next_at and now < row.next_at <= now + LONGEST_WAIT:  # later: the clock stood ahead
         return None
@@ -143,9 +143,9 @@ def _note_call(row: RobotState, now: datetime.datetime) -> None:
     row.save(update_fields=["calls"])
 
 
-def _why_not(robot: Robot, told: Told, at: datetime.datetime) -> str:
+def _why_not(robot: Robot, message: RobotMessage, at: datetime.datetime) -> str:
     """Calls the robot. Returns a code for why it did not take the message, empty if it did. Asks no database."""
-    url, facts = KINDS[robot.kind].request(robot, told, at)
+    url, facts = KINDS[robot.kind].request(robot, message, at)
     try:
         status, answer = ask(url, body=body_of(facts), timeout=TIMEOUT)
     except PartnerError as error:

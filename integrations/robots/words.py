@@ -21,7 +21,7 @@ HAPPENED = {
 
 
 @dataclass(frozen=True)
-class Told:
+class RobotMessage:
     """One message: what happened to an incident, or to several of them (`incident` is None then, `lines` name them).
 
     `orders`: how many orders it stopped when that was seen. `partner` and `code`: empty if several have not the same.
@@ -46,14 +46,14 @@ class Told:
         return "\n".join([*self.lines, self.link])
 
 
-def one_message(alert: RobotAlert) -> Told:
+def one_message(alert: RobotAlert) -> RobotMessage:
     incident = alert.incident
     link = _address("admin:orders_incident_change", incident.pk)
     facts = (alert.event, incident.pk, incident.partner, incident.code, alert.orders, link)
-    return Told(*facts, lines=(_line(alert),))
+    return RobotMessage(*facts, lines=(_line(alert),))
 
 
-def burst(alerts: Sequence[RobotAlert]) -> Told:
+def burst(alerts: Sequence[RobotAlert]) -> RobotMessage:
     """One message for many alerts: of each incident only what happened last."""
     last = list({alert.incident_id: alert for alert in alerts}.values())
     events = [event for event in RobotAlert.Event if event in {alert.event for alert in last}]
@@ -64,7 +64,7 @@ def burst(alerts: Sequence[RobotAlert]) -> Told:
     ]
     if len(last) > MAX_LINES:
         lines.append(_("and %(n)d more") % {"n": len(last) - MAX_LINES})
-    return Told(
+    return RobotMessage(
         event=events[0],
         incident=None,
         partner=partners.pop() if len(partners) == 1 else "",

@@ -42,7 +42,7 @@ class Faults:
         with self._lock:
             self._left.append(fault)
 
-    def take(self, path: str) -> Fault | None:
+    def next_fault(self, path: str) -> Fault | None:
         """Returns the oldest fault for this path and lowers its count by one."""
         if not self._left:
             return None

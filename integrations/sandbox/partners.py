@@ -48,7 +48,7 @@ class Partners:
         number = self.store.arrive(call)
         if call.key:
             self.store.note_key(call)
-        fault = self.faults.take(call.path)
+        fault = self.faults.next_fault(call.path)
         answer = self._answer(call, fault)
         self.store.settle(number, answer, fault=fault and fault.kind, took=time.perf_counter() - began)
         return answer

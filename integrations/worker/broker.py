@@ -70,7 +70,7 @@ class DeskBroker(ORM):
     def dequeue(self):
         """A list of (receipt, payload), or None after a short sleep."""
         try:
-            taken = self._take()
+            taken = self._dequeue_rows()
             self.outage.over()
         except Error as error:
             self.outage.began(error)
@@ -81,7 +81,7 @@ class DeskBroker(ORM):
             sleep(settings.Q_CLUSTER["poll"])
         return taken or None
 
-    def _take(self) -> list[tuple[int, str]]:
+    def _dequeue_rows(self) -> list[tuple[int, str]]:
         """Takes one task by compare-and-set on its lock, so that only one taker gets it."""
         taken, own = [], cluster_id()
         queues = [key for key in (own, *ALIKE, self.list_key) if key]

@@ -14,7 +14,7 @@ RENEWED_AFTER = datetime.timedelta(seconds=2)
 
 
 class Lease:
-    """A lease. `take()` is True as long as we hold it. A holder that died loses it after `held_for`."""
+    """A lease. `acquire()` is True as long as we hold it. A holder that died loses it after `held_for`."""
 
     def __init__(self, name: str, *, held_for: datetime.timedelta = HELD_FOR):
         self.name, self.held_for = name, held_for
@@ -23,13 +23,13 @@ class Lease:
         self.renew_at: datetime.datetime | None = None
 
     def is_free(self) -> bool:
-        """Whether `take()` is worth a try. Reading costs less than a write."""
+        """Whether `acquire()` is worth a try. Reading costs less than a write."""
         if self.mine:
             return True
         row = LeaseLock.objects.filter(name=self.name).first()
         return row is None or row.holder is None or row.until < timezone.now()
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Takes or extends the lease."""
         now = timezone.now()
         if self.mine and self.renew_at and now < self.renew_at:

@@ -22,11 +22,11 @@ from orders.incident_causes import cause_of
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.chips import StateChip
 from orders.lists.filters import day_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import RefusedFirst, attributions_of
-from orders.lists.times import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.asked import AskedRun
 from orders.office.exports.asked import AskedExport
@@ -149,11 +149,11 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
         row = self.row_or_404(request, pk)
         if not may_confirm(request.user, row):
             raise PermissionDenied
-        told, seen = request.POST.get("told", ""), request.POST.get("seen", "")
+        digest, seen = request.POST.get("told", ""), request.POST.get("seen", "")
         seen = int(seen) if is_id(seen) else 0
         try:
             done = KINDS.get(row.act, AskedDecision)(row).confirm(
-                judge=request.user, seen=seen, told=told, now=timezone.now()
+                judge=request.user, seen=seen, told=digest, now=timezone.now()
             )
         except (ChangedMeanwhileError, ForeseenOtherwiseError):
             return self.show_act(request, self.row_or_404(request, pk), again=True, status=409)
@@ -178,7 +178,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
 
 
 def _back(row: AskedAct) -> HttpResponse:
-    """To the order's page; to its own where it is about none."""
+    """Leads to the order's page, or to the act's own where it is about no order."""
     if row.order_id:
         return redirect("admin:orders_order_change", row.order_id)
     return redirect("admin:orders_askedact_change", row.pk)

@@ -11,10 +11,10 @@ from orders.lists.cells import column, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.moments import ago
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import Scoped
-from orders.lists.times import ago
 from orders.models import BillingRecord, ServiceType, TrialUsage
 from orders.queries.doubts import mark_records
 

@@ -14,11 +14,11 @@ from orders.lists.cells import cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip_of, toned_chip
 from orders.lists.filters import OwnAttributions, day_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import TRACES, Section, register_list
 from orders.lists.scope import Scoped, seen_orders
-from orders.lists.times import ago_field
 from orders.models import Dispatch, OrderFiles
 from orders.people import actor_of
 from orders.queries.doubts import mark_orders

@@ -13,11 +13,11 @@ from orders.admin.refusal_hints import why_refused
 from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import PersonalData, mask_text_or_json, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, register_list
 from orders.lists.scope import Scoped, ScopedByNumber
-from orders.lists.times import ago_field
 from orders.models import AcceptedCall, InboundMessage, Order
 from orders.models.inbound import ACCEPTED
 

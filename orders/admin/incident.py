@@ -16,12 +16,12 @@ from orders.lists.cells import actor_field, column, cut, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, toned_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.moments import ago_field, short_moment
 from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import mask_text_or_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import EVERYBODY, TRACES, Section, register_list
 from orders.lists.scope import Scoped, attributions_of
-from orders.lists.times import ago_field, short_moment
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.selection import TickedList

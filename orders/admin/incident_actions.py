@@ -55,45 +55,45 @@ SHOWN = 20
 def _will_resolve(incident: Incident, going: int, standing: int) -> list[str]:
     if is_of_mails(incident):
         return [gettext("The mails stay unsent, and nobody needs to look at them any more.")]
-    told = []
+    sentences = []
     if going:
         words = ngettext(
             "%(n)d order has gone on: the incident is over for it.",
             "%(n)d orders have gone on: the incident is over for them.",
             going,
         )
-        told.append(words % {"n": going})
+        sentences.append(words % {"n": going})
     if standing:
         words = ngettext(
             "%(n)d order still stands: for it the incident stays as it is, and nobody is told that it is over.",
             "%(n)d orders still stand: for them the incident stays as it is, and nobody is told that it is over.",
             standing,
         )
-        return [*told, words % {"n": standing}]
+        return [*sentences, words % {"n": standing}]
     if incident.state == State.IGNORED:
-        return [*told, gettext("The incident is over. It was ignored, so nobody is told.")]
-    return [*told, gettext("The incident is over. Those who had a mail about it get one about its end.")]
+        return [*sentences, gettext("The incident is over. It was ignored, so nobody is told.")]
+    return [*sentences, gettext("The incident is over. Those who had a mail about it get one about its end.")]
 
 
 def _will_ignore(incident: Incident, going: int, standing: int) -> list[str]:
-    told = [gettext("Nobody needs to look at it any more, and nobody is told when it is over.")]
+    sentences = [gettext("Nobody needs to look at it any more, and nobody is told when it is over.")]
     if standing:
         words = ngettext(
             "%(n)d order still stands, and stays as it is.",
             "%(n)d orders still stand, and stay as they are.",
             standing,
         )
-        told.append(words % {"n": standing})
-    return [*told, gettext("Another order with this cause opens a new incident.")]
+        sentences.append(words % {"n": standing})
+    return [*sentences, gettext("Another order with this cause opens a new incident.")]
 
 
 def _will_sleep(_incident: Incident, _going: int, standing: int) -> list[str]:
-    told = [
+    sentences = [
         gettext("Nobody is mailed about it until then, whatever orders join it. It wakes by itself."),
         gettext("It counts all the same: what it stops needs somebody, and no order is shown as fine by it."),
     ]
     words = ngettext("%(n)d order still stands.", "%(n)d orders still stand.", standing)
-    return [*told, words % {"n": standing}] if standing else told
+    return [*sentences, words % {"n": standing}] if standing else sentences
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ class IncidentActs:
                 ignore_incident(**about, reason=note)
             case "resolve":
                 if resolve_incident(**about, reason=note).state != State.RESOLVED:
-                    told = _("It is over for the orders that have gone on, and stays for the others.")
-                    messages.warning(request, told)
+                    sentence = _("It is over for the orders that have gone on, and stays for the others.")
+                    messages.warning(request, sentence)
                     return
         messages.success(request, act.done)

@@ -85,8 +85,8 @@ def _value(value: Any, mask: Callable[[str], str] | None) -> Any:
 def entry_words(entry: LogEntry) -> str:
     kind = entry.content_type_id and ContentType.objects.get_for_id(entry.content_type_id)  # kept in memory
     model = kind.model_class() if kind else None
-    told = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
-    return mask_text_or_json(told) or entry.get_action_flag_display()
+    sentence = words_of_change(model, entry.change_message) or LogEntry.get_change_message(entry)
+    return mask_text_or_json(sentence) or entry.get_action_flag_display()
 
 
 def words_of_change(model: type[Model] | None, message: str) -> str:
@@ -98,8 +98,10 @@ def words_of_change(model: type[Model] | None, message: str) -> str:
         return ""
     if model is None or any(not isinstance(part, dict) or "name" in part for part in changed):
         return ""
-    told = [_told(model, value) for part in changed for value in part.get("values") or _old_entry(model, part)]
-    return _("; ").join(told)
+    sentences = [
+        _value_words(model, value) for part in changed for value in part.get("values") or _old_entry(model, part)
+    ]
+    return _("; ").join(sentences)
 
 
 def _old_entry(model: type[Model], part: dict) -> list[dict]:
@@ -113,7 +115,7 @@ def _fields(model: type[Model]) -> list:
     return [*model._meta.concrete_fields, *model._meta.many_to_many]
 
 
-def _told(model: type[Model], value: dict) -> str:
+def _value_words(model: type[Model], value: dict) -> str:
     name = str(value.get("field", ""))
     if model is get_user_model() and name == "is_active" and "new" in value:
         return _("The account was enabled") if value["new"] else _("The account was disabled")

@@ -24,10 +24,10 @@ from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
 from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
+from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.overtime_marks import overtime_filter, overtime_mark
 from orders.lists.owners import OwnerFilter
 from orders.lists.scope import seen_orders
-from orders.lists.times import ago, ago_field, ahead
 from orders.models import AffectedOrder, Difference, Dispatch, Order, OrderDomain, ServiceType, TrialShape
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.awaiting_approval import is_returned
@@ -286,7 +286,7 @@ def explaining_steps(order_ids: list[int]) -> list[Dispatch]:
 
 
 def worst_steps(rows: Iterable[Dispatch]) -> dict[int, Dispatch]:
-    """For each order its worst step: blocking steps first, then failed ones, then those being retried."""
+    """The worst step of each order: blocking steps first, then failed ones, then those being retried."""
     worst_last = sorted(rows, key=lambda row: (row.blocking, row.state == State.FAILED, -row.position))
     return {row.order_id: row for row in worst_last}
 
@@ -440,7 +440,7 @@ class OrderList:
 
     @admin.display(description=_("domains"), empty_value="-")
     def domain_names(self, order):
-        """Of a trial those that are meant to be on trial now."""
+        """A trial shows those that are meant to be on trial now."""
         return cut(", ".join(order.named)) if order.named else None
 
     def domains_in_file(self, order):

@@ -20,7 +20,7 @@ from orders.queries.mine import set_owners
 from orders.queries.owners import OWN, possible_owners
 from orders.services.ownership import OwnerChangedError, kind_of, set_owner, why_not_own
 
-TAKE, GIVE, BACK = "take", "give", "back"
+CLAIM, GIVE, BACK = "take", "give", "back"
 
 
 class OwnerForm(forms.Form):
@@ -73,7 +73,7 @@ class OwnedPages(OwnerCell):
         if row is None:
             raise Http404
         act = request.POST.get("act", GIVE)
-        if act not in (TAKE, GIVE, BACK):
+        if act not in (CLAIM, GIVE, BACK):
             raise Http404
         if request.method != "POST":
             return self._ask_owner(request, row, act, OwnerForm(row=row, act=act, initial={"seen": row.owner_id or 0}))
@@ -84,7 +84,7 @@ class OwnedPages(OwnerCell):
 
     def _own(self, request, row: Any, act: str, form: OwnerForm):
         given = form.cleaned_data
-        to = {TAKE: request.user, BACK: None}.get(act) if act != GIVE else possible_owners(row).get(pk=given["to"])
+        to = {CLAIM: request.user, BACK: None}.get(act) if act != GIVE else possible_owners(row).get(pk=given["to"])
         about = {"kind": kind_of(row).key, "pk": row.pk, "by": staff_actor(request.user), "now": timezone.now()}
         try:
             set_owner(**about, to=to, reason=given["reason"], seen=given["seen"])
@@ -93,9 +93,9 @@ class OwnedPages(OwnerCell):
         except NotAllowedError as error:
             form.add_error(None, error.words())
             return self._ask_owner(request, row, act, form, status=409)
-        told = {TAKE: _("It is yours now."), BACK: _("It is nobody's now.")}
+        sentences = {CLAIM: _("It is yours now."), BACK: _("It is nobody's now.")}
         name = person_words(to.pk, timezone.localdate()) if to else ""
-        messages.success(request, told.get(act) or _("It is with %(name)s now.") % {"name": name})
+        messages.success(request, sentences.get(act) or _("It is with %(name)s now.") % {"name": name})
         return redirect(f"admin:orders_{self.opts.model_name}_change", row.pk)
 
     def _ask_anew(self, request, row: Any, act: str, form: OwnerForm, error: OwnerChangedError):
@@ -114,7 +114,7 @@ class OwnedPages(OwnerCell):
             request,
             "admin/orders/own.html",
             status=status,
-            title={TAKE: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
+            title={CLAIM: _("Take it"), GIVE: _("Hand over"), BACK: _("Hand back")}[act],
             heading=self.heading(row),
             act=act,
             form=form,

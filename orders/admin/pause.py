@@ -16,10 +16,10 @@ from orders.admin.pauses_in_force import may_pause, paused_for, pauses_for, slep
 from orders.errors import NotAllowedError
 from orders.lists.cells import actor_field
 from orders.lists.chips import toned_chip
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
-from orders.lists.times import ago_field
 from orders.models import Pause
 from orders.order_page.decisions.base import reason_field
 from orders.order_page.history import PARTNER_NAMES

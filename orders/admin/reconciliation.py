@@ -12,12 +12,12 @@ from orders.lists.cells import actor_field, column, json_block, row_link
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip
 from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.moments import ago_field
 from orders.lists.owners import OwnerFilter
 from orders.lists.personal_data import mask_json, masked_field, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import READS_ORDERS, Role, Section, register_list
 from orders.lists.scope import Scoped, UnlimitedOnly
-from orders.lists.times import ago_field
 from orders.models import Difference, Reconciliation
 from orders.office.bulk.selection import TickedList
 from orders.queries.mine import set_owners

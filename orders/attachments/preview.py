@@ -66,14 +66,14 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     done = check.state == Dispatch.State.DONE
     if done and not waived:
         return NamedFile(field, title, name, RIGHT)
-    told = findings_of(check)
-    one = next((one for one in told if one["file"] == name), None)
+    findings = findings_of(check)
+    one = next((one for one in findings if one["file"] == name), None)
     if one and one["code"]:
         found = cause_of(one["code"]), one["message"], one["why"]
         return NamedFile(field, title, name, WAIVED if done else WRONG, *found)
-    if done and (one or not told):  # nobody knows what was wrong with it, if anything
+    if done and (one or not findings):  # nobody knows what was wrong with it, if anything
         return NamedFile(field, title, name, WAIVED)
-    return NamedFile(field, title, name, PENDING if one or not told else RIGHT)
+    return NamedFile(field, title, name, PENDING if one or not findings else RIGHT)
 
 
 def findings_of(check: Dispatch) -> list[dict[str, str]]:

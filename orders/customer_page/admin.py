@@ -22,18 +22,18 @@ from orders.customer_page.tabs import RECORDS as SEE_RECORDS
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import toned_chip
 from orders.lists.filters import PlacesFilter, day_filter
+from orders.lists.moments import ago
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
-from orders.lists.times import ago
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import staff_actor
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open, open_troubles
 from orders.search.find import is_behind, which_fit
-from orders.services.audit import note_customer
+from orders.services.staff_events import note_customer
 
 FOLDER = "admin/orders/customer"
 WRITE = "orders.add_note"

@@ -154,7 +154,7 @@ def _differing(row: Difference) -> Theirs:
 
 
 def _alike(row: BillingRecord, last: Reconciliation | None) -> Theirs:
-    told = row.dispatch.done_at if row.dispatch else None
-    if last and (told is None or last.started_at > told) and row.state == State.LIVE:
+    done_at = row.dispatch.done_at if row.dispatch else None
+    if last and (done_at is None or last.started_at > done_at) and row.state == State.LIVE:
         return Theirs(SIDES[row.state], last.finished_at, differs=False, compared=True)
-    return Theirs(SIDES[row.state], told, differs=False, compared=False)
+    return Theirs(SIDES[row.state], done_at, differs=False, compared=False)

@@ -58,9 +58,9 @@ def billing(ask: Ask) -> dict:
     )
     rows.object_list = list(rows.object_list)
     set_theirs(rows.object_list)
-    told = billed_lines(lines, ask.orders, now=ask.now)
-    mark_orders({line.order.pk: line.order for line in told}.values())
-    return {"lines": lines, "billed": told, "rows": rows, "differences": _differences(ask)}
+    billed = billed_lines(lines, ask.orders, now=ask.now)
+    mark_orders({line.order.pk: line.order for line in billed}.values())
+    return {"lines": lines, "billed": billed, "rows": rows, "differences": _differences(ask)}
 
 
 def _differences(ask: Ask) -> list:
@@ -121,8 +121,9 @@ def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     rows = OrderEvent.objects.filter(FILTERS.get(who, FILTERS[""])[1], order__in=ask.ids).order_by("-pk")
     page = ask.page(rows.select_related("order").defer("order__content"))
-    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
-    return {"rows": page, "told": told, "filters": [(key, label, key == who) for key, (label, _q) in FILTERS.items()]}
+    filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
+    timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
+    return {"rows": page, "told": timeline, "filters": filters}
 
 
 @dataclass(frozen=True)

@@ -110,15 +110,15 @@ def write_plan(
         rows += steps
         if order.start_at and (is_new or not find_schedule(order)):
             rows.append(build_schedule(order))
-    told = [build_mail(order, Step.MAIL_HELD, cause=plan.held, now=now, because=plan.held)] if is_held_anew else []
+    mails = [build_mail(order, Step.MAIL_HELD, cause=plan.held, now=now, because=plan.held)] if is_held_anew else []
     if is_new:
-        rows += told
+        rows += mails
         rows.append(wake_up(settle=order.kind == Kind.TRIAL or bool(plan.held)))
     insert_together(rows)
     if events:
         remember(events[-1].pk)
     if not is_new:
-        save_mails(told)  # it may have been mailed for this before
+        save_mails(mails)  # it may have been mailed for this before
     if is_held_anew:
         open_incident(order, partner="order", step="", code=plan.held, detail="", now=now, mail=False)
     if plan.held:

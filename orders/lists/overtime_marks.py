@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.filters import WordFilter, word_filter
-from orders.lists.times import span
+from orders.lists.moments import span
 from orders.overtime import VERY_LATE, Limit, Overtime, Tone
 from orders.queries.overtime import time_limits
 
@@ -22,7 +22,7 @@ DAY, HOUR = datetime.timedelta(days=1), datetime.timedelta(hours=1)
 
 
 def overtime_words(overtime: Overtime) -> str:
-    """By how much working time. A day has 24 hours of it."""
+    """The working time over the limit, in words. A day has 24 hours of it."""
     words = _("far over time by %(span)s") if overtime.tone == Tone.VERY_LATE else _("over time by %(span)s")
     return words % {"span": span(overtime.beyond_seconds)}
 

@@ -17,7 +17,7 @@ from orders import untrusted_text
 from orders.lists.cells import column, json_block
 from orders.models import Order
 from orders.people import staff_actor
-from orders.services.audit import note_personal_data_seen
+from orders.services.staff_events import note_personal_data_seen
 from orders.untrusted_text import bounded, with_rest
 
 SEE_PERSONAL_DATA = "orders.see_personal_data"
@@ -60,7 +60,7 @@ def mask_members(value, key: str = "", texts: int = TEXTS_IN_TEXTS):
 def mask_json(text, texts: int = TEXTS_IN_TEXTS) -> object:
     """Masks a text that may be a JSON object or list, which it returns parsed. Other text stays text.
 
-    Of a text longer than MOST bytes it returns the beginning and the length of the rest. JSON that is nested deeper in
+    Of a text longer than BYTES_SHOWN it returns the beginning and the length of the rest. JSON that is nested deeper in
     texts than any real message is replaced by its length.
     """
     if not isinstance(text, str):

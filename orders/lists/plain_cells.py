@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 Cell = None | str | int | float | bool | datetime.date | datetime.datetime
 """A time is of Asia/Shanghai, without a zone."""
-# A time as orders/lists/times.py shows it: its title is exact, its text is not.
+# A time as orders/lists/moments.py shows it: its title is exact, its text is not.
 TIME = re.compile(r'<time datetime="[^"]*" title="([^"]*)">[^<]*</time>')
 BLOCK_END = re.compile(r"</div>(?!$)")
 TAG = re.compile(r"<[^>]*>")

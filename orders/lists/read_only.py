@@ -8,7 +8,7 @@ from orders.lists.columns import can_choose, leading, on_page
 from orders.lists.list_query import COLUMNS, names_in
 
 # Large columns of related rows that no list shows: messages or bodies of orders with twenty thousand domains.
-LARGE = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
+LARGE_OF = {"order": "content", "trial": "content", "activation": "content", "dispatch": "payload", "fix": "payload"}
 
 
 class ReadOnlyAdmin:
@@ -72,4 +72,4 @@ class ReadOnlyAdmin:
 
 def _large_columns(path: list[str]) -> list[str]:
     """For dispatch, order: `dispatch__payload` and `dispatch__order__content`."""
-    return ["__".join([*path[: place + 1], LARGE[name]]) for place, name in enumerate(path) if name in LARGE]
+    return ["__".join([*path[: place + 1], LARGE_OF[name]]) for place, name in enumerate(path) if name in LARGE_OF]

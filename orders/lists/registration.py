@@ -111,7 +111,7 @@ def lists_in_order() -> dict[type[Model], DeskList]:
 
 @functools.cache
 def exported_lists() -> dict[str, ModelAdmin]:
-    """By its name the admin of each list that is exported and has views, in the order of the menu."""
+    """The admins of the lists that are exported and have views, by the list's name, in the order of the menu."""
     return {one.name: admin.site.get_model_admin(model) for model, one in lists_in_order().items() if one.name}
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 from notifications.mail_texts import LANGUAGE
 from orders.errors import NotAllowedError, OrderError
 from orders.models import AskedAct, OrderEvent
-from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, told_of
+from orders.order_page.carrying_out import arguments_of, confirm_second, digest_of, foreseen_of
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, label_of
 from orders.order_page.history import NOT_NEWS, Told, describe
@@ -64,16 +64,16 @@ class AskedDecision:
             if why := self.act.why_not(facts):
                 raise why
             asked = arguments_of(self.row, self.act)
-            told = told_of(self.act, facts, asked)
-            will = told if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
+            foreseen = foreseen_of(self.act, facts, asked)
+            will = foreseen if get_language() == LANGUAGE else [str(one) for one in self.act.will(facts, **asked)]
         except OrderError as error:
             return Foreseen(seen=seen, news=news, why_not=error.words())
-        before = self.row.told if self.row.told != told else []
-        return Foreseen(will=will, told=digest_of(told), seen=seen, before=before, news=news)
+        before = self.row.told if self.row.told != foreseen else []
+        return Foreseen(will=will, told=digest_of(foreseen), seen=seen, before=before, news=news)
 
     def _news(self) -> list[Told]:
         rows = OrderEvent.objects.filter(order=self.order, at__gt=self.row.asked_at)
         return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
 
     def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
-        return confirm_second(self.row, judge=judge, seen=seen, told=told, now=now)
+        return confirm_second(self.row, judge=judge, seen=seen, digest=told, now=now)

@@ -20,7 +20,7 @@ from orders.models import AskedAct, Order, OrderEvent
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.history import news_since
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import facts_of
 from orders.people import Actor, limits_of, staff_actor
 from orders.services.asked_acts import ask, confirm
@@ -94,7 +94,7 @@ def ask_second(
     with transaction.atomic():
         facts = _judge(decision, lock_order(number), seen=seen, now=now)
         _check_heeded(decision, facts, heeded, more)
-        told = told_of(decision, facts, more)
+        foreseen = foreseen_of(decision, facts, more)
         if not decision.asks:
             with transaction.atomic():
                 decision.act(facts, by=by, reason=reason, **more)
@@ -108,16 +108,16 @@ def ask_second(
             now=now,
             decision=decision.key,
             arguments={name: str(value) for name, value in more.items()},
-            told=told,
+            told=foreseen,
             via=via,
         )
 
 
-def confirm_second(row: AskedAct, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
+def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetime.datetime) -> str:
     """Carries out what was asked, once the second person confirms it; returns what came of it, in words.
 
-    `told`: the digest of what the page said will happen. Raises ForeseenOtherwiseError where that
-    is not true any more, and as `carry_out`.
+    `digest`: that of what the page said will happen. Raises ForeseenOtherwiseError where it is not
+    true any more, and as `carry_out`.
     """
     decision = DECISIONS.get(row.decision)
     if decision is None:
@@ -125,7 +125,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, told: str, now: datetime.
     asked = arguments_of(row, decision)
 
     def first(facts: Facts) -> str:
-        if digest_of(told_of(decision, facts, asked)) != told:
+        if digest_of(foreseen_of(decision, facts, asked)) != digest:
             raise ForeseenOtherwiseError
         return confirm(row, judge=judge, now=now)
 
@@ -150,14 +150,14 @@ def arguments_of(row: AskedAct, decision: Decision) -> dict[str, object]:
     }
 
 
-def told_of(decision: Decision, facts: Facts, asked: Mapping[str, object]) -> list[str]:
+def foreseen_of(decision: Decision, facts: Facts, asked: Mapping[str, object]) -> list[str]:
     """What will happen, in one language whoever asks, so that two moments can be compared. Raises OrderError."""
     with override(LANGUAGE):
         return [str(sentence) for sentence in decision.will(facts, **asked)]
 
 
-def digest_of(told: list[str]) -> str:
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+def digest_of(sentences: list[str]) -> str:
+    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
 
 
 def digest_to_heed(decision: Decision, facts: Facts, asked: Mapping[str, object]) -> str:

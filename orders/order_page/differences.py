@@ -82,17 +82,17 @@ def _fields(detail: dict) -> Iterable[tuple[str, list]]:
 def _meant(detail: dict, side: int) -> str:
     """What the orders say of a record (`side` 0), or what both books hold (1): its state, last day and start."""
     state = str(detail.get("ours" if side == 0 else "theirs", ""))
-    told = [str(SIDES.get(state, state))]
+    parts = [str(SIDES.get(state, state))]
     for name, pair in _fields(detail):
         if name in DAYS:
             day = _day(pair[side])
-            told.append(DAYS[name] % {"day": day} if day else _("without an end"))
-    return _(", ").join(told)
+            parts.append(DAYS[name] % {"day": day} if day else _("without an end"))
+    return _(", ").join(parts)
 
 
-def _day(told: object) -> str:
+def _day(value: object) -> str:
     """`2023-09-25` from a time as the partner writes it."""
-    text = str(told or "")
+    text = str(value or "")
     return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if text[:8].isdecimal() and len(text) >= 8 else text
 
 
@@ -104,24 +104,24 @@ def tone_of(row: Difference, order: Order | None) -> str:
 
 
 def life_of(row: Difference) -> list[str]:
-    told = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
+    sentences = [_("Found %(at)s") % {"at": _moment(row.found_at)}]
     if row.fix:
-        told.append(_fixing(row))
+        sentences.append(_fixing(row))
     elif row.state == State.OPEN and row.detail.get("left"):
-        told.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
+        sentences.append(_("Not put right: %(why)s") % {"why": say_why(row.detail["left"])})
     if row.state == State.ACCEPTED:
-        told.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
+        sentences.append(_("Accepted by %(who)s %(at)s: %(why)s") % _closing(row))
     elif row.state == State.OVER and row.reason:
-        told.append(_("Their books taken by %(who)s %(at)s: %(why)s") % _closing(row))
+        sentences.append(_("Their books taken by %(who)s %(at)s: %(why)s") % _closing(row))
     elif row.state == State.OVER and not _is_fixed(row):
         settled = row.detail.get("ours") == "unknown"
         text = _("Settled by their answer %(at)s") if settled else _("Not found any more %(at)s, compared by %(who)s")
-        told.append(text % _closing(row))
+        sentences.append(text % _closing(row))
     if row.checked_at:
-        told.append(_("Checked again %(at)s") % {"at": _moment(row.checked_at)})
+        sentences.append(_("Checked again %(at)s") % {"at": _moment(row.checked_at)})
     elif _is_fixed(row):
-        told.append(_("Not checked again yet: the next comparison does"))
-    return told
+        sentences.append(_("Not checked again yet: the next comparison does"))
+    return sentences
 
 
 def _fixing(row: Difference) -> str:

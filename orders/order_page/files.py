@@ -17,8 +17,8 @@ from orders.lists.personal_data import may_open
 from orders.models import Order
 from orders.order_page.page_context import UPLOAD
 from orders.people import staff_actor
-from orders.services.audit import note_download
 from orders.services.files import take_upload
+from orders.services.staff_events import note_download
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 

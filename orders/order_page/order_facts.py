@@ -12,7 +12,7 @@ from notifications.models import Mail
 from orders.models import AffectedOrder, Dispatch, Order, Pause, TrialClaim
 from orders.models.proxies import open_conflicts
 from orders.models.querysets import OPEN_STATES, UNRESOLVED
-from orders.order_page.ladder.steps import Facts, Trouble, Waiver
+from orders.order_page.ladder.step_rungs import Facts, Trouble, Waiver
 from orders.people import actor_of
 from orders.queries.doubts import Open, count_open, mark_orders
 from orders.queries.shape_parts import why_over

@@ -23,7 +23,7 @@ from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, label_of, offered_decisions
 from orders.order_page.history import describe
 from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.steps import Facts, Rung
+from orders.order_page.ladder.step_rungs import Facts, Rung
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
@@ -187,6 +187,6 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) ->
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
     """Open incidents that no rung speaks of: a mail without recipients, for instance."""
-    told = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
-    told |= {BREAKER_OPEN} if facts.shut else set()
-    return [row for row in facts.troubles if row.code not in told]
+    codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
+    codes |= {BREAKER_OPEN} if facts.shut else set()
+    return [row for row in facts.troubles if row.code not in codes]

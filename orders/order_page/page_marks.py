@@ -14,7 +14,7 @@ from orders.services.incidents import BREAKER_OPEN
 SOON = datetime.timedelta(seconds=5)
 LONG_DUE = datetime.timedelta(minutes=3)  # what has been due for longer waits for something, as the page then says
 AT_ONCE = [Dispatch.State.DUE, Dispatch.State.RETRYING]
-SHOWN = ["state", "held_because", "decision", "attribution", "undo_since", "trial__state"]
+ORDER_FIELDS = ["state", "held_because", "decision", "attribution", "undo_since", "trial__state"]
 
 
 def _figures() -> list:
@@ -40,7 +40,7 @@ def _figures() -> list:
         *map(Counted, counted),
         *(newest(steps), newest(Pause.objects.all()), Subquery(tries)),
         newest(Order.objects.filter(trial=Slot("order"), state_since__isnull=False), "state_since"),
-        *(Subquery(order.values(name)) for name in SHOWN),
+        *(Subquery(order.values(name)) for name in ORDER_FIELDS),
     ]
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from orders.lists.times import span
+from orders.lists.moments import span
 from orders.order_page.history import PARTNER_NAMES
 from orders.queries.pauses import PauseInForce, work_off_seconds
 
@@ -26,8 +26,8 @@ def work_off(steps: int) -> str:
 
 def waiting_text(steps: int) -> str:
     """`12 steps wait; working them off takes at least ...`."""
-    told = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
-    return _("; ").join(filter(None, [told, work_off(steps)]))
+    sentence = ngettext("%(n)d step waits", "%(n)d steps wait", steps) % {"n": steps}
+    return _("; ").join(filter(None, [sentence, work_off(steps)]))
 
 
 def until(row: PauseInForce) -> str:
@@ -53,11 +53,11 @@ def will_pause(partner: str, steps: int) -> list[str]:
 
 
 def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
-    told = [
+    sentences = [
         _("Calls to %(partner)s go out again within seconds.") % {"partner": PARTNER_NAMES[row.pause.partner]},
         _("Now: %(waiting)s.") % {"waiting": waiting_text(row.waiting)},
     ]
-    return [*told, slept_words(slept)] if slept else told
+    return [*sentences, slept_words(slept)] if slept else sentences
 
 
 def slept_words(numbers: Collection[str]) -> str:
@@ -65,7 +65,7 @@ def slept_words(numbers: Collection[str]) -> str:
     if not numbers:
         return ""
     names = _(", ").join([*numbers][:MAX_NAMED]) + ("…" if len(numbers) > MAX_NAMED else "")
-    told = ngettext(
+    sentence = ngettext(
         "%(n)d start day slept through: %(names)s", "%(n)d start days slept through: %(names)s", len(numbers)
     )
-    return told % {"n": len(numbers), "names": names}
+    return sentence % {"n": len(numbers), "names": names}

@@ -21,7 +21,7 @@ from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, sh
 from orders.order_page.differences import DifferenceLine, lines_of
 from orders.order_page.family import family_of
 from orders.order_page.history import FILTERS, describe, events_of
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import content_text
 from orders.order_page.trial_shape import domain_sources, shape_lines
 from orders.queries.doubts import mark_records
@@ -232,11 +232,11 @@ def shown_reasons(reasons: Reasons, personal: PersonalAccess) -> Reasons:
 def events(ask: Ask) -> dict:
     who = ask.params.get("who", "")
     page = ask.page(events_of(ask.order, who))
-    told = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
+    timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
     total = sum(one.seconds for one in times)
-    return {"rows": page, "told": told, "filters": filters, "times": bars_of(times), "total": total}
+    return {"rows": page, "told": timeline, "filters": filters, "times": bars_of(times), "total": total}
 
 
 def bars_of(times: list[Stretch]) -> list[Bar]:

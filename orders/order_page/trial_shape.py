@@ -40,8 +40,8 @@ def shape_lines(trial: Order, *, sees: Callable[[list[int]], set[int]]) -> Shape
     parts = parts_of(trial)
     shape = parts.shape
     some = list(parts.domains.items())[:SHOWN]
-    told = [source for source in (parts.service, parts.end, parts.ending, *(one for _name, one in some)) if source]
-    seen = sees(sorted({source.change.pk for source in told if source.change}))
+    sources = [source for source in (parts.service, parts.end, parts.ending, *(one for _name, one in some)) if source]
+    seen = sees(sorted({source.change.pk for source in sources if source.change}))
 
     def line(what: str, source: Source | None) -> Line:
         change = source.change if source and source.change and source.change.pk in seen else None

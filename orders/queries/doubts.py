@@ -68,8 +68,8 @@ def failed_steps() -> QuerySet[Dispatch]:
 def failed_mails() -> QuerySet[Mail]:
     """The mails about orders that were given up, but for those of withdrawn orders, and those of which staff resolved
     the incident."""
-    told = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
-    seen_to = told.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")
+    affected = AffectedOrder.objects.filter(incident__partner=Partner.MAIL, incident__step=OuterRef("kind"))
+    seen_to = affected.filter(order=OuterRef("order"), closed_at__isnull=False).exclude(accepted_by="")
     failed = Mail.objects.given_up().beside_steps().exclude(order__state=Order.State.WITHDRAWN)
     return failed.exclude(Exists(seen_to))
 
@@ -146,7 +146,7 @@ def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     return found
 
 
-def _told_of_orders() -> QuerySet:
+def _marks_of_orders() -> QuerySet:
     """Rows of an order, a mark and a code."""
     among = OneOf("order_id", "orders")
     troubles = open_troubles().filter(among)
@@ -161,13 +161,13 @@ def _told_of_orders() -> QuerySet:
         (returned().filter(among), RETURNED, Value("")),
     ]
     first, *rest = [
-        rows.order_by().annotate(what=Value(what), told=code).values_list("order_id", "what", "told")
+        rows.order_by().annotate(what=Value(what), code=code).values_list("order_id", "what", "code")
         for rows, what, code in parts
     ]
     return first.union(*rest)
 
 
-MARKS = Prepared(_told_of_orders)
+MARKS = Prepared(_marks_of_orders)
 
 
 def mark_records(records: Iterable[BillingRecord]) -> None:

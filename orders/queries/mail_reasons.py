@@ -1,4 +1,4 @@
-"""To whom a mail went or would go now, and why: by which rule, as what, and who stands in for whom."""
+"""The recipients of a mail, sent or still to come, and why: by which rule, as what, and who stands in for whom."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ PERSONAL = gettext_lazy("what it is about: it is for this person alone")
 
 
 @dataclass(frozen=True)
-class Told:
+class MailRecipient:
     """A recipient. `address` also says how a mail fared with them, where they do not fare alike; `why` may be empty."""
 
     name: str
@@ -36,7 +36,7 @@ class Reasons:
     """Whom a mail concerns. `rule` says which rule chose, in words; `off`: it sends the mail to nobody. `known`: why
     was kept, which mails of old versions lack."""
 
-    people: list[Told]
+    people: list[MailRecipient]
     rule: str = ""
     off: bool = False
     known: bool = True
@@ -54,13 +54,13 @@ class Upcoming:
 
 
 def reasons_of(mail: Mail) -> Reasons:
-    """To whom it went, or is tried to be sent; of one without a text to whom it would go now."""
+    """The recipients it was written to; those it would go to now, if it has no text yet."""
     if not mail.body and mail.order is not None:
         return reasons_now(choose_for(mail.order, mail.kind))
     addresses = recipients_in_words(mail, str)
     if mail.chosen is None:
-        told, personal = [Told("", address, "") for address in addresses], mail.addressee != ""
-        return Reasons(told, str(PERSONAL) if personal else "", known=personal)
+        people, personal = [MailRecipient("", address, "") for address in addresses], mail.addressee != ""
+        return Reasons(people, str(PERSONAL) if personal else "", known=personal)
     found = _reasons(mail.chosen, addresses)
     return replace(found, rule=str(PERSONAL)) if mail.addressee else found
 
@@ -72,7 +72,7 @@ def reasons_now(choice: Choice) -> Reasons:
 
 def _reasons(kept: Mapping, addresses: list[str]) -> Reasons:
     people = [
-        Told(one["userName"], address, chosen_as(one["how"], one["of"], one["instead"]))
+        MailRecipient(one["userName"], address, chosen_as(one["how"], one["of"], one["instead"]))
         for one, address in zip(kept["people"], addresses, strict=False)
     ]
     return Reasons(people, _rule(kept), kept["off"])

@@ -88,7 +88,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class MovesBy:
-    """By which fields beside its `state` a row moves that no event tells of; in which states it does so quickly."""
+    """The fields beside `state` by which a row moves that no event tells of; the states in which it does so quickly."""
 
     fields: Sequence[str] = ()
     under_way: Collection[str] = ()
@@ -100,13 +100,13 @@ def _figures_of(model: type[Model]) -> Figures:
 
 
 def list_marks(model: type[Model], by: MovesBy, user_id: int) -> Marks:
-    """Of a list: what the desk does, the model's newest row, and what `by` names of its newest rows."""
+    """What the desk does, the model's newest row, and what `by` names of its newest rows: a list's marks."""
     marks = _figures_of(model)(user_id)
     return _with_rows(marks, model._base_manager.order_by("-pk"), by) if by.fields else marks
 
 
 def row_marks(model: type[Model], by: MovesBy, pk: str, user_id: int) -> Marks:
-    """Of a row's page: what the desk does, and what `by` names of the row."""
+    """What the desk does, and what `by` names of the row: the marks of its page."""
     return _with_rows(_figures_of(model)(user_id), model._base_manager.filter(pk=pk if is_id(pk) else None), by)
 
 
@@ -116,7 +116,7 @@ def _with_rows(marks: Marks, rows: QuerySet, by: MovesBy) -> Marks:
 
 
 def _permissions() -> QuerySet:
-    """By lists of ids: joined, the database would go through all accounts of all roles."""
+    """The user's permissions, by lists of ids: joined, the database would go through all accounts of all roles."""
     own = get_user_model().user_permissions.through.objects.filter(user=Slot("user")).values("permission")
     roles = get_user_model().groups.through.objects.filter(user=Slot("user")).values("group")
     of_roles = Group.permissions.through.objects.filter(group__in=roles).values("permission")

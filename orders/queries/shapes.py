@@ -22,7 +22,7 @@ NOTHING_SENT = Q(state__in=[D.WAITING, D.DUE], attempts=0)
 
 
 def entries_of(trials: Iterable[int], *, without: Collection[int] = ()) -> dict[int, list[Entry]]:
-    """By trial: what shapes it, without these changes. Three queries, whatever the number of trials."""
+    """What shapes each trial, without these changes. Three queries, whatever the number of trials."""
     trials = list(trials)
     changes = Q(trial__in=trials, kind=Kind.CHANGE, in_effect=True, change_number__isnull=False)
     orders = Order.objects.filter(changes | Q(pk__in=trials)).exclude(pk__in=without).order_by()
@@ -80,7 +80,7 @@ def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, 
 
 
 def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
-    """By trial: its shape. Those of a version before that are not kept yet are folded."""
+    """The shape of each trial. Those of a version before that are not kept yet are folded."""
     trials = list(trials)
     found = {row.pk: read_shape(row) for row in TrialShape.objects.filter(pk__in=trials)}
     if missing := [pk for pk in trials if pk not in found]:
@@ -128,7 +128,8 @@ def _runs(trial: Order, shape: Shape, now: datetime.datetime) -> bool:
 
 
 def meant_of(trials: Collection[Order], *, now: datetime.datetime) -> dict[int, Shape | None]:
-    """By trial: what all that has begun means; None: nothing is to be live. Five queries, more where a line waits."""
+    """What all that has begun means for each trial; None: nothing is to be live. Five queries, more where a line
+    waits."""
     ids = [trial.pk for trial in trials]
     shapes, over = shapes_of(ids), started(ids)
     waiting = Dispatch.objects.current().filter(NOTHING_SENT, lane__in=ids, undo=False)

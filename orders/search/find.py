@@ -133,7 +133,7 @@ def find_customers(term: str, customers: QuerySet[Customer], most: int, seen: Qu
 
 
 def _customers_among(seen: QuerySet[Order] | None) -> Visible:
-    """Of targets that are the first orders with a customer's id or name: those of customers with an order in `seen`."""
+    """Keeps the targets (first orders with a customer's id or name) of customers who have an order in `seen`."""
     if seen is None:
         return None
     own = Exists(seen.filter(enterprise_id=OuterRef("enterprise_id")))
@@ -195,13 +195,13 @@ def _keys_that_begin(term: str, domains: QuerySet[OrderDomain]) -> tuple[list[st
 def _rows_of(
     keys: list[str], domains: QuerySet[OrderDomain], seen: QuerySet[Order] | None
 ) -> tuple[list[list[OrderDomain]], bool]:
-    """For each of these domains that is there its rows, the best first, and whether there are more."""
+    """The rows of each of these domains, the best first, and whether there are more."""
     now = timezone.now()
     records = BillingRecord.objects.in_force(now).filter(domain_key__in=keys)
     if seen is not None:
         records = records.filter(order__in=seen.order_by().values("pk"))
-    told = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
-    types = {(order, key): info_type for order, key, info_type in reversed(list(told))}  # a commercial one counts
+    in_force = records.order_by("-info_type", "-order").values_list("order", "domain_key", "info_type")[:CANDIDATES]
+    types = {(order, key): info_type for order, key, info_type in reversed(list(in_force))}  # a commercial one counts
     rows = domains.order_by("-order_id").select_related("order").defer(*(f"order__{name}" for name in LARGE_COLUMNS))
     found = list(rows.filter(key__in=keys)[: CANDIDATES + 1])
     if left_out := len(found) > CANDIDATES:
@@ -218,7 +218,7 @@ def _rows_of(
 
 
 def _domains_among(domains: QuerySet[OrderDomain]) -> Visible:
-    """Of targets that are the first rows of a domain: those whose domain one of these rows names too."""
+    """Keeps the targets (first rows of a domain) whose domain one of these rows names too."""
     own = Exists(domains.filter(key=OuterRef("key")))
     return lambda ids: set(OrderDomain.objects.filter(own, pk__in=ids).order_by().values_list("pk", flat=True))
 

@@ -100,7 +100,7 @@ def refused_calls(*, now: datetime.datetime) -> dict | None:
 
 
 def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
-    """Of each answer's code how many calls came within 10 minutes, and within 2."""
+    """How many calls got each answer's code within 10 minutes, and within 2."""
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []

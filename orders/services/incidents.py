@@ -276,8 +276,8 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
 
 def _mailed_about(incident: Incident) -> list[tuple[Order, int]]:
     """The orders whose mails told of the incident, one of each attribution, with its number of affected orders."""
-    told, affected = {"about__incident": incident.pk}, incident.affected.values("order")
-    mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **told)
+    about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
+    mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
     ids = list(mails.order_by("-pk").values_list("order", flat=True))
     orders = Order.objects.defer("content").in_bulk(ids)
     through = {orders[pk].attribution_id: orders[pk] for pk in ids}

@@ -83,7 +83,7 @@ def answer_move(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.date
     if order.undo_since or move.superseded or move.state != State.FAILED or ASKING not in move.about:
         return
     pairs = _pairs(load_records(move.records).values(), held, order)
-    _take(pairs)
+    _take_records(pairs)
     starts = _starts(pairs)
     move.about = {name: value for name, value in move.about.items() if name != ASKING}
     if starts == {moved_to(move)}:
@@ -109,7 +109,7 @@ def _starts(pairs: Pairs) -> set[datetime.datetime | None]:
     return {one.create_time if one and one.live else None for _record, one in pairs}
 
 
-def _take(pairs: Pairs) -> None:
+def _take_records(pairs: Pairs) -> None:
     for record, one in pairs:
         if one:
             take_record(record, one)
@@ -126,7 +126,7 @@ def answer_start(row: Dispatch, held: Iterable[HeldRecord], *, now: datetime.dat
     starts = _starts(pairs)
     if starts <= {order.start_at}:
         return
-    _take(pairs)
+    _take_records(pairs)
     if len(starts) == 1 and None not in starts:
         move_start_to(order, starts.pop(), now=now, by=by)
         return
@@ -149,7 +149,7 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
     for record, one in pairs:
         if one is None or not one.live or one.create_time is None:
             raise NotAllowedError("move_not_there", number=move.order.number, domain=record.domain)
-    _take(pairs)
+    _take_records(pairs)
     move.state, move.done_at, move.definite = State.DONE, now, True
     move.save(update_fields=["state", "done_at", "definite"])
     _accept(move, earliest(one.create_time for _record, one in pairs), now=now, by=by)

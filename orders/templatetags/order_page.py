@@ -9,7 +9,7 @@ from django.utils.safestring import mark_safe
 from orders.admin.order_search import customer_address
 from orders.admin.service_names import service_name
 from orders.incident_causes import cause_of
-from orders.lists import times
+from orders.lists import moments
 from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.neighbours import FROM_LIST, list_query
 from orders.lists.personal_data import mask_text_or_json
@@ -18,8 +18,8 @@ from orders.order_page.error_details import of_attempt, of_step, of_trouble
 from orders.people import node_of, operator_of
 
 register = template.Library()
-register.filter("ago", times.ago)
-register.filter("ahead", times.ahead)
+register.filter("ago", moments.ago)
+register.filter("ahead", moments.ahead)
 register.filter("customer_address", customer_address)
 register.filter("error_words", of_step)
 register.filter("attempt_words", of_attempt)
@@ -30,7 +30,7 @@ register.filter("operator_name", operator_of)
 register.filter("service", service_name)
 register.filter("state_chip", chip_of)
 register.filter("plain_chip", chip)
-register.filter("took", times.took)
+register.filter("took", moments.took)
 
 
 @register.simple_tag(takes_context=True)
@@ -78,8 +78,8 @@ def result_tone(record) -> str:
 def whole_tab(context, tab, loaded: dict) -> str:
     """A tab's content with all that can be opened open, for paper."""
     with context.push(tab=tab, **loaded):
-        told = context.template.engine.get_template(tab.template).render(context)
-    return mark_safe(told.replace("<details>", "<details open>"))  # noqa: S308 a template made it; what is foreign is escaped
+        html = context.template.engine.get_template(tab.template).render(context)
+    return mark_safe(html.replace("<details>", "<details open>"))  # noqa: S308 a template made it; what is foreign is escaped
 
 
 @register.filter

@@ -115,8 +115,8 @@ def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -
 def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:
     to = staff_with(OWN).get(pk=form.cleaned_data["to"])
     done = hand_over_all(user=person, to=to, by=by, now=now, reason=form.cleaned_data["reason"])
-    told = ngettext("%(n)d thing is with %(name)s now.", "%(n)d things are with %(name)s now.", done.given)
-    messages.success(request, told % {"n": done.given, "name": name_of(to.username, to.pk)})
+    sentence = ngettext("%(n)d thing is with %(name)s now.", "%(n)d things are with %(name)s now.", done.given)
+    messages.success(request, sentence % {"n": done.given, "name": name_of(to.username, to.pk)})
     if done.left:
         words = _("Nobody's now, since %(name)s can't see it: %(what)s")
         messages.warning(request, words % {"name": name_of(to.username, to.pk), "what": _some(done.left, request.user)})

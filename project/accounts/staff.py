@@ -35,6 +35,7 @@ from orders.people import ACTORS, name_of, person_words, staff_actor
 from project.accounts.company.admission import COMPANY
 from project.accounts.company.joining import join_account, joined_words, why_not_to_be_joined
 from project.accounts.emergency import is_emergency_only, is_last, unmark
+from project.accounts.enabling import enabling_page, log_in_chip, may_act_on, with_lock
 from project.accounts.leave_page import leave_page
 from project.accounts.login_guard import address_of
 from project.accounts.new_account import GivesRoles, NewStaffForm
@@ -44,7 +45,6 @@ from project.accounts.second_factor.codes import needs_factor, with_managers
 from project.accounts.second_factor.reset_page import reset_page
 from project.accounts.separation import why_not_to_hold
 from project.accounts.sessions_page import sessions_page
-from project.accounts.standing import may_act_on, standing_chip, standing_page, with_lock
 from project.models import User
 
 GIVES_ALL = ["is_superuser", "user_permissions"]
@@ -238,7 +238,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
     def get_urls(self):
         pages = [
             ("<path:pk>/second-factor/", partial(reset_page, model_admin=self), "second_factor"),
-            ("<path:pk>/standing/", partial(standing_page, model_admin=self), "standing"),
+            ("<path:pk>/standing/", partial(enabling_page, model_admin=self), "standing"),
             ("<id>/leave/", partial(self._of_colleague, leave_page), "leave"),
             ("<id>/sessions/", partial(self._of_colleague, sessions_page), "sessions"),
         ]
@@ -316,7 +316,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         url = reverse("admin:project_user_sessions", args=[user.pk])
         return format_html('<a href="{}">{}</a>', url, _("Look at them and end them"))
 
-    standing = column(_("log-in"), standing_chip)
+    standing = column(_("log-in"), log_in_chip)
     phone_masked = column(_("phone"), lambda user: mask_phone(user.phone))
     company_state = column(_("company log-in"), joined_words)
     mail_masked = column(_("mail"), lambda user: mask_mail(user.email))

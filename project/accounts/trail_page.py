@@ -19,9 +19,9 @@ from notifications.masks import mask_text
 from orders.lists.cells import cut
 from orders.lists.filters import DAY
 from orders.lists.list_query import in_a_line
+from orders.lists.moments import ago
 from orders.lists.plain_cells import csv_cell
 from orders.lists.scope import is_unlimited
-from orders.lists.times import ago
 from orders.local_time import midnight
 from orders.models import Customer, Order
 from orders.office.exports.lists import PERMISSION

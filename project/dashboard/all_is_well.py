@@ -14,8 +14,8 @@ from orders.admin.incident import asleep_words, sleeps
 from orders.admin.pauses_in_force import may_pause, slept_through_for
 from orders.four_eyes import acts_asked
 from orders.incident_causes import cause_of, title_of
+from orders.lists.moments import span
 from orders.lists.scope import attributions_of, is_unlimited
-from orders.lists.times import span
 from orders.models import Incident, Order
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words

@@ -21,12 +21,12 @@ from django.utils import timezone
 from orders.models import OrderEvent
 from orders.services.order_writes import add_event
 from orders.services.restores import present_timeline
-from project.database import age, manifest, postgres
+from project.database import encryption, manifest, postgres
 from project.database.programs import CHUNK, BackupError
 
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
-ARCHIVE = f"{ATTACHMENTS}.tar{age.SUFFIX}"  # in place of the folder: names of files hold numbers of orders
+ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # in place of the folder: names of files hold numbers of orders
 PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
@@ -41,7 +41,7 @@ def backup(
     """
     _check(folder)
     recipient = settings.BACKUP_RECIPIENT
-    if recipient and (why := age.problem()):
+    if recipient and (why := encryption.problem()):
         raise BackupError(f"BACKUP_RECIPIENT: {why}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
@@ -102,7 +102,7 @@ def _copy_sqlite(folder: Path) -> dict:
     """Copies the database with SQLite's backup API, which works while it is in use. Then checks the copy."""
     connection.ensure_connection()
     if settings.BACKUP_RECIPIENT:
-        name = SQLITE + age.SUFFIX
+        name = SQLITE + encryption.SUFFIX
         with unnamed_sqlite(folder) as (file, copy, reader):
             connection.connection.backup(copy)
             file.seek(18)
@@ -110,7 +110,7 @@ def _copy_sqlite(folder: Path) -> dict:
             file.flush()
             facts = _read_sqlite(reader)
             file.seek(0)
-            with age.encrypted(folder / name) as target:
+            with encryption.encrypted(folder / name) as target:
                 shutil.copyfileobj(file, target, CHUNK)
         return {"file": name, **facts}
     with contextlib.closing(sqlite3.connect(folder / SQLITE)) as copy:
@@ -168,8 +168,8 @@ def _copy_postgres(folder: Path) -> dict:
         cursor.execute(NEWEST)
         newest = cursor.fetchone()[0] or 0
         if settings.BACKUP_RECIPIENT:
-            name = POSTGRES + age.SUFFIX
-            with age.encrypted(folder / name) as target:
+            name = POSTGRES + encryption.SUFFIX
+            with encryption.encrypted(folder / name) as target:
                 found = postgres.dump_into(target, snapshot=snapshot)
         else:
             name = POSTGRES
@@ -196,7 +196,7 @@ def _sync(file: Path) -> None:
 def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) -> int:
     """Writes all files into one encrypted archive. Returns how many."""
     number = 0
-    with age.encrypted(folder / ARCHIVE) as target, tarfile.open(fileobj=target, mode="w|") as archive:
+    with encryption.encrypted(folder / ARCHIVE) as target, tarfile.open(fileobj=target, mode="w|") as archive:
         for name, file in _attachments(on_progress):
             member = tarfile.TarInfo(name)
             member.size = os.fstat(file.fileno()).st_size

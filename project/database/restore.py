@@ -21,7 +21,7 @@ from orders.models import OrderEvent
 from orders.restored_guard import note_restored, raise_mark
 from orders.services.entered_numbers import merge_numbers, numbers_file
 from orders.services.order_writes import add_event
-from project.database import age, manifest, postgres
+from project.database import encryption, manifest, postgres
 from project.database.backup import ARCHIVE, ATTACHMENTS, PUT_BACK, backup_facts, unnamed_sqlite
 from project.database.programs import CHUNK, BackupError
 
@@ -47,7 +47,9 @@ class Source:
     def opened(self, name: str) -> Iterator[IO[bytes]]:
         """A file of the backup, decrypted if the backup is encrypted. Raises BackupError."""
         if self.identity:
-            with age.decrypted(self.folder / name, identity=self.identity, recipient=self.facts["recipient"]) as file:
+            with encryption.decrypted(
+                self.folder / name, identity=self.identity, recipient=self.facts["recipient"]
+            ) as file:
                 yield file
         else:
             with open(self.folder / name, "rb") as file:

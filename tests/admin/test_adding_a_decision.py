@@ -14,7 +14,7 @@ FILE = '''
 
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision
-from orders.services.audit import add_note
+from orders.services.staff_events import add_note
 
 
 class Applaud(Decision):

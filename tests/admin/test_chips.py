@@ -12,7 +12,7 @@ from orders.lists.chips import TONES, chip, chip_of
 from orders.lists.registration import LISTS
 from orders.meanings import MEANINGS, meaning_of
 from orders.models import BillingRecord, Dispatch, Order, Pause, TimeLimit
-from project.accounts.standing import standing_chip
+from project.accounts.enabling import log_in_chip
 from project.models import User
 
 NAMES = ["State", "Outcome", "Result"]
@@ -42,7 +42,7 @@ def test_chips_of_accounts_and_pauses_say_what_they_mean():
     users = [User(is_active=False), User(is_staff=False), User(**away), User(is_staff=True)]
     now, hour = timezone.now(), datetime.timedelta(hours=1)
     pauses = [Pause(partner="bpm", since=now - 2 * hour, resumed_at=ended) for ended in (None, now - hour)]
-    chips = [*map(standing_chip, users), *map(PauseAdmin(Pause, admin.site).pause_chip, pauses)]
+    chips = [*map(log_in_chip, users), *map(PauseAdmin(Pause, admin.site).pause_chip, pauses)]
     assert [told for told in chips if ' title="' not in told] == []
 
 

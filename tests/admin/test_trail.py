@@ -17,8 +17,8 @@ from django.utils import timezone
 from orders.models import Customer, Order, TrailEntry
 from orders.office.exports.models import Export
 from orders.office.exports.run import run_export
-from orders.services.audit import add_note
 from orders.services.pausing import pause_partner
+from orders.services.staff_events import add_note
 from project.command_trail import NOTED, note_command
 from project.environment import Environment
 from project.models import User

@@ -172,11 +172,11 @@ def test_a_rate_is_exact_and_comes_back_evenly(settings, clock):
 def test_of_too_many_callers_the_one_that_has_not_called_for_longest_is_forgotten(monkeypatch, clock):
     monkeypatch.setattr(rate_limit, "MAX_CALLERS", 3)
     buckets = Buckets()
-    assert [buckets.take(name, 1, 60) for name in "abc"] == [True] * 3
-    assert not buckets.take("a", 1, 60)  # a has just called, so b is the oldest
-    assert buckets.take("d", 1, 60)
-    assert [buckets.take(name, 1, 60) for name in "acd"] == [False] * 3
-    assert buckets.take("b", 1, 60)
+    assert [buckets.spend(name, 1, 60) for name in "abc"] == [True] * 3
+    assert not buckets.spend("a", 1, 60)  # a has just called, so b is the oldest
+    assert buckets.spend("d", 1, 60)
+    assert [buckets.spend(name, 1, 60) for name in "acd"] == [False] * 3
+    assert buckets.spend("b", 1, 60)
 
 
 def test_strangers_from_everywhere_do_not_get_a_new_rate(settings, monkeypatch, clock):

@@ -138,7 +138,7 @@ def test_keys_that_change_are_read_again_once(browser, issuer, monkeypatch):
 def test_a_key_that_is_gone_counts_no_more_after_an_hour(browser, issuer, monkeypatch):
     assert is_in(browser())
     issuer.keys = [public(KEY, "k1", use="enc")]
-    provider.kept.keys_at -= provider.KEPT
+    provider.kept.keys_at -= provider.KEPT_SECONDS
     assert not is_in(browser())
 
 

@@ -42,7 +42,7 @@ def test_tables_that_only_note(desk, what):
 
 def test_the_rate(desk, settings, monkeypatch, caplog):
     settings.BBOSS_RATE = settings.BBOSS_UNSIGNED_RATE = "1/min"
-    monkeypatch.setattr(rate_limit.Buckets, "take", broken)
+    monkeypatch.setattr(rate_limit.Buckets, "spend", broken)
     post_some(desk)
     assert "was not counted" in caplog.text
 

@@ -82,8 +82,8 @@ class Asking:
         row, judge, now = rows[which % len(rows)], account(JUDGE), timezone.now()
         shown = AskedDecision(row).foresee(now=now)
         try:
-            confirm_second(row, judge=judge, seen=shown.seen, told=shown.told, now=now)
-            confirm_second(row, judge=judge, seen=shown.seen, told=shown.told, now=now)
+            confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
+            confirm_second(row, judge=judge, seen=shown.seen, digest=shown.told, now=now)
         except (BooksSilentError, ChangedMeanwhileError, ForeseenOtherwiseError) as error:
             return repr(error)
         return ""

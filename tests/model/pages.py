@@ -24,7 +24,7 @@ from orders.order_page.carrying_out import ChangedMeanwhileError, carry_out
 from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS, offered_decisions
 from orders.order_page.ladder.ladder import build_ladder
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.order_page.order_facts import facts_of, last_event
 from orders.queries.doubts import mark_orders
 from orders.queries.mine import set_owners

@@ -9,7 +9,7 @@ from django.utils.translation import override
 from orders.incident_causes import UNKNOWN
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.steps import Facts, Trouble
+from orders.order_page.ladder.step_rungs import Facts, Trouble
 from orders.queries.doubts import Marks, Open
 from tests.factories import NOW
 

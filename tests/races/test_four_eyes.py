@@ -35,7 +35,7 @@ def asking(order, account, key="pass"):
 def confirming(pk, judge):
     """Whether it was confirmed, as the person saw it."""
     row = AskedAct.objects.select_related("order").get(pk=pk)
-    about = {"seen": last_event(row.order), "told": digest_of(row.told), "now": timezone.now()}
+    about = {"seen": last_event(row.order), "digest": digest_of(row.told), "now": timezone.now()}
     try:
         confirm_second(row, judge=judge, **about)
     except (OrderError, ChangedMeanwhileError):

@@ -140,15 +140,15 @@ def test_the_schedules_are_made_once():
 def test_a_lease_is_one_holders_until_it_lapses(clock):
     mine, other = Lease("linger"), Lease("linger")
     assert other.is_free()
-    assert mine.take()
+    assert mine.acquire()
     assert mine.is_free()
     assert not other.is_free()
-    assert not other.take()
+    assert not other.acquire()
     clock.shift(6)
     assert other.is_free()
-    assert other.take()
+    assert other.acquire()
     other.give_back()
-    assert mine.take()
+    assert mine.acquire()
 
 
 def test_what_the_sweep_cannot_cope_with_keeps_nothing_from_being_delivered(monkeypatch, caplog):

@@ -38,9 +38,9 @@ class Command(BaseCommand):
         asked = []
         with Progress(self.stderr, "trials", trials.count) as bar:
             for trial in trials.iterator():
-                answered, told = self.ask(trial)
+                answered, sentence = self.ask(trial)
                 with bar.aside():
-                    self.stdout.write(f"{trial.number}: {told}")
+                    self.stdout.write(f"{trial.number}: {sentence}")
                 asked.append(answered)
                 bar.update()
         if not asked:

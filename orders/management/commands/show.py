@@ -110,7 +110,7 @@ class Command(BaseCommand):
         return lines + [f"  partner {name} is down; its calls wait" for name in sorted(waiting & partners_down())]
 
     def late(self, order: Order) -> list[str]:
-        """By how much working time it has passed the limit of its state."""
+        """The working time by which it has passed the limit of its state."""
         mark_overtime([order], now=timezone.now())
         if order.overtime is None:
             return []
@@ -135,8 +135,8 @@ class Command(BaseCommand):
         name = " ".join(filter(None, (row["partner"], row["step"], row["code"])))
         detail = f": {row['detail']}" if row["detail"] else ""
         cause = cause_of(row["code"])
-        told = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
-        return [f"  incident {name}{detail}", *(f"           {line}" for line in told)]
+        lines = [f"{in_language(tongue, cause.what)} {in_language(tongue, cause.next)}" for tongue in ("zh-hans", "en")]
+        return [f"  incident {name}{detail}", *(f"           {line}" for line in lines)]
 
     def step(self, row: dict, waiver: str) -> str:
         state, name = Dispatch.State(row["status"]), Dispatch.Step(row["name"])
@@ -149,14 +149,12 @@ class Command(BaseCommand):
         return f"  step    {column} {word(name)} {tried}{more}{error}"
 
     def mails(self, order: Order) -> list[str]:
-        """To whom its mails went and why, then to whom those still to come would go now."""
+        """The recipients of its mails and why, then those of the mails still to come, as of now."""
         with override("zh-hans"):
             written = order.mails.exclude(body="").order_by("-pk")
             rows = [(row.kind, "to", reasons_of(row)) for row in list(written[:MAX_MAILS])[::-1]]
             rows += [(one.kind, "would go to", one.reasons) for one in upcoming_mails(order)]
-            return [
-                f"  mail    {with_code(EVENTS.get(kind, kind), kind)} {way} {_whom(told)}" for kind, way, told in rows
-            ]
+            return [f"  mail    {with_code(EVENTS.get(kind, kind), kind)} {way} {_whom(to)}" for kind, way, to in rows]
 
     def records(self, rows: list[dict]) -> list[str]:
         lines = [
@@ -183,7 +181,7 @@ def _whom(reasons: Reasons) -> str:
 
 
 def _sides(row: Difference) -> str:
-    """What each side has. Of a record that is not as the orders say, both books have the same."""
+    """What each side has. Both have the same where a record is not as the orders say."""
     ours, theirs = row.detail.get("ours", "-"), row.detail.get("theirs", "-")
     if row.kind != Difference.Kind.NOT_MEANT:
         return f"ours {ours}, theirs {theirs}"

@@ -67,8 +67,8 @@ def iso_time(row: StuckOrder) -> str:
 def why(row: StuckOrder) -> str:
     """The most urgent reasons in a sentence: words in Chinese, each with its code."""
     more = len(row.reasons) - MAX_REASONS
-    told = [reason_words(reason) for reason in row.reasons[:MAX_REASONS]]
-    return "; ".join([*told, *([f"+{more}"] if more > 0 else [])])
+    reasons = [reason_words(reason) for reason in row.reasons[:MAX_REASONS]]
+    return "; ".join([*reasons, *([f"+{more}"] if more > 0 else [])])
 
 
 def reason_words(reason: Reason) -> str:

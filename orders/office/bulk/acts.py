@@ -24,12 +24,12 @@ from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker
 from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
-from orders.services.audit import add_note, see_conflict
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
 from orders.services.order_writes import lock_order
 from orders.services.outbox.resend import Judgement, Selection, judge_selection, resend_order
 from orders.services.ownership import set_owner
+from orders.services.staff_events import add_note, see_conflict
 from orders.steps import Partner, channels_of
 
 FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would fail in some time zones

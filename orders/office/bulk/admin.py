@@ -23,11 +23,11 @@ from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, undoubted_chip
 from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Role, Section, address_of_list, register_list
 from orders.lists.scope import OwnRows, RefusedFirst, is_unlimited
-from orders.lists.times import ago_field
 from orders.models import AskedAct
 from orders.office.bulk.acts import ACTS, address_of
 from orders.office.bulk.models import BulkItem, BulkRun

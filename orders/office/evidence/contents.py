@@ -29,7 +29,7 @@ from orders.order_page.ladder.ladder import build_ladder
 from orders.order_page.order_facts import facts_of
 from orders.people import actor_of
 from orders.queries.shapes import shape_of
-from orders.services.audit import note_evidence
+from orders.services.staff_events import note_evidence
 
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"
@@ -165,8 +165,8 @@ def _report(order: Order, user, *, by: str, personal: bool, now: datetime.dateti
 
 
 def _event(row, mask: Callable[[str], str]) -> str:
-    told = describe(row)
-    return f"{_moment(row.at)}  {told.who}  {told.what}  {mask(told.more)}".rstrip()
+    words = describe(row)
+    return f"{_moment(row.at)}  {words.who}  {words.what}  {mask(words.more)}".rstrip()
 
 
 def _files(order: Order) -> Iterator[Entry]:

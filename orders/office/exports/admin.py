@@ -20,11 +20,11 @@ from orders.lists.chips import StateChip, personal_chip
 from orders.lists.columns import columns_of
 from orders.lists.filter_link import FilterChangeList, ListFilter, filter_link, filter_words
 from orders.lists.filters import day_filter, word_filter
+from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
-from orders.lists.times import ago_field
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
 from orders.office.exports.page import LONGEST_REASON, answer_new_export, send_file

@@ -32,8 +32,8 @@ from orders.office.schedules.models import ScheduledExport
 from orders.office.schedules.results import lock_schedule, note_end
 from orders.people import Actor, account_id_of, actor_kept, find_account, staff_actor, why_not_second
 from orders.services.asked_acts import ask, call_off, carried_out_in_emergency, confirm, open_acts, why_not_confirm
-from orders.services.audit import note_personal_data_seen
 from orders.services.desk_incidents import check_free_space
+from orders.services.staff_events import note_personal_data_seen
 from orders.services.trail import Code, note_act
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.errors import NotAllowedError
 from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.moving import unresolved, why_unresolved
 from orders.services.reconciliation.accept import accept, acceptable, ends_by_accept, why_not_accept

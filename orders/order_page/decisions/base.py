@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from orders.books import OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries.foreseen import Foreseen
 
 LONGEST_REASON = 500
@@ -109,8 +109,7 @@ class Decision:
         return [str(self.follows)] if self.follows else sentences(self.foresee(facts.order, now=facts.now, **asked))
 
     def warnings(self, facts: Facts, **asked: object) -> list[str]:
-        """Of what will happen, what whoever decides must have read; nothing before the form is filled in. Raises
-        OrderError."""
+        """The sentences that whoever decides must have read; none before the form is filled in. Raises OrderError."""
         if not (self.heeded and asked):
             return []
         return sentences(row for row in self.foresee(facts.order, now=facts.now, **asked) if row.code in self.heeded)

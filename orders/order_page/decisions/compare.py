@@ -8,7 +8,7 @@ from orders.error_messages import say_why
 from orders.errors import NotAllowedError
 from orders.models import Difference, Order
 from orders.order_page.decisions.base import Decision, look_at_books
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.results import compare_order
 
@@ -36,16 +36,16 @@ def say_found(found: list[Difference]) -> str:
     """What a comparison found and what is done about it; empty where nothing differs."""
     fixes = [row for row in found if row.fix_id]
     left = [row for row in found if row.state == Difference.State.OPEN and not row.fix_id]
-    told = []
+    sentences = []
     if fixes:
         text = ngettext(
             "%(n)d difference is being put right; the result shows here within seconds.",
             "%(n)d differences are being put right; the result shows here within seconds.",
             len(fixes),
         )
-        told.append(text % {"n": len(fixes)})
+        sentences.append(text % {"n": len(fixes)})
     if left:
         why = left[0].detail.get("left")
         text = ngettext("%(n)d difference stays open.", "%(n)d differences stay open.", len(left)) % {"n": len(left)}
-        told.append(f"{text} {say_why(why) if why else ''}".strip())
-    return " ".join(told)
+        sentences.append(f"{text} {say_why(why) if why else ''}".strip())
+    return " ".join(sentences)

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision, what_became
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.compensation.by_staff import compensate, why_not_compensate
 from orders.services.outbox.effects import may_have_acted

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy
 from orders.errors import NotAllowedError
 from orders.models.proxies import open_conflicts
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.steps import Facts
-from orders.services.audit import see_conflicts, why_not_see
+from orders.order_page.ladder.step_rungs import Facts
+from orders.services.staff_events import see_conflicts, why_not_see
 
 
 class ConflictForm(ReasonForm):

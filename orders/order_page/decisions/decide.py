@@ -11,7 +11,7 @@ from approvals.models import ApprovalRecord
 from orders.errors import NotAllowedError
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.people import operator_of
 from orders.queries import dry_run
 from orders.services.deciding import decide, why_not_count, why_not_decide

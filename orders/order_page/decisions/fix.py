@@ -6,7 +6,7 @@ from orders.books import OrderComparison
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.decisions.compare import say_found
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.reconciliation.results import compare_order
 from orders.services.reconciliation.take import why_not_quiet

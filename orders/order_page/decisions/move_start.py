@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.moving import move_of, move_start, why_not_move, why_not_on
 

@@ -4,9 +4,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from orders.order_page.decisions.base import Decision, ReasonForm
-from orders.order_page.ladder.steps import Facts
-from orders.services.audit import add_note
+from orders.order_page.ladder.step_rungs import Facts
 from orders.services.mentions import Mentions
+from orders.services.staff_events import add_note
 
 
 class NoteForm(ReasonForm):
@@ -38,10 +38,10 @@ class Note(Decision):
 def mention_words(found: Mentions) -> list[str]:
     """Who was told of a note, and who was not and why, in sentences."""
     comma = gettext(", ")
-    told = [
+    sentences = [
         (gettext("Told by mail: %(names)s."), found.told),
         (gettext("Nobody is called that, so nobody was told: %(names)s."), found.unknown),
         (gettext("Several are called that, so nobody was told: %(names)s. Use the user name."), found.several),
         (gettext("May not see it, and was not told: %(names)s."), found.blind),
     ]
-    return [words % {"names": comma.join(names)} for words, names in told if names]
+    return [words % {"names": comma.join(names)} for words, names in sentences if names]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.services.moving import may_send_again
 from orders.services.outbox.resend import Judgement, Selection, is_left, judge_order, resend
 from orders.services.reopening import claims_against, why_not_open

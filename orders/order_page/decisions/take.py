@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.moving import unresolved
 from orders.services.outbox.outcome import ACTED_BEFORE

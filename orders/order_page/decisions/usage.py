@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.services.usage import ask_for_usage, why_not_ask
 
 

@@ -44,7 +44,7 @@ def answer_decision(pages, request: HttpRequest, order: Order, key: str):
     form = decision.form(request.POST, order=order)
     if not form.is_valid():
         return _ask(pages, request, order, decision, form)
-    return _take(pages, request, order, decision, form)
+    return _carry_out(pages, request, order, decision, form)
 
 
 def answer_recheck(pages, request: HttpRequest, order: Order):
@@ -62,18 +62,18 @@ def answer_recheck(pages, request: HttpRequest, order: Order):
     return redirect(f"{reverse('admin:orders_order_change', args=[order.pk])}?tab=files#tabs")
 
 
-def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
+def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, form: ReasonForm):
     about = {"number": order.number, "seen": form.cleaned_data["seen"] or 0, "reason": form.cleaned_data["reason"]}
     about |= {"by": staff_actor(request.user), "now": timezone.now(), "heeded": request.POST.get("told", "")}
     about |= form.more()
     try:
         if needs_second(decision):
             row = ask_second(decision, **about)
-            told = _("Nothing was done yet: a second person has to confirm it until %(until)s.") % {
+            sentence = _("Nothing was done yet: a second person has to confirm it until %(until)s.") % {
                 "until": f"{timezone.localtime(row.lapses_at):%m-%d %H:%M}"
             }
         else:
-            told = carry_out(decision, **about)
+            sentence = carry_out(decision, **about)
     except ChangedMeanwhileError as changed:
         return _ask_again(pages, request, order, decision, changed)
     except ForeseenOtherwiseError:
@@ -86,7 +86,7 @@ def _take(pages, request: HttpRequest, order: Order, decision: Decision, form: R
     except OrderError as error:
         form.add_error(None, error.words())
         return _ask(pages, request, order, decision, form, status=409)
-    messages.success(request, told)
+    messages.success(request, sentence)
     return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
 
 
@@ -102,11 +102,11 @@ def _ask_again(pages, request: HttpRequest, order: Order, decision: Decision, ch
 def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *, news=(), status: int = 200):
     facts = facts_of(order, now=timezone.now(), paused=paused_for(request))
     asked = form.more() if form.is_bound and form.is_valid() else {}
-    why_not, will, warnings, told = decision.why_not(facts), [], [], ""
+    why_not, will, warnings, digest = decision.why_not(facts), [], [], ""
     try:
         if not why_not:
             will, warnings = decision.will(facts, **asked), decision.warnings(facts, **asked)
-            told = digest_to_heed(decision, facts, asked) if warnings else ""
+            digest = digest_to_heed(decision, facts, asked) if warnings else ""
     except OrderError as error:  # what the order's state alone does not tell
         why_not = error
     return pages.show(
@@ -122,6 +122,6 @@ def _ask(pages, request: HttpRequest, order: Order, decision: Decision, form, *,
         why_not=why_not and why_not.words(),
         will=[sentence for sentence in will if sentence not in warnings],
         warnings=warnings,
-        told=told,
+        told=digest,
         preview="" if why_not else decision.preview(facts, by=staff_actor(request.user)),
     )

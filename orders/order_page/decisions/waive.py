@@ -8,7 +8,7 @@ from orders.incident_causes import cause_of
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision
 from orders.order_page.error_details import of_finding
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.services.files import waive_files, why_not_waive
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import OrderError, TrialClaimedError
 from orders.models import Order
 from orders.order_page.decisions.base import Decision, ReasonForm, sentences, what_became
-from orders.order_page.ladder.steps import Facts
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import CANCEL, DELETE
@@ -65,12 +65,12 @@ def withdrawing(facts: Facts, how: str = "") -> list[str]:
     """What follows; for a late undoing of either choice, until one is made."""
     if how or not facts.late:
         return sentences(dry_run.withdraw(facts.order, now=facts.now, how=how))
-    told = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
-    common = [sentence for sentence in told[CANCEL] if sentence in told[DELETE]]
+    foreseen = {how: sentences(dry_run.withdraw(facts.order, now=facts.now, how=how)) for how in HOW}
+    common = [sentence for sentence in foreseen[CANCEL] if sentence in foreseen[DELETE]]
     own = [
         _("%(choice)s: %(what)s") % {"choice": word, "what": sentence}
         for how, word in HOW.items()
-        for sentence in told[how]
+        for sentence in foreseen[how]
         if sentence not in common
     ]
     return [*own, *common]

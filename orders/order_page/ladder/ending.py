@@ -10,7 +10,7 @@ from orders.incident_causes import Cause, cause_of
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
-from orders.order_page.ladder.steps import (
+from orders.order_page.ladder.step_rungs import (
     BEHIND,
     Facts,
     Rung,
@@ -100,13 +100,13 @@ def approval_rung(facts: Facts) -> Rung:
 
 
 def _decided(base: dict, facts: Facts) -> Rung:
-    order, told = facts.order, {"at": facts.order.decided_at, "detail": facts.opinion}
+    order, decided = facts.order, {"at": facts.order.decided_at, "detail": facts.opinion}
     if order.decision == Order.Decision.PASS:
-        return green(base, _("Approved"), note=_("BPM's people approved the order."), **told)
+        return green(base, _("Approved"), note=_("BPM's people approved the order."), **decided)
     if order.live_at and order.undo_since is None and order.undo_asked_at is None:
         note = _("BPM's people rejected it after the customer had gone live. Staff let it stand, with a reason.")
-        return skipped(base, _("Rejected, let stand"), note=note, **told)
-    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), cause=REJECTED, **told)
+        return skipped(base, _("Rejected, let stand"), note=note, **decided)
+    return Rung(**base, tone="red", icon="cross", result=_("Rejected"), cause=REJECTED, **decided)
 
 
 def start_day_rung(facts: Facts) -> Rung:
@@ -212,8 +212,8 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
     records: what the rung is about is not all right, whatever else is."""
     if facts.open.number:
         return _differing(base, facts)
-    told = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
-    trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in told), None)
+    codes = {row.error_code for row in facts.steps if row.state == Dispatch.State.FAILED}
+    trouble = next((row for row in facts.troubles if row.code in BOOKS_ONLY and row.code not in codes), None)
     if trouble is None:
         return _beside(base, facts)
     about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
@@ -234,8 +234,8 @@ def _beside(base: dict, facts: Facts) -> Rung | None:
 def not_fine(rung: Rung, facts: Facts) -> Rung:
     """A rung of an order that is not fine (orders.queries.doubts), where no rung says so by itself."""
     failed, doubt = facts.order.state == State.FAILED, facts.marks.doubt
-    told = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
-    trouble = told[0] if told else None
+    troubles = [row for row in facts.troubles if not row.ignored and (row.code == doubt or not doubt)]
+    trouble = troubles[0] if troubles else None
     code = doubt or (trouble.code if trouble else "")
     cause = cause_of(code) if code else BEHIND if facts.marks.behind else HAS_FAILED
     return replace(
@@ -254,15 +254,15 @@ def not_fine(rung: Rung, facts: Facts) -> Rung:
 
 def _differing(base: dict, facts: Facts) -> Rung:
     """The books differ; that a customer is served and not billed is the worst of it."""
-    told = {"at": facts.open.since, "code": DIFFERENCE}
+    about = {"at": facts.open.since, "code": DIFFERENCE}
     if facts.open.mending == facts.open.number:
         note = _("What differed has been sent to the big-data side; its answer shows here once it is there.")
-        return blue(base, _("Being put right"), note=note, **told)
-    told["action"] = "fix" if facts.differs else "accept"
+        return blue(base, _("Being put right"), note=note, **about)
+    about["action"] = "fix" if facts.differs else "accept"
     if facts.open.unbilled:
-        return Rung(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **told)
+        return Rung(**base, tone="red", icon="cross", result=_("Not billed"), cause=UNBILLED, **about)
     cause = NOT_MEANT if facts.open.not_meant == facts.open.number else cause_of(DIFFERENCE)
-    return amber(base, _("Needs a look"), cause=cause, **told)
+    return amber(base, _("Needs a look"), cause=cause, **about)
 
 
 def undone_rung(facts: Facts) -> Rung:
@@ -282,7 +282,7 @@ def undone_rung(facts: Facts) -> Rung:
 
 
 def _put_back(rows: list[Dispatch]) -> Text:
-    """How it came out, in a word or two. Of a failed order that had sent nothing, nobody has taken anything back."""
+    """How it came out, in a word or two. A failed order that had sent nothing has nothing to put back."""
     if any(row.state == Dispatch.State.GIVEN_UP for row in rows):
         return _("Given up")
     return _("Put back") if any(row.state == Dispatch.State.DONE for row in rows) else _("Nothing to put back")

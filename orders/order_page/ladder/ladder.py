@@ -8,7 +8,7 @@ from functools import partial
 
 from orders.models import Order
 from orders.order_page.ladder.ending import approval_rung, live_rung, not_fine, start_day_rung, undone_rung
-from orders.order_page.ladder.steps import (
+from orders.order_page.ladder.step_rungs import (
     Facts,
     Rung,
     billing_rung,

@@ -186,14 +186,14 @@ def _write(rows: Iterable[Mail]) -> None:
 
 
 def _staff(mails: Iterable[str]) -> set[str]:
-    """Of these addresses those of the default contact and of accounts that may log in."""
+    """Those of these addresses that belong to the default contact or to an account that may log in."""
     people = get_user_model().objects.filter(is_active=True, is_staff=True).annotate(mail=Lower("email"))
     known = set(people.filter(mail__in={mail.lower() for mail in mails}).values_list("mail", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}
 
 
 def _contacts(mails: Iterable[str]) -> set[str]:
-    """Of these addresses those of the default contact and of active contacts."""
+    """Those of these addresses that belong to the default contact or to an active contact."""
     people = Contact.objects.filter(active=True).annotate(lower=Lower("mail"))
     known = set(people.filter(lower__in={mail.lower() for mail in mails}).values_list("lower", flat=True))
     return known | {settings.DEFAULT_CONTACT_MAIL.lower()}

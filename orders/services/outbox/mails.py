@@ -49,9 +49,9 @@ def tell_accepted(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
 
     The steps have their orders.
     """
-    told = [(row.order, *ACCEPTED[row.step]) for row in done if row.step in ACCEPTED and _counts(row)]
-    if told:
-        save_mails(build_mail(order, kind, cause=cause, now=now) for order, kind, cause in told)
+    about = [(row.order, *ACCEPTED[row.step]) for row in done if row.step in ACCEPTED and _counts(row)]
+    if about:
+        save_mails(build_mail(order, kind, cause=cause, now=now) for order, kind, cause in about)
 
 
 def _counts(row: Dispatch) -> bool:

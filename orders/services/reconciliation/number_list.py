@@ -19,7 +19,7 @@ from orders.services.reconciliation.differences import close_differences, first_
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
-KEPT = ("infoType", "enterpriseId", "createTime", "cancelTime")  # of the partner's record, for people who judge it
+RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # for people who judge a difference
 
 
 def unknown_numbers(numbers: Iterable[str]) -> list[str]:
@@ -55,7 +55,7 @@ def keep_unknown(
 def _new_difference(row: Reconciliation, number: str, record: HeldRecord | None) -> Difference:
     detail = {"ours": "none", "theirs": "missing", "left": UNKNOWN_NUMBER}
     if record:
-        held = {name: record.fields.get(name, "") for name in KEPT}
+        held = {name: record.fields.get(name, "") for name in RECORD_FIELDS}
         detail |= {"theirs": "live" if record.live else "cancelled", "held": held}
     return Difference(
         reconciliation=row,

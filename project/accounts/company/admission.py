@@ -177,9 +177,9 @@ def _give(user: User, given: list[Grant], *, now: datetime.datetime) -> None:
     user.attributions.set(Province.objects.filter(letters__in=letters))
     user.user_permissions.set([])
     what = [f"+ {name}" for name in changed["added"]] + [f"− {name}" for name in changed["removed"]]
-    told = {"account": user.get_username(), "roles": " ".join(what), "limit_before": before}
+    about = {"account": user.get_username(), "roles": " ".join(what), "limit_before": before}
     taken = {name: changed[name] for name in ("superuser", "permissions") if changed[name]}
-    add_event(None, "account_roles", by=COMPANY, now=now, **told, limit=_limit_words(limited, letters), **taken)
+    add_event(None, "account_roles", by=COMPANY, now=now, **about, limit=_limit_words(limited, letters), **taken)
 
 
 def _limit_words(limited: bool, letters: Iterable[str]) -> str:

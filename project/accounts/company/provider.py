@@ -19,7 +19,7 @@ from integrations.outbound.http import PartnerError, ask
 from project.addresses import is_loopback
 
 SECONDS = 5.0
-KEPT = 3600.0
+KEPT_SECONDS = 3600.0
 PAUSE = 10.0
 """So long nobody asks anew: for the description after a failure, and where a log-in starts; and for keys that the
 provider did not name."""
@@ -104,7 +104,7 @@ def description(*, fresh: bool = False) -> dict:
     """
     with kept.reading():
         now = time.monotonic()
-        if now - kept.read_at < (PAUSE if fresh else KEPT):
+        if now - kept.read_at < (PAUSE if fresh else KEPT_SECONDS):
             return kept.description
         if now - kept.failed_at < PAUSE:
             raise ProviderError("the provider did not answer a moment ago")
@@ -160,7 +160,7 @@ def _fitting(algorithm: str, number: str | None) -> list[dict]:
     """The kept keys of a token. One without `kid` may be signed by the only key of its type."""
     return [
         key
-        for key in (kept.keys if time.monotonic() - kept.keys_at < KEPT else ())
+        for key in (kept.keys if time.monotonic() - kept.keys_at < KEPT_SECONDS else ())
         if key.get("kty") == ALGORITHMS[algorithm]
         and key.get("use", "sig") == "sig"
         and key.get("alg", algorithm) == algorithm

@@ -113,7 +113,7 @@ def bare(code: str) -> str:
 
 
 def seconds_to_wait(app: AuthenticatorApp, *, now: datetime.datetime) -> int:
-    """In how many seconds a code counts again, after wrong ones."""
+    """The seconds until a code counts again, after wrong ones."""
     allowed, why = app.verify_is_allowed()
     return 0 if allowed else max(1, round((why["locked_until"] - now).total_seconds()))
 
@@ -124,16 +124,16 @@ class CodeBackend:
 
     def authenticate(self, request: HttpRequest, *, username: str, token: str) -> User | None:
         user = User.objects.get(username=username)
-        return user if take_code(user, bare(token), now=timezone.now()) else None
+        return user if use_code(user, bare(token), now=timezone.now()) else None
 
 
 @transaction.atomic
-def take_code(user: User, code: str, *, now: datetime.datetime) -> bool:
+def use_code(user: User, code: str, *, now: datetime.datetime) -> bool:
     """Whether the code counts. It never does again: of two at once one gets in."""
     app = AuthenticatorApp.objects.select_for_update(no_key=True).filter(user=user).first()
     if app is None or seconds_to_wait(app, now=now):
         return False
-    if not (_take_step(app, code, now=now) or _take_recovery_code(user, code, now=now)):
+    if not (_use_step(app, code, now=now) or _use_recovery_code(user, code, now=now)):
         app.throttle_increment()
         return False
     app.throttle_reset(commit=False)
@@ -142,7 +142,7 @@ def take_code(user: User, code: str, *, now: datetime.datetime) -> bool:
     return True
 
 
-def _take_step(app: AuthenticatorApp, code: str, *, now: datetime.datetime) -> bool:
+def _use_step(app: AuthenticatorApp, code: str, *, now: datetime.datetime) -> bool:
     step = step_of(app.secret, code, now=now, after=app.last_step)
     if step is None:
         return False
@@ -152,7 +152,7 @@ def _take_step(app: AuthenticatorApp, code: str, *, now: datetime.datetime) -> b
     return AuthenticatorApp.objects.filter(pk=app.pk, last_step__lt=step).update(last_step=step, secret=secret) == 1
 
 
-def _take_recovery_code(user: User, code: str, *, now: datetime.datetime) -> bool:
+def _use_recovery_code(user: User, code: str, *, now: datetime.datetime) -> bool:
     if not RECOVERY_CODE.fullmatch(code):
         return False
     used, _rows = RecoveryCode.objects.filter(user=user, hash=_hash(code)).delete()

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders.people import staff_actor
+from project.accounts.enabling import colleague
 from project.accounts.second_factor.codes import reset
-from project.accounts.standing import colleague
 
 
 def reset_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:

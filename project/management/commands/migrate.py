@@ -65,11 +65,11 @@ def alone(connection, tell: Callable[[str], object]) -> Iterator[None]:
     The lock ends with its process. It is asked for each second, since who waits within a statement of PostgreSQL keeps
     an index from being made CONCURRENTLY. Behind a pooler nothing is locked: a session there belongs to nobody.
     """
-    take = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
+    lock = {"postgresql": _locked_session, "sqlite": _locked_folder}[connection.vendor]
     with contextlib.ExitStack() as held:
-        if not take(connection, held):
+        if not lock(connection, held):
             tell("another migrate is at work on this database; this one goes on when it has ended")
-            while not take(connection, held):
+            while not lock(connection, held):
                 time.sleep(1)
         yield
 

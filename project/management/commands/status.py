@@ -32,9 +32,9 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         with database_deadline(LOOK):
             found = desk_status(timezone.now())
-            told = []
+            sentences = []
             try:
-                told = lines(found)
+                sentences = lines(found)
             except Exception as error:  # the database went away meanwhile
                 found["reasons"].append(why_unknown(error))
         if options["probe"]:
@@ -43,11 +43,13 @@ class Command(BaseCommand):
                 {"what": probe.what, "seconds": probe.seconds, "trouble": probe.trouble} for probe in probes
             ]
             found["reasons"] += [f"probe of {probe.what}: {probe.trouble}" for probe in probes if probe.trouble]
-            told += [f"probe        {probe.what} {probe.seconds:.3f} s {probe.trouble or 'ok'}" for probe in probes]
+            sentences += [
+                f"probe        {probe.what} {probe.seconds:.3f} s {probe.trouble or 'ok'}" for probe in probes
+            ]
         if options["json"]:
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         else:
-            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *told]))
+            self.stdout.write("\n".join([*(f"wrong: {reason}" for reason in found["reasons"]), *sentences]))
         if found["reasons"]:
             raise CommandError(f"{len(found['reasons'])} wrong")
 
@@ -56,9 +58,9 @@ def lines(found: dict) -> list[str]:
     database, missing = found["database"], found["database"]["missing_migrations"]
     applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
     answers = f"answers, {applied}" if database["reachable"] else f"does not answer: {database['error']}"
-    told = [f"database     {database['vendor']} {answers}"]
+    sentences = [f"database     {database['vendor']} {answers}"]
     if found["queue"] is None:
-        return told
+        return sentences
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
     wait = queue["oldest_seconds"]
     due = [f"{name} {age:.0f} s" for name, age in found["oldest_due"].items() if age]
@@ -69,7 +71,7 @@ def lines(found: dict) -> list[str]:
     other = changed_since_start()
     codes = [f"{code} ({number})" for code, number in incidents["by_code"].items()]
     return [
-        *told,
+        *sentences,
         *(
             [f"restored     since {found['restored']['since']}: nothing is taken in or sent"]
             if found["restored"]

@@ -33,7 +33,7 @@ def with_lock(users: QuerySet, *, now: datetime.datetime) -> QuerySet:
     return users.annotate(locked=Exists(failed))
 
 
-def standing_chip(user: User) -> str:
+def log_in_chip(user: User) -> str:
     """The chip of an account that `with_lock` has read."""
     today = timezone.localdate()
     if not user.is_active:
@@ -74,7 +74,7 @@ class SeenForm(forms.Form):
     active = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
 
-def standing_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
+def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> HttpResponse:
     """GET says what will happen, POST disables the account, or enables one that is disabled."""
     user, now = colleague(request, pk, model_admin), timezone.now()
     why_not = why_not_disabled(user, now=now)
@@ -95,7 +95,7 @@ def standing_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
         "why_not": why_not,
         "will": _will(user, now),
     }
-    return TemplateResponse(request, "admin/project/user/standing.html", context, status=409 if form.is_bound else 200)
+    return TemplateResponse(request, "admin/project/user/enabling.html", context, status=409 if form.is_bound else 200)
 
 
 def _turn(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
