@@ -9,7 +9,6 @@ import functools
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
@@ -93,7 +92,7 @@ class GuardedAdmin:
         by = getattr(self, "moves_by", None)
         if by is None:
             return show()
-        read = functools.partial(row_marks, self.model, by, unquote(object_id), request.user.pk)
+        read = functools.partial(row_marks, self.model, by, object_id, request.user.pk)
         return answer_moving(request, read, show)
 
     def _guarded_list(self, request, extra_context):
