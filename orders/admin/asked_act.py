@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpResponse
@@ -105,7 +104,7 @@ class AskedActAdmin(RefusedFirst, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
-        return self.show_act(request, self.row_or_404(request, unquote(object_id)))
+        return self.show_act(request, self.row_or_404(request, object_id))
 
     def row_or_404(self, request, pk: str | int) -> AskedAct:
         if not self.has_view_permission(request):

@@ -116,10 +116,11 @@ SeenFilter = word_filter(
 )
 
 
-class ConflictChangeList(FactsChangeList):
-    def get_ordering(self, request, queryset):
+class LateFilter(overtime_filter(is_late_conflict)):
+    def queryset(self, request, queryset):
         """Late ones come in the order of their arrival."""
-        return ["received_at", "pk"] if "overtime" in self.params else super().get_ordering(request, queryset)
+        rows = super().queryset(request, queryset)
+        return rows if self.value() is None else rows.order_by("received_at", "pk")
 
 
 @register_list(
@@ -129,9 +130,9 @@ class ConflictChangeList(FactsChangeList):
     empty=gettext_lazy("No conflict: no number has come twice with different contents."),
 )
 class ConflictAdmin(TickedList, InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    changelist = ConflictChangeList
+    changelist = FactsChangeList
     list_display = ["order_number", "overtime", "trans_ido", "remote_address", "received", "seen_by"]
-    list_filter = [SeenFilter, overtime_filter(is_late_conflict)]
+    list_filter = [SeenFilter, LateFilter]
     list_select_related = ["seen"]
     change_form_template = "admin/orders/conflict.html"
     fields = []

@@ -5,10 +5,12 @@ from other tables.
 still work; links use names.
 """
 
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models.expressions import OrderBy
 from django.utils.functional import cached_property
+
+from orders.lists.list_query import ORDER_VAR
 
 LONGEST_PLACE = 3  # digits of a position
 MAX_COUNTED = 10_000
@@ -47,7 +49,7 @@ class NamedOrder:
         ordering = [_directed(field, sign) for sign, field in parts if field]
         if not ordering:
             found = list(queryset.query.order_by)
-            return found if found[-1:] == ["-pk"] else super().get_ordering(request, queryset)
+            return found if found[-1:] in (["pk"], ["-pk"]) else super().get_ordering(request, queryset)
         found = self._get_deterministic_ordering([*ordering, *self.root_queryset.query.order_by])
         return [*found[:-1], "pk"] if found[-1] == "-pk" and not parts[0][0] else found
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import FieldDoesNotExist
@@ -62,7 +61,7 @@ def columns_of(model_admin: ModelAdmin) -> dict[str, Column]:
     ({column: the method used in files instead}) and `number_columns` (columns whose text files have as a number).
     """
     in_files: dict = getattr(model_admin, "in_files", {})
-    shown = [name for name in model_admin.list_display if name != ACTION_CHECKBOX_NAME]
+    shown = list(model_admin.list_display)
     personal: dict = getattr(model_admin, "personal_columns", {})
     more = [*getattr(model_admin, "export_fields", []), *personal]
     return {

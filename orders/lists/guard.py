@@ -9,15 +9,14 @@ import functools
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
 
 from orders.db.odd_values import NONSENSE
 from orders.lists.change_list import NamedOrder
 from orders.lists.columns import can_choose, tidy_columns
-from orders.lists.list_query import COLUMNS, VIEW, said_as, unoffered
+from orders.lists.list_query import COLUMNS, SEARCH_VAR, VIEW, said_as, unoffered
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.queries.page_marks import MovesBy, list_marks, row_marks
@@ -93,7 +92,7 @@ class GuardedAdmin:
         by = getattr(self, "moves_by", None)
         if by is None:
             return show()
-        read = functools.partial(row_marks, self.model, by, unquote(object_id), request.user.pk)
+        read = functools.partial(row_marks, self.model, by, object_id, request.user.pk)
         return answer_moving(request, read, show)
 
     def _guarded_list(self, request, extra_context):

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Subquery
 from django.http import Http404
@@ -38,16 +37,15 @@ class OrderPages:
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The page, which moves. Nothing is written through it: decisions have their own addresses."""
-        pk = unquote(object_id)
 
         def read():
-            marks = order_marks(int(pk), request.user.pk, timezone.now())
+            marks = order_marks(int(object_id), request.user.pk, timezone.now())
             if not asks_for_a_part(request):
                 request.moving_opened = str(newest_event(marks))
             return marks
 
-        show = functools.partial(self._page, request, pk)
-        return answer_moving(request, read, show, whole_desk=False) if is_id(pk) else show()
+        show = functools.partial(self._page, request, object_id)
+        return answer_moving(request, read, show, whole_desk=False) if is_id(object_id) else show()
 
     def _page(self, request, pk: str):
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):

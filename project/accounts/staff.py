@@ -7,7 +7,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import ReadOnlyPasswordHashField, ReadOnlyPasswordHashWidget, UserChangeForm
 from django.contrib.auth.hashers import is_password_usable
@@ -251,7 +250,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
 
     def _to_be_changed(self, request, id):
         """The account, if the asker may change it. Raises PermissionDenied, and Http404 if there is none."""
-        user = self.get_object(request, unquote(id))
+        user = self.get_object(request, id)
         if not self.has_change_permission(request, user):
             raise PermissionDenied
         if user is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.admin.options import ModelAdmin
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ALL_VAR, ChangeList
 from django.core.cache import cache
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
@@ -20,14 +20,13 @@ from orders.db.bounded_time import bounded_time
 from orders.db.odd_values import NONSENSE
 from orders.errors import OrderError
 from orders.lists.columns import choices_of, chosen
-from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW, names_in, read_query, unread_list
+from orders.lists.list_query import COLUMNS, ORDER_VAR, SEARCH_VAR, VIEW, names_in, read_query, unread_list
 from orders.lists.registration import admin_of, exported_lists, list_of, right_to_view
 from orders.lists.scope import attributions_of
 from orders.office.views.models import SavedView
 from orders.office.views.ready_views import READY
 
 SEE, SHARE = "orders.view_savedview", "orders.share_view"
-NOT_OF_A_VIEW = {PAGE_VAR, ALL_VAR, ERROR_FLAG, IS_FACETS_VAR, COLUMNS, VIEW, "_popup", "_to_field"}
 MAX_DRAWN = 12  # tabs; the others are in a menu, without counts
 MAX_COUNTED = 999
 KEPT_SECONDS = 60
@@ -133,9 +132,9 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
 
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
     """What would be saved as a view now: the query (filter, search, order) and the chosen columns."""
-    found = {
-        name: values for name, values in changelist.filter_params.items() if name not in NOT_OF_A_VIEW and any(values)
-    }
+    found = {name: values for name, values in changelist.get_filters_params().items() if any(values)}
+    if search := changelist.params.get(SEARCH_VAR):
+        found[SEARCH_VAR] = [search]
     if order := changelist.named_order(changelist.params.get(ORDER_VAR, "")):
         found[ORDER_VAR] = [order]
     named = names_in(changelist.params.get(COLUMNS, ""))

@@ -4,6 +4,7 @@ Whose password was right lies in a session of nobody, under a new key, for ten m
 """
 
 import datetime
+import hmac
 
 from django.contrib import auth, messages
 from django.contrib.auth.views import LoginView
@@ -13,7 +14,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -62,7 +62,7 @@ def _pending_user(request: HttpRequest) -> User | None:
     if not kept or not 0 <= timezone.now().timestamp() - kept["at"] < LASTS.total_seconds():
         return None
     user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
-    return user if user and constant_time_compare(kept["proof"], user.get_session_auth_hash()) else None
+    return user if user and hmac.compare_digest(kept["proof"], user.get_session_auth_hash()) else None
 
 
 @never_cache
