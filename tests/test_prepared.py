@@ -1,10 +1,12 @@
 """orders.db.compiled_sql's queries must find exactly what the same query finds when it is put together anew."""
 
 import pytest
+from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order, OrderDomain
+from project.observability.facts import Facts
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -105,3 +107,8 @@ def test_related_rows_come_with_it_and_what_is_deferred_comes_later(django_asser
     assert [row.get_deferred_fields() for row in found] == [row.get_deferred_fields() for row in wanted]
     assert [columns(row) for row in found] == [columns(row) for row in wanted]
     assert found[0].order.content == rows[0].order.content
+
+
+def test_what_waits_can_be_asked_by_a_process_that_lives_long():
+    """psycopg has the server prepare a statement at its sixth run: places of a UNION then have no type but a cast's."""
+    assert [Facts(timezone.now()).stuck for _ in range(8)] == [0] * 8

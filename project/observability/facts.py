@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from django.db.models import Count, DateTimeField, F, Min, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 
 from integrations.clocks import clock_differences
 from integrations.models import HEARTBEAT_LIMIT, Breaker, Heartbeat
@@ -184,7 +185,8 @@ class Facts:
     def waiting(self) -> list[Group]:
         """What waits for people, as far as `asks` names it. There is a group for each state and reason of stuck orders,
         and one for each of the others; none where nothing waits."""
-        nobody, never = Value(""), Value(None, DateTimeField())
+        # PostgreSQL takes two bare NULLs in a row of a UNION for texts.
+        nobody, never = Value(""), Cast(Value(None), DateTimeField())
         orders, differences = self._seen(Order.objects.all(), "attribution"), self._seen(open_differences())
         approval = orders.filter(state=Order.State.AWAITING_APPROVAL).annotate(asked=asked_at())
         conflicts = by_number(open_conflicts(), self.user) if self.user else open_conflicts()
