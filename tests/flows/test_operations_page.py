@@ -49,7 +49,7 @@ def shown() -> list[tuple[str, list[str]]]:
 
 
 def as_production_prints(line: str) -> str:
-    """Python 3.11 puts an argument's choices in quotes, Debian's 3.13 does not."""
+    """Python 3.11 puts an argument's choices in quotes, newer ones do not, and production's is newer."""
     return re.sub(r"\(choose from .*\)", lambda found: found[0].replace("'", ""), line)
 
 
