@@ -188,7 +188,6 @@ def _of_answers() -> dict[str, Mend]:
 
 def _of_what_else() -> dict[str, Mend]:
     from orders.management.commands.move_start import Command
-    from orders.models import Dispatch
     from orders.services import approvals, move_answers, moving, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import claim
@@ -221,20 +220,23 @@ def _of_what_else() -> dict[str, Mend]:
             row.save(update_fields=["state", "next_try_at"])
         return closed - len(kept)
 
-    def but_for_moves(ids, now):
-        moves = Dispatch.objects.filter(step=Step.MOVE_START).values_list("pk", flat=True)
-        return [row for row in open_steps(ids, now) if row.pk not in set(moves)]
+    def but_for_moves(ask):
+        return lambda **about: [row for row in ask(**about) if row.step != Step.MOVE_START]
 
     def names_no_days(order, **more):
         return [one for one in foresee(order, **more) if one.code != "no_service"]
 
-    close_never_begun, open_steps, foresee = start.close_never_begun, fixes._open_steps, Command.foresee
+    close_never_begun, foresee = start.close_never_begun, Command.foresee
 
     return {
         # It stays due, and nobody may claim it.
         "18 an undo mark stops what is not begun": Mend(put("close_never_begun", leaves_moves, start, withdrawal)),
         # A move that has no end yet is no obstacle.
-        "18 no fix": Mend(put("_open_steps", but_for_moves, fixes)),
+        "18 no fix": Mend(
+            both(
+                *(put(name, but_for_moves(getattr(fixes, name)), fixes) for name in ("OF_ORDERS", "IN_LINES_OF_OTHERS"))
+            )
+        ),
         # They are left out.
         "18 days without service are named": Mend(put("foresee", staticmethod(names_no_days), Command)),
         # The look after a deletion is asked for creations alone.
