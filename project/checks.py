@@ -4,7 +4,7 @@ Every command runs them, the worker too. `project.wsgi` runs them for the web pr
 Django's own checks, since people search for them by their id.
 """
 
-import pkgutil
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,7 +272,8 @@ def bpm_pages() -> Iterator[CheckMessage]:
 
 def mail_backend() -> Iterator[CheckMessage]:
     try:
-        loaded = pkgutil.resolve_name(settings.EMAIL_BACKEND)
+        module, _, name = settings.EMAIL_BACKEND.rpartition(".")
+        loaded = getattr(importlib.import_module(module), name)
     except Exception as error:  # a module of others may raise anything while it is loaded
         yield Error(f"EMAIL_URL or EMAIL_BACKEND: {settings.EMAIL_BACKEND!r} can't be loaded: {error}.", id="desk.016")
         return

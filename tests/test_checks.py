@@ -142,6 +142,14 @@ def test_a_folder_for_exports_that_cant_be_made_is_a_warning(settings, tmp_path,
     assert "EXPORT_DIR" in message.msg
 
 
+def test_a_mail_backend_that_lacks_a_library_names_the_library(settings, tmp_path, monkeypatch):
+    (tmp_path / "provider_mail.py").write_text("import library_of_a_provider\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.EMAIL_BACKEND = "provider_mail.EmailBackend"
+    [message] = found()
+    assert "library_of_a_provider" in message.msg
+
+
 def test_certificates_are_looked_into(settings, tmp_path):
     """The check names a key with a password or of another certificate, and never asks for the password."""
     one, other = (Authority(tmp_path, name).issue("ibs.example.com") for name in ("one", "other"))
