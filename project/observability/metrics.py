@@ -111,7 +111,7 @@ class DeskCollector(Collector):
         yield GaugeMetricFamily("desk_restored", text, value=int(facts.restored))
         yield _counted("desk_orders", "Orders", Order.objects.all(), state=Order.State.values)
         yield _dispatches()
-        yield _incidents(facts.incidents)
+        yield _incidents()
         text = "Differences with the big-data side, open"
         yield _counted("desk_open_differences", text, open_differences(), kind=Difference.Kind.values)
         text = "How long the oldest difference has been open"
@@ -151,8 +151,8 @@ def _dispatches() -> Metric:
     return _family("desk_dispatches", "Dispatches and mails not finished yet", ["channel", "state"], found.items())
 
 
-def _incidents(rows: list[Incident]) -> Metric:
-    codes = (row.code for row in rows)
+def _incidents() -> Metric:
+    codes = Incident.objects.unresolved().order_by().values_list("code", flat=True)
     found = Counter(code if code in CAUSES or PARTNERS_CODE.fullmatch(code) else OTHER for code in codes)
     values = (([code], found[code]) for code in {*CAUSES, *found})
     return _family("desk_open_incidents", "Incidents not over yet", ["code"], values)
@@ -165,10 +165,8 @@ def _backup_age(now: float) -> Metric:
 
 
 def _expiries(now: float) -> Metric:
-    """The nearest end of each: of our tokens for BBOSS and the certificate, and of the read API's valid tokens."""
-    ends: dict[tuple[str, str], datetime.datetime] = {}
-    for one in (*bboss_tokens(), *client_certificate(), *api_tokens()):
-        ends[one.what, one.name] = min(ends.get((one.what, one.name), one.ends), one.ends)
+    """When each ends: our tokens for BBOSS, the certificate, and the read API's tokens that nobody has revoked."""
+    found = (*bboss_tokens(), *client_certificate(), *api_tokens())
     text = "Time until a token or certificate ends; below 0 it has ended"
-    values = ((key, end.timestamp() - now) for key, end in ends.items())
+    values = (((one.what, one.name), one.ends.timestamp() - now) for one in found)
     return _family("desk_expires_seconds", text, ["what", "name"], values)
