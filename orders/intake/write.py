@@ -177,7 +177,9 @@ def _rows_of_new(order: Order, plan: Plan, trans_ido: str, message: InboundMessa
 
 
 def take_place(row: Dispatch, other: Dispatch) -> None:
-    """Puts a replaced dispatch back into the plan, in the place of the one that replaced it, which has been closed."""
+    """Puts a replaced dispatch back into the plan, in the place of the one that replaced it, which is closed."""
+    replaced = {"superseded": True, "state": Dispatch.State.CLOSED, "next_try_at": None}
+    Dispatch.objects.filter(pk=other.pk, attempts=0).update(**replaced)
     Dispatch.objects.filter(pk=row.pk).update(superseded=False, plan=other.plan, position=other.position)
 
 

@@ -135,7 +135,6 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
     waiting = order.dispatches.current().filter(step=Step.START_BPM, repeat=False, attempts=0)
     other = waiting.exclude(pk=process.pk).exclude(state=State.CLOSED).first()
     if other:
-        waiting.filter(pk=other.pk).update(superseded=True, state=State.CLOSED, next_try_at=None)
         take_place(process, other)
     if settle_process(process, now):
         add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
