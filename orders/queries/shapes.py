@@ -80,7 +80,7 @@ def shape_from(domains: Iterable[str], service: str, end: datetime.date | None, 
 
 
 def shapes_of(trials: Iterable[int]) -> dict[int, Shape]:
-    """The shape of each trial. Those of a version before that are not kept yet are folded."""
+    """The shape of each trial. One that is not kept yet, its trial being of an earlier version, is folded."""
     trials = list(trials)
     found = {row.pk: read_shape(row) for row in TrialShape.objects.filter(pk__in=trials)}
     if missing := [pk for pk in trials if pk not in found]:

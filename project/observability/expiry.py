@@ -49,7 +49,8 @@ def expiring(*, now: datetime.datetime) -> list[Expiry]:
 
 
 def expiring_here(*, now: datetime.datetime) -> list[Expiry]:
-    """The same of settings and files, without a query: the read API's tokens are not for all who see the dashboard.
+    """The same of settings and files alone, without a query. The dashboard shows these to all, and tokens of the read
+    API are not for all who see it.
 
     An ended token of BBOSS's counts only if none is valid.
     """

@@ -220,6 +220,8 @@ class Facts:
     @property
     def stuck(self) -> int:
         """How many orders and unknown numbers need somebody. The dashboard shows the orders of its reader alone."""
+        if Waits.NEEDING not in self.asks:
+            raise LookupError(Waits.NEEDING)
         orders = sum(row.number for row in self.waiting if row.what == Waits.NEEDING)
         return orders + self.group(Waits.UNKNOWN).number
 

@@ -62,7 +62,7 @@ def desk_status(now: datetime.datetime) -> dict:
         database["missing_migrations"] = missing_migrations()
         if not database["missing_migrations"]:
             found["unwritable"] = write_try.why_not(now)
-            found |= _told(Facts(now))
+            found |= _known(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
         return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
@@ -70,7 +70,7 @@ def desk_status(now: datetime.datetime) -> dict:
     return found
 
 
-def _told(facts: Facts) -> dict:
+def _known(facts: Facts) -> dict:
     books = facts.differences
     return {
         "restored": _restored(facts),
