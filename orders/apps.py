@@ -22,9 +22,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self):
         from notifications.mail_texts import ENDINGS
-        from orders.error_messages import add_messages
+        from orders.error_messages import MESSAGES
         from orders.four_eyes import BULK, EXPORT
         from orders.meanings import MEANINGS
+        from orders.message import add_words
         from orders.office.bulk.service import end_asked, stop_runs
         from orders.office.digest.service import DIGEST, RED, nothing_more
         from orders.office.exports.service import end_asked as end_export
@@ -40,6 +41,6 @@ class OrdersConfig(AppConfig):
         for feature in FEATURES:
             if feature != "digest":  # it has no words
                 words = import_module(f"orders.office.{feature}.words")
-                add_messages(words.MESSAGES)
-                MEANINGS.update(getattr(words, "MEANINGS", {}))
-                WORDS.update(getattr(words, "EVENTS", {}))
+                add_words(MESSAGES, words.MESSAGES)
+                add_words(MEANINGS, getattr(words, "MEANINGS", {}))
+                add_words(WORDS, getattr(words, "EVENTS", {}))

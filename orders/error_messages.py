@@ -473,13 +473,6 @@ AT_ONCE = "at once"  # in place of a start's day
 LABELS = {"step": (Dispatch.Step,), "state": (Order.State, Incident.State)}
 
 
-def add_messages(messages: Mapping[str, Message]) -> None:
-    """Adds a feature's sentences. Raises ValueError for a code that is there already."""
-    if twice := MESSAGES.keys() & messages.keys():
-        raise ValueError(f"sentences for these codes are there already: {sorted(twice)}")
-    MESSAGES.update(messages)
-
-
 def say(code: str, params: Mapping[str, object]) -> str:
     """The code's sentence for a page, in the reader's language, or the code itself if it has none."""
     if code not in MESSAGES:

@@ -267,7 +267,10 @@ SETTINGS = (
     Setting("FOUR_EYES", four_eyes, "", "acts that a second person must confirm: decide,withdraw,bulk:100,..."),
     Setting("EXPORT_SECOND_PERSON", switch, "false", "the same as export_personal in FOUR_EYES"),
     Setting(
-        "EXPORT_MIN_FREE_MB", whole, "2048", "with less free disk than this, exports, uploads and bulk runs are refused"
+        "EXPORT_MIN_FREE_MB",
+        whole,
+        "2048",
+        "with less free disk than this, exports, uploads and bulk runs are refused, and scheduled exports wait",
     ),
     Setting("STATE_DIR", folder, str(BASE_DIR / "state"), "what this machine has seen of each database; its own"),
     Setting("BACKUP_RECIPIENT", public_key, "", "a public key of age: backups are encrypted to it"),

@@ -18,6 +18,11 @@ def tree(module: str) -> ast.Module:
     return ast.parse(source(module))
 
 
+def last_name(node: ast.AST) -> str:
+    """`Dispatch` of Dispatch and of models.Dispatch; nothing for other nodes."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
 @functools.cache
 def nodes(module: str) -> list[ast.AST]:
     return list(ast.walk(tree(module)))

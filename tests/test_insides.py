@@ -11,7 +11,7 @@ import pytest
 from django.contrib.admin.views.main import ChangeList
 
 from orders.lists.guard import guarded
-from tests.sources import MODULES, ROOT, nodes, source
+from tests.sources import MODULES, ROOT, last_name, nodes, source
 
 OURS = ("approvals", "integrations", "notifications", "orders", "project", "django.db.models.enums", "enum")
 FILES = [*(module for module in MODULES if "/migrations/" not in module), "gunicorn.conf.py"]
@@ -19,6 +19,7 @@ OF_MODELS = {"_base_manager", "_default_manager", "_meta", "_state"}  # Django's
 UNDOCUMENTED = (
     "django.contrib.admin.forms.",
     "django.contrib.admin.helpers.",
+    "django.contrib.admin.options.IncorrectLookupParameters",
     "django.contrib.admin.utils.",
     "django.contrib.admin.views.",
     "django.contrib.auth.management.",
@@ -78,10 +79,6 @@ def names_in(nodes):
             yield node.attr
         if isinstance(node, ast.ImportFrom) and not node.module.startswith(OURS):
             yield from (one.name for one in node.names if is_inside(f"{node.module}.{one.name}"))
-
-
-def last_name(node):
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def is_given_to_self(node):

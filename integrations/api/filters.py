@@ -1,7 +1,6 @@
 """The filters of the list of orders: their names are this API's own, their conditions those of the staff's list."""
 
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
@@ -11,7 +10,7 @@ from integrations.api.answers import LONGEST_NAMED, TWICE, UNKNOWN, BadParameter
 from integrations.api.pagination import CURSOR, LIMIT
 from orders.admin import order_list
 from orders.admin.order_search import search_orders
-from orders.lists.filters import AHEAD, DayFilter, WordFilter, day_filter, word_filter
+from orders.lists.filters import AHEAD, DayFilter, IncorrectLookupParameters, WordFilter, day_filter, word_filter
 from orders.lists.list_query import ORDER_VAR, SEARCH_VAR
 from orders.lists.owners import NOBODY, OwnerFilter
 from orders.lists.scope import attributions_of, seen_orders

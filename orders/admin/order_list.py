@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import BooleanField, ExpressionWrapper, F, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -22,7 +21,15 @@ from orders.db.odd_values import is_id
 from orders.incident_causes import cause_of
 from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
-from orders.lists.filters import AHEAD, OwnAttributions, WordFilter, day_filter, today, word_filter
+from orders.lists.filters import (
+    AHEAD,
+    IncorrectLookupParameters,
+    OwnAttributions,
+    WordFilter,
+    day_filter,
+    today,
+    word_filter,
+)
 from orders.lists.list_query import COLUMNS, ORDER_VAR, VIEW
 from orders.lists.moments import ago, ago_field, ahead
 from orders.lists.overtime_marks import overtime_filter, overtime_mark

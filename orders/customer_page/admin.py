@@ -71,9 +71,9 @@ class CustomerChangeList(FactsChangeList):
         records = records.filter(order__enterprise_id=OuterRef("pk")).order_by()
         facts = {kind: Exists(records.filter(info_type=kind)) for kind in RECORDS}
         found = Customer.objects.filter(pk__in=[row.pk for row in rows]).order_by()
-        told = {pk: kinds for pk, *kinds in found.values_list("pk", *facts.values())}
+        in_force = {pk: kinds for pk, *kinds in found.values_list("pk", *facts.values())}
         for row in rows:
-            row.billed_by = next((kind for kind, has in zip(RECORDS, told[row.pk], strict=True) if has), None)
+            row.billed_by = next((kind for kind, has in zip(RECORDS, in_force[row.pk], strict=True) if has), None)
 
 
 @register_list(

@@ -123,7 +123,7 @@ def events(ask: Ask) -> dict:
     page = ask.page(rows.select_related("order").defer("order__content"))
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     timeline = [replace(one, more=ask.personal.text(one.more)) for one in map(describe, page)]
-    return {"rows": page, "told": timeline, "filters": filters}
+    return {"rows": page, "timeline": timeline, "filters": filters}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ error. What a form without a script sends in several parts is joined, so that ea
 import functools
 
 from django.contrib import messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from orders.db.odd_values import NONSENSE
 from orders.lists.change_list import NamedOrder
 from orders.lists.columns import can_choose, tidy_columns
+from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.list_query import COLUMNS, SEARCH_VAR, VIEW, said_as, unoffered
 from orders.lists.open_pages import answer_moving, asks_for_a_part
 from orders.lists.read_only import ReadOnlyAdmin

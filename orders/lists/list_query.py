@@ -14,7 +14,7 @@ from django.contrib.admin.filters import (
     RelatedFieldListFilter,
     SimpleListFilter,
 )
-from django.contrib.admin.options import IncorrectLookupParameters, ModelAdmin
+from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, Model
@@ -23,14 +23,14 @@ from django.utils.translation import gettext
 
 from orders.db.odd_values import NONSENSE
 from orders.errors import ExportError
-from orders.lists.filters import DayFilter
+from orders.lists.filters import DayFilter, IncorrectLookupParameters
 
 MAX_PAIRS = 50
 MAX_NAMED = 40  # values that an error names
 LONGEST_NAMED = 80
 COLUMNS, VIEW = "columns", "view"  # which columns the page shows, and from which view it came: no parts of the filter
 NOT_OF_THE_FILTER = ("p", "e", "all", "_popup", "_to_field", "_facets", "_changelist_filters", VIEW)
-"""What a list's address holds besides filter, search and order."""
+"""What a list's address holds besides filter, search, order and columns."""
 ALWAYS = (SEARCH_VAR, ORDER_VAR)
 DAYS = ["YYYY-MM-DD", "YYYY-MM-DD..YYYY-MM-DD (the first day first; one of them may be missing)"]
 REFUSED = (IncorrectLookupParameters, ValidationError)

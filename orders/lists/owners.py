@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from orders.db.odd_values import is_id
+from orders.lists.filters import IncorrectLookupParameters
 from orders.lists.registration import address_of_list
 from orders.people import name_of, person_words
 from orders.queries.mine import is_nobodys, is_of, set_owners

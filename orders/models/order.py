@@ -307,7 +307,7 @@ class TrialClaim(Row):
     taken_at = models.DateTimeField(_("taken at"))
     trial_was = models.CharField(
         _("trial's state before"), max_length=20, choices=Order.State.choices, default=Order.State.TRIALING
-    )  # only 1.0.0 reads it: it needs a db_default first, for the release before, and goes a release later
+    )  # only 1.0.0 reads it; a db_default comes first, then field and column go (docs/mechanisms/versions.md)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     class Meta:

@@ -236,7 +236,7 @@ def events(ask: Ask) -> dict:
     filters = [(key, label, key == who) for key, (label, _q) in FILTERS.items()]
     times = [] if who or page.number > 1 else times_of(ask.order, now=ask.facts.now)[-PAGE:]
     total = sum(one.seconds for one in times)
-    return {"rows": page, "told": timeline, "filters": filters, "times": bars_of(times), "total": total}
+    return {"rows": page, "timeline": timeline, "filters": filters, "times": bars_of(times), "total": total}
 
 
 def bars_of(times: list[Stretch]) -> list[Bar]:

@@ -61,7 +61,7 @@ def test_no_tab_asks_more_than_its_queries_and_each_shows_a_part(client, busy, d
     for query in queries[:: 1 if WHOLE else 3]:
         with django_assert_max_num_queries(MOST_QUERIES):
             text_of(client, busy, query)
-    assert len(client.get(page(busy, "?tab=events&page=2")).context["told"]) == 50
+    assert len(client.get(page(busy, "?tab=events&page=2")).context["timeline"]) == 50
     attempts = client.get(page(busy, "?tab=bpm&calls=3")).context["attempts"]
     assert [row.number for row in attempts] == list(range(230, 220, -1))
 
@@ -165,7 +165,7 @@ def test_events_can_be_filtered(admin_client):
         answer = admin_client.get(page(order, f"?tab=events&who={who}"))
         for key in ("people", "system", "mail", "errors"):
             assert f"tab=events&amp;who={key}" in answer.content.decode()
-        return [one.row.kind for one in answer.context["told"]]
+        return [one.row.kind for one in answer.context["timeline"]]
 
     assert kinds("people") == ["note"]
     assert kinds("errors") == ["incident"]

@@ -1,8 +1,8 @@
 """Which person may open which address of the staff's site, and do what: the tables of docs/security.md, whole.
 
 A new page without a row there fails, and so does a row without a page. `make test WHOLE=1` opens every page as
-everybody. `make test` asks the methods of the admin for every cell of the first table, and the first of PEOPLE for a
-share of the pages. A run that names this file has everybody ask for a share, each for another one.
+everybody. `make test` asks the admin's methods for every cell of the first table, and opens a share of the pages as the
+first of PEOPLE. A run that names this file opens a share as everybody, another one for each.
 """
 
 import copy
@@ -37,6 +37,7 @@ from tests.admin.walking import (
     content_type_of,
     in_turn,
     models,
+    name_of,
     one_page_a_model,
     permitted,
     registered,
@@ -137,7 +138,7 @@ def test_what_each_kind_of_row_permits(client, rf, found, letter):
     request = rf.get("/")
     sign_in(client, letter)
     request.user = get_user(client)
-    own = {f"{model._meta.app_label}_{model._meta.model_name}": one for model, one in admin.site._registry.items()}
+    own = {name_of(model): one for model, one in admin.site._registry.items()}
     told = {name: permitted(one, request, found[name]) for name, one in own.items()}
     words = {(name, page): word for name, (pages, _may) in told.items() for page, word in pages.items()}
     assert differences({what: (word, wanted(letter, *what)) for what, word in words.items()}) == {}

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import override
 
-from orders.management.arguments import wire_day as day
+from orders.management.arguments import wire_day
 from orders.models import BillingRecord, Order
 from orders.order_page.decisions.registry import DECISIONS
 from orders.order_page.decisions.withdraw import HOW
@@ -167,27 +167,27 @@ def taken_back(before: dict, after: dict) -> Counter:
 
 
 @pytest.mark.parametrize(
-    ("situation", "act", "how"),
+    ("situation", "act", "how", "given"),
     [
-        (active, "withdraw", ""),
-        (live_for_long, "withdraw", "cancel"),
-        (live_for_long, "withdraw", "delete"),
-        (changed, "withdraw", ""),
-        (refused, "give_up", ""),
-        (not_taken_back, "give_up", ""),
-        (refused, "resend", ""),
-        (not_taken_back, "resend", ""),
-        (compensated, "resend", ""),
-        (scheduled, "move_start", "20230930"),
+        (active, "withdraw", "", {}),
+        (live_for_long, "withdraw", "cancel", {}),
+        (live_for_long, "withdraw", "delete", {}),
+        (changed, "withdraw", "", {}),
+        (refused, "give_up", "", {}),
+        (not_taken_back, "give_up", "", {}),
+        (refused, "resend", "", {}),
+        (not_taken_back, "resend", "", {}),
+        (compensated, "resend", "", {}),
+        (scheduled, "move_start", "", {"day": wire_day("20230930")}),
     ],
 )
-def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how):
+def test_what_the_page_foretells_the_dry_run_reports_and_the_act_does(desk, capsys, situation, act, how, given):
     number = situation(desk)
-    asked = {"day": day(how)} if act == "move_start" else {}
-    options = [act, number, "--reason=x", *([how if asked else f"--{how}"] if how else [])]
+    days = [f"{day:%Y%m%d}" for day in given.values()]
+    options = [act, number, "--reason=x", *days, *([f"--{how}"] if how else [])]
     order = Order.objects.select_related("trial").get(number=number)
     with override("en"):
-        page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now()), **asked), "" if asked else how)
+        page = chosen_of(DECISIONS[act].will(facts_of(order, now=timezone.now()), **given), how)
     if act == "withdraw":
         counted = {code: n for code, n in foreseen(partial(dry_run.withdraw, how=how), number).items() if n}
     kept, before = everything(), records()

@@ -4,6 +4,7 @@ from django.urls import reverse
 
 from integrations import tasks
 from orders.office.bulk.models import BulkRun
+from tests.office.scheduling import colleague, of
 
 NOTE = "客户来电，已核实"
 
@@ -43,3 +44,14 @@ def notes(*orders):
 def outcomes(run):
     run.refresh_from_db()
     return run.state, run.done, run.failed
+
+
+def as_judge(client):
+    client.force_login(colleague(role="审批主管"))
+    return client
+
+
+def confirm_as_second(client, row):
+    """Looks at what a colleague has asked for, then confirms what the page showed."""
+    told = client.get(of("change", row)).context["foreseen"].told
+    return client.post(of("confirm", row), {"told": told})

@@ -11,7 +11,7 @@ from orders.models import AskedAct
 from orders.office.bulk.models import BulkRun
 from orders.services.asked_acts import lapse_asked
 from tests import factories as make
-from tests.office.bulking import begin, new, notes, outcomes, page, picked
+from tests.office.bulking import as_judge, begin, confirm_as_second, new, notes, outcomes, page, picked
 from tests.office.scheduling import colleague
 
 pytestmark = pytest.mark.django_db
@@ -26,17 +26,6 @@ def maker(settings, member):
 @pytest.fixture
 def orders():
     return [make.OrderFactory() for _ in range(4)]
-
-
-def as_judge(client):
-    client.force_login(colleague(role="审批主管"))
-    return client
-
-
-def confirm(client, row):
-    foreseen = client.get(reverse("admin:orders_askedact_change", args=[row.pk])).context["foreseen"]
-    answer = client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), {"told": foreseen.told})
-    assert answer.status_code == 302, (foreseen, answer.context["why_not"], answer.context["foreseen"])
 
 
 def test_so_many_rows_of_a_day_need_nobody_else(maker, orders):
@@ -61,7 +50,7 @@ def test_it_begins_once_a_second_person_confirms_it(settings, member, orders, le
     assert notes(*orders) == [0, 0, 0, 0]
     row = AskedAct.objects.get()
     client = as_judge(maker)
-    confirm(client, row)
+    assert confirm_as_second(client, row).status_code == 302
     tasks.bulk(run.pk)
     assert outcomes(run) == ("done", 4, 0)
     assert notes(*orders) == [1, 1, 1, 1]

@@ -12,9 +12,10 @@ from integrations import tasks
 from orders.models import AskedAct, Incident
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
+from orders.people import staff_actor
 from tests import factories as make
 from tests.conftest import shanghai
-from tests.office.bulking import begin, confirm, new, outcomes, picked
+from tests.office.bulking import as_judge, begin, confirm, confirm_as_second, new, outcomes, picked
 from tests.office.scheduling import colleague, of, pass_time
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +29,10 @@ def keeper(member):
     return member("业务人员")
 
 
+def made_by(person):
+    return {"by": staff_actor(person), "maker_id": person.pk}
+
+
 def export(client):
     answer = client.post(EXPORT, {"format": "csv", "columns": ["number"]}, follow=True)
     return b"".join(answer).decode()
@@ -35,9 +40,8 @@ def export(client):
 
 def test_a_person_has_five_unfinished_exports(keeper, member):
     make.OrderFactory()
-    by = {"by": f"staff:{keeper.person.username}", "maker_id": keeper.person.pk}
     for state in ("asked", "waiting", "waiting", "running", "waiting"):
-        make.ExportFactory(state=state, **by)
+        make.ExportFactory(state=state, **made_by(keeper.person))
     assert "已有 5 个导出未结束" in export(keeper)
     assert Export.objects.count() == 5
     Export.objects.filter(state="running").update(state="done")
@@ -49,8 +53,7 @@ def test_a_person_has_five_unfinished_exports(keeper, member):
 
 def test_a_person_keeps_two_gigabytes_of_files(keeper):
     make.OrderFactory()
-    by = {"by": f"staff:{keeper.person.username}", "maker_id": keeper.person.pk}
-    make.ExportFactory(state="done", file="export-1-1.csv", size=2 * 1024**3, **by)
+    make.ExportFactory(state="done", file="export-1-1.csv", size=2 * 1024**3, **made_by(keeper.person))
     assert "已达 2.0 GB" in export(keeper)
     Export.objects.update(file="")  # it has expired
     export(keeper)
@@ -80,9 +83,8 @@ def test_a_nearly_full_disk_refuses_what_can_wait_and_says_so(keeper, settings):
     assert Export.objects.get().state == "done"
 
 
-def give_runs(person, number=3):
-    by = {"by": f"staff:{person.username}", "maker_id": person.pk}
-    make.BulkRunFactory.create_batch(number, state="waiting", finished_at=None, done=0, **by)
+def give_runs(person):
+    return make.BulkRunFactory.create_batch(3, state="waiting", finished_at=None, done=0, **made_by(person))
 
 
 @pytest.mark.usefixtures("slow")
@@ -90,11 +92,11 @@ def test_a_person_has_three_unfinished_runs(keeper):
     order, said = make.OrderFactory(), "已有 3 个批量操作未结束"
     stopped = begin(keeper, new("note", picked(order)))
     keeper.post(of("stop", stopped))
-    give_runs(keeper.person)
+    runs = give_runs(keeper.person)
     assert said in keeper.get(confirm(keeper, new("note", picked(order)))["Location"]).content.decode()
     assert said in keeper.post(of("go_on", stopped), follow=True).content.decode()
     assert outcomes(stopped)[0] == "stopped"
-    BulkRun.objects.filter(pk=BulkRun.objects.filter(state="waiting").latest("pk").pk).update(state="done")
+    BulkRun.objects.filter(pk=runs[0].pk).update(state="done")
     keeper.post(of("go_on", stopped))
     assert outcomes(stopped)[0] == "waiting"
     keeper.force_login(colleague())
@@ -113,24 +115,19 @@ def test_a_stopped_run_waits_for_room_on_the_disk(keeper, settings):
     assert outcomes(run)[0] == "waiting"
 
 
-def confirm_second(client, row):
-    told = client.get(of("change", row)).context["foreseen"].told
-    return client.post(of("confirm", row), {"told": told})
-
-
 @pytest.mark.parametrize("full, said", [("runs", "已有 3 个批量操作未结束"), ("disk", "磁盘快满了")])
 def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, settings, full, said):
     """The second person reads why. How many unfinished runs there are is counted for who asked."""
     settings.FOUR_EYES = {"bulk": 1}
     run = begin(keeper, new("note", picked(make.OrderFactory(), make.OrderFactory())))
     row = AskedAct.objects.get()
-    keeper.force_login(colleague(role="审批主管"))
+    as_judge(keeper)
     if full == "runs":
         give_runs(colleague("other@example.com"))
         give_runs(keeper.person)
     else:
         settings.EXPORT_MIN_FREE_MB = FULL
-    answer = confirm_second(keeper, row)
+    answer = confirm_as_second(keeper, row)
     assert (answer.status_code, outcomes(run)[0]) == (409, "stopped")
     assert said in answer.content.decode()
     row.refresh_from_db()
@@ -138,7 +135,7 @@ def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, setti
     assert list(Incident.objects.values_list("code", flat=True)) == (["disk_low"] if full == "disk" else [])
     settings.EXPORT_MIN_FREE_MB = ROOMY
     BulkRun.objects.exclude(pk=run.pk).update(state="done")
-    assert confirm_second(keeper, row).status_code == 302
+    assert confirm_as_second(keeper, row).status_code == 302
     assert outcomes(run)[0] == "waiting"
 
 
@@ -148,7 +145,7 @@ def test_an_export_that_is_agreed_to_on_a_nearly_full_disk_goes_on_waiting(keepe
     keeper.post(EXPORT, {"format": "csv", "columns": ["number"], "personal": "on", "reason": "客户投诉"})
     row = Export.objects.get()
     assert row.state == "asked"
-    keeper.force_login(colleague(role="审批主管"))
+    as_judge(keeper)
     settings.EXPORT_MIN_FREE_MB = FULL
     assert "磁盘快满了" in keeper.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
     row.refresh_from_db()
@@ -181,11 +178,10 @@ def test_a_slot_waits_for_room_on_the_disk_and_fails_nothing(owner, clock, row, 
     "full, said", [("exports", "已有 5 个导出未结束"), ("files", "已达 2.0 GB"), ("disk", "磁盘快满了")]
 )
 def test_what_is_run_by_hand_is_refused_like_any_export(owner, row, settings, full, said):
-    by = {"by": f"staff:{owner.person.username}", "maker_id": owner.person.pk}
     if full == "exports":
-        make.ExportFactory.create_batch(5, state="waiting", file="", **by)
+        make.ExportFactory.create_batch(5, state="waiting", file="", **made_by(owner.person))
     elif full == "files":
-        make.ExportFactory(size=2 * 1024**3, **by)
+        make.ExportFactory(size=2 * 1024**3, **made_by(owner.person))
     else:
         settings.EXPORT_MIN_FREE_MB = FULL
     assert said in owner.post(of("run", row), follow=True).content.decode()
@@ -200,8 +196,7 @@ def test_what_is_run_by_hand_is_refused_like_any_export(owner, row, settings, fu
 @pytest.mark.usefixtures("site")
 def test_slots_count_for_their_owner_and_are_refused_to_nobody(owner, clock, row):
     """Nobody is there who could wait for one, or stop it."""
-    by = {"by": f"staff:{owner.person.username}", "maker_id": owner.person.pk}
-    make.ExportFactory.create_batch(4, state="asked", file="", **by)
+    make.ExportFactory.create_batch(4, state="asked", file="", **made_by(owner.person))
     clock.move_to(shanghai("2023-09-21 08:00:00"))
     tasks.sweep()
     assert row.exports.get().state == "waiting"
@@ -211,7 +206,7 @@ def test_slots_count_for_their_owner_and_are_refused_to_nobody(owner, clock, row
     assert row.exports.count() == 2
 
 
-# --- commands: an engineer has no quota
+# --- files that a command writes itself: no quota, but the disk counts
 
 
 @pytest.mark.parametrize("command, what, name", [("export", "orders", "a.csv"), ("evidence", "A1", "a.zip")])

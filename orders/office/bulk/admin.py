@@ -5,7 +5,6 @@ from urllib.parse import unquote_plus, urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q
 from django.shortcuts import get_object_or_404, redirect
@@ -22,7 +21,7 @@ from orders.four_eyes import BULK
 from orders.lists.cells import actor_field, column, cut
 from orders.lists.change_list import FactsChangeList
 from orders.lists.chips import StateChip, chip, undoubted_chip
-from orders.lists.filters import PlacesFilter, day_filter, word_filter
+from orders.lists.filters import IncorrectLookupParameters, PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
@@ -94,8 +93,8 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         if obj is not None:
             may = request.user.has_perm(STOP) or is_made_by(obj, request.user)
-            told = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
-            resent = outcome_of_resend(obj, request.user) if told else None
+            has_outcome = obj.act == BulkRun.Act.RESEND and obj.done and ACTS[obj.act].may_see(request.user)
+            resent = outcome_of_resend(obj, request.user) if has_outcome else None
             items = reverse("admin:orders_bulkitem_changelist")
             context |= {
                 "run": obj,

@@ -51,9 +51,10 @@ class AskedRun:
         if self.run is None:
             return Foreseen(why_not=NotAllowedError("bulk_over").words())
         with override(LANGUAGE):
-            told = foresee_run(self.run)
-        will = told if get_language() == LANGUAGE else foresee_run(self.run)
-        return Foreseen(will=will, told=digest_of(told), before=self.row.told if self.row.told != told else [])
+            foreseen = foresee_run(self.run)
+        will = foreseen if get_language() == LANGUAGE else foresee_run(self.run)
+        before = self.row.told if self.row.told != foreseen else []
+        return Foreseen(will=will, told=digest_of(foreseen), before=before)
 
     def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:
         if self.run is None:

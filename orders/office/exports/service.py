@@ -90,8 +90,8 @@ def begin_export(
     With `export_personal` of FOUR_EYES, personal data from a page wait for `judge_export`.
     `written` is given by a command, whose file lies elsewhere and is complete: its export is over at once. `schedule`
     is what begins it by itself, for a `slot`; `via` says where a command asked. Raises NotAllowedError if personal data
-    are asked for without a reason; and by `check_export_quota`, but for a command's and a schedule's, whose callers
-    have looked at the disk.
+    are asked for without a reason. Also as `check_export_quota` does, unless `written` or `schedule` is given: these
+    callers have looked at the disk.
     """
     if personal:
         check_reason(reason, "an export of personal data")
@@ -334,12 +334,12 @@ def kept_scope(scope: Iterable[str] | None) -> list[str] | None:
 
 def _followed(row: Export, table: Table, stop: Callable[[], bool]) -> Iterator[Sequence[Cell]]:
     """The rows. While they go by, the lease is renewed and the progress is noted."""
-    number, told = 0, time.monotonic()
+    number, renewed = 0, time.monotonic()
     renew(row, total=table.total)
     for number, cells in enumerate(table.rows, 1):
         yield cells
-        if number % LOOK_EVERY == 0 and time.monotonic() - told > RENEW_SECONDS:
-            told = time.monotonic()
+        if number % LOOK_EVERY == 0 and time.monotonic() - renewed > RENEW_SECONDS:
+            renewed = time.monotonic()
             renew(row, written=number)
             if stop():
                 raise LeftError

@@ -137,13 +137,15 @@ def begin_due_exports(*, now: datetime.datetime) -> list[Export]:
     While the disk is nearly full nothing is begun, and all stays due. A person's quota refuses no slot: nobody is there
     who could wait for an export, or stop one.
     """
+    rows = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
+    due = list(rows.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE])
     try:
-        check_free_space()
+        if due:
+            check_free_space()
     except NotAllowedError:
         return []
-    due = ScheduledExport.objects.filter(Q(next_run_at__lte=now) | Q(next_run_at__gt=now + MAX_AHEAD))
     begun = []
-    for pk, slot in due.order_by("next_run_at").values_list("pk", "next_run_at")[:MAX_AT_ONCE]:
+    for pk, slot in due:
         try:
             begun.append(_begin_slot(pk, slot, now))
         except (OperationalError, InterfaceError):

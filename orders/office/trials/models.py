@@ -10,7 +10,8 @@ from notifications.masks import mask_text
 class TrialUpload(models.Model):
     """A workbook that somebody uploaded. Only its maker sees what is in it. `report` says what becomes of each row.
 
-    The file is kept until it is imported or its maker uploads another, and at most a day: it holds people's data.
+    The file is kept until it is imported or its maker uploads another, and at most a day: it holds people's data. One
+    that can't be read leaves a row without file and report, to be counted.
     """
 
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("made by"))

@@ -4,7 +4,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -21,7 +21,7 @@ from orders.office.trials.form import TrialForm, look_up, services_in_words
 from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import KNOWN, NEW, WRONG, Report, RowResult, import_trials
 from orders.office.trials.sheet import TrialSheet
-from orders.office.trials.uploads import confirm_upload, correct_upload, keep_upload, sheet_of
+from orders.office.trials.uploads import THERE, confirm_upload, correct_upload, keep_upload, sheet_of
 from orders.office.trials.workbook import MAX_BYTES, MAX_ROWS
 from orders.people import staff_actor
 
@@ -69,13 +69,12 @@ class TrialPages:
                 form.add_error("file", error.words())
             else:
                 return redirect("admin:orders_order_import_review", upload.pk)
-        mine = TrialUpload.objects.filter(made_by=request.user).exclude(imported_at=None, data=b"")
         return self.show(
             request,
             "trials/import.html",
             title=_("Import trials"),
             form=form,
-            last=mine.defer("data", "report").first(),
+            last=TrialUpload.objects.filter(THERE, made_by=request.user).defer("data", "report").first(),
             most=MAX_ROWS,
             megabytes=MAX_BYTES // 1024 // 1024,
         )
@@ -115,7 +114,9 @@ class TrialPages:
             offered=_offered(report),
         )
 
-    def _rows(self, request: HttpRequest, upload: TrialUpload, report: Report) -> list[tuple]:
+    def _rows(
+        self, request: HttpRequest, upload: TrialUpload, report: Report
+    ) -> list[tuple[RowResult, str, str, int | None]]:
         """The rows, wrong ones first, each with its chip, why it is held, and the id of its order if that is there and
         this person may see it."""
         rows = sorted(report.rows, key=lambda row: row.verdict != WRONG)
@@ -194,10 +195,7 @@ def _offered(report: Report) -> set[str]:
 
 def _own_upload(request: HttpRequest, pk: int) -> TrialUpload:
     """An upload belongs to its maker, and is gone once the next takes its place. Raises Http404."""
-    upload = TrialUpload.objects.filter(pk=pk, made_by=request.user).first()
-    if upload is None or not (upload.imported_at or upload.data):
-        raise Http404
-    return upload
+    return get_object_or_404(TrialUpload, THERE, pk=pk, made_by=request.user)
 
 
 def _workbook(data: bytes, name: str) -> HttpResponse:

@@ -19,7 +19,9 @@ from orders.services.desk_incidents import check_free_space
 
 KEPT = datetime.timedelta(days=1)
 MAX_A_DAY = 20
-"""Workbooks that a person uploads within KEPT. Each is opened and checked."""
+"""Workbooks that a person uploads within KEPT, readable or not."""
+THERE = Q(imported_at__isnull=False) | ~Q(data=b"")
+"""Uploads that have a page: imported ones, and those that may be."""
 WAITING = Q(imported_at=None) & ~Q(data=b"")
 """Uploads that may be imported. One that can't be read, or that its maker's next has replaced, is only counted, and
 holds nothing."""
@@ -32,8 +34,9 @@ def keep_upload(
 ) -> TrialUpload:
     """Checks a workbook and keeps it with its report. Takes the place of what its maker has not confirmed.
 
-    Raises WorkbookError, which counts for MAX_A_DAY, and NotAllowedError in a restored database, while others are
-    checked, after MAX_A_DAY, and while the disk is nearly full. Nothing of the workbook is kept then.
+    Raises WorkbookError; of the workbook only its name is kept then, and it counts for MAX_A_DAY. Raises
+    NotAllowedError in a restored database, while others are checked, after MAX_A_DAY, and while the disk is nearly
+    full; nothing is kept then.
     """
     check_free_space()
     row = TrialUpload(made_by_id=maker_id, made_at=now, file_name=file_name[:255], data=b"", trials=0, report={})

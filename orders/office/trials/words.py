@@ -43,7 +43,8 @@ MESSAGES = in_words(
         "book_own_check": _("Another workbook of yours is being checked. Upload this one again in a few seconds."),
         "book_checks": _("Workbooks of colleagues are being checked. Upload this one again in a few seconds."),
         "book_too_many": _(
-            "You have uploaded %(most)s workbooks within a day. Put the last one right in the page, or wait."
+            "You have uploaded %(most)s workbooks within a day."
+            " Put the last one that could be read right in the page, or wait."
         ),
         "book_size": _("The file is larger than %(most)s MB."),
         "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),

@@ -133,8 +133,8 @@ def views_over(request: HttpRequest, changelist: ChangeList) -> dict | None:
 def query_and_columns(changelist: ChangeList) -> tuple[str, list[str]]:
     """What would be saved as a view now: the query (filter, search, order) and the chosen columns."""
     found = {name: values for name, values in changelist.get_filters_params().items() if any(values)}
-    if search := changelist.params.get(SEARCH_VAR):
-        found[SEARCH_VAR] = [search]
+    if changelist.query:
+        found[SEARCH_VAR] = [changelist.query]
     if order := changelist.named_order(changelist.params.get(ORDER_VAR, "")):
         found[ORDER_VAR] = [order]
     named = names_in(changelist.params.get(COLUMNS, ""))
