@@ -7,6 +7,8 @@ from typing import TypeVar
 import requests
 
 T = TypeVar("T")
+SLOWEST = 0.5
+"""Seconds between two looks at most. A look is often a new connection, or one at all processes."""
 
 
 class NotYetError(AssertionError):
@@ -23,15 +25,17 @@ def until(
 ) -> T:
     """Calls `true` until it gives something that counts as true, and gives that. A request that fails is no yet.
 
-    Raises NotYetError after so many seconds, with `what` was waited for and what `report` gives then: logs, say.
+    It is called every so many seconds, and less often once that is little beside the time that it has taken. Raises
+    NotYetError after so many seconds, with `what` was waited for and what `report` gives then: logs, say.
     """
-    end, last = time.monotonic() + seconds, None
+    began, last = time.monotonic(), None
     while True:
         try:
             if last := true():
                 return last
         except requests.RequestException as error:
             last = error
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise NotYetError(f"not within {seconds:g} s: {what or 'true'}; last: {last!r}\n{report()}")
-        time.sleep(every)
+        time.sleep(max(every, min(waited / 20, SLOWEST)))
