@@ -134,7 +134,7 @@ def test_under_load_all_callers_are_answered_in_time_and_nothing_is_lost_or_doub
                 content = trial(next(numbers))
             answer, took = timed(functools.partial(post, desk, content))
             answers.append((content, answer, took))
-            time.sleep(0.5)
+            time.sleep(1)
 
     callers = [threading.Thread(target=call) for _ in range(40)]
     for caller in callers:
@@ -187,7 +187,7 @@ def test_a_worker_that_delivers_goes_on_by_itself(desk, worker, frozen):
     assert worker.poll() is None
 
 
-def test_a_statement_that_was_given_up_ends_on_the_server_too(desk, worker):
+def test_a_statement_that_was_given_up_ends_on_the_server_too(desk):
     """The server ends a wait for a lock that is too long; whoever waited holds nothing."""
     with psycopg.connect(desk.database_url) as holder:
         holder.execute("LOCK TABLE orders_order IN ACCESS EXCLUSIVE MODE")

@@ -16,6 +16,7 @@ from project.models import User
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, code_of
 from tests.flows.contents import activation, change, trial, withdrawal
+from tests.sampling import WHOLE
 
 A, B = "a.example.com", "b.example.com"
 
@@ -31,6 +32,20 @@ def put_into(number: str, state: str, **more):
     OrderEvent.objects.filter(order__number=number, kind__in=["received", "state"]).delete()
 
 
+def play_pairs(desk, cases) -> dict:
+    """An active order, with its trial, for each of the cases: {its number: the case}. A3 is of T3, d3.example.com."""
+    found = {f"A{n}": case for n, case in enumerate(list(cases)[:: 1 if WHOLE else 6])}
+    for make in (lambda n: trial(f"T{n}", domain_of(n)), lambda n: activation(f"A{n}", of=f"T{n}")):
+        for number in found:
+            desk.post(make(number[1:]))
+        desk.deliver()
+    return found
+
+
+def domain_of(number: str) -> str:
+    return f"d{number.strip('AT')}.example.com"
+
+
 def left(lines: list[str], number: str) -> list[str]:
     """Why an order's differences were left alone."""
     return [line.split(" -> left: ")[1] for line in lines if line.startswith(f"{number} ") and " -> left: " in line]
@@ -39,25 +54,34 @@ def left(lines: list[str], number: str) -> list[str]:
 # --- a commercial record is made live only for an order that is to be billed
 
 
-@pytest.mark.parametrize("state", ["in_progress", "awaiting_approval", "scheduled", "active"])
-@pytest.mark.parametrize("theirs", ["missing", "cancelled"])
-def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books, state, theirs, active):
-    put_into("A1", state)
-    before = books.lose("A1") if theirs == "missing" else books.put("A1", cancelStatus="2")
-    books.fix("A1")
-    assert (books.held("A1"), books.live()) == (before, ["A1"])
+def test_a_commercial_record_is_made_live_for_an_order_that_stands(desk, books):
+    states = ["in_progress", "awaiting_approval", "scheduled", "active"]
+    cases = play_pairs(desk, itertools.product(states, ["missing", "cancelled"]))
+    before = {}
+    for number, (state, theirs) in cases.items():
+        put_into(number, state)
+        before[number] = books.lose(number) if theirs == "missing" else books.put(number, cancelStatus="2")
+    books.fix(*cases)
+    assert {number: books.store.records(number) for number in cases} == {
+        number: [row] for number, row in before.items()
+    }
+    assert {number: books.live(domain_of(number)) for number in cases} == {number: [number] for number in cases}
 
 
-@pytest.mark.parametrize("state", ["failed", "rejected", "withdrawn"])
 @pytest.mark.parametrize("reason", [[], ["--reason", "x"]])
-def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, state, reason, active):
-    put_into("A1", state)
-    books.lose("A1")
-    lines = books.fix("A1", *reason)
-    assert left(lines, "A1") == [f"the order is not to be billed: {state.capitalize()}"]
-    assert (fixes(), books.live()) == ([], [])
-    assert desk.troubles("A1") == ["difference"]
-    assert Difference.objects.get(state="open").detail["left"] == {"code": "not_to_be_billed", "state": state}
+def test_a_commercial_record_is_not_made_live_for_any_other(desk, books, reason):
+    cases = play_pairs(desk, ["failed", "rejected", "withdrawn"])
+    for number, state in cases.items():
+        put_into(number, state)
+        books.lose(number)
+    lines = books.fix(*cases, *reason)
+    for number, state in cases.items():
+        assert left(lines, number) == [f"the order is not to be billed: {state.capitalize()}"]
+        assert books.live(domain_of(number)) == []
+        assert desk.troubles(number) == ["difference"]
+        difference = Difference.objects.get(state="open", job_id=number)
+        assert difference.detail["left"] == {"code": "not_to_be_billed", "state": state}
+    assert fixes() == []
 
 
 # --- a trial's record is made live only while no activation past its start holds the claim
@@ -120,46 +144,53 @@ def undo_compensated(desk):
     compensate(number="A1", reason="重复", by="staff:x", now=timezone.now())
 
 
-@pytest.mark.parametrize(
-    "undo, domain", list(itertools.product([undo_rejected, undo_withdrawn, undo_compensated], [A, B]))
-)
-def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, domain, active):
+@pytest.mark.parametrize("undo", [undo_rejected, undo_withdrawn, undo_compensated])
+def test_a_record_of_an_order_that_was_undone_is_deleted(desk, books, undo, active):
     record = books.held("A1")
     undo(desk)
     desk.deliver()
-    books.store.put_record(record | {"domain": domain})
-    assert "-> queued: fix_delete_billing" in books.fix()[0]
-    assert books.live(domain) == (["T1"] if domain == A else [])
-    assert (desk.troubles("A1"), books.reconcile()[0]) == (["compensated"] if undo == undo_compensated else [], 0)
+    for domain in (A, B):
+        books.store.put_record(record | {"domain": domain})
+        assert "-> queued: fix_delete_billing" in books.fix()[0]
+        assert books.live(domain) == (["T1"] if domain == A else [])
+        assert desk.troubles("A1") == (["compensated"] if undo == undo_compensated else [])
+        assert books.reconcile()[0] == 0
 
 
 STANDING = ["in_progress", "awaiting_approval", "scheduled", "active", "held", "failed"]
 
 
-@pytest.mark.parametrize("state, ours", list(itertools.product(STANDING, ["none", "to_send", "deleted"])))
-def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books, state, ours, active):
+def test_a_record_of_an_order_that_stands_is_not_deleted(desk, books):
     """A failed order that was not undone is still valid: it may be resent."""
-    held = Order.Held.FILES if state == "held" else ""
-    put_into("A1", state, held_because=held)
-    domain = "x.example.com" if ours == "none" else A
-    if ours == "none":
-        books.store.put_record(books.held("A1") | {"domain": domain})
-    else:
-        BillingRecord.objects.filter(order__number="A1").update(state=ours)
+    cases, there = play_pairs(desk, itertools.product(STANDING, ["none", "to_send", "deleted"])), []
+    for number, (state, ours) in cases.items():
+        put_into(number, state, held_because=Order.Held.FILES if state == "held" else "")
+        there.append((number, f"x{number.lower()}.example.com" if ours == "none" else domain_of(number)))
+        if ours == "none":
+            books.store.put_record(books.held(number) | {"domain": there[-1][1]})
+        else:
+            BillingRecord.objects.filter(order__number=number).update(state=ours)
     lines = books.fix()
-    assert ["the order stands" in why for why in left(lines, "A1")] == [True]
+    why = {number: ["the order stands" in why for why in left(lines, number)] for number in cases}
+    assert why == dict.fromkeys(cases, [True])
     assert (fixes(), desk.sent(DELETE)) == ([], [])
-    lines = books.fix("A1", "--reason", "与客户经理确认")
-    assert "-> queued: fix_delete_billing" in lines[0]
-    assert [row["domain"] for row in desk.sent(DELETE)[0]["productInfos"]] == [domain]
+    lines = books.fix(*cases, "--reason", "与客户经理确认")
+    queued = {line.split()[0] for line in lines if "-> queued: fix_delete_billing" in line}
+    assert queued == cases.keys()
+    deleted = [(row["jobId"], row["domain"]) for body in desk.sent(DELETE) for row in body["productInfos"]]
+    assert sorted(deleted) == sorted(there)
 
 
-@pytest.mark.parametrize("state", ["trialing", "ended", "converted"])
-def test_nor_is_a_trials(desk, books, state, trialing):
-    put_into("T1", state)
-    books.store.put_record(books.held("T1") | {"domain": B})
-    assert ["the order stands" in why for why in left(books.fix(), "T1")] == [True]
-    assert books.live(B) == ["T1"]
+def test_nor_is_a_trials(desk, books):
+    cases = {f"T{n}": state for n, state in enumerate(["trialing", "ended", "converted"])}
+    for number, state in cases.items():
+        desk.play(trial(number, domain_of(number)))
+        put_into(number, state)
+        books.store.put_record(books.held(number) | {"domain": f"x{number.lower()}.example.com"})
+    lines = books.fix()
+    for number in cases:
+        assert ["the order stands" in why for why in left(lines, number)] == [True], number
+        assert books.live(f"x{number.lower()}.example.com") == [number]
 
 
 def test_a_reason_is_for_the_named_orders_only(desk, books, active):
@@ -203,17 +234,18 @@ def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books,
     assert books.held("T1") == before
 
 
-@pytest.mark.parametrize("state", ["due", "sending", "retrying"])
-def test_a_step_under_way_leaves_the_order_out(desk, books, state, trialing):
-    books.lose("T1")
-    desk.post(change("C1", A, B))
-    Dispatch.objects.filter(order__number="C1").update(state=state)
+def test_a_step_under_way_leaves_the_order_out(desk, books):
+    for n, state in enumerate(["due", "sending", "retrying"]):
+        desk.play(trial(f"T{n}", domain_of(f"T{n}")))
+        books.lose(f"T{n}")
+        desk.post(change(f"C{n}", domain_of(f"T{n}"), f"x{n}.example.com", of=f"T{n}"))
+        Dispatch.objects.filter(order__number=f"C{n}").update(state=state, next_try_at="2023-12-24T00:00:00+08:00")
     code, lines = books.reconcile("--fix")
     assert (code, lines) == (
         0,
         [
-            "T1: left out: a billing step is under way: Create trial records",
-            "0 orders, 0 records: 0 differences, 0 put right, 1 orders left out with steps under way",
+            *(f"T{n}: left out: a billing step is under way: Create trial records" for n in range(3)),
+            "0 orders, 0 records: 0 differences, 0 put right, 3 orders left out with steps under way",
         ],
     )
     assert fixes() == []

@@ -27,7 +27,8 @@ DEFAULT_DROPPED = r"ALTER COLUMN \S+ DROP DEFAULT"
 
 def findings(migration: Migration, before: ProjectState) -> list[str]:
     """A line for each thing in a migration that holds a lock for as long as the table is large, or that the version
-    before can't live with. What it does to tables that it makes itself is no matter.
+    before can't live with. What it does to tables that it makes itself is no matter. It leads `before` on to the state
+    behind it.
     """
     statements = _sql(migration, before)
     new = {match[1] for text in statements if (match := re.search(r'CREATE TABLE (?:IF NOT EXISTS )?"?(\w+)"?', text))}
@@ -47,6 +48,6 @@ def findings(migration: Migration, before: ProjectState) -> list[str]:
 def _sql(migration: Migration, before: ProjectState) -> list[str]:
     """Its statements, each on a line of its own; remarks left out."""
     with connection.schema_editor(collect_sql=True, atomic=False) as editor:
-        migration.apply(before.clone(), editor, collect_sql=True)
+        migration.apply(before, editor, collect_sql=True)
     lines = "\n".join(line for line in editor.collected_sql if not line.startswith("--"))
     return [" ".join(text.split()) for text in lines.split(";") if text.strip()]

@@ -1,6 +1,7 @@
 """Migrations run while orders come in: none holds a lock for long on a large table, none waits long for one, and each
 suits the version before. docs/mechanisms/versions.md has the rule."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.migrations.state import ProjectState
 
 from project.management.commands import migrate as migrate_command
 from tests.harness.desk import ProcessDesk
@@ -112,12 +114,17 @@ def test_an_index_made_beside_the_work_is_let_through():
 @on_postgres
 @pytest.mark.django_db
 def test_no_migration_of_ours_stops_orders():
-    loader, wrong = MigrationLoader(connection), {}
-    for app, name in loader.graph.nodes:
-        if app in OURS and name > FIRST_SET[app]:
-            before = loader.project_state((app, name), at_end=False)
-            if found := findings(loader.graph.nodes[app, name], before):
-                wrong[f"{app}.{name}"] = found
+    loader, wrong, plan = MigrationLoader(connection), {}, []
+    for leaf in loader.graph.leaf_nodes():
+        plan += [node for node in loader.graph.forwards_plan(leaf) if node not in plan]
+    before = ProjectState(real_apps=loader.unmigrated_apps)
+    for app, name in plan:  # as `migrate` goes through an empty database
+        migration = loader.graph.nodes[app, name]
+        if app not in OURS or name <= FIRST_SET[app]:
+            migration.mutate_state(before, preserve=False)
+        elif found := findings(migration, before):
+            wrong[f"{app}.{name}"] = found
+    assert len(plan) == len(loader.graph.nodes)
     assert wrong == {}
 
 
@@ -139,21 +146,19 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
     if not postgres:
         pytest.skip("locks of tables are PostgreSQL's")
     desk = ProcessDesk(tmp_path, postgres=postgres)
-    desk.make_database()
+    desk.make_migrated_database()
     try:
-        desk.manage("migrate", "-v0")
         with psycopg.connect(desk.database_url) as backup, psycopg.connect(desk.database_url) as intake:
-            backup.execute("SELECT count(*) FROM orders_order")  # its transaction stays open, as a dump's does
+            backup.execute("SELECT count(*) FROM orders_incident")  # its transaction stays open, as a dump's does
             ended = []
-            command = [sys.executable, "manage.py", "migrate", "orders", "0002", "-v0"]  # drops the lists' indexes
-            backup.execute("LOCK TABLE orders_inboundmessage IN ACCESS SHARE MODE")
+            command = [sys.executable, "manage.py", "migrate", "orders", "0055", "-v0"]  # drops a column of incidents
             more = {"cwd": desk.root, "env": desk.environment, "capture_output": True, "text": True, "timeout": 120}
             thread = threading.Thread(target=lambda: ended.append(subprocess.run(command, check=False, **more)))
             thread.start()
             longest = 0.0
             while thread.is_alive():
                 began = time.monotonic()
-                intake.execute("SELECT count(*) FROM orders_inboundmessage")
+                intake.execute("SELECT count(*) FROM orders_incident")
                 intake.commit()
                 longest = max(longest, time.monotonic() - began)
                 time.sleep(0.05)
@@ -208,16 +213,24 @@ def test_it_gives_up_in_the_end_and_at_once_for_anything_else(monkeypatch, code,
 @pytest.mark.processes
 @pytest.mark.whole
 def test_two_at_once_take_turns(tmp_path, postgres):
+    """The first is stopped when it has begun, until the second has met it."""
     desk = ProcessDesk(tmp_path, postgres=postgres)
-    desk.make_database()
-    command = [sys.executable, "manage.py", "migrate"]
+    desk.make_migrated_database()
+    command = [sys.executable, "manage.py", "migrate", "orders", "0059"]
     more = {"cwd": desk.root, "env": desk.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
-        both = [subprocess.Popen(command, text=True, **more) for _ in range(2)]
-        said = [one.communicate(timeout=300)[0] for one in both]
-        assert [one.returncode for one in both] == [0, 0], said
-        assert sorted("another migrate is at work" in text for text in said) == [False, True]
-        assert sorted("No migrations to apply" in text for text in said) == [False, True]
+        first = subprocess.Popen(command, text=True, **more)
+        said = [first.stdout.readline()]
+        first.send_signal(signal.SIGSTOP)
+        second = subprocess.Popen(command, text=True, **more)
+        met = second.stdout.readline()
+        first.send_signal(signal.SIGCONT)
+        said += [one.communicate(timeout=300)[0] for one in (first, second)]
+        assert [first.returncode, second.returncode] == [0, 0], said
+        assert "Operations to perform" in said[0]
+        assert "another migrate is at work" in met
+        assert "another migrate is at work" not in said[1]
+        assert ["No migrations to apply" in text for text in said[1:]] == [False, True]
     finally:
         desk.drop_database()
 
