@@ -2,9 +2,11 @@
 
 import contextlib
 
+from axes.models import AccessFailureLog
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success, Task
 from django_q.signing import SignedPackage
@@ -102,6 +104,19 @@ def written(row, **values):
 def new_row(name):
     """A row of this model; of an order of its own where it belongs to one."""
     return ALL_MAKERS[name]() if name in ALL_MAKERS else of_order(make.OrderFactory(attribution_id="BJ"))[name]
+
+
+def guessed(count, name="wang", names=1, address=""):
+    """Wrong passwords for one name or `names` names, each from an address of its own or all from one, as the log-in
+    page notes them. tests/admin/test_log_in.py compares the two."""
+    AccessFailureLog.objects.bulk_create(
+        AccessFailureLog(
+            username=f"{name}{number % names}" if names > 1 else name,
+            ip_address=address or f"10.1.{number // 250}.{number % 250}",
+            path_info=reverse("admin:login"),
+        )
+        for number in range(count)
+    )
 
 
 def new_province(number):
