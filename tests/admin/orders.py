@@ -223,6 +223,22 @@ def billed_ahead(*, days):
     return order
 
 
+def started():
+    return scheduled(days=-1)
+
+
+def ahead():
+    return scheduled(days=3)
+
+
+def ahead_and_billed():
+    return billed_ahead(days=3)
+
+
+def trialing():
+    return factories.TrialFactory(planned_at=timezone.now())
+
+
 def before_the_trial_ends():
     """An activation that starts in three days; its trial would run for a week."""
     order = billed_ahead(days=3)
@@ -250,10 +266,10 @@ TRIED = {
     "resend": ("resend_order", "resend", failed, billed),
     "waive": ("waive_finding", "waived", held_for_files, billed),
     "attribute": ("choose_attribution", "attribution_chosen", held_for_attribution, billed),
-    "activate": ("run_activation", "activation_run", lambda: scheduled(days=-1), lambda: scheduled(days=3)),
-    "call_off": ("withdraw_order", "withdrawn", lambda: scheduled(days=3), lambda: scheduled(days=-1)),
-    "move_start": ("move_start", "move_asked", lambda: billed_ahead(days=3), lambda: scheduled(days=-1)),
-    "usage": ("fetch_usage", "usage_asked", lambda: factories.TrialFactory(planned_at=timezone.now()), billed),
+    "activate": ("run_activation", "activation_run", started, ahead),
+    "call_off": ("withdraw_order", "withdrawn", ahead, started),
+    "move_start": ("move_start", "move_asked", ahead_and_billed, started),
+    "usage": ("fetch_usage", "usage_asked", trialing, billed),
     "note": ("add_note", "note", billed, None),
     "push": ("push_approval", "pushed", awaiting, billed),
     "compensate": ("compensate_order", "compensated", billed, held_for_files),
