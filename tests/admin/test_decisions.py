@@ -1,6 +1,5 @@
 """Each decision: who may take it and when. It needs a reason and an unchanged order, and leaves one event."""
 
-import itertools
 from unittest.mock import Mock
 
 import pytest
@@ -376,23 +375,19 @@ def test_it_calls_one_service_once_and_none_where_it_is_refused(boss, key, monke
 
 
 NONSENSE = [{"reason": "a\0b"}, {"reason": "x" * 501}, {"seen": "abc"}, {"seen": "-1"}]
+OF_ITS_OWN = {"attribute": [{"letters": "\0"}], "name_domains": [{"domains": "a\0b.cn"}]}
 
 
-@pytest.mark.parametrize(
-    "key, form",
-    [
-        *itertools.product(DECISIONS, NONSENSE),
-        ("attribute", {"letters": "\0"}),
-        ("name_domains", {"domains": "a\0b.cn"}),
-    ],
-)
-def test_nonsense_in_the_form_is_a_field_s_error(boss, key, form):
-    order = ALLOWED[key]()
+@pytest.mark.parametrize("key", DECISIONS)
+def test_nonsense_in_the_form_is_a_field_s_error(boss, key):
+    order, wrong = ALLOWED[key](), {}
     before = changes(order)
-    answer = boss.post(deciding(order, key), filled(order, key, **form))
-    assert answer.status_code == 200
-    assert set(answer.context["form"].errors) == set(form)
-    assert changes(order) == before
+    for form in [*NONSENSE, *OF_ITS_OWN.get(key, [])]:
+        answer = boss.post(deciding(order, key), filled(order, key, **form))
+        errors = set(answer.context["form"].errors) if answer.status_code == 200 else ()
+        if (errors, changes(order)) != (set(form), before):
+            wrong[repr(form)[:30]] = answer.status_code, errors, changes(order)
+    assert wrong == {}
 
 
 def test_a_permission_that_was_taken_meanwhile_counts(client):
