@@ -169,3 +169,9 @@ def limit_to(user, letters):
     user.limited = True
     user.save(update_fields=["limited"])
     user.attributions.set(letters)
+
+
+def fresh(row):
+    """The row with what the database has of it now."""
+    row.refresh_from_db()
+    return row
