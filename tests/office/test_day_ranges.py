@@ -1,7 +1,6 @@
 """From–to on every list: a range of days in the address, two inputs in the filter's menu, a line where it is wrong."""
 
 import datetime
-import itertools
 
 import pytest
 from django.contrib import admin
@@ -156,14 +155,11 @@ def test_every_exported_list_has_a_range_on_its_time(admin_user):
 
 @pytest.mark.whole
 def test_every_range_of_every_list_answers(admin_user):
-    """All filters of a list together, each with another value each time: the database is asked whatever they say."""
     for model, own in admin.site._registry.items():
-        url = address_of_list(model)
-        days = days_of(own)
-        values = [["2026-11-01..2026-11-25", "2026-11-01..", "..2026-11-25", *entry.words] for entry in days]
-        for given in itertools.zip_longest(*values, fillvalue="..2026-11-25"):
-            query = {entry.parameter_name: value for entry, value in zip(days, given, strict=True)}
-            assert unrendered(admin_user, url, query).status_code == 200, (url, query)
+        for entry in days_of(own):
+            for value in ("2026-11-01..2026-11-25", "2026-11-01..", "..2026-11-25", *entry.words):
+                query = {entry.parameter_name: value}
+                assert unrendered(admin_user, address_of_list(model), query).status_code == 200
 
 
 def test_a_limited_person_s_customers_are_told_by_the_orders_they_may_see(member):
