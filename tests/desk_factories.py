@@ -19,115 +19,73 @@ from project.models import User
 NOW = datetime.datetime(2023, 9, 20, 18, 54, 36, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
 
 
-class ContactFactory(DjangoModelFactory):
-    class Meta:
-        model = Contact
-
-    name = factory.Sequence(lambda n: f"李四{n}")
-    mail = factory.Sequence(lambda n: f"sa{n}@example.com")
-    tel = "13700000000"
-    attribution_id = "BJ"
+def rows_of(model, base=DjangoModelFactory, **usual) -> type[DjangoModelFactory]:
+    """A factory of a model's rows, with their usual values."""
+    return factory.make_factory(model, FACTORY_CLASS=base, **usual)
 
 
-class MailRuleFactory(DjangoModelFactory):
-    class Meta:
-        model = MailRule
-
-    event = factory.Sequence(lambda n: f"mail_{n}")
-    attribution_id = "BJ"
-
-
-class HeartbeatFactory(DjangoModelFactory):
-    class Meta:
-        model = Heartbeat
-
-    cluster = factory.Sequence(lambda n: f"cluster-{n}")
-    started_at = NOW
-    seen_at = NOW
-
-
-class CalendarDayFactory(DjangoModelFactory):
-    """A holiday; `worked=True` makes a weekend's day that is worked."""
-
-    class Meta:
-        model = CalendarDay
-
-    day = factory.Sequence(lambda n: datetime.date(2027, 10, 1) + datetime.timedelta(days=n))
-    name = "国庆节"
-
-
-class TimeLimitFactory(DjangoModelFactory):
-    """A limit for an attribution; the general ones come with the migrations."""
-
-    class Meta:
-        model = TimeLimit
-
-    state = TimeLimit.State.HELD
-    kind = factory.Sequence(lambda n: ["", "trial", "change", "activation"][n % 4])
-    attribution_id = factory.Sequence(lambda n: ["SH", "GD", "TJ", "HB", "JS", "ZJ", "FJ", "SD"][n // 4 % 8])
-    amount = 2
-
-
-class PauseFactory(DjangoModelFactory):
-    """A pause that is over; `resumed_at=None` makes an open one."""
-
-    class Meta:
-        model = Pause
-
-    partner = "bigdata"
-    reason = "升级维护"
-    paused_by = "staff:li"
-    since = NOW
-    resumed_at = NOW + datetime.timedelta(hours=1)
-    resumed_by = "staff:li"
-
-
-class ExportFactory(DjangoModelFactory):
-    """A file of orders that somebody else made. It is not in EXPORT_DIR."""
-
-    class Meta:
-        model = Export
-
-    by = "staff:li"
-    created_at = NOW
-    list_name = "orders"
-    columns = ["number"]
-    format = "xlsx"
-    state = Export.State.DONE
-    file = factory.Sequence(lambda n: f"export-{n}.xlsx")
-
-
-class BulkRunFactory(DjangoModelFactory):
-    """A finished run that wrote a note, of somebody else."""
-
-    class Meta:
-        model = BulkRun
-
-    by = "staff:li"
-    created_at = NOW
-    worked_at = NOW
-    finished_at = NOW
-    act = BulkRun.Act.NOTE
-    reason = "批量备注"
-    state = BulkRun.State.DONE
-    total = 1
-    done = 1
-
-
-class BulkItemFactory(DjangoModelFactory):
-    class Meta:
-        model = BulkItem
-
-    run = factory.SubFactory(BulkRunFactory)
-    target = factory.Sequence(lambda n: 1_000_000 + n)
-    state = BulkItem.State.DONE
-
-
-class LeaseLockFactory(DjangoModelFactory):
-    class Meta:
-        model = LeaseLock
-
-    name = factory.Sequence(lambda n: f"lock-{n}")
+ContactFactory = rows_of(
+    Contact,
+    name=factory.Sequence("李四{}".format),
+    mail=factory.Sequence("sa{}@example.com".format),
+    tel="13700000000",
+    attribution_id="BJ",
+)
+MailRuleFactory = rows_of(MailRule, event=factory.Sequence("mail_{}".format), attribution_id="BJ")
+HeartbeatFactory = rows_of(Heartbeat, cluster=factory.Sequence("cluster-{}".format), started_at=NOW, seen_at=NOW)
+# A holiday; `worked=True` makes a weekend's day that is worked.
+CalendarDayFactory = rows_of(
+    CalendarDay, day=factory.Sequence(lambda n: datetime.date(2027, 10, 1) + datetime.timedelta(days=n)), name="国庆节"
+)
+# A limit for an attribution; the general ones come with the migrations.
+TimeLimitFactory = rows_of(
+    TimeLimit,
+    state=TimeLimit.State.HELD,
+    kind=factory.Sequence(lambda n: ["", "trial", "change", "activation"][n % 4]),
+    attribution_id=factory.Sequence(lambda n: ["SH", "GD", "TJ", "HB", "JS", "ZJ", "FJ", "SD"][n // 4 % 8]),
+    amount=2,
+)
+# A pause that is over; `resumed_at=None` makes an open one.
+PauseFactory = rows_of(
+    Pause,
+    partner="bigdata",
+    reason="升级维护",
+    paused_by="staff:li",
+    since=NOW,
+    resumed_at=NOW + datetime.timedelta(hours=1),
+    resumed_by="staff:li",
+)
+# A file of orders that somebody else made. It is not in EXPORT_DIR.
+ExportFactory = rows_of(
+    Export,
+    by="staff:li",
+    created_at=NOW,
+    list_name="orders",
+    columns=["number"],
+    format="xlsx",
+    state=Export.State.DONE,
+    file=factory.Sequence("export-{}.xlsx".format),
+)
+# A finished run that wrote a note, of somebody else.
+BulkRunFactory = rows_of(
+    BulkRun,
+    by="staff:li",
+    created_at=NOW,
+    worked_at=NOW,
+    finished_at=NOW,
+    act=BulkRun.Act.NOTE,
+    reason="批量备注",
+    state=BulkRun.State.DONE,
+    total=1,
+    done=1,
+)
+BulkItemFactory = rows_of(
+    BulkItem,
+    run=factory.SubFactory(BulkRunFactory),
+    target=factory.Sequence(lambda n: 1_000_000 + n),
+    state=BulkItem.State.DONE,
+)
+LeaseLockFactory = rows_of(LeaseLock, name=factory.Sequence("lock-{}".format))
 
 
 class ApiTokenFactory(DjangoModelFactory):
@@ -150,21 +108,9 @@ class ApiTokenFactory(DjangoModelFactory):
             limit_to(self, extracted)
 
 
-class BreakerFactory(DjangoModelFactory):
-    """A closed breaker; `opened_at` opens it."""
-
-    class Meta:
-        model = Breaker
-
-    partner = factory.Sequence(lambda n: f"partner-{n}")
-
-
-class ReconciliationFactory(DjangoModelFactory):
-    class Meta:
-        model = Reconciliation
-
-    started_at = NOW
-    by = "command:reconcile"
+# A closed breaker; `opened_at` opens it.
+BreakerFactory = rows_of(Breaker, partner=factory.Sequence("partner-{}".format))
+ReconciliationFactory = rows_of(Reconciliation, started_at=NOW, by="command:reconcile")
 
 
 class UserFactory(DjangoModelFactory):
@@ -184,48 +130,38 @@ class UserFactory(DjangoModelFactory):
             limit_to(self, extracted)
 
 
-class SavedViewFactory(DjangoModelFactory):
-    """A view of the orders' list that somebody keeps for themselves."""
-
-    class Meta:
-        model = SavedView
-
-    owner = factory.SubFactory(UserFactory)
-    list_name = "orders"
-    name = factory.Sequence(lambda n: f"视图{n}")
-    query = "state__exact=failed"
-    created_at = NOW
-
-
-class ScheduledExportFactory(DjangoModelFactory):
-    """A view of somebody else's, exported each day at eight."""
-
-    class Meta:
-        model = ScheduledExport
-
-    owner = factory.SubFactory(UserFactory)
-    view = factory.SubFactory(SavedViewFactory, owner=factory.SelfAttribute("..owner"), query="state__exact=held")
-    name = factory.Sequence(lambda n: f"每日{n}")
-    weekdays = "1234567"
-    at = datetime.time(8)
-    format = "xlsx"
-    created_at = NOW
-    next_run_at = NOW + datetime.timedelta(days=1)
-
-
-class TrialUploadFactory(DjangoModelFactory):
-    """A workbook that its maker has imported."""
-
-    class Meta:
-        model = TrialUpload
-
-    made_by = factory.SubFactory(UserFactory)
-    made_at = NOW
-    file_name = "试用单.xlsx"
-    data = b""
-    trials = 2
-    report = factory.Dict({"rows": [], "faults": []})
-    imported_at = NOW
+# A view of the orders' list that somebody keeps for themselves.
+SavedViewFactory = rows_of(
+    SavedView,
+    owner=factory.SubFactory(UserFactory),
+    list_name="orders",
+    name=factory.Sequence("视图{}".format),
+    query="state__exact=failed",
+    created_at=NOW,
+)
+# A view of somebody else's, exported each day at eight.
+ScheduledExportFactory = rows_of(
+    ScheduledExport,
+    owner=factory.SubFactory(UserFactory),
+    view=factory.SubFactory(SavedViewFactory, owner=factory.SelfAttribute("..owner"), query="state__exact=held"),
+    name=factory.Sequence("每日{}".format),
+    weekdays="1234567",
+    at=datetime.time(8),
+    format="xlsx",
+    created_at=NOW,
+    next_run_at=NOW + datetime.timedelta(days=1),
+)
+# A workbook that its maker has imported.
+TrialUploadFactory = rows_of(
+    TrialUpload,
+    made_by=factory.SubFactory(UserFactory),
+    made_at=NOW,
+    file_name="试用单.xlsx",
+    data=b"",
+    trials=2,
+    report=factory.Dict({"rows": [], "faults": []}),
+    imported_at=NOW,
+)
 
 
 def limit_to(user, letters):
@@ -233,3 +169,9 @@ def limit_to(user, letters):
     user.limited = True
     user.save(update_fields=["limited"])
     user.attributions.set(letters)
+
+
+def fresh(row):
+    """The row with what the database has of it now."""
+    row.refresh_from_db()
+    return row

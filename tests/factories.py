@@ -34,27 +34,8 @@ from orders.models import (
     TrialShape,
     TrialUsage,
 )
-from tests.desk_factories import (  # noqa: F401  so that all are found here
-    NOW,
-    ApiTokenFactory,
-    BreakerFactory,
-    BulkItemFactory,
-    BulkRunFactory,
-    CalendarDayFactory,
-    ContactFactory,
-    ExportFactory,
-    HeartbeatFactory,
-    LeaseLockFactory,
-    MailRuleFactory,
-    PauseFactory,
-    ReconciliationFactory,
-    SavedViewFactory,
-    ScheduledExportFactory,
-    TimeLimitFactory,
-    TrialUploadFactory,
-    UserFactory,
-    limit_to,
-)
+from tests.desk_factories import *  # noqa: F403  so that all are found here
+from tests.desk_factories import NOW, ReconciliationFactory, rows_of
 
 
 class OrderFactory(DjangoModelFactory):
@@ -85,12 +66,8 @@ class OrderFactory(DjangoModelFactory):
     received_at = NOW
 
 
-class TrialFactory(OrderFactory):
-    """A running trial."""
-
-    kind = Order.Kind.TRIAL
-    state = Order.State.TRIALING
-    product_id = ""
+# A running trial.
+TrialFactory = rows_of(Order, OrderFactory, kind=Order.Kind.TRIAL, state=Order.State.TRIALING, product_id="")
 
 
 class CustomerFactory(DjangoModelFactory):
@@ -112,248 +89,159 @@ class CustomerFactory(DjangoModelFactory):
         self.attributions.set([self.last_order.attribution_id] if self.last_order.attribution_id else [])
 
 
-class OrderFilesFactory(OrderFactory):
-    """An order that names a file."""
-
-    class Meta:
-        model = OrderFiles
-
-    info_security = factory.LazyAttribute(lambda order: f"{order.number}_50004020027_20230920170126.xlsx")
-
-
-class OrderDomainFactory(DjangoModelFactory):
-    class Meta:
-        model = OrderDomain
-
-    order = factory.SubFactory(OrderFactory)
-    name = factory.Sequence(lambda n: f"a{n}.example.com")
-    key = factory.LazyAttribute(lambda domain: domain_key(domain.name))
-
-
-class TrialClaimFactory(DjangoModelFactory):
-    class Meta:
-        model = TrialClaim
-
-    trial = factory.SubFactory(TrialFactory)
-    activation = factory.SubFactory(OrderFactory)
-    taken_at = NOW
-
-
-class BillingRecordFactory(DjangoModelFactory):
-    class Meta:
-        model = BillingRecord
-
-    order = factory.SubFactory(OrderFactory)
-    info_type = BillingRecord.Type.COMMERCIAL
-    product_id = "61000616304"
-    business_type = "1"
-    domain = factory.Sequence(lambda n: f"a{n}.example.com")
-    domain_key = factory.LazyAttribute(lambda record: domain_key(record.domain))
-
-
-class TrialEndFactory(DjangoModelFactory):
-    """An ending of a trial."""
-
-    class Meta:
-        model = TrialEnd
-
-    trial = factory.SubFactory(TrialFactory)
-    number = 1
-    kind = TrialEnd.Kind.ENDING
-    at = NOW
-    by = "command:li"
-
-
-class TrialShapeFactory(DjangoModelFactory):
-    """What a trial is meant to be."""
-
-    class Meta:
-        model = TrialShape
-
-    trial = factory.SubFactory(TrialFactory)
-    service = "1"
-
-
-class TrialUsageFactory(DjangoModelFactory):
-    class Meta:
-        model = TrialUsage
-
-    trial = factory.SubFactory(TrialFactory)
-    product_id = "1"
-    enterprise_id = "100A23100079275183"
-    data_flow = 0.0
-    asked_at = NOW
-
-
-class DispatchFactory(DjangoModelFactory):
-    """A step that is due."""
-
-    class Meta:
-        model = Dispatch
-
-    order = factory.SubFactory(OrderFactory)
-    step = Dispatch.Step.CREATE_BILLING
-    channel = Dispatch.Channel.BILLING
-    position = 1
-    state = Dispatch.State.DUE
-    next_try_at = NOW
-    created_at = NOW
-
-
-class BillingDispatchFactory(DispatchFactory):
-    class Meta:
-        model = BillingDispatch
-
-
-class BpmDispatchFactory(DispatchFactory):
-    class Meta:
-        model = BpmDispatch
-
-    step = Dispatch.Step.START_BPM
-    channel = Dispatch.Channel.BPM
-
-
-class AskedActFactory(DjangoModelFactory):
-    class Meta:
-        model = AskedAct
-
-    act, decision, right = "withdraw", "withdraw", "orders.withdraw_order"
-    order = factory.SubFactory(OrderFactory)
-    target = factory.SelfAttribute("order.pk")
-    reason = "客户经理要求"
-    by, asker_id = "staff:zhang", 10**9
-    asked_at = NOW
-    lapses_at = factory.LazyFunction(lambda: timezone.now() + datetime.timedelta(days=1))
-
-
-class AttemptFactory(DjangoModelFactory):
-    class Meta:
-        model = Attempt
-
-    dispatch = factory.SubFactory(DispatchFactory, attempts=1, frozen_at=NOW, payload='{"productInfos": []}')
-    number = 1
-    started_at = NOW
-    answer = '{"code": 200, "message": "成功"}'
-
-
-class OrderEventFactory(DjangoModelFactory):
-    class Meta:
-        model = OrderEvent
-
-    order = factory.SubFactory(OrderFactory)
-    at = NOW
-    actor = "bboss"
-    kind = "received"
-    data = factory.Dict({"note": "示例"})
-
-
-class TrailEntryFactory(DjangoModelFactory):
-    class Meta:
-        model = TrailEntry
-
-    at = NOW
-    keep_until = factory.LazyAttribute(lambda row: row.at + datetime.timedelta(days=180))
-    actor = "staff:李四"
-    code = "login"
-    about = "李四"
-    address = "10.0.0.1"
-
-
-class InboundMessageFactory(DjangoModelFactory):
-    class Meta:
-        model = InboundMessage
-
-    received_at = NOW
-    remote_address = "127.0.0.1"
-    trans_ido = factory.Sequence(lambda n: f"{n:032x}")
-    trans_idh = factory.Sequence(lambda n: f"{n:032d}")
-    order_number = factory.Sequence(lambda n: f"100A23092017{n:07d}")
-    http_status = 200
-    rsp_code = "00000"
-    rsp_desc = "Success"
-    biz_code = "0000"
-    body = '{"content": {"OrderNum": "100A230920170000001"}}'
-
-
-class ConflictFactory(InboundMessageFactory):
-    """A message with the number of an order that we have, and other content."""
-
-    class Meta:
-        model = Conflict
-
-    rsp_code = "30000"
-    rsp_desc = "business failure"
-    biz_code = "3001"
-
-
-class AcceptedCallFactory(DjangoModelFactory):
-    class Meta:
-        model = AcceptedCall
-
-    trans_ido = factory.Sequence(lambda n: f"{n:032x}")
-    content_hash = factory.Sequence(lambda n: f"{n:064x}")
-    order = factory.SubFactory(OrderFactory)
-
-
-class IncidentFactory(DjangoModelFactory):
-    class Meta:
-        model = Incident
-
-    partner = "bpm"
-    step = Dispatch.Step.START_BPM
-    code = factory.Sequence(lambda n: str(400 + n))
-    detail = "域名未备案"
-    first_at = NOW
-    last_at = NOW
-
-
-class AffectedOrderFactory(DjangoModelFactory):
-    class Meta:
-        model = AffectedOrder
-
-    incident = factory.SubFactory(IncidentFactory)
-    order = factory.SubFactory(OrderFactory)
-    since = NOW
-
-
-class ApprovalRecordFactory(DjangoModelFactory):
-    class Meta:
-        model = ApprovalRecord
-
-    record_id = factory.Sequence(lambda n: f"bpm-{n}")
-    order = factory.SubFactory(OrderFactory)
-    node = "sa-review"
-    node_name = "政企SA审批"
-    result = ApprovalRecord.Result.PASS
-    operator = "zhangsan"
-    opinion = "同意"
-    time = NOW
-    received_at = NOW
-
-
-class MailFactory(DjangoModelFactory):
-    """A mail about an order that went out. Pass `order=None` for one to staff."""
-
-    class Meta:
-        model = Mail
-
-    state = Mail.State.DONE
-    order = factory.SubFactory(OrderFactory)
-    kind = Dispatch.Step.MAIL_SENT
-    message_id = factory.Sequence(lambda n: f"<{n}@desk.example.com>")
-    recipients = factory.List(["sa@example.com"])
-    subject = "业务开通工单"
-    body = "您好"
-    written_at = NOW
-
-
-class DifferenceFactory(DjangoModelFactory):
-    class Meta:
-        model = Difference
-
-    reconciliation = factory.SubFactory(ReconciliationFactory)
-    order = factory.SubFactory(OrderFactory)
-    kind = Difference.Kind.NOT_BILLED
-    job_id = factory.SelfAttribute("order.number")
-    product_id = "61000616304"
-    domain = factory.Sequence(lambda n: f"a{n}.example.com")
+# An order that names a file.
+OrderFilesFactory = rows_of(
+    OrderFiles,
+    OrderFactory,
+    info_security=factory.LazyAttribute(lambda order: f"{order.number}_50004020027_20230920170126.xlsx"),
+)
+OrderDomainFactory = rows_of(
+    OrderDomain,
+    order=factory.SubFactory(OrderFactory),
+    name=factory.Sequence("a{}.example.com".format),
+    key=factory.LazyAttribute(lambda domain: domain_key(domain.name)),
+)
+TrialClaimFactory = rows_of(
+    TrialClaim, trial=factory.SubFactory(TrialFactory), activation=factory.SubFactory(OrderFactory), taken_at=NOW
+)
+BillingRecordFactory = rows_of(
+    BillingRecord,
+    order=factory.SubFactory(OrderFactory),
+    info_type=BillingRecord.Type.COMMERCIAL,
+    product_id="61000616304",
+    business_type="1",
+    domain=factory.Sequence("a{}.example.com".format),
+    domain_key=factory.LazyAttribute(lambda record: domain_key(record.domain)),
+)
+# An ending of a trial.
+TrialEndFactory = rows_of(
+    TrialEnd, trial=factory.SubFactory(TrialFactory), number=1, kind=TrialEnd.Kind.ENDING, at=NOW, by="command:li"
+)
+# What a trial is meant to be.
+TrialShapeFactory = rows_of(TrialShape, trial=factory.SubFactory(TrialFactory), service="1")
+TrialUsageFactory = rows_of(
+    TrialUsage,
+    trial=factory.SubFactory(TrialFactory),
+    product_id="1",
+    enterprise_id="100A23100079275183",
+    data_flow=0.0,
+    asked_at=NOW,
+)
+# A step that is due.
+DispatchFactory = rows_of(
+    Dispatch,
+    order=factory.SubFactory(OrderFactory),
+    step=Dispatch.Step.CREATE_BILLING,
+    channel=Dispatch.Channel.BILLING,
+    position=1,
+    state=Dispatch.State.DUE,
+    next_try_at=NOW,
+    created_at=NOW,
+)
+BillingDispatchFactory = rows_of(BillingDispatch, DispatchFactory)
+BpmDispatchFactory = rows_of(BpmDispatch, DispatchFactory, step=Dispatch.Step.START_BPM, channel=Dispatch.Channel.BPM)
+AskedActFactory = rows_of(
+    AskedAct,
+    act="withdraw",
+    decision="withdraw",
+    right="orders.withdraw_order",
+    order=factory.SubFactory(OrderFactory),
+    target=factory.SelfAttribute("order.pk"),
+    reason="客户经理要求",
+    by="staff:zhang",
+    asker_id=10**9,
+    asked_at=NOW,
+    lapses_at=factory.LazyFunction(lambda: timezone.now() + datetime.timedelta(days=1)),
+)
+AttemptFactory = rows_of(
+    Attempt,
+    dispatch=factory.SubFactory(DispatchFactory, attempts=1, frozen_at=NOW, payload='{"productInfos": []}'),
+    number=1,
+    started_at=NOW,
+    answer='{"code": 200, "message": "成功"}',
+)
+OrderEventFactory = rows_of(
+    OrderEvent,
+    order=factory.SubFactory(OrderFactory),
+    at=NOW,
+    actor="bboss",
+    kind="received",
+    data=factory.Dict({"note": "示例"}),
+)
+TrailEntryFactory = rows_of(
+    TrailEntry,
+    at=NOW,
+    keep_until=factory.LazyAttribute(lambda row: row.at + datetime.timedelta(days=180)),
+    actor="staff:李四",
+    code="login",
+    about="李四",
+    address="10.0.0.1",
+)
+InboundMessageFactory = rows_of(
+    InboundMessage,
+    received_at=NOW,
+    remote_address="127.0.0.1",
+    trans_ido=factory.Sequence("{:032x}".format),
+    trans_idh=factory.Sequence("{:032d}".format),
+    order_number=factory.Sequence("100A23092017{:07d}".format),
+    http_status=200,
+    rsp_code="00000",
+    rsp_desc="Success",
+    biz_code="0000",
+    body='{"content": {"OrderNum": "100A230920170000001"}}',
+)
+# A message with the number of an order that we have, and other content.
+ConflictFactory = rows_of(
+    Conflict, InboundMessageFactory, rsp_code="30000", rsp_desc="business failure", biz_code="3001"
+)
+AcceptedCallFactory = rows_of(
+    AcceptedCall,
+    trans_ido=factory.Sequence("{:032x}".format),
+    content_hash=factory.Sequence("{:064x}".format),
+    order=factory.SubFactory(OrderFactory),
+)
+IncidentFactory = rows_of(
+    Incident,
+    partner="bpm",
+    step=Dispatch.Step.START_BPM,
+    code=factory.Sequence(lambda n: str(400 + n)),
+    detail="域名未备案",
+    first_at=NOW,
+    last_at=NOW,
+)
+AffectedOrderFactory = rows_of(
+    AffectedOrder, incident=factory.SubFactory(IncidentFactory), order=factory.SubFactory(OrderFactory), since=NOW
+)
+ApprovalRecordFactory = rows_of(
+    ApprovalRecord,
+    record_id=factory.Sequence("bpm-{}".format),
+    order=factory.SubFactory(OrderFactory),
+    node="sa-review",
+    node_name="政企SA审批",
+    result=ApprovalRecord.Result.PASS,
+    operator="zhangsan",
+    opinion="同意",
+    time=NOW,
+    received_at=NOW,
+)
+# A mail about an order that went out. Pass `order=None` for one to staff.
+MailFactory = rows_of(
+    Mail,
+    state=Mail.State.DONE,
+    order=factory.SubFactory(OrderFactory),
+    kind=Dispatch.Step.MAIL_SENT,
+    message_id=factory.Sequence("<{}@desk.example.com>".format),
+    recipients=factory.List(["sa@example.com"]),
+    subject="业务开通工单",
+    body="您好",
+    written_at=NOW,
+)
+DifferenceFactory = rows_of(
+    Difference,
+    reconciliation=factory.SubFactory(ReconciliationFactory),
+    order=factory.SubFactory(OrderFactory),
+    kind=Difference.Kind.NOT_BILLED,
+    job_id=factory.SelfAttribute("order.number"),
+    product_id="61000616304",
+    domain=factory.Sequence("a{}.example.com".format),
+)

@@ -153,8 +153,7 @@ def test_updates_only_the_named_fields_of_each_row():
 def test_updates_a_reference_by_its_name():
     record, step = factories.BillingRecordFactory(), factories.DispatchFactory()
     update_rows([BillingRecord(pk=record.pk, state="live", dispatch=step)], ["state", "dispatch"])
-    record.refresh_from_db()
-    assert (record.state, record.dispatch) == ("live", step)
+    assert (factories.fresh(record).state, record.dispatch) == ("live", step)
 
 
 def test_a_constraint_objects_as_ever():

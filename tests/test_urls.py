@@ -22,7 +22,7 @@ def test_the_schema_names_our_addresses(client):
     assert {"/api/bboss/orders", "/api/bpm/approvals"} <= set(answer.json()["paths"])
 
 
-def test_the_docs_load_only_files_of_ours_and_hold_no_inline_code(client):
+def test_the_docs_load_only_files_of_ours_hold_no_inline_code_and_their_script_comes_by_itself(client):
     answer = client.get("/api/docs")
     text = answer.content.decode()
     addresses = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -33,9 +33,6 @@ def test_the_docs_load_only_files_of_ours_and_hold_no_inline_code(client):
             assert finders.find(address.removeprefix("/static/")), address
     assert ("<style" in text, "<script>" in text) == (False, False)
     assert "unsafe" not in answer["Content-Security-Policy"]
-
-
-def test_the_docs_script_comes_by_itself(client):
     answer = client.get("/api/docs?script=")
     assert answer["Content-Type"] == "application/javascript"
     assert b"SwaggerUIBundle" in answer.content

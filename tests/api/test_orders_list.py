@@ -29,16 +29,8 @@ def numbers(answer):
 def test_it_tells_what_the_order_is_in_the_words_of_the_pages(system, clock):
     order = make.OrderFactory(state="held", held_because="files")
     row = system().get(ORDERS).json()["results"][0]
-    told = {name: row[name] for name in ("order", "kind", "state", "held_because", "attribution", "service", "start")}
-    assert told == {
-        "order": order.number,
-        "kind": "activation",
-        "state": "held",
-        "held_because": "files",
-        "attribution": "BJ",
-        "service": "1",
-        "start": "2023-09-20",
-    }
+    told = {"order": order.number, "kind": "activation", "state": "held", "held_because": "files", "attribution": "BJ"}
+    assert row.items() >= (told | {"service": "1", "start": "2023-09-20"}).items()
     assert (row["kind_label"], row["state_label"], row["attribution_label"]) == ("开通单", "已挂起", "北京")
     assert row["customer"] == {"id": "100A23100079275183", "name": "北京示例科技有限公司"}
     assert row["received_at"] == "2023-09-20T18:54:36+08:00"

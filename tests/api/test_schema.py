@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from django.core.cache import cache
 from drf_spectacular.generators import SchemaGenerator
+from hypothesis import settings as examples
 
 from integrations.api.filters import FILTERS
 from integrations.api.pagination import CURSOR, LIMIT
@@ -22,6 +23,7 @@ ADDRESSES = {
     "/api/customers/{enterprise_id}/billing/": {"200", "304", "400", "401", "404", "405", "429", "503"},
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema?format=json", application).include(path_regex="^/api/(orders|cus)")
+FEW = examples(BOUNDED, max_examples=30 if WHOLE else 8)  # where most of what is made up is left out or never read
 NAMES = {"number": "100A1", "enterprise_id": "100A23100079275183"}
 
 
@@ -44,7 +46,7 @@ def test_answers_conform_to_the_schema(token, case):
 
 
 @schema.parametrize()
-@BOUNDED
+@FEW
 def test_answers_about_what_is_there_conform_to_the_schema(token, case):
     cache.clear()
     case.path_parameters = {name: NAMES[name] for name in case.path_parameters or {}}
@@ -54,12 +56,12 @@ def test_answers_about_what_is_there_conform_to_the_schema(token, case):
 
 @pytest.mark.whole  # tests/api/test_tokens.py asks each address without one
 @schema.parametrize()
-@BOUNDED
+@FEW
 def test_answers_without_a_token_conform_to_the_schema(token, case):
     answer = case.call(headers={"Authorization": ""})
     case.validate_response(answer, checks=CHECKS)
-    names = map(unquote, (case.path_parameters or {}).values())
-    assert answer.status_code in ({404} if any("\n" in name for name in names) else {401, 405})  # no such address
+    customer = unquote((case.path_parameters or {}).get("enterprise_id", ""))
+    assert answer.status_code in ({404} if "\n" in customer else {401, 405})  # no such address
 
 
 @pytest.fixture(scope="module")

@@ -93,8 +93,7 @@ def test_sending_the_form_again_makes_no_second_token(member):
 def test_a_system_whose_token_expired_gets_a_new_one(member):
     old = make.ApiTokenFactory(system=FORM["system"], valid_until=datetime.date(2020, 1, 1))
     made(member("管理员"))
-    old.refresh_from_db()
-    assert old.revoked_at
+    assert make.fresh(old).revoked_at
 
 
 def test_revoking_says_what_happens_asks_why_and_is_in_the_history(member):
@@ -111,8 +110,7 @@ def test_revoking_says_what_happens_asks_why_and_is_in_the_history(member):
     assert "系统下线" in staff.get(page(token, "history")).content.decode()
     assert page(token, "revoke") not in staff.get(page(token)).content.decode()
     assert staff.post(page(token, "revoke"), {"reason": "x"}).status_code == 302
-    token.refresh_from_db()
-    assert token.revoked_by == f"staff:{staff.person.username}"
+    assert make.fresh(token).revoked_by == f"staff:{staff.person.username}"
     made(staff)
 
 

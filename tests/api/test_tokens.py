@@ -102,8 +102,7 @@ def test_a_new_token_revokes_the_one_of_its_system_that_expired(clock):
     row, _text = made()
     clock.shift(YEAR + datetime.timedelta(days=1))
     made(system="bboss")
-    row.refresh_from_db()
-    assert (row.revoked_by, row.revoked_at) == ("staff:boss", timezone.now())
+    assert (make.fresh(row).revoked_by, row.revoked_at) == ("staff:boss", timezone.now())
     kinds = OrderEvent.objects.order_by("pk").values_list("kind", flat=True)
     assert list(kinds) == ["api_token_made", "api_token_revoked", "api_token_made"]
 

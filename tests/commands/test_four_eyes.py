@@ -70,10 +70,7 @@ def test_decide_asks_for_a_pass_or_a_reject(capsys):
 
 @pytest.mark.parametrize(
     "key, words, said",
-    [
-        ("pass", ["decide", "pass"], "通过（BPM 无法回传结论时使用）"),
-        ("give_up", ["give_up", "--step"], None),
-    ],
+    [("pass", ["decide", "pass"], "通过（BPM 无法回传结论时使用）"), ("give_up", ["give_up", "--step"], None)],
 )
 def test_what_a_command_was_told_is_confirmed_in_words(capsys, client, key, words, said):
     """A page with one answer alone does not ask it; a command may name it."""
@@ -110,8 +107,7 @@ def test_it_asks_as_an_account_that_may_do_it(capsys, by, told):
 def test_an_emergency_is_carried_out_at_once_and_told(capsys, judge):
     order = billed()
     assert given(capsys, "decide", order.number, "pass", *WHY, "--by", "li", "--emergency")[0] == 0
-    order.refresh_from_db()
-    assert order.decision == "pass"
+    assert make.fresh(order).decision == "pass"
     assert not AskedAct.objects.exists()
     event = order.events.get(kind="act_in_emergency")
     assert (event.actor, event.data["reason"]) == ("command:li", "客户经理确认")

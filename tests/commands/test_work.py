@@ -25,10 +25,20 @@ def test_deliver_does_all_that_is_due(desk, capsys):  # noqa: F811
     assert run(capsys, "deliver") == (0, "0 attempts, 0 steps done, 0 refused\n")
 
 
-@pytest.mark.parametrize("workers", ["0", "65"])
-def test_deliver_refuses_a_silly_number_of_workers(db, workers):
-    with pytest.raises(CommandError, match="--workers"):
-        call_command("deliver", "--workers", workers)
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["deliver", "--workers", "0"], "--workers"),
+        (["deliver", "--workers", "65"], "--workers"),
+        (["activate"], ""),
+        (["activate", "X", "--due"], ""),
+        (["activate", "NOBODY"], ""),
+        (["fetch_usage", "NOBODY"], "no such trial: NOBODY"),
+    ],
+)
+def test_a_silly_number_of_workers_and_an_order_that_is_not_named_are_refused(db, words, said):
+    with pytest.raises(CommandError, match=said):
+        call_command(*words)
 
 
 def test_activate_starts_what_has_come(desk, case, capsys):  # noqa: F811
@@ -46,12 +56,6 @@ def test_activate_starts_what_has_come(desk, case, capsys):  # noqa: F811
     assert (code, f"{number}: not started: state active" in out) == (1, True)
 
 
-@pytest.mark.parametrize("words", [["activate"], ["activate", "X", "--due"], ["activate", "NOBODY"]])
-def test_activate_wants_to_know_whom(db, words):
-    with pytest.raises(CommandError):
-        call_command(*words)
-
-
 def test_fetch_usage_asks_and_keeps_the_answer(desk, capsys):  # noqa: F811
     desk.play(trial("T1"))
     desk.sandbox.flow("T1", 12.5)
@@ -66,11 +70,6 @@ def test_fetch_usage_asks_and_keeps_the_answer(desk, capsys):  # noqa: F811
 
 def test_fetch_usage_without_a_running_trial_says_so(db, capsys):
     assert run(capsys, "fetch_usage") == (0, "no trial runs: nothing to ask\n")
-
-
-def test_fetch_usage_of_what_is_no_trial(db):
-    with pytest.raises(CommandError, match="no such trial: NOBODY"):
-        call_command("fetch_usage", "NOBODY")
 
 
 def test_setup_schedules_is_idempotent_and_mends(db, capsys):

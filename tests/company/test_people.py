@@ -235,8 +235,7 @@ def test_an_administrator_joins_by_the_person_s_number(browser, manager, account
     assert join(manager, account, company_subject="u-1").status_code == 302
     assert user_of(browser()) == account
     assert may(account) == ({"业务人员"}, True, {"BJ", "TJ"})
-    account.refresh_from_db()
-    assert list(account.given_by) == [str(manager.person.pk)]
+    assert list(factories.fresh(account).given_by) == [str(manager.person.pk)]
     event = OrderEvent.objects.get(kind="account_joined")
     assert (event.account_id, event.data) == (manager.person.pk, {"account": "li", "caller": "127.0.0.1"})
     history = manager.get(reverse("admin:project_user_history", args=[account.pk])).content.decode()

@@ -76,21 +76,19 @@ def test_what_is_wrong_stands_beside_its_field(clerk, given, field, said):
     assert not Order.objects.exists()
 
 
-def test_codes_that_bboss_sends_can_be_chosen(clerk):
+def test_codes_that_bboss_sends_can_be_chosen_and_the_form_asks_little(clerk):
     """What people typed before there were choices is none of them."""
     factories.TrialFactory(prod_type="7", billing_method="包月", enterprise_id="210A1")
+    assert queries(clerk, URL) <= 10
     fields = clerk.get(URL).context["form"].fields
     assert [code for code, _words in fields["ProdType"].choices] == ["", "1", "7"]
     assert fields["BillingMethod"].choices == [("", "-"), ("1", "1 按流量")]
     assert clerk.post(URL, FORM | {"ProdType": "7"}).status_code == 302
 
 
-def test_an_empty_form_names_each_field_that_is_needed(clerk):
+def test_an_empty_form_names_each_field_that_is_needed_and_a_number_of_another_order_is_refused(clerk):
     errors = clerk.post(URL, {}).context["form"].errors
     assert set(errors) == {name for name in FORM if name != "OperTel"}
-
-
-def test_a_number_of_another_order_is_refused(clerk):
     factories.TrialFactory(number="T1")
     answer = clerk.post(URL, FORM)
     assert answer.context["form"].errors["OrderNum"] == ["该订单号已存在，且内容不同"]
@@ -117,7 +115,3 @@ def test_a_restored_desk_takes_nothing(clerk, monkeypatch):
     answer = clerk.post(URL, FORM)
     assert "数据库刚恢复" in answer.context["form"].non_field_errors()[0]
     assert not Order.objects.exists()
-
-
-def test_the_form_asks_little(clerk):
-    assert queries(clerk, URL) <= 10

@@ -9,6 +9,7 @@ from django.urls import reverse
 from orders.models import AffectedOrder, InboundMessage, Incident, Order
 from tests.bboss_messages import post_order
 from tests.entering.workbooks import row, workbook
+from tests.factories import fresh
 from tests.flows import contents
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "books")]
@@ -50,8 +51,7 @@ def test_what_differs_is_accepted_and_an_incident_shows_both(client, entered, bo
     row = AffectedOrder.objects.get()
     assert (row.order, row.incident.code) == (entered, "entered_differs")
     assert InboundMessage.objects.get().rsp_code == "00000"
-    entered.refresh_from_db()
-    assert entered.data_flow == "1"
+    assert fresh(entered).data_flow == "1"
     page = boss.get(reverse("admin:orders_order_change", args=[entered.pk])).content.decode()
     assert "流量（手工：1；BBOSS：9）" in page
     assert "域名（手工：1: a.example.com；BBOSS：1: b.example.com）" in page
@@ -102,5 +102,4 @@ def test_an_order_of_bboss_is_still_a_conflict(client):
 
 def test_bboss_withdraws_what_staff_entered(client, entered):
     assert code(post_order(client, contents.withdrawal("T1"))) == "00000"
-    entered.refresh_from_db()
-    assert entered.state == "withdrawn"
+    assert fresh(entered).state == "withdrawn"

@@ -1,10 +1,5 @@
 """The numbers of trials that staff enter outlive a restore of the database: a file beside the info-security files."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -17,11 +12,10 @@ from tests.conftest import shanghai
 from tests.entering.test_enter_page import FORM, URL
 from tests.entering.test_import_pages import review
 from tests.entering.workbooks import row, workbook
-from tests.sampling import WHOLE
+from tests.test_deployment import python
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 AT = shanghai("2023-09-20 18:54:36")
-COUNT = 4 if WHOLE else 2  # processes; each starts Django
 
 
 @pytest.fixture
@@ -93,25 +87,28 @@ def test_nothing_is_entered_where_the_number_cant_be_written(importing, member, 
 
 
 APPEND = """
-import sys
+import os
 import django
 django.setup()
 from datetime import UTC, datetime
 from orders.services.entered_numbers import note_numbers
-for n in range(50):
-    note_numbers([f"{sys.argv[1]}-{n}", f"{sys.argv[1]}-{n}b"], by="staff:" + "x" * 100, now=datetime.now(UTC))
+children = []
+for process in "ABCD":
+    if child := os.fork():
+        children.append(child)
+        continue
+    for n in range(50):
+        note_numbers([f"{process}-{n}", f"{process}-{n}b"], by="staff:" + "x" * 100, now=datetime.now(UTC))
+    os._exit(0)
+assert {os.waitpid(child, 0)[1] for child in children} == {0}
 """
 
 
 @pytest.mark.whole
 def test_several_processes_write_beside_each_other(settings):
-    more = {"DJANGO_SETTINGS_MODULE": "project.settings", "DEBUG": "true"}
-    more["ATTACHMENT_DIR"] = str(settings.ATTACHMENT_DIR)
-    how = {"cwd": Path(__file__).resolve().parents[2], "env": os.environ | more}
-    words = [sys.executable, "-c", APPEND]
-    processes = [subprocess.Popen([*words, f"P{number}"], **how) for number in range(COUNT)]
-    assert [process.wait(60) for process in processes] == [0] * COUNT
-    assert len(set(noted())) == COUNT * 100
+    written = python("-c", APPEND, DEBUG="true", ATTACHMENT_DIR=str(settings.ATTACHMENT_DIR))
+    assert written.returncode == 0, written.stderr
+    assert len(set(noted())) == 4 * 100
 
 
 def test_a_torn_line_spoils_no_other():

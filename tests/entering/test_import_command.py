@@ -133,37 +133,38 @@ def test_a_trial_that_was_waited_for_lets_others_go_on(give, client):
     assert Order.objects.get(number="A1").held_because == ""
 
 
-@pytest.mark.parametrize(
-    "member, value, cell, said",
-    [
-        ("OrderNum", "T 1", "A3", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
-        ("EnterpriseName", None, "C3", "is missing"),
-        ("EnterpriseName", "  ", "C3", "is missing"),
-        ("EnterpriseName", "x" * 256, "C3", "is longer than 255 characters"),
-        ("EnterpriseName", "a\nb", "C3", "holds a character that can't be seen (U+000A)"),
-        ("BusinessType", "9", "E3", "is no service type; one of 1, 2, 3, 4"),
-        ("Attribution", "ZZ", "L3", "is no attribution; one of BJ, GD"),
-        ("BizStart", "2023-09-31", "H3", "is not a day; write it like 20260930"),
-        ("BizStart", "2023-09/20", "H3", "is not a day; write it like 20260930"),
-        ("BizStart", "1969/12/31", "H3", "lies before 1970"),
-        ("BizStart", "20230931", "H3", "is not a day; write it like 20260930"),
-        ("BizStart", 45189, "H3", "is a day as Excel counts days; write it like 20230920"),
-        ("BizStart", datetime.datetime(2023, 9, 20, 8), "H3", "is not a day; write it like 20260930"),
-        ("BizEnd", "20230919", "J3", "is before the start day"),
-        ("BizEnd", "2023/9/19", "J3", "is before the start day"),
-        ("ProvContent", "a.cn;*.b.cn", "I3", "the domain *.b.cn a wildcard is not allowed"),
-        ("ProvContent", "a.cn;A.cn", "I3", "a.cn is there twice"),
-        ("ProvContent", ";", "I3", "is missing"),
-        ("DataFlow", datetime.date(2026, 1, 5), "G3", "is a day, which Excel makes of texts like 1-5"),
-        ("BillingMethod", True, "F3", "is a yes or no of Excel; make the cell text"),
-        ("EnterpriseID", "=1+1", "B3", "is a formula; paste its value"),
-        ("EnterpriseID", "#N/A", "B3", "holds an error of Excel"),
-        ("EnterpriseID", 100231000792751830, "B3", "is a number of more than 15 digits, which Excel rounds"),
-    ],
-)
-def test_a_wrong_cell_is_named_and_nothing_is_imported(give, member, value, cell, said):
-    [line] = wrong(give, row("T1"), row("T2", **{member: value}))
-    assert line.startswith(f"{cell} {member}: {said}")
+WRONG = [
+    ("OrderNum", "T 1", "A", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"),
+    ("EnterpriseName", None, "C", "is missing"),
+    ("EnterpriseName", "  ", "C", "is missing"),
+    ("EnterpriseName", "x" * 256, "C", "is longer than 255 characters"),
+    ("EnterpriseName", "a\nb", "C", "holds a character that can't be seen (U+000A)"),
+    ("BusinessType", "9", "E", "is no service type; one of 1, 2, 3, 4"),
+    ("Attribution", "ZZ", "L", "is no attribution; one of BJ, GD"),
+    ("BizStart", "2023-09-31", "H", "is not a day; write it like 20260930"),
+    ("BizStart", "2023-09/20", "H", "is not a day; write it like 20260930"),
+    ("BizStart", "1969/12/31", "H", "lies before 1970"),
+    ("BizStart", "20230931", "H", "is not a day; write it like 20260930"),
+    ("BizStart", 45189, "H", "is a day as Excel counts days; write it like 20230920"),
+    ("BizStart", datetime.datetime(2023, 9, 20, 8), "H", "is not a day; write it like 20260930"),
+    ("BizEnd", "20230919", "J", "is before the start day"),
+    ("BizEnd", "2023/9/19", "J", "is before the start day"),
+    ("ProvContent", "a.cn;*.b.cn", "I", "the domain *.b.cn a wildcard is not allowed"),
+    ("ProvContent", "a.cn;A.cn", "I", "a.cn is there twice"),
+    ("ProvContent", ";", "I", "is missing"),
+    ("DataFlow", datetime.date(2026, 1, 5), "G", "is a day, which Excel makes of texts like 1-5"),
+    ("BillingMethod", True, "F", "is a yes or no of Excel; make the cell text"),
+    ("EnterpriseID", "=1+1", "B", "is a formula; paste its value"),
+    ("EnterpriseID", "#N/A", "B", "holds an error of Excel"),
+    ("EnterpriseID", 100231000792751830, "B", "is a number of more than 15 digits, which Excel rounds"),
+]
+
+
+def test_each_wrong_cell_is_named_and_nothing_is_imported(give):
+    rows = [row(f"T{place}", **{member: value}) for place, (member, value, *_) in enumerate(WRONG)]
+    lines = wrong(give, *rows, row("T-right"))
+    told = [f"{column}{place} {member}: {said}" for place, (member, _, column, said) in enumerate(WRONG, start=2)]
+    assert [line[: len(said)] for line, said in zip(lines, told, strict=True)] == told
 
 
 def test_every_wrong_cell_is_named_at_once(give):
@@ -242,15 +243,12 @@ def far(place):
         (lambda: books.sheet("", "<!DOCTYPE a [<!ENTITY b 'c'>]>"), "This is no xlsx file"),
         (lambda: workbook(), "no row below the header"),
         (lambda: workbook(*(row(f"T{n}") for n in range(501))), "More than 500 trials"),
-        (lambda: books.sheet("".join(f'<row r="{n}"/>' for n in range(1, 1_000_001))), "More than 500 trials"),
+        (lambda: books.sheet("".join(f'<row r="{n}"/>' for n in range(1, 20_001))), "More than 500 trials"),
         (lambda: workbook(row("T1"), change=far("A1048576")), "longer than 10000 rows"),
         (lambda: workbook(row("T1"), change=far("KN2")), "more than 100 columns"),
         (lambda: b"PK\x03\x04" + b"x" * (5 * 1024 * 1024), "larger than 5 MB"),
         (lambda: workbook(*(row(f"T{n}", OperTel="x" * 32_000) for n in range(330))), "too large"),
-        (
-            lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))),
-            "more than 20000 domains",
-        ),
+        (lambda: workbook(*(row(f"T{n}", ProvContent=",".join(MANY)) for n in range(11))), "more than 20000 domains"),
     ],
 )
 @pytest.mark.usefixtures("apart")

@@ -11,7 +11,7 @@ from approvals.models import ApprovalRecord
 from orders.attachments.xlsx import ProbeError
 from orders.models import Order
 from tests.bboss.conftest import TRIAL
-from tests.factories import NOW, OrderFactory
+from tests.factories import NOW, OrderFactory, fresh
 from tests.files import books
 from tests.files.conftest import check_of, receive
 
@@ -75,16 +75,11 @@ def test_waive(capsys, order):
     assert ApprovalRecord.objects.get().operator == who
 
 
-def test_waive_by_somebody(order):
-    call_command("waive", order.number, "--reason", "已线下审核", "--by", "lisi")
-    assert order.events.get(kind="waived").actor == "command:lisi"
-
-
-def test_waive_where_the_machine_knows_no_name(held, monkeypatch):
+@pytest.mark.parametrize("by, actor", [(["--by", "lisi"], "command:lisi"), ([], "command:unknown")])
+def test_waive_by_somebody_and_where_the_machine_knows_no_name(order, monkeypatch, by, actor):
     monkeypatch.setattr(getpass, "getuser", Mock(side_effect=KeyError("uid not found")))
-    order = held()
-    call_command("waive", order.number, "--reason", "已线下审核")
-    assert order.events.get(kind="waived").actor == "command:unknown"
+    call_command("waive", order.number, "--reason", "已线下审核", *by)
+    assert order.events.get(kind="waived").actor == actor
 
 
 @pytest.mark.parametrize(
@@ -109,8 +104,7 @@ def test_attribute(db, capsys, letters):
     assert order.held_because == "attribution_unknown"
     call_command("attribute", order.number, letters, "--reason", "客户在北京", "--by", "lisi")
     assert said(capsys) == ["100T1: attribution BJ chosen by command:lisi (state in_progress)"]
-    order.refresh_from_db()
-    assert (order.state, order.attribution_id) == ("in_progress", "BJ")
+    assert (fresh(order).state, order.attribution_id) == ("in_progress", "BJ")
     event = order.events.get(kind="attribution_chosen")
     assert (event.actor, event.data) == ("command:lisi", {"letters": "BJ", "reason": "客户在北京"})
 

@@ -10,6 +10,7 @@ from orders.incident_causes import cause_of
 from orders.models import Incident
 from orders.services.files import recheck_files, take_upload, waive_files
 from tests.bboss.conftest import ACTIVATION, TRIAL
+from tests.factories import fresh
 from tests.files import books
 from tests.files.conftest import FILE, check_of, receive
 
@@ -53,8 +54,7 @@ def test_held_before_anything_is_sent_and_the_same_finding_again_is_told_once(or
     waits = check_of(order).next_try_at - timezone.now()
     assert 290 < waits.total_seconds() <= 300
     look_again()
-    order.refresh_from_db()
-    assert (order.state, check_of(order).attempts, len(mail.outbox)) == ("held", 2, 1)
+    assert (fresh(order).state, check_of(order).attempts, len(mail.outbox)) == ("held", 2, 1)
     assert order.events.filter(kind="held").count() == 1
 
 
@@ -71,8 +71,7 @@ def test_other_findings_are_told_half_an_hour_later_in_one_mail(clock, order, fo
         assert (incident.pk, incident.code, incident.state) == (first.pk, code, "open")
         assert incident.first_at == first.first_at
     assert not order.events.filter(kind="incident_over").exists()
-    order.refresh_from_db()
-    assert (order.state, order.troubles.get(closed_at=None).incident.code) == ("held", "empty")
+    assert (fresh(order).state, order.troubles.get(closed_at=None).incident.code) == ("held", "empty")
     clock.shift(30 * 60)
     look_again()
     assert len(mail.outbox) == 2
@@ -111,8 +110,7 @@ def test_another_finding_leaves_the_other_orders_where_they_are(order, folder):
 def test_right_files_let_it_go_on(order, folder, sandbox):
     books.write(folder, NAME, books.book())
     look_again()
-    order.refresh_from_db()
-    assert (order.state, order.held_because) == ("active", "")
+    assert (fresh(order).state, order.held_because) == ("active", "")
     assert len(sandbox.calls(FLOWS)) == 1
     assert not Incident.objects.exclude(state="resolved").exists()
 
@@ -142,8 +140,7 @@ def test_a_name_that_bboss_sent_wrong_is_told_before_files_that_are_missing(db, 
 def test_a_waiver_lets_it_go_on(order, sandbox):
     waive_files(number="100A1", reason="已线下审核", by="staff:lisi", now=timezone.now())
     deliver()
-    order.refresh_from_db()
-    assert order.state == "active"
+    assert fresh(order).state == "active"
     assert len(sandbox.calls(FLOWS)) == 1
     assert (ApprovalRecord.objects.get().result, ApprovalRecord.objects.get().opinion) == ("waive", "已线下审核")
 
@@ -171,5 +168,4 @@ def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
     assert order.events.filter(kind__in=["held", "incident", "incident_over"]).count() == 2
     books.write(folder, table, books.book())
     look_again()
-    order.refresh_from_db()
-    assert order.held_because == ""
+    assert fresh(order).held_because == ""

@@ -10,7 +10,7 @@ from orders.errors import NotAllowedError
 from orders.models import Attempt, Order
 from orders.services.files import recheck_files, waive_files
 from orders.services.outbox.record import record_outcomes
-from tests.factories import NOW, OrderFactory
+from tests.factories import NOW, OrderFactory, fresh
 from tests.files.conftest import check_of, outcome_under_way
 
 LATER = NOW + datetime.timedelta(seconds=30)
@@ -21,19 +21,14 @@ def waive(order, **changes):
     return waive_files(**arguments)
 
 
-def test_a_waived_order_goes_on(order):
+def test_a_waived_order_goes_on_and_the_waiver_enters_the_histories(order):
     found = waive(order, reason="  已线下审核 ")
     assert (found.state, found.held_because) == ("in_progress", "")
-    order.refresh_from_db()
-    assert (order.state, order.held_because) == ("in_progress", "")
+    assert (fresh(order).state, order.held_because) == ("in_progress", "")
     check = check_of(order)
     assert (check.state, check.definite, check.done_at, check.next_try_at) == ("done", True, LATER, None)
     assert order.dispatches.get(position=2).state == "due"
     assert OrmQ.objects.count() == 1
-
-
-def test_a_waiver_enters_the_histories(order):
-    waive(order)
     record = ApprovalRecord.objects.get()
     assert record.record_id.startswith("waive-")
     assert (record.order_id, record.source, record.result, record.node) == (order.pk, "staff", "waive", "files")

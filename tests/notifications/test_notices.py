@@ -220,12 +220,9 @@ def test_a_refusal_for_good_is_given_up_at_once(smtp, clock):  # noqa: F811
     assert send_mails() == 0
 
 
-def test_nobody_to_tell_makes_no_notice():
+def test_nobody_to_tell_makes_no_notice_and_an_account_that_may_not_log_in_is_not_told():
     assert tell("no address", "") is None
     assert (Mail.objects.count(), OrmQ.objects.count()) == (0, 0)
-
-
-def test_an_account_that_may_not_log_in_is_not_told():
     people = [make.UserFactory(email="a@example.com", is_staff=False), make.UserFactory(email="b@example.com")]
     [row] = notify_staff(people, "notice_export_ready", facts={"name": "x"}, path="/", now=timezone.now())
     assert row.recipients == ["b@example.com"]

@@ -87,13 +87,10 @@ def test_a_failed_login_is_not_the_mails_fault(server, settings):
     assert not refusal().permanent
 
 
-def test_no_server_is_for_now(server, settings):
+def test_no_server_and_a_silent_one_are_for_now(server, settings):
     settings.EMAIL_PORT = free_port()
     error = refusal()
     assert (error.permanent, error.code) == (False, "connection")
-
-
-def test_a_silent_server_is_for_now(server, settings):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = silent.getsockname()[1], 0.3
         error = refusal()
@@ -107,30 +104,24 @@ def test_nobody_to_send_to_is_permanent(server):
 
 @pytest.mark.parametrize("member", ["subject", "from", "message_id"])
 def test_a_header_can_not_be_added(server, member):
-    error = refusal({**PAYLOAD, member: "a@example.com\nBcc: victim@example.com"})
+    forged = "a@example.com\nBcc: victim@example.com"
+    error = refusal({**PAYLOAD, member: forged})
     assert (error.permanent, error.code) == (True, "bad_mail")
+    assert refusal({**PAYLOAD, "to": [forged]}).permanent
     assert server.got == []
 
 
-def test_an_address_can_not_add_a_header(server):
-    assert refusal({**PAYLOAD, "to": ["a@example.com\nBcc: victim@example.com"]}).permanent
-    assert server.got == []
-
-
-@pytest.mark.parametrize(
-    "error, permanent", [(AnymailRecipientsRefused(), True), (AnymailAPIError("no connection"), False)]
-)
-def test_a_mail_providers_refusals(monkeypatch, error, permanent):
-    assert provider_refusal(monkeypatch, error).permanent == permanent
-
-
-@pytest.mark.parametrize("status, permanent", [(400, True), (422, True), (401, False), (429, False), (503, False)])
-def test_a_mail_providers_answers(monkeypatch, status, permanent):
+def answered(status: int) -> AnymailRequestsAPIError:
     response = requests.Response()
     response.status_code, response.reason = status, "answered"
-    assert provider_refusal(monkeypatch, AnymailRequestsAPIError(response=response)).permanent == permanent
+    return AnymailRequestsAPIError(response=response)
 
 
-def provider_refusal(monkeypatch, error) -> MailError:
-    monkeypatch.setattr(sending.EmailMessage, "send", Mock(side_effect=error))
-    return refusal()
+FOR_GOOD = [AnymailRecipientsRefused(), answered(400), answered(422)]
+FOR_NOW = [AnymailAPIError("no connection"), answered(401), answered(429), answered(503)]
+
+
+def test_a_mail_providers_refusals_and_answers(monkeypatch):
+    for error in FOR_GOOD + FOR_NOW:
+        monkeypatch.setattr(sending.EmailMessage, "send", Mock(side_effect=error))
+        assert refusal().permanent == (error in FOR_GOOD), error

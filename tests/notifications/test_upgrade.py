@@ -109,8 +109,7 @@ def test_all_are_listed_by_their_day_and_one_that_failed_can_be_sent_again(befor
     assert "正文" in engineer.get(reverse("admin:notifications_mail_change", args=[sent.pk])).text
     resend_mail(pk=failed.pk, by="staff:x", now=timezone.now())
     assert (send_mails(), mail.outbox[0].body.strip()) == (1, "正文")
-    failed.refresh_from_db()
-    assert (failed.state, failed.subject) == ("done", "告警")
+    assert (make.fresh(failed).state, failed.subject) == ("done", "告警")
 
 
 def test_what_was_given_up_long_ago_goes_out_only_if_somebody_names_it(before, notice):

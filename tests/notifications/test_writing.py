@@ -82,11 +82,8 @@ def test_a_mail_to_nobody_gives_no_reason(write, settings):
     assert "您收到此邮件" not in write().body
 
 
-def test_every_kind_has_its_own_subject(write):
+def test_every_kind_has_its_own_subject_in_chinese_whoever_writes(write):
     assert len({write(kind).subject for kind in KINDS}) == len(KINDS)
-
-
-def test_the_language_is_chinese_whoever_writes(write):
     with translation.override("en"):
         english = write().subject
     assert english == write().subject
@@ -107,20 +104,18 @@ def test_many_domains_are_counted_and_the_first_named(write):
     assert "5" in body.split("d19.example.com")[1].splitlines()[1]
 
 
-def test_text_is_no_html(write):
+def test_a_name_is_no_html_and_can_not_break_out_of_its_line(write):
     assert "A&B <公司> 'x'" in write(told=facts(enterprise_name="A&B <公司> 'x'")).body
-
-
-def test_a_name_can_not_break_out_of_its_line(write):
     mail = write(told=facts(enterprise_name="公司\r\nBcc: victim@example.com\u2028x\0", cause="a\nb"))
     assert "公司 Bcc: v***@example.com x\n" in mail.body
     assert len(mail.subject.splitlines()) == 1
     assert "a b" in mail.body
 
 
-def test_the_payload_is_json(write, settings):
-    settings.DEFAULT_FROM_EMAIL = "desk@example.com"
+def test_the_payload_is_json_and_its_link_leads_to_the_address_that_people_use(write, settings):
+    settings.DEFAULT_FROM_EMAIL, settings.SITE_URL = "desk@example.com", "https://ibs.example.com"
     mail = write()
+    assert "https://ibs.example.com/admin/orders/order/7/change/" in mail.body
     assert json.loads(json.dumps(mail_payload(mail))) == {
         "subject": mail.subject,
         "body": mail.body,
@@ -133,8 +128,3 @@ def test_the_payload_is_json(write, settings):
 def test_an_unknown_kind_is_an_error(write):
     with pytest.raises(TemplateDoesNotExist):
         write("mail_nothing")
-
-
-def test_the_link_leads_to_the_address_that_people_use(write, settings):
-    settings.SITE_URL = "https://ibs.example.com"
-    assert "https://ibs.example.com/admin/orders/order/7/change/" in write().body

@@ -91,8 +91,7 @@ def test_of_very_many_only_the_first_are_judged_and_others_may_change_all_the_sa
     context = staff.get(new("attribute")).context
     assert (context["count"], context["estimated"]) == (5, 2)
     run = begin(staff, new("attribute"), letters="SH")
-    held.refresh_from_db()
-    assert (held.attribution_id, outcomes(run)[1]) == ("SH", 1)
+    assert (make.fresh(held).attribution_id, outcomes(run)[1]) == ("SH", 1)
 
 
 def test_where_nothing_would_change_there_is_no_button(staff):
@@ -121,8 +120,7 @@ def test_a_reason_is_needed_where_the_single_act_needs_one(staff):
     order, incident = make.OrderFactory(), make.AffectedOrderFactory().incident
     assert confirm(staff, new("note", picked(order)), reason=" ").status_code == 200
     begin(staff, new("incidents", picked(incident)), reason="")
-    incident.refresh_from_db()
-    assert (notes(order), incident.state, incident.owner) == ([0], "acknowledged", staff.person)
+    assert (notes(order), make.fresh(incident).state, incident.owner) == ([0], "acknowledged", staff.person)
 
 
 # --- what each act does
@@ -132,8 +130,7 @@ def test_a_ticked_conflict_is_seen_to_and_the_order_s_other_one_is_not(staff):
     order = in_conflict()
     ticked = make.ConflictFactory(order_number=order.number)
     run = begin(staff, new("conflicts", picked(ticked)))
-    ticked.refresh_from_db()
-    assert (ticked.seen.data["reason"], ticked.seen.data["run"]) == (NOTE, run.pk)
+    assert (make.fresh(ticked).seen.data["reason"], ticked.seen.data["run"]) == (NOTE, run.pk)
     assert type(ticked).objects.filter(seen=None).count() == 1
     unknown = make.ConflictFactory(order_number="100A29990101000001")
     assert not staff.get(new("conflicts", picked(unknown))).context["acts"]
@@ -278,11 +275,8 @@ def large(staff, monkeypatch):
 def test_a_large_draft_is_noted_by_a_worker_before_it_is_confirmed(staff, slow, large):
     url, draft, orders = large
     shown = staff.get(f"{url}&draft={draft}")
-    assert (shown.context["noted"], shown.context["count"], 'http-equiv="refresh"' in shown.content.decode()) == (
-        2,
-        5,
-        True,
-    )
+    assert (shown.context["noted"], shown.context["count"]) == (2, 5)
+    assert 'http-equiv="refresh"' in shown.content.decode()
     later = make.OrderFactory(state="scheduled")
     staff.post(url, {"reason": NOTE, "draft": draft})
     assert BulkRun.objects.get(pk=draft).state == BulkRun.State.DRAFT
@@ -394,8 +388,7 @@ def test_attributions_are_chosen_each_refusal_has_its_reason_and_the_failed_ones
     """A colleague who tries them again says why anew."""
     held, running, maker, phone = held_for_attribution(), billed(), staff.person, "13712345678"
     run = begin(staff, new("attribute", picked(held, running)), letters="SH", reason=phone)
-    held.refresh_from_db()
-    assert (held.attribution_id, outcomes(run)) == ("SH", ("done", 1, 1))
+    assert (make.fresh(held).attribution_id, outcomes(run)) == ("SH", ("done", 1, 1))
     item = run.items.get(target=running.pk)
     assert (item.state, item.why["code"]) == ("failed", "not_held_for_attribution")
     assert running.number in page(staff, run).content.decode()

@@ -33,13 +33,18 @@ pytestmark = pytest.mark.django_db
 DEAD = LEASE + datetime.timedelta(seconds=1)
 
 
+def begun(client, number=1):
+    """A run that notes so many orders, and these."""
+    orders = [make.OrderFactory() for _ in range(number)]
+    return begin(client, new("note", picked(*orders))), orders
+
+
 # --- in the background
 
 
 def test_many_rows_wait_for_a_worker(staff, monkeypatch):
     monkeypatch.setattr(bulk_page, "MAX_ROWS_AT_ONCE", 2)
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     assert (outcomes(run), OrmQ.objects.count()) == (("waiting", 0, 0), 1)
     assert 'http-equiv="refresh"' in page(staff, run).content.decode()
     tasks.bulk(run.pk)
@@ -71,8 +76,7 @@ def test_a_part_ends_in_time_and_runs_take_turns(staff, slow, monkeypatch, clock
 
 
 def test_a_worker_that_ends_leaves_the_run_to_the_next(staff, slow):
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     for _ in range(MAX_ATTEMPTS + 1):
         run_bulk.run_part(run.pk, now=timezone.now(), stop=lambda: True)
         run_bulk.run_part(run.pk, now=timezone.now(), stop=iter([False, True]).__next__)
@@ -90,8 +94,7 @@ def test_a_run_that_was_stopped_keeps_no_other_waiting(staff, slow):
 
 
 def test_a_dead_worker_s_run_goes_on_where_it_was(staff, slow, clock):
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     taken = bulk_runs.claim_run(run.pk, now=timezone.now())
     bulk_runs._carry_out_one(taken, lambda pk: _note(staff, pk, run), orders[0].pk)
     OrmQ.objects.all().delete()
@@ -151,16 +154,14 @@ def fails(monkeypatch):
 
 
 def test_a_row_at_which_the_database_failed_is_tried_again(staff, slow, fails):
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     fails(orders, 2)
     tasks.bulk(run.pk)
     assert (outcomes(run), notes(*orders)) == (("done", 3, 0), [1, 1, 1])
 
 
 def test_where_it_fails_again_and_again_the_run_waits_for_its_next_turn(staff, slow, fails):
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     fails(orders[1:], 6)
     OrmQ.objects.all().delete()
     tasks.bulk(run.pk)
@@ -171,8 +172,7 @@ def test_where_it_fails_again_and_again_the_run_waits_for_its_next_turn(staff, s
 
 
 def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fails):
-    orders = [make.OrderFactory() for _ in range(3)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 3)
     fails(orders[:2], 1000)
     for _ in range(2 * bulk_runs.MAX_FAILED_PARTS):
         tasks.bulk(run.pk)
@@ -181,8 +181,7 @@ def test_a_row_at_which_it_always_fails_keeps_no_other_waiting(staff, slow, fail
 
 
 def test_a_database_that_goes_away_leaves_the_rest_for_later(staff, slow, fails, monkeypatch, clock):
-    orders = [make.OrderFactory() for _ in range(2)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 2)
     with monkeypatch.context() as patched:
         away = OperationalError("the connection is lost")
         patched.setattr(bulk_runs, "give_back", lambda *args, **more: (_ for _ in ()).throw(away))
@@ -228,8 +227,7 @@ def test_the_maker_s_attributions_at_that_moment_count(staff, slow):
 
 
 def test_its_maker_stops_it_and_lets_it_go_on(staff, slow):
-    orders = [make.OrderFactory() for _ in range(2)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 2)
     stop = reverse("admin:orders_bulkrun_stop", args=[run.pk])
     assert staff.get(stop).status_code == 405
     staff.post(stop)
@@ -263,8 +261,7 @@ def test_a_handing_over_tells_at_a_stop_what_it_did_and_later_the_rest(staff, sl
 
 
 def test_a_stop_in_the_middle_of_a_row_undoes_that_row(staff, slow):
-    order = make.OrderFactory()
-    run = begin(staff, new("note", picked(order)))
+    run, [order] = begun(staff)
     taken = bulk_runs.claim_run(run.pk, now=timezone.now())
 
     def stopped_meanwhile(pk):
@@ -311,8 +308,7 @@ def restore():
 
 
 def test_in_a_restored_database_nothing_goes_on_by_itself(staff, slow, restore):
-    order = make.OrderFactory()
-    run = begin(staff, new("note", picked(order)))
+    run, [order] = begun(staff)
     restore()
     tasks.bulk(run.pk)
     assert (outcomes(run)[0], run.error["code"], notes(order)) == ("stopped", "bulk_restored", [0])
@@ -332,8 +328,7 @@ def test_a_run_from_the_copy_waits_for_a_person_after_the_release(staff, slow, r
 
 def test_rows_are_noted_in_chunks(staff, slow, monkeypatch):
     monkeypatch.setattr(bulk_runs, "NOTE_BATCH_SIZE", 2)
-    orders = [make.OrderFactory() for _ in range(5)]
-    run = begin(staff, new("note", picked(*orders)))
+    run, orders = begun(staff, 5)
     assert list(run.items.order_by("target").values_list("target", flat=True)) == [order.pk for order in orders]
     assert run.total == 5
 

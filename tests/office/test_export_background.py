@@ -32,17 +32,9 @@ def waiting(staff):
     """`waiting()`: an export of all orders that `staff` has asked for."""
 
     def begin(**facts):
-        usual = {
-            "by": f"staff:{staff.person.username}",
-            "list_name": "orders",
-            "query": "",
-            "columns": ["number"],
-            "format": "xlsx",
-            "personal": False,
-            "reason": "",
-            "scope": None,
-        }
-        return exports.begin_export(**usual | {"now": timezone.now()} | facts)
+        usual = {"by": f"staff:{staff.person.username}", "list_name": "orders", "query": "", "columns": ["number"]}
+        usual |= {"format": "xlsx", "personal": False, "reason": "", "scope": None, "now": timezone.now()}
+        return exports.begin_export(**usual | facts)
 
     return begin
 

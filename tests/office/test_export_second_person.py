@@ -38,14 +38,12 @@ def test_it_is_written_once_somebody_else_agrees(maker, member):
     assert (row.state, row.file, OrmQ.objects.count()) == ("asked", "", 0)
     assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
     tasks.export(row.pk)
-    row.refresh_from_db()
-    assert row.state == "asked"
+    assert make.fresh(row).state == "asked"
     second = member("审批主管")
     page = second.get(of("change", row)).content.decode()
     assert all(word in page for word in ("月度回访", "需要另一人同意", "同意", "拒绝"))
     second.post(of("judge", row), {"agree": "1"})
-    row.refresh_from_db()
-    assert (row.state, row.judged_by) == ("waiting", f"staff:{second.person.username}")
+    assert (make.fresh(row).state, row.judged_by) == ("waiting", f"staff:{second.person.username}")
     assert OrderEvent.objects.get(kind="personal_data_seen").actor == row.by
     tasks.export(row.pk)
     assert second.get(of("download", row)).status_code == 404
@@ -68,8 +66,7 @@ def test_a_refusal_needs_a_reason_that_its_maker_reads(maker, member):
     second = member("审批主管")
     assert "请填写拒绝原因" in second.post(of("judge", row), {"reason": " "}, follow=True).content.decode()
     second.post(of("judge", row), {"reason": "范围太大"})
-    row.refresh_from_db()
-    assert (row.state, row.error) == ("failed", {"code": "export_refused", "why": "范围太大"})
+    assert (make.fresh(row).state, row.error) == ("failed", {"code": "export_refused", "why": "范围太大"})
     assert "已有人复核过" in second.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
     maker.again()
     assert "复核人已拒绝：范围太大" in maker.get(of("change", row)).content.decode()
@@ -85,8 +82,8 @@ def test_nobody_agrees_to_their_own_under_another_name_either(maker, member):
     for name in (one.person.username, "somebody.else"):
         User.objects.filter(pk=one.person.pk).update(username=name)
         assert "须由他人同意" in one.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
-        row.refresh_from_db()
-        assert (row.state, row.maker_id, row.judge_id, OrmQ.objects.count()) == ("asked", one.person.pk, None, 0)
+        assert (make.fresh(row).state, row.maker_id, row.judge_id) == ("asked", one.person.pk, None)
+        assert not OrmQ.objects.exists()
 
 
 def test_what_an_account_asked_for_that_is_gone_has_no_second_person(maker, member):
@@ -114,8 +111,7 @@ def test_an_account_that_the_maker_gave_something_is_no_second_person(maker, mem
     form["groups"] = [str(Group.objects.get(name="审批主管").pk)]
     assert maker.post(reverse("admin:project_user_change", args=[other.pk]), form).status_code == 302
     row = asked(maker)
-    other.refresh_from_db()
-    assert list(other.given_by or ()) == [str(maker.person.pk)] * close
+    assert list(make.fresh(other).given_by or ()) == [str(maker.person.pk)] * close
     maker.force_login(other)
     answer = maker.post(of("judge", row), {"agree": "1"}, follow=True)
     row.refresh_from_db()
@@ -157,14 +153,12 @@ def test_it_waits_among_all_acts_for_a_second_person_and_lapses(maker, member):
     assert second.get(address).context["confirmable"]
     second.post(reverse("admin:orders_askedact_confirm", args=[act.pk]))
     row.refresh_from_db()
-    act.refresh_from_db()
-    assert (row.state, row.judge_id, act.state) == ("waiting", second.person.pk, "confirmed")
+    assert (row.state, row.judge_id, make.fresh(act).state) == ("waiting", second.person.pk, "confirmed")
     maker.again()
     late = asked(maker)
     AskedAct.objects.filter(state="asked").update(lapses_at=timezone.now())
     lapse_asked(now=timezone.now())
-    late.refresh_from_db()
-    assert (late.state, late.error) == ("failed", {"code": "export_not_confirmed"})
+    assert (make.fresh(late).state, late.error) == ("failed", {"code": "export_not_confirmed"})
 
 
 def test_the_command_asks_too_and_the_file_waits_on_the_export_s_page(maker, member, settings, tmp_path, capsys):

@@ -17,7 +17,7 @@ from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from project.models import UsedName, User
 from tests import factories as make
-from tests.factories import NOW
+from tests.factories import NOW, fresh
 from tests.office.conftest import body
 
 pytestmark = pytest.mark.django_db
@@ -59,14 +59,12 @@ def test_a_newcomer_gets_no_file_no_run_and_no_past_of_who_had_the_name(renamed)
     assert client.get(of("export", "download", export)).status_code == 404
     assert not client.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
     client.post(of("bulkrun", "stop", run))
-    run.refresh_from_db()
-    assert run.state == "waiting"
+    assert fresh(run).state == "waiting"
     assert "李雷" in client.get(of("order", "change", renamed.order), {"tab": "events"}).text
     client.force_login(renamed.old)
     assert renamed.order.number in body(client.get(of("export", "download", export))).read().decode()
     client.post(of("bulkrun", "stop", run))
-    run.refresh_from_db()
-    assert run.state == "stopped"
+    assert fresh(run).state == "stopped"
 
 
 def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):
@@ -81,8 +79,7 @@ def test_a_row_without_an_id_is_of_the_account_that_was_there_before(staff):
         found = staff.get(reverse("admin:orders_export_changelist")).context["cl"].result_list
         assert [one.pk for one in found] == [row.pk] * seen
         staff.post(of("bulkrun", "stop", run))
-        run.refresh_from_db()
-        assert (run.state == "stopped") == seen
+        assert (fresh(run).state == "stopped") == seen
         told = staff.get(of("order", "change", event.order), {"tab": "events"}).text.split('class="printed"')[1]
         assert "李磊" not in told.partition("</p>")[2]
 
@@ -103,12 +100,5 @@ def test_the_upgrade_keeps_the_names_that_were_ever_used():
     migration = importlib.import_module("project.migrations.0008_fill_used_names")
     for _time in range(2):
         migration.fill(apps, SimpleNamespace(connection=connection))
-    assert set(UsedName.objects.values_list("name", flat=True)) == {
-        user.username,
-        "in.event",
-        "in.export",
-        "judge",
-        "in.run",
-        "in.token",
-        "in.journal",
-    }
+    used = {user.username, "in.event", "in.export", "judge", "in.run", "in.token", "in.journal"}
+    assert set(UsedName.objects.values_list("name", flat=True)) == used

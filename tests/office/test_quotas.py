@@ -77,8 +77,7 @@ def test_a_nearly_full_disk_refuses_what_can_wait_and_says_so(keeper, settings):
     assert Incident.objects.count() == 1
     settings.EXPORT_MIN_FREE_MB = ROOMY
     tasks.sweep()
-    incident.refresh_from_db()
-    assert incident.state == "resolved"
+    assert make.fresh(incident).state == "resolved"
     export(keeper)
     assert Export.objects.get().state == "done"
 
@@ -130,8 +129,7 @@ def test_a_run_that_is_refused_at_its_confirmation_goes_on_waiting(keeper, setti
     answer = confirm_as_second(keeper, row)
     assert (answer.status_code, outcomes(run)[0]) == (409, "stopped")
     assert said in answer.content.decode()
-    row.refresh_from_db()
-    assert row.state == AskedAct.State.OPEN
+    assert make.fresh(row).state == AskedAct.State.OPEN
     assert list(Incident.objects.values_list("code", flat=True)) == (["disk_low"] if full == "disk" else [])
     settings.EXPORT_MIN_FREE_MB = ROOMY
     BulkRun.objects.exclude(pk=run.pk).update(state="done")
@@ -148,13 +146,11 @@ def test_an_export_that_is_agreed_to_on_a_nearly_full_disk_goes_on_waiting(keepe
     as_judge(keeper)
     settings.EXPORT_MIN_FREE_MB = FULL
     assert "磁盘快满了" in keeper.post(of("judge", row), {"agree": "1"}, follow=True).content.decode()
-    row.refresh_from_db()
-    assert (row.state, Incident.objects.get().code) == ("asked", "disk_low")
+    assert (make.fresh(row).state, Incident.objects.get().code) == ("asked", "disk_low")
     assert AskedAct.objects.get().state == AskedAct.State.OPEN
     settings.EXPORT_MIN_FREE_MB = ROOMY
     keeper.post(of("judge", row), {"agree": "1"})
-    row.refresh_from_db()
-    assert row.state == "waiting"
+    assert make.fresh(row).state == "waiting"
 
 
 # --- scheduled exports
@@ -165,8 +161,7 @@ def test_a_slot_waits_for_room_on_the_disk_and_fails_nothing(owner, clock, row, 
     settings.EXPORT_MIN_FREE_MB = FULL
     for day in (21, 22):
         pass_time(clock, f"2023-09-{day} 08:00:00")
-    row.refresh_from_db()
-    assert (row.next_run_at, row.failures, row.last_run_at) == (shanghai("2023-09-21 08:00:00"), 0, None)
+    assert (make.fresh(row).next_run_at, row.failures, row.last_run_at) == (shanghai("2023-09-21 08:00:00"), 0, None)
     assert (Export.objects.count(), Incident.objects.get().code) == (0, "disk_low")
     settings.EXPORT_MIN_FREE_MB = ROOMY
     pass_time(clock, "2023-09-22 09:00:00")

@@ -69,13 +69,8 @@ def test_what_we_never_heard_of_is_named_as_they_hold_it():
     stranger = there(facts("x.example.com"), enterpriseId="E9")
     (found,) = compare_records([Ours(7, "live", facts())], [there(facts()), stranger])
     assert (found.kind, found.remedy, found.record, found.ours) == ("not_ours", "delete", None, "none")
-    assert found.named == {
-        "jobId": "100T1",
-        "productId": "1",
-        "domain": "x.example.com",
-        "enterpriseId": "E9",
-        "infoType": "1",
-    }
+    named = {"jobId": "100T1", "productId": "1", "domain": "x.example.com", "enterpriseId": "E9", "infoType": "1"}
+    assert found.named == named
 
 
 def unsure(**changes) -> Ours:

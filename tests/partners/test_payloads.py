@@ -29,49 +29,23 @@ def same(built: dict, expected: dict) -> bool:
 
 
 def record(**changes) -> RecordFacts:
-    given = {
-        **CUSTOMER,
-        "job_id": "100A230920170126001",
-        "product_id": "61000616304",
-        "domain": "pull.api-eas-3.li.com",
-        "info_type": "2",
-        "province_code": "100",
-        "business_type": "1",
-        "billing_method": "1",
-        "create_time": shanghai("2023-09-20 18:54:36"),
-        "cancel_time": shanghai("2033-09-20 18:54:36"),
-    }
-    return RecordFacts(**{**given, **changes})
+    given = CUSTOMER | {"job_id": "100A230920170126001", "product_id": "61000616304", "domain": "pull.api-eas-3.li.com"}
+    given |= {"info_type": "2", "province_code": "100", "business_type": "1", "billing_method": "1"}
+    times = {"create_time": shanghai("2023-09-20 18:54:36"), "cancel_time": shanghai("2033-09-20 18:54:36")}
+    return RecordFacts(**given | times | changes)
 
 
 def trial_record(**changes) -> RecordFacts:
-    given = {
-        "job_id": "100A230920170122001",
-        "product_id": "1",
-        "info_type": "1",
-        "create_time": shanghai("2023-09-20 18:32:30"),
-        "cancel_time": shanghai("2023-09-20 18:54:36"),
-        "cancelled": True,
-    }
-    return record(**{**given, **changes})
+    given = {"job_id": "100A230920170122001", "product_id": "1", "info_type": "1", "cancelled": True}
+    times = {"create_time": shanghai("2023-09-20 18:32:30"), "cancel_time": shanghai("2023-09-20 18:54:36")}
+    return record(**given | times | changes)
 
 
 def flow(**changes) -> FlowFacts:
-    given = {
-        **OPERATOR,
-        "number": "100A230920170126001",
-        "domains": ["pull.api-eas-3.li.com"],
-        "cdn_type": "web",
-        "plains": ["0"],
-        "enterprise_name": CUSTOMER["enterprise_name"],
-        "prod_type": "1",
-        "province_letters": "BJ",
-        "user_id": "1458",
-        "cp_id": "80171614",
-        "at": shanghai("2023-09-20 18:54:36"),
-        "start": shanghai("2023-09-20 18:54:36"),
-    }
-    return FlowFacts(**{**given, **changes})
+    given = {"number": "100A230920170126001", "domains": ["pull.api-eas-3.li.com"], "cdn_type": "web", "plains": ["0"]}
+    given |= {"prod_type": "1", "province_letters": "BJ", "user_id": "1458", "cp_id": "80171614"}
+    given |= {"enterprise_name": CUSTOMER["enterprise_name"]} | OPERATOR
+    return FlowFacts(**given | dict.fromkeys(["at", "start"], shanghai("2023-09-20 18:54:36")) | changes)
 
 
 def test_case_1_cancels_the_trial_and_bills(case):

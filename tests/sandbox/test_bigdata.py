@@ -28,12 +28,9 @@ def test_a_domain_and_its_form_in_ascii_name_one_record(sandbox):
     assert [record["domain"] for record in held(sandbox)] == ["xn--bcher-kva.cn"]
 
 
-def test_deleting_what_is_not_there_is_done(sandbox):
+def test_deleting_what_is_not_there_is_done_and_a_cancel_of_it_makes_a_cancelled_record(sandbox):
     assert post(sandbox, DELETE, names(RECORD)).json() == DONE
     assert sandbox.state()["counts"]["deleted"] == 0
-
-
-def test_a_cancel_of_what_is_not_there_makes_a_cancelled_record(sandbox):
     assert post(sandbox, PUT, records({"cancelStatus": "2"})).json() == DONE
     assert sandbox.state()["counts"]["cancelled"] == 1
 
@@ -49,12 +46,9 @@ def test_a_strict_partner_refuses_to_cancel_what_is_not_there(sandbox):
     assert requests.post(f"{sandbox.url}/strict", json={"strict": "x"}, timeout=5).status_code == 400
 
 
-def test_a_query_sees_only_its_job(sandbox):
+def test_a_query_sees_only_its_job_in_which_records_of_two_products_stand_side_by_side(sandbox):
     post(sandbox, PUT, records({"jobId": "A"}, {"jobId": "B"}, {"jobId": "B", "domain": "b.example.com"}))
     assert [record["domain"] for record in held(sandbox, "B")] == [RECORD["domain"], "b.example.com"]
-
-
-def test_records_of_two_products_stand_side_by_side(sandbox):
     post(sandbox, PUT, records({"productId": "1"}, {"productId": "4"}))
     assert len(held(sandbox)) == 2
 
@@ -67,16 +61,12 @@ def test_the_cases_are_taken(sandbox, case, number):
 
 
 @pytest.mark.parametrize("member", RECORD)
-def test_each_member_is_required(sandbox, member):
+def test_each_member_is_required_and_a_string(sandbox, member):
     answer = post(sandbox, PUT, records({}, {member: None}))
     assert answer.status_code == 200
     assert answer.json() == {"code": 400, "message": f"{member}: 缺少（productInfos[1].{member}）"}
-    assert sandbox.state()["records"] == []
-
-
-@pytest.mark.parametrize("member", RECORD)
-def test_each_member_is_a_string(sandbox, member):
     assert post(sandbox, PUT, records({member: 1})).json()["message"].startswith(f"{member}: 应为字符串")
+    assert sandbox.state()["records"] == []
 
 
 @pytest.mark.parametrize(
@@ -124,11 +114,7 @@ def test_traffic_comes_encoded_twice(sandbox):
         '{"code":200,"message":"成功","result":[{"enterpriseId":"E","productId":"1","dat'
     )
     assert json.loads(answer["result"])["result"] == [{**trial, "dataflow": 0.0}]
-
-
-def test_traffic_can_be_set_and_be_plain(sandbox):
-    sandbox.flow("T", 12.5, plain=True)
-    trial = {"enterpriseId": "E", "productId": "1", "jobId": "T"}
+    sandbox.flow("T", 12.5, plain=True)  # it can be set, and be plain
     assert post(sandbox, FLOW, {"productInfos": [trial]}).json() == {**DONE, "result": [{**trial, "dataflow": 12.5}]}
 
 

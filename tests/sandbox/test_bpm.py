@@ -52,36 +52,28 @@ def test_each_member_of_the_subsequent_form_is_required(sandbox, subsequent):
 
 
 @pytest.mark.parametrize(
-    "path, value, message",
+    "number, path, value, message",
     [
-        (("flowKey",), "other", "flowKey: 应为 tyywrwlc 之一"),
-        ((*INNER, "businessStartTime"), "20230920185436", "businessStartTime: 不是 YYYY-MM-DD HH:MM:SS"),
-        ((*INNER, "businessStartTime "), "2023-09-20 18:54:36", "businessStartTime : 字段名首尾有空格"),
-        ((*INNER, "domains"), "a.example.com", "domains: 应为列表"),
-        ((*INNER, "domains"), [], "domains: 至少要有 1 项"),
-        ((*INNER, "plains"), [0], "plains[0]: 应为字符串"),
-        ((*INNER, "code"), "", "code: 不能为空"),
-        ((*INNER, "operTel"), None, "operTel: 应为字符串"),
+        (1, ("flowKey",), "other", "flowKey: 应为 tyywrwlc 之一"),
+        (1, (*INNER, "businessStartTime"), "20230920185436", "businessStartTime: 不是 YYYY-MM-DD HH:MM:SS"),
+        (1, (*INNER, "businessStartTime "), "2023-09-20 18:54:36", "businessStartTime : 字段名首尾有空格"),
+        (1, (*INNER, "domains"), "a.example.com", "domains: 应为列表"),
+        (1, (*INNER, "domains"), [], "domains: 至少要有 1 项"),
+        (1, (*INNER, "plains"), [0], "plains[0]: 应为字符串"),
+        (1, (*INNER, "code"), "", "code: 不能为空"),
+        (1, (*INNER, "operTel"), None, "operTel: 应为字符串"),
+        (2, ("processType",), 2, "processType: 应为字符串"),
+        (2, ("data", "numberOfDoamin"), "1", "numberOfDoamin: 应为整数"),
+        (2, ("data", "numberOfDoamin"), True, "numberOfDoamin: 应为整数"),
+        (2, ("data", "numberOfDoamin"), 99, "numberOfDoamin: 与 domains 的个数不符"),
+        (2, ("data", "filelist"), ["a.xlsx"], "filelist[0]: 应为对象"),
+        (2, ("data", "filelist"), [{"name": ""}], "name: 不能为空"),
+        (2, ("userList",), [{"userMail": "", "userName": ""}], "userTel: 缺少"),
     ],
 )
-def test_a_bad_member_of_the_first_form_is_named(sandbox, first, path, value, message):
-    assert refusal(sandbox, with_member(first, path, value)).startswith(message)
-
-
-@pytest.mark.parametrize(
-    "path, value, message",
-    [
-        (("processType",), 2, "processType: 应为字符串"),
-        (("data", "numberOfDoamin"), "1", "numberOfDoamin: 应为整数"),
-        (("data", "numberOfDoamin"), True, "numberOfDoamin: 应为整数"),
-        (("data", "numberOfDoamin"), 99, "numberOfDoamin: 与 domains 的个数不符"),
-        (("data", "filelist"), ["a.xlsx"], "filelist[0]: 应为对象"),
-        (("data", "filelist"), [{"name": ""}], "name: 不能为空"),
-        (("userList",), [{"userMail": "", "userName": ""}], "userTel: 缺少"),
-    ],
-)
-def test_a_bad_member_of_the_subsequent_form_is_named(sandbox, subsequent, path, value, message):
-    assert refusal(sandbox, with_member(subsequent, path, value)).startswith(message)
+def test_a_bad_member_of_either_form_is_named(sandbox, case, number, path, value, message):
+    form = case(number)["expect"]["bpm"][0]
+    assert refusal(sandbox, with_member(form, path, value)).startswith(message)
 
 
 def test_an_order_without_operator_and_files_is_taken(sandbox, subsequent):

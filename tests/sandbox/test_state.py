@@ -11,15 +11,8 @@ def test_the_state_shows_everything(sandbox):
     post(sandbox, PUT, records(), key="k")
     state = requests.get(f"{sandbox.url}/state", timeout=5).json()
     assert state["records"] == [RECORD]
-    assert state["counts"] == {
-        "calls": 1,
-        "records": 1,
-        "cancelled": 0,
-        "deleted": 0,
-        "processes": 0,
-        "repeats": 0,
-        "violations": 0,
-    }
+    none = dict.fromkeys(["cancelled", "deleted", "processes", "repeats", "violations"], 0)
+    assert state["counts"] == {"calls": 1, "records": 1} | none
     [call] = state["calls"]
     assert (call["path"], call["key"], call["request_id"], call["status"]) == (PUT, "k", "request-1", 200)
     assert (call["body"], call["answer"], call["fault"]) == (records(), DONE, None)

@@ -31,15 +31,8 @@ def no_waiting(monkeypatch):
 
 def under_way(answer: str = "") -> Outcome:
     """A call that was just accepted."""
-    row = DispatchFactory(
-        channel="usage",
-        step="fetch_usage",
-        position=900,
-        state="sending",
-        attempts=1,
-        frozen_at=NOW,
-        lease_token=uuid.uuid4(),
-    )
+    call = {"channel": "usage", "step": "fetch_usage", "position": 900, "state": "sending", "attempts": 1}
+    row = DispatchFactory(**call, frozen_at=NOW, lease_token=uuid.uuid4())
     attempt = AttemptFactory(dispatch=row, outcome="", answer="")
     about = {"dispatch_id": row.pk, "attempt_id": attempt.pk, "token": row.lease_token, "channel": "usage"}
     return Outcome(**about, result="ok", answer=answer)

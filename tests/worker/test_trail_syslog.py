@@ -299,8 +299,7 @@ def test_one_that_is_stuck_is_told_until_it_is_over(server, capsys, settings):
     server.start()
     send_trail()
     trail_syslog.wake_trail(now=now)
-    incident.refresh_from_db()
-    assert incident.state == "resolved"
+    assert make.fresh(incident).state == "resolved"
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
