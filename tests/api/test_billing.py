@@ -18,7 +18,7 @@ from tests.sampling import WHOLE
 pytestmark = pytest.mark.django_db
 CUSTOMER = "100A23100079275183"
 BILLING = f"/api/customers/{CUSTOMER}/billing/"
-MANY = 2_000 if WHOLE else 500  # records of an order
+MANY = 20_000 if WHOLE else 500  # records of an order
 MOST_QUERIES = 10
 
 
