@@ -61,6 +61,7 @@ def turn(page: Page, size: str, scheme: str) -> None:
 def leave(page: Page) -> None:
     """Goes to where nothing is, and takes nothing along. An empty page of no desk would cost a process at each way."""
     page.unroute_all()
+    page.mouse.move(0, 0)
     page.goto("/livez")
     page.evaluate("sessionStorage.clear()")
 

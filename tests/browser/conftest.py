@@ -36,20 +36,18 @@ def signed_in():
 def visit(browser, desk, request, signed_in):
     """`visit("clerk")`: an empty page of this person, who has signed in; `size` and `scheme` as asked.
 
-    `fresh`: signed in just now, in a browser of its own. For tests that do more than a later page takes back: to the
+    `fresh`: signed in just now, in a browser of its own. For tests that do what the next page would feel: to the
     browser's clock, its cookies, its connection, or to sessions.
     """
-    pages, alone = [], []
+    pages = []
 
     def sign_in(user, *, fresh=False, size="wide", scheme="light"):
-        page, since = (None, 0) if fresh else signed_in.get((desk.url, user), (None, 0))
-        if not page or time.monotonic() > since + KEPT:
-            page, since = open_page(browser, desk.url, user=user), time.monotonic()
+        page, since = signed_in.get((desk.url, user), (None, 0))
+        if fresh or not page or time.monotonic() > since + KEPT:
+            page = open_page(browser, desk.url, user=user)
             leave(page)
-        if fresh:
-            alone.append(page)
-        else:
-            signed_in[desk.url, user] = page, since
+            if not fresh:
+                signed_in[desk.url, user] = page, time.monotonic()
         turn(page, size, scheme)
         page.faults.clear()
         pages.append(page)
@@ -60,7 +58,7 @@ def visit(browser, desk, request, signed_in):
     for page in pages:
         if failed:
             print(f"{page.url}: {page.faults}\n{page.locator('body').inner_text()}\n")
-        if failed or page in alone:
+        if failed or page not in [kept for kept, _since in signed_in.values()]:
             page.context.close()
         else:
             leave(page)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.browsing import SIZES, overflow, turn
+from tests.browser.browsing import SIZES, overflow
 from tests.browser.desk import Desk
 from tests.browser.extremes import NUMBERS
 from tests.browser.pages import submit
@@ -33,8 +33,8 @@ def first_row(page):
 def wrong(page, address):
     """What is wrong with a page: errors of scripts, or a page wider than the window."""
     answer, found = page.goto(address), []
-    for size in SIZES:
-        turn(page, size, "light")
+    for size in sorted(SIZES, key=lambda name: SIZES[name] != page.viewport_size):  # first as it was loaded
+        page.set_viewport_size(SIZES[size])
         found += [f"{pixels} px too wide in a {size} window" for pixels in [overflow(page)] if pixels]
     found += page.faults
     page.faults.clear()
