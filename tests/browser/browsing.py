@@ -12,6 +12,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -30,26 +31,39 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def open_page(browser: Browser, url: str, *, user: str, size: str = "wide", scheme: str = "light") -> Page:
-    """A page of a person who has signed in. `page.faults` keeps errors of scripts and refused files."""
-    context = browser.new_context(
-        base_url=url,
-        viewport=SIZES[size],
-        color_scheme=scheme,
-        locale="zh-CN",
-        timezone_id="Asia/Shanghai",
-        reduced_motion="reduce",
-    )
-    page = context.new_page()
+def stranger(browser: Browser, url: str, *, size: str = "wide", scheme: str = "light", **options) -> Page:
+    """An empty page of somebody in China who has not signed in. `page.faults`: errors of scripts, refused files."""
+    options |= {"locale": "zh-CN", "timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
+    page = browser.new_context(base_url=url, viewport=SIZES[size], color_scheme=scheme, **options).new_page()
     page.faults = []
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: page.faults.append(str(error)))
+    return page
+
+
+def open_page(browser: Browser, url: str, *, user: str, **look: str) -> Page:
+    """The first page of a person who has signed in just now, in a browser of its own."""
+    page = stranger(browser, url, **look)
     page.goto("/admin/login/")
     page.fill("#id_username", user)
     page.fill("#id_password", PASSWORD)
     page.press("#id_password", "Enter")
     page.wait_for_selector("#user-tools")
     return page
+
+
+def turn(page: Page, size: str, scheme: str) -> None:
+    """Shows a page as a window of this size and scheme would. No script of ours asks for either while a page loads."""
+    page.set_viewport_size(SIZES[size])
+    page.emulate_media(media="screen", color_scheme=scheme)
+
+
+def leave(page: Page) -> None:
+    """Goes to where nothing is, and takes nothing along. An empty page of no desk would cost a process at each way."""
+    page.unroute_all()
+    page.mouse.move(0, 0)
+    page.goto("/livez")
+    page.evaluate("sessionStorage.clear()")
 
 
 def overflow(page: Page) -> int:

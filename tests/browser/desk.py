@@ -18,14 +18,19 @@ class Desk(Children):
         super().__init__(Path(self.place.name))
 
     def __enter__(self) -> Self:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
         try:
             copy_file(self.folder / "desk.sqlite3")
-            self.run("-m", self.filling, timeout=600)
-            self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
+            self.prepare()
+            self.start_gunicorn("web", port, workers="--threads 4 --log-level error")
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def prepare(self) -> None:
+        self.run("-m", self.filling, timeout=600)
 
     def __exit__(self, *error: object) -> None:
         self.stop_all()

@@ -154,12 +154,7 @@ def _stuck(rows: list[Order], now: datetime.datetime) -> None:
             if code not in incidents:
                 partner = "bpm" if channel == Channel.BPM else "bigdata"
                 incidents[code] = make.IncidentFactory(
-                    partner=partner,
-                    step=name,
-                    code=code,
-                    detail=error,
-                    last_at=now,
-                    first_at=order.received_at,
+                    partner=partner, step=name, code=code, detail=error, last_at=now, first_at=order.received_at
                 )
             make.AffectedOrderFactory(incident=incidents[code], order=order, detail=error, since=order.received_at)
 

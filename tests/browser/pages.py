@@ -19,9 +19,21 @@ MAIN = {
 OPENED = {"order", "customer", "inbound", "conflict"}
 
 
+def open_first(page) -> None:
+    """Opens the first row of a list."""
+    page.locator("#result_list tbody th a").first.click()
+    page.wait_for_load_state()
+
+
+def submit(page, reason: str, leads_to: str = "**/change/**") -> None:
+    """Gives an act's reason, does it, and waits for the page that it leads to."""
+    page.fill("textarea[name=reason]", reason)
+    page.locator("form[method=post] button[type=submit].button").click()
+    page.wait_for_url(leads_to)
+
+
 def go(page, name: str) -> None:
     """Opens a main page."""
     page.goto(MAIN[name])
     if name in OPENED:
-        page.locator("#result_list tbody th a").first.click()
-        page.wait_for_load_state()
+        open_first(page)

@@ -4,14 +4,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.browsing import SIZES, overflow
+from tests.browser.browsing import stranger
 from tests.browser.desk import Desk
-from tests.browser.test_access import findings
+from tests.browser.test_access import BOTH, is_fine
 from tests.company.conftest import ROLES
 from tests.company.issuer import CLIENT, SECRET
 from tests.company.real import RealProvider, needs_provider
-from tests.harness.ports import free_port
-from tests.template import copy_file
 
 pytestmark = needs_provider
 
@@ -19,18 +17,9 @@ pytestmark = needs_provider
 class Door(Desk):
     """A desk without orders, whose people log in at a provider."""
 
-    def __enter__(self):
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+    def prepare(self):
         self.provider = RealProvider(self, self.url)
-        try:
-            self.provider.start()
-            copy_file(self.folder / "desk.sqlite3")
-            self.start_gunicorn("web", port, workers="--threads 4 --log-level error")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        self.provider.start()
 
     @property
     def environment(self):
@@ -45,13 +34,12 @@ def door():
         yield running
 
 
-@pytest.fixture(params=[("wide", "light"), ("narrow", "dark")], ids=["wide, light", "narrow, dark"])
-def page(browser, door, request):
-    size, scheme = request.param
-    context = browser.new_context(base_url=door.url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN")
-    context.route(lambda url: urlsplit(url).hostname != "127.0.0.1", lambda route: route.abort())  # its pages' fonts
-    yield context.new_page()
-    context.close()
+@pytest.fixture
+def page(browser, door):
+    page = stranger(browser, door.url)
+    page.route(lambda url: urlsplit(url).hostname != "127.0.0.1", lambda route: route.abort())  # its pages' fonts
+    yield page
+    page.context.close()
 
 
 def log_in(page, login):
@@ -64,9 +52,9 @@ def log_in(page, login):
 
 
 def test_a_person_comes_in_and_out(page, door):
+    """On a phone, in the dark; who may not comes by a wide page."""
     page.goto("/admin/")
-    assert findings(page) == []
-    assert overflow(page) == 0
+    is_fine(page, BOTH)
     log_in(page, "li")
     page.wait_for_url(f"{door.url}/admin/orders/order/")
     assert "李明" in page.inner_text("#user-tools")
@@ -79,5 +67,5 @@ def test_a_person_comes_in_and_out(page, door):
 def test_who_may_not_work_here_reads_whom_to_ask(page):
     log_in(page, "wang")
     page.wait_for_selector("text=请联系")
-    assert findings(page) == []
-    assert overflow(page) == 0
+    page.faults.clear()  # the provider's
+    is_fine(page, BOTH)

@@ -1,6 +1,7 @@
 """What staff do on an order's page: see where it is stuck, resend, read the approvals, waive a finding, confirm."""
 
 from tests.browser.browsing import overflow
+from tests.browser.pages import open_first, submit
 
 
 def open_order(page, address, why):
@@ -17,18 +18,14 @@ def open_order(page, address, why):
 def decide(page, key, reason):
     """Takes a decision with its reason and returns to the order's page."""
     page.goto(f"{page.url.split('?')[0].replace('/change/', '')}/do/{key}/")
-    page.fill("textarea[name=reason]", reason)
-    page.locator("form button[type=submit].button").click()
-    page.wait_for_url("**/change/**")
+    submit(page, reason)
 
 
 def test_a_clerk_finds_a_stuck_order_and_resends_it(visit):
     page = visit("clerk")
     number = open_order(page, "/admin/orders/order/?needs=somebody&stuck=bpm", "BPM")
     page.locator('a[href*="/do/resend/"]').first.click()
-    page.fill("textarea[name=reason]", "已与 BPM 确认")
-    page.locator("form button[type=submit].button").click()
-    page.wait_for_url("**/change/**")
+    submit(page, "已与 BPM 确认")
     page.goto(f"/admin/orders/bpmdispatch/?backlog=yes&q={number}")
     assert page.locator("#result_list tbody tr").count() == 1
     assert page.locator(".chip-red").count() == 0
@@ -40,9 +37,7 @@ def test_a_clerk_moves_a_start_day(visit):
     open_order(page, "/admin/orders/order/?state__exact=scheduled", "")
     page.locator('a[href*="/do/move_start/"]').first.click()
     page.fill("input[name=day]", "2035-01-01")
-    page.fill("textarea[name=reason]", "客户要求改期")
-    page.locator("form button[type=submit].button").click()
-    page.wait_for_url("**/change/**")
+    submit(page, "客户要求改期")
     assert "对方受理后订单即改期" in page.locator(".messagelist").inner_text()
     assert page.locator('a[href*="/do/move_start/"]').count() == 0  # one at a time
 
@@ -102,10 +97,10 @@ def test_a_colleague_s_act_is_confirmed_in_three_clicks(visit):
     assert "尚未执行" in clerk.locator(".messagelist").inner_text()
     assert "待复核" in clerk.locator(".order-notice", has_text="提出").inner_text()
     judge = visit("judge")
+    judge.goto("/admin/")
     judge.locator("a", has_text="待您复核").first.click()
     judge.wait_for_load_state()
-    judge.locator("#result_list tbody th a").first.click()
-    judge.wait_for_load_state()
+    open_first(judge)
     assert number in judge.locator("#content").inner_text()
     assert overflow(judge) == 0
     judge.locator("button", has_text="确认执行").click()

@@ -58,7 +58,7 @@ def test_enter_opens_what_one_order_has_and_shows_what_several_have(visit):
 
 
 def test_a_number_is_copied(visit):
-    page = visit("clerk")
+    page = visit("clerk", fresh=True)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     go(page, "orders")
     page.reload()

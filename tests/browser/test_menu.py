@@ -10,6 +10,7 @@ CLERK = ["首页", "订单", "客户", "待办", "话单", "审批记录", "异�
 
 def test_a_clerk_s_menu_marks_where_one_is(visit):
     page = visit("clerk")
+    page.goto("/admin/")
     menu = page.locator("#nav-sidebar th a")
     expect(menu).to_have_text(CLERK)
     expect(page.locator("#nav-sidebar a[aria-current=page]")).to_have_text("首页")
@@ -23,6 +24,7 @@ def test_a_clerk_s_menu_marks_where_one_is(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_s_menu_opens_at_the_top(visit, scheme):
     page = visit("clerk", size="narrow", scheme=scheme)
+    page.goto("/admin/")
     expect(page.locator("#nav-sidebar")).to_be_hidden()
     page.locator(".phone-menu summary").click()
     expect(page.locator(".phone-menu th a")).to_have_text(CLERK)

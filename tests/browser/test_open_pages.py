@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tests.browser.pages import open_first
 from tests.browser.test_truth import open_order
 
 LIST = "/admin/orders/order/"
@@ -93,8 +94,7 @@ def test_a_list_keeps_what_is_typed_ticked_open_focused_and_scrolled(visit, happ
 def test_a_form_that_is_being_filled_in_is_left_alone(visit, happens):
     page = visit("clerk")
     page.goto("/admin/orders/incident/?open=yes&partner=bpm")
-    page.locator("#result_list tbody th a").first.click()
-    page.wait_for_load_state()
+    open_first(page)
     page.fill("#id_note", "半句话")
     happens(NOTE, number="100A-WAIVED", text="别的事")
     ask_now(page)
@@ -108,7 +108,7 @@ def pressing(visit, happens):
     """`pressing(number)`: a list whose first row is pressed as another order arrives. Its time stands still."""
 
     def press(number):
-        page = visit("clerk")
+        page = visit("clerk", fresh=True)
         page.clock.install()
         page.goto(LIST)
         page.clock.pause_at(datetime.datetime.now() + datetime.timedelta(minutes=1))
@@ -153,7 +153,7 @@ def test_the_dashboard_moves(visit, happens):
 
 
 def test_a_desk_that_is_away_is_said_calmly_and_found_again(visit):
-    page = visit("clerk")
+    page = visit("clerk", fresh=True)
     page.goto(LIST)
     note = page.locator("#moving")
     page.context.set_offline(True)
@@ -168,7 +168,7 @@ def test_a_desk_that_is_away_is_said_calmly_and_found_again(visit):
 
 
 def test_an_open_page_whose_session_ended_leads_to_the_door_and_recovers(visit):
-    page = visit("clerk")
+    page = visit("clerk", fresh=True)
     page.goto(LIST)
     kept = page.context.cookies()
     page.context.clear_cookies()

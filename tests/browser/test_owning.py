@@ -3,13 +3,13 @@
 import datetime
 
 from tests.browser.browsing import overflow
+from tests.browser.pages import open_first
 
 
 def failed_order(page) -> str:
     """The address of an order that failed."""
     page.goto("/admin/orders/order/?state__exact=failed")
-    page.locator("#result_list tbody th a").first.click()
-    page.wait_for_load_state()
+    open_first(page)
     return page.url.split("?")[0]
 
 
@@ -48,6 +48,7 @@ def test_it_is_taken_handed_over_in_three_clicks_and_a_stale_page_asks_again(vis
 
 def test_a_leave_is_entered_in_four_clicks_and_fits_the_phone(visit):
     page = visit("clerk", size="narrow", scheme="dark")
+    page.goto("/admin/")
     until = f"{datetime.date.today() + datetime.timedelta(days=5):%Y-%m-%d}"
     page.click("#user-tools a[href='/admin/leave/']")  # 1
     page.wait_for_selector("input[name=last]")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.test_access import each_look, is_fine
+from tests.browser.test_access import is_fine
 from tests.browser.test_exporting import fetched
 
 LIST = "/admin/orders/scheduledexport/"
@@ -57,10 +57,9 @@ def test_a_notice_that_was_given_up_is_sent_again(visit):
     page.locator(".messagelist", has_text="已重新发送").wait_for()
 
 
-@each_look
 @pytest.mark.parametrize("address", ["", "new/", "1/change/", "1/edit/", "1/delete/"])
-def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
-    page = visit("clerk", size=size, scheme=scheme)
+def test_the_pages_can_be_read_by_everybody(visit, address):
+    page = visit("clerk")
     page.goto(LIST + address)
     if address == "1/edit/":
         page.get_by_role("button", name="预览").click()
@@ -68,9 +67,8 @@ def test_the_pages_can_be_read_by_everybody(visit, size, scheme, address):
     is_fine(page)
 
 
-@each_look
-def test_a_notice_can_be_read_by_everybody(visit, size, scheme):
-    page = visit("engineer", size=size, scheme=scheme)
+def test_a_notice_can_be_read_by_everybody(visit):
+    page = visit("engineer")
     page.goto("/admin/notifications/mail/?kind=staff")
     page.locator("#result_list tbody a").first.click()
     is_fine(page)

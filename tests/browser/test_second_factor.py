@@ -6,12 +6,10 @@ import pytest
 from cryptography.fernet import Fernet
 from django_otp.oath import totp
 
-from tests.browser.browsing import SIZES
+from tests.browser.browsing import stranger
 from tests.browser.desk import Desk
 from tests.browser.pages import PASSWORD
-from tests.browser.test_access import is_fine
-from tests.harness.ports import free_port
-from tests.template import copy_file
+from tests.browser.test_access import BOTH, is_fine
 
 MAKE = """
 from project.models import User
@@ -25,34 +23,23 @@ class Door(Desk):
 
     key = Fernet.generate_key().decode()
 
-    def __enter__(self):
-        try:
-            copy_file(self.folder / "desk.sqlite3")
-            self.run("manage.py", "shell", "-c", MAKE.format(password=PASSWORD))
-            self.url = self.start_gunicorn("web", free_port(), workers="--threads 4 --log-level error")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def prepare(self):
+        self.run("manage.py", "shell", "-c", MAKE.format(password=PASSWORD))
 
     @property
     def environment(self):
         return super().environment | {"MFA_REQUIRED": "everybody", "MFA_KEY": self.key}
 
 
-@pytest.fixture(params=[("wide", "light"), ("narrow", "dark")], ids=["wide, light", "narrow, dark"])
-def open_door(browser, request):
+@pytest.fixture
+def open_door(browser):
     """`open_door("wang")`: a page of a new browser behind the password."""
-    size, scheme = request.param
-    contexts = []
+    pages = []
     with Door() as door:
 
         def log_in(user):
-            context = browser.new_context(base_url=door.url, viewport=SIZES[size], color_scheme=scheme, locale="zh-CN")
-            contexts.append(context)
-            page = context.new_page()
-            page.faults = []
-            page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
+            page = stranger(browser, door.url)
+            pages.append(page)
             page.goto("/admin/orders/order/")
             page.fill("#id_username", user)
             page.fill("#id_password", PASSWORD)
@@ -61,8 +48,8 @@ def open_door(browser, request):
             return page
 
         yield log_in
-        for context in contexts:
-            context.close()
+        for page in pages:
+            page.context.close()
 
 
 def key_on(page) -> bytes:
@@ -85,20 +72,21 @@ def enter(page, code):
 
 
 def test_from_the_first_log_in_to_a_lost_phone(open_door):
+    """Wang acts on a phone in the dark, the keeper on a wide page: as each page was looked at last."""
     page = open_door("wang")
     assert page.locator("img.qr").evaluate("image => image.complete && image.naturalWidth > 100")
-    is_fine(page)
+    is_fine(page, BOTH)
     key, codes = set_up(page)
-    is_fine(page)
+    is_fine(page, BOTH)
     page.get_by_role("link", name="已妥善保存").click()
     page.wait_for_url("**/admin/orders/order/")
     page.get_by_role("link", name="两步验证").click()
-    is_fine(page)
+    is_fine(page, BOTH)
     page.get_by_role("link", name="更换手机或应用").click()
-    is_fine(page)
+    is_fine(page, BOTH)
 
     page = open_door("wang")
-    is_fine(page)
+    is_fine(page, BOTH)
     enter(page, f"{totp(key, t0=-30):06}")  # the next one: that of the set-up counts no more
     page.wait_for_url("**/admin/orders/order/")
 
@@ -109,10 +97,10 @@ def test_from_the_first_log_in_to_a_lost_phone(open_door):
     keeper = open_door("keeper")
     set_up(keeper)
     keeper.goto("/admin/project/user/")
-    is_fine(keeper)
+    is_fine(keeper, BOTH[::-1])
     keeper.get_by_role("link", name="wang", exact=True).click()
     keeper.get_by_role("link", name="重置两步验证").click()
-    is_fine(keeper)
+    is_fine(keeper, BOTH[::-1])
     keeper.get_by_role("button", name="重置").click()
     assert "下次登录时将重新设置" in keeper.inner_text(".messagelist")
 

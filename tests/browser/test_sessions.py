@@ -26,7 +26,7 @@ def stay(page) -> None:
 @pytest.fixture
 def page(visit):
     """A list of somebody who has just logged in. The browser's clock is in the test's hand, the desk's is not."""
-    page = visit("clerk")
+    page = visit("clerk", fresh=True)
     page.clock.install()
     go(page, "orders")
     return page
@@ -83,8 +83,9 @@ def test_what_was_typed_is_for_its_account_alone_for_an_hour(page):
     assert typed(page) == ""
 
 
-def test_a_reason_comes_back_after_the_log_in_until_something_is_done(visit):
-    page, _other = visit("engineer"), visit("engineer")
+def test_a_reason_comes_back_after_the_log_in_until_something_is_done(visit, signed_in):
+    page, _other = visit("engineer", fresh=True), visit("engineer", fresh=True)
+    page.goto("/admin/")
     page.locator("a[href$='/bpm/pause/']").click()
     page.fill("[name=reason]", "对方升级")
     form = page.url
@@ -94,13 +95,14 @@ def test_a_reason_comes_back_after_the_log_in_until_something_is_done(visit):
     page.goto("/admin/sessions/")
     page.get_by_role("button", name="结束其他全部会话").click()
     page.wait_for_selector(".messagelist .success")
+    signed_in.clear()  # that of the tests before has ended too
     page.goto(form)
     assert page.input_value("[name=reason]") == ""
     assert page.faults == []
 
 
 def test_a_whole_form_comes_back_after_the_log_in_and_only_then(visit):
-    page = visit("beijing")
+    page = visit("beijing", fresh=True)
     page.goto("/admin/leave/")
     own = page.input_value("[name=first]")
     page.fill("[name=first]", "2030-02-01")
@@ -130,8 +132,8 @@ def test_a_log_out_forgets_what_was_typed_in_all_tabs(page):
     assert typed(page) == ""
 
 
-def test_one_sees_the_own_sessions_and_ends_the_others(visit):
-    page, other = visit("auditor"), visit("auditor", size="narrow", scheme="dark")
+def test_one_sees_the_own_sessions_and_ends_the_others(visit, signed_in):
+    page, other = visit("auditor", fresh=True), visit("auditor", fresh=True, size="narrow", scheme="dark")
     page.goto("/admin/")
     page.get_by_role("link", name="我的会话").click()
     rows = page.locator("#content-main tbody tr")
@@ -146,6 +148,7 @@ def test_one_sees_the_own_sessions_and_ends_the_others(visit):
     page.get_by_role("button", name="结束其他全部会话").click()
     page.get_by_text(f"已结束 {number - 1} 个会话").wait_for()
     assert rows.count() == 1
+    signed_in.clear()
     other.goto("/admin/")
     other.wait_for_selector("#id_username")
     assert page.faults == []

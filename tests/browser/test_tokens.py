@@ -4,8 +4,7 @@ import datetime
 
 import requests
 
-from tests.browser.browsing import overflow
-from tests.browser.test_access import each_look, findings
+from tests.browser.test_access import is_fine
 
 LIST, ADD = "/admin/integrations/apitoken/", "/admin/integrations/apitoken/add/"
 
@@ -41,25 +40,17 @@ def test_it_is_shown_once_works_and_is_revoked(desk, visit):
     assert read(desk, token).status_code == 401
 
 
-@each_look
-def test_its_pages_can_be_read_by_everybody(visit, size, scheme):
-    page = visit("keeper", size=size, scheme=scheme)
-    seen = {}
-
-    def look(name):
-        seen[name] = list(page.faults), overflow(page), findings(page)
-        page.faults.clear()  # axe's own
-
-    make_token(page, f"{size} {scheme}")
-    look("made")
+def test_its_pages_can_be_read_by_everybody(visit):
+    page = visit("keeper")
+    make_token(page, "数据分析系统")
+    is_fine(page)
     page.goto(ADD)
-    look("form")
+    is_fine(page)
     page.goto(LIST)
-    look("list")
+    is_fine(page)
     page.locator("#result_list th a").first.click()
     page.wait_for_url("**/change/")
-    look("token")
+    is_fine(page)
     page.get_by_role("link", name="吊销", exact=True).click()
     page.wait_for_url("**/revoke/")
-    look("revoke")
-    assert seen == dict.fromkeys(seen, ([], 0, []))
+    is_fine(page)
