@@ -87,8 +87,8 @@ def send(desk: ProcessDesk, content: dict, *states: str) -> None:
     began, reply = time.monotonic(), desk.post(content)
     if reply["response"]["rspCode"] != "00000":
         raise NotYetError(f"{content['OrderNum']} is not accepted: {reply}")
-    found = desk.until_state(content["OrderNum"], *states)
-    print(f"  {content['OrderNum']} {found['kind']} is {found['state']} ({time.monotonic() - began:.1f} s)")
+    kind, state = desk.until_state(content["OrderNum"], *states)
+    print(f"  {content['OrderNum']} {kind} is {state} ({time.monotonic() - began:.1f} s)")
 
 
 def tell_trying(desk: ProcessDesk) -> None:

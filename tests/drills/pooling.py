@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from tests.drills.drill import SLACK, Found, Logs, wait_for_it
 from tests.drills.stage import Stage
+from tests.harness.commands import Commands
 from tests.harness.login import log_in
 
 USER, PASSWORD = "drill", "a-Long-1-for-drills"  # noqa: S105  of a desk that lives for minutes
@@ -136,28 +137,29 @@ def run_commands(found: Found, stage: Stage, number: str) -> None:
     """Each command that only reads (contract section 5) says what it has to say: 0, or 1 where something is amiss."""
     content = stage.desk.folder / "content.json"
     content.write_text("{}")
-    for line in (
-        "status --json",
-        "stuck --json",
-        f"show {number}",
-        f"show {number} --json",
-        f"reconcile {number}",
-        "settings",
-        f"resend {number} --dry-run",
-        "resend --failed --dry-run",
-        f"withdraw {number} --reason drill --dry-run",
-        f"give_up {number} --reason drill --dry-run",
-        f"check_attachments {number}",
-        f"sign_message {content}",
-        "setup_schedules",
-        "activate --due",
-        "check --deploy",
-        "migrate --check",
-    ):
-        ran = stage.desk.manage(*line.split(), check=False)
-        said = ran.stdout + ran.stderr
-        fine = ran.returncode in {0, 1} and "Traceback" not in said and "prepared statement" not in said
-        found.expect(fine, f"{line}: {ran.returncode} {said[-600:]}")
+    with contextlib.closing(Commands(stage.desk.environment, stage.desk.root)) as commands:
+        for line in (
+            "status --json",
+            "stuck --json",
+            f"show {number}",
+            f"show {number} --json",
+            f"reconcile {number}",
+            "settings",
+            f"resend {number} --dry-run",
+            "resend --failed --dry-run",
+            f"withdraw {number} --reason drill --dry-run",
+            f"give_up {number} --reason drill --dry-run",
+            f"check_attachments {number}",
+            f"sign_message {content}",
+            "setup_schedules",
+            "activate --due",
+            "check --deploy",
+            "migrate --check",
+        ):
+            ran = commands.run(*line.split())
+            said = ran.stdout + ran.stderr
+            fine = ran.returncode in {0, 1} and "Traceback" not in said and "prepared statement" not in said
+            found.expect(fine, f"{line}: {ran.returncode} {said[-600:]}")
 
 
 def _superuser(stage: Stage) -> None:

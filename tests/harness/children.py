@@ -121,7 +121,7 @@ class Children:
 
     # --- look
 
-    def until(self, true: Callable[[], T], *, seconds: float = 60, every: float = 0.05, what: str = "") -> T:
+    def until(self, true: Callable[[], T], *, seconds: float = 60, every: float | None = None, what: str = "") -> T:
         """`waiting.until`; where it is in vain, the report has the ends of the logs."""
         return until(true, seconds=seconds, every=every, what=what, report=self.logs)
 

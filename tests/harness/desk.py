@@ -24,7 +24,7 @@ from tests.harness.children import ROOT, Children
 from tests.harness.clusters import PostgresCluster
 from tests.harness.ports import free_port, free_ports
 from tests.harness.proc import Cluster, processes_of
-from tests.template import copy_database, copy_file
+from tests.template import copy_database, copy_file, fill_database
 
 SECRETS = {
     "SECRET_KEY": "process-tests-only",
@@ -59,6 +59,7 @@ class ProcessDesk(Children):
         super().__init__(folder, root=root)
         self.name = f"desk_p_{uuid.uuid4().hex[:10]}"
         self.postgres, self.through, self.settings = postgres, through or postgres, settings
+        self.looker: psycopg.Connection | None = None
         self.clock_file = folder / "clock" if clock else None
         self.ports = dict(zip(("sandbox", "web", "intake"), free_ports(3), strict=True))
         if clock:
@@ -89,16 +90,20 @@ class ProcessDesk(Children):
             self.sql(f"CREATE DATABASE {self.name}")
 
     def make_migrated_database(self) -> None:
-        """A copy of the template; but where its processes log in as somebody else, they make their tables."""
-        if self.through != self.postgres:
+        """A copy of the template on SQLite and the tests' server; on others made for the role of its processes."""
+        if "DATABASE_POOLER" in self.settings:  # what a dump sets would stay with the pooler's connections
             self.make_database()
             self.manage("migrate", "-v0")
-        elif self.postgres:
+        elif self.postgres and self.postgres == self.through == os.environ.get("DESK_TEST_DATABASE_URL"):
             copy_database(self.postgres, self.name, self.root)
+        elif self.postgres:
+            self.make_database()
+            fill_database(self.database_url, self.root)
         else:
             copy_file(self.folder / "desk.sqlite3", self.root)
 
     def drop_database(self) -> None:
+        self._look_anew()
         if self.postgres:
             self.sql(f"DROP DATABASE {self.name} WITH (FORCE)")
 
@@ -109,10 +114,26 @@ class ProcessDesk(Children):
     def rows(self, statement: str) -> list[tuple]:
         """What a SELECT upon the desk's database gives."""
         if self.postgres:
-            with psycopg.connect(self._url(self.postgres), autocommit=True) as connection:
-                return connection.execute(statement).fetchall()
+            try:
+                return self._looker().execute(statement).fetchall()
+            except psycopg.OperationalError:
+                if self.looker is None:  # it could not even connect
+                    raise
+            self._look_anew()  # the server was away since the last look, or ended that connection
+            return self._looker().execute(statement).fetchall()
         with contextlib.closing(sqlite3.connect(self.folder / "desk.sqlite3", timeout=20)) as connection:
             return connection.execute(statement).fetchall()
+
+    def _looker(self) -> psycopg.Connection:
+        """One connection for all looks: PostgreSQL starts a process for each new one, and what waits looks often."""
+        if self.looker is None:
+            self.looker = psycopg.connect(self._url(self.postgres), autocommit=True, prepare_threshold=None)
+        return self.looker
+
+    def _look_anew(self) -> None:
+        if self.looker is not None:
+            self.looker.close()
+            self.looker = None
 
     @property
     def database_url(self) -> str:
@@ -196,7 +217,7 @@ class ProcessDesk(Children):
 
         def complete():
             with contextlib.suppress(ValueError, OSError):  # not all are there yet, or not any more
-                found = Cluster(f"TEST_DESK={self.name}", self.processes[name].pid)
+                found = Cluster(self.processes[name].pid)
                 answered = found.name in self.heartbeats(since=self.worker_since)
                 return found if len(found.workers) == 2 and answered else None
 
@@ -227,13 +248,15 @@ class ProcessDesk(Children):
     def show(self, number: str) -> dict:
         return json.loads(self.manage("show", number, "--json").stdout)
 
-    def until_state(self, number: str, *states: str, seconds: float = 60) -> dict:
-        """Waits until the order is in one of these states and none of its steps is under way."""
+    def until_state(self, number: str, *states: str, seconds: float = 60) -> tuple[str, str]:
+        """Waits until the order is in one of these states and none of its steps is under way; its kind and state."""
         busy = "SELECT order_id FROM orders_dispatch WHERE state IN ('due', 'sending', 'retrying')"
-        at_rest = f"SELECT state FROM orders_order WHERE number = '{number}' AND id NOT IN ({busy})"
-        what = f"{number} is {' or '.join(states)}"
-        self.until(lambda: {*states} & {state for (state,) in self.rows(at_rest)}, seconds=seconds, what=what)
-        return self.show(number)
+        at_rest = f"SELECT kind, state FROM orders_order WHERE number = '{number}' AND id NOT IN ({busy})"
+
+        def found():
+            return next((row for row in self.rows(at_rest) if row[1] in states), None)
+
+        return self.until(found, seconds=seconds, what=f"{number} is {' or '.join(states)}")
 
     def add_contact(self, contact: dict) -> None:
         """A case's contact: who is responsible for an attribution."""

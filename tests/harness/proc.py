@@ -4,7 +4,10 @@ import contextlib
 import os
 import pathlib
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+DEAD = "ZX"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,17 @@ def processes_of(mark: str) -> list[Process]:
             with contextlib.suppress(OSError):
                 if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
                     found.append(_read(folder))
-    return sorted((row for row in found if row.state not in "ZX"), key=lambda row: (row.began, row.pid))
+    return alive(found)
+
+
+def alive(rows: Iterable[Process]) -> list[Process]:
+    """Those that live, in the order of their start."""
+    return sorted((row for row in rows if row.state not in DEAD), key=lambda row: (row.began, row.pid))
+
+
+def lives(folder: pathlib.Path) -> bool:
+    """Whether the process of a folder in /proc lives: a dead one stays there while nobody asks how it ended."""
+    return _read(folder).state not in DEAD
 
 
 def _read(folder: pathlib.Path) -> Process:
@@ -37,8 +50,8 @@ class Cluster:
     """The parts of the cluster that a watchdog (by its pid) runs now. django-q2 starts the workers, then the monitor,
     then the pusher; all are the sentinel's children."""
 
-    def __init__(self, mark: str, watchdog: int):
-        rows = processes_of(mark)
+    def __init__(self, watchdog: int):
+        rows = alive(_read(pathlib.Path(f"/proc/{pid}")) for pid in descendants(watchdog))
         (self.main,) = children(rows, watchdog)
         (self.sentinel,) = children(rows, self.main)
         *self.workers, self.monitor, self.pusher = children(rows, self.sentinel)

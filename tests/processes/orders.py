@@ -42,7 +42,7 @@ def until_active(desk: ProcessDesk, first: int, last: int, *, seconds: float = 1
         complete = len(found) == last - first + 1 and set(found.values()) == {"active"}
         return complete and desk.rows(open_steps)[0][0] == 0
 
-    desk.until(there, seconds=seconds, every=0.3)
+    desk.until(there, seconds=seconds)
 
 
 def check_calls(desk: ProcessDesk) -> None:

@@ -108,9 +108,10 @@ def test_a_step_that_kills_its_worker_is_given_up_and_takes_nobody_along(tmp_pat
             ended.append(desk.manage("deliver", "--until-idle", check=False).returncode)
             desk.at(f"+{11 * run}")
         assert ended[:6] == [-signal.SIGKILL] * 6
-        step = desk.show("100T0001")["steps"][0]
+        shown = desk.show("100T0001")
+        step = shown["steps"][0]
         assert (step["status"], step["attempts"]) == ("failed", 6)
-        assert [row["code"] for row in desk.show("100T0001")["incidents"]] == ["lost"]
+        assert [row["code"] for row in shown["incidents"]] == ["lost"]
         assert states(desk, 2, 11, "T") == {f"100T{n:04d}": "trialing" for n in range(2, 12)}
         others = "SELECT max(attempts) FROM orders_dispatch WHERE state = 'done' AND channel = 'billing'"
         assert desk.rows(others)[0][0] <= 2  # they were in flight beside it once at the most

@@ -9,7 +9,7 @@ from tests.harness.smtp import SmtpServer
 from tests.processes.conftest import QUICK, SHORT
 
 pytestmark = pytest.mark.kills
-NOTED = 1200
+NOTED = 500
 BULK = f"""
 from django.utils import timezone
 from orders.models import Order
@@ -26,7 +26,7 @@ draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BU
 queue(confirm_draft(pk=draft.pk, by="staff:bulk-keeper", act="note", details={{}}, reason="noted in bulk", now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
-EXPORTED = 40_000  # enough that the worker still writes when it is killed, on a quick machine too
+EXPORTED = 20_000  # enough that the worker still writes when it is killed, on a quick machine too
 EXPORT = f"""
 from django.utils import timezone
 from orders.models import InboundMessage

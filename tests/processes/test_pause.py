@@ -14,9 +14,12 @@ RATE, PROCESSES = 5, 2  # calls a second from each process, and how many a worke
 SECOND = datetime.timedelta(seconds=1)
 
 
-@pytest.fixture
-def desk(tmp_path, postgres):
-    with ProcessDesk(tmp_path, postgres=postgres, PARTNER_RATE=str(RATE)) as running:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, postgres):
+    """With a worker that is at work."""
+    with ProcessDesk(tmp_path_factory.mktemp("desk"), postgres=postgres, PARTNER_RATE=str(RATE)) as running:
+        running.start_worker()
+        running.cluster()
         yield running
 
 
@@ -31,8 +34,6 @@ def most_in_a_second(moments: list[datetime.datetime]) -> int:
 
 
 def test_nothing_arrives_while_it_is_paused_and_all_ends_right(desk):
-    desk.start_worker()
-    desk.cluster()
     post_all(desk, pairs(1, 4))
     assert "bigdata is paused since" in desk.manage("pause", "bigdata", "--reason", "升级维护").stdout
     time.sleep(3)  # what was in the air, or claimed within PARTNER_RATE, has arrived
@@ -52,14 +53,12 @@ def test_nothing_arrives_while_it_is_paused_and_all_ends_right(desk):
 
 
 def test_a_pause_ends_by_itself_within_seconds(desk):
-    desk.start_worker()
-    desk.cluster()
+    before = len(arrivals(desk))
     until = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8))) + datetime.timedelta(seconds=90)
     until = until.replace(second=0, microsecond=0)
     desk.manage("pause", "bigdata", "--reason", "升级维护", "--until", f"{until:%Y-%m-%dT%H:%M}")
-    post_all(desk, [trial(1)])
-    desk.until(lambda: arrivals(desk), seconds=150)
-    (moment,) = arrivals(desk)
+    post_all(desk, [trial(100)])
+    (moment,) = desk.until(lambda: arrivals(desk)[before:], seconds=150)
     assert datetime.timedelta(0) <= moment - until < datetime.timedelta(seconds=30)
     noted = "SELECT count(*) FROM orders_orderevent WHERE kind = 'partner_resumed' AND actor = 'system'"
     desk.until(lambda: desk.rows(noted) == [(1,)], seconds=90)

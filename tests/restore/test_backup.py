@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.harness.commands import Commands
 from tests.template import copy_database, copy_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -24,6 +25,7 @@ class Site:
 
     def __init__(self, folder: Path, postgres: str):
         self.folder, self.postgres, self.made = folder, postgres, []
+        self.commands: dict[tuple, Commands] = {}
         self.state_dir, self.attachments = folder / "state", folder / "attachments"
         self.attachments.mkdir()
         self.url = self.new_database()
@@ -44,6 +46,8 @@ class Site:
         return self.url
 
     def close(self) -> None:
+        for one in self.commands.values():
+            one.close()
         for name in self.made:
             self._run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -64,8 +68,14 @@ class Site:
 
     def manage(self, *words: object, code: int = 0, **environment: str) -> str:
         """Runs a command; gives its output and error lines together."""
-        ended = subprocess.run(
-            [sys.executable, "manage.py", *map(str, words)],
+        given = [str(word) for word in words]
+        ended = self._run_anew(given, environment) if environment else self._commands().run(*given)
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def _run_anew(self, words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "manage.py", *words],
             cwd=ROOT,
             env=os.environ | self.environment | environment,
             capture_output=True,
@@ -73,8 +83,15 @@ class Site:
             timeout=120,
             check=False,
         )
-        assert ended.returncode == code, ended.stdout + ended.stderr
-        return ended.stdout + ended.stderr
+
+    def _commands(self) -> Commands:
+        """What runs commands with the environment as it is now; beside the first one's only the latest is kept."""
+        known = tuple(self.environment.values())
+        if known not in self.commands:
+            for other in list(self.commands)[1:]:
+                self.commands.pop(other).close()
+            self.commands[known] = Commands(os.environ | self.environment, ROOT)
+        return self.commands[known]
 
     def rows(self, statement: str) -> list[tuple]:
         if self.postgres:

@@ -169,7 +169,8 @@ def desk(tmp_path_factory, postgres):
         if postgres:
             server = stack.enter_context(PostgresCluster())
             server.sql(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'password-1'")
-            server.sql(f"ALTER SCHEMA public OWNER TO {ROLE}", name="template1")
+            for statement in (f"ALTER SCHEMA public OWNER TO {ROLE}", "CREATE EXTENSION pg_trgm"):
+                server.sql(statement, name="template1")
             (server.data / "pg_hba.conf").write_text(HBA)
             server.sql("SELECT pg_reload_conf()")
             through = f"postgres://{ROLE}:password-1@127.0.0.1:{server.port}/postgres"
