@@ -26,7 +26,7 @@ draft = begin_draft(by="staff:bulk-keeper", act="note", targets=ids, query="q=BU
 queue(confirm_draft(pk=draft.pk, by="staff:bulk-keeper", act="note", details={{}}, reason="noted in bulk", now=now))
 """
 NOTES = "SELECT COUNT(*), COUNT(DISTINCT order_id) FROM orders_orderevent WHERE kind = 'note'"
-EXPORTED = 20_000  # enough that the worker still writes when it is killed, on a quick machine too
+EXPORTED = 30_000  # enough that the worker still writes when it is killed, on a quick machine too
 EXPORT = f"""
 from django.utils import timezone
 from orders.models import InboundMessage
