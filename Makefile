@@ -92,7 +92,7 @@ kills: $(VENV)/stamp
 		tests/processes/test_office_kills.py tests/processes/test_metrics.py tests/database/test_frozen.py $(ARGS)
 
 versions: $(VENV)/stamp
-	@$(PY) -m tests.run -m versions tests/versions $(ARGS)
+	@$(PY) -m tests.run -n 2 --dist loadfile -m versions tests/versions $(ARGS)
 
 chaos: $(VENV)/stamp
 	@$(PY) -m tests.tools.chaos.run $(ARGS)

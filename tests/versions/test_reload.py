@@ -25,6 +25,7 @@ from tests.versions.releases import NEXT, make_releases
 
 pytestmark = pytest.mark.versions
 EXPANDED = NEXT[0]
+APART = 0.05  # seconds between two calls of a caller: the machine is to have time for the reload too
 
 
 class LinkedDesk(ProcessDesk):
@@ -82,7 +83,7 @@ class LinkedDesk(ProcessDesk):
         lock = threading.Lock()
 
         def post():
-            while not ends.is_set():
+            while not ends.wait(APART):
                 with lock:
                     number = next(numbers)
                 try:
