@@ -9,7 +9,7 @@ from tests.harness.smtp import SmtpServer
 from tests.processes.conftest import QUICK, SHORT
 
 pytestmark = pytest.mark.kills
-NOTED = 500
+NOTED = 800
 BULK = f"""
 from django.utils import timezone
 from orders.models import Order
