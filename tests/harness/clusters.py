@@ -11,7 +11,7 @@ import tempfile
 import psycopg
 
 from tests.harness.ports import free_port
-from tests.harness.proc import descendants, lives
+from tests.harness.proc import descendants
 from tests.harness.waiting import until
 
 ROLE = "ibs"  # owns the desk's database; no superuser, so that reserved connections are not its own
@@ -95,8 +95,7 @@ class PostgresCluster:
         """The postmaster's and its children's; none if it does not run."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             postmaster = int((self.data / "postmaster.pid").read_text().split()[0])
-            process = pathlib.Path(f"/proc/{postmaster}")
-            if (process / "comm").read_text().strip() == "postgres" and lives(process):
+            if pathlib.Path(f"/proc/{postmaster}/comm").read_text().strip() == "postgres":
                 return [postmaster, *descendants(postmaster)]
         return []
 

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-DEAD = "ZX"
-
 
 @dataclass(frozen=True)
 class Process:
@@ -33,12 +31,7 @@ def processes_of(mark: str) -> list[Process]:
 
 def alive(rows: Iterable[Process]) -> list[Process]:
     """Those that live, in the order of their start."""
-    return sorted((row for row in rows if row.state not in DEAD), key=lambda row: (row.began, row.pid))
-
-
-def lives(folder: pathlib.Path) -> bool:
-    """Whether the process of a folder in /proc lives: a dead one stays there while nobody asks how it ended."""
-    return _read(folder).state not in DEAD
+    return sorted((row for row in rows if row.state not in "ZX"), key=lambda row: (row.began, row.pid))
 
 
 def _read(folder: pathlib.Path) -> Process:
