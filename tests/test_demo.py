@@ -2,10 +2,14 @@
 
 import copy
 import datetime
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from tests.demo.cases import FIRST_DAY, load_cases, unexpected
+from tests.harness.children import ROOT
 
 LEAP_DAY = datetime.date(2028, 2, 29)
 
@@ -72,3 +76,15 @@ def test_only_a_later_starts_moment_is_known_in_advance(case):
         standings, partners = outcome(found, number)
         partners["records"][0]["createTime"] = "20230920194051"
         assert len(unexpected(found, standings, partners)) == lines
+
+
+def test_a_demo_needs_only_what_the_desk_runs_on():
+    """`make demo` installs requirements.txt alone: of the tests' libraries none may be imported."""
+    script = "import sys, tests.demo.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    belongs = packages_distributions()
+    imported = {name.lower().replace("_", "-") for module in run.stdout.split() for name in belongs.get(module, [])}
+    locked = (ROOT / "requirements.txt").read_text()
+    assert "requests" in imported
+    imported.discard("setuptools")  # some environments have it from the beginning
+    assert {name for name in imported if f"\n{name}==" not in f"\n{locked}"} == set()

@@ -150,6 +150,11 @@ class Dashboard:
         )
         unseen = ngettext("%(n)d conflict not seen to", "%(n)d conflicts not seen to", conflicts.number)
         needing = ngettext("%(n)d order needs somebody", "%(n)d orders need somebody", waiting)
+        without_sa = ngettext(
+            "%(n)d attribution has no SA: its mails go to the default contact",
+            "%(n)d attributions have no SA: their mails go to the default contact",
+            len(self.without_sa),
+        )
         return [
             _number(differing, books.number, books.url, "red"),
             _number(incidents, number, self.incidents_url, "red"),
@@ -160,6 +165,7 @@ class Dashboard:
             self.asked,
             _number(unseen, conflicts.number, conflicts.url, "amber"),
             self.notices,
+            _number(without_sa, len(self.without_sa), reverse("admin:notifications_contact_changelist"), "amber"),
         ]
 
     def _late(self) -> list[Number]:

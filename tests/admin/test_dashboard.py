@@ -168,6 +168,24 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     assert desk_of(member("业务人员").person).worries == []
 
 
+def test_a_green_desk_names_what_awaits_approval(member):
+    make.HeartbeatFactory(seen_at=timezone.now())
+    now = timezone.now()
+    make.OrderFactory(state=S.AWAITING_APPROVAL, biz_start=timezone.localdate(now), state_since=now, received_at=now)
+    page = member("业务人员").get(INDEX)
+    assert (page.context["desk"].worries, "worry-green" in page.text) == ([], True)
+    assert "1 单等待审批，没有其他待处理事项" in page.text
+
+
+def test_attributions_without_an_sa_keep_the_day_from_being_all_right(member):
+    make.HeartbeatFactory(seen_at=timezone.now())
+    keeper = member("管理员")
+    [worry] = desk_of(keeper.person).worries
+    assert (worry.number, worry.tone, worry.label) == (33, "amber", "33 个归属没有 SA，其邮件发给默认联系人")
+    assert unrendered(keeper.person, worry.url).status_code == 200
+    assert "worry-green" not in keeper.get(INDEX).text
+
+
 def test_a_step_that_is_tried_in_vain_keeps_the_day_from_being_all_right(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     first, later = timezone.now() - datetime.timedelta(hours=2), timezone.now() + datetime.timedelta(hours=1)

@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.demo.cases import load_cases, orders_to_try, unexpected
-from tests.demo.place import PASSWORD, USER, demo_desk, write_file
+from tests.demo.place import FILE, PASSWORD, USER, demo_desk, stage, write_file
 from tests.harness.children import ROOT, TAIL
 from tests.harness.desk import ProcessDesk
 from tests.harness.waiting import NotYetError
@@ -46,10 +46,13 @@ def end_in_order(number: int, frame: object) -> None:
 
 def run_demo(desk: ProcessDesk) -> int:
     """Plays the cases and says what came of them. Keeps running unless DEMO_EXIT is set. Gives the exit code."""
+    with stage("an account and a worker"):
+        desk.manage("shell", "-v0", "-c", f"from project.models import User; User.objects.create_superuser(**{PERSON})")
+        desk.start_worker()
+        desk.until(desk.heartbeats, what="a worker's sign of life")
     print(f"partners' sandbox at {desk.sandbox_url}, web at {desk.web_url}, database in {desk.folder}")
-    desk.manage("shell", "-v0", "-c", f"from project.models import User; User.objects.create_superuser(**{PERSON})")
-    desk.start_worker()
-    desk.until(desk.heartbeats, what="a worker's sign of life")
+    write_file(desk)
+    print(f"its settings are in {FILE.relative_to(ROOT)}")
     cases = load_cases()
     good = sum([play(desk, case) for case in cases])
     print(f"\n{good} of {len(cases)} cases came out as expected\n")
@@ -98,14 +101,14 @@ def tell_trying(desk: ProcessDesk) -> None:
         send(desk, content, "awaiting_approval")
     posted = desk.folder / f"{trial['OrderNum']}.json"
     posted.write_text(json.dumps(trial, ensure_ascii=False, indent=1), encoding="utf-8")
-    file, posted = write_file(desk).relative_to(ROOT), posted.relative_to(ROOT)
+    posted = posted.relative_to(ROOT)
     refused, approved = (content["OrderNum"] for content in waiting)
     print(f"\nadmin     {desk.web_url}/admin/   user {USER}, password {PASSWORD}")
     print(f"API       {desk.web_url}/api/docs")
     print(f"partners  {desk.sandbox_url}/   (what BPM and big data hold, fault switches)")
     print(f"logs      {desk.folder}/*.log   (mails are in worker.log)")
     print("\nTo try, in another terminal, here in the checkout:")
-    print(f"  set -a; . {file}; set +a")
+    print(f"  set -a; . {FILE.relative_to(ROOT)}; set +a")
     print(f"  post an order   .venv/bin/python manage.py send_order {posted}")
     for words, number, result in (("refuse one   ", refused, "reject"), ("approve one  ", approved, "pass")):
         body = json.dumps({"code": number, "result": result})

@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import shutil
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from project.environment import SETTINGS
 from tests.harness.children import ROOT
 from tests.harness.desk import SECRETS, ProcessDesk
 
+FILE = ROOT / ".demo" / "env"
 USER, PASSWORD = "demo", secrets.token_urlsafe(12)
 # Every setting of the table. Neither a .env nor the caller's environment may change what the demo shows.
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
@@ -33,20 +35,29 @@ DEFAULTS = {setting.name: setting.default for setting in SETTINGS} | {
 @contextlib.contextmanager
 def demo_desk() -> Iterator[ProcessDesk]:
     """A desk that runs, but for its worker. This process has its settings too, as BBOSS's side signs by them."""
-    os.environ |= DEFAULTS
     own = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "BBOSS_APP_SECRET": secrets.token_hex(16),
         "BBOSS_ACCESS_TOKENS": f"20991231235959{secrets.token_hex(16)}-1234-1700000000",
         "BPM_CALLBACK_SECRET": secrets.token_hex(32),
     }
-    with take_folder() as folder:
+    os.environ |= DEFAULTS | own  # before the first command, which would warn that the secrets are missing
+    with take_folder() as folder, contextlib.ExitStack() as running:
         desk = ProcessDesk(folder, **{name: DEFAULTS[name] for name in SECRETS} | own)
         desk.settings["SITE_URL"] = desk.web_url  # for links in mails, and where the sandbox sends BPM's approvals
-        print("starting")
-        with desk:
-            os.environ |= desk.environment
-            yield desk
+        with stage("an empty database, the partners' sandbox and a web process"):
+            running.enter_context(desk)
+        os.environ |= desk.environment
+        yield desk
+
+
+@contextlib.contextmanager
+def stage(what: str) -> Iterator[None]:
+    """Prints what is done, and how long it took."""
+    print(what, end=" ... ", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"{time.monotonic() - began:.0f} s")
 
 
 @contextlib.contextmanager
@@ -66,10 +77,8 @@ def take_folder() -> Iterator[Path]:
             return
 
 
-def write_file(desk: ProcessDesk) -> Path:
-    """Writes `.demo/env`. A shell needs it to run manage.py beside the demo that was started last."""
-    file = ROOT / ".demo" / "env"
-    file.unlink(missing_ok=True)
-    with open(file, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
+def write_file(desk: ProcessDesk) -> None:
+    """Writes the file that a shell needs to run manage.py beside the demo that was started last."""
+    FILE.unlink(missing_ok=True)
+    with open(FILE, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
         lines.writelines(f"{name}={shlex.quote(desk.environment[name])}\n" for name in DEFAULTS)
-    return file
