@@ -65,12 +65,17 @@ def test_the_schema_tells_it(client):
     assert client.get("/api/schema?format=json").json()["info"]["version"] == __version__
 
 
-def test_the_worker_logs_it_at_its_start(caplog, monkeypatch):
+def test_the_worker_logs_it_at_its_start(caplog, monkeypatch, capfd, settings):
+    """Nothing is printed beside the log, a check's warning neither: each line has LOG_FORMAT's form."""
+    settings.DEFAULT_CONTACT_MAIL = ""
     monkeypatch.setattr("integrations.management.commands.worker.make_schedules", lambda: None)
     monkeypatch.setattr("integrations.management.commands.worker.Watchdog.run", lambda self: None)
     with caplog.at_level(logging.INFO):
         call_command("worker")
-    assert f"worker starts: IBS Order Desk {__version__}" in caplog.messages
+    assert caplog.messages[0] == f"worker starts: IBS Order Desk {__version__}"
+    assert any("(desk.009) DEFAULT_CONTACT_MAIL is empty" in message for message in caplog.messages)
+    printed = capfd.readouterr()
+    assert (printed.out, "System check" in printed.err) == ("", False)
 
 
 @pytest.mark.whole

@@ -4,6 +4,7 @@ import argparse
 import logging
 
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 class Command(BaseCommand):
     """Runs django-q2's cluster in a process group of its own. A watchdog replaces the cluster when it hangs."""
 
+    requires_system_checks = ()  # handle() runs them once, and logs what they say: every line has LOG_FORMAT's form
     help = "Carries out what is due: runs qcluster with a watchdog. Ends on SIGTERM and Ctrl-C."
 
     def add_arguments(self, parser):
@@ -32,11 +34,15 @@ class Command(BaseCommand):
             call_command("qcluster")
             return
         logger.info("worker starts: IBS Order Desk %s", settings.VERSION)
+        found = [message for message in run_checks() if not message.is_silenced()]
+        if any(message.is_serious() for message in found):
+            self.check()  # raises, and says which
+        for message in found:
+            logger.warning("%s", message)
         try:
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
-        self.stdout.write("worker runs; Ctrl-C ends it")
-        self.stdout.flush()
+        logger.info("worker runs; Ctrl-C ends it")
         Watchdog(ping_every=ping_every, patience=patience).run()
-        self.stdout.write("worker has stopped")
+        logger.info("worker has stopped")
