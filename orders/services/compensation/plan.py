@@ -1,5 +1,5 @@
-"""Plans the steps that undo an order, as orders.intake.decide does those of an order (contract 3.9, Compensation's order and
-Unknown).
+"""Plans the steps that undo an order, as orders.intake.decide does those of an order (contract 3.9, Compensation's
+order and Unknown).
 
 A step on a trial's records gets its records at its first attempt (contract 3.9, 19; orders.services.outbox.freeze).
 """
