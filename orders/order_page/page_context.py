@@ -3,11 +3,13 @@
 import datetime
 from dataclasses import replace
 
+from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
 from orders.admin.notes import Notes, notes_of_order
@@ -179,10 +181,23 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) ->
     other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
     return {
         "right": right,
+        **(_why_no_button([key for key in keys if key], facts) if here.action and not right else {}),
         "beside": other,
         "menu": [row for row in may if row not in (right, other)],
         "uploads": uploads,
     }
+
+
+def _why_no_button(keys: list[str], facts: Facts) -> dict[str, str]:
+    """Returns who may do what the advice names (`roles_who_may`), or why nobody can (`refused`), in place of a button."""
+    possible = [DECISIONS[key] for key in keys if DECISIONS[key].why_not(facts) is None]
+    if not possible:
+        why = DECISIONS[keys[0]].why_not(facts)
+        return {"refused": why.words() if why else ""}
+    app, codename = possible[0].permission.split(".")
+    may = Group.objects.filter(permissions__codename=codename, permissions__content_type__app_label=app)
+    names = _(", ").join(may.order_by("name").values_list("name", flat=True).distinct())
+    return {"roles_who_may": _("“%(act)s” is for: %(roles)s") % {"act": possible[0].label, "roles": names}}
 
 
 def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:

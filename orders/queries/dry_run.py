@@ -93,9 +93,15 @@ def withdraw(order: Order, *, now: datetime.datetime, how: str = "") -> Iterator
     if order.kind == Kind.TRIAL:
         yield Foreseen("withdraws_changes")
     yield Foreseen("ends_withdrawn")
-    if how:
+    if how and _holds_trial(order):
         yield Foreseen("ends_trial")
     yield from _warn_about_bpm(order)
+
+
+def _holds_trial(order: Order) -> bool:
+    """Returns whether the order is an activation that holds its trial's claim: a subsequent one ends no trial."""
+    claim = open_claim(order.trial)
+    return claim is not None and claim.activation_id == order.pk
 
 
 def _trial_without(change: Order, now: datetime.datetime) -> Iterator[Foreseen]:
@@ -259,7 +265,7 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
     if steps or codes.keys() & {DIFFERENCE, BILLED_NOT_ACTIVE, ACTED_BEFORE}:
         yield Foreseen("asks_books")
         yield Foreseen("takes_books")
-    if BILLED_NOT_ACTIVE in codes and order.undo_since and order.kind == Kind.ACTIVATION:
+    if BILLED_NOT_ACTIVE in codes and order.undo_since and _holds_trial(order):
         yield Foreseen("ends_trial")
     if LATE_UNDO in codes:
         yield Foreseen("stays_live")

@@ -100,6 +100,17 @@ def test_filters_live_in_the_address(admin_user, query, found):
     assert numbers(admin_user, **query) == found
 
 
+def test_the_filter_of_what_orders_are_stuck_at_goes_by_the_column(admin_user):
+    """An order that was undone since BPM refused it is failed: its column names BPM. A withdrawn one's names nothing."""
+    now = timezone.now()
+    undone = make.OrderFactory(number="undone", state=S.FAILED, undo_since=now)
+    withdrawn = make.OrderFactory(number="withdrawn", state=S.WITHDRAWN, undo_since=now)
+    for order in (undone, withdrawn):
+        make.BpmDispatchFactory(order=order, state=Dispatch.State.FAILED, next_try_at=None)
+    assert numbers(admin_user, stuck="bpm") == {"undone"}
+    assert numbers(admin_user, stuck="billing") == set()
+
+
 def test_the_service_filter_goes_by_the_service_that_is_shown(admin_user):
     """A change may have moved a trial's."""
     moved = make.TrialFactory(number="moved", service_type_id="4")

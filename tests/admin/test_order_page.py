@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
-from orders.models import Attempt, Order, OrderDomain, OrderEvent
+from orders.models import Attempt, Order, OrderDomain, OrderEvent, TrialClaim
 from orders.order_page.tabs import TABS
 from orders.services.outbox.enqueue import schedule_name
 from tests import factories
@@ -303,3 +303,21 @@ def test_a_held_file_is_checked_not_sent(admin_client):
     assert "待补齐" in told
     assert "下次检查" in told
     assert "下次发送" not in told
+
+
+def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
+    """Of an undone first activation whose trial another one took, nobody can do what the cause advises."""
+    order = failed()
+    client.force_login(staff(name="reader"))
+    answer = client.get(page(order))
+    assert answer.context["right"] is None
+    assert answer.context["roles_who_may"] == "“重新发送”由以下角色执行：业务人员、工程师"
+    assert answer.context["roles_who_may"] in answer.content.decode()
+    Order.objects.filter(pk=order.pk).update(undo_since=NOW)
+    other = factories.OrderFactory(trial=order.trial, trial_number=order.trial_number, first=True)
+    TrialClaim.objects.create(trial=order.trial, activation=other, taken_at=NOW, trial_was="trialing")
+    client.force_login(staff("resend_order", name="clerk"))
+    answer = client.get(page(order))
+    assert other.number in answer.context["refused"]
+    here = answer.content.decode().split('class="next"')[1].split("</p>")[0]
+    assert answer.context["refused"] in here and "重新发送" not in here

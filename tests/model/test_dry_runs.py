@@ -49,6 +49,19 @@ def test_withdrawing_an_extension_says_that_the_trial_ends(desk):
     assert (desk.state("T0"), desk.live_there("T0")) == ("ended", [])
 
 
+def test_a_late_withdrawal_says_that_the_trial_ends_of_the_one_that_holds_it_alone(desk):
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", "").deliver()
+    desk.activation("A1", "T0", "bc").deliver()
+    desk.callback("A1", "pass", "A1-r1").deliver()
+    desk.wait(3 * DAY)
+    late = partial(dry_run.withdraw, how="cancel")
+    assert "ends_trial" in foreseen(late, "A0")
+    assert "ends_trial" not in foreseen(late, "A1")
+    desk.withdraw("A1").deliver().withdraw_by_staff("A1", "cancel").check()
+    assert (desk.state("A1"), desk.state("T0")) == ("withdrawn", "converted")
+
+
 def test_withdrawing_a_shortening_says_that_the_trial_runs_again(desk):
     desk.trial("T0", "a", end=9).deliver()
     desk.change("C0", "T0", end=1).deliver()
