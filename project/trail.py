@@ -100,7 +100,9 @@ class Kind(NamedTuple):
     journal: Q | None = None
 
 
-PERSONAL = Q(kind__in=["personal_data_seen", "evidence_personal", "evidence_taken", "attachment_downloaded"])
+PERSONAL = Q(
+    kind__in=["personal_data_seen", "phone_searched", "evidence_personal", "evidence_taken", "attachment_downloaded"]
+)
 FACTORS = ["second_factor_set", "second_factor_reset", "recovery_codes_made", "recovery_code_used"]
 ACCOUNTS = Q(kind__startswith="account_") | Q(kind__startswith="emergency_") | Q(kind__in=FACTORS)
 TOKENS = Q(kind__startswith="api_token_")

@@ -27,7 +27,7 @@ from orders.queries.doubts import mark_orders
 from orders.queries.mine import set_owners
 from orders.queries.order_status import current_steps, order_status
 from orders.queries.overtime import mark_overtime
-from orders.services.staff_events import note_personal_data_seen
+from orders.services.staff_events import note_personal_data_read
 
 ORDERS = Order.objects.select_related("attribution", "service_type", "shape").defer(
     "content", "given", "shape__domains"
@@ -109,7 +109,7 @@ class OrderView(ReadView):
             return False
         try:
             with database_deadline(WRITE_TIMEOUT_SECONDS):
-                note_personal_data_seen(order, by=reader.actor, where="API", now=timezone.now())
+                note_personal_data_read(order, by=reader.actor, now=timezone.now())
         except Error as error:
             if not is_away(error):
                 raise

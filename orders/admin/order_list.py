@@ -130,9 +130,7 @@ class StuckFilter(WordFilter):
             return queryset.filter(Q(pk__in=failed_mails().values("order_id")) | Q(pk__in=tried.values("order_id")))
         steps = _stopped_steps(channel=channel)
         undone = steps.filter(repeat=False, order__state=S.FAILED)  # the column names these too
-        return queryset.filter(
-            Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id"))
-        )
+        return queryset.filter(Q(pk__in=still_matters(steps).values("order_id")) | Q(pk__in=undone.values("order_id")))
 
 
 InStateFilter = word_filter(

@@ -191,11 +191,7 @@ def open_personal_data(request, order: Order | None, where: str, *, there: bool 
 
 
 def note_seen(request, order: Order | None, where: str) -> None:
-    """Notes in the history that somebody opened personal data.
-
-    It writes one entry for each user, order and day, whatever the page. `where` names the first page. If there is no
-    order, one entry is written for each page.
-    """
+    """Notes in the history that somebody opened personal data; `where` names the page."""
     note_personal_data_seen(order, by=staff_actor(request.user), where=where, now=timezone.now())
 
 

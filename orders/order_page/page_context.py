@@ -189,7 +189,7 @@ def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) ->
 
 
 def _why_no_button(keys: list[str], facts: Facts) -> dict[str, str]:
-    """Returns who may do what the advice names (`roles_who_may`), or why nobody can (`refused`), in place of a button."""
+    """In place of a button: who may do what the advice names (`roles_who_may`), or why nobody can (`refused`)."""
     possible = [DECISIONS[key] for key in keys if DECISIONS[key].why_not(facts) is None]
     if not possible:
         why = DECISIONS[keys[0]].why_not(facts)

@@ -24,16 +24,17 @@ from orders.admin.refusal_hints import why_refused
 from orders.content import domain_meant
 from orders.lists.chips import chip_of, toned_chip
 from orders.lists.owners import OwnerFilter
-from orders.lists.personal_data import SEE_PERSONAL_DATA, note_seen
+from orders.lists.personal_data import SEE_PERSONAL_DATA
 from orders.lists.registration import address_of_list, lists_in_order, right_to_view
-from orders.lists.scope import by_number, limit, seen_orders, why_blind
-from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, SearchPiece
-from orders.people import person_words
+from orders.lists.scope import attributions_of, by_number, limit, seen_orders, why_blind
+from orders.models import BillingRecord, Customer, InboundMessage, Order, OrderDomain, Province, SearchPiece
+from orders.people import person_words, staff_actor
 from orders.pieces import folded, is_long_enough
 from orders.queries.doubts import mark_orders
 from orders.queries.owners import OWN, staff_with
 from orders.search import find
 from orders.search.index import EVERY
+from orders.services.staff_events import note_phone_searched
 
 Piece = SearchPiece.Kind
 IN_BOX, ON_PAGE = 6, 50
@@ -202,9 +203,8 @@ def _find(term: str, request: HttpRequest, most: int) -> list[Group]:
     for kind in KINDS:
         if request.user.has_perms(kind.rights):
             found = kind.search(term, request.user, most)
-            if kind.by_people:
-                for order in found.rows:
-                    note_seen(request, order, "search")
+            if kind.by_people and found.rows:
+                note_phone_searched(len(found.rows), by=staff_actor(request.user), now=timezone.now())
             if found.rows or found.more:
                 groups.append((kind, found))
     rows = [row for _kind, found in groups for row in found.rows]
@@ -233,12 +233,28 @@ def why_not(term: str) -> str:
 
 def why_nothing(term: str) -> str:
     """Why a text that was looked up found nothing: short ones are looked up only as a whole."""
-    if not is_long_enough(folded(term), max(EVERY.values())):
+    if is_long_enough(folded(term), max(EVERY.values())):
+        return ""
+    if not is_long_enough(folded(term), min(EVERY.values())):
         return _(
             "Nothing is called so. For a part of it type at least 4 characters (of a domain 5), or 2 Chinese ones."
             " 3 or 4 find domains that begin with them or have a part of that name."
         )
-    return ""
+    return _(
+        "No number and no customer has this in it, and no domain begins with it. For a part of a domain type at least"
+        " 5 characters."
+    )
+
+
+def hidden_by_limit(user) -> str:
+    """Returns which attributions alone were looked through; empty without a limit."""
+    letters = attributions_of(user)
+    if letters is None:
+        return ""
+    names = Province.objects.filter(pk__in=letters).order_by("code").values_list("name", flat=True)
+    return _("Your account sees %(places)s only: what belongs to others is not found.") % {
+        "places": _(", ").join(names)
+    }
 
 
 def find_page(request: HttpRequest) -> HttpResponse:
@@ -248,7 +264,8 @@ def find_page(request: HttpRequest) -> HttpResponse:
     problem = why_not(term)
     groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
     problem = problem or ("" if groups else why_blind(request.user) or why_nothing(term))
-    context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box}
+    hidden = "" if groups or not term else hidden_by_limit(request.user)
+    context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box, "hidden": hidden}
     context["behind"] = not problem and find.is_behind()
     if in_box:
         return TemplateResponse(request, "includes/found.html", context)

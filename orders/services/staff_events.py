@@ -17,14 +17,21 @@ from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event, lock_order
 
 
-def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> bool:
-    """Notes a view once for each person, order (or `where`) and day; returns whether this call noted it."""
-    today = midnight(timezone.localdate(now))
-    seen = OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today)
-    if (seen if order else seen.filter(data__where=where)).exists():
-        return False
+def note_personal_data_seen(order: Order | None, *, by: str, where: str, now: datetime.datetime) -> None:
+    """Notes that a person saw people's data in plain text, each time."""
     add_event(order, "personal_data_seen", by=by, now=now, where=where)
-    return True
+
+
+def note_personal_data_read(order: Order, *, by: str, now: datetime.datetime) -> None:
+    """Notes once a day and order that a token read people's data: another system may ask each minute."""
+    today = midnight(timezone.localdate(now))
+    if not OrderEvent.objects.filter(order=order, kind="personal_data_seen", actor=by[:160], at__gte=today).exists():
+        note_personal_data_seen(order, by=by, where="API", now=now)
+
+
+def note_phone_searched(orders: int, *, by: str, now: datetime.datetime) -> None:
+    """Notes that a person searched for a phone number, and how many orders have it. Their data stay masked."""
+    add_event(None, "phone_searched", by=by, now=now, orders=orders)
 
 
 def note_download(order: Order, *, file: str, by: str, now: datetime.datetime) -> None:

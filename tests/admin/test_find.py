@@ -270,15 +270,31 @@ def test_the_scope_is_applied_before_it_is_counted(member, monkeypatch):
         assert [([hit.title for hit in group.hits], group.more) for group in groups] == [([title], False)], term
 
 
-def test_a_hit_by_phone_is_noted_as_seen(member, order):
-    seen = OrderEvent.objects.filter(kind="personal_data_seen")
+def test_what_finds_nothing_says_why(member, order):
+    """Four letters are enough for a number; what a limit hides is no matter of seconds."""
+    reader = member("业务人员")
+    text = reader.get(FIND, {"q": "6691", "part": 1}).content.decode()
+    assert "按域名的一部分查找请至少输入 5 个字符" in text
+    assert "4 个字符" not in text
+    assert "4 个字符（域名 5 个）" in reader.get(FIND, {"q": "zz", "part": 1}).content.decode()
+    assert "您的账号只能查看" not in reader.get(FIND, {"q": "nothing-like-it", "part": 1}).content.decode()
+    limited = member("业务人员", letters=["SH"])
+    said = "您的账号只能查看以下归属：上海；其他归属的内容不在查找范围内。"
+    assert said in limited.get(FIND, {"q": NUMBER, "part": 1}).content.decode()
+
+
+def test_a_search_by_phone_is_an_entry_of_its_own(member, order):
+    """Its hits are masked, so nobody's data were seen."""
+    seen = OrderEvent.objects.filter(kind="phone_searched")
     staff = member("业务人员")
     for query in ({"q": "13799999999"}, {"q": NUMBER}):
         staff.get(FIND, query | {"part": 1})
     assert not seen.exists()
     for query in ({"q": PHONE, "part": 1}, {"q": PHONE}):
         staff.get(FIND, query)
-    assert list(seen.values_list("order__number", "actor")) == [(NUMBER, f"staff:{staff.person.username}")]
+    who = f"staff:{staff.person.username}"
+    assert list(seen.values_list("order", "actor", "data__orders")) == [(None, who, 1)] * 2
+    assert not OrderEvent.objects.filter(kind="personal_data_seen").exists()
 
 
 def test_phone_numbers_only_for_those_who_may_see_people_and_nothing_for_others(member, order):

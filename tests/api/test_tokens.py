@@ -177,7 +177,7 @@ def test_a_database_that_takes_no_writes_can_still_be_read(system, monkeypatch):
     order = make.OrderFactory()
     caller = system(personal=True)
     monkeypatch.setattr("django.db.models.query.QuerySet.update", refuse)
-    monkeypatch.setattr("integrations.api.views.note_personal_data_seen", refuse)
+    monkeypatch.setattr("integrations.api.views.note_personal_data_read", refuse)
     answer = caller.get(f"{ORDERS}{order.number}/", personal=1)
     assert answer.status_code == 200
     assert answer.json()["operator"]["phone"] == "137***00"
