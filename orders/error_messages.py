@@ -373,6 +373,7 @@ MESSAGES = {
     "leave_backwards": Message(words=_("The last day comes before the first one.")),
     "leave_over": Message(words=_("This leave is over already.")),
     "leave_own_deputy": Message(words=_("Somebody else must be the deputy.")),
+    "leave_deputy_without_right": Message(words=_("%(name)s may not act on orders, and so can't stand in.")),
     "leave_deputy_disabled": Message(words=_("%(name)s can't log in, and so can't stand in.")),
     "leave_deputy_away": Message(words=_("%(name)s is away too, until %(last)s. Choose another deputy.")),
     "owner_self": Message("that is the same person", _("Choose somebody else.")),

@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 
 NEEDS = "state IN ('held', 'failed')"
 NOT_LIVE = "kind = 'activation' AND state IN ('in_progress', 'held', 'awaiting_approval', 'scheduled', 'failed')"
-IN_TIME = ("in_progress", "held", "awaiting_approval")  # states that have a limit in time
+IN_TIME = ("in_progress", "held", "awaiting_approval", "failed")  # states that have a limit in time
 OPEN = "state IN ('due', 'retrying', 'sending')"
 BY_STAFF = "substr({0}, 1, 6) = 'staff:'"
 IN_TRAIL = BY_STAFF + " OR substr({0}, 1, 8) = 'command:' OR substr({0}, 1, 4) = 'api:' OR {0} = 'company'"

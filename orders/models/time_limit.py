@@ -33,6 +33,7 @@ class TimeLimit(models.Model):
     class State(models.TextChoices):
         AWAITING_APPROVAL = Order.State.AWAITING_APPROVAL.value, Order.State.AWAITING_APPROVAL.label
         HELD = Order.State.HELD.value, Order.State.HELD.label
+        FAILED = Order.State.FAILED.value, Order.State.FAILED.label
         IN_PROGRESS = Order.State.IN_PROGRESS.value, Order.State.IN_PROGRESS.label
         CONFLICT = "conflict", _("Conflict not seen to")  # of a message; the others are states of orders
 

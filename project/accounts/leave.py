@@ -26,7 +26,7 @@ def enter_leave(
     """Notes that the person is away on these days, the last one included, and tells the deputy.
 
     Returns what the person has and the deputy can't see or act on: it is left to the team. Raises
-    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too or can't log in).
+    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too, can't log in or may not act on orders).
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -63,6 +63,8 @@ def why_not_away(
     name = name_of(deputy.username, deputy.pk)
     if not (deputy.is_active and deputy.is_staff):
         return NotAllowedError("leave_deputy_disabled", name=name)
+    if not deputy.has_perm(OWN):
+        return NotAllowedError("leave_deputy_without_right", name=name)
     away = deputy.away_until
     if away and first <= away and (deputy.away_from or first) <= last:
         return NotAllowedError("leave_deputy_away", name=name, last=f"{away:%Y-%m-%d}")

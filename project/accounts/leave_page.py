@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from orders.errors import NotAllowedError
 from orders.lists.owners import PersonField
 from orders.lists.registration import right_to_view
+from orders.lists.scope import attributions_of
+from orders.models import Province
 from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import name_of, person_words, staff_actor
 from orders.queries.owners import OWN, sees_it, staff_with
@@ -54,7 +56,8 @@ class HandOverForm(forms.Form):
 
 
 def _colleagues():
-    return User.objects.filter(is_active=True, is_staff=True).order_by("display_name", "username")
+    """Those who could act: a deputy without that right would find nothing on the dashboard."""
+    return staff_with(OWN).order_by("display_name", "username")
 
 
 def leave_page(request: HttpRequest, site, person: User | None = None) -> HttpResponse:
@@ -110,6 +113,18 @@ def _enter(request: HttpRequest, person: User, form: forms.Form, by: str, now) -
     if left:
         words = _("Left to the team, since no deputy sees it: %(what)s")
         messages.warning(request, words % {"what": _some(left, request.user)})
+    elif deputy is not None and (sees := why_not_all(person, deputy)):
+        messages.warning(request, sees)
+
+
+def why_not_all(person: User, deputy: User) -> str:
+    """Returns that the deputy's attributions are not all of the person's; empty if they are."""
+    theirs, own = attributions_of(deputy), attributions_of(person)
+    if theirs is None or own is not None and own <= theirs:
+        return ""
+    names = Province.objects.filter(pk__in=theirs).order_by("code").values_list("name", flat=True)
+    words = _("%(name)s sees %(places)s only; what else comes to you meanwhile is left to the team.")
+    return words % {"name": name_of(deputy.username, deputy.pk), "places": _(", ").join(names)}
 
 
 def _hand_over(request: HttpRequest, person: User, form: forms.Form, by: str, now) -> None:

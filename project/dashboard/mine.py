@@ -1,9 +1,9 @@
-"""What the user has, and what absent people have for whom the user stands in: the oldest first."""
+"""What the user has, and what absent people have for whom the user stands in: what was theirs first comes first."""
 
 import datetime
 from dataclasses import dataclass
 
-from django.db.models import Case, F, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -17,9 +17,9 @@ from project.dashboard.numbers import Number, listing
 
 SHOWN, MAX_COUNTED = 8, 200
 TEXTS = {
-    Order: ("number", "enterprise_name", Coalesce("state_since", "received_at")),
-    Incident: ("code", "words", F("first_at")),
-    Difference: ("kind", "job_id", F("found_at")),
+    Order: ("number", "enterprise_name", "received_at"),
+    Incident: ("code", "words", "first_at"),
+    Difference: ("kind", "job_id", "found_at"),
 }
 
 
@@ -70,9 +70,9 @@ def _rows(user, ids: list[int]) -> QuerySet:
 
 def _part(model, user, ids: list[int]) -> QuerySet:
     """SQLite allows no LIMIT in a union, but it allows one in an IN."""
-    text, more, since = TEXTS[model]
+    text, more, began = TEXTS[model]
     own = model._base_manager.filter(counts(model) & may_have_owner(model), owner__in=ids).order_by()
-    own = own.annotate(since=since)
+    own = own.annotate(since=Coalesce("owner_since", began))
     first = own.order_by("since", "pk").values("pk")[:MAX_COUNTED]
     if user.limited:
         seen: Case | Value = Case(When(seen_by(model, user), then=1), default=0, output_field=IntegerField())

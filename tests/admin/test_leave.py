@@ -56,6 +56,7 @@ def test_one_enters_it_and_the_deputy_is_told_and_sees_what_is_open(member, clie
         ({"who": "self"}, "deputy"),
         ({"who": "away"}, "也在离岗"),
         ({"who": "gone"}, "deputy"),
+        ({"who": "reader"}, "deputy"),
     ],
 )
 def test_what_is_no_leave_is_refused(member, more, field):
@@ -64,12 +65,20 @@ def test_what_is_no_leave_is_refused(member, more, field):
         "self": staff.person,
         "away": colleague("wang", "王敏", away_until=day(2)),
         "gone": colleague("gone", is_active=False),
+        "reader": colleague("reader", role="审计员"),
     }
     answer = enter(staff, deputy=people.get(who), **more)
     errors = answer.context["leave"].errors
     assert field in errors or field in str(errors)
     staff.person.refresh_from_db()
     assert staff.person.away_until is None
+
+
+def test_what_a_deputy_will_not_see_is_said(member):
+    """Nothing is open yet; what comes meanwhile from other attributions would wait for nobody."""
+    deputy = colleague("li", "李娜", letters=["SH"])
+    assert "李娜 只能查看以下归属：上海" in said(enter(member("业务人员", letters=["BJ"]), deputy=deputy))
+    assert "只能查看" not in said(enter(member("业务人员", letters=["SH"]), deputy=deputy))
 
 
 def test_it_ends(member):

@@ -101,7 +101,7 @@ def test_filters_live_in_the_address(admin_user, query, found):
 
 
 def test_the_filter_of_what_orders_are_stuck_at_goes_by_the_column(admin_user):
-    """An order that was undone since BPM refused it is failed: its column names BPM. A withdrawn one's names nothing."""
+    """An order that was undone since BPM refused it names BPM in its column. A withdrawn one names nothing."""
     now = timezone.now()
     undone = make.OrderFactory(number="undone", state=S.FAILED, undo_since=now)
     withdrawn = make.OrderFactory(number="withdrawn", state=S.WITHDRAWN, undo_since=now)

@@ -62,7 +62,9 @@ def at(day, hour, minute=0):
         (S.AWAITING_APPROVAL, at(20, 15), "amber"),
         (S.AWAITING_APPROVAL, at(17, 15), "red"),
         (S.SCHEDULED, at(1, 0), None),
-        (S.FAILED, at(1, 0), None),
+        (S.FAILED, at(24, 15, 1), None),
+        (S.FAILED, at(24, 15), "amber"),
+        (S.FAILED, at(1, 0), "red"),
         (S.HELD, None, None),
     ],
 )

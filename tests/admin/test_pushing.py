@@ -38,7 +38,7 @@ def push(client, order, **more):
 
 def test_the_page_names_the_sa_the_days_and_bpm_s_page(clerk, member, order):
     text = words_of(clerk.get(page(order)))
-    assert "已等待 3 天" in text
+    assert "已等待 3 天（自然日）" in text
     assert "北京 SA 赵** 137***34 z***@example.com" in text
     assert "赵六 13700001234 zhao@example.com" in words_of(clerk.get(page(order, "?personal=1")))
     assert order.events.filter(kind="personal_data_seen").exists()

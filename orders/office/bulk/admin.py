@@ -174,8 +174,11 @@ class BulkRunAdmin(SeenByActors, OwnRows, StateChip, ReadOnlyAdmin, admin.ModelA
 
 @undoubted_chip.register
 def run_chip(row: BulkRun) -> str:
-    """One that waits for a second person has not begun."""
-    return chip(AskedAct.State.OPEN) if is_asked_for(row) else chip(State(row.state))
+    """One that waits for a second person has not begun. One that waits for its next turn has."""
+    if is_asked_for(row):
+        return chip(AskedAct.State.OPEN)
+    between_turns = row.state == State.WAITING and row.done + row.failed > 0
+    return chip(State.RUNNING if between_turns else State(row.state))
 
 
 def _ask_of(run: BulkRun) -> AskedAct | None:
