@@ -285,7 +285,7 @@ def title_of(code: str, words: str) -> str:
     what = str(cause_of(code).what)
     if not words:
         return what
-    said = gettext("other reasons") if words == OTHERS else mask_text(words)
+    said = gettext("other reasons") if words == OTHERS else mask_text(words).replace("#", "…")
     return gettext("%(cause)s: %(words)s") % {"cause": what.rstrip("。. "), "words": said}
 
 

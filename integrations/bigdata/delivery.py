@@ -156,17 +156,13 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
     return rows
 
 
-def _with(params: dict, more: str) -> dict:
-    return params | {"words": params["words"] + more} if "words" in params else {} if more else params
-
-
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
     return error.answered | {
         "result": Result.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
-        "params": _with(error.params, more),
+        "params": error.params,  # a page shows the partner's words of the refusal; that nobody could look is logged
         "unknown": unknown,
         "transport": silence.transport,
         "retry_after": silence.retry_after,

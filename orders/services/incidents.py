@@ -48,6 +48,7 @@ BOOKS_ONLY = frozenset(
     }
 )
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
+A_MOMENT = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
 """How long to wait for an incident's lock, and for any later lock of the transaction."""
 ORDER = "order"
@@ -83,7 +84,7 @@ def open_incident(
     detail = say_why_in_english(params) if detail is None else detail
     said: dict = {"detail": detail, "detail_params": params or {}}
     incident = _incident(order, partner, step, code, said, now)
-    mail = mail and not incident.is_asleep(now)
+    mail = mail and not incident.is_asleep(now) and step != Dispatch.Step.FETCH_USAGE  # which stops no order
     if beside is not None and beside.pk != order.pk:
         AffectedOrder.objects.get_or_create(
             incident=incident, order=beside, closed_at=None, defaults={"since": now, "beside": True, **said}
@@ -101,6 +102,9 @@ def open_incident(
     elif not loud:
         return incident
     if mail and partner != "mail" and _first_of_its_attribution(row):
+        if _told_lately(order, now):
+            AffectedOrder.objects.filter(pk=row.pk).update(quiet=True)  # the next order's mail tells of this cause
+            return incident
         queue_mail(
             order,
             Dispatch.Step.MAIL_INCIDENT,
@@ -205,6 +209,12 @@ def _first_of_its_attribution(row: AffectedOrder) -> bool:
     same = AffectedOrder.objects.filter(incident=row.incident, order__attribution=row.order.attribution_id)
     same = same.filter(beside=False, quiet=False)  # no mail went out through these
     return not same.exclude(pk=row.pk).exists()
+
+
+def _told_lately(order: Order, now: datetime.datetime) -> bool:
+    """Returns whether a mail about another cause names the order just now: its page shows this one too."""
+    since = now - A_MOMENT
+    return Mail.objects.filter(order=order, kind=Dispatch.Step.MAIL_INCIDENT, written_at__gt=since).exists()
 
 
 def end_built_upon(order: Order, *, now: datetime.datetime, **accepted: str) -> None:

@@ -26,7 +26,8 @@ def enter_leave(
     """Notes that the person is away on these days, the last one included, and tells the deputy.
 
     Returns what the person has and the deputy can't see or act on: it is left to the team. Raises
-    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too, can't log in or may not act on orders).
+    NotAllowedError (the days are over or the wrong way round; the deputy is the person, is away too, can't log in or
+    may not act on orders).
     """
     with transaction.atomic():
         row = User.objects.select_for_update(no_key=True).get(pk=user.pk)

@@ -168,6 +168,14 @@ def test_a_quiet_desk_says_so_and_steps_that_are_late_keep_the_day_from_being_al
     assert desk_of(member("业务人员").person).worries == []
 
 
+def test_what_is_mine_is_mine_since_it_was_taken(member):
+    """Not since it got its state: that may be days before."""
+    staff, now = member("业务人员"), timezone.now()
+    order = make.OrderFactory(state=S.FAILED, state_since=now - 5 * DAY, owner=staff.person, owner_since=now - DAY)
+    [block] = desk_of(staff.person).mine
+    assert [(row.text, row.since) for row in block.rows] == [(order.number, now - DAY)]
+
+
 def test_a_green_desk_names_what_awaits_approval(member):
     make.HeartbeatFactory(seen_at=timezone.now())
     now = timezone.now()

@@ -228,7 +228,7 @@ def test_resend_them_together_means_the_orders_of_this_incident_only(member):
         make.BillingDispatchFactory(order=orders[-1], state="failed", step="create_billing", error_code="code_400")
     staff = member("工程师")
     page = staff.get(reverse("admin:orders_incident_change", args=[incidents[0].pk]))
-    assert "域名 # 未备案" in page.content.decode()
+    assert "域名 … 未备案" in page.content.decode()
     chosen = staff.get(page.context["resend_many"])
     assert (chosen.status_code, chosen.context["count"]) == (200, 1)
     assert orders[0].number in chosen.content.decode()
@@ -268,4 +268,4 @@ def test_the_words_are_in_the_titles_of_incidents(member, admin_client):
         reverse("admin:orders_affectedorder_changelist"),
         reverse("admin:index"),
     ):
-        assert "域名 # 未备案" in admin_client.get(url).content.decode(), url
+        assert "域名 … 未备案" in admin_client.get(url).content.decode(), url

@@ -119,7 +119,7 @@ def test_steps_never_begun_are_closed_and_billing_steps_are_undone(desk, trialin
 def test_what_was_never_made_is_not_deleted(desk, trialing):
     fail(desk, BILLING, after=1)
     desk.play(activation("A1"))
-    assert (desk.sent(DELETE), desk.records("A1")) == ([], {A: "to_send"})
+    assert (desk.sent(DELETE), desk.records("A1")) == ([], {A: "deleted"})
     assert desk.steps("A1")[1:] == [
         "cancel_trial_billing:undone",
         "create_billing:failed",

@@ -42,6 +42,26 @@ def subjects() -> list[str]:
     return [message.subject.split("：")[0] for message in mail.outbox]
 
 
+def test_a_second_cause_of_an_order_within_a_minute_is_mailed_through_the_next_order(desk):
+    """One mail says that the order stopped; its page has both causes."""
+    first, second = OrderFactory(number="100T1"), OrderFactory(number="100T2")
+    now = timezone.now()
+    for order, code in ((first, "code_400"), (first, "code_401"), (second, "code_401")):
+        open_incident(order, partner="bigdata", step="create_billing", code=code, detail=code, now=now)
+    told = Mail.objects.filter(kind="mail_incident").order_by("pk").values_list("order__number", "about__code")
+    assert list(told) == [("100T1", "code_400"), ("100T2", "code_401")]
+    later = now + incidents.A_MOMENT
+    open_incident(first, partner="bpm", step="start_bpm", code="code_402", detail="x", now=later)
+    assert Mail.objects.filter(order=first, kind="mail_incident").count() == 2
+
+
+def test_a_mail_has_the_partners_words_once_and_without_placeholders(desk):
+    refuse(desk, "100T1", message="域名 a.example.com 未备案")
+    [sent] = mail.outbox
+    assert sent.body.count("未备案") == 1
+    assert "#" not in sent.body
+
+
 @pytest.mark.whole
 def test_thirty_orders_with_one_cause(desk):
     numbers = [f"100T{number:02}" for number in range(30)]

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.delivery import loop, mail
+from notifications.models import Mail
 from notifications.sending import MailError
 from orders.models import Attempt, Dispatch
 from tests.flows.conftest import BILLING, BPM, USAGE
@@ -126,6 +127,7 @@ def test_traffic_holds_up_nothing_and_only_opens_an_incident(desk, settings, kin
     desk.wait_out()
     assert desk.step("A1", "fetch_usage").state == "failed"
     assert (desk.state("A1"), len(desk.troubles("A1"))) == ("active", 1)
+    assert not Mail.objects.filter(kind="mail_incident").exists()  # nothing has stopped
     assert desk.alive_there("A1") == ["a.example.com"]
 
 

@@ -408,3 +408,11 @@ def test_the_rest_of_a_resend_keeps_its_filter(staff, slow):
     order.dispatches.update(state="done", next_try_at=None)
     tasks.bulk(run.pk)
     assert page(staff, run).context["again"].endswith(f"?again={run.pk}&partner=bpm&code=timeout")
+
+
+@pytest.mark.parametrize("done, words", [(0, "排队中"), (3, "进行中")])
+def test_a_run_between_two_turns_is_under_way(member, done, words):
+    staff = member("业务人员")
+    run = make.BulkRunFactory(by=f"staff:{staff.person.username}", state="waiting", total=9, done=done)
+    text = staff.get(reverse("admin:orders_bulkrun_change", args=[run.pk])).content.decode()
+    assert {word for word in ("排队中", "进行中") if f">{word}<" in text} == {words}

@@ -96,15 +96,15 @@ def _left_there(order: Order) -> bool:
 
 
 def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -> None:
-    """Gives a (locked) order its state after the undoing. A withdrawn one leaves its incidents, except STILL_WRONG; its
-    records that never went out count as deleted. An order that was compensated may be opened again."""
+    """Gives a (locked) order its state after the undoing. Records that never went out count as deleted. A withdrawn one
+    leaves its incidents, except STILL_WRONG. An order that was compensated may be opened again."""
     old, order.undo_to = set_state(order, ending, at=now), ""
     set_held(order, Order.Held.NOT)
     order.save(update_fields=["state", "state_since", "undo_to", "undo_since", "held_because"])
     if old != ending:
         add_event(order, "state", by=by, now=now, old=old, new=ending)
+    order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)  # planning anew resets them
     if ending == Order.State.WITHDRAWN:
-        order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
     elif ending == Order.State.REJECTED:
         _close_troubles_of_closed_steps(order, now=now, by=by)
