@@ -61,6 +61,7 @@ MESSAGES = {
         "our clock is ahead of the times in BBOSS's calls by %(seconds)s s",
         _("Our clock is ahead of the times in BBOSS's calls by %(seconds)s s (below 0: behind them)."),
     ),
+    "records_differ": Message("%(records)s differ", _("These differ: %(records)s")),
     "no_reason": Message("%(act)s needs a reason"),
     "no_note": Message("a note needs a text"),
     # withdraw, compensate

@@ -87,8 +87,11 @@ def update_incident(order: Order, *, by: str, now: datetime.datetime, mail: bool
     """Keeps the (locked) order in the incident as long as it has an open difference. `mail`: as in `open_incident`."""
     still = list(Difference.objects.filter(job_id=order.number, state=State.OPEN).order_by("pk"))
     if still:
-        detail = ", ".join(map(_summary, still[:NAMED])) + (f" … {len(still)}" if len(still) > NAMED else "")
-        open_incident(order, partner="bigdata", step="", code=DIFFERENCE, detail=detail, now=now, mail=mail)
+        more = f" … {len(still)}" if len(still) > NAMED else ""
+        detail = ", ".join(map(_summary, still[:NAMED])) + more
+        params = {"code": "records_differ", "records": ", ".join(map(_name, still[:NAMED])) + more}
+        about = {"partner": "bigdata", "step": "", "code": DIFFERENCE, "detail": detail, "params": params}
+        open_incident(order, **about, now=now, mail=mail)
     else:
         close_troubles(order, step="", code=DIFFERENCE, now=now, by=by)
 
@@ -109,9 +112,12 @@ def end_what_is_over(order: Order, *, by: str, now: datetime.datetime) -> None:
             close_troubles(row.order, step="", code=UNKNOWN_RECORD, now=now, by=by)
 
 
+def _name(row: Difference) -> str:
+    return row.domain or row.product_id or row.job_id
+
+
 def _summary(row: Difference) -> str:
-    name = row.domain or row.product_id or row.job_id
-    return f"{name} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
+    return f"{_name(row)} ({row.detail.get('ours')} / {row.detail.get('theirs')})"
 
 
 def note_fixed(rows: Iterable[Dispatch], *, by: str, now: datetime.datetime) -> None:
