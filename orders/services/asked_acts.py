@@ -28,6 +28,7 @@ from orders.people import (
     account_of,
     actor_kept,
     actor_of,
+    givers_of_all,
     name_of,
     staff_actor,
     why_not_second,
@@ -145,8 +146,8 @@ def _sees(user, row: AskedAct) -> bool:
 
 def confirmers(row: AskedAct, *, now: datetime.datetime) -> list:
     """The accounts that may confirm it now."""
-    asker = account_of(row.by, row.asker_id, row.asked_at)
-    return [one for one in _able(row) if why_not_second(asker, one, now=now) is None]
+    asker, given = account_of(row.by, row.asker_id, row.asked_at), givers_of_all(now=now)
+    return [one for one in _able(row) if why_not_second(asker, one, now=now, given=given) is None]
 
 
 def _able(row: AskedAct) -> list:
