@@ -39,7 +39,7 @@ from project.certificates import bundle_problem, client_problem
 from project.database import encryption
 from project.database.made import is_made
 from project.environment import SANDBOX
-from project.production import NO_EMERGENCY
+from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 
 TAG = "desk"
@@ -220,7 +220,7 @@ def one_administrator() -> Iterator[CheckMessage]:
             "what another one of them asks for."
         )
         hint = "let a second administrator make and change the accounts of those who confirm, or the company log-in"
-        yield Warning(text, hint=hint, id="desk.024")
+        yield Warning(text, hint=hint, id=ONE_ADMINISTRATOR)
 
 
 def second_factor() -> Iterator[CheckMessage]:
