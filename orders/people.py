@@ -37,7 +37,7 @@ ACTORS = {
 }
 LEAVE = ("away_from", "away_until", "deputy_id", "deputy__is_active", "deputy__is_staff")
 SAME_PERSON_PERIOD = datetime.timedelta(days=30)  # so long one person counts for both accounts
-FOR_GOOD = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+FOR_GOOD = datetime.datetime(9000, 1, 1, tzinfo=datetime.UTC)
 Givers = Mapping[str, datetime.datetime]
 """By the id of an account, as text, or COMMAND for the machine's command line: when it last gave something."""
 
@@ -230,11 +230,16 @@ def why_not_second(
     if first.pk == second.pk:
         return NotAllowedError("second_person_own")
     given = givers_of_all(now=now) if given is None else given
-    ours, theirs = (_chains(str(account.pk), given) for account in (first, second))
-    if common := ours.keys() & theirs.keys():
-        until = max(min(ours[one], theirs[one]) for one in common) + SAME_PERSON_PERIOD
+    if until := one_person_until(first.pk, second.pk, given):
         return NotAllowedError("second_person_close", until=f"{timezone.localtime(until):%Y-%m-%d %H:%M}")
     return None
+
+
+def one_person_until(first: int, second: int, given: Mapping[str, Givers]) -> datetime.datetime | None:
+    """How long two accounts have a giver in common, if nothing more is given; None if they have none."""
+    ours, theirs = (_chains(str(account), given) for account in (first, second))
+    ends = [min(ours[one], theirs[one]) for one in ours.keys() & theirs.keys()]
+    return max(ends) + SAME_PERSON_PERIOD if ends else None
 
 
 def givers_of_all(*, now: datetime.datetime) -> dict[str, Givers]:

@@ -404,9 +404,13 @@ def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
     assert "对所有人有效" in acts(root).get(change(root)).text
 
 
-def test_nobody_is_mailed_who_can_not_confirm():
+def test_nobody_is_mailed_or_waited_for_who_can_not_confirm():
     clerk, close, other = person("业务人员"), person("审批主管", email="y@x.cn"), person("审批主管", email="z@x.cn")
     give("M>X 1, M>Y 1", known(X=clerk, Y=close))
     asked(clerk)
     told = Mail.objects.get(kind="notice_act_asked").recipients
     assert (close.email in told, other.email in told) == (False, True)
+    listed = reverse("admin:orders_askedact_changelist") + "?mine=confirm"
+    for judge, number in ((close, 0), (other, 1), (clerk, 0)):
+        assert acts(judge).get(listed).context["cl"].result_count == number
+        assert ("1 项操作待您复核" in acts(judge).get(reverse("admin:index")).text) == bool(number)
