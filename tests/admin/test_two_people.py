@@ -404,6 +404,31 @@ def test_a_refusal_and_the_account_s_pages_say_from_when_on(settings):
     assert "对所有人有效" in acts(root).get(change(root)).text
 
 
+@pytest.mark.parametrize(
+    "shape, days",
+    [
+        ("M>X 9, M>Y 2", 21),
+        ("X>Y 10", 20),
+        ("M>N 25, N>X 2, M>Y 1", 5),
+        ("M>N 2, N>X 25, M>Y 1", 5),
+        ("M>N 25, N>X 2, M>X 12, M>Y 1", 18),  # two ways to the same giver: the one that lasts longer
+        ("N>X 10, N>Y 20, O>X 28, O>Y 1", 10),  # two givers: the one who lasts longer
+    ],
+)
+def test_the_refusal_says_when_the_last_giver_in_common_is_over_and_it_is_so(shape, days):
+    """A chain is over with the first of its links."""
+    moment = datetime.datetime(2026, 11, 20, 1, 30, tzinfo=datetime.UTC)
+    over = moment + datetime.timedelta(days=days)
+    with time_machine.travel(moment, tick=False) as clock:
+        clerk, judge = person("业务人员"), person("审批主管")
+        give(shape, known(X=clerk, Y=judge))
+        _order, row = asked(clerk)
+        assert f"{over:%Y-%m-%d} 09:30" in confirm(judge, row).text
+        for at, two in ((over - datetime.timedelta(seconds=1), False), (over, True)):
+            clock.move_to(at)
+            assert passes(clerk, judge) is two
+
+
 def test_nobody_is_mailed_or_waited_for_who_can_not_confirm():
     clerk, close, other = person("业务人员"), person("审批主管", email="y@x.cn"), person("审批主管", email="z@x.cn")
     give("M>X 1, M>Y 1", known(X=clerk, Y=close))
