@@ -15,6 +15,7 @@ from integrations.database_deadline import error_line
 from integrations.old_secrets import old_secrets
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
+from integrations.worker.schedules import sleeping_schedules
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
@@ -56,7 +57,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None,
+        "robots": None, "sleeping_schedules": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -88,6 +89,7 @@ def _known(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
+        "sleeping_schedules": sleeping_schedules(now=facts.now),
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
         "oldest_retrying": facts.oldest_retrying,
@@ -182,7 +184,7 @@ def reasons(found: dict) -> list[Reason]:
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
-    unbilled = found["differences"]["unbilled"]
+    unbilled, asleep = found["differences"]["unbilled"], ", ".join(found["sleeping_schedules"])
     if found["restored"]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     found_wrong = [
@@ -200,6 +202,7 @@ def reasons(found: dict) -> list[Reason]:
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
+        Reason("", f"the queue lacks schedules, or they sleep: {asleep}. A worker puts them back" if asleep else ""),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(
             Reason(

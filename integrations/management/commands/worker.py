@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
+from django.utils import timezone
 
+from integrations.worker.far_moments import put_right
 from integrations.worker.parent_link import hold
 from integrations.worker.schedules import make_schedules
 from integrations.worker.watchdog import PATIENCE, PING_EVERY, Watchdog
@@ -33,6 +35,7 @@ class Command(BaseCommand):
             return
         logger.info("worker starts: IBS Order Desk %s", settings.VERSION)
         try:
+            put_right(now=timezone.now())
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
