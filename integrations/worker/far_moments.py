@@ -8,7 +8,7 @@ from django.db.models import Model
 from django_q.models import OrmQ
 
 from integrations.models import Breaker, Heartbeat, LeaseLock
-from integrations.worker.schedules import put_schedules_back
+from integrations.worker.schedules import put_schedules_back, were_made
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
 from orders.services import far_moments
@@ -20,7 +20,8 @@ LONGEST_LEASE = datetime.timedelta(minutes=10)  # of an export that is packed; t
 
 def put_right(*, now: datetime.datetime) -> int:
     """Puts right the moments of steps, mails, schedules, and of what belongs to no order. Returns how many."""
-    return far_moments.put_right(now=now) + _of_the_desk(now) + len(put_schedules_back(now=now))
+    back = put_schedules_back(now=now) if were_made() else []
+    return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
 
 
 @transaction.atomic
@@ -30,8 +31,8 @@ def _of_the_desk(now: datetime.datetime) -> int:
         model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
         for model, name, most in _moments()
     }
-    if what := ", ".join(f"{name}: {number}" for name, number in found.items() if number):
-        add_event(None, "moments_put_right", by=BY_ITSELF, now=now, what=what)
+    if moments := ", ".join(f"{name}: {number}" for name, number in found.items() if number):
+        add_event(None, "moments_put_right", by=BY_ITSELF, now=now, moments=moments)
     return sum(found.values())
 
 

@@ -17,6 +17,7 @@ RECURRING = {
     "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
     "desk-reconcile": {"func": "integrations.tasks.reconcile", "schedule_type": Schedule.DAILY},
 }
+PUT_BACK = "schedules_put_back"
 every_minute: list[Callable] = []  # parts of the sweep: `project` adds to it when it starts
 every_five_minutes: list[Callable] = []  # what `desk-files` does before: `project` adds to it when it starts
 NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.time(3, 10)}  # Asia/Shanghai
@@ -42,8 +43,13 @@ def put_schedules_back(*, now: datetime.datetime) -> list[str]:
         return []
     for name in names:
         _make(name, RECURRING[name])
-    add_event(None, "schedules_put_back", by="worker", now=now, names=", ".join(names))
+    add_event(None, PUT_BACK, by="worker", now=now, names=", ".join(names))
     return names
+
+
+def were_made() -> bool:
+    """Whether any of them is there. Before a desk's first worker none is."""
+    return Schedule.objects.filter(name__in=RECURRING).exists()
 
 
 def _make(name: str, wanted: dict) -> bool:

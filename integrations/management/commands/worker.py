@@ -35,7 +35,7 @@ class Command(BaseCommand):
             return
         logger.info("worker starts: IBS Order Desk %s", settings.VERSION)
         try:
-            put_right(now=timezone.now())
+            self.put_right()
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
@@ -43,3 +43,12 @@ class Command(BaseCommand):
         self.stdout.flush()
         Watchdog(ping_every=ping_every, patience=patience).run()
         self.stdout.write("worker has stopped")
+
+    def put_right(self) -> None:
+        """What goes wrong here keeps no worker from its work: the sweep does the same, and its faults are told."""
+        try:
+            put_right(now=timezone.now())
+        except Error:
+            raise
+        except Exception:
+            logger.exception("moments that lie too far ahead were not put right")
