@@ -17,7 +17,7 @@ import time
 
 import django
 
-from tests.drills.clocks import CLOCKS, play_clock
+from tests.drills.clocks import WRONG_CLOCK, play_wrong_clock
 from tests.drills.drill import Found, Logs, play, wait_for_it
 from tests.drills.outages import OUTAGES, rejoin
 from tests.drills.pooling import play_pooler
@@ -25,7 +25,7 @@ from tests.drills.stage import Stage, behind_pooler, pair
 from tests.harness.clusters import can_mount
 
 POOLERS = {"pooler-200": 200, "pooler-0": 0}
-NAMES = [*CLOCKS, *OUTAGES, *POOLERS]
+NAMES = [WRONG_CLOCK, *OUTAGES, *POOLERS]
 SHORT_LOAD, LOAD = 20, 600  # seconds: behind each pooler in the short form; of all drills in the long one
 
 
@@ -92,8 +92,8 @@ def play_together(names: list[str], options: argparse.Namespace, *, seconds: flo
 def _play(stage: Stage, name: str, *, short: bool, seconds: float) -> Found:
     if name in POOLERS:
         return play_pooler(stage, POOLERS[name], seconds=seconds)
-    if name in CLOCKS:
-        return play_clock(stage, CLOCKS[name], seconds=seconds)
+    if name == WRONG_CLOCK:
+        return play_wrong_clock(stage, seconds=seconds)
     outage = OUTAGES[name]
     before = time.monotonic()
     found = play(stage, outage, seconds=outage.least if short else outage.long)
