@@ -11,11 +11,10 @@ from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker.schedules import put_schedules_back, were_made
 from orders.office.bulk.models import BulkRun
 from orders.office.exports.models import Export
+from orders.office.exports.service import PACKING_LEASE
 from orders.services import far_moments
 from orders.services.far_moments import A_MOMENT, BY_ITSELF
 from orders.services.order_writes import add_event
-
-LONGEST_LEASE = datetime.timedelta(minutes=10)  # of an export that is packed; the others last a minute or less
 
 
 def put_right(*, now: datetime.datetime) -> int:
@@ -37,13 +36,14 @@ def _of_the_desk(now: datetime.datetime) -> int:
 
 
 def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
-    """Each with the field and how far ahead it may lie: twice a lease, no moment for what has happened."""
+    """Each with the field and how far ahead it may lie: twice a lease (the longest, where several kinds are in one
+    table), and not at all what has happened."""
     probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
     return [
         (Heartbeat, "seen_at", A_MOMENT),
         (Breaker, "probe_at", 2 * probe + A_MOMENT),
-        (LeaseLock, "until", 2 * LONGEST_LEASE),
-        (Export, "leased_until", 2 * LONGEST_LEASE),
-        (BulkRun, "leased_until", 2 * LONGEST_LEASE),
+        (LeaseLock, "until", 2 * PACKING_LEASE),
+        (Export, "leased_until", 2 * PACKING_LEASE),
+        (BulkRun, "leased_until", 2 * PACKING_LEASE),
         (OrmQ, "lock", 2 * datetime.timedelta(seconds=settings.Q_CLUSTER["retry"])),
     ]

@@ -15,13 +15,12 @@ from django_q.tasks import async_task
 from integrations import tasks
 from integrations.models import Breaker, Heartbeat, LeaseLock
 from integrations.worker import watchdog
-from integrations.worker.far_moments import LONGEST_LEASE, put_right
+from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, last_seen
 from integrations.worker.schedules import RECURRING, make_schedules, put_schedules_back, sleeping_schedules
 from integrations.worker.watchdog import Watchdog
 from notifications.models import Mail
 from orders.models import Dispatch, OrderEvent
-from orders.office.exports.service import PACKING_LEASE
 from orders.services.far_moments import DUE_AHEAD
 from orders.services.outbox.retry_schedule import longest_wait
 from project.observability.facts import Facts, is_alive
@@ -103,10 +102,6 @@ def test_what_belongs_to_no_order_is_put_right_with_one_event():
     assert {*moments, OrmQ.objects.get().lock} == {timezone.now()}
     event = OrderEvent.objects.get(kind="moments_put_right")
     assert event.data == {"moments": "heartbeat: 1, breaker: 1, leaselock: 1, export: 1, ormq: 1"}
-
-
-def test_the_longest_lease_is_known():
-    assert LONGEST_LEASE == PACKING_LEASE
 
 
 def test_a_sweep_puts_right_what_it_then_delivers(sandbox):
