@@ -37,7 +37,7 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
 
     @admin.display(description=_("state"))
     def alive(self, obj):
-        fresh = timezone.now() - obj.seen_at < HEARTBEAT_LIMIT
+        fresh = abs(timezone.now() - obj.seen_at) < HEARTBEAT_LIMIT
         tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
         return toned_chip(tone, word)
 

@@ -16,6 +16,7 @@ from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
 from integrations.reconciliation import Comparison, Scope
 from integrations.robots import tell
+from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -127,7 +128,9 @@ def sweep() -> str:
 
     If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
+    _beat()  # so that the database's time is known before it is read, even in a process that has just begun
     parts = (
+        put_right,
         end_pauses,
         settle_arrived,
         close_known,

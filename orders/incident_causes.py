@@ -152,7 +152,7 @@ CAUSES = {
         ),
     ),
     "database_clock": Cause(
-        _("A machine's clock differs from the database's: steps go out too early or too late."),
+        _("A machine's clock differs from the database's. The desk goes by the database's, so nothing is late."),
         _("Have the technicians put the clocks right (NTP). The incident ends by itself."),
     ),
     "bboss_clock": Cause(

@@ -1,12 +1,14 @@
 """Commands in the trail, with their `--by` and the machine's account (contract 5, `audit`)."""
 
 import argparse
+import contextlib
 import logging
 import socket
 
-from django.db import Error
+from django.db import Error, connection
 from django.utils import timezone
 
+from integrations.database_deadline import LOOK, database_deadline
 from orders.management.arguments import actor, os_user
 from orders.services.trail import Code, note_act
 from project.observability.logs import safe
@@ -24,6 +26,8 @@ NOTED = {
 that change accounts or anything at all."""
 START = {"worker", "qcluster"}
 INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
+READ_THE_CLOCK = NOTED - INTO_NOTHING | {"deliver", "setup_schedules", "show", "stuck"}
+"""Those that read the clock before they ask the database anything."""
 logger = logging.getLogger(__name__)
 
 
@@ -33,6 +37,9 @@ def note_command(argv: list[str], *, done: bool) -> None:
     A row that can't be written stops no command: without a database it ends by itself.
     """
     command, words = (argv[1:2] or [""])[0], argv[2:]
+    if command in READ_THE_CLOCK and not done:
+        with contextlib.suppress(Error), database_deadline(LOOK):
+            connection.ensure_connection()  # from here on the database's time is known
     if command in START and not done:
         note_settings()
     if command not in NOTED or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):

@@ -214,7 +214,7 @@ SETTINGS = (
     Setting("SITE_URL", plain, "", "the address that people use, for links in mails"),
     Setting("DATABASE_URL", database, f"sqlite:///{BASE_DIR / 'db.sqlite3'}", "SQLite or PostgreSQL"),
     Setting("DATABASE_POOLER", switch, "false", "behind PgBouncer in transaction mode: nothing is kept in a session"),
-    Setting("CLOCK_SKEW_SECONDS", whole, "60", "between the database's clock and ours; 0 switches the check off"),
+    Setting("CLOCK_SKEW_SECONDS", whole, "60", "between the database's clock, which counts, and ours; 0: ours counts"),
     Setting("BBOSS_APP_SECRET", plain, "", "signs BBOSS's messages", secret=True),
     Setting("BBOSS_APP_SECRETS_OLD", entries, "", "old ones that still count during a change", secret=True),
     Setting("BBOSS_ACCESS_TOKENS", entries, "", "BBOSS's tokens: an old and a new one may overlap", secret=True),

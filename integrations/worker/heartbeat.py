@@ -16,12 +16,11 @@ FORGOTTEN_AFTER = datetime.timedelta(days=1)
 
 def beat(cluster: str = "", *, often_enough: datetime.timedelta = OFTEN_ENOUGH) -> None:
     """Notes that a cluster has carried out a task, at most every five seconds, since every drain calls it."""
-    now = timezone.now()
     name = cluster or cluster_id() or PLAIN
-    seen = last_seen(name)
+    seen, now = last_seen(name), timezone.now()
     if seen is None:
         Heartbeat.objects.get_or_create(cluster=name, defaults={"started_at": now, "seen_at": now})
-    elif seen <= now - often_enough:
+    elif not now - often_enough < seen <= now:
         Heartbeat.objects.filter(cluster=name).update(seen_at=now)
 
 

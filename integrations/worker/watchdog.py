@@ -28,11 +28,13 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from integrations.clocks import watch_database_clock
 from integrations.database_deadline import LOOK, Outage, database_deadline
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
 from integrations.worker.heartbeat import last_seen
 from integrations.worker.parent_link import STOP_WITHIN, heard
+from integrations.worker.schedules import put_schedules_back
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 
@@ -134,6 +136,8 @@ class Watchdog:
         if self.unguarded * self.ping_every >= self.patience:
             return f"its guard stands still for {self.patience:g} s"
         self.unguarded += 1
+        put_schedules_back(now=timezone.now())  # django-q2's own guard runs what is there and awake
+        watch_database_clock(now=timezone.now())
         return self.ping()
 
     def note_guard(self) -> None:

@@ -104,7 +104,9 @@ def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
-    rows = InboundMessage.objects.filter(pk__gt=newest - MAX_CALLS, received_at__gt=now - HALF_WITHIN)
+    rows = InboundMessage.objects.filter(
+        pk__gt=newest - MAX_CALLS, received_at__range=(now - HALF_WITHIN, now + HALF_WITHIN)
+    )
     short = Count("pk", filter=Q(received_at__gt=now - ALL_WITHIN))
     return list(rows.order_by().values_list("rsp_code").annotate(long=Count("pk"), short=short))
 
@@ -129,7 +131,8 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
     """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did."""
-    rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__gt=now - FAILED_WITHIN)
+    lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
+    rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)
     newest = rows.order_by("-stopped").first()
     if newest is None:
         return None

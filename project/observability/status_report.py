@@ -15,10 +15,11 @@ from integrations.database_deadline import error_line
 from integrations.old_secrets import old_secrets
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
+from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
-from orders.models import AffectedOrder
+from orders.models import AffectedOrder, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
 from orders.restored_guard import unwritable
@@ -43,6 +44,8 @@ RETRIED_LATE = 1800.0
 """Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
 the next waits are of half an hour and of hours (contract 3.5)."""
 
+PUT_BACK_WITHIN = datetime.timedelta(hours=1)
+
 
 def desk_status(now: datetime.datetime) -> dict:
     """The whole state, JSON-able. `reasons` says what is wrong and is empty if all is well.
@@ -56,7 +59,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None,
+        "robots": None, "schedules": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -88,6 +91,7 @@ def _known(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
+        "schedules": schedules(facts.now),
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
         "oldest_retrying": facts.oldest_retrying,
@@ -131,6 +135,14 @@ def queue(now: datetime.datetime) -> dict:
     tasks = OrmQ.objects.filter(key__in=[settings.Q_CLUSTER["name"], *ALIKE])
     oldest = tasks.filter(lock__lte=now).exclude(key__in=ALIKE).aggregate(oldest=Min("lock"))["oldest"]
     return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
+
+
+def schedules(now: datetime.datetime) -> dict:
+    """The names of those of the queue that are missing or asleep, and which ones a worker put back within the hour."""
+    asleep = sleeping_schedules(now=now)
+    rows = OrderEvent.objects.filter(order=None, kind=PUT_BACK, at__gt=now - PUT_BACK_WITHIN).order_by("-pk")
+    back = [{"at": _moment(row.at), "names": row.data["names"]} for row in rows]
+    return {"asleep": asleep if asleep and were_made() else [], "put_back": back}
 
 
 def pauses(facts: Facts) -> list[dict]:
@@ -182,7 +194,7 @@ def reasons(found: dict) -> list[Reason]:
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
-    unbilled = found["differences"]["unbilled"]
+    unbilled, asleep = found["differences"]["unbilled"], ", ".join(found["schedules"]["asleep"])
     if found["restored"]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     found_wrong = [
@@ -200,6 +212,7 @@ def reasons(found: dict) -> list[Reason]:
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
+        Reason("", f"the queue lacks schedules, or they sleep: {asleep}. A worker puts them back" if asleep else ""),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(
             Reason(
