@@ -335,6 +335,10 @@ MESSAGES = {
             "can't be resolved or ignored by hand."
         ),
     ),
+    "incident_own_emergency": Message(
+        "incident %(incident)s tells of an emergency of the same account: a colleague has to see to it",
+        _("Whoever acted in the emergency can't take up or end its incident: a colleague has to."),
+    ),
     "incident_outcome_unknown": Message(
         "incident %(incident)s can't be %(act)s by hand: nobody knows what its step did at the big-data side; resend "
         "it, give it up, or accept it",
