@@ -48,6 +48,7 @@ MESSAGES = in_words(
         ),
         "book_size": _("The file is larger than %(most)s MB."),
         "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),
+        "book_unchecked": _("The file can't be read at the moment. Upload it again in a minute."),
         "book_macros": _("The file carries macros. Save it as .xlsx, which has none."),
         "book_too_large": _(
             "The file is too large when it is unpacked, or has too many merged cells. Copy the rows into the template."
