@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from orders.db.expressions import IsInTrail
 from orders.errors import NotAllowedError, check_reason
 from orders.incident_causes import title_of
 from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, OrderEvent
@@ -139,8 +140,9 @@ def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
     By the account's name, which a command's `--by` gives too: whoever is meant by it, a colleague is somebody else.
     """
     names = [f"{kind}:{by.partition(':')[2]}" for kind in (STAFF, COMMAND)]
-    told = OrderEvent.objects.filter(actor__in=names, kind=TOLD_BY.get(incident.code, ""), at__gte=incident.first_at)
-    if incident.code not in TOLD_BY or not told.exists():
+    kind, since = TOLD_BY.get(incident.code), incident.first_at
+    told = OrderEvent.objects.filter(IsInTrail("actor"), actor__in=names, kind=kind, at__gte=since)
+    if kind is None or not told.exists():
         return None
     return NotAllowedError("incident_own_emergency", incident=incident.pk)
 

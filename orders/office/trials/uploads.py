@@ -116,15 +116,22 @@ def confirm_upload(
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")
+    refused = None
     with _turn(upload.made_by_id):
         entries = read_entries(sheet_of(upload))
     with transaction.atomic():
         row = TrialUpload.objects.select_for_update().filter(WAITING, pk=upload.pk).first()
         if row is None:
             raise NotAllowedError("import_done")
-        report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
-        row.report = report.as_json()
-        if report.is_right and report.is_confirmed(confirmed):
-            row.imported_at, row.data, row.corrections = now, b"", None
-        row.save(update_fields=["report", "imported_at", "data", "corrections"])
+        try:
+            report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
+        except NotAllowedError as error:  # raised below: what it has noted in the trail stays
+            refused = error
+        else:
+            row.report = report.as_json()
+            if report.is_right and report.is_confirmed(confirmed):
+                row.imported_at, row.data, row.corrections = now, b"", None
+            row.save(update_fields=["report", "imported_at", "data", "corrections"])
+    if refused:
+        raise refused
     return row
