@@ -101,10 +101,15 @@ def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse
     return HttpResponseRedirect(leads_to)
 
 
+def _cookie() -> str:
+    """Its name: with https one that no other host can set, as the session's."""
+    return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
+
+
 def _kept(request: HttpRequest) -> dict:
     """What this browser's cookie holds, under the library's names."""
     try:
-        return signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=STATE_SECONDS)
+        return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
     except signing.BadSignature:
         return {STATES: {}, NEXT: ""}
 
@@ -114,8 +119,8 @@ def _keep(answer: HttpResponse, kept: dict) -> None:
     states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
     leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
     value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
-    here = {"path": reverse("company_login"), "max_age": STATE_SECONDS}
-    answer.set_cookie(COOKIE, value, **here, secure=settings.HTTPS_ONLY, httponly=True, samesite="Lax")
+    about = {"secure": settings.HTTPS_ONLY, "httponly": True, "samesite": "Lax"}
+    answer.set_cookie(_cookie(), value, max_age=STATE_SECONDS, **about)
 
 
 def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
