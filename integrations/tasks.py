@@ -34,7 +34,7 @@ from orders.search.index import index_orders
 from orders.services.asked_acts import lapse_asked
 from orders.services.compensation.start import close_abandoned
 from orders.services.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
-from orders.services.files import recheck_files
+from orders.services.files import recheck_files, watch_unchecked
 from orders.services.holds import settle_arrived
 from orders.services.moves_over import end_moves
 from orders.services.notices import remove_old_notices
@@ -152,6 +152,7 @@ def sweep() -> str:
         watch_free_space,
         watch_refused_calls,
         watch_failed_tasks,
+        watch_unchecked,
         watch_clocks,
         tell.wake_robots,
         *every_minute,

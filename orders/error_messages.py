@@ -53,6 +53,11 @@ MESSAGES = {
         "%(number)s tasks that deliver failed within %(minutes)s minutes: %(error)s",
         _("%(number)s tasks that deliver failed within %(minutes)s minutes by an error of ours."),
     ),
+    "files_unchecked": Message(
+        "the files of %(number)s orders could not be checked for an hour: this machine lacks time, memory or a disk "
+        "that answers",
+        _("The files of %(number)s orders could not be checked for an hour; that says nothing against the files."),
+    ),
     "database_clock": Message(
         "the clock of %(machine)s is ahead of the database's by %(seconds)s s",
         _("The clock of %(machine)s is ahead of the database's by %(seconds)s s (below 0: behind it)."),
@@ -336,6 +341,10 @@ MESSAGES = {
             "can't be resolved or ignored by hand."
         ),
     ),
+    "incident_own_emergency": Message(
+        "incident %(incident)s tells of an emergency of the same account: a colleague has to see to it",
+        _("Whoever acted in the emergency can't take up or end its incident: a colleague has to."),
+    ),
     "incident_outcome_unknown": Message(
         "incident %(incident)s can't be %(act)s by hand: nobody knows what its step did at the big-data side; resend "
         "it, give it up, or accept it",
@@ -415,7 +424,7 @@ MESSAGES = {
         "%(size)d bytes, at most %(most)d (20 MiB) are allowed", _("%(size)s bytes; at most 20 MiB are allowed")
     ),
     "file_unpacked": Message(
-        words=_("more than 100 MiB unpacked, or it could not be opened within %(seconds)s s and 300 MiB of memory")
+        words=_("more than 100 MiB unpacked, or opening it takes over %(seconds)s s of computing or 300 MiB of memory")
     ),
     "file_no_zip": Message("it is no xlsx file (no zip signature)", _("it is no xlsx file")),
     "file_not_opened": Message(words=_("it does not open as xlsx, or it carries macros")),

@@ -78,6 +78,13 @@ CAUSES = {
         _("An info-security file is protected by a password."), _("Ask for the file without a password.")
     ),
     "empty": Cause(_("An info-security file holds no data."), _("Ask for the filled-in file.")),
+    "files_unchecked": Cause(
+        _("The files can't be checked at the moment; it is tried again."),
+        _(
+            "Nothing is known against the files, and nobody need send others: the desk goes on trying by itself. If it "
+            "lasts, call the engineer on duty."
+        ),
+    ),
     # partners
     "timeout": Cause(_("The partner did not answer in time."), TRIED),
     "refused": Cause(

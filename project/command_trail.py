@@ -1,4 +1,4 @@
-"""Commands in the trail, with their `--by` and the machine's account (contract 5, `audit`)."""
+"""Commands in the trail, with their `--by` and the machine's account, and without secrets (contract 5, `audit`)."""
 
 import argparse
 import contextlib
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
 from orders.management.arguments import actor, os_user
+from orders.secrets_in_text import command_words
 from orders.services.trail import Code, note_act
 from project.observability.logs import safe
 from project.settings_trail import note_settings
@@ -51,7 +52,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
         by = None
     address = f"{socket.gethostname()}:{os_user()}"
-    text = safe(" ".join([command, *words]))
+    text = safe(command_words(command, words))
     try:
         note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
     except Error as error:

@@ -21,6 +21,7 @@ from orders.order_page.decisions.base import Decision
 from orders.order_page.decisions.registry import DECISIONS
 from orders.people import staff_actor
 from orders.queries.foreseen import Foreseen
+from orders.secrets_in_text import without_named_secrets
 from orders.services.asked_acts import address, carried_out_in_emergency
 from orders.services.order_writes import find_order, lock_order
 
@@ -46,7 +47,9 @@ class OrderCommand(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("order", help="the order's number")
         self.add_more(parser)
-        parser.add_argument("--reason", required=True, help="why; kept in the order's history")
+        parser.add_argument(
+            "--reason", type=without_named_secrets, required=True, help="why; kept in the order's history"
+        )
         if self.foresee:
             parser.add_argument("--dry-run", action="store_true", help="says what will follow, and changes nothing")
         if self.act:

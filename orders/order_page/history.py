@@ -84,6 +84,7 @@ WORDS = {
     START_MOVED: gettext_lazy("Start moved: %(old)s → %(new)s"),
     MOVE_ASKED: gettext_lazy("Start to be moved: %(old)s → %(new)s"),
     "note": gettext_lazy("Note"),
+    "mentions_left": gettext_lazy("Named in a note and not mailed, their digest tells them: %(names)s"),
     "pushed": gettext_lazy("Pushed the approval: %(people)s"),
     "customer_noted": gettext_lazy("Wrote a note on customer %(customer)s"),
     "personal_data_seen": gettext_lazy("Saw personal data"),

@@ -203,6 +203,8 @@ def test_log_ins_of_one_address_are_bounded(site):
     assert ("登录过于频繁" in refused[0].text, refused[0].headers["Retry-After"]) == (True, "5")
     links = [site.call("POST", "/accounts/password_reset/", from_address="127.0.0.3").status_code for _ in range(5)]
     assert 429 in links
+    keys = [site.call("GET", f"/accounts/emergency/?key={n}", from_address="127.0.0.3").status_code for n in range(5)]
+    assert 429 in keys
     assert site.call("GET", "/admin/login/", from_address="127.0.0.3").status_code == 200
     assert site.call("POST", "/admin/login/", data=form).status_code == 403  # the desk's answer: no token of a form
 
