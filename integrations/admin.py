@@ -38,7 +38,8 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     @admin.display(description=_("state"))
     def alive(self, obj):
         fresh = timezone.now() - obj.seen_at < HEARTBEAT_LIMIT
-        tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
+        silent = ("grey", _("Worker stopped")) if obj.has_ended else ("red", _("Worker silent"))
+        tone, word = ("green", _("Worker alive")) if fresh else silent
         return toned_chip(tone, word)
 
     seen = ago_field("seen_at", _("last sign of life"), ordering="seen_at")

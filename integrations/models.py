@@ -27,6 +27,11 @@ class Heartbeat(models.Model):
     def __str__(self):
         return self.cluster
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether a silent one said goodbye: it ended in order (integrations/worker/heartbeat.py)."""
+        return self.started_at == self.seen_at
+
 
 class LeaseLock(models.Model):
     """A lease on work that one worker at a time does: its holder and its end (integrations/worker/lease_lock.py)."""

@@ -31,7 +31,7 @@ from django_q.tasks import async_task
 from integrations.database_deadline import LOOK, Outage, database_deadline
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
-from integrations.worker.heartbeat import last_seen
+from integrations.worker.heartbeat import last_seen, say_goodbye
 from integrations.worker.parent_link import STOP_WITHIN, heard
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
@@ -180,7 +180,7 @@ class Watchdog:
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
-            Heartbeat.objects.filter(cluster=self.name).delete()
+            say_goodbye(self.name)
 
     def end(self, *, orderly: bool) -> None:
         """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""
