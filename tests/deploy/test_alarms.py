@@ -208,7 +208,7 @@ def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-CURED = {  # the name of an alarm: a series's name, its label, its limits; its calls are slow for some minutes, then quick
+CURED = {  # the name of an alarm: a series's name, its label, its limits
     "SlowIntake": ("desk_inbound_seconds", 'source="bboss"', ("2.5", "5.0", "+Inf")),
     "SlowPartner": ("desk_call_seconds", 'partner="bpm"', ("10.0", "20.0", "+Inf")),
 }
