@@ -167,7 +167,7 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
 def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
     """These without what would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
 
-    A beginning that has not gone out is closed: its end is one mail that says both. One that is being sent is waited for.
+    A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
     """
     ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
     if not ends:

@@ -100,8 +100,8 @@ def write_notices(
 ) -> list[Mail]:
     """Writes each of these addresses a mail to staff, in the caller's transaction, and wakes a worker. Returns those
     that were written: none where an address has one of this order, kind and cause. `kind` names the template, `path` a
-    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept), `behind`
-    the ids of the mails whose end this one tells."""
+    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept),
+    `behind` the ids of the mails whose end this one tells."""
     mails = list(mails)
     if not mails:
         return []
