@@ -53,6 +53,13 @@ MESSAGES = {
         "%(number)s tasks that deliver failed within %(minutes)s minutes: %(error)s",
         _("%(number)s tasks that deliver failed within %(minutes)s minutes by an error of ours."),
     ),
+    "other_desk": Message(
+        "a process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no step",
+        _(
+            "A process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no"
+            " step."
+        ),
+    ),
     "database_clock": Message(
         "the clock of %(machine)s is ahead of the database's by %(seconds)s s",
         _("The clock of %(machine)s is ahead of the database's by %(seconds)s s (below 0: behind it)."),

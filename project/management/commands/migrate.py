@@ -104,15 +104,13 @@ def why_not(connection, *, whole: bool) -> str:
     for key in plan:
         later = [child.key for child in graph.node_map[key].children if child.key in applied]
         if key not in applied and later:
-            return (
-                f"the row of {'.'.join(key)} is missing in django_migrations, though {'.'.join(min(later))} that follows "
-                f"it is there: {ADD_THE_ROW}"
-            )
+            first, next_one = ".".join(key), ".".join(min(later))
+            return f"the row of {first} is missing in django_migrations, though {next_one} follows it: {ADD_THE_ROW}"
     missing = [key for key in FROM if key not in applied]
     if whole and missing and any(key in applied for key in plan[len(applied.keys() & set(plan)) :]):
         return (
-            f"this database is of a version before {FROM_VERSION} ({'.'.join(missing[0])} is not applied). Go from "
-            f"version to version as CHANGELOG.md lists them, and skip none: {FROM_VERSION} has to migrate it before this one"
+            f"this database is of a version before {FROM_VERSION} ({'.'.join(missing[0])} is not applied). Go from"
+            f" version to version as CHANGELOG.md lists them, and skip none: {FROM_VERSION} has to migrate it first"
         )
     return ""
 

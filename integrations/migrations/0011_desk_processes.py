@@ -1,0 +1,20 @@
+"""What each process would call. The version before does not know the table."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("integrations", "0010_failing_since")]
+    operations = [
+        migrations.CreateModel(
+            name="DeskProcess",
+            fields=[
+                ("name", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("calls", models.JSONField()),
+                ("differs", models.JSONField(default=list)),
+                ("works", models.BooleanField(default=False)),
+                ("seen_at", models.DateTimeField()),
+            ],
+            options={"default_permissions": []},
+        ),
+    ]
