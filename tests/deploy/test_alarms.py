@@ -141,6 +141,7 @@ DRILLS: dict[str, tuple[int, dict[str, str]]] = {
     "OrdersNotStored": (5, {INBOUND % ("bboss", "20000"): "0+30"}),
     "DatabaseErrors": (10, {'desk_database_errors_total{kind="other"}': "0+5"}),
     "DeliveryFails": (1, {'desk_open_incidents{code="delivery_failed"}': "1"}),
+    "OtherDesk": (1, {'desk_open_incidents{code="other_desk"}': "1"}),
     "WorkerDead": (5, {"desk_heartbeat_age_seconds": "0+60"}),
     "CallsRefused": (3, {DONE: "7", INBOUND % ("bboss", "20311"): "0+6"}),
     "CallbacksRefused": (10, {INBOUND % ("bpm", "401"): "0+1"}),
