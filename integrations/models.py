@@ -44,6 +44,8 @@ class DeskProcess(models.Model):
     calls = models.JSONField()
     differs = models.JSONField(default=list)
     works = models.BooleanField(default=False)
+    machine = models.CharField(max_length=64, blank=True)
+    pid = models.BigIntegerField(default=0)
     seen_at = models.DateTimeField()
 
     class Meta:

@@ -109,7 +109,24 @@ def enter(name: str, *, before: str = "") -> list[str]:
 def _others(name: str, now: datetime.datetime) -> bool:
     """Whether another worker, which would call others, is alive."""
     alive = DeskProcess.objects.filter(works=True, seen_at__gt=now - HEARTBEAT_LIMIT).exclude(name=name)
-    return any(differing(row.calls) for row in alive)
+    return any(differing(row.calls) and not _was_killed_here(row) for row in alive)
+
+
+def _was_killed_here(row: DeskProcess) -> bool:
+    """Whether it ran on this machine, and its process is gone though it never said goodbye."""
+    if row.machine != _machine():
+        return False
+    try:
+        os.kill(row.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another account's
+        return False
+    return False
+
+
+def _machine() -> str:
+    return socket.gethostname()[:64]
 
 
 @_if_made
@@ -142,6 +159,7 @@ def refuse_other_desk() -> None:
 
 def _note(name: str, differs: list[str], *, works: bool, now: datetime.datetime) -> None:
     said = {"calls": calls(), "differs": differs, "works": works, "seen_at": now}
+    said |= {"machine": _machine(), "pid": os.getpid()}
     DeskProcess.objects.update_or_create(name=name, defaults=said)
 
 
@@ -170,7 +188,7 @@ def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
 
 def say(differs: list[str], *, now: datetime.datetime) -> None:
     """Opens the incident, or brings it up to date."""
-    params = {"machine": socket.gethostname()[:64], "settings": ", ".join(differs)}
+    params = {"machine": _machine(), "settings": ", ".join(differs)}
     open_desk_incident(OTHER_DESK, params=params, now=now)
 
 

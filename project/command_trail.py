@@ -35,7 +35,8 @@ def note_command(argv: list[str], *, done: bool) -> None:
     command, words = (argv[1:2] or [""])[0], argv[2:]
     if command in START and not done:
         note_settings()
-    if command not in NOTED or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
+    acts = command in NOTED or (command == "settings" and "--adopt" in words)
+    if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
         return
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--by")

@@ -13,6 +13,8 @@ class Migration(migrations.Migration):
                 ("calls", models.JSONField()),
                 ("differs", models.JSONField(default=list)),
                 ("works", models.BooleanField(default=False)),
+                ("machine", models.CharField(blank=True, max_length=64)),
+                ("pid", models.BigIntegerField(default=0)),
                 ("seen_at", models.DateTimeField()),
             ],
             options={"default_permissions": []},

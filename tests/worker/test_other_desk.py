@@ -1,6 +1,8 @@
 """Another desk on the same database: the newer one takes no step and says so (contract 3.9, 11)."""
 
 import os
+import socket
+import subprocess
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,8 +14,9 @@ from integrations.models import DeskProcess
 from integrations.other_desk import digest, enter, leave, look, other_desks
 from integrations.worker import watchdog
 from integrations.worker.watchdog import Watchdog
-from orders.models import Incident
+from orders.models import Incident, TrailEntry
 from orders.restored_guard import RestoreState
+from project.command_trail import note_command
 
 pytestmark = pytest.mark.django_db
 OTHERS = {
@@ -88,6 +91,19 @@ def test_a_killed_worker_is_waited_for_as_long_as_it_counts_as_alive(settings, c
     assert enter("third") == []
 
 
+def test_one_that_was_killed_on_this_machine_is_not_waited_for(settings):
+    """Its process is gone, though it never said goodbye."""
+    enter("killed")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    DeskProcess.objects.filter(name="killed").update(pid=gone.pid)
+    become(settings, **OTHERS)
+    DeskProcess.objects.filter(name="killed").update(machine="another")
+    assert enter("second") == list(OTHERS)
+    DeskProcess.objects.filter(name="killed").update(machine=socket.gethostname()[:64])
+    assert enter("third") == []
+
+
 def test_a_reload_changes_it_for_all_machines(settings):
     """The others wait until they are reloaded too, which changes nothing again."""
     enter("one"), enter("two")
@@ -136,6 +152,12 @@ def test_adopting_ends_it(settings, capsys):
     assert codes() == []
     call_command("settings", "--adopt")
     assert "nothing differed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words, noted", [(["--adopt"], 1), ([], 0)])
+def test_who_adopted_stands_in_the_trail(words, noted):
+    note_command(["manage.py", "settings", *words], done=False)
+    assert TrailEntry.objects.filter(about="settings").count() == noted
 
 
 def test_one_that_is_gone_is_named_no_longer(settings, clock):
