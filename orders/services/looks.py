@@ -76,8 +76,8 @@ def answer_look(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime
     order, owner = row.order, row.order if row.lane is None else row.order.trial or row.order
     looks = Dispatch.objects.current().filter(order=order, step=Step.ASK_BILLING, about__look=row.about["look"])
     looks.filter(state=State.FAILED).update(superseded=True)
-    if row.lane is None and not order.undo_since and move_of(order):
-        return  # a move asks for itself what its records are
+    if row.superseded or row.lane is None and not order.undo_since and move_of(order):
+        return  # the order was planned anew meanwhile; or a move of its start asks for itself what its records are
     there = by_identity(held)
     records = [record for record in owner.billing_records.all() if record.state != Record.TO_SEND]
     for record in records:

@@ -107,7 +107,6 @@ def test_nor_whose_order_was_compensated(desk, active):
 
 
 def test_nor_one_whose_order_was_opened_between_and_compensated_again(desk, active):
-    """The fix belongs to an earlier plan of the order."""
     desk.compensate("A0")
     deleted_late(desk)
     desk.resend("A0").deliver()

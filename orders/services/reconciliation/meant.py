@@ -76,7 +76,7 @@ def _of_trial(meant: Shape | None, records: Iterable[BillingRecord], *, now: dat
 def of_activation(
     order: Order, domains: Iterable[tuple[str, str]], records: Iterable[BillingRecord], *, now: datetime.datetime
 ) -> list[Discrepancy]:
-    """What differs between a commercial order's records and what is meant: one that is live, from its start on, a domain."""
+    """What differs between an activation's own records and what is meant: each domain is billed from its start on."""
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
     for key, name in domains:
