@@ -113,3 +113,12 @@ def test_nor_one_whose_order_was_opened_between_and_compensated_again(desk, acti
     lost_there(desk)
     desk.compensate("A0").deliver().check()
     desk.stands(A0="failed", live="")
+
+
+def test_a_late_undoing_ends_a_trial_whose_creation_is_still_under_way(desk):
+    """The trial's record is made behind the undoing, and must not run on."""
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", start=1).wait(2 * DAY)
+    desk.deliver("bigdata", fates=("lost",)).deliver("bpm")
+    desk.withdraw_by_staff("A0", "cancel").deliver().check()
+    desk.stands(A0="withdrawn", T0="ended", live="", ends={})

@@ -65,11 +65,13 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **about) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live."""
+    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live, and
+    what a call that is not over yet makes."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
-    return [_of_trial(order, Step.CANCEL_TRIAL, now)] if there.exists() else []
+    making = Dispatch.objects.current().open().filter(lane=order.trial_id, undo=False)
+    return [_of_trial(order, Step.CANCEL_TRIAL, now)] if there.exists() or making.exists() else []
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
