@@ -122,3 +122,10 @@ def test_a_late_undoing_ends_a_trial_whose_creation_is_still_under_way(desk):
     desk.deliver("bigdata", fates=("lost",)).deliver("bpm")
     desk.withdraw_by_staff("A0", "cancel").deliver().check()
     desk.stands(A0="withdrawn", T0="ended", live="", ends={})
+
+
+def test_a_second_forced_repeat_takes_the_place_of_one_that_failed(desk, active):
+    for fate in ("refuse", "ok"):
+        desk.resend("A0", force=True, channel="billing").deliver("bigdata", fates=("ok", fate))
+    desk.check()
+    desk.stands(A0="active", live="a", stuck=())
