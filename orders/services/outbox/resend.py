@@ -505,5 +505,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """Queues an accepted step once more. Whatever happens to the repeat, the acceptance stands."""
+    """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
+    acceptance stands."""
+    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=State.FAILED)
+    failed.update(superseded=True)
     enqueue([build_repeat(row, now=now)])
