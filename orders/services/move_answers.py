@@ -148,8 +148,8 @@ def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datet
     """Takes the big-data side's records after a move whose records disagree (order locked): the earliest createTime is
     the start. Raises NotAllowedError if one of them is not live there and the order can be compensated.
 
-    Where it can't any more, since its start lies over a day back (contract 3.9, 16), what is gone is an open difference,
-    which a fix sends again with the start. If nothing is live there, the start stays.
+    Where it can't any more, since its start lies over a day back (contract 3.9, 16), what is gone is an open
+    difference, which a fix sends again with the start. If nothing is live there, the start stays.
     """
     order, records = move.order, list(load_records(move.records).values())
     pairs = _pairs(records, held, order)

@@ -103,6 +103,7 @@ def take(
             check_compared(order, answer)
         if move:
             move.order = order
+            close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             _take_move(move, held, now=now, by=by)
         elif rows:
             for row in rows:
@@ -112,7 +113,8 @@ def take(
             _take_differences(order, held, now=now, by=by)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
-            close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
+            if not move:
+                close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             update_incident(order, by=by, now=now)
             if order.kind == Kind.TRIAL:
                 end_beside(order, now=now, by=by)
