@@ -40,6 +40,7 @@ from orders.services.reconciliation.asking import (
     why_silent,
 )
 from orders.services.reconciliation.differences import (
+    BY_NAME,
     NAMED,
     UNKNOWN_RECORD,
     name_needed,
@@ -157,7 +158,7 @@ def _check_named(order: Order, codes: Collection[str]) -> None:
     if name:
         domains = needed.get(name, [])
         said = ", ".join(domains[:NAMED]) + (f" … {len(domains)}" if len(domains) > NAMED else "")
-        raise NotAllowedError(f"accept_{name}", number=order.number, state=order.state, domains=said)
+        raise NotAllowedError(BY_NAME[name], number=order.number, state=order.state, domains=said)
 
 
 def _check_made(row: Dispatch, held: list[HeldRecord]) -> None:

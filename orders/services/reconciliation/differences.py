@@ -18,9 +18,9 @@ Kind, State, S = Difference.Kind, Difference.State, Order.State
 UNKNOWN_RECORD = "unknown_record"
 NAMED = 3
 NOT_BILLED = Kind.NOT_BILLED.value
-BY_NAME = (NOT_BILLED, BILLED_NOT_ACTIVE)
+BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
 """What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
-one that is over."""
+one that is over. Each with the refusal of who has not named it."""
 STANDS = frozenset({S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING})
 OVER = frozenset({S.WITHDRAWN, S.REJECTED, S.ENDED, S.CONVERTED})
 Shown = frozenset[tuple]
