@@ -226,6 +226,18 @@ def test_an_activation_whose_records_are_not_there_is_not_accepted_as_made(desk)
     forget_violations(desk)
 
 
+def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, books, settings, active):
+    """Accepted, it is given up; that the record is live is accepted by its name."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503", count=9)
+    desk.play(withdrawal("A1"))
+    assert desk.troubles("A1") == ["http_503"]
+    assert accepted("A1") == ""
+    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+    assert accepted("A1", "billed_not_active") == ""
+    assert (desk.troubles("A1"), books.live()) == ([], ["A1"])
+
+
 # --- four eyes
 
 

@@ -228,7 +228,8 @@ def _after_accepting(
             update_incident(owner, by=by, now=now)
             end_beside(owner, now=now, by=by)
     left = any(row.undo and STEPS[row.step].leaves in NOT_BILLED and row.state == State.GIVEN_UP for row in steps)
-    if left or BILLED_NOT_ACTIVE in codes:
+    billed = order.kind == Kind.ACTIVATION  # what is left of it is accepted by its name
+    if (left and not billed) or BILLED_NOT_ACTIVE in codes:
         accept_removals(order, now=now, by=by)
     if BUILT_UPON in codes:
         end_built_upon(order, now=now, accepted_by=by[:160], reason=reason)
