@@ -152,7 +152,7 @@ def _orders_behind(row: Dispatch) -> list[str]:
 def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
     if move_of(order):
-        yield Foreseen("takes_earliest")
+        yield Foreseen("takes_live_ones" if is_late(order, now) else "takes_earliest")
         return
     rows = stopped(order, step)
     for row in rows:

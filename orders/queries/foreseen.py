@@ -103,6 +103,10 @@ SENTENCES = {
     "takes_earliest": _(
         "The earliest begin of its records there becomes the order's start; it is refused if one is not live."
     ),
+    "takes_live_ones": _(
+        "The earliest begin of its records there becomes the order's start; one that is not live there differs then, and "
+        "is to be put right."
+    ),
     "takes_start": _("If its records have one begin there, it becomes the order's start day."),
     "take_refused": _(
         "It is refused if a cancelled or deleted record is live there, or one that should be live is not."

@@ -194,6 +194,25 @@ def test_what_was_accepted_of_a_withdrawn_order_is_over_once_it_is_gone(desk, bo
     assert (books.reconcile()[0], desk.records("A1")) == (0, {A: "deleted"})
 
 
+def test_an_order_with_an_accepted_loss_can_be_withdrawn(desk, books, active):
+    books.lose("A1")
+    books.reconcile()
+    assert accepted("A1") == ""
+    desk.play(withdrawal("A1"))
+    assert (desk.state("A1"), desk.state("T1"), books.live()) == ("withdrawn", "trialing", ["T1"])
+    assert (desk.troubles("A1"), books.reconcile()[0]) == ([], 0)
+
+
+def test_what_is_there_again_of_an_accepted_loss_can_be_taken(desk, books, active):
+    lost = books.lose("A1")
+    books.reconcile()
+    assert accepted("A1") == ""
+    books.store.put_record(lost)
+    assert books.reconcile()[0] == 1
+    desk.staff(take, "A1")
+    assert (desk.records("A1"), desk.troubles("A1"), books.reconcile()[0]) == ({A: "live"}, [], 0)
+
+
 def test_what_was_accepted_is_put_right_from_the_page_too(desk, books, clerk, active):
     books.lose("A1")
     books.reconcile()
