@@ -104,8 +104,8 @@ SENTENCES = {
         "The earliest begin of its records there becomes the order's start; it is refused if one is not live."
     ),
     "takes_live_ones": _(
-        "The earliest begin of its records there becomes the order's start; one that is not live there differs then, and "
-        "is to be put right."
+        "The earliest begin of its records there becomes the order's start; one that is not live there differs then, "
+        "and is to be put right."
     ),
     "takes_start": _("If its records have one begin there, it becomes the order's start day."),
     "take_refused": _(

@@ -11,6 +11,7 @@ from django_q.models import Schedule
 from integrations.delivery.channels import send_step
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
+from orders.queries import dry_run
 from orders.services.moving import move_start
 from orders.services.pausing import pause_partner
 from tests.flows.conftest import BILLING, DELETE, QUERY, code_of
@@ -299,6 +300,8 @@ def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(los
     desk.at("2023-10-02 00:00:05")
     with pytest.raises(CommandError, match="more than a day"):
         call_command("compensate", "A1", reason="one is gone")
+    [_, foreseen] = dry_run.take(desk.order("A1"), now=timezone.now())
+    assert foreseen.code == "takes_live_ones"
     call_command("take", "A1", reason="theirs")
     assert desk.troubles("A1") == ["difference"]
     desk.sweep(after=900)
