@@ -25,7 +25,7 @@ from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
 from orders.services.moving import last_call, move_of, why_not_move, why_not_on
 from orders.services.outbox.freeze import work_out
-from orders.services.reconciliation.accept import acceptable, is_about_records
+from orders.services.reconciliation.accept import acceptable, differences_of, is_about_records
 from orders.services.reconciliation.asking import owner_of_records
 from orders.services.reconciliation.differences import BY_NAME, name_needed
 from orders.services.reconciliation.fixes import FixPlan, obstacles
@@ -265,7 +265,7 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
     codes = dict.fromkeys(row.incident.code for row in troubles)
     yield Foreseen("accepts", {"what": [cause_of(code).what for code in codes]})
     if DIFFERENCE in codes:
-        yield from _accepting(owner_of_records(order))
+        yield from _accepting(order)
     if is_about_records(order, troubles, steps):
         yield Foreseen("asks_books")
         yield Foreseen("takes_books")
@@ -276,10 +276,10 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
         yield Foreseen("stays_live")
 
 
-def _accepting(owner: Order) -> Iterator[Foreseen]:
-    """The open differences of the order whose records they are about, by what it means to accept them."""
-    found: dict[str, list[Difference]] = {}
-    for row in open_record_differences(owner):
+def _accepting(order: Order) -> Iterator[Foreseen]:
+    """The open differences of records that are accepted with an order, by what it means to accept them."""
+    owner, found = owner_of_records(order), {}
+    for row in differences_of(order).exclude(kind=Difference.Kind.NOT_LISTED):
         found.setdefault(name_needed(owner, row), []).append(row)
     for name in (*BY_NAME, ""):
         if rows := found.get(name):

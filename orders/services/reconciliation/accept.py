@@ -145,10 +145,19 @@ def is_about_records(order: Order, troubles: list[AffectedOrder], steps: list[Di
 def names_needed(order: Order) -> dict[str, list[str]]:
     """By name, one of BY_NAME: the domains of the order's open differences that are accepted only by it."""
     owner, found = owner_of_records(order), {}
-    for row in open_record_differences(owner):
+    for row in differences_of(order):
         if name := name_needed(owner, row):
             found.setdefault(name, []).append(row.domain)
     return found
+
+
+def differences_of(order: Order) -> QuerySet[Difference]:
+    """The open differences that are accepted with an order: its own; with a change those of its trial in which both
+    books agree."""
+    about = Q(order=order)
+    if order.kind == Kind.CHANGE:
+        about |= Q(order=order.trial_id, kind=Difference.Kind.NOT_MEANT)
+    return Difference.objects.filter(about, state=Difference.State.OPEN)
 
 
 def _check_named(order: Order, codes: Collection[str]) -> None:
@@ -215,13 +224,10 @@ def _after_accepting(
     by: str,
 ) -> None:
     trial, owner = order.trial if order.kind == Kind.CHANGE else None, owner_of_records(order)
-    if held is not None and (DIFFERENCE in codes or not open_record_differences(owner).exists()):
+    rows = differences_of(order) if DIFFERENCE in codes else Difference.objects.none()
+    if held is not None and not open_record_differences(owner).exclude(pk__in=rows).exists():
         adopt(owner, held)  # where something differs that is not accepted, ours stay until it is
     if DIFFERENCE in codes:
-        about = Q(order=order)
-        if trial:
-            about |= Q(order=trial, kind=Difference.Kind.NOT_MEANT)
-        rows = Difference.objects.filter(about, state=Difference.State.OPEN)
         mark_records_left(_records_of(owner, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)
         if trial or order.kind == Kind.TRIAL:
