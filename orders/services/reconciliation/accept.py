@@ -51,7 +51,7 @@ from orders.services.reconciliation.differences import (
 from orders.services.reconciliation.held_records import as_meant
 from orders.services.reconciliation.meant import end_beside
 from orders.services.reconciliation.number_list import keep_unknown
-from orders.services.reconciliation.results import begin_reconciliation
+from orders.services.reconciliation.results import begin_reconciliation, may_still_change
 from orders.services.reconciliation.take import (
     adopt,
     check_quiet,
@@ -226,7 +226,7 @@ def _after_accepting(
     trial, owner = order.trial if order.kind == Kind.CHANGE else None, owner_of_records(order)
     rows = differences_of(order) if DIFFERENCE in codes else Difference.objects.none()
     if held is not None and not open_record_differences(owner).exclude(pk__in=rows).exists():
-        adopt(owner, held)  # where something differs that is not accepted, ours stay until it is
+        adopt(owner, held, unsure=may_still_change(owner, now))  # else ours stay until all that differs is accepted
     if DIFFERENCE in codes:
         mark_records_left(_records_of(owner, rows))
         close_by_hand(rows, Difference.State.ACCEPTED, reason, by=by, now=now)

@@ -303,14 +303,19 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
     return {*here, *((order.product_id, key) for key in order.domains.values_list("key", flat=True))}
 
 
-def adopt(order: Order, held: list[HeldRecord]) -> None:
-    """Sets our records of the order to the partner's state, and adds the records that we lack."""
+def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None:
+    """Sets our records of the order to the partner's state, and adds the records that we lack.
+
+    `unsure`: an unanswered call may still act on unknown records, so they stay unknown, as in a comparison.
+    """
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())
     fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
     differing = set(fields.values_list("product_id", "domain"))
     for record in records:
         one = there.pop((record.product_id, record.domain_key), None)
+        if unsure and record.state == Record.UNKNOWN:
+            continue
         if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:
