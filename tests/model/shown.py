@@ -17,7 +17,7 @@ SETTLED = {"live", "cancelled", "deleted"}  # what a record is of which nobody i
 def only_what_was_shown(number: str) -> Iterator[None]:
     """Within the block an act takes the partner's word about an order. Of its records (a change's are its trial's) only
     those change that an open difference named, or that steps which stopped are about; one that is live is taken as gone
-    only where its difference says so."""
+    only where its difference says so. What a step's answer set meanwhile does not count."""
     order = Order.objects.select_related("trial").filter(number=number).first()
     owner = order and (order.trial if order.kind == Order.Kind.CHANGE and order.trial else order)
     if owner is None:
@@ -26,8 +26,8 @@ def only_what_was_shown(number: str) -> Iterator[None]:
     before, told, stopped = _records(owner), _told(owner), _of_steps(order, owner)
     yield
     for pk, now in _records(owner).items():
-        name, was = now[0], before.get(pk, (now[0], "none"))
-        if now == was or pk in stopped or (pk in before and was[1] not in SETTLED):
+        name, was = now[0], before.get(pk, (now[0], "none", *now[2:]))
+        if now == was or now[-1] != was[-1] or pk in stopped or (pk in before and was[1] not in SETTLED):
             continue
         if name not in told:
             raise WrongError("only what was shown is taken", number, name, was[1:], now[1:])
@@ -36,10 +36,17 @@ def only_what_was_shown(number: str) -> Iterator[None]:
 
 
 def _records(owner: Order) -> dict[int, tuple]:
-    """By id: its name, and what counts of it."""
+    """By id: its name, its state, its times, and the step that set it last."""
     rows = BillingRecord.objects.filter(order=owner)
     return {
-        row.pk: ((row.product_id, row.domain_key), row.state, row.create_time, row.cancel_time, row.cancelled_at)
+        row.pk: (
+            (row.product_id, row.domain_key),
+            row.state,
+            row.create_time,
+            row.cancel_time,
+            row.cancelled_at,
+            row.dispatch_id,
+        )
         for row in rows
     }
 
