@@ -167,7 +167,7 @@ def _refusals(decision: Decision, order: Order) -> Iterator[str]:
             with transaction.atomic():
                 carry_out(decision, number=order.number, seen=last_event(order), now=timezone.now(), **WHY, **more)
                 raise Undone
-        except (Undone, BooksSilentError):
+        except (Undone, BooksSilentError, ChangedMeanwhileError):  # what was shown is not so any more, as it says
             continue
         except OrderError as error:
             if error.code not in ITS_ANSWER:
