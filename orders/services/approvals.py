@@ -20,7 +20,7 @@ from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import close_troubles, end_settled, open_incident
 from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail, tell_accepted
@@ -138,7 +138,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
         take_place(process, other)
     if settle_process(process, now):
         add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
-        close_troubles(order, step=process.step, now=now, by="bpm")
+        end_settled([order], now=now, by="bpm")
         process.order = order
         tell_accepted([process], now=now)
 

@@ -33,6 +33,8 @@ NOTICED_BY = {
     ),
     "9 late is as soon": "test_found.py::test_late_reject_deletes_nothing",
     "9 the trial runs on": "test_found.py::test_late_withdrawal_cancels_as_staff_choose",
+    "14 an incident ends with what it was about": "test_incidents_end.py::test_bpms_pass_comes_while_it_is_undone",
+    "14 a refused move's incident ends with its day": "test_incidents_end.py::test_a_refused_moves_old_day_comes",
     "what may not have acted is repeated": (
         "test_found.py::test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change"
     ),
@@ -72,7 +74,7 @@ def known_defects() -> dict[str, Mend]:
     from django.db.models import Q
 
     from orders.models import Dispatch, OrderDomain
-    from orders.services import approvals, deciding, incident_desk, looks, reopening, withdrawal
+    from orders.services import approvals, deciding, incident_desk, incidents, looks, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -91,6 +93,8 @@ def known_defects() -> dict[str, Mend]:
 
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
+
+    all_that_last = incidents.BOOKS_ONLY | incidents.PARTNERS_OWN
 
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
@@ -111,6 +115,8 @@ def known_defects() -> dict[str, Mend]:
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
+        "14 an incident ends with what it was about": Mend(put("SETTLED", [], incidents)),
+        "14 a refused move's incident ends with its day": Mend(put("LASTING", all_that_last, incidents)),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),
