@@ -98,10 +98,10 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
-    elif process is None:
-        open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     elif order.decision:
         _note_another(order, record, now)
+    elif process is None:
+        open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     else:
         _settle_bpm_step(order, process, now)
         apply_decisions(order, now=now)

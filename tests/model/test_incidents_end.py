@@ -65,6 +65,13 @@ def test_a_decision_that_came_too_early_is_in_force_once_the_order_is_opened(des
     opened(desk, "resend")
 
 
+def test_what_bpm_says_after_staff_decided_is_not_early(desk):
+    """Nothing was sent yet, but it is decided: the record is one more, for staff to look at."""
+    desk.activation("A0", "T0").decide("A0", "pass").callback("A0", "pass", "A0-r1")
+    assert "again" in desk.troubles("A0")
+    desk.trial("T0", "a").check()
+
+
 def test_a_refused_moves_old_day_comes(desk):
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", start=3).deliver()
