@@ -74,7 +74,7 @@ def _make_rows(trial: Order, shape: Shape) -> None:
     """Makes the rows of records that are meant and have none, since a step finds its records by their rows. Rows that
     were never sent and are not meant any more count as deleted."""
     known, moved = set(), []
-    for record in trial.billing_records.only("product_id", "domain_key", "state", "create_time").order_by("pk"):
+    for record in trial.billing_records.only("order", "product_id", "domain_key", "state", "create_time").order_by("pk"):
         if is_meant(record, shape):
             known.add(record.domain_key)
             new = Record.TO_SEND if record.state == Record.DELETED and record.create_time is None else record.state
