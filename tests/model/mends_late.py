@@ -11,6 +11,9 @@ NOTICED_BY = {
     ),
     "6 an undoing behind a fix": "nor_whose_order_was_compensated",
     "6 an undoing by cancel": "a_late_repeat_bills_nobody_whose_order_was_cancelled",
+    "6 giving up asks about all calls": "a_given_up_deletion_waits_for_the_late_creation",
+    "6 behind staff's word": "a_late_fix_behind_what_staff_accepted_is_taken",
+    "6 a late undoing behind a creation under way": "a_late_undoing_ends_a_trial_whose_creation_is_still_under_way",
     "6 what is not as meant is sent again": "a_late_deletion_takes_no_record_of_an_order_that_is_opened_again",
 }
 """A test of `test_found_late.py` that fails without the sentence; without `test_` in front."""
@@ -18,9 +21,10 @@ NOTICED_BY = {
 
 def late_calls() -> dict[str, Mend]:
     """By name, which says the clause; the comment says what the patch does instead. Django must be set up."""
-    from orders.services import looks
+    from orders.services import giving_up, looks
     from orders.services.compensation import plan
     from orders.services.outbox import effects, follow_up
+    from orders.services.reconciliation import take
     from orders.steps import FIXES, Step
 
     called, acts_of, looked_after = effects.late_calls, plan.acts_of, looks._is_looked_after
@@ -35,6 +39,12 @@ def late_calls() -> dict[str, Mend]:
             put("acts_of", lambda order: [row for row in acts_of(order) if row.step not in steps], plan),
         )
 
+    trials_end = plan._trials_end
+
+    def of_what_is_there(order, now):
+        there = order.trial.billing_records.filter(state__in=["live", "unknown"])
+        return trials_end(order, now) if there.exists() else []
+
     deletions = put("as_late_calls", but(*effects.DELETIONS), follow_up)
     found = {
         # A deletion that has no answer is forgotten once another one was accepted.
@@ -47,6 +57,12 @@ def late_calls() -> dict[str, Mend]:
         "6 an undoing by cancel": Mend(
             put("_is_looked_after", lambda row: looked_after(row) and row.step != Step.CANCEL_BILLING, looks)
         ),
+        # Only the call of the step itself is asked about, which was refused.
+        "6 giving up asks about all calls": Mend(put("_may_act_until", lambda row, now: None, giving_up)),
+        # What staff took is not looked at again.
+        "6 behind staff's word": Mend(put("look_behind", lambda order, now: None, take)),
+        # The trial's cancel is planned for what is there alone.
+        "6 a late undoing behind a creation under way": Mend(put("_trials_end", of_what_is_there, plan)),
         # The looks only look.
         "6 what is not as meant is sent again": Mend(put("_put_own_right", lambda row, records, now: None, looks)),
     }

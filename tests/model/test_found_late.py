@@ -129,3 +129,24 @@ def test_a_second_forced_repeat_takes_the_place_of_one_that_failed(desk, active)
         desk.resend("A0", force=True, channel="billing").deliver("bigdata", fates=("ok", fate))
     desk.check()
     desk.stands(A0="active", live="a", stuck=())
+
+
+# --- behind staff's word
+
+
+def test_a_late_fix_behind_what_staff_accepted_is_taken(desk, active):
+    """They lived with a lost record; the fix makes it again."""
+    desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
+    goes_late(desk)
+    desk.accept("A0").check()
+    desk.stands(A0="active", live="a", stuck=())
+
+
+def test_a_given_up_deletion_waits_for_the_late_creation(desk):
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0").deliver("bigdata", fates=("ok", "ok", "late"))
+    desk.next_moment().deliver("bigdata", fates=("refuse", "refuse"))  # the deletion too
+    desk.give_up("A0").deliver().reconcile("A0").deliver()
+    assert desk.state("A0") == "compensating"
+    desk.check()
+    desk.stands(A0="failed", live="a", stuck=("T0", "A0"))
