@@ -107,7 +107,13 @@ def _put_own_right(row: Dispatch, records: list[BillingRecord], now: datetime.da
         if order.state in BILLED and (again := [one.record for one in wrong if one.record]):
             send_again(order, again, now=now, **{LOOKED: True})
         return
-    live = [record.pk for record in records if record.state == Record.LIVE and LEFT not in record.accepted]
+    given_up = order.dispatches.current().filter(state=State.GIVEN_UP, undo=True).values_list("records", flat=True)
+    left = {pk for ids in given_up for pk in ids}  # nothing is sent for what staff gave up or accepted (3.9, 19)
+    live = [
+        record.pk
+        for record in records
+        if record.state == Record.LIVE and LEFT not in record.accepted and record.pk not in left
+    ]
     if live:
         cancelled = order.dispatches.current().filter(step=Step.CANCEL_BILLING, undo=True).exists()
         step = Step.CANCEL_BILLING if cancelled else Step.VERIFY_DELETED

@@ -88,7 +88,9 @@ READ = {
             "closed_at", "order", "incident__partner", "incident__step", "incident__code"
         )
     ),
-    "mails": Prepared(lambda: Mail.objects.beside_steps().order_by("pk").values_list("order", "kind", "state")),
+    "mails": Prepared(
+        lambda: Mail.objects.beside_steps().order_by("pk").values_list("order", "kind", "state", "pk", "about")
+    ),
     "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state", "kind")),
     "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
     "events": Prepared(
@@ -132,7 +134,7 @@ class Books:
     orders: dict[int, Order] = field(default_factory=dict)
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
-    mails: list[tuple] = field(default_factory=list)  # order, kind, state
+    mails: list[tuple] = field(default_factory=list)  # order, kind, state, id, about
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     named: set[str] = field(default_factory=set)  # by a difference of the books, open or accepted
@@ -225,10 +227,12 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def mails_are_told(books: Books) -> Iterator[str]:
-    """Each cause has its mail, and no cause has two; each mail has gone out, or an incident names its order."""
+    """Each cause has its mail, and no cause has two; each mail has gone out, or an incident names its order, or the mail
+    of its end tells it too."""
     counts = Counter((order, kind) for order, kind, *_ in books.mails)
-    for order, kind, state in books.mails:
-        if state not in {"done", "failed"}:
+    told_at_end = {pk for *_, about in books.mails for pk in about.get("behind", [])}
+    for order, kind, state, pk, _about in books.mails:
+        if state not in {"done", "failed"} and not (state == "closed" and pk in told_at_end):
             yield f"{kind} of {books.orders[order].number} is {state}"
         named = any(cause[:2] == ("mail", kind) for cause in books.causes[order] | books.lived_with[order])
         if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # as with its steps
