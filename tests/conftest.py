@@ -16,6 +16,7 @@ from integrations import old_secrets
 from project.call_stack import with_room
 from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
+from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
 from tests.sampling import short
@@ -47,6 +48,12 @@ def nothing_is_noted_beside_a_test():
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(old_secrets, "begin", lambda *args: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def each_test_tries_to_store():
+    """A process remembers for 5 s whether orders can be stored, and a test is another process."""
+    write_try.tried_at = float("-inf")
 
 
 @pytest.fixture

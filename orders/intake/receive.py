@@ -31,7 +31,7 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
         message.pk = None  # a rolled back try may have set it
         try:
             with transaction.atomic():
-                return _accept(content, raw, digest, trans_ido, message)
+                return store_order(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
             receipt = _answer_known(content, digest, trans_ido, message)
             if receipt:
@@ -58,7 +58,7 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     if order is None:
         try:
             with transaction.atomic():
-                return _accept(content, raw, content_hash(raw), by=by)
+                return store_order(content, raw, content_hash(raw), by=by)
         except IntegrityError:
             order = Order.objects.filter(number=content.number).first()
             if order is None:  # BBOSS was not quicker: something else is wrong
@@ -73,7 +73,7 @@ def keep_message(message: InboundMessage) -> None:
     message.save(force_insert=True)
 
 
-def _accept(
+def store_order(
     content: OrderContent,
     raw: dict,
     digest: str,
@@ -82,7 +82,8 @@ def _accept(
     *,
     by: str = "bboss",
 ) -> Receipt:
-    """Two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if there is no message."""
+    """Stores a new order in two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if
+    there is no message. Raises ContentError."""
     now = timezone.now()
     # The form's check refuses no number of domains, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:

@@ -11,7 +11,7 @@ from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.clocks import wrong_clocks
-from integrations.database_deadline import error_line
+from integrations.database_deadline import database_deadline, error_line
 from integrations.old_secrets import old_secrets
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
@@ -27,6 +27,7 @@ from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.facts import Facts, is_alive
 from project.observability.readiness import (
+    LOOK_FOR,
     MIGRATIONS_MISSING,
     NO_WORKER,
     RESTORED,
@@ -59,10 +60,11 @@ def desk_status(now: datetime.datetime) -> dict:
         "robots": None,
     }  # fmt: skip
     try:
-        database["missing_migrations"] = missing_migrations()
-        if not database["missing_migrations"]:
-            found["unwritable"] = write_try.why_not(now)
-            found |= _known(Facts(now))
+        with database_deadline(LOOK_FOR):
+            database["missing_migrations"] = missing_migrations()
+            if not database["missing_migrations"]:
+                found["unwritable"] = write_try.why_not(now)
+                found |= _known(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
         return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
