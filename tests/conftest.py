@@ -7,12 +7,13 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 
-from integrations import old_secrets
+from integrations import not_stored, old_secrets
 from project.call_stack import with_room
 from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
@@ -52,8 +53,9 @@ def nothing_is_noted_beside_a_test():
 
 @pytest.fixture(autouse=True)
 def each_test_tries_to_store():
-    """A process remembers for 5 s whether orders can be stored, and a test is another process."""
+    """A process remembers for 5 s whether orders can be stored, and a machine for 10 minutes that some were not."""
     write_try.tried_at = float("-inf")
+    shutil.rmtree(not_stored.FOLDER, ignore_errors=True)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from django_q.models import OrmQ
 
 from integrations.clocks import wrong_clocks
 from integrations.database_deadline import database_deadline, error_line
+from integrations.not_stored import not_stored
 from integrations.old_secrets import old_secrets
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
@@ -40,6 +41,8 @@ from project.trail_syslog import AUDIT_STUCK
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
 
+FEW = 5  # answers 20000 that call nobody, as for the rule of Prometheus
+
 RETRIED_LATE = 1800.0
 """Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
 the next waits are of half an hour and of hours (contract 3.5)."""
@@ -55,7 +58,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
-        "oldest_retrying": None, "expiring": None, "unwritable": None,
+        "oldest_retrying": None, "expiring": None, "unwritable": None, "not_stored": not_stored(),
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None,
     }  # fmt: skip
@@ -67,7 +70,8 @@ def desk_status(now: datetime.datetime) -> dict:
                 found |= _known(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
-        return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
+        why = [found["unwritable"] or why_unknown(error), _refused_for_now(found)[1]]
+        return found | {"reasons": [text for text in why if text]}
     found["reasons"] = [reason.text for reason in reasons(found)]
     return found
 
@@ -190,6 +194,7 @@ def reasons(found: dict) -> list[Reason]:
     found_wrong = [
         Reason("DatabaseRestored", RESTORED if found["restored"] else ""),
         Reason("OrdersNotStored", found["unwritable"]),
+        Reason(*_refused_for_now(found)),
         Reason(
             "StateFolderBroken",
             f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
@@ -236,6 +241,19 @@ def reasons(found: dict) -> list[Reason]:
         ),
     ]
     return [reason for reason in found_wrong if reason.text]
+
+
+def _refused_for_now(found: dict) -> tuple[str, str]:
+    """Alarm and words about answers 20000. A restored desk gives them on purpose, and what is over is no alarm."""
+    row = found["not_stored"]
+    if not row or found["restored"]:
+        return "", ""
+    calls = _number(row["number"], "call", "calls")
+    is_now = row["number"] > FEW and row["seconds_ago"] < LATE and not found["unwritable"]
+    return "OrdersNotStored" if is_now else "", (
+        f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
+        "was stored of them, and BBOSS sends them again; the web's log says why"
+    )
 
 
 def _said(code: str, params: dict | None) -> str:

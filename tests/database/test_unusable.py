@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import time
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -13,11 +14,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from integrations import not_stored
 from notifications.models import Mail
 from orders.intake.rehearsal import rehearse
 from orders.models import BillingRecord, Dispatch, InboundMessage, Order
 from orders.restored_guard import mark_writer
 from project.observability import readiness
+from project.observability.status_report import desk_status, reasons
 from tests.bboss_messages import accepted, post_order
 from tests.processes.orders import trial
 
@@ -266,6 +269,36 @@ def test_a_lock_that_stops_the_look_itself_is_named(client, capsys):
             call_command("status", "--json")
     (reason,) = json.loads(capsys.readouterr().out)["reasons"]
     assert re.match(holds("AccessExclusiveLock", "integrations_breaker"), reason)
+
+
+def test_status_counts_the_answers_20000_of_ten_minutes(client, clock, monkeypatch, capsys):
+    """Also once storing is possible again."""
+
+    def said() -> tuple[dict | None, list[str]]:
+        with contextlib.suppress(CommandError):
+            call_command("status", "--json")
+        found = json.loads(capsys.readouterr().out)
+        return found["not_stored"], [reason for reason in found["reasons"] if "20000" in reason]
+
+    assert said() == (None, [])
+    with monkeypatch.context() as patch:
+        patch.setattr("integrations.bboss.views.receive_order", Mock(side_effect=ZeroDivisionError))
+        for number in range(7):
+            assert post_order(client, trial(number))["response"]["rspCode"] == "20000"
+    clock.shift(60)
+    assert accepted(post_order(client, trial(1)))
+    row, [reason] = said()
+    assert (row["number"], row["minutes"]) == (7, 10)
+    assert 50 <= row["seconds_ago"] <= 60
+    assert reason.startswith("7 calls of BBOSS got 20000 within 10 minutes, the last one 5")
+    alarms = [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text]
+    assert alarms == ["OrdersNotStored"]
+    clock.shift(120)
+    assert [one.alarm for one in reasons(desk_status(timezone.now())) if "20000" in one.text] == [""]
+    clock.shift(430)
+    assert said() == (None, [])
+    not_stored.note()
+    assert len(list(not_stored.FOLDER.iterdir())) == 1
 
 
 def all_rows() -> dict[str, int]:
