@@ -22,12 +22,13 @@ from orders.management.bilingual import in_language
 from orders.models import AffectedOrder
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
-from orders.restored_guard import unwritable
 from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
+from project.observability.expiry import API_TOKEN
 from project.observability.facts import Facts, is_alive
 from project.observability.readiness import (
+    LOOK_FAILED,
     LOOK_FOR,
     MIGRATIONS_MISSING,
     NO_WORKER,
@@ -36,16 +37,25 @@ from project.observability.readiness import (
     why_unknown,
     write_try,
 )
+from project.observability.stops import STOPS, is_now, state_folder_broken, stops
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
 """Seconds after which a due step or queued task is late. A healthy worker is never 10 s late (contract 3.5)."""
 
-FEW = 5  # answers 20000 that call nobody, as for the rule of Prometheus
-
 RETRIED_LATE = 1800.0
 """Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
 the next waits are of half an hour and of hours (contract 3.5)."""
+
+
+class Reason(NamedTuple):
+    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
+    token or certificate it is, and since when where that is known."""
+
+    alarm: str
+    text: str
+    about: str = ""
+    since: datetime.datetime | None = None
 
 
 def desk_status(now: datetime.datetime) -> dict:
@@ -57,10 +67,10 @@ def desk_status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
-        "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
-        "oldest_retrying": None, "expiring": None, "unwritable": None, "not_stored": not_stored(),
+        "restored": None, "state_dir": (state_folder_broken(now=now) or {}).get("error", ""), "refused_calls": None,
+        "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None,
+        "robots": None, "not_stored": not_stored(), "stops": None, "alarms": [],
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):
@@ -70,10 +80,19 @@ def desk_status(now: datetime.datetime) -> dict:
                 found |= _known(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
-        why = [found["unwritable"] or why_unknown(error), _refused_for_now(found)[1]]
-        return found | {"reasons": [text for text in why if text]}
-    found["reasons"] = [reason.text for reason in reasons(found)]
+        wrong = _reasons_of_away(found, error)
+    else:
+        wrong = reasons(found)
+    found["alarms"] = [{"name": one.alarm, "about": one.about, "text": one.text} for one in wrong if one.alarm]
+    found["reasons"] = [reason.text for reason in wrong]
     return found
+
+
+def _reasons_of_away(found: dict, error: Exception) -> list[Reason]:
+    """What is wrong where the look at the database failed."""
+    why = found["unwritable"] or why_unknown(error)
+    alarm = "OrdersNotStored" if found["unwritable"] else "" if why == LOOK_FAILED else "DatabaseAway"
+    return [reason for reason in (Reason(alarm, why), Reason(*_refused_for_now(found))) if reason.text]
 
 
 def _known(facts: Facts) -> dict:
@@ -96,6 +115,7 @@ def _known(facts: Facts) -> dict:
         "failed_tasks": facts.failed_tasks,
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
+        "stops": stops(now=facts.now),
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
         "old_secrets": [
@@ -170,16 +190,6 @@ def _incidents(facts: Facts) -> dict:
     return {"open": len(facts.incidents), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
-class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
-    token or certificate it is, and since when where that is known."""
-
-    alarm: str
-    text: str
-    about: str = ""
-    since: datetime.datetime | None = None
-
-
 def reasons(found: dict) -> list[Reason]:
     """What is wrong, worst first."""
     if found["database"]["missing_migrations"]:
@@ -206,6 +216,11 @@ def reasons(found: dict) -> list[Reason]:
         Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
+        *(
+            Reason(STOPS[code].alarm, _said(code, params))
+            for code, params in found["stops"].items()
+            if code not in {"orders_not_stored", "state_folder_broken"}  # above, also without a database
+        ),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(
@@ -230,7 +245,10 @@ def reasons(found: dict) -> list[Reason]:
             )
             for name, age in sorted(tried.items())
         ),
-        *(Reason("ExpiresSoon", row["words"].rstrip("."), f"{row['what']} {row['name']}") for row in found["expiring"]),
+        *(
+            Reason(_expiry_alarm(row), row["words"].rstrip("."), f"{row['what']} {row['name']}")
+            for row in found["expiring"]
+        ),
         Reason("", _number(incidents["open"], "incident is open", "incidents are open")),
         Reason("BooksDiffer", _number(found["differences"]["open"], "difference is open", "differences are open")),
         Reason("OrdersStuck", _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)")),
@@ -249,11 +267,16 @@ def _refused_for_now(found: dict) -> tuple[str, str]:
     if not row or found["restored"]:
         return "", ""
     calls = _number(row["number"], "call", "calls")
-    is_now = row["number"] > FEW and row["seconds_ago"] < LATE and not found["unwritable"]
-    return "OrdersNotStored" if is_now else "", (
+    return "OrdersNotStored" if is_now(row) and not found["unwritable"] else "", (
         f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
         "was stored of them, and BBOSS sends them again; the web's log says why"
     )
+
+
+def _expiry_alarm(row: dict) -> str:
+    """A token of the read API that has ended stops nothing of ours."""
+    ended = datetime.datetime.fromisoformat(row["ends"]) <= timezone.now() and row["what"] != API_TOKEN
+    return "Expired" if ended else "ExpiresSoon"
 
 
 def _said(code: str, params: dict | None) -> str:
