@@ -32,7 +32,7 @@ def _as_incident(severity: str, code: str) -> Alarm:
 
 ALARMS = {
     "DeskDown": _as_incident(CRITICAL, "desk_down"),
-    "SiteCertificate": _as_incident(WARNING, "site_certificate"),
+    "SiteCertificate": _as_incident(CRITICAL, "site_certificate"),
     "DatabaseAway": Alarm(
         CRITICAL,
         _("The database does not answer."),

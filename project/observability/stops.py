@@ -186,7 +186,7 @@ STOPS = {
     "partner_refuses": Stop("PartnerRefuses", history.partner_refuses, own=True),
     "queue_growing": Stop("QueueGrowing", history.queue_growing),
 }
-LASTING = {"backup_old", "archive_fails", "transaction_old", SITE_CERTIFICATE}
+LASTING = {"backup_old", "archive_fails", "transaction_old"}
 """Warnings that are mailed when they are first seen: they have lasted."""
 
 
