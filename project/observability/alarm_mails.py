@@ -25,14 +25,15 @@ from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.status_report import Reason, desk_status, reasons
 from project.observability.stops import LASTING, STOPS
 
-AT_ONCE = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL} | {
-    STOPS[code].alarm for code in LASTING
-}
+BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
+CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
+AT_ONCE = CRITICALS - BY_THE_WORKER | {STOPS[code].alarm for code in LASTING}
+EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
 def watch_at_once(*, now: datetime.datetime) -> None:
     """The same each minute for critical alarms, and for warnings that have lasted when they are first seen."""
-    watch_alarms(now=now, names=AT_ONCE)
+    watch_alarms(now=now, names=EACH_MINUTE)
 
 
 def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:

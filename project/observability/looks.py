@@ -11,6 +11,7 @@ from django_q.tasks import async_task
 
 from integrations.database_deadline import LOOK, database_deadline, is_away
 from integrations.tasks import unless_away
+from integrations.worker.heartbeat import beat
 from project.observability.alarm_mails import watch_at_once
 from project.observability.history import note_figures
 from project.observability.site import watch_site
@@ -29,6 +30,7 @@ def wake_looks(*, now: datetime.datetime) -> None:
 @unless_away
 def look_around() -> str:
     """One that fails does not stop the others. What was found is in incidents and mails."""
+    beat()  # the others need not be told that a worker lives
     failed = None
     for look in LOOKS:
         try:

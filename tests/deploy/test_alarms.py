@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from orders.error_messages import MESSAGES
 from orders.incident_causes import CAUSES
-from project.observability.alarm_mails import AT_ONCE
+from project.observability.alarm_mails import EACH_MINUTE
 from project.observability.alarms import ALARMS, BY_INCIDENT
 from project.observability.stops import STOPS
 from tests.deploy.prometheus import PANELS, RULES_FILE, SELECTOR
@@ -274,7 +274,7 @@ def test_the_page_says_who_tells_what():
     codes = {stop.alarm: code for code, stop in STOPS.items()} | {name: code for code, name in BY_INCIDENT.items()}
     for name, (status, mail, robots, rule) in rows.items():
         assert (status, rule) == ("+" if name in by_status else "–", "+" if name in RULES else "–") == ("+", "+")
-        assert mail == ("–" if name in UNMAILED else "at once" if name in AT_ONCE else "5 min")
+        assert mail == ("–" if name in UNMAILED else "at once" if name in EACH_MINUTE else "5 min")
         told = set(re.findall(r"`(\w+)`", robots))
         assert told <= CAUSES.keys()
         assert name not in codes or told == {codes[name]}

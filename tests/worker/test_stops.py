@@ -427,3 +427,16 @@ def test_a_look_that_fails_stops_no_other(monkeypatch, caplog):
     monkeypatch.setattr(looks, "LOOKS", [broken, lambda now: done.append(now)])
     look_around()
     assert (len(done), "broken failed" in caplog.text) == (1, True)
+
+
+def test_a_worker_that_starts_after_a_stop_is_no_alarm():
+    """Nobody gave a sign of life meanwhile, and steps are late for a moment."""
+    step = factories.DispatchFactory(next_try_at=timezone.now() - datetime.timedelta(seconds=300))
+    look_around()
+    assert mailed() == []
+    look_around()  # a minute later it is none of the moment
+    assert len(mailed()) == 1
+    assert "StepsLate" in Mail.objects.get().body
+    type(step).objects.update(next_try_at=ahead())
+    look_around()
+    assert len(mailed()) == 2
