@@ -3,6 +3,7 @@
 A worker notes them in STATE_DIR. They are of this machine's processes, but what is due, which is of the whole desk.
 """
 
+import contextlib
 import datetime
 import json
 from collections import Counter
@@ -26,10 +27,12 @@ DUE, MANY = "due", 200
 
 
 def note_figures(*, now: datetime.datetime) -> None:
-    """Adds a line to the file. Raises OSError if STATE_DIR takes none."""
+    """Adds a line to the file. A STATE_DIR that takes none is told by StateFolderBroken."""
     rows = [row for row in _read() if now.timestamp() - KEPT < row[0] < now.timestamp()]
-    settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
-    replace_file(_file(), json.dumps([*rows, [now.timestamp(), _figures(now)]]))
+    line = [now.timestamp(), _figures(now)]
+    with contextlib.suppress(OSError):
+        settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
+        replace_file(_file(), json.dumps([*rows, line]))
 
 
 def _file() -> Path:

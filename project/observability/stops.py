@@ -208,6 +208,7 @@ def stops(*, now: datetime.datetime) -> dict[str, dict]:
 def keep_stops(*, now: datetime.datetime) -> None:
     """Opens or ends the incident of each that can be told at once. One that can't be told, as behind a lock, stops none
     of the others; they have ten seconds together."""
+    unknown, why = [], ""
     with database_deadline(2 * LOOK):
         for code, stop in STOPS.items():
             try:
@@ -215,4 +216,7 @@ def keep_stops(*, now: datetime.datetime) -> None:
                     keep = keep_own_incident if stop.own else keep_desk_incident
                     keep(code, stop.look(now=now), now=now)
             except Error as error:
-                log.warning("whether %s stands can't be told: %s", stop.alarm, error_line(error))
+                unknown.append(stop.alarm)
+                why = why or error_line(error)
+    if unknown:
+        log.warning("whether these stand can't be told now: %s (%s)", ", ".join(unknown), why)

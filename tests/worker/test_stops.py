@@ -440,3 +440,11 @@ def test_a_worker_that_starts_after_a_stop_is_no_alarm():
     type(step).objects.update(next_try_at=ahead())
     look_around()
     assert len(mailed()) == 2
+
+
+def test_a_state_folder_that_takes_nothing_is_no_traceback(settings, caplog):
+    (settings.STATE_DIR / "file").touch()
+    settings.STATE_DIR = settings.STATE_DIR / "file"
+    look_around()
+    assert Incident.objects.get().code == "state_folder_broken"
+    assert "Traceback" not in caplog.text
