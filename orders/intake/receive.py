@@ -31,7 +31,7 @@ def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: 
         message.pk = None  # a rolled back try may have set it
         try:
             with transaction.atomic():
-                return store_order(content, raw, digest, trans_ido, message)
+                return _accept(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
             receipt = _answer_known(content, digest, trans_ido, message)
             if receipt:
@@ -58,7 +58,7 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     if order is None:
         try:
             with transaction.atomic():
-                return store_order(content, raw, content_hash(raw), by=by)
+                return _accept(content, raw, content_hash(raw), by=by)
         except IntegrityError:
             order = Order.objects.filter(number=content.number).first()
             if order is None:  # BBOSS was not quicker: something else is wrong
@@ -68,12 +68,17 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)
 
 
+def store_new(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+    """Stores an order that nobody can have sent before, in the caller's transaction. Raises what keeps it out."""
+    return _accept(content, raw, content_hash(raw), trans_ido, message)
+
+
 def keep_message(message: InboundMessage) -> None:
     """Stores a refused message with our answer."""
     message.save(force_insert=True)
 
 
-def store_order(
+def _accept(
     content: OrderContent,
     raw: dict,
     digest: str,
@@ -82,8 +87,7 @@ def store_order(
     *,
     by: str = "bboss",
 ) -> Receipt:
-    """Stores a new order in two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if
-    there is no message. Raises ContentError."""
+    """Two round trips: facts with ids for the rows, then the rows. `by` entered it by hand if there is no message."""
     now = timezone.now()
     # The form's check refuses no number of domains, since an order from before the limit may be repeated.
     if (count := len(content.domains or ())) > MAX_DOMAINS:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
-from orders.content import OrderContent, content_hash
-from orders.intake.receive import store_order
+from orders.content import OrderContent
+from orders.intake.receive import store_new
 from orders.local_time import SHANGHAI
 from orders.models import InboundMessage, Order, Province, ServiceType
 from orders.models.inbound import ACCEPTED
@@ -34,7 +34,6 @@ def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
             cursor.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
             cursor.execute(ROOM)
     for content in _contents(now.astimezone(SHANGHAI).date()):
-        raw = {"OrderNum": content.number}
         message = InboundMessage(
             received_at=now,
             trans_ido=content.number,
@@ -44,7 +43,7 @@ def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
             rsp_code=ACCEPTED,
             body="{}",
         )
-        store_order(content, raw, content_hash(raw), content.number, message)
+        store_new(content, raw={"OrderNum": content.number}, trans_ido=content.number, message=message)
     if postgres:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
