@@ -38,6 +38,60 @@ MESSAGES = {
         "%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes: %(error)s",
         _("%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes."),
     ),
+    "desk_down": Message(
+        "%(number)s of %(total)s asks at %(address)s were not answered: %(error)s",
+        _("%(number)s of %(total)s asks at %(address)s were not answered."),
+    ),
+    "site_certificate": Message(
+        "the certificate of %(host)s ends at %(ends)s", _("The certificate of %(host)s ends at %(ends)s.")
+    ),
+    "intake_quiet": Message(
+        "no call of BBOSS has come for %(minutes)s minutes, the last one at %(last)s; INTAKE_QUIET_MINUTES is %(most)s",
+        _("No call of BBOSS has come for %(minutes)s minutes; the last one came at %(last)s."),
+    ),
+    "state_folder_broken": Message("STATE_DIR: %(error)s", _("A file could not be written: %(error)s")),
+    "backup_old": Message("no backup was made for %(hours)s hours", _("No backup was made for %(hours)s hours.")),
+    "step_kills_worker": Message(
+        "%(number)s steps or mails ended the process that sent them, twice or more; the first is %(about)s",
+        _("%(number)s steps or mails ended the process that sent them, twice or more. The first is %(about)s."),
+    ),
+    "transaction_old": Message(
+        "pid %(pid)s (user %(user)s, %(application)s) has had a transaction open since %(since)s (%(state)s, its last "
+        "statement is %(verb)s)",
+        _("The session %(pid)s of %(user)s (%(application)s) has had a transaction open since %(since)s."),
+    ),
+    "archive_fails": Message(
+        "archive_command could not take %(file)s at %(failed)s; the last that it took was at %(taken)s",
+        _("The archive could not take %(file)s at %(failed)s."),
+    ),
+    "orders_not_stored": Message("%(why)s"),
+    "database_errors": Message(
+        "%(number)s errors of the database (%(kind)s) within %(minutes)s minutes",
+        _("The database refused or did not end %(number)s statements within %(minutes)s minutes (%(kind)s)."),
+    ),
+    "database_disk": Message(
+        "%(percent)s %% of the disk of %(folder)s are free", _("%(percent)s %% of the disk of %(folder)s are free.")
+    ),
+    "callbacks_refused": Message(
+        "%(number)s of BPM's callbacks were answered HTTP %(status)s within %(minutes)s minutes",
+        _("%(number)s of BPM's callbacks were answered HTTP %(status)s within %(minutes)s minutes."),
+    ),
+    "slow_intake": Message(
+        "%(number)s of %(total)s calls of BBOSS within %(minutes)s minutes took longer than 2.5 s",
+        _("%(number)s of %(total)s calls of BBOSS within %(minutes)s minutes took longer than 2.5 seconds."),
+    ),
+    "slow_partner": Message(
+        "%(number)s of %(total)s calls to %(who)s within %(minutes)s minutes took longer than 10 s",
+        _("%(number)s of %(total)s calls to %(who)s within %(minutes)s minutes took longer than 10 seconds."),
+    ),
+    "partner_refuses": Message(
+        "%(who)s refused %(number)s of %(total)s calls within %(minutes)s minutes",
+        _("%(who)s refused %(number)s of %(total)s calls within %(minutes)s minutes."),
+    ),
+    "queue_growing": Message(
+        "%(due)s steps to %(channel)s are due, %(number)s more than %(minutes)s minutes ago",
+        _("%(due)s steps to %(channel)s are due, %(number)s more than %(minutes)s minutes ago."),
+    ),
     "emergency_login": Message(
         "the emergency account %(account)s was used", _("The emergency account %(account)s was used.")
     ),

@@ -224,6 +224,7 @@ SETTINGS = (
     Setting("BBOSS_ENV_FLAG", plain, "0", "0 test data, 1 production data"),
     Setting("BBOSS_TIMESTAMP_SKEW_SECONDS", whole, "600", "0 switches the check off"),
     Setting("BBOSS_ALLOWED_IPS", entries, "", "addresses or networks that may post; empty: all"),
+    Setting("INTAKE_QUIET_MINUTES", whole, "720", "so long without a call of BBOSS is told; 0 switches it off"),
     Setting("BBOSS_RATE", plain, "6000/min", "calls of one address; empty: no limit"),
     Setting("BBOSS_UNSIGNED_RATE", plain, "60/min", "messages of strangers that are kept; empty: no limit"),
     Setting("API_TOKEN_MAX_DAYS", positive, "400", "how long a token of the read API may be valid"),

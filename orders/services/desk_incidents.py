@@ -5,11 +5,12 @@ accepted again, until no delivery has failed by an error of ours. The sweep open
 import contextlib
 import datetime
 import shutil
+import socket
 
 from django.conf import settings
 from django.db import transaction
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django_q.models import Failure
 
@@ -17,6 +18,7 @@ from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError
 from orders.models import InboundMessage, Incident
 from orders.models.inbound import ACCEPTED
+from orders.models.querysets import UNRESOLVED
 from orders.services.incidents import end_incidents, lock_incidents
 from orders.services.outbox.enqueue import DRAIN
 
@@ -32,9 +34,10 @@ LONGEST_ERROR = 200  # characters of an error that are shown
 
 @transaction.atomic
 def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
-    """Notes that something of the desk itself needs a person. `params` fill the code's sentence."""
+    """Notes that something of the desk itself needs a person. `params` fill the code's sentence. One that staff ignore
+    stays ignored until it is over."""
     lock_incidents([(DESK, code)])
-    same = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    same = _standing(code)
     said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
     if not same.update(**said):
         Incident.objects.create(partner=DESK, code=code, first_at=now, **said)
@@ -42,7 +45,7 @@ def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> No
 
 def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
     """Ends the incident about the desk itself, if there is one."""
-    open_ones = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    open_ones = _standing(code)
     if open_ones.exists():
         with transaction.atomic():
             lock_incidents([(DESK, code)])
@@ -55,6 +58,18 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
         open_desk_incident(code, params=params, now=now)
     else:
         close_desk_incident(code, now=now)
+
+
+def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
+    """The same for what a machine sees of itself: only that machine ends it."""
+    here = {"machine": socket.gethostname()[:64]}
+    if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
+        keep_desk_incident(code, params and params | here, now=now)
+
+
+def _standing(code: str) -> QuerySet[Incident]:
+    states = [*UNRESOLVED, Incident.State.IGNORED]
+    return Incident.objects.filter(partner=DESK, step="", code=code, state__in=states)
 
 
 # --- free disk: below EXPORT_MIN_FREE_MB what staff can do later is refused, so that orders find room (contract 4)

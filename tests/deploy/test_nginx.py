@@ -163,6 +163,8 @@ def test_intake_that_stands_still_is_answered_in_the_callers_form(site):
 def test_intake_that_is_away_is_answered_in_the_callers_form(site):
     site.desk.stop("intake")
     try:
+        assert site.call("GET", "/livez").ok
+        assert site.call("GET", "/livez?for=intake").status_code == 502  # what a worker's look at SITE_URL finds
         answer = site.order(4)
         assert code_of(answer) == (503, "20000")
         assert re.fullmatch("[0-9a-f]{32}", answer.json()["transIDH"])
@@ -353,6 +355,7 @@ def test_what_is_ours_alone_is_closed_from_outside(site, path):
 
 def test_the_rest_is_open_from_outside(site):
     assert site.call("GET", "/livez", from_address=OUTSIDE).ok
+    assert site.call("GET", "/livez?for=intake", from_address=OUTSIDE).ok
     assert site.call("GET", "/admin/login/", from_address=OUTSIDE).ok
 
 

@@ -62,7 +62,11 @@ def lines(found: dict) -> list[str]:
     database, missing = found["database"], found["database"]["missing_migrations"]
     applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
     answers = f"answers, {applied}" if database["reachable"] else f"does not answer: {database['error']}"
-    sentences = [f"database     {database['vendor']} {answers}"]
+    named = sorted({row["name"] for row in found["alarms"]})
+    sentences = [
+        *([f"alarms       {', '.join(named)}"] if named else []),
+        f"database     {database['vendor']} {answers}",
+    ]
     if found["queue"] is None:
         return sentences
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
