@@ -1,7 +1,8 @@
 """Plays every act with orders of many domains: `python -m bench.large_acts COUNT [PLAY...]`.
 
-The plays are in tests/model/sizes.py. It prints a line of JSON for each act, `[act, seconds, longest statement]`, of the
-slowest of its name. `bench.large` runs it on both databases, each in a process of its own, since settings name one.
+The plays are in tests/model/sizes.py. It prints a line of JSON for each act, `[act, seconds, longest statement]`, of
+the slowest of its name. `bench.large` runs it on both databases, each in a process of its own, since settings name one.
+A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite; those of a worker have none.
 """
 
 import json
