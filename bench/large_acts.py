@@ -2,6 +2,7 @@
 
 The plays are in tests/model/sizes.py. It prints a line of JSON for each act, `[act, seconds, longest statement]`, of
 the slowest of its name. `bench.large` runs it on both databases, each in a process of its own, as settings name one.
+A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite; those of a worker have none.
 """
 
 import json

@@ -227,8 +227,8 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def mails_are_told(books: Books) -> Iterator[str]:
-    """Each cause has its mail, and no cause has two; each mail has gone out, an incident names its order, or the mail of
-    its end tells it too."""
+    """Each cause has its mail, and no cause has two; each mail has gone out, an incident names its order, or the mail
+    of its end tells it too."""
     counts = Counter((order, kind) for order, kind, *_ in books.mails)
     told_at_end = {pk for *_, about in books.mails for pk in about.get("behind", [])}
     for order, kind, state, pk, _about in books.mails:
