@@ -140,6 +140,10 @@ class Acts:
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
+    def standing(self) -> list[str]:
+        """The activations that are billed, the newest first."""
+        return [number for number in STANDING() if number in self.own("A")]
+
     def days_gone(self) -> int:
         return (timezone.localdate() - FIRST_DAY).days
 
@@ -199,11 +203,11 @@ class Acts:
     def stalled(self):
         self.desk.stalled()
 
-    @often(6, when=lambda model: STANDING(), pick=PICK, play=BEHIND_A_LATE_CALL)
+    @often(6, when=lambda model: model.standing(), pick=PICK, play=BEHIND_A_LATE_CALL)
     def behind_a_late_call(self, pick, play):
         """Something is sent twice: the first time it has no answer, is refused when it is repeated, and is carried out
         minutes later. Then something else is sent."""
-        numbers, (what, then), desk = STANDING(), play, self.desk
+        numbers, (what, then), desk = self.standing(), play, self.desk
         number = numbers[pick % len(numbers)]
         desk.deliver()
         letter = (desk.live_there(number) or ["a"])[0][0]
