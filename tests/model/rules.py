@@ -38,10 +38,30 @@ RETRIES = st.sampled_from([[30, 120, 600, 1800, 7200, 21600], [30], []])
 MEANWHILE = st.sampled_from(["", "", "", "deliver", "land", "call"])
 MEDDLED = st.tuples(st.sampled_from("abcd"), st.sampled_from(["delete", "live", "cancel", "times"]))
 RECORD = st.sampled_from(["r1", "r2", "r3"])
-SENT_TWICE = st.sampled_from(["undone", "lost", "stray", "repeat"])
-THEN = st.sampled_from(["opened", "passed", "", "cancel", "delete", "compensated", "accepted", "given up", "nothing"])
+BEHIND_A_LATE_CALL = st.sampled_from(
+    [
+        ("undone", "opened"),
+        ("undone", "opened"),
+        ("undone", "given up"),
+        ("stray", "opened"),
+        ("lost", ""),
+        ("lost", "cancel"),
+        ("lost", "delete"),
+        ("lost", "compensated"),
+        ("lost", "accepted"),
+        ("repeat", ""),
+        ("repeat", "cancel"),
+    ]
+)  # what is sent twice, and what follows
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
+)
+STANDING = Prepared(
+    lambda: (
+        Order.objects.filter(kind="activation", state__in=["active", "scheduled"])
+        .order_by("-pk")
+        .values_list("number", flat=True)
+    )
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
 WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
@@ -121,6 +141,10 @@ class Acts:
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
+    def standing(self) -> list[str]:
+        """The activations that are billed, the newest first."""
+        return [number for number in STANDING() if number in self.own("A")]
+
     def days_gone(self) -> int:
         return (timezone.localdate() - FIRST_DAY).days
 
@@ -180,39 +204,44 @@ class Acts:
     def stalled(self):
         self.desk.stalled()
 
-    @often(3, when=lambda model: model.own("A"), pick=PICK, what=SENT_TWICE, then=THEN)
-    def behind_a_late_call(self, pick, what, then):
+    @often(6, when=lambda model: model.standing(), pick=PICK, play=BEHIND_A_LATE_CALL)
+    def behind_a_late_call(self, pick, play):
         """Something is sent twice: the first time it has no answer, is refused when it is repeated, and is carried out
         minutes later. Then something else is sent."""
-        number, desk = self.some(pick, "AAT" if pick else "T"), self.desk
+        numbers, (what, then), desk = self.standing(), play, self.desk
+        number = numbers[pick % len(numbers)]
+        desk.deliver()
+        letter = (desk.live_there(number) or ["a"])[0][0]
+        if then in {"cancel", "delete"}:
+            desk.wait(2 * 86400)
         if what == "stray":
-            desk.compensate(number).deliver().meddle(number, "a", "live")
+            desk.compensate(number).deliver().meddle(number, letter, "live").reconcile(number, fix=True)
         elif what == "lost":
-            desk.meddle(number, "a", "delete")
-        for call in ("late", "ok"):
-            if what == "repeat" and call == "late":
-                desk.resend(number, force=True, channel="billing")
-            elif what in {"stray", "lost"}:
-                desk.reconcile(number, fix=True)
-            elif what == "undone":
-                desk.compensate(number) if call == "late" else desk.resend(number)
-            if call == "late":
-                before = ("ok",) if pick % 2 else ()
-                desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
-            else:
-                desk.deliver()
+            desk.meddle(number, letter, "delete").reconcile(number, fix=True)
+        elif what == "undone":
+            desk.compensate(number)
+        else:
+            desk.resend(number, force=True, channel="billing")
+        before = ("ok",) if what == "repeat" and pick % 2 else ()
+        desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
+        if then == "given up":
+            desk.give_up(number)
+        elif what == "undone":
+            desk.resend(number)
+        elif what in {"stray", "lost"} and then != "accepted":
+            desk.reconcile(number, fix=True)
+        desk.deliver()
         if then == "opened":
-            desk.resend(number).deliver()
-        elif then == "passed":
-            desk.decide(number, "pass").deliver()
-        elif then in {"", "cancel", "delete"}:
-            desk.withdraw_by_staff(number, then).deliver()
-        elif then == "compensated":
-            desk.compensate(number).deliver()
+            desk.resend(number)
         elif then == "accepted":
-            desk.accept(number).take(number)
+            desk.accept(number)
+        elif then in {"", "cancel", "delete"}:
+            desk.withdraw_by_staff(number, then)
+        elif then == "compensated":
+            desk.compensate(number)
         elif then == "given up":
-            desk.give_up(number).deliver().reconcile(number)
+            desk.reconcile(number)
+        desk.deliver()
 
     # --- BBOSS and BPM
 
