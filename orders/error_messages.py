@@ -445,8 +445,9 @@ MESSAGES = {
     "second_person_unknown": Message(words=_("The account that asked for it is not known any more. Ask again.")),
     "second_person_close": Message(
         words=_(
-            "One of your two accounts made the other within 30 days, or gave it a role, password, second factor, mail "
-            "or name. Somebody else must agree."
+            "Within 30 days one of your two accounts made or changed the other, or somebody made or changed both "
+            "(role, password link, mail, second factor and the like). They count as two people from %(until)s on. "
+            "Somebody else must agree."
         ),
     ),
     "ask_waits_already": Message(words=_("%(who)s has asked for this already; a second person has to confirm it.")),

@@ -5,6 +5,7 @@ Django's own checks, since people search for them by their id.
 """
 
 import importlib
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +24,13 @@ from integrations.bboss.rate_limit import parse_rate
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
 from orders.bpm_task import wrong_placeholders
+from orders.four_eyes import acts_asked
 from orders.lists.registration import Role
 from orders.models import Province
+from orders.people import SAME_PERSON_PERIOD
 from orders.restored_guard import unwritable
 from project import production
+from project.accounts.administrators import administrators
 from project.accounts.company.provider import is_safe
 from project.accounts.emergency import EMERGENCY, usable_accounts
 from project.accounts.second_factor.codes import ADMINISTRATORS, EVERYBODY, NOBODY
@@ -35,10 +39,11 @@ from project.certificates import bundle_problem, client_problem
 from project.database import encryption
 from project.database.made import is_made
 from project.environment import SANDBOX
-from project.production import NO_EMERGENCY
+from project.production import NO_EMERGENCY, ONE_ADMINISTRATOR
 from project.trail_syslog import target_of
 
 TAG = "desk"
+logger = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
 SECRETS = {
     "BBOSS_APP_SECRET": "it signs BBOSS's messages",
@@ -59,6 +64,7 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         company_login,
         company_roles,
         emergency_accounts,
+        one_administrator,
         second_factor,
         log_server,
         robots,
@@ -77,10 +83,13 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
 
 
 def stop_on_errors() -> None:
-    """For processes other than commands: raises ImproperlyConfigured with every error that is not silenced."""
-    grave = [message for message in run_checks(tags=[TAG]) if message.is_serious() and not message.is_silenced()]
-    if grave:
+    """For processes other than commands: raises ImproperlyConfigured with every error that is not silenced, and logs
+    what commands print as warnings."""
+    said = [message for message in run_checks(tags=[TAG]) if not message.is_silenced()]
+    if grave := [message for message in said if message.is_serious()]:
         raise ImproperlyConfigured("\n".join(str(message) for message in grave))
+    for message in said:
+        logger.warning("%s (%s)", message.msg, message.id)
 
 
 def require_database_directory() -> None:
@@ -194,6 +203,24 @@ def emergency_accounts() -> Iterator[CheckMessage]:
     if not found:
         text = "PASSWORD_LOGIN is emergency, and no account that is marked for it can log in."
         yield Error(text, hint="manage.py emergency_account NAME, and set its password by the link", id=NO_EMERGENCY)
+
+
+def one_administrator() -> Iterator[CheckMessage]:
+    """Says what it means where people must confirm what others ask for, and one account is behind all of them."""
+    if not acts_asked() or not is_made():
+        return
+    try:
+        names = list(administrators().values_list("username", flat=True)[:2])
+    except DatabaseError:
+        return  # it is away, or not migrated yet
+    if len(names) == 1:
+        text = (
+            f"FOUR_EYES: {names[0]} alone manages accounts. Accounts that it made or changed (role, password link, "
+            f"mail, second factor) within {SAME_PERSON_PERIOD.days} days count as one person: none of them confirms "
+            "what another one of them asks for."
+        )
+        hint = "let a second administrator make and change the accounts of those who confirm, or the company log-in"
+        yield Warning(text, hint=hint, id=ONE_ADMINISTRATOR)
 
 
 def second_factor() -> Iterator[CheckMessage]:

@@ -71,6 +71,8 @@ def _stop_where_production_lacks(command: str, argv: list[str]) -> None:
             sys.exit(_line_each(argv, lacking))
     elif command in {"migrate", "restore", "restored"}:  # these run all checks; `check` reports it
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.CHECK]
+    if command != "check":  # the web's log says it as well
+        settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.ONE_ADMINISTRATOR]
     if command in {"migrate", "restore", "restored", *MAKE_AN_EMERGENCY_ACCOUNT}:
         settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, production.NO_EMERGENCY]
 

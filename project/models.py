@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 
+from orders.people import COMMAND
+
 NAME_USED = _("An account has or had this user name. Choose another one: each belongs to one person for good.")
 PASSWORDS_KEPT = 5
 MOST_FAILURES_IN_A_ROW = 6
@@ -65,7 +67,8 @@ class User(AbstractUser):
         help_text=_("a mail each workday morning, and one when something turns red that nobody has"),
     )  # None: as the role says (orders/office/digest)
 
-    # {id of another account: when it last made this one, or gave it rights or a log-in}; `company`: when that made it
+    # {who: when it last made this account, or gave it rights or a log-in}: the id of another account, `command` (the
+    # machine's command line) or `company` (the company log-in, when it made the account)
     given_by = models.JSONField(null=True, editable=False)
     password_set_at = models.DateTimeField(db_default=Now(), editable=False)  # of before 1.7: the upgrade
 
@@ -105,13 +108,13 @@ class User(AbstractUser):
         except IntegrityError as error:
             raise ValidationError({"username": NAME_USED}) from error
 
-    def note_given(self, by: "User", *, now: datetime.datetime) -> None:
-        """Notes that another account made this one, or gave it a role, password, second factor, mail or name."""
-        if by.pk == self.pk:
+    def note_given(self, by: "User | None", *, now: datetime.datetime) -> None:
+        """Notes that another account, or the machine's command line (None), is a giver of this one (contract 3.11)."""
+        if by == self:
             return
         with transaction.atomic():
             row = User.objects.select_for_update(no_key=True).get(pk=self.pk)
-            self.given_by = {**(row.given_by or {}), str(by.pk): now.isoformat()}
+            self.given_by = {**(row.given_by or {}), str(by.pk) if by else COMMAND: now.isoformat()}
             User.objects.filter(pk=self.pk).update(given_by=self.given_by)
 
     def clean(self):

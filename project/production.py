@@ -23,6 +23,7 @@ from project.environment import SANDBOX
 
 CHECK = "desk.010"
 NO_EMERGENCY = "desk.019"  # PASSWORD_LOGIN=emergency without an account that can log in
+ONE_ADMINISTRATOR = "desk.024"
 NEEDED = {
     "BPM_CALLBACK_SECRET": "it signs BPM's approvals",
     "SITE_URL": "links in mails lead there",

@@ -1,11 +1,13 @@
 """A wrong setting is named before anything runs."""
 
+import logging
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from django.conf import settings as live_settings
+from django.contrib.auth.models import Group
 from django.core.checks import ERROR, WARNING, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -15,6 +17,7 @@ from django.db import connection
 from project.checks import TAG, require_database_directory, stop_on_errors
 from project.command_line import run
 from project.environment import Environment
+from tests import factories
 from tests.partners.certificates import Authority
 from tests.test_deployment import manage, python
 
@@ -192,6 +195,39 @@ def test_the_web_process_stops_but_for_a_check_that_is_silenced(settings):
     settings.BPM_BASE_URL, settings.SILENCED_SYSTEM_CHECKS = "", []
     with pytest.raises(ImproperlyConfigured, match=r"(?s)BPM_BASE_URL.*BBOSS_RATE"):
         stop_on_errors()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "settings_of, managers, says",
+    [
+        ({"FOUR_EYES": {"decide": 0}}, 1, True),
+        ({"EXPORT_SECOND_PERSON": True}, 1, True),
+        ({"FOUR_EYES": {"decide": 0}}, 0, False),  # nobody can log in yet
+        ({"FOUR_EYES": {"decide": 0}}, 2, False),
+        ({}, 1, False),
+    ],
+)
+def test_one_administrator_alone_is_told_what_that_means_for_second_persons(
+    settings, caplog, capsys, settings_of, managers, says
+):
+    """Accounts that can't manage others do not count: disabled, limited, without the role."""
+    for name, value in settings_of.items():
+        setattr(settings, name, value)
+    for place, more in enumerate(({"is_active": False}, {"is_staff": False}, {"limited": True}, {})):
+        other = factories.UserFactory(username=f"other{place}", **more)
+        other.groups.set(Group.objects.filter(name="管理员") if more else [])
+    if managers:
+        factories.UserFactory(username="root", is_superuser=True)
+    if managers > 1:
+        factories.UserFactory(username="wang").groups.set(Group.objects.filter(name="管理员"))
+    words = "FOUR_EYES: root alone manages accounts"
+    with caplog.at_level(logging.WARNING, logger="project"):
+        stop_on_errors()
+    for deploy in (False, True):
+        call_command("check", deploy=deploy)
+        assert (words in capsys.readouterr().err) is says
+    assert (words in caplog.text, "desk.024" in caplog.text) == (says, says)
 
 
 @pytest.mark.parametrize("words", [["show", "X"], ["worker"], ["migrate"]])

@@ -28,7 +28,9 @@ from orders.people import (
     account_of,
     actor_kept,
     actor_of,
+    givers_of_all,
     name_of,
+    one_person_until,
     staff_actor,
     why_not_second,
 )
@@ -119,12 +121,15 @@ def open_acts() -> QuerySet[AskedAct]:
 
 
 def waiting_for(user, *, now: datetime.datetime) -> QuerySet[AskedAct]:
-    """What the user may confirm by right and limits, and did not ask for."""
+    """What the user may confirm: by right and limits, and as a second person to who asked for it."""
     rows = open_acts().filter(lapses_at__gt=now).exclude(asker_id=user.pk)
     able = Q() if user.has_perm(CONFIRM) else Q(right__in=user.get_all_permissions())
     exports = Q(act=EXPORT)
     rows = rows.filter(able & ~exports | exports if user.has_perm(JUDGE_EXPORT) else able & ~exports)
-    return rows.filter(order__attribution__in=user.attributions.values("pk")) if user.limited else rows
+    rows = rows.filter(order__attribution__in=user.attributions.values("pk")) if user.limited else rows
+    askers = set(rows.values_list("asker_id", flat=True))
+    given = givers_of_all(now=now) if askers else {}
+    return rows.filter(asker_id__in=[one for one in askers if one and not one_person_until(one, user.pk, given)])
 
 
 def may_confirm(user, row: AskedAct) -> bool:
@@ -145,8 +150,8 @@ def _sees(user, row: AskedAct) -> bool:
 
 def confirmers(row: AskedAct, *, now: datetime.datetime) -> list:
     """The accounts that may confirm it now."""
-    asker = account_of(row.by, row.asker_id, row.asked_at)
-    return [one for one in _able(row) if why_not_second(asker, one, now=now) is None]
+    asker, given = account_of(row.by, row.asker_id, row.asked_at), givers_of_all(now=now)
+    return [one for one in _able(row) if why_not_second(asker, one, now=now, given=given) is None]
 
 
 def _able(row: AskedAct) -> list:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.lists.chips import toned_chip
+from project.accounts.administrators import why_not_lowered
 from project.accounts.emergency import is_last
 from project.models import AccountSession, User
 
@@ -100,13 +101,15 @@ def enabling_page(request: HttpRequest, pk: str, model_admin: ModelAdmin) -> Htt
 
 def _turn(request: HttpRequest, user: User, model_admin: ModelAdmin, *, now: datetime.datetime) -> None:
     """Disables or enables. The sessions end with the flag (sessions.py); the journal says it as a form's change."""
-    before, user.is_active = user.is_active, not user.is_active
-    values = [{"field": "is_active", "old": before, "new": user.is_active}]
+    before = user.is_active
+    values = [{"field": "is_active", "old": before, "new": not before}]
     with transaction.atomic():
+        if before and (why := why_not_lowered(user)):
+            return messages.error(request, why)
+        user.is_active = not before
         user.save(update_fields=["is_active"])
         model_admin.log_change(request, user, [{"changed": {"fields": ["Active"], "values": values}}])
-        if user.is_active:
-            user.note_given(request.user, now=now)
+        user.note_given(request.user, now=now)
     done = _("The account of %(name)s is enabled.") if user.is_active else _("The account of %(name)s is disabled.")
     messages.success(request, done % {"name": user})
 

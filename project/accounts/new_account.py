@@ -14,12 +14,10 @@ class GivesRoles(NamesForm):
     """A form by which `giver` gives roles to an account, and takes them."""
 
     def clean_groups(self):
-        """Refuses a change of the giver's own roles, and roles that make a second person, except to superusers."""
+        """Refuses roles that make a second person, except to superusers."""
         chosen, held = set(self.cleaned_data["groups"]), set(self.initial.get("groups", ()))
         if self.giver.is_superuser or chosen == held:
             return self.cleaned_data["groups"]
-        if self.giver.pk == self.instance.pk:
-            raise forms.ValidationError(_("Nobody changes the roles of their own account: somebody else must."))
         judging = sorted(role.name for role in chosen - held if rights_of([role])[0] & JUDGES)
         if judging:
             names = {"roles": _(", ").join(judging)}

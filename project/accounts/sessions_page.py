@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from orders.db.odd_values import is_id
-from orders.people import name_of, staff_actor
+from orders.people import name_of, second_person_words, staff_actor
 from orders.services.trail import Code
 from project.accounts.company.views import ID_TOKEN
 from project.accounts.login_trail import note_from
@@ -91,9 +91,11 @@ def sessions_page(request: HttpRequest, site, person: User | None = None) -> Htt
         _end(request, person)
         return redirect(request.path)
     own = person.pk == request.user.pk
-    found = open_sessions(person, now=timezone.now(), own=request.session)
+    now = timezone.now()
+    found = open_sessions(person, now=now, own=request.session)
     title = _("My sessions") if own else _("Sessions of %(name)s") % {"name": name_of(person.get_username())}
     about = {"title": title, "own": own, "person": person, "sessions": found}
+    about["second_person"] = second_person_words(person, now=now)
     about["others"] = any(not one.is_this for one in found)
     return TemplateResponse(request, "admin/sessions.html", site.each_context(request) | about)
 

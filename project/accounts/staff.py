@@ -30,7 +30,8 @@ from orders.lists.cells import column
 from orders.lists.chips import toned_chip
 from orders.lists.registration import AUDITORS, Section, register_list
 from orders.lists.scope import UnlimitedWrites
-from orders.people import ACTORS, name_of, person_words, staff_actor
+from orders.people import ACTORS, name_of, person_words, second_person_words, staff_actor
+from project.accounts.administrators import STANDING, why_not_lowered
 from project.accounts.company.admission import COMPANY
 from project.accounts.company.joining import join_account, joined_words, why_not_to_be_joined
 from project.accounts.emergency import is_emergency_only, is_last, unmark
@@ -52,8 +53,8 @@ MASKED = {"phone": "phone_masked", "email": "mail_masked"}
 HIDDEN = {"password", "sessions"}  # from those who may only look
 FIXED = ["username", "last_login", "date_joined"]  # rows are told apart by these
 JOINS = {"company_subject", "company_mail"}
-GIVEN = {"email", "display_name", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
-"""What makes the giver no second person to the account for a while; an invitation does too, on a page of its own."""
+GIVEN = {"email", "display_name", *STANDING}
+"""What makes whoever changes it a giver of the account (contract 3.11); pages of their own do too."""
 JOINED = _("The company log-in gives roles and limit at each log-in; what was given by hand is gone then.")
 DISABLED_THERE = _(
     "Whoever is disabled there is out of here %(hours)s hours after the last log-in at the latest; disable the account "
@@ -166,6 +167,8 @@ class StaffForm(GivesRoles, UserChangeForm):
         lost = [name for name in ("for_emergency", "is_active", "is_staff") if not found.get(name, True)]
         if lost and "for_emergency" in self.fields and is_last(self.instance, now=timezone.now()):
             self.add_error(lost[0], _("This is the last account for an emergency that can log in: mark another first."))
+        if STANDING & set(self.changed_data) and (why := why_not_lowered(self.instance)):
+            self.add_error(None, why)
         return found
 
 
@@ -215,7 +218,7 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         (_("Which orders"), {"fields": ["limited", "attributions"]}),
         (_("Away"), {"fields": ["leave"]}),
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]}),
-        (_("Log-in"), {"fields": ["last_login", "way", "factor", "sessions", "date_joined", "maker"]}),
+        (_("Log-in"), {"fields": ["last_login", "way", "factor", "sessions", "date_joined", "maker", "second_person"]}),
     ]
     add_fieldsets = [
         (_("Person"), {"fields": ["display_name", "username", "email", "phone"]}),
@@ -303,6 +306,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
             return ACTORS[COMPANY]
         name = user.made_by if hasattr(user, "made_by") else _makers([user.pk]).get(user.pk)
         return name_of(name) if name else "-"
+
+    @admin.display(description=_("as a second person"))
+    def second_person(self, user):
+        return second_person_words(user, now=timezone.now()) or _("counts with everybody")
 
     @admin.display(description=_("leave"))
     def leave(self, user):
@@ -395,8 +402,10 @@ class DeskUserAdmin(PermissionWords, UnlimitedWrites, UserAdmin):
         ]
 
     def get_readonly_fields(self, request, obj=None):
-        shown = [*MASKED.values(), "company_state", "way", "factor", "sessions", "maker", "leave"]
+        shown = [*MASKED.values(), "company_state", "way", "factor", "sessions", "maker", "leave", "second_person"]
         fixed = [*super().get_readonly_fields(request, obj), *shown, *(FIXED if obj else ())]
+        if obj and obj.pk == request.user.pk:
+            return [*fixed, *STANDING]
         return fixed if request.user.is_superuser else [*fixed, *GIVES_ALL]
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from orders.admin.journal_values import entry_words
 from orders.models import Order
+from project.accounts.staff import StaffForm
 from project.models import CompanyAccount, EmergencyAccount, User
 from tests import factories
 
@@ -272,28 +273,100 @@ def test_single_rights_and_a_site_s_own_roles_are_looked_at_too(admin_client):
     assert own.permissions.count() == 2
 
 
-@pytest.mark.parametrize("names", [["管理员", "审计员"], ["业务人员"], []])
-def test_nobody_changes_their_own_roles(member, names):
-    manager = member("管理员")
-    answer = manager.post(page(manager.person), form(manager.person, groups=roles(*names)))
-    assert errors(answer) == {"groups": ["不能增减自己账号的角色，须由他人操作。"]}
-    assert [role.name for role in manager.person.groups.all()] == ["管理员"]
-    other = form(manager.person, groups=roles("管理员"), display_name="王敏")
-    assert manager.post(page(manager.person), other).status_code == 302
+OWN = ["is_active", "is_staff", "is_superuser", "limited", "attributions", "groups", "user_permissions"]
+LAST = "没有其他人能管理账号"
 
 
-def test_a_superuser_may_and_the_journal_says_so(admin_client, admin_user):
-    given = form(admin_user, is_superuser="on", groups=roles("审批主管"))
-    assert admin_client.post(page(admin_user), given).status_code == 302
-    history = admin_client.get(reverse("admin:project_user_history", args=[admin_user.pk])).text
-    assert "角色：（空） → 审批主管" in history
+def standing_of(user):
+    kept = User.objects.get(pk=user.pk)
+    flags = [kept.is_active, kept.is_staff, kept.is_superuser, kept.limited]
+    return flags, *(list(rows.all()) for rows in (kept.attributions, kept.groups, kept.user_permissions))
+
+
+@pytest.mark.parametrize("superuser", [False, True])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},  # every tick taken away
+        {"is_active": "on"},
+        {"is_staff": "on", "is_superuser": "on"},
+        {"is_active": "on", "is_staff": "on", "is_superuser": "on", "groups": "审批主管"},
+        {"is_active": "on", "is_staff": "on", "limited": "on", "attributions": ["BJ"]},
+        {"is_active": "on", "is_staff": "on", "groups": "管理员", "user_permissions": "withdraw_order"},
+    ],
+)
+def test_nobody_changes_their_own_standing(member, superuser, sent):
+    client = member("管理员")
+    User.objects.filter(pk=client.person.pk).update(is_superuser=superuser)
+    before = standing_of(client.person)
+    shown = client.get(page(client.person))
+    assert not set(OWN) & shown.context["adminform"].form.fields.keys()
+    assert not any(f'name="{name}"' in shown.text for name in OWN)
+    sent = sent | ({"groups": roles(sent["groups"])} if "groups" in sent else {})
+    sent |= {"user_permissions": rights(sent["user_permissions"])} if "user_permissions" in sent else {}
+    answer = client.post(page(client.person), {"username": client.person.username, "display_name": "王敏"} | sent)
+    assert answer.status_code == 302
+    assert standing_of(client.person) == before
+    assert User.objects.get(pk=client.person.pk).display_name == "王敏"
+
+
+def all_ways(client, user):
+    """Every page by which an account may be disabled or lose its role."""
+    chosen = {"_selected_action": [user.pk], "post": "yes"}
+    for action in ("delete_selected", "disable", "resubmit_task"):
+        client.post(reverse("admin:project_user_changelist"), chosen | {"action": action})
+    client.post(reverse("admin:project_user_delete", args=[user.pk]), {"post": "yes"})
+    client.post(reverse("admin:project_user_standing", args=[user.pk]), {"active": "True"})
+    client.post(page(user), {"username": user.username})
+    client.post(page(user), form(user, limited="on", groups=roles("管理员")))
+    client.post(page(user), form(user, groups=[]))
+
+
+@pytest.mark.parametrize("superuser", [False, True])
+def test_one_who_manages_accounts_is_always_left(member, superuser):
+    """Alone, and beside one who is disabled, one who may not log in and one who is limited."""
+    client, others = member("管理员"), [factories.UserFactory() for _ in range(3)]
+    User.objects.filter(pk=client.person.pk).update(is_superuser=superuser)
+    for other, fields in zip(others, [{"is_active": False}, {"is_staff": False}, {"limited": True}], strict=True):
+        other.groups.set(Group.objects.filter(name="管理员"))
+        User.objects.filter(pk=other.pk).update(**fields)
+    before = standing_of(client.person)
+    all_ways(client, client.person)
+    assert standing_of(client.person) == before
+
+
+def test_of_two_who_manage_accounts_one_may_go(member):
+    first, client = factories.UserFactory(), member("管理员")
+    first.groups.set(Group.objects.filter(name="管理员"))
+    assert client.post(page(first), form(first)).status_code == 302
+    assert not first.groups.exists()
+
+
+@pytest.mark.parametrize("lost", [{"is_active": None}, {"is_staff": None}, {"groups": []}, {"limited": "on"}])
+def test_the_last_one_is_kept_from_whoever_was_lowered_this_moment(member, monkeypatch, lost):
+    """As where two lower each other: the later one's request began while they were still an administrator."""
+    last, client = factories.UserFactory(), member("管理员")
+    last.groups.set(Group.objects.filter(name="管理员"))
+    lowered = client.person.pk
+    late = StaffForm.clean
+
+    def clean(self):
+        User.objects.filter(pk=lowered).update(is_active=False)
+        return late(self)
+
+    monkeypatch.setattr(StaffForm, "clean", clean)
+    sent = form(last, groups=roles("管理员")) | lost
+    answer = client.post(page(last), {name: value for name, value in sent.items() if value is not None})
+    assert any(LAST in text for text in errors(answer)["__all__"])
+    assert standing_of(last)[0] == [True, True, False, False]
+    assert [role.name for role in last.groups.all()] == ["管理员"]
 
 
 def test_a_role_made_by_the_site_that_manages_accounts_is_bound_too(client):
     helper, user = factories.UserFactory(), factories.UserFactory()
     helper.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
     client.force_login(helper)
-    assert "groups" in errors(client.post(page(helper), form(helper, groups=roles("业务人员"))))
+    assert client.post(page(helper), form(helper, groups=roles("业务人员"))).status_code == 302
     assert "groups" in errors(client.post(page(user), form(user, groups=roles("审批主管"))))
     assert not helper.groups.exists()
     assert not user.groups.exists()

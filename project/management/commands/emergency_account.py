@@ -29,8 +29,8 @@ class Command(BaseCommand):
         now = timezone.now()
         with transaction.atomic():
             address = mark(user, by=actor(by), now=now)
-            if giver := User.objects.filter(username=(by or "").strip()).first():  # no second person to it for a while
-                user.note_given(giver, now=now)
+            for giver in {None, User.objects.filter(username=(by or "").strip()).first()}:
+                user.note_given(giver, now=now)  # whoever sits here marks any account, and names any
         minutes = int(LINK_IS_VALID.total_seconds() // 60)
         self.stdout.write(f"{name} may log in with a password where PASSWORD_LOGIN is emergency")
         self.stdout.write(f"set its password within {minutes} minutes, once: {address}")
