@@ -1,1 +1,1 @@
-"""How the real partners speak: the profile, its rules of answers, and what proves that a call is understood (contract 7)."""
+"""How the real partners speak: the profile, and its rules of answers (contract 7)."""

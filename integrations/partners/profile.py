@@ -1,4 +1,4 @@
-"""The profile of partners: how BBOSS, the big-data side and BPM speak, where that differs from the defaults (contract 7.1).
+"""The profile of partners: how BBOSS, the big-data side and BPM speak (contract 7.1).
 
 A TOML file says only what differs. The classes below are the table of its keys, with types and defaults. Pure: Django's
 settings are not read here.
@@ -429,7 +429,7 @@ def _check_whole(profile: Profile) -> None:
 def settings_that_open_a_door(
     profile: Profile, *, bboss_ips: Sequence, bpm_ips: Sequence, loopback: bool, proxies: int
 ) -> str:
-    """Returns why this profile must not run with these settings (contract 7.5); empty if it may."""
+    """Returns why this profile must not run with these settings (contract 7.4); empty if it may."""
     if profile.bboss.token.check == "none" and not bboss_ips:
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
     if profile.bpm.callback.check == "addresses":

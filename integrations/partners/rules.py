@@ -23,7 +23,7 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class Rule:
-    """Members by their paths, and for each the values of which it must have one. `told` is the rule as it was written."""
+    """Members by their paths, and for each the values of which it must have one. `told`: the rule as TOML."""
 
     members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
     told: str
