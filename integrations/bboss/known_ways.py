@@ -43,7 +43,7 @@ TEXTS = [
     *("{pairs}secret{secret}", "{pairs}appSecret{secret}", "{pairs}|{secret}", "{secret}|{pairs}"),
     *("{pairs},{secret}", "{secret},{pairs}", "{pairs}\n{secret}", "{pairs}|key={secret}", "{pairs},key={secret}"),
 ]
-USUAL_FORMS, USUAL_TEXTS = 7, 6  # the first ones; for lists of few members
+USUAL_FORMS, USUAL_TEXTS = 7, 8  # the first ones
 FEW = 3
 
 
@@ -91,14 +91,15 @@ def find_way(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: s
     if declared in methods:
         methods = [declared]
     end, sign_name = time.monotonic() + SECONDS, how.named("sign", wire.members)
-    seen: set[tuple[str, ...]] = set()
-    for names, few in _lists([name for name in wire.members if name != sign_name], how.named("content", wire.members)):
-        if names in seen:
-            continue
-        seen.add(names)
-        if few and time.monotonic() > end:
+    names = [name for name in wire.members if name != sign_name]
+    seen: set[tuple[tuple[str, ...], bool]] = set()
+    for order, usual, surely in _lists(names, how.named("content", wire.members)):
+        if not surely and time.monotonic() > end:
             return None
-        for found in _of_list(wire, names, how, methods, secrets, wanted, few=few):
+        if (order, usual) in seen:
+            continue
+        seen.add((order, usual))
+        for found in _of_list(wire, order, how, methods, secrets, wanted, usual=usual):
             way = replace(found, sign=replace(found.sign, encoding=encoding))
             tried = replace(how, sign=replace(way.sign, methods=(way.method,)))
             if declared != way.method or verify(wire, given, secrets[way.secret], tried):
@@ -106,41 +107,54 @@ def find_way(wire: Wire, given: str, secrets: list[str], how: Bboss, declared: s
     return None
 
 
-def _lists(names: list[str], content: str) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Yields lists of members, and whether they are of the many that are tried only while there is time."""
-    whole = [sorted(names), names, sorted(names, key=str.lower), sorted(names, reverse=True)]
-    yield from ((tuple(order), False) for order in whole)
-    for left_out in [(name,) for name in names if name != content]:
-        yield from ((tuple(one for one in order if one not in left_out), False) for order in whole[:3])
-    without = [("signMethod", "accessToken"), ("signMethod", "version"), ("cutOffDay", "busType"), (content,)]
+def _lists(names: list[str], content: str) -> Iterator[tuple[tuple[str, ...], bool, bool]]:
+    """Yields lists of members, whether only usual forms are tried with them, and whether they are tried however long
+    it takes."""
+    whole = [
+        tuple(order) for order in (sorted(names), names, sorted(names, key=str.lower), sorted(names, reverse=True))
+    ]
+    yield from ((order, False, True) for order in whole)
+    usual = [(content,), ("signMethod",), ("accessToken",)]
+    yield from ((tuple(one for one in order if one not in out), False, True) for out in usual for order in whole[:2])
+    without = [(name,) for name in names if name != content]
+    without += [("signMethod", "accessToken"), ("signMethod", "version"), ("cutOffDay", "busType"), (content,)]
     without += [(content, name) for name in names]
-    for left_out in without:
-        yield from ((tuple(one for one in order if one not in left_out), False) for order in whole[:3])
+    fewer = [tuple(one for one in order if one not in out) for out in without for order in whole[:3]]
+    yield from ((order, True, True) for order in fewer)
     for number in range(FEW, 0, -1):
-        yield from ((chosen, True) for chosen in itertools.permutations(names, number) if content in chosen)
+        yield from ((few, True, False) for few in itertools.permutations(names, number) if content in few)
     for number in range(FEW, 0, -1):
-        yield from ((chosen, True) for chosen in itertools.permutations(names, number) if content not in chosen)
-    for left_out in itertools.combinations(names, 2):
-        yield from ((tuple(one for one in order if one not in left_out), True) for order in whole[:2])
-    for number in (4, 5):
-        yield from ((chosen, True) for chosen in itertools.combinations(sorted(names), number))
+        yield from ((few, True, False) for few in itertools.permutations(names, number) if content not in few)
+    yield from ((order, False, False) for order in fewer)
+    for out in itertools.combinations(names, 2):
+        yield from ((tuple(one for one in order if one not in out), True, False) for order in whole[:2])
 
 
 def _of_list(
-    wire: Wire, names: tuple[str, ...], how: Bboss, methods: list[str], secrets: list[str], wanted: bytes, *, few: bool
+    wire: Wire,
+    names: tuple[str, ...],
+    how: Bboss,
+    methods: list[str],
+    secrets: list[str],
+    wanted: bytes,
+    *,
+    usual: bool,
 ) -> Iterator[Found]:
     everything = [name for name in sorted(wire.members) if name != how.named("sign", wire.members)]
     order: Any = SORTED if list(names) == everything else names
     for sign, members in _variants(wire, names, how):
-        for pair, between in FORMS[:USUAL_FORMS] if few else FORMS:
+        for pair, between in FORMS[:USUAL_FORMS] if usual else FORMS:
             text = between.join(put(pair, name=name, value=value) for name, value in members)
             try:
                 pairs = text.encode(wire.charset if sign.charset == BODY else sign.charset)
             except UnicodeEncodeError:
                 continue
+            begun: dict[tuple[str, str], Any] = {}
             for (place, secret), method in itertools.product(enumerate(secrets), methods):
                 texts = [PAIRS, *TEXTS] if method.startswith(HMAC) else TEXTS
-                for template in _matching(method, secret, pairs, texts[:USUAL_TEXTS] if few else texts, wanted):
+                for template in _matching(
+                    method, secret, pairs, texts[:USUAL_TEXTS] if usual else texts, wanted, begun
+                ):
                     shape = {"order": order, "pair": pair, "between": between, "text": template}
                     yield Found(replace(sign, methods=(method,), **shape), place, method)
 
@@ -164,16 +178,19 @@ def _variants(wire: Wire, names: Iterable[str], how: Bboss) -> Iterator[tuple[Si
                 yield replace(sign, empty=SKIP), [(name, values[name]) for name in filled]
 
 
-def _matching(method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes) -> Iterator[str]:
-    """Yields the templates whose digest is the wanted one. What stands before the last place is digested once."""
-    begun: dict[str, Any] = {}
+def _matching(
+    method: str, secret: str, pairs: bytes, texts: list[str], wanted: bytes, begun: dict[tuple[str, str], Any]
+) -> Iterator[str]:
+    """Yields the templates whose digest is the wanted one. `begun`: what was digested up to the pairs' end, by the
+    method with its key and what stands before them."""
+    keyed = f"{method} {secret}" if method.startswith(HMAC) else method
     for template in texts:
-        before, _, after = template.partition(PAIRS)
-        if before not in begun:
-            begun[before] = _hasher(method, secret)
-            begun[before].update(before.replace(SECRET, secret).encode() + pairs)
-        one = begun[before].copy()
-        one.update(after.replace(SECRET, secret).encode())
+        before, _, after = template.replace(SECRET, secret).partition(PAIRS)
+        if (keyed, before) not in begun:
+            one = begun[keyed, before] = _hasher(method, secret)
+            one.update(before.encode() + pairs)
+        one = begun[keyed, before].copy()
+        one.update(after.encode())
         if _ended(one) == wanted:
             yield template
 

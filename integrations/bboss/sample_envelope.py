@@ -68,7 +68,7 @@ def signed_envelope(
 
 def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     """A content that is written our way, with the profile's values and forms of days."""
-    said = copied(content)
+    said: dict[str, Any] = copied(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
     flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
     for name, known in (("OrderType", values), ("BackFlag", flags)):
