@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SM3, Hash
 from django.conf import settings
 
 from integrations.bboss.wire import Wire
-from integrations.partners.profile import Bboss
+from integrations.partners.profile import KEY, VALUE, Bboss
 from orders.content import canonical_json
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
@@ -68,7 +68,11 @@ def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str
     """
     how = how or settings.PARTNERS.bboss
     rule = how.sign
-    pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in pairs_of(as_wire(message), how))
+    found = pairs_of(as_wire(message), how)
+    if rule.pair == KEY + VALUE:  # a stranger's message may have thousands
+        pairs = rule.between.join([name + value for name, value in found])
+    else:
+        pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in found)
     return put(rule.text, secret=secret, pairs=pairs)
 
 
