@@ -190,7 +190,9 @@ class Buttons:
         """Presses a button, and takes the n-th choice of what its form asks."""
         if key == "resend" and self.bpm_has(number):
             return "BPM was asked, and has a process under a key that we lost"
-        order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
+        order, decision = Order.objects.select_related("trial").filter(number=number).first(), DECISIONS[key]
+        if order is None:
+            return "a restore has lost the order, so it has no page"
         more = answers(decision, order, choice)
         try:
             with only_what_was_shown(number) if key in {"accept", "take"} else nullcontext():
