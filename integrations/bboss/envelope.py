@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
-from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked_text_to_sign, method_of, verify
+from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
 from integrations.bboss.signing import sign as sign
 from integrations.bboss.signing import text_to_sign as text_to_sign
 from integrations.bboss.wire import Wire, ours
@@ -261,7 +261,7 @@ def stored_trans_ido(given: str) -> str:
 
 def masked_body(members: dict[str, Any]) -> str:
     """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
-    return TOKEN.sub(MASK, encode(_masked(members, settings.PARTNERS.bboss.secret_names)))
+    return TOKEN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
 
 
 def masked_head(members: dict[str, Any]) -> str:
@@ -311,10 +311,3 @@ class _Beginning:
                 return
             self.left -= 1
             yield value
-
-
-def _masked(value: Any, names: frozenset[str]) -> Any:
-    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
-    if isinstance(value, dict):
-        return {key: MASK if key.lower() in names else _masked(inner, names) for key, inner in value.items()}
-    return [_masked(inner, names) for inner in value] if isinstance(value, list) else value

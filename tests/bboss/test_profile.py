@@ -212,6 +212,8 @@ def test_a_message_with_a_wrapped_token_is_a_signed_one(say, kept):
     assert say(plain(TRIAL, OrderType="9"), lines=lines).code == "20505"
     assert kept()[-1].signed
     assert json.loads(kept()[-1].body)["head"] == {"token": "***"}
+    assert say(TRIAL, lines=f'token.check = "none"\n{lines}', sign="0" * 32, accessToken="odd-secret").code == "20208"
+    assert "odd-secret" not in kept()[-1].hint + kept()[-1].body
 
 
 @pytest.mark.parametrize("name", DIALECTS)
