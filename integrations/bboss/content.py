@@ -150,21 +150,20 @@ class DomainListField(Coded, serializers.Field):
         plain = self.context.get(BY_HAND) or not (how.separators or how.urls)
         names: list[str] = []
         for place, item in enumerate(data, start=1):
-            text = self._text(item, place)
-            for name in (text,) if plain else names_in(text, how):
+            text = item.get("ProvReq") if isinstance(item, dict) else None
+            if not isinstance(text, str):
+                self.fail("item", place=place)
+            if not text.strip():
+                self.fail("blank", place=place)
+            if plain and domain_fault(text) is None:
+                names.append(text)
+                continue
+            for name in [text] if plain else names_in(text, how):
                 if wrong := domain_fault(name):
                     self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
                 names.append(name)
         self._refuse_doubles(names)
         return tuple(names) or None
-
-    def _text(self, item, place: int) -> str:
-        text = item.get("ProvReq") if isinstance(item, dict) else None
-        if not isinstance(text, str):
-            self.fail("item", place=place)
-        if not text.strip():
-            self.fail("blank", place=place)
-        return text
 
     def _refuse_doubles(self, names: list[str]) -> None:
         seen = set()

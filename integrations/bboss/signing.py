@@ -98,8 +98,15 @@ def verify(message: Message, given: str, secret: str, how: Bboss | None = None) 
 def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
     """Returns the text to sign with the application secret and the access token masked, so that it may be shown."""
     how, wire = how or settings.PARTNERS.bboss, as_wire(message)
-    masked = {name: MASK if name.lower() in how.secret_names else value for name, value in wire.members.items()}
-    return text_to_sign(Wire(masked, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
+    members = masked(wire.members, how.secret_names)
+    return text_to_sign(Wire(members, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
+
+
+def masked(value: Any, names: frozenset[str]) -> Any:
+    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
+    if isinstance(value, dict):
+        return {key: MASK if key.lower() in names else masked(inner, names) for key, inner in value.items()}
+    return [masked(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def as_wire(message: Message) -> Wire:
