@@ -15,6 +15,8 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from integrations.bboss.envelope import parse_time
+from integrations.bboss.responses import Refused
+from integrations.bboss.wire import ours
 from orders.models import InboundMessage, Incident
 from orders.services.desk_incidents import DESK, keep_desk_incident
 
@@ -80,6 +82,6 @@ def _ahead_of_bboss(now: datetime.datetime) -> float | None:
 
 def _sent_at(body: str) -> datetime.datetime | None:
     try:
-        return parse_time(json.loads(body)["timeStamp"])
-    except (ValueError, KeyError, TypeError):
+        return parse_time(ours(json.loads(body), settings.PARTNERS.bboss)["timeStamp"])
+    except (ValueError, KeyError, TypeError, AttributeError, Refused):
         return None

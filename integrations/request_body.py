@@ -3,6 +3,7 @@
 What two readers could understand differently is refused (contract 2.3, code 20105).
 """
 
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -87,16 +88,17 @@ def parse_bytes(body: bytes, bounds: Bounds = OF_ALL) -> dict:
     return parse_text(text, bounds)
 
 
-def parse_text(text: str, bounds: Bounds = OF_ALL) -> dict:
+def parse_text(text: str, bounds: Bounds = OF_ALL, *, written: bool = False) -> dict:
     """The object in a text. Refused are: another type than an object, a key twice in one object, NaN, Infinity, a
     number that overflows, more than 32 levels, half of a surrogate pair, and what is beyond the bounds.
+    `written`: decimals keep their text.
 
     Raises BadJsonError; its subclass OutOfBoundsError where only the bounds are in the way.
     """
     brackets = text.count("[") + text.count("{")
     if brackets + text.count(",") > bounds.values:
         raise OutOfBoundsError(f"more than {bounds.values} values")
-    value = _parse(text, bounds.digits)
+    value = _parse(text, bounds.digits, Written if written else float)
     if not isinstance(value, dict):
         raise BadJsonError("the outermost value is not an object")
     if brackets > DEEPEST:
@@ -106,9 +108,10 @@ def parse_text(text: str, bounds: Bounds = OF_ALL) -> dict:
     return value
 
 
-def _parse(text: str, digits: int | None):
+def _parse(text: str, digits: int | None, decimal: type[float]):
     numbers = {} if digits is None else {"parse_int": _short(int, digits)}
-    read_float = _float if digits is None else _short(_float, digits)
+    of_text = functools.partial(_float, decimal)
+    read_float = of_text if digits is None else _short(of_text, digits)
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=read_float, **numbers)
     except BadJsonError:
@@ -158,8 +161,15 @@ def _constant(name: str):
     raise BadJsonError(f"{name} is not JSON")
 
 
-def _float(text: str) -> float:
-    value = float(text)
+class Written(float):
+    """A number with a decimal point or an exponent, and its text."""
+
+    def __init__(self, text: str):
+        self.text = text
+
+
+def _float(decimal: type[float], text: str) -> float:
+    value = decimal(text)
     if not math.isfinite(value):
         raise BadJsonError(f"the number {text[:40]} is too large")
     return value

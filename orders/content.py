@@ -5,12 +5,15 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import idna
+from django.conf import settings
 
+WILDCARD = "*."
 MAX_DOMAINS = 20_000  # of one order
 LONGEST_NAME = 253
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -18,6 +21,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
 _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
 _DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots
+HashOf = Callable[[dict | str], str]
+"""The hash of what we kept of an order (a dict) or a message (its body), as today's profile reads it."""
 _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -93,8 +98,12 @@ def shown(value: object) -> str:
 
 def domain_fault(name: str) -> dict[str, Any] | None:
     """What is wrong with the host name of a domain, as `{"code": ..., ...}` (`orders/error_messages.py`), or None. It
-    must not be an address or a wildcard. It may be internationalized. Letter case does not matter."""
+    must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
+    internationalized. Letter case does not matter."""
     lower = name.lower()
+    wild = lower.startswith(WILDCARD) and lower.count("*") == 1 and len(lower) <= LONGEST_NAME
+    if wild and settings.PARTNERS.bboss.domains.wildcards:
+        return domain_fault(name.removeprefix(WILDCARD))
     if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
         return None
     code = _fault_of_form(name) or _fault_of_labels(lower)

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from integrations.bboss.envelope import token_expiry
 from integrations.bboss.rate_limit import parse_rate
+from integrations.partners.profile import settings_that_open_a_door
 from integrations.robots.kinds import read_robots
 from notifications.recipients import is_address
 from orders.bpm_task import wrong_placeholders
@@ -47,7 +48,7 @@ logger = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 5  # contract 3.9, Leases
 SECRETS = {
     "BBOSS_APP_SECRET": "it signs BBOSS's messages",
-    "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",
+    "BBOSS_ACCESS_TOKENS": "without a token every order is refused (20305)",  # unless the profile lists none
     "BPM_CALLBACK_SECRET": production.NEEDED["BPM_CALLBACK_SECRET"],
 }
 
@@ -78,6 +79,7 @@ def check_settings(app_configs=None, **kwargs) -> list[CheckMessage]:
         backup_recipient,
         production_settings,
         network,
+        open_doors,
     )
     return [message for part in parts for message in part()]
 
@@ -110,6 +112,8 @@ def empty_secrets() -> Iterator[CheckMessage]:
     for name, use in SECRETS.items():
         if settings.BBOSS_ENV_FLAG == "1" and name in production.NEEDED:
             continue  # `production_settings` names this one
+        if name == "BBOSS_ACCESS_TOKENS" and settings.PARTNERS.bboss.token.check != "list":
+            continue
         if not getattr(settings, name):
             yield kind(f"{name} is empty: {use}.", id="desk.001")
 
@@ -125,7 +129,7 @@ def malformed_tokens() -> Iterator[CheckMessage]:
 
 
 def addresses() -> Iterator[CheckMessage]:
-    for name in ("BBOSS_ALLOWED_IPS", "METRICS_ALLOWED_IPS"):
+    for name in ("BBOSS_ALLOWED_IPS", "BPM_ALLOWED_IPS", "METRICS_ALLOWED_IPS"):
         for entry in getattr(settings, name):
             try:
                 parse_network(entry)
@@ -359,3 +363,15 @@ def network() -> Iterator[CheckMessage]:
 def is_proxy(url: str) -> bool:
     parts = urlsplit(url) if is_http(url) else None
     return parts is not None and parts.scheme == "http" and parts.path in {"", "/"} and not parts.query
+
+
+def open_doors() -> Iterator[CheckMessage]:
+    """The settings stop a process for this already; here for a profile that came in force later."""
+    why = settings_that_open_a_door(
+        settings.PARTNERS,
+        bboss_ips=settings.BBOSS_ALLOWED_IPS,
+        bpm_ips=settings.BPM_ALLOWED_IPS,
+        proxies=settings.TRUSTED_PROXY_COUNT,
+    )
+    if why:
+        yield Error(f"PARTNERS_FILE: {why}.", id="desk.025")

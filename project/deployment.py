@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.core.checks import CheckMessage, Warning, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from integrations.partners.profile import CALLS, TELLING, faults_in_production, secrets_named
 from orders.four_eyes import EXPORT, acts_asked, is_asked
 from project.accounts.roles import roles
 from project.accounts.separation import DECIDES, MANAGES, rights_of, why_not_together
@@ -61,7 +62,22 @@ def check_deployment(app_configs=None, **kwargs) -> list[CheckMessage]:
         passwords_alone,
         roles_apart,
     )
-    return [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
+    doubtful = [Warning(text, id=f"desk.{number}") for number, part in enumerate(parts, 101) for text in part()]
+    return doubtful + [Error(text, id="desk.026") for text in wrong_profile()]
+
+
+def wrong_profile() -> Iterator[str]:
+    """What a profile of partners must not say where data is production's (contract 7.4)."""
+    if settings.BBOSS_ENV_FLAG != "1":
+        return
+    profile = settings.PARTNERS
+    yield from (f"PARTNERS_FILE: {fault}." for fault in faults_in_production(profile))
+    for name, partner in (("bigdata", profile.bigdata), ("bpm", profile.bpm)):
+        told = [header for header, value in partner.headers.items() if secrets_named(value) or TELLING.search(header)]
+        calls = [getattr(partner, call).path for call in CALLS[name]]
+        bases = [path if "://" in path else getattr(settings, f"{name.upper()}_BASE_URL") for path in calls if path]
+        if told and any(urlsplit(base).scheme == "http" for base in bases):
+            yield f"PARTNERS_FILE: {name}.headers: {told[0]} holds a secret and would go out over plain http."
 
 
 def mail() -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The database's deadline, the Host header, people's names, size of uploads, content security policy."""
 
+from django.conf import settings
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import render
 
@@ -8,6 +9,7 @@ from integrations.request_body import MAX_BODY_BYTES
 from orders.people import names_read_once
 
 BYTES_A_SECOND = 32 * 1024  # extra time for an order's body; several times what a slow disk needs
+BBOSS, BPM = "/api/bboss/orders", "/api/bpm/approvals"
 PARTNERS = ("/api/bboss/", "/api/bpm/")
 PROBES = {"/livez", "/readyz"}
 
@@ -17,6 +19,16 @@ class Middleware:
         self.get_response = get_response
 
     def __call__(self, request):
+        return self.get_response(request)
+
+
+class PartnerPathMiddleware(Middleware):
+    """Takes a partner's other addresses (`paths` of the profile) for ours."""
+
+    def __call__(self, request):
+        for path, others in ((BBOSS, settings.PARTNERS.bboss.paths), (BPM, settings.PARTNERS.bpm.callback.paths)):
+            if request.path_info in others:
+                request.path_info = request.path = path
         return self.get_response(request)
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.partners.profile import ProfileError, load_profile
+from integrations.partners.profile import ProfileError, load_profile, settings_that_open_a_door
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "project",
 ]
 MIDDLEWARE = [
+    "project.middleware.PartnerPathMiddleware",
     "project.observability.requests.RequestMiddleware",
     "project.middleware.DatabaseDeadlineMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -256,4 +257,13 @@ try:
 except ProfileError as problem:
     ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})
+if "PARTNERS_FILE" not in ENVIRONMENT.problems:
+    door = settings_that_open_a_door(
+        PARTNERS,
+        bboss_ips=value("BBOSS_ALLOWED_IPS"),
+        bpm_ips=value("BPM_ALLOWED_IPS"),
+        proxies=value("TRUSTED_PROXY_COUNT"),
+    )
+    if door:
+        ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {door}"
 ENVIRONMENT.stop_on_problems()

@@ -10,21 +10,27 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.bboss.envelope import CONTROL
+from integrations.bboss.envelope import CONTROL, read_moment
 from integrations.bboss.responses import Code, Refused
-from integrations.request_body import BadJsonError, parse_text
-from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, shown
+from integrations.bboss.wire import parsed
+from integrations.partners.profile import Bboss
+from integrations.request_body import OF_ALL, BadJsonError
+from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
 from orders.error_messages import say_why_in_english
 from orders.models import Order, ServiceType
 
 EARLIEST_YEAR = 1970
 NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of an order
 NUMBER_IN_TEXT = re.compile(r'"OrderNum\\*+"\s*+:\s*+\\*+"\s*+([A-Za-z0-9_-]{1,64})\s*+\\*+"', re.IGNORECASE)
+BY_HAND = "by_hand"  # in a form's context: people entered it, so BBOSS's ways of writing do not count
+DIGITS = "%Y%m%d"
 _DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_ADDRESS = frozenset("/:?#")
 
 
 class FaultCode(str):
@@ -85,10 +91,11 @@ class NumberField(StringField):
 
 
 class DayField(StringField):
-    """A real date YYYYMMDD, from 1970 on. We would send a year below 1000 without its leading zeros."""
+    """A real date YYYYMMDD, or as the profile says, from 1970 on. We would send a year below 1000 without its leading
+    zeros."""
 
     default_error_messages = {
-        "day": "{given} is not a date YYYYMMDD",
+        "day": "{given} is not a date {forms}",
         "early": f"{{given}} lies before {EARLIEST_YEAR}",
     }
 
@@ -96,7 +103,9 @@ class DayField(StringField):
         return None
 
     def read(self, text: str) -> datetime.date:
-        day = _day(text) or self.fail("day", given=shown(text))
+        forms = (DIGITS,) if self.context.get(BY_HAND) else settings.PARTNERS.bboss.day_formats
+        day = next((day for form in forms if (day := _day(text, form))), None)
+        day = day or self.fail("day", given=shown(text), forms=" or ".join(forms).replace(DIGITS, "YYYYMMDD"))
         return day if day.year >= EARLIEST_YEAR else self.fail("early", given=shown(text))
 
 
@@ -137,19 +146,21 @@ class DomainListField(Coded, serializers.Field):
             self.fail("type")
         if not data and not self.may_be_empty:
             self.fail("required" if self.required else "empty")
-        names = tuple(self._name(item, place) for place, item in enumerate(data, start=1))
+        names = tuple(name for place, item in enumerate(data, start=1) for name in self._names(item, place))
         self._refuse_doubles(names)
         return names or None
 
-    def _name(self, item, place: int) -> str:
-        name = item.get("ProvReq") if isinstance(item, dict) else None
-        if not isinstance(name, str):
+    def _names(self, item, place: int) -> Iterator[str]:
+        """Yields the names of an item: one, unless the profile separates several."""
+        text = item.get("ProvReq") if isinstance(item, dict) else None
+        if not isinstance(text, str):
             self.fail("item", place=place)
-        if not name.strip():
+        if not text.strip():
             self.fail("blank", place=place)
-        if wrong := domain_fault(name):
-            self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
-        return name
+        for name in [text] if self.context.get(BY_HAND) else names_in(text):
+            if wrong := domain_fault(name):
+                self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
+            yield name
 
     def _refuse_doubles(self, names: tuple[str, ...]) -> None:
         seen = set()
@@ -162,8 +173,22 @@ class DomainListField(Coded, serializers.Field):
         return [{"ProvReq": name} for name in value]
 
 
-def _day(text: str) -> datetime.date | None:
+def names_in(text: str) -> list[str]:
+    """The host names in a ProvReq, by the profile."""
+    how = settings.PARTNERS.bboss.domains
+    parts = [text]
+    if how.separators and (
+        found := [part for one in re.split(f"[{re.escape(how.separators)}]", text) if (part := one.strip())]
+    ):
+        parts = found
+    return [domain_meant(part) if how.urls and _ADDRESS & {*part} else part for part in parts]
+
+
+def _day(text: str, form: str) -> datetime.date | None:
     """`20230920` as a date: ASCII digits only; None for a day that does not exist."""
+    if form != DIGITS:
+        moment = read_moment(text, (form,))
+        return moment and moment.date()
     match = _DAY.fullmatch(text)
     try:
         return match and datetime.date(*map(int, match.groups()))
@@ -249,9 +274,9 @@ class WithdrawalSerializer(serializers.Serializer):
 
 
 KINDS = {
-    "1": (Order.Kind.TRIAL, TrialSerializer),
-    "2": (Order.Kind.CHANGE, ChangeSerializer),
-    "3": (Order.Kind.ACTIVATION, ActivationSerializer),
+    "trial": (Order.Kind.TRIAL, TrialSerializer),
+    "change": (Order.Kind.CHANGE, ChangeSerializer),
+    "activation": (Order.Kind.ACTIVATION, ActivationSerializer),
 }
 
 
@@ -260,7 +285,7 @@ def content_of(members: dict) -> dict:
     content = members["content"]
     if isinstance(content, str):
         try:
-            return parse_text(content)
+            return parsed(content, OF_ALL, settings.PARTNERS.bboss)
         except BadJsonError as error:
             raise bad("content", str(error)) from None
     if not isinstance(content, dict):
@@ -281,8 +306,9 @@ def order_number_in(text: str) -> str:
 
 
 def is_withdrawal(content: dict) -> bool:
-    """Whether BackFlag is 1; absent means 0. Raises Refused 20505."""
-    return _choice(content, "BackFlag", ("0", "1"), absent="0") == "1"
+    """Whether BackFlag says so; absent means no. Raises Refused 20505."""
+    how = settings.PARTNERS.bboss
+    return _choice(content, "BackFlag", (*how.keeps, *how.withdraws)) in how.withdraws
 
 
 def read_withdrawal(content: dict) -> str:
@@ -299,8 +325,18 @@ def read_order(content: dict) -> OrderContent:
         if match := CONTROL.search(value):
             place = ascii(".".join(path) or value)[1:-1][:80]
             raise bad(place, f"holds the control character U+{ord(match.group()):04X}")
-    kind, serializer = KINDS[_choice(content, "OrderType", tuple(KINDS), absent="3")]
+    kind, serializer = KINDS[_kind_of(content, settings.PARTNERS.bboss)]
     return OrderContent(kind=kind, **_validated(serializer, content))
+
+
+def _kind_of(content: dict, how: Bboss) -> str:
+    """Which of KINDS it is, by OrderType, or by its members where the profile says so."""
+    values = {value: kind for kind in KINDS for value in getattr(how.kinds, kind)}
+    if (given := _choice(content, "OrderType", tuple(values))) is not None:
+        return values[given]
+    if how.kind_absent == "activation":
+        return how.kind_absent
+    return "trial" if "BizRequest" not in content else "activation" if "ProductID" in content else "change"
 
 
 def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
@@ -308,7 +344,7 @@ def read_trial(content: dict) -> tuple[OrderContent | None, list[MemberFault]]:
     controls = ((path[0], CONTROL.search(value)) for path, value in _texts((), content) if path)
     faults = [MemberFault(name, "control", {"character": f"U+{ord(one[0]):04X}"}) for name, one in controls if one]
     try:
-        values = _form(TrialSerializer).run_validation(content)
+        values = _form(TrialSerializer, by_hand=True).run_validation(content)
     except serializers.ValidationError as error:
         codes = ((name, errors[0].code) for name, errors in error.detail.items())
         faults += [MemberFault(name, str(code), getattr(code, "params", {})) for name, code in codes]
@@ -325,8 +361,11 @@ def bad(name: str, why: str, *, hint: str = "") -> Refused:
     return Refused(Code.CONTENT, f"{name}: {why}", hint=hint)
 
 
-def _choice(content: dict, name: str, allowed: tuple[str, ...], *, absent: str) -> str:
-    given = content.get(name, absent)
+def _choice(content: dict, name: str, allowed: tuple[str, ...]) -> str | None:
+    """The member's value; None if it is absent. Raises Refused 20505 for any other value."""
+    if name not in content:
+        return None
+    given = content[name]
     if not isinstance(given, str):
         raise bad(name, "must be a string")
     if given not in allowed:
@@ -344,9 +383,9 @@ def _validated(serializer: type[serializers.Serializer], content: dict) -> dict:
 
 
 @functools.cache
-def _form(serializer: type[serializers.Serializer]) -> serializers.Serializer:
+def _form(serializer: type[serializers.Serializer], *, by_hand: bool = False) -> serializers.Serializer:
     """One form for all calls, since it copies its fields when it is made. To check a content leaves nothing in it."""
-    return serializer()
+    return serializer(context={BY_HAND: by_hand})
 
 
 def _texts(path: tuple[str, ...], value) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -14,10 +14,15 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
+from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked_text_to_sign, method_of, verify
+from integrations.bboss.signing import sign as sign
+from integrations.bboss.signing import text_to_sign as text_to_sign
+from integrations.bboss.wire import Wire
 from integrations.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.outbound.formats import encode, wire_time
+from integrations.partners.profile import EPOCHS
 from notifications.masks import head
-from orders.content import canonical_json, shown
+from orders.content import shown
 from orders.local_time import SHANGHAI
 
 REQUIRED = (
@@ -32,60 +37,70 @@ REQUIRED = (
     "timeStamp",
     "userPartyID",
 )
-EMPTY: tuple[Any, ...] = (None, "", {}, [])
 LONGEST_HINT = 20_000
 LONGEST_TRANS_IDO = 64
 MAX_OF_A_STRANGER = 4096  # bytes that are kept of a message without a right signature
 LONGEST_TOKEN = 14 + 32 + 1 + 4 + 1 + 12
+LIST, NONE = "list", "none"  # how tokens are checked; else by their form
 FIRST_PLACES = 3  # of a body that is not parsed yet, at which a token is looked for
-MASK = "***"
-SECRET_NAMES = {"accesstoken", "sign"}  # in lower case
+DIGITS = "%Y%m%d%H%M%S"
+LONGEST_TIME = 40
 TOKEN = re.compile(r"([0-9]{14})[0-9a-fA-F]{32}-[0-9]{4}-[0-9]{1,12}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})")
 
 
-def check_envelope(members: dict[str, Any], now: datetime.datetime) -> None:
-    """Raises Refused for the first check that fails. `members` is the parsed request. Its values may have any type."""
+def check_envelope(members: dict[str, Any], now: datetime.datetime, wire: Wire | None = None) -> None:
+    """Raises Refused for the first check that fails. `members`: the envelope under our names; its values may have any
+    type. `wire`: the message as it came, if that is something else."""
+    wire = wire or Wire(members)
     for check in CHECKS:
-        check(members, now)
+        check(members, now, wire)
 
 
-def is_signed(members: dict[str, Any]) -> bool:
-    """Whether the request has one of our tokens and a right signature, whatever else is wrong with it."""
-    token, given = members.get("accessToken"), members.get("sign")
-    if not (isinstance(token, str) and isinstance(given, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
+def is_signed(message: Message) -> bool:
+    """Whether the message has a right signature and, where they are listed, one of our tokens, whatever else is wrong
+    with it."""
+    wire, how = as_wire(message), settings.PARTNERS.bboss
+    token, given = (wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign"))
+    if not isinstance(given, str):
         return False
-    return which(APP_SECRET, lambda secret: verify(members, given, secret)) is not None
+    if how.token.check == LIST and not (isinstance(token, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
+        return False
+    return which(APP_SECRET, lambda secret: verify(wire, given, secret)) is not None
 
 
-def check_trans_ido(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_trans_ido(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20402: the caller's transaction number is missing, empty, blank or not a string."""
     given = members.get("transIDO")
     if not isinstance(given, str) or not given.strip():
         raise Refused(Code.NO_TRANS_IDO, hint="transIDO: must be a string that is not empty")
 
 
-def check_required(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_required(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20101: another required member is missing or empty. The answer names the first one in alphabetical order."""
-    missing = [name for name in REQUIRED if members.get(name) in EMPTY]
+    needed = [name for name in REQUIRED if name != "accessToken" or settings.PARTNERS.bboss.token.check != NONE]
+    missing = [name for name in needed if members.get(name) in EMPTY]
     if missing:
         raise Refused(Code.MISSING, missing[0], hint=f"missing or empty: {', '.join(missing)}")
 
 
-def check_sign_method(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20207: the sign method is not md5."""
-    _one_of(members, "signMethod", ["md5"], Code.SIGN_METHOD)
+def check_sign_method(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20207: the sign method is none of the profile's."""
+    given, known = members["signMethod"], settings.PARTNERS.bboss.sign.methods
+    if not isinstance(given, str) or given.lower() not in [one.lower() for one in known]:
+        raise Refused(Code.SIGN_METHOD, hint=f"signMethod: {shown(given)} is not one of {', '.join(known)}")
 
 
-def check_time_form(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20209: timeStamp is not an existing time YYYYMMDDHHMMSS."""
-    given = members["timeStamp"]
+def check_time_form(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20209: timeStamp is not an existing time YYYYMMDDHHMMSS, or as the profile says."""
+    given, formats = members["timeStamp"], settings.PARTNERS.bboss.time_formats
     if not isinstance(given, str) or parse_time(given) is None:
-        raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time YYYYMMDDHHMMSS")
+        forms = " or ".join(formats).replace(DIGITS, "YYYYMMDDHHMMSS")
+        raise Refused(Code.TIME_FORM, hint=f"timeStamp: {shown(given)} is not a time {forms}")
 
 
-def check_time_distance(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_time_distance(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20210: timeStamp is further from our clock than BBOSS_TIMESTAMP_SKEW_SECONDS. 0 switches the check off."""
     allowed = settings.BBOSS_TIMESTAMP_SKEW_SECONDS
     moment = parse_time(members["timeStamp"])
@@ -94,50 +109,56 @@ def check_time_distance(members: dict[str, Any], now: datetime.datetime) -> None
         raise Refused(Code.TIME_DISTANCE, hint=f"timeStamp: {members['timeStamp']}, {ours}, {allowed} s are allowed")
 
 
-def check_party(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_party(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20314: we do not know the caller."""
     _one_of(members, "userPartyID", settings.BBOSS_PARTY_IDS, Code.PARTY_UNKNOWN)
 
 
-def check_token(members: dict[str, Any], now: datetime.datetime) -> None:
-    """20305: the token is malformed or unknown. 20311: it has expired."""
+def check_token(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
+    """20305: the token is malformed or unknown. 20311: it has expired. A gateway may check it in our place."""
+    check = settings.PARTNERS.bboss.token.check
+    if check == NONE:
+        return
     token = members["accessToken"]
     ends = token_expiry(token) if isinstance(token, str) else None
     if ends is None:
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: not of the form <expiry><32 hex>-<4 digits>-<epoch>")
-    if not is_known(token, settings.BBOSS_ACCESS_TOKENS):
+    if check == LIST and not is_known(token, settings.BBOSS_ACCESS_TOKENS):
         raise Refused(Code.TOKEN_UNKNOWN, hint="accessToken: right in form, but none of the tokens set here")
     if now > ends:
         raise Refused(Code.TOKEN_EXPIRED, hint=f"accessToken: ended {wire_time(ends)}, our clock is {wire_time(now)}")
 
 
-def check_signature(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_signature(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20208: the signature is wrong. Without a secret every one is wrong, since an empty secret lets anybody sign."""
     given = members["sign"]
     if not settings.BBOSS_APP_SECRET:
         raise Refused(Code.SIGNATURE, hint="BBOSS_APP_SECRET is not set on our side")
     if not isinstance(given, str):
         raise Refused(Code.SIGNATURE, hint="sign: must be a string")
-    secret = which(APP_SECRET, lambda one: verify(members, given, one))
+    secret = which(APP_SECRET, lambda one: verify(wire, given, one))
     if secret is None:
-        text = masked_text_to_sign(members)[:LONGEST_HINT]
-        raise Refused(Code.SIGNATURE, hint=f"sign: is not the MD5 of the text that we signed, which is: {text}")
+        text, method = masked_text_to_sign(wire)[:LONGEST_HINT], method_of(wire.members, settings.PARTNERS.bboss)
+        raise Refused(
+            Code.SIGNATURE, hint=f"sign: is not the {method.upper()} of the text that we signed, which is: {text}"
+        )
     note_use(APP_SECRET, secret)
-    note_use(ACCESS_TOKEN, members["accessToken"])
+    if settings.PARTNERS.bboss.token.check == LIST:
+        note_use(ACCESS_TOKEN, members["accessToken"])
 
 
-def check_route_type(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_route_type(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20501: the route type is not one that we take."""
     _one_of(members, "routeType", ["00", "01"], Code.ROUTE_TYPE)
 
 
-def check_route_value(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_route_value(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """20502: the domain or exchange node is not ours."""
     _one_of(members, "domain", [settings.BBOSS_DOMAIN], Code.ROUTE_VALUE)
     _one_of(members, "routeValue", [settings.BBOSS_ROUTE_VALUE], Code.ROUTE_VALUE)
 
 
-def check_env_flag(members: dict[str, Any], now: datetime.datetime) -> None:
+def check_env_flag(members: dict[str, Any], now: datetime.datetime, wire: Wire) -> None:
     """21000: test data came to a production site, or the other way round."""
     _one_of(members, "envFlag", [settings.BBOSS_ENV_FLAG], Code.ENV_FLAG)
 
@@ -164,6 +185,31 @@ CHECKS = (
 
 
 def parse_time(text: str) -> datetime.datetime | None:
+    """A message's timeStamp as an aware time, or None if it has none of the profile's forms."""
+    return read_moment(text, settings.PARTNERS.bboss.time_formats)
+
+
+def read_moment(text: str, formats: Iterable[str]) -> datetime.datetime | None:
+    """A moment in the first of the forms that fits. It is Asia/Shanghai's unless the text says otherwise."""
+    found = (_in_form(text, form) for form in formats)
+    return next((moment for moment in found if moment), None)
+
+
+def _in_form(text: str, form: str) -> datetime.datetime | None:
+    if form == DIGITS:
+        return parse_digits(text)
+    if len(text) > LONGEST_TIME or not text.isascii():
+        return None
+    try:
+        if form in EPOCHS:
+            return datetime.datetime.fromtimestamp(int(text) / EPOCHS[form], SHANGHAI) if text.isdecimal() else None
+        moment = datetime.datetime.strptime(text, form)
+        return moment.astimezone(SHANGHAI) if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_digits(text: str) -> datetime.datetime | None:
     """`20230920185339` as an aware time in Asia/Shanghai, or None if it is not such a time."""
     match = _TIME.fullmatch(text)
     if match is None:
@@ -178,51 +224,28 @@ def parse_time(text: str) -> datetime.datetime | None:
 def token_expiry(token: str) -> datetime.datetime | None:
     """When the token ends (Asia/Shanghai); None if it does not have a token's form."""
     match = TOKEN.fullmatch(token)
-    return match and parse_time(match.group(1))
+    return match and parse_digits(match.group(1))
 
 
-def names_known_token(body: bytes) -> bool:
-    """Whether a body that is not parsed yet names one of our tokens as its accessToken, at one of the first places."""
-    for behind in body.split(b'"accessToken"', FIRST_PLACES)[1:]:
-        given = behind[: 2 * LONGEST_TOKEN].partition(b'"')[2].partition(b'"')[0]
-        if is_known(given.decode("latin-1"), settings.BBOSS_ACCESS_TOKENS):
-            return True
+def may_be_a_callers(text: str) -> bool:
+    """Whether a message that is not parsed yet may be BBOSS's: it names one of our tokens, or one of a token's form
+    where the profile asks for no more, as its accessToken, at one of the first places."""
+    how = settings.PARTNERS.bboss
+    if how.token.check == NONE:
+        return True
+    for name in {"accessToken", how.theirs.get("accessToken", "accessToken")}:
+        for behind in text.split(f'"{name}"', FIRST_PLACES)[1:]:
+            given = behind[: 2 * LONGEST_TOKEN].partition('"')[2].partition('"')[0]
+            if how.token.check != LIST and token_expiry(given):
+                return True
+            if how.token.check == LIST and is_known(given, settings.BBOSS_ACCESS_TOKENS):
+                return True
     return False
 
 
 def is_known(token: str, known: Iterable[str]) -> bool:
     """Compares with all known tokens, each in constant time, so that the time taken tells nothing about a near miss."""
     return any([hmac.compare_digest(token.encode(), one.encode()) for one in known])  # noqa: C419
-
-
-def text_to_sign(members: dict[str, Any], secret: str) -> str:
-    """The text whose MD5 is the signature: secret, every key and its value in the order of keys, secret.
-
-    `sign` is left out. A string is used as it is, any other value as canonical JSON.
-    """
-    parts = [key + _value(members[key]) for key in sorted(members) if key != "sign"]
-    return "".join([secret, *parts, secret])
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
-
-
-def sign(members: dict[str, Any], secret: str) -> str:
-    """The signature: 32 hex digits in upper case."""
-    digest = hashlib.md5(text_to_sign(members, secret).encode(), usedforsecurity=False)
-    return digest.hexdigest().upper()
-
-
-def verify(members: dict[str, Any], given: str, secret: str) -> bool:
-    """Whether `given` is the members' signature, in any letter case. Compares in constant time."""
-    return hmac.compare_digest(sign(members, secret).encode(), given.upper().encode())
-
-
-def masked_text_to_sign(members: dict[str, Any]) -> str:
-    """The text to sign with the application secret and the access token masked, so that it may be shown."""
-    masked = {key: MASK if key.lower() in SECRET_NAMES else value for key, value in members.items()}
-    return text_to_sign(masked, f"<{MASK} app secret {MASK}>")
 
 
 def stored_trans_ido(given: str) -> str:
@@ -287,7 +310,7 @@ class _Beginning:
 
 
 def _is_secret(name: str) -> bool:
-    return name.lower() in SECRET_NAMES
+    return name.lower() in settings.PARTNERS.bboss.secret_names
 
 
 def _masked(value: Any) -> Any:

@@ -8,6 +8,8 @@ from django.conf import settings
 
 from integrations.outbound.formats import encode, wire_time
 
+TEXT = "text"
+
 
 @dataclass(frozen=True)
 class ReplyCode:
@@ -80,12 +82,16 @@ class Refused(Exception):  # noqa: N818  named for what it says: the request is 
 
 @dataclass
 class InboundCall:
-    """One call of BBOSS's address, as far as it is known. `members` is empty until the body has been read."""
+    """One call of BBOSS's address, as far as it is known. `members` is empty until the body has been read.
+
+    `members`: the envelope under our names; `wire`: under theirs, as it came.
+    """
 
     now: datetime.datetime
     address: str
     trans_idh: str
     members: dict = field(default_factory=dict)
+    wire: dict = field(default_factory=dict)
     raw: bytes = b""
 
 
@@ -96,7 +102,9 @@ class Reply:
     retry_after: int | None = None
 
 
-def reply(call: InboundCall, code: Code, *, desc: str = "", result: str = "", retry_after: int | None = None) -> Reply:
+def reply(
+    call: InboundCall, code: Code, *, desc: str = "", result: str | dict = "", retry_after: int | None = None
+) -> Reply:
     """Makes the answer to a call. A member that is not known yet, or that is not a string, becomes an empty string."""
     body = {
         "transIDO": _text(call.members.get("transIDO")),
@@ -105,15 +113,16 @@ def reply(call: InboundCall, code: Code, *, desc: str = "", result: str = "", re
         "cutOffDay": _text(call.members.get("cutOffDay")),
         "providePartyID": f"{settings.BBOSS_DOMAIN}{settings.BBOSS_ROUTE_VALUE}0",
         "response": {"rspCode": code.value.number, "rspDesc": desc or code.value.desc},
-        "result": result,
+        "result": result or ("" if settings.PARTNERS.bboss.reply.result == TEXT else {}),
     }
     return Reply(code.value.http, body, retry_after)
 
 
-def result_text(order_number: str, biz: BizCode) -> str:
-    """The value of `result`: a compact JSON string."""
+def result_of(order_number: str, biz: BizCode) -> str | dict:
+    """The value of `result`: a compact JSON string, or the object where the profile says so."""
     number, desc = biz.value
-    return encode({"OrderNum": order_number, "BizCode": number, "BizDesc": desc})
+    result = {"OrderNum": order_number, "BizCode": number, "BizDesc": desc}
+    return encode(result) if settings.PARTNERS.bboss.reply.result == TEXT else result
 
 
 def _text(value) -> str:

@@ -3,7 +3,7 @@
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from integrations.bboss.responses import BizCode, Code, result_text
+from integrations.bboss.responses import BizCode, Code, result_of
 
 
 class EnvelopeSerializer(serializers.Serializer):
@@ -86,7 +86,7 @@ def _example(code: Code) -> OpenApiExample:
         "cutOffDay": EXAMPLE_ENVELOPE["cutOffDay"] if known else "",
         "providePartyID": "CDNP9950",
         "response": {"rspCode": row.number, "rspDesc": row.desc},
-        "result": result_text(EXAMPLE_CONTENT["OrderNum"], biz) if biz else "",
+        "result": result_of(EXAMPLE_CONTENT["OrderNum"], biz) if biz else "",
     }
     return OpenApiExample(f"{row.number} {row.desc}", value=body, response_only=True, status_codes=[str(row.http)])
 

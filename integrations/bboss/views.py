@@ -4,10 +4,12 @@ A readable message is stored, accepted or refused; unsigned ones up to a rate (c
 """
 
 import hashlib
+import json
 import logging
 import uuid
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
@@ -26,10 +28,12 @@ from integrations.bboss.content import (
     read_order,
     read_withdrawal,
 )
-from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_text
+from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
 from integrations.bboss.schema import documented
+from integrations.bboss.wire import Wire, check_type, content_in, ours, parsed, text_in
+from integrations.outbound.formats import encode
 from orders import errors
-from orders.content import Receipt
+from orders.content import Receipt, content_hash
 from orders.intake.receive import keep_message, receive_order
 from orders.log_facts import note
 from orders.models import InboundMessage
@@ -73,11 +77,24 @@ class OrdersView(APIView):
         return _response(refuse(Code.OUR_FAULT, self.request.META))
 
 
-def _response(reply: Reply) -> Response:
-    response = Response(reply.body, status=reply.status)
+def _response(reply: Reply) -> HttpResponse:
+    charset = settings.PARTNERS.bboss.reply.charset
+    if charset == "utf-8":
+        response: HttpResponse = Response(reply.body, status=reply.status)
+    else:
+        content = _in_charset(reply.body, charset)
+        response = HttpResponse(content, f"application/json; charset={charset}", reply.status)
+        response.data = reply.body
     if reply.retry_after is not None:
         response["Retry-After"] = str(reply.retry_after)
     return response
+
+
+def _in_charset(body: dict, charset: str) -> bytes:
+    try:
+        return encode(body).encode(charset)
+    except UnicodeEncodeError:  # it quotes what the charset lacks
+        return json.dumps(body).encode(charset)
 
 
 def answer(request: HttpRequest) -> Reply:
@@ -103,26 +120,29 @@ def _call(meta: dict) -> InboundCall:
 
 def _answer(call: InboundCall, request: HttpRequest) -> Reply:
     try:
-        call.members, call.raw = read_members(request, call.address)
+        wire, call.raw = read_message(request, call.address)
     except Refused as refusal:
         return _not_kept(call, refusal)
+    call.wire = call.members = wire.members
     try:
-        envelope.check_envelope(call.members, call.now)
+        call.members = ours(wire.members, settings.PARTNERS.bboss)
+        envelope.check_envelope(call.members, call.now, wire)
     except Refused as refusal:
-        if not envelope.is_signed(call.members):
+        if not envelope.is_signed(wire):
             return _stranger(call, refusal)
-        return _keep_refused(call, _message(call, envelope.masked_body(call.members)), refusal)
-    message = _message(call, envelope.masked_body(call.members))
+        return _keep_refused(call, _message(call, envelope.masked_body(call.wire)), refusal)
+    message = _message(call, envelope.masked_body(call.wire))
     try:
         return _accept(call, message)
     except Refused as refusal:
         return _keep_refused(call, message, refusal)
 
 
-def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
-    """Checks the call, then reads its members and body. Raises Refused (20007, 20215, 20303, 20308, 20105)."""
+def read_message(request: HttpRequest, address: str) -> tuple[Wire, bytes]:
+    """Checks the call, then reads its message and body. Raises Refused (20007, 20215, 20303, 20308, 20105)."""
+    header = request.META.get("CONTENT_TYPE", "")
     try:
-        _check_content_type(request)
+        check_type(header, settings.PARTNERS.bboss)
         length = _content_length(request)
         rate_limit.check_address(address)
     except Refused:
@@ -131,27 +151,22 @@ def read_members(request: HttpRequest, address: str) -> tuple[dict, bytes]:
     rate_limit.check_rate(address)
     body = _read(request, length)
     try:
-        return _parse(body), body
+        return _parse(*text_in(body, header, settings.PARTNERS.bboss)), body
     except request_body.BadJsonError as error:
         raise Refused(Code.UNREADABLE, hint=str(error)) from None
 
 
-def _parse(body: bytes) -> dict:
-    """The members. A message without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
-    known = envelope.names_known_token(body)
+def _parse(text: str, charset: str) -> Wire:
+    """The message. One without a token of ours may hold fewer values. Only a signed one may hold long numbers."""
+    how, known = settings.PARTNERS.bboss, envelope.may_be_a_callers(text)
+    bounds = request_body.OF_UNSIGNED if known else request_body.OF_STRANGERS
     try:
-        return request_body.parse_bytes(body, request_body.OF_UNSIGNED if known else request_body.OF_STRANGERS)
+        return Wire(parsed(text, bounds, how), text, charset)
     except request_body.OutOfBoundsError:
-        members = request_body.parse_bytes(body) if known else {}
-        if not envelope.is_signed(members):
+        wire = Wire(parsed(text, request_body.OF_ALL, how) if known else {}, text, charset)
+        if not envelope.is_signed(wire):
             raise
-        return members
-
-
-def _check_content_type(request: HttpRequest) -> None:
-    given = request.META.get("CONTENT_TYPE", "").split(";")[0].strip().lower()
-    if given != "application/json":
-        raise Refused(Code.NOT_JSON_TYPE, hint=f"Content-Type: {ascii(given)[:80]} is not application/json")
+        return wire
 
 
 def _content_length(request: HttpRequest) -> int | None:
@@ -186,22 +201,35 @@ def _accept(call: InboundCall, message: InboundMessage) -> Reply:
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
         return reply(call, Code.OUR_FAULT)
-    content = content_of(call.members)
+    raw, how = content_of(call.members), settings.PARTNERS.bboss
+    content = content_in(call.wire, raw, how)
     message.order_number = order_number_of(content)
     note(order=message.order_number)
     _set_outcome(message, Code.SUCCESS, Code.SUCCESS.value.desc, BizCode.DONE)
     try:
-        receipt = _to_core(content, trans_ido=envelope.stored_trans_ido(call.members["transIDO"]), message=message)
+        receipt = _to_core(content, raw, trans_ido=envelope.stored_trans_ido(call.members["transIDO"]), message=message)
     except errors.OrderError as error:
         raise _refusal(error) from error
     call.trans_idh = receipt.trans_idh
-    return reply(call, Code.SUCCESS, result=result_text(receipt.order_number, BizCode.DONE))
+    return reply(call, Code.SUCCESS, result=result_of(receipt.order_number, BizCode.DONE))
 
 
-def _to_core(content: dict, *, trans_ido: str, message: InboundMessage) -> Receipt:
+def _to_core(content: dict, raw: dict, *, trans_ido: str, message: InboundMessage) -> Receipt:
+    about = {"raw": raw, "trans_ido": trans_ido, "message": message, "digest": content_hash(content)}
+    about["hash_of"] = _hash_of
     if is_withdrawal(content):
-        return withdraw_order(read_withdrawal(content), raw=content, trans_ido=trans_ido, message=message)
-    return receive_order(read_order(content), raw=content, trans_ido=trans_ido, message=message)
+        return withdraw_order(read_withdrawal(content), **about)
+    return receive_order(read_order(content), **about)
+
+
+def _hash_of(kept: dict | str) -> str:
+    """The hash of what we kept, as today's profile reads it: an order's content, or the masked body of a message."""
+    how = settings.PARTNERS.bboss
+    try:
+        wire = {"content": kept} if isinstance(kept, dict) else json.loads(kept)
+        return content_hash(content_in(wire, content_of(ours(wire, how)), how))
+    except (ValueError, Refused):
+        return ""
 
 
 def _refusal(error: errors.OrderError) -> Refused:
@@ -262,5 +290,5 @@ def _keep_refused(call: InboundCall, message: InboundMessage, refusal: Refused) 
     # The core may have saved the message in a transaction that was rolled back, and so have set its id.
     message.pk, message.trans_idh = None, call.trans_idh
     keep_message(message)
-    result = result_text(message.order_number, refusal.biz) if refusal.biz else ""
+    result = result_of(message.order_number, refusal.biz) if refusal.biz else ""
     return reply(call, refusal.code, desc=refusal.desc, result=result)

@@ -4,8 +4,13 @@ A TOML file says only what differs. The classes below are the table of its keys,
 settings are not read here.
 """
 
+import codecs
+import contextlib
+import datetime
 import difflib
+import functools
 import hashlib
+import ipaddress
 import re
 import tomllib
 import types
@@ -15,13 +20,19 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import SM3, Hash
+
 from integrations.partners.rules import Rule, RuleError, read_rule
 
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
 CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
 TELLING = re.compile(r"authorization|cookie|token|secret|password|passwd|api-?key", re.IGNORECASE)
+EPOCHS = {"epoch": 1, "epoch_ms": 1000}  # a second has so many
+EXTENSIONS = (".xlsx", ".xls")
 FROM_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SECRET_MEMBERS = ("accessToken", "sign")
 ANSWER = "answer"
 
 Names = tuple[str, ...]
@@ -55,6 +66,22 @@ def _charsets(names: Names) -> str:
 
 def _some(values: Names) -> str:
     return "" if values else "name one at least"
+
+
+def _times(formats: Names) -> str:
+    moment = datetime.datetime(2023, 9, 20, 18, 53, 39, tzinfo=datetime.UTC)
+    for one in formats:
+        try:
+            right = one in EPOCHS or ("%" in one and datetime.datetime.strptime(moment.strftime(one), one))
+        except ValueError:
+            right = False
+        if not right:
+            return f"{one!r} is no format of a time, such as %Y-%m-%d %H:%M:%S"
+    return _some(formats)
+
+
+def _order(order: str | Names) -> str:
+    return "" if order else 'must be a list of members, or "sorted"'
 
 
 def _path(path: str) -> str:
@@ -114,7 +141,7 @@ class Sign:
     """How a message is signed. `order`: `sorted`, or a list of the members that alone enter, in this order."""
 
     methods: Names = key(("md5",), check=_some)
-    order: str | Names = key("sorted")
+    order: str | Names = key("sorted", check=_order)
     pair: str = key("{name}{value}", check=_pair)
     between: str = key("")
     text: str = key("{secret}{pairs}{secret}", check=_text_to_sign)
@@ -145,8 +172,8 @@ class Bboss:
     form_member: str = key("")
     charsets: Names = key(("utf-8",), check=_charsets)
     lenient: bool = key(False)
-    time_formats: Names = key(("%Y%m%d%H%M%S",), check=_some)
-    day_formats: Names = key(("%Y%m%d",), check=_some)
+    time_formats: Names = key(("%Y%m%d%H%M%S",), check=_times)
+    day_formats: Names = key(("%Y%m%d",), check=_times)
     kinds: Kinds = key(Kinds)
     kind_absent: str = key("activation", one_of=("activation", "members"))
     withdraws: Names = key(("1",), check=_some)
@@ -156,6 +183,22 @@ class Bboss:
     sign: Sign = key(Sign)
     token: Token = key(Token)
     domains: Domains = key(Domains)
+
+    def named(self, ours: str, members: Mapping[str, Any]) -> str:
+        """Returns the name on the wire of a member of the envelope."""
+        theirs = self.theirs.get(ours, ours)
+        return theirs if theirs in members else ours
+
+    @functools.cached_property
+    def theirs(self) -> Table:
+        """Their names of the envelope's members that have others, by ours."""
+        return {ours: theirs for theirs, ours in self.rename.items() if "." not in theirs + ours}
+
+    @functools.cached_property
+    def secret_names(self) -> frozenset[str]:
+        """How members are called that must not be shown, in lower case: ours and theirs."""
+        theirs = {theirs.rpartition(".")[2] for theirs, ours in self.rename.items() if ours in SECRET_MEMBERS}
+        return frozenset(name.lower() for name in {*SECRET_MEMBERS, *theirs})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,6 +449,11 @@ def _check_whole(profile: Profile) -> None:
     for method in sign.methods:
         if method.lower() not in SIGN_METHODS:
             raise ProfileError(f"bboss.sign.methods: {method!r} is not one of {', '.join(SIGN_METHODS)}")
+    if "sm3" in map(str.lower, sign.methods) and not _has_sm3():
+        raise ProfileError("bboss.sign.methods: sm3 is missing here: the OpenSSL of the library cryptography has none")
+    for name in profile.files.extensions:
+        if name not in EXTENSIONS:
+            raise ProfileError(f"files.extensions: {name!r} is not one of {', '.join(EXTENSIONS)}")
     if SECRET not in sign.text and not all(method.lower().startswith("hmac") for method in sign.methods):
         raise ProfileError(f"bboss.sign.text: needs {SECRET}, unless every method is an hmac")
     for name in profile.bboss.content_types:
@@ -426,18 +474,56 @@ def _check_whole(profile: Profile) -> None:
         )
 
 
+def _has_sm3() -> bool:
+    try:
+        Hash(SM3())
+    except UnsupportedAlgorithm:
+        return False
+    return True
+
+
 def settings_that_open_a_door(
-    profile: Profile, *, bboss_ips: Sequence, bpm_ips: Sequence, loopback: bool, proxies: int
+    profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int
 ) -> str:
     """Returns why this profile must not run with these settings (contract 7.4); empty if it may."""
-    if profile.bboss.token.check == "none" and not bboss_ips:
+    if profile.bboss.token.check == "none" and _is_open(bboss_ips):
         return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
     if profile.bpm.callback.check == "addresses":
-        if not bpm_ips:
+        if _is_open(bpm_ips):
             return 'bpm.callback.check: "addresses" needs BPM_ALLOWED_IPS, or anybody may approve'
-        if loopback and proxies == 0:
+        if proxies == 0 and any(one.is_loopback for one in _networks(bpm_ips)):
             return 'bpm.callback.check: "addresses" with loopback in BPM_ALLOWED_IPS needs TRUSTED_PROXY_COUNT'
     return ""
+
+
+def _is_open(entries: Sequence[str]) -> bool:
+    """Whether these addresses let everybody in."""
+    return not entries or any(one.prefixlen == 0 for one in _networks(entries))
+
+
+def _networks(entries: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Returns the networks. What is none lets nobody in, and the checks name it (desk.003)."""
+    found = []
+    for entry in entries:
+        with contextlib.suppress(ValueError):
+            found.append(ipaddress.ip_network(entry.strip(), strict=False))
+    return found
+
+
+def faults_in_production(profile: Profile) -> list[str]:
+    """Returns what must not be with production data (contract 7.4)."""
+    sign, bboss, found = profile.bboss.sign, profile.bboss, []
+    for name in ("content", "timeStamp", "transIDO"):
+        if sign.order != "sorted" and not {name, bboss.theirs.get(name, name)} & {*sign.order}:
+            found.append(f"bboss.sign.order: {name} is outside the sign, so anybody may change it on the way")
+    if KEY not in sign.pair and not (sign.between or sign.pair.replace(VALUE, "")):
+        found.append("bboss.sign.pair: values alone with nothing between: two messages may have one sign")
+    if profile.bpm.callback.check != "hmac":
+        found.append("bpm.callback.check: not hmac, and an approval is money")
+    charsets = [codecs.lookup(name).name for name in bboss.charsets]
+    if charsets[0] != "utf-8" and "utf-8" in charsets:
+        found.append(f"bboss.charsets: {bboss.charsets[0]} before utf-8 reads UTF-8 as other characters")
+    return found
 
 
 def secrets_named(text: str) -> list[str]:

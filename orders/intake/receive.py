@@ -5,7 +5,7 @@ import uuid
 from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
-from orders.content import MAX_DOMAINS, OrderContent, Receipt, content_hash
+from orders.content import MAX_DOMAINS, HashOf, OrderContent, Receipt, content_hash
 from orders.errors import ContentError, OrderConflictError, RepeatCallError
 from orders.intake.decide import decide
 from orders.intake.facts import read_facts
@@ -18,22 +18,31 @@ from orders.services.order_writes import lock_order
 DEADLOCK = "40P01"  # PostgreSQL's code
 
 
-def receive_order(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+def receive_order(
+    content: OrderContent,
+    *,
+    raw: dict,
+    trans_ido: str,
+    message: InboundMessage,
+    digest: str = "",
+    hash_of: HashOf = content_hash,
+) -> Receipt:
     """Stores a new order with its plan, in one transaction with `message`. For a known order gives its first answer.
+    `raw`: its content as it came, `digest`: the hash of what that says; `hash_of`: of what we kept, as it reads today.
 
     The database's constraints decide who was first, so the same order sent fifty times at once becomes one order. Only
     when a constraint fails, the existing order is looked up. What PostgreSQL ended to break a deadlock is done again.
 
     Raises ContentError (20505), RepeatCallError (20002) and OrderConflictError (3001). Nothing is stored then.
     """
-    digest = content_hash(raw)
+    digest = digest or content_hash(raw)
     for _ in range(3):
         message.pk = None  # a rolled back try may have set it
         try:
             with transaction.atomic():
                 return _accept(content, raw, digest, trans_ido, message)
         except (IntegrityError, ContentError) as error:
-            receipt = _answer_known(content, digest, trans_ido, message)
+            receipt = _answer_known(content, digest, hash_of, trans_ido, message)
             if receipt:
                 return receipt
             if isinstance(error, ContentError):
@@ -97,18 +106,20 @@ def _accept(
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=False)
 
 
-def _answer_known(content: OrderContent, digest: str, trans_ido: str, message: InboundMessage) -> Receipt | None:
+def _answer_known(
+    content: OrderContent, digest: str, hash_of: HashOf, trans_ido: str, message: InboundMessage
+) -> Receipt | None:
     """The answer for an order or a transIDO that we have; None if we have neither.
 
     Any message for a number that staff entered is accepted. If it says something else, staff decide (contract 3.10).
     """
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
-    if call and call.content_hash != digest:
+    if call and not call.says(digest, hash_of):
         raise RepeatCallError("call_repeated")
     order = Order.objects.filter(number=content.number).first()
     if order is None:
         return None
-    if order.content_hash == digest:
+    if order.content_hash == digest or hash_of(order.content) == digest:
         return answer_again(order, digest, trans_ido, message, known=call is not None)
     if not order.events.filter(kind=ENTERED).exists():
         raise OrderConflictError("order_conflict", number=content.number)

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from orders.content import HashOf
 from orders.db.row import Row
 
 ACCEPTED = "00000"  # the code by which a message was taken (contract 2.3)
@@ -73,3 +74,12 @@ class AcceptedCall(Row):
 
     def __str__(self):
         return self.trans_ido
+
+    def says(self, digest: str, hash_of: HashOf) -> bool:
+        """Whether what was accepted is this content, also as it reads by today's profile (contract 7.1)."""
+        if self.content_hash == digest:
+            return True
+        if self.content_hash == self.order.content_hash:
+            return hash_of(self.order.content) == digest
+        kept = InboundMessage.objects.filter(trans_ido=self.trans_ido, rsp_code=ACCEPTED).order_by("pk").first()
+        return kept is not None and hash_of(kept.body) == digest

@@ -6,7 +6,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from orders.content import Receipt, content_hash
+from orders.content import HashOf, Receipt, content_hash
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
@@ -26,12 +26,20 @@ from orders.states import set_undo_mark
 Kind, State, Step = Order.Kind, Order.State, Dispatch.State
 
 
-def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+def withdraw_order(
+    number: str,
+    *,
+    raw: dict,
+    trans_ido: str,
+    message: InboundMessage,
+    digest: str = "",
+    hash_of: HashOf = content_hash,
+) -> Receipt:
     """Withdraws; repeats get the first answer. Raises OrderUnknownError, TrialClaimedError, RepeatCallError."""
-    digest = content_hash(raw)
+    digest = digest or content_hash(raw)
     with transaction.atomic():
         order = lock_order(number)
-        known = _known_call(trans_ido, digest)
+        known = _known_call(trans_ido, digest, hash_of)
         again = bool(order.withdrawal_idh)
         if not again:
             withdraw(order, by="bboss", now=timezone.now(), reason="", idh=message.trans_idh)
@@ -42,9 +50,9 @@ def withdraw_order(number: str, *, raw: dict, trans_ido: str, message: InboundMe
     return Receipt(order_number=order.number, trans_idh=order.withdrawal_idh, repeated=again)
 
 
-def _known_call(trans_ido: str, digest: str) -> bool:
+def _known_call(trans_ido: str, digest: str, hash_of: HashOf) -> bool:
     call = AcceptedCall.objects.filter(trans_ido=trans_ido).first()
-    if call and call.content_hash != digest:
+    if call and not call.says(digest, hash_of):
         raise RepeatCallError("call_repeated")
     return call is not None
 

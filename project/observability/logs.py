@@ -6,11 +6,13 @@ import json
 import logging
 import re
 
+from django.conf import settings
+
 from integrations.database_deadline import Outage, away_error, error_line
 from notifications.masks import head, mask_text
 from orders.log_facts import known_facts
 
-SECRET = re.compile(r'((?:accessToken|sign|X-Signature|password)\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}]++', re.IGNORECASE)
+OURS = ("accessToken", "sign", "X-Signature", "password")
 NAMES_OF_SECRETS = ("token", "sign", "password")  # in lower case; one is in each of these
 LONGEST = 16 * 1024  # bytes of a message, and of a traceback
 REPEATED = 200  # characters of a text that is likely to come again, such as a path
@@ -26,11 +28,18 @@ JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
+@functools.cache
+def _secret(theirs: frozenset[str]) -> re.Pattern:
+    names = "|".join(map(re.escape, [*OURS, *theirs.difference(name.lower() for name in OURS)]))
+    return re.compile(rf'((?:{names})\\*+"?\s*+[:=]\s*+\\*+"?)[^",\s&}}]++', re.IGNORECASE)
+
+
 def redact(text: str) -> str:
     """The text with secrets and personal data masked. Lengths are not kept."""
     plain = text.lower()
-    if not text.isascii() or any(name in plain for name in NAMES_OF_SECRETS):  # outside ASCII, ſ counts as an s
-        text = SECRET.sub(r"\1***", text)
+    theirs = settings.PARTNERS.bboss.secret_names
+    if not text.isascii() or any(name in plain for name in (*NAMES_OF_SECRETS, *theirs)):  # ſ counts as an s
+        text = _secret(theirs).sub(r"\1***", text)
     return mask_text(text)
 
 

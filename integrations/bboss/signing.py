@@ -1,0 +1,102 @@
+"""The signature of a message, by `[bboss.sign]` of the profile (contract 2.2, 7.1).
+
+Members enter under their names on the wire. Functions take a message as it came, or its members alone.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SM3, Hash
+from django.conf import settings
+
+from integrations.bboss.wire import Wire
+from integrations.partners.profile import Bboss
+from orders.content import canonical_json
+
+EMPTY: tuple[Any, ...] = (None, "", {}, [])
+MASK = "***"
+BODY, RAW, SKIP, BASE64, SORTED = "body", "raw", "skip", "base64", "sorted"
+HMAC = "hmac-"
+Message = Wire | dict[str, Any]
+
+
+def digest(method: str, text: bytes, secret: str) -> bytes:
+    """Returns the digest of a text. `method` is one of SIGN_METHODS; an HMAC's key is the secret."""
+    if method == "sm3":
+        one = Hash(SM3())
+        one.update(text)
+        return one.finalize()
+    if method.startswith(HMAC):
+        return hmac.digest(secret.encode(), text, method.removeprefix(HMAC))
+    return hashlib.new(method, text, usedforsecurity=False).digest()
+
+
+def method_of(members: dict[str, Any], how: Bboss) -> str:
+    """Returns the method that a message names, in lower case; the profile's first for any other."""
+    given = members.get(how.named("signMethod", members))
+    known = [method.lower() for method in how.sign.methods]
+    return given.lower() if isinstance(given, str) and given.lower() in known else known[0]
+
+
+def pairs_of(wire: Wire, how: Bboss) -> Iterator[tuple[str, str]]:
+    """Yields the members that enter, in their order: name on the wire and value."""
+    members, order = wire.members, how.sign.order
+    names = sorted(members) if order == SORTED else order
+    sign, content = how.named("sign", members), how.named("content", members)
+    for name in names:
+        if name == sign or name not in members or (how.sign.empty == SKIP and members[name] in EMPTY):
+            continue
+        value = members[name]
+        if isinstance(value, str):
+            yield name, value
+        else:
+            yield name, (how.sign.content == RAW and name == content and wire.written(name)) or canonical_json(value)
+
+
+def put(template: str, **values: str) -> str:
+    """Returns a text of the profile with its places filled. What is put in is not looked at again."""
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+
+
+def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str:
+    """Returns the text whose digest is the signature: by default secret, every key and its value in the order of keys,
+    secret. `sign` is left out. A string is used as it is, any other value as canonical JSON.
+    """
+    how = how or settings.PARTNERS.bboss
+    rule = how.sign
+    pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in pairs_of(as_wire(message), how))
+    return put(rule.text, secret=secret, pairs=pairs)
+
+
+def sign(message: Message, secret: str, how: Bboss | None = None) -> str:
+    """Returns the signature: hex in upper case, or base64. Raises UnicodeEncodeError for a letter that the
+    charset lacks."""
+    how, wire = how or settings.PARTNERS.bboss, as_wire(message)
+    charset = wire.charset if how.sign.charset == BODY else how.sign.charset
+    found = digest(method_of(wire.members, how), text_to_sign(wire, secret, how).encode(charset), secret)
+    return base64.b64encode(found).decode() if how.sign.encoding == BASE64 else found.hex().upper()
+
+
+def verify(message: Message, given: str, secret: str, how: Bboss | None = None) -> bool:
+    """Whether `given` is the message's signature; hex in any letter case. Compares in constant time."""
+    how = how or settings.PARTNERS.bboss
+    try:
+        right = sign(message, secret, how)
+    except UnicodeEncodeError:
+        return False
+    return hmac.compare_digest(right.encode(), (given if how.sign.encoding == BASE64 else given.upper()).encode())
+
+
+def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
+    """Returns the text to sign with the application secret and the access token masked, so that it may be shown."""
+    how, wire = how or settings.PARTNERS.bboss, as_wire(message)
+    masked = {name: MASK if name.lower() in how.secret_names else value for name, value in wire.members.items()}
+    return text_to_sign(Wire(masked, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
+
+
+def as_wire(message: Message) -> Wire:
+    return message if isinstance(message, Wire) else Wire(message)
