@@ -11,6 +11,7 @@ import difflib
 import functools
 import hashlib
 import ipaddress
+import itertools
 import re
 import tomllib
 import types
@@ -23,7 +24,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from integrations.partners.rules import Rule, RuleError, read_rule
+from integrations.partners.rules import Rule, RuleError, equals, read_rule
 
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
@@ -291,10 +292,20 @@ class Callback:
     returns: tuple[Any, ...] = key(("return",))
     finished: tuple[Any, ...] = key((True,))
     unfinished: tuple[Any, ...] = key((False,))
-    finished_absent: bool = key(False)
+    finished_absent: bool = key(None)  # not said
     record_id_absent: str = key("refuse", one_of=("refuse", "hash"))
-    time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_some)
+    time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_times)
     answer: Mapping[str, Any] = key({"code": 200, "message": "成功"})
+
+    @functools.cached_property
+    def without_finished(self) -> bool | None:
+        """What a callback without `finished` is; None if it is refused, as where the file has no [bpm.callback]."""
+        return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
+
+    @functools.cached_property
+    def paths_of_ours(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """`rename` with their paths split."""
+        return tuple((tuple(theirs.split(".")), ours) for theirs, ours in self.rename.items())
 
 
 SPELT = {(Callback, "passes"): "pass", (Callback, "rejects"): "reject", (Callback, "returns"): "return"}
@@ -461,6 +472,11 @@ def _check_whole(profile: Profile) -> None:
             raise ProfileError(f"bboss.content_types: {name!r} is not one of {', '.join(CONTENT_TYPES)}")
     if CONTENT_TYPES[2] in profile.bboss.content_types and not profile.bboss.form_member:
         raise ProfileError("bboss.form_member: name the member of the form that holds the message")
+    how = profile.bpm.callback
+    _check_apart("bpm.callback", {"pass": how.passes, "reject": how.rejects, "return": how.returns})
+    _check_apart("bpm.callback", {"finished": how.finished, "unfinished": how.unfinished})
+    if how.check != "addresses" and not how.header:
+        raise ProfileError("bpm.callback.header: name the header that holds the signature or the token")
     both = {*profile.bboss.withdraws} & {*profile.bboss.keeps}
     if both:
         raise ProfileError(f"bboss.keeps: {min(both)!r} is in bboss.withdraws too")
@@ -472,6 +488,14 @@ def _check_whole(profile: Profile) -> None:
         raise ProfileError(
             'bpm.key_header: without it bpm.repeats must be "ask", since a repeat would start a process more'
         )
+
+
+def _check_apart(path: str, lists: Mapping[str, Sequence[Any]]) -> None:
+    """Raises ProfileError for a value that means two things."""
+    for (name, values), (other, more) in itertools.combinations(lists.items(), 2):
+        for value in values:
+            if any(equals(value, one) for one in more):
+                raise ProfileError(f"{path}.{other}: {value!r} is in {path}.{name} too")
 
 
 def _has_sm3() -> bool:
