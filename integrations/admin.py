@@ -9,7 +9,7 @@ from integrations.api.token_pages import ApiTokenAdmin
 from integrations.bpm.kept import without_operators
 from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
 from notifications.masks import mask_text
-from orders.admin.inbound import order_named
+from orders.admin.inbound import InboundList, order_named
 from orders.admin.order_search import order_anchor
 from orders.incident_causes import cause_of
 from orders.lists.cells import column, cut
@@ -31,7 +31,7 @@ CallbackFilter = word_filter(
         "waiting": (_("Waits for its process"), Q(record__isnull=False)),
         "applied": (_("Applied later"), Q(applied_at__isnull=False)),
         "refused": (_("Refused"), ~Q(http_status=200)),
-        "caller": (_("Caller not recognised"), Q(http_status__in=[401, 403])),
+        "caller": (_("Caller not recognised"), Q(http_status=401)),
     },
 )
 LEASES = {
@@ -93,7 +93,7 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     menu=(Section.TRACE, 15),
     empty=_("No callback of BPM has been refused, and none waits for its process."),
 )
-class BpmCallbackAdmin(PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
     list_display = ["received", "answer_chip", "reason", "number_link", "process", "remote_address"]
     list_display_links = ["received"]
     list_filter = [CallbackFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
@@ -102,17 +102,13 @@ class BpmCallbackAdmin(PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelA
     fieldsets = [
         (None, {"fields": ["answer_chip", "reason_block", "applied_at"]}),
         (_("Call"), {"fields": [
-            "number_link", "process", "received_at", "remote_address", "signed", "length", "sha256",
+            "order_link", "process", "received_at", "remote_address", "signed", "length", "sha256",
         ]}),
         (_("Message"), {"fields": ["body_block"]}),
     ]  # fmt: skip
-    received = ago_field("received_at", _("received at"))
     reason = column(_("why"), lambda obj: cut(mask_text(obj.why)))
     reason_block = raw_field("why", _("why"))
-    number_link = column(_("order number"), lambda obj: order_anchor(order_named(obj)) or obj.order_number or "-")
-
-    def order_of(self, obj):
-        return order_named(obj)
+    order_link = column(_("order number"), lambda obj: order_anchor(order_named(obj)) or obj.order_number or "-")
 
     def heading(self, obj):
         return obj.order_number or obj.process or str(obj.http_status)

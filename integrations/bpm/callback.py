@@ -30,6 +30,7 @@ from orders.services.approvals import receive_approval
 
 logger = logging.getLogger(__name__)
 
+TOKEN, ADDRESSES = "token", "addresses"  # how the caller is checked; else by its signature
 LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
 
 
@@ -93,19 +94,19 @@ def receive(request: HttpRequest, call: Call) -> None:
 def _check_caller(request: HttpRequest, call: Call) -> None:
     """Raises RefusedError unless the caller is BPM, as far as the profile's check can tell."""
     how = settings.PARTNERS.bpm.callback
-    if (settings.BPM_ALLOWED_IPS or how.check == "addresses") and not is_among(call.address, settings.BPM_ALLOWED_IPS):
-        raise RefusedError(403)
-    if how.check != "addresses":
+    if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
+        raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
+    if how.check != ADDRESSES:
         given = request.headers.get(how.header, "")
         secret = which(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
         if secret is None:
-            raise RefusedError(401)
+            raise RefusedError(401, "wrong token" if how.check == TOKEN else "")
         note_use(CALLBACK_SECRET, secret)
     call.signed = True
 
 
 def _is_right(check: str, body: bytes, given: str, secret: str) -> bool:
-    if check == "token":
+    if check == TOKEN:
         return hmac.compare_digest(given.strip().encode(), secret.encode())
     return is_signed(body, given, secret)
 

@@ -9,7 +9,6 @@ MEANINGS = {
     200: "received, or received before",
     400: "the body is bad; the message names the member",
     401: "wrong signature",
-    403: "the caller's address is none of BPM_ALLOWED_IPS",
     404: "unknown order",
     405: "request method must be POST",
     409: "this recordId was received with another body",

@@ -74,7 +74,7 @@ def test_an_old_token_counts_during_a_change_and_an_empty_one_never(order, setti
     assert call(**{"X-Token": "older"}).status_code == 200
 
 
-@pytest.mark.parametrize("address, status", [("10.1.2.3", 200), ("10.2.0.1", 403), ("", 403)])
+@pytest.mark.parametrize("address, status", [("10.1.2.3", 200), ("10.2.0.1", 401), ("", 401)])
 def test_addresses_alone(order, settings, address, status):
     speak(settings, 'check = "addresses"')
     settings.BPM_ALLOWED_IPS = ["10.1.0.0/16"]
@@ -83,12 +83,12 @@ def test_addresses_alone(order, settings, address, status):
 
 def test_addresses_alone_without_a_list_let_nobody_in(order, settings):
     speak(settings, 'check = "addresses"')
-    assert call(**{"X-Nothing": "1"}).status_code == 403
+    assert call(**{"X-Nothing": "1"}).status_code == 401
 
 
 def test_the_list_of_addresses_counts_beside_a_signature(order, settings):
     settings.BPM_ALLOWED_IPS = ["10.1.2.3"]
-    assert call(address="10.1.2.4").status_code == 403
+    assert call(address="10.1.2.4").status_code == 401
     assert call(address="10.1.2.3").status_code == 200
 
 
