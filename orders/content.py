@@ -21,7 +21,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PLAIN = re.compile(rf"(?!xn--)(?:{_LABEL}\.(?!xn--))+(?![0-9]+\Z){_LABEL}")
 _ADDRESS = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@\s]*@)?", re.IGNORECASE)
 _DOTS = str.maketrans("。．｡", "...")  # what IDNA takes for dots
-HashOf = Callable[[dict | str], str]
+HashOf = Callable[[dict[str, Any] | str], str]
 """The hash of what we kept of an order (a dict) or a message (its body), as today's profile reads it."""
 _encoder = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 

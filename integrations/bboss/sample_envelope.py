@@ -1,17 +1,28 @@
-"""Makes signed envelopes as BBOSS does, for the commands, the demo and the tests (contract 2.1, 2.2)."""
+"""Makes signed envelopes as BBOSS does, for the commands, the demo and the tests (contract 2.1, 2.2).
+
+They speak by the profile of partners in force, or by another one (`send_order --profile FILE`).
+"""
 
 import datetime
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from integrations.bboss.envelope import sign, token_expiry
-from integrations.outbound.formats import wire_time
+from integrations.bboss.envelope import parse_digits, token_expiry
+from integrations.bboss.signing import sign
+from integrations.bboss.wire import FORM, Wire
+from integrations.outbound.formats import encode, wire_time
+from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
+from integrations.partners.renames import copied, paths_of, rename_in
 from integrations.request_body import BadJsonError, parse_bytes
+from orders.local_time import SHANGHAI
+
+KIND_VALUES = {"trial": "1", "change": "2", "activation": "3"}  # of OrderType, our way
 
 
 class SigningError(Exception):
@@ -24,27 +35,67 @@ def signed_envelope(
     now: datetime.datetime,
     trans_ido: str | None = None,
     overrides: dict[str, Any] | None = None,
+    how: Bboss | None = None,
 ) -> dict[str, Any]:
-    """A signed envelope around `content`. `overrides` replace members, `sign` as well. Raises SigningError."""
-    number = trans_ido or uuid.uuid4().hex
+    """A signed envelope around `content`, its members under their names on the wire. `overrides` replace members (by
+    our names), `sign` as well. Raises SigningError."""
+    how, number = how or settings.PARTNERS.bboss, trans_ido or uuid.uuid4().hex
     members = {
         "accessToken": current_token(now),
         "busType": "BBSS",
-        "content": content,
+        "content": spoken(content, how) if isinstance(content, dict) else content,
         "cutOffDay": wire_time(now)[:8],
         "domain": settings.BBOSS_DOMAIN,
         "envFlag": settings.BBOSS_ENV_FLAG,
         "routeType": "00",
         "routeValue": settings.BBOSS_ROUTE_VALUE,
         "sessionID": number,
-        "signMethod": "md5",
-        "timeStamp": wire_time(now),
+        "signMethod": how.sign.methods[0],
+        "timeStamp": written(now.astimezone(SHANGHAI), how.time_formats[0]),
         "transIDO": number,
         "userPartyID": _first(settings.BBOSS_PARTY_IDS, "BBOSS_PARTY_IDS"),
         "version": "1.0.0",
     } | (overrides or {})
     secret = _first([settings.BBOSS_APP_SECRET], "BBOSS_APP_SECRET")
-    return {"sign": sign(members, secret)} | members
+    rename = {ours: theirs for theirs, ours in paths_of(how.rename).items()}
+    if rename:
+        rename_in(members, rename)
+    name = how.theirs.get("sign", "sign")
+    if name in members:
+        return members
+    return {name: sign(Wire(members, text_of(members), how.charsets[0]), secret, how)} | members
+
+
+def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
+    """A content that is written our way, with the profile's values and forms of days."""
+    said: dict[str, Any] = copied(content)
+    values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
+    flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
+    for name, known in (("OrderType", values), ("BackFlag", flags)):
+        if said.get(name) in known:
+            said[name] = known[said[name]]
+    for name in ("BizStart", "BizEnd"):
+        if isinstance(said.get(name), str) and (moment := parse_digits(said[name] + "000000")):
+            said[name] = written(moment, how.day_formats[0])
+    return said
+
+
+def written(moment: datetime.datetime, form: str) -> str:
+    """A moment in a form of the profile."""
+    return str(int(moment.timestamp() * EPOCHS[form])) if form in EPOCHS else moment.strftime(form)
+
+
+def text_of(members: dict[str, Any]) -> str:
+    return encode(members)
+
+
+def body_of(members: dict[str, Any], how: Bboss) -> tuple[bytes, str]:
+    """The message as it goes over the wire, and its Content-Type."""
+    charset, kind = how.charsets[0], how.content_types[0]
+    body = text_of(members).encode(charset)
+    if kind == FORM:
+        body = urlencode({how.form_member: body}).encode()
+    return body, f"{kind}; charset={charset}"
 
 
 def current_token(now: datetime.datetime) -> str:
@@ -69,16 +120,21 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a JSON file that holds the message's content")
     parser.add_argument("--trans-ido", help="the caller's transaction number; a new one unless given")
     parser.add_argument("--cut-off-day", help="YYYYMMDD; today unless given")
+    parser.add_argument("--profile", metavar="FILE", help="speaks by this profile of partners, not by ours")
 
 
-def envelope_of(options: dict[str, Any]) -> dict[str, Any]:
-    """The signed envelope around the file's content. Raises CommandError with one clear line."""
+def message_of(options: dict[str, Any]) -> tuple[bytes, str]:
+    """The signed message around the file's content, and its Content-Type. Raises CommandError with one clear line."""
     content = _content(options["file"])
     given = {"cutOffDay": options["cut_off_day"]} if options["cut_off_day"] else {}
     try:
-        return signed_envelope(content, now=timezone.now(), trans_ido=options["trans_ido"], overrides=given)
-    except SigningError as error:
+        how = load_profile(options["profile"]).bboss if options["profile"] else settings.PARTNERS.bboss
+        about = {"trans_ido": options["trans_ido"], "overrides": given, "how": how}
+        return body_of(signed_envelope(content, now=timezone.now(), **about), how)
+    except (SigningError, ProfileError) as error:
         raise CommandError(str(error)) from error
+    except UnicodeEncodeError as error:
+        raise CommandError(f"{options['file']}: {error.object[error.start]!r} is not in {error.encoding}") from error
 
 
 def _content(path: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from integrations.bboss.content import (
 )
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
 from integrations.bboss.schema import documented
-from integrations.bboss.wire import Wire, check_type, content_in, ours, parsed, text_in
+from integrations.bboss.wire import Wire, brief_content, check_type, content_in, ours, parsed, text_in
 from integrations.outbound.formats import encode
 from orders import errors
 from orders.content import Receipt, content_hash
@@ -248,7 +248,7 @@ def _message(call: InboundCall, body: str) -> InboundMessage:
     given = call.members.get("transIDO")
     named = {
         "trans_ido": envelope.stored_trans_ido(given) if isinstance(given, str) else "",
-        "order_number": order_number_of(call.members.get("content")),
+        "order_number": order_number_of(brief_content(call.wire, call.members, settings.PARTNERS.bboss)),
     }
     note(trans_ido=named["trans_ido"], order=named["order_number"])
     return InboundMessage(
@@ -277,7 +277,7 @@ def _stranger(call: InboundCall, refusal: Refused) -> Reply:
         rate_limit.check_unsigned_rate()
     except Refused as too_many:
         return _not_kept(call, too_many)
-    message = _message(call, envelope.masked_head(call.members))
+    message = _message(call, envelope.masked_head(call.wire))
     message.signed = False
     message.length, message.sha256 = len(call.raw), hashlib.sha256(call.raw).hexdigest()
     return _keep_refused(call, message, refusal)

@@ -27,6 +27,7 @@ MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
 NOT_LOOKED_AT = ""
 WRONG_NAME = "file_name"
+OLD = ".xls"  # where the profile of partners takes it; a file of that name may hold an xlsx
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 VERDICTS = {
     "too_large": {"code": "file_unpacked", "seconds": round(SECONDS_FOR_ALL)},
@@ -77,7 +78,8 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
             continue
         try:
             if not is_named_right(name, order_number, kind):
-                raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx")
+                endings = " / ".join(settings.PARTNERS.files.extensions)
+                raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS{endings}")
             _check_file(name, deadline)
         except _WrongError as wrong:
             late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
@@ -88,7 +90,8 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
 
 def is_named_right(name: str, order_number: str, kind: str) -> bool:
     """Whether a name fits the order and the kind, and contains a real time. Such a name can't contain a path."""
-    match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})\.xlsx", name)
+    endings = "|".join(map(re.escape, settings.PARTNERS.files.extensions))
+    match = re.fullmatch(rf"{re.escape(order_number)}_{KINDS[kind]}_([0-9]{{14}})(?:{endings})", name)
     try:
         return match is not None and bool(datetime.datetime.strptime(match[1], "%Y%m%d%H%M%S"))
     except ValueError:
@@ -100,16 +103,21 @@ def _check_file(name: str, deadline: float) -> None:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise _WrongError("not_xlsx", "file_irregular")
-        _check_beginning(os.pread(handle, 4, 0), facts.st_size)
-        verdict = ask("probe", handle, seconds=max(deadline - time.monotonic(), 0.1))["verdict"]
+        start = os.pread(handle, 4, 0)
+        _check_beginning(start, facts.st_size, old=name.endswith(OLD))
+        verdict = ask("probe_old" if start == CFB else "probe", handle, seconds=max(deadline - time.monotonic(), 0.1))[
+            "verdict"
+        ]
     if verdict != "right":
         why = dict(VERDICTS[verdict])
         raise _WrongError(verdict, why.pop("code"), **why)
 
 
-def _check_beginning(start: bytes, size: int) -> None:
+def _check_beginning(start: bytes, size: int, *, old: bool) -> None:
     if size > MAX_BYTES:
         raise _WrongError("too_large", "file_size", size=size, most=MAX_BYTES)
+    if start == CFB and old:
+        return
     if start == CFB:
         raise _WrongError("encrypted", "file_encrypted")
     if start != ZIP:
@@ -120,7 +128,7 @@ def why_never_right(start: bytes, size: int) -> dict | None:
     """Why a file of this size with these first four bytes can't pass the check, as a code with parameters. None: only
     the check itself can tell."""
     try:
-        _check_beginning(start, size)
+        _check_beginning(start, size, old=OLD in settings.PARTNERS.files.extensions)
     except _WrongError as wrong:
         return wrong.why
     return None

@@ -1,6 +1,7 @@
-"""Reads foreign xlsx files in a process of its own, since a file may be hostile: what it does happens to no worker.
+"""Reads foreign xlsx files, and xls ones, in a process of its own, since a file may be hostile: what it does happens to
+no worker.
 
-`ask` starts this file as a program, with one of three verbs. The program needs no Django, has no environment, which
+`ask` starts this file as a program, with one of four verbs. The program needs no Django, has no environment, which
 holds secrets, and no descriptor but the file's. Its limits: 10 s of processor time, 300 MiB of address space (Python
 with openpyxl takes 33 MiB), no writing, a handful of open files. A file that breaks one is too_large.
 
@@ -34,6 +35,10 @@ MEMORY = 300 * 1024 * 1024
 UNPACKED = 100 * 1024 * 1024
 ENTRIES = 5000
 CHUNK = 64 * 1024
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how an .xls begins
+SECTORS, SMALL = (512, 4096), 64
+END_OF_CHAIN = 0xFFFFFFFE
+BEGINNINGS, END, FILEPASS = (0x0009, 0x0209, 0x0409, 0x0809), 0x000A, 0x002F  # records of an .xls
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # what the format allows
 LOCKED = 0x1 | 0x40 | 0x2000  # encrypted, strongly encrypted, hidden names
 MACROS = ("macroenabled", "vbaproject", "macrosheet")
@@ -187,7 +192,75 @@ def _sheets_of(reader: ExcelReader) -> list[str]:
     return [relation.target for _, relation in reader.parser.find_sheets() if "chartsheet" not in relation.Type]
 
 
-VERBS = {"probe": probe, "first_rows": first_rows, "cells": cells}
+def probe_old(file: BinaryIO) -> dict[str, str]:
+    """The verdict on an .xls file: right, encrypted or not_xlsx. Only whether Excel could open it: its rows are not
+    read."""
+    data = file.read()
+    size = 1 << int.from_bytes(data[30:32], "little")
+    if data[:8] != COMPOUND or size not in SECTORS:
+        raise VerdictError("not_xlsx")
+    stream = _workbook_stream(data, size)
+    at, first = 0, True
+    while at + 4 <= len(stream):
+        kind, length = int.from_bytes(stream[at : at + 2], "little"), int.from_bytes(stream[at + 2 : at + 4], "little")
+        if first and kind not in BEGINNINGS:
+            break
+        if kind == FILEPASS:
+            raise VerdictError("encrypted")
+        if kind == END and not first:
+            return {"verdict": "right"}
+        at, first = at + 4 + length, False
+    raise VerdictError("not_xlsx")
+
+
+def _workbook_stream(data: bytes, size: int) -> bytes:
+    """The stream in a compound file that holds the workbook. Raises VerdictError."""
+    fat = [number for sector in _table_sectors(data, size) for number in _numbers(_sector(data, sector, size))]
+    entries = _chain(data, int.from_bytes(data[48:52], "little"), fat, size)
+    found = {}
+    for at in range(0, len(entries), 128):
+        entry = entries[at : at + 128]
+        name = entry[: max(int.from_bytes(entry[64:66], "little") - 2, 0)].decode("utf-16-le", "replace")
+        found[name] = int.from_bytes(entry[116:120], "little"), int.from_bytes(entry[120:124], "little")
+    if "EncryptedPackage" in found:
+        raise VerdictError("encrypted")
+    start, length = found.get("Workbook") or found.get("Book") or (END_OF_CHAIN, 0)
+    if length >= int.from_bytes(data[56:60], "little"):
+        return _chain(data, start, fat, size)[:length]
+    small = bytes(SMALL) + _chain(data, found.get("Root Entry", (END_OF_CHAIN, 0))[0], fat, size)
+    small_fat = _numbers(_chain(data, int.from_bytes(data[60:64], "little"), fat, size))
+    return _chain(small, start, small_fat, SMALL)[:length]
+
+
+def _table_sectors(data: bytes, size: int) -> list[int]:
+    found, following = _numbers(data[76:512]), int.from_bytes(data[68:72], "little")
+    while following < END_OF_CHAIN - 4:
+        numbers = _numbers(_sector(data, following, size))
+        found, following = found + numbers[:-1], numbers[-1]
+        if len(found) > len(data) // size + 256:
+            raise VerdictError("not_xlsx")
+    return [number for number in found if number < END_OF_CHAIN - 4]
+
+
+def _chain(data: bytes, sector: int, fat: list[int], size: int) -> bytes:
+    parts: list[bytes] = []
+    while sector < len(fat) and len(parts) <= len(fat):
+        parts.append(_sector(data, sector, size))
+        sector = fat[sector]
+    if sector != END_OF_CHAIN:
+        raise VerdictError("not_xlsx")
+    return b"".join(parts)
+
+
+def _sector(data: bytes, number: int, size: int) -> bytes:
+    return data[(number + 1) * size : (number + 2) * size]
+
+
+def _numbers(part: bytes) -> list[int]:
+    return [int.from_bytes(part[at : at + 4], "little") for at in range(0, len(part) - 3, 4)]
+
+
+VERBS = {"probe": probe, "probe_old": probe_old, "first_rows": first_rows, "cells": cells}
 
 
 def check_package(file: BinaryIO) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import struct
 import zipfile
 from collections.abc import Callable
 
@@ -127,3 +128,29 @@ def write(folder: pathlib.Path, name: str, data: bytes) -> pathlib.Path:
     path = folder / name
     path.write_bytes(data)
     return path
+
+
+def old_book(records: bytes = b"", *, name: str = "Workbook", size: int = 8192) -> bytes:
+    """An .xls: a compound file with a stream of `size` bytes, which begins with these records of a workbook."""
+    end, free = 0xFFFFFFFE, 0xFFFFFFFF
+    beginning, ending = struct.pack("<HHHHHHI", 0x0809, 12, 0x0600, 5, 0, 0, 0), struct.pack("<HH", 0x000A, 0)
+    stream = (beginning + records + ending).ljust(size, b"\0")
+    sectors = -(-len(stream) // 512)
+
+    def entry(title: str, kind: int, start: int, length: int) -> bytes:
+        named = title.encode("utf-16-le")
+        head = (named + b"\0\0").ljust(64, b"\0") + struct.pack("<HBB", len(named) + 2, kind, 1)
+        return head.ljust(116, b"\0") + struct.pack("<IQ", start, length)
+
+    small = size < 4096
+    root = entry("Root Entry", 5, 3 if small else end, sectors * 512 if small else 0)
+    directory = root + entry(name, 2, 0 if small else 3, size) + entry("", 0, 0, 0) * 2
+    chain = [*range(4, 3 + sectors), end]
+    fat = [0xFFFFFFFD, end, end, *chain]
+    pieces = -(-size // 64)
+    small_fat = struct.pack(f"<{pieces}I", *range(1, pieces), end).ljust(512, b"\xff") if small else b"\xff" * 512
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6)
+    head += bytes(6) + struct.pack("<IIIIIIIII", 0, 1, 1, 0, 4096, 2 if small else end, int(small), end, 0)
+    head += struct.pack("<109I", 0, *[free] * 108)
+    table = struct.pack(f"<{len(fat)}I", *fat).ljust(512, b"\xff")
+    return head + table + directory + small_fat + stream.ljust(sectors * 512, b"\0")

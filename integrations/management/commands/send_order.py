@@ -7,8 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bboss.responses import Code
-from integrations.bboss.sample_envelope import add_arguments, envelope_of
-from integrations.outbound.formats import encode
+from integrations.bboss.sample_envelope import add_arguments, message_of
 
 TIMEOUT_SECONDS = 10
 PATH = "/api/bboss/orders"
@@ -24,16 +23,16 @@ class Command(BaseCommand):
         parser.add_argument("--url", default=here, help="where to post it (%(default)s)")
 
     def handle(self, **options):
-        response = _post(options["url"], encode(envelope_of(options)).encode())
+        response = _post(options["url"], *message_of(options))
         self.stdout.write(response.text)
         code = _answer_code(response)
         if code != Code.SUCCESS.value.number:
             raise CommandError(f"not accepted: HTTP {response.status_code}, rspCode {code}")
 
 
-def _post(url: str, body: bytes) -> requests.Response:
+def _post(url: str, body: bytes, kind: str) -> requests.Response:
     """Posts the body. Follows no redirect: a signed message must not go to another address, nor become a GET."""
-    headers = {"Content-Type": "application/json; charset=utf-8"}
+    headers = {"Content-Type": kind}
     try:
         response = requests.post(url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
     except requests.RequestException as error:

@@ -2,8 +2,7 @@
 
 from django.core.management.base import BaseCommand
 
-from integrations.bboss.sample_envelope import add_arguments, envelope_of
-from integrations.outbound.formats import encode
+from integrations.bboss.sample_envelope import add_arguments, message_of
 
 
 class Command(BaseCommand):
@@ -14,4 +13,6 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, **options):
-        self.stdout.write(encode(envelope_of(options)))
+        body, kind = message_of(options)
+        charset = kind.partition("charset=")[2]
+        self.stdout.write(body.decode(charset))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -34,7 +35,7 @@ from orders.services.staff_events import note_evidence
 PEOPLE = "People's data"
 EXPORT = "orders.export_list"
 CALLS = ("orders.view_dispatch", "orders.view_attempt")
-SECRET = re.compile(r'(?i)(\\*"(?:accessToken|token|sign|signature|authorization|secret)\\*"\s*:\s*\\*")[^"\\]+')
+SECRETS = ("accessToken", "token", "sign", "signature", "authorization", "secret")
 # Names as the mask knows them.
 PEOPLE_KEYS = {"oper_user": "operUser", "oper_tel": "operTel", "oper_mail": "operMail"}
 LEFT_OUT = {"order", "dispatch", "content_hash", "body_hash", "lease_token", "message"}
@@ -118,7 +119,9 @@ def _bytes(value: Any, personal: bool) -> bytes:
     """JSON that people can read. A text that holds JSON becomes that JSON."""
     plain = [_plain(one) for one in value] if not isinstance(value, dict) else _plain(value)
     shown = plain if personal else mask_members(plain)
-    return SECRET.sub(r"\1***", json.dumps(shown, ensure_ascii=False, indent=1)).encode("utf-8", "replace")
+    names = "|".join(map(re.escape, [*SECRETS, *settings.PARTNERS.bboss.secret_names]))
+    secret = re.compile(rf'(?i)(\\*"(?:{names})\\*"\s*:\s*\\*")[^"\\]+')
+    return secret.sub(r"\1***", json.dumps(shown, ensure_ascii=False, indent=1)).encode("utf-8", "replace")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,185 @@
+"""How BBOSS signs, by `[bboss.sign]`, and `verify_message`, which finds it out (contract 7.1, 7.3)."""
+
+import base64
+import hashlib
+import hmac
+import io
+import itertools
+import json
+
+import pytest
+from django.conf import settings as in_force
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from integrations.bboss.known_ways import FORMS, TEXTS
+from integrations.bboss.sample_envelope import body_of, signed_envelope
+from integrations.bboss.signing import verify
+from integrations.partners.profile import read_profile
+from tests.bboss.conftest import TRIAL
+
+OLD = "an-old-secret-of-bboss"
+WAYS = {
+    "k=v&key=": 'pair = "{name}={value}"\nbetween = "&"\ntext = "{pairs}&key={secret}"',
+    "sha256": 'methods = ["sha256"]',
+    "sm3": 'methods = ["SM3"]',
+    "hmac-sha256": 'methods = ["hmac-sha256"]\ntext = "{pairs}"\npair = "{name}={value}"\nbetween = "&"',
+    "hmac-md5 in base64": 'methods = ["hmac-md5"]\ntext = "{pairs}"\nencoding = "base64"',
+    "in a list's order": 'order = ["transIDO", "timeStamp", "content"]\npair = "{value}"\ntext = "{pairs}{secret}"',
+    "in base64": 'encoding = "base64"',
+    "raw, without empty ones": 'content = "raw"\nempty = "skip"\npair = "{name}={value}"\nbetween = "&"',
+    "values, method left out": 'methods = ["sha256"]\npair = "{value}"\nbetween = "|"\ntext = "{secret}{pairs}"',
+    "two methods": 'methods = ["hmac-sha256", "md5"]',
+}
+
+
+def sign_of(lines: str):
+    return read_profile(f"[bboss.sign]\n{lines}")
+
+
+def printed(file, message: bytes) -> str:
+    file.write_bytes(message)
+    out = io.StringIO()
+    call_command("verify_message", str(file), stdout=out)
+    return out.getvalue()
+
+
+def lines_of(text: str) -> str:
+    return text[text.index("[bboss.sign]") :]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_message_of_this_dialect_is_taken_with_its_lines_and_not_without(settings, post, way):
+    profile = sign_of(WAYS[way])
+    message = signed_envelope(
+        TRIAL | {"ProvContent": [{"ProvReq": "客户.example.com"}]},
+        now=timezone.now(),
+        overrides={"version": ""},
+        how=profile.bboss,
+    )
+    assert post(body_of(message, profile.bboss)[0]).code in {"20207", "20208"}
+    settings.PARTNERS = profile
+    assert post(body_of(message, profile.bboss)[0]).code == "00000"
+    assert post(body_of(message | {"transIDO": "another"}, profile.bboss)[0]).code == "20208"
+
+
+def test_the_signature_is_the_one_that_others_work_out(settings, post):
+    settings.PARTNERS = sign_of(WAYS["k=v&key="])
+    message = signed_envelope(TRIAL, now=timezone.now())
+    content = json.dumps(TRIAL, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    pairs = {**message, "content": content}
+    text = "&".join(f"{name}={pairs[name]}" for name in sorted(pairs) if name != "sign")
+    text += f"&key={settings.BBOSS_APP_SECRET}"
+    assert message["sign"].lower() == hashlib.md5(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(("given", "code"), [("MD5", "00000"), ("Md5", "00000"), ("sha256", "20207")])
+def test_the_methods_name_may_have_any_case(post, given, code):
+    assert post(signed_envelope(TRIAL, now=timezone.now(), overrides={"signMethod": given})).code == code
+
+
+def test_the_mask_hides_renamed_secrets(settings, post, kept):
+    settings.PARTNERS = read_profile('[bboss]\nrename = { reqSign = "sign", tok = "accessToken" }')
+    message = signed_envelope(TRIAL, now=timezone.now())
+    assert post(message).code == "00000"
+    assert post(message | {"reqSign": "0" * 32}).code == "20208"
+    for row in kept():
+        assert message["tok"] not in row.body + row.hint
+        assert message["reqSign"] not in row.body + row.hint
+        assert json.loads(row.body)["tok"] == json.loads(row.body)["reqSign"] == "***"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_verify_message_prints_lines_that_work(settings, tmp_path, post, way):
+    profile = sign_of(WAYS[way]).bboss
+    message = signed_envelope(TRIAL, now=timezone.now(), overrides={"version": ""}, how=profile)
+    said = printed(tmp_path / "message", json.dumps(message, ensure_ascii=False, indent=1).encode())
+    raw = body_of(message, profile)[0]
+    if "raw" in way:
+        said = printed(tmp_path / "message", raw)
+    settings.PARTNERS = read_profile(lines_of(said))
+    assert post(raw).code == "00000"
+
+
+def test_verify_message_warns_of_what_leaves_content_out(tmp_path, settings):
+    names = ["accessToken", "timeStamp", "transIDO"]
+    how = sign_of(f"order = {names}").bboss
+    said = printed(tmp_path / "m", body_of(signed_envelope(TRIAL, now=timezone.now(), how=how), how)[0])
+    assert said.index("WARNING: content would be outside the sign") < said.index("[bboss.sign]")
+    assert read_profile(lines_of(said)).bboss.sign.order
+
+
+def test_each_known_way_is_named(tmp_path, settings):
+    settings.BBOSS_APP_SECRETS_OLD = [OLD]
+    message = signed_envelope(TRIAL, now=timezone.now(), overrides={"signMethod": "hmac-sha256"})
+    fields = {**message, "content": json.dumps(TRIAL, ensure_ascii=False, sort_keys=True, separators=(",", ":"))}
+    names = sorted(name for name in fields if name != "sign")
+    for (pair, between), text in list(itertools.product(FORMS, TEXTS))[::23]:
+        pairs = between.join(pair.format(name=name, value=fields[name]) for name in names)
+        signed = hmac.new(OLD.encode(), text.format(pairs=pairs, secret=OLD).encode(), "sha256").digest()
+        given = message | {"sign": base64.b64encode(signed).decode()}
+        said = printed(tmp_path / "m", json.dumps(given).encode())
+        found = read_profile(lines_of(said)).bboss
+        assert found.sign.encoding == "base64"
+        assert "BBOSS_APP_SECRETS_OLD, number 1" in said
+        assert verify(given, given["sign"], OLD, found)
+
+
+def test_verify_message_never_prints_a_secret(tmp_path, settings):
+    settings.BBOSS_APP_SECRETS_OLD = [OLD]
+    content = TRIAL | {
+        "EnterpriseName": OLD,
+        "CpID": in_force.BBOSS_APP_SECRET,
+        "UserID": settings.BBOSS_ACCESS_TOKENS[0],
+    }
+    message = signed_envelope(content, now=timezone.now(), how=sign_of(WAYS["sha256"]).bboss)
+    for sign in (message["sign"], "0" * 64, "F" * 32):
+        said = printed(tmp_path / "m", json.dumps(message | {"sign": sign}).encode())
+        for secret in (OLD, settings.BBOSS_APP_SECRET, *settings.BBOSS_ACCESS_TOKENS, message["accessToken"]):
+            assert secret not in said
+
+
+def test_verify_message_says_what_each_check_makes_of_it(tmp_path):
+    message = signed_envelope(TRIAL, now=timezone.now())
+    said = printed(tmp_path / "m", json.dumps(message).encode())
+    assert said.count(": ok") >= 13
+    assert "signature: ok, by BBOSS_APP_SECRET" in said
+    assert "[bboss.sign]" not in said
+    wrong = message | {"envFlag": "7", "timeStamp": "20230101000000", "content": TRIAL | {"BizStart": "x"}}
+    del wrong["userPartyID"]
+    said = printed(tmp_path / "m", json.dumps(wrong).encode())
+    for code in ("20101", "20210", "20208", "21000", "20505"):
+        assert code in said
+
+
+@pytest.mark.parametrize(
+    "as_given",
+    [
+        lambda body: b"POST /api HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\r\n" + body,
+        lambda body: b"\xef\xbb\xbf" + body + b"\n",
+        lambda body: body.replace(b'"', b"\\x22"),
+        lambda body: json.dumps(body.decode(), ensure_ascii=False).encode(),
+    ],
+    ids=["with headers", "with a mark", "as nginx logs", "as nginx logs in JSON"],
+)
+def test_verify_message_takes_a_message_as_a_colleague_gives_it(tmp_path, as_given):
+    body, _ = body_of(signed_envelope(TRIAL, now=timezone.now()), in_force.PARTNERS.bboss)
+    assert "signature: ok" in printed(tmp_path / "m", as_given(body))
+
+
+def test_verify_message_reads_gbk_and_forms(tmp_path):
+    how = read_profile(
+        '[bboss]\ncharsets = ["gbk"]\ncontent_types = ["application/x-www-form-urlencoded"]\nform_member = "msg"\n'
+        'sign.charset = "body"'
+    ).bboss
+    said = printed(tmp_path / "m", body_of(signed_envelope(TRIAL, now=timezone.now(), how=how), how)[0])
+    assert "it reads as gb18030" in said
+    assert 'charset = "body"' in said
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"<xml/>", b"[1]"])
+def test_verify_message_says_that_nobody_can_read_it(tmp_path, body):
+    with pytest.raises(CommandError, match="read"):
+        printed(tmp_path / "m", body)
+    with pytest.raises(CommandError, match="missing"):
+        call_command("verify_message", str(tmp_path / "missing"))
