@@ -330,15 +330,18 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs."""
+    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs. `given`: what the
+    file says, by which people are told where a value comes from."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
     bigdata: Bigdata = key(Bigdata)
     bpm: Bpm = key(Bpm)
     digest: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
+NO_KEYS = {(Profile, "digest"), (Profile, "given")}
 CALLS = {"bigdata": ("post", "delete", "query", "traffic"), "bpm": ("start",)}
 
 
@@ -350,6 +353,7 @@ def read_profile(text: str) -> Profile:
         raise ProfileError(f"not TOML: {error}") from None
     profile = _read(Profile, _with_inherited_answers(given), "", Profile())
     object.__setattr__(profile, "digest", hashlib.sha256(text.encode()).hexdigest() if given else "")
+    object.__setattr__(profile, "given", given)
     _check_whole(profile)
     return profile
 
@@ -387,9 +391,7 @@ def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
     """Returns the class filled from a table, key by key over `defaults`."""
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: must be a table")
-    known = {
-        SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) != (Profile, "digest")
-    }
+    known = {SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.5)
