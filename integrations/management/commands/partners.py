@@ -24,6 +24,7 @@ TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 class Command(BaseCommand):
     help = "Shows how each call of the partners is made and read, checks a profile, and reads an answer by it."
+    requires_system_checks = []  # it reads files and settings alone
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         what = parser.add_subparsers(dest="what", metavar="check | read")
