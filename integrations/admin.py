@@ -34,6 +34,13 @@ CallbackFilter = word_filter(
         "caller": (_("Caller not recognised"), Q(http_status=401)),
     },
 )
+OUTCOMES = {
+    400: _("It can't be read: a member is wrong."),
+    401: _("Its sender is not recognised: signature, token or address."),
+    404: _("We have no such order."),
+    409: _("This record came before with another body."),
+    413: _("It is too large."),
+}
 LEASES = {
     "linger": _("waiting for new work"),
     "search": _("the search's index"),
@@ -94,13 +101,13 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     empty=_("No callback of BPM has been refused, and none waits for its process."),
 )
 class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
-    list_display = ["received", "answer_chip", "reason", "number_link", "process", "remote_address"]
+    list_display = ["received", "answer_chip", "outcome", "reason", "number_link", "process", "remote_address"]
     list_display_links = ["received"]
     list_filter = [CallbackFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
     search_fields = ["order_number__startswith", "process__startswith"]
     search_help_text = _("order number or process: whole, or how it begins")
     fieldsets = [
-        (None, {"fields": ["answer_chip", "reason_block", "applied_at"]}),
+        (None, {"fields": ["answer_chip", "outcome", "reason_block", "applied_at"]}),
         (_("Call"), {"fields": [
             "order_link", "process", "received_at", "remote_address", "signed", "length", "sha256",
         ]}),
@@ -112,6 +119,12 @@ class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin,
 
     def heading(self, obj):
         return obj.order_number or obj.process or str(obj.http_status)
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, obj):
+        if obj.http_status == 200:
+            return _("Waits for its process") if obj.record else _("Applied later")
+        return OUTCOMES.get(obj.http_status, "-")
 
     @admin.display(description=_("answer code"))
     def answer_chip(self, obj):

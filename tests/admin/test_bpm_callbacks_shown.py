@@ -31,6 +31,7 @@ def test_each_role_reads_the_list_and_the_page(member, refused, role):
     listed = client.get("/admin/integrations/bpmcallback/").content.decode()
     assert "BPM 回调" in listed
     assert "must be one of pass, reject, return" in listed
+    assert "无法读取：有字段不对。" in listed
     page = client.get(f"/admin/integrations/bpmcallback/{refused.pk}/change/").content.decode()
     assert NUMBER in page
     assert "张三丰" not in page
