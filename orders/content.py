@@ -101,11 +101,11 @@ def domain_fault(name: str) -> dict[str, Any] | None:
     must not be an address, nor a wildcard (`*.example.com`) unless the profile of partners takes them. It may be
     internationalized. Letter case does not matter."""
     lower = name.lower()
+    if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
+        return None
     wild = lower.startswith(WILDCARD) and lower.count("*") == 1 and len(lower) <= LONGEST_NAME
     if wild and settings.PARTNERS.bboss.domains.wildcards:
         return domain_fault(name.removeprefix(WILDCARD))
-    if len(lower) <= LONGEST_NAME and _PLAIN.fullmatch(lower) and name.isascii():
-        return None
     code = _fault_of_form(name) or _fault_of_labels(lower)
     return {"code": code, "most": LONGEST_NAME} if code else None
 

@@ -18,7 +18,7 @@ from rest_framework import serializers
 from integrations.bboss.envelope import CONTROL, read_moment
 from integrations.bboss.responses import Code, Refused
 from integrations.bboss.wire import parsed
-from integrations.partners.profile import Bboss
+from integrations.partners.profile import Bboss, Domains
 from integrations.request_body import OF_ALL, BadJsonError
 from orders.content import MemberFault, OrderContent, TrialMember, domain_fault, domain_key, domain_meant, shown
 from orders.error_messages import say_why_in_english
@@ -146,23 +146,26 @@ class DomainListField(Coded, serializers.Field):
             self.fail("type")
         if not data and not self.may_be_empty:
             self.fail("required" if self.required else "empty")
-        names = tuple(name for place, item in enumerate(data, start=1) for name in self._names(item, place))
+        how = settings.PARTNERS.bboss.domains
+        plain = self.context.get(BY_HAND) or not (how.separators or how.urls)
+        names: list[str] = []
+        for place, item in enumerate(data, start=1):
+            text = item.get("ProvReq") if isinstance(item, dict) else None
+            if not isinstance(text, str):
+                self.fail("item", place=place)
+            if not text.strip():
+                self.fail("blank", place=place)
+            if plain and domain_fault(text) is None:
+                names.append(text)
+                continue
+            for name in [text] if plain else names_in(text, how):
+                if wrong := domain_fault(name):
+                    self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
+                names.append(name)
         self._refuse_doubles(names)
-        return names or None
+        return tuple(names) or None
 
-    def _names(self, item, place: int) -> Iterator[str]:
-        """Yields the names of an item: one, unless the profile separates several."""
-        text = item.get("ProvReq") if isinstance(item, dict) else None
-        if not isinstance(text, str):
-            self.fail("item", place=place)
-        if not text.strip():
-            self.fail("blank", place=place)
-        for name in [text] if self.context.get(BY_HAND) else names_in(text):
-            if wrong := domain_fault(name):
-                self.fail("name", name=shown(name), why=say_why_in_english(wrong), domain=name, wrong=wrong)
-            yield name
-
-    def _refuse_doubles(self, names: tuple[str, ...]) -> None:
+    def _refuse_doubles(self, names: list[str]) -> None:
         seen = set()
         for key, name in zip(map(domain_key, names), names, strict=True):
             if key in seen:
@@ -173,14 +176,12 @@ class DomainListField(Coded, serializers.Field):
         return [{"ProvReq": name} for name in value]
 
 
-def names_in(text: str) -> list[str]:
+def names_in(text: str, how: Domains) -> list[str]:
     """The host names in a ProvReq, by the profile."""
-    how = settings.PARTNERS.bboss.domains
     parts = [text]
-    if how.separators and (
-        found := [part for one in re.split(f"[{re.escape(how.separators)}]", text) if (part := one.strip())]
-    ):
-        parts = found
+    if how.separators:
+        found = (part.strip() for part in re.split(f"[{re.escape(how.separators)}]", text))
+        parts = [part for part in found if part] or parts
     return [domain_meant(part) if how.urls and _ADDRESS & {*part} else part for part in parts]
 
 

@@ -14,10 +14,10 @@ from typing import Any
 from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
-from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked_text_to_sign, method_of, verify
+from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
 from integrations.bboss.signing import sign as sign
 from integrations.bboss.signing import text_to_sign as text_to_sign
-from integrations.bboss.wire import Wire
+from integrations.bboss.wire import Wire, ours
 from integrations.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.outbound.formats import encode, wire_time
 from integrations.partners.profile import EPOCHS
@@ -62,7 +62,11 @@ def is_signed(message: Message) -> bool:
     """Whether the message has a right signature and, where they are listed, one of our tokens, whatever else is wrong
     with it."""
     wire, how = as_wire(message), settings.PARTNERS.bboss
-    token, given = (wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign"))
+    try:
+        members = ours(wire.members, how)
+    except Refused:  # a member is there twice; ours is the name that is theirs
+        members = {name: wire.members.get(how.named(name, wire.members)) for name in ("accessToken", "sign")}
+    token, given = members.get("accessToken"), members.get("sign")
     if not isinstance(given, str):
         return False
     if how.token.check == LIST and not (isinstance(token, str) and is_known(token, settings.BBOSS_ACCESS_TOKENS)):
@@ -257,7 +261,7 @@ def stored_trans_ido(given: str) -> str:
 
 def masked_body(members: dict[str, Any]) -> str:
     """The request as JSON text without its token and signature. JSON escapes U+0000, which PostgreSQL refuses."""
-    return TOKEN.sub(MASK, encode(_masked(members)))
+    return TOKEN.sub(MASK, encode(masked(members, settings.PARTNERS.bboss.secret_names)))
 
 
 def masked_head(members: dict[str, Any]) -> str:
@@ -284,7 +288,7 @@ class _Beginning:
     """Copies the beginning of a JSON value, secrets masked: what makes the first `most` characters of its text."""
 
     def __init__(self, most: int):
-        self.left = most
+        self.left, self.secret_names = most, settings.PARTNERS.bboss.secret_names
 
     def of(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -298,7 +302,7 @@ class _Beginning:
 
     def _member(self, key: str, value: Any) -> Any:
         self.left -= len(key)
-        return MASK if _is_secret(key) else self.of(value)
+        return MASK if key.lower() in self.secret_names else self.of(value)
 
     def _first(self, values: Iterable[Any]) -> Iterator[Any]:
         """The values until there is enough. Each has a character of its own at least."""
@@ -307,14 +311,3 @@ class _Beginning:
                 return
             self.left -= 1
             yield value
-
-
-def _is_secret(name: str) -> bool:
-    return name.lower() in settings.PARTNERS.bboss.secret_names
-
-
-def _masked(value: Any) -> Any:
-    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
-    if isinstance(value, dict):
-        return {key: MASK if _is_secret(key) else _masked(inner) for key, inner in value.items()}
-    return [_masked(inner) for inner in value] if isinstance(value, list) else value

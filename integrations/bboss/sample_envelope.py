@@ -22,6 +22,7 @@ from integrations.partners.renames import copied, paths_of, rename_in
 from integrations.request_body import BadJsonError, parse_bytes
 from orders.local_time import SHANGHAI
 
+DAY = "%Y%m%d"
 KIND_VALUES = {"trial": "1", "change": "2", "activation": "3"}  # of OrderType, our way
 
 
@@ -68,15 +69,16 @@ def signed_envelope(
 
 def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
     """A content that is written our way, with the profile's values and forms of days."""
-    said: dict[str, Any] = copied(content)
+    said: dict[str, Any] = copied(content) if how.rename else dict(content)
     values = {value: getattr(how.kinds, kind)[0] for kind, value in KIND_VALUES.items() if getattr(how.kinds, kind)}
     flags = {"0": (*how.keeps, "0")[0], "1": how.withdraws[0]}
     for name, known in (("OrderType", values), ("BackFlag", flags)):
         if said.get(name) in known:
             said[name] = known[said[name]]
     for name in ("BizStart", "BizEnd"):
-        if isinstance(said.get(name), str) and (moment := parse_digits(said[name] + "000000")):
-            said[name] = written(moment, how.day_formats[0])
+        form = how.day_formats[0]
+        if form != DAY and isinstance(said.get(name), str) and (moment := parse_digits(said[name] + "000000")):
+            said[name] = written(moment, form)
     return said
 
 

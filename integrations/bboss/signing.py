@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SM3, Hash
 from django.conf import settings
 
 from integrations.bboss.wire import Wire
-from integrations.partners.profile import Bboss
+from integrations.partners.profile import KEY, VALUE, Bboss
 from orders.content import canonical_json
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [])
@@ -68,7 +68,11 @@ def text_to_sign(message: Message, secret: str, how: Bboss | None = None) -> str
     """
     how = how or settings.PARTNERS.bboss
     rule = how.sign
-    pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in pairs_of(as_wire(message), how))
+    found = pairs_of(as_wire(message), how)
+    if rule.pair == KEY + VALUE:  # a stranger's message may have thousands
+        pairs = rule.between.join([name + value for name, value in found])
+    else:
+        pairs = rule.between.join(put(rule.pair, name=name, value=value) for name, value in found)
     return put(rule.text, secret=secret, pairs=pairs)
 
 
@@ -94,8 +98,15 @@ def verify(message: Message, given: str, secret: str, how: Bboss | None = None) 
 def masked_text_to_sign(message: Message, how: Bboss | None = None) -> str:
     """Returns the text to sign with the application secret and the access token masked, so that it may be shown."""
     how, wire = how or settings.PARTNERS.bboss, as_wire(message)
-    masked = {name: MASK if name.lower() in how.secret_names else value for name, value in wire.members.items()}
-    return text_to_sign(Wire(masked, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
+    members = masked(wire.members, how.secret_names)
+    return text_to_sign(Wire(members, wire.text, wire.charset), f"<{MASK} app secret {MASK}>", how)
+
+
+def masked(value: Any, names: frozenset[str]) -> Any:
+    """A JSON value with tokens and signatures masked at any depth. An envelope may come wrapped in another object."""
+    if isinstance(value, dict):
+        return {key: MASK if key.lower() in names else masked(inner, names) for key, inner in value.items()}
+    return [masked(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def as_wire(message: Message) -> Wire:

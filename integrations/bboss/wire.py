@@ -52,17 +52,14 @@ def _beyond(text: str, at: int, passed: str) -> int:
     return at
 
 
-def media_type(header: str) -> tuple[str, str]:
-    """Returns a Content-Type's type, in lower case, and the charset that it names, or ""."""
-    message = Message()
-    message["Content-Type"] = header.replace("\r", " ").replace("\n", " ")
-    charset = message.get_param("charset")
-    return header.split(";")[0].strip().lower(), charset if isinstance(charset, str) else ""
+def media_type(header: str) -> str:
+    """Returns a Content-Type's type, in lower case, without parameters."""
+    return header.split(";")[0].strip().lower()
 
 
 def check_type(header: str, how: Bboss) -> None:
     """Raises Refused 20007 for a Content-Type that is not one of the profile's."""
-    given = header.split(";")[0].strip().lower()
+    given = media_type(header)
     if given not in how.content_types:
         known = " or ".join(how.content_types)
         raise Refused(Code.NOT_JSON_TYPE, hint=f"Content-Type: {ascii(given)[:80]} is not {known}")
@@ -70,10 +67,9 @@ def check_type(header: str, how: Bboss) -> None:
 
 def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
     """Returns the message's JSON text and its charset. Raises BadJsonError."""
-    kind, named = media_type(header)
-    if kind == FORM:
+    if media_type(header) == FORM:
         body = _of_form(body, how.form_member)
-    for charset in _charsets(named, how.charsets):
+    for charset in _charsets(header, how.charsets):
         try:
             return body.decode(charset), charset
         except UnicodeDecodeError as error:
@@ -81,9 +77,14 @@ def text_in(body: bytes, header: str, how: Bboss) -> tuple[str, str]:
     raise BadJsonError(broken)
 
 
-def _charsets(named: str, known: tuple[str, ...]) -> tuple[str, ...]:
+def _charsets(header: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """The charsets to try. Without a profile's list a message is UTF-8, whatever its Content-Type names."""
-    if not named or known == UTF_8:
+    if known == UTF_8:
+        return known
+    message = Message()
+    message["Content-Type"] = header.replace("\r", " ").replace("\n", " ")
+    named = message.get_param("charset")
+    if not (named and isinstance(named, str)):
         return known
     try:
         return (next(one for one in known if codecs.lookup(one) == codecs.lookup(named)),)

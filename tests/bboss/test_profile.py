@@ -1,14 +1,16 @@
 """How BBOSS's messages are read by the profile of partners (contract 7.1)."""
 
+import io
 import json
 from urllib.parse import quote_plus
 
 import pytest
 from django.conf import settings as in_force
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations.bboss.sample_envelope import body_of, signed_envelope
-from integrations.partners.profile import ProfileError, read_profile
+from integrations.partners.profile import ProfileError, load_profile, read_profile
 from orders.models import BillingRecord, InboundMessage, Order, OrderDomain
 from tests.bboss.conftest import ACTIVATION, CHANGE, PATH, TRIAL, answered, without
 
@@ -203,6 +205,38 @@ def test_a_large_order_needs_no_listed_token(say, settings, check):
     many = TRIAL | {"ProvContent": [{"ProvReq": f"n{number}.example.com"} for number in range(17_000)]}
     assert say(many, lines=f'token.check = "{check}"').code == "00000"
     assert say(many | {"OrderNum": "100T2"}, sign="0" * 32).code == "20208"
+
+
+def test_a_message_with_a_wrapped_token_is_a_signed_one(say, kept):
+    lines = 'rename = { "head.token" = "accessToken" }'
+    assert say(plain(TRIAL, OrderType="9"), lines=lines).code == "20505"
+    assert kept()[-1].signed
+    assert json.loads(kept()[-1].body)["head"] == {"token": "***"}
+    assert say(TRIAL, lines=f'token.check = "none"\n{lines}', sign="0" * 32, accessToken="odd-secret").code == "20208"
+    assert "odd-secret" not in kept()[-1].hint + kept()[-1].body
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_commands_speak_by_another_profile(settings, post, httpserver, tmp_path, name):
+    (tmp_path / "theirs.toml").write_text(f"[bboss]\n{DIALECTS[name]}")
+    (tmp_path / "order.json").write_text(json.dumps(TRIAL))
+    words = [str(tmp_path / "order.json"), "--profile", str(tmp_path / "theirs.toml")]
+    httpserver.expect_request("/x").respond_with_json({"response": {"rspCode": "00000"}})
+    call_command("send_order", *words, url=httpserver.url_for("/x"), stdout=io.StringIO())
+    (request, _) = httpserver.log[0]
+    settings.PARTNERS = load_profile(tmp_path / "theirs.toml")
+    assert post(request.data, content_type=request.headers["Content-Type"]).code == "00000"
+    out = io.StringIO()
+    call_command("sign_message", *words, stdout=out)
+    body = out.getvalue().strip().encode(in_force.PARTNERS.bboss.charsets[0])
+    assert post(body, content_type=in_force.PARTNERS.bboss.content_types[0]).code == "00000"
+
+
+def test_a_wrong_profile_is_one_line(tmp_path):
+    (tmp_path / "theirs.toml").write_text("[bboss]\nlenent = true")
+    (tmp_path / "order.json").write_text(json.dumps(TRIAL))
+    with pytest.raises(CommandError, match=r"theirs.toml: bboss.lenent: no such key; lenient\?"):
+        call_command("send_order", str(tmp_path / "order.json"), profile=str(tmp_path / "theirs.toml"))
 
 
 # --- Domains

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.models import LeaseLock
+from integrations.partners.profile import read_profile
 from orders.content import domain_key
 from orders.models import Customer, IndexedOrder, Order, OrderDomain, SearchPiece, SearchProgress
 from orders.search import find
@@ -233,3 +234,14 @@ def test_a_change_belongs_to_its_customer(desk):
     desk.play(trial("T1"), change("C1", "n.example.com"))
     index()
     assert set(Customer.objects.get().orders.values_list("order__number", flat=True)) == {"T1", "C1"}
+
+
+def test_a_wildcard_is_found_as_a_domain_of_its_own(desk, settings):
+    settings.PARTNERS = read_profile("[bboss.domains]\nwildcards = true")
+    desk.post(trial("T1", "*.li.example.com"))
+    desk.post(trial("T2", "li.example.com"))
+    tasks.drain()
+    assert domains("*.li.example.com") == ["*.li.example.com"]
+    assert domains("*.LI") == ["*.li.example.com"]
+    assert domains("li.example") == ["li.example.com", "*.li.example.com"]
+    assert domains("*.*") == []
