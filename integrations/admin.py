@@ -1,21 +1,46 @@
 """Admin pages for worker heartbeats, lease locks, circuit breakers and tokens (integrations/api/token_pages.py)."""
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from integrations.api.token_pages import ApiTokenAdmin
-from integrations.models import HEARTBEAT_LIMIT, ApiToken, Breaker, Heartbeat, LeaseLock
+from integrations.bpm.kept import without_operators
+from integrations.models import HEARTBEAT_LIMIT, ApiToken, BpmCallback, Breaker, Heartbeat, LeaseLock
+from notifications.masks import mask_text
+from orders.admin.inbound import InboundList, order_named
+from orders.admin.order_search import order_anchor
 from orders.incident_causes import cause_of
+from orders.lists.cells import column, cut
 from orders.lists.chips import toned_chip
+from orders.lists.filters import PlacesFilter, day_filter, word_filter
 from orders.lists.moments import ago_field
-from orders.lists.personal_data import raw_field
+from orders.lists.personal_data import PersonalData, raw_field
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import ENGINE_ROOM, Role, Section, register_list
+from orders.lists.scope import ScopedByNumber
 from orders.order_page.error_details import code_of
 from orders.order_page.history import PARTNER_NAMES
 from orders.services.incidents import BREAKER_OPEN
 
+CallbackFilter = word_filter(
+    "answer",
+    _("answer"),
+    {
+        "waiting": (_("Waits for its process"), Q(record__isnull=False)),
+        "applied": (_("Applied later"), Q(applied_at__isnull=False)),
+        "refused": (_("Refused"), ~Q(http_status=200)),
+        "caller": (_("Caller not recognised"), Q(http_status=401)),
+    },
+)
+OUTCOMES = {
+    400: _("It can't be read: a member is wrong."),
+    401: _("Its sender is not recognised: signature, token or address."),
+    404: _("We have no such order."),
+    409: _("This record came before with another body."),
+    413: _("It is too large."),
+}
 LEASES = {
     "linger": _("waiting for new work"),
     "search": _("the search's index"),
@@ -70,6 +95,48 @@ class LeaseLockAdmin(ReadOnlyAdmin, admin.ModelAdmin):
         return obj.holder or "-"
 
     until_when = ago_field("until", _("until"), empty_value="-")
+
+
+@register_list(
+    BpmCallback,
+    menu=(Section.TRACE, 15),
+    empty=_("No callback of BPM has been refused, and none waits for its process."),
+)
+class BpmCallbackAdmin(InboundList, PersonalData, ScopedByNumber, ReadOnlyAdmin, admin.ModelAdmin):
+    list_display = ["received", "answer_chip", "outcome", "reason", "number_link", "process", "remote_address"]
+    list_display_links = ["received"]
+    list_filter = [CallbackFilter, day_filter("received_at", _("received"), parameter="received"), PlacesFilter]
+    search_fields = ["order_number__startswith", "process__startswith"]
+    search_help_text = _("order number or process: whole, or how it begins")
+    fieldsets = [
+        (None, {"fields": ["answer_chip", "outcome", "reason_block", "applied_at"]}),
+        (_("Call"), {"fields": [
+            "order_link", "process", "received_at", "remote_address", "signed", "length", "sha256",
+        ]}),
+        (_("Message"), {"fields": ["body_block"]}),
+    ]  # fmt: skip
+    reason = column(_("why"), lambda obj: cut(mask_text(obj.why)))
+    reason_block = raw_field("why", _("why"))
+    order_link = column(_("order number"), lambda obj: order_anchor(order_named(obj)) or obj.order_number or "-")
+
+    def heading(self, obj):
+        return obj.order_number or obj.process or str(obj.http_status)
+
+    @admin.display(description=_("outcome"))
+    def outcome(self, obj):
+        if obj.http_status == 200:
+            return _("Waits for its process") if obj.record else _("Applied later")
+        return OUTCOMES.get(obj.http_status, "-")
+
+    @admin.display(description=_("answer code"))
+    def answer_chip(self, obj):
+        tone = "amber" if obj.record else "green" if obj.http_status == 200 else "red"
+        return toned_chip(tone, str(obj.http_status))
+
+    @admin.display(description=_("message"))
+    def body_block(self, obj):
+        """The body. Who decided is masked like other people, under our name and BPM's."""
+        return obj.personal.block(obj.body if obj.personal.shown else without_operators(obj.body))
 
 
 @register_list(Breaker, menu=(Section.ENGINE, 20), empty=_("No partner has been called yet."), same_for_all=True)

@@ -92,6 +92,38 @@ class Breaker(models.Model):
         return self.partner
 
 
+class BpmCallback(models.Model):
+    """A callback of BPM that was refused, or whose process no order has yet (contract 3.6). Secrets are masked.
+
+    `signed`: it was BPM's; else `body` is the beginning of what a stranger sent. `record` is what a callback says that
+    waits until its process is known; it is empty once it was applied, and for a refused one.
+    """
+
+    received_at = models.DateTimeField(_("received at"), db_index=True)
+    remote_address = models.CharField(_("sender's address"), max_length=64, blank=True)
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"))
+    why = models.TextField(_("why"), blank=True)
+    order_number = models.CharField(_("order number"), max_length=64, blank=True, db_index=True)
+    process = models.CharField(_("BPM process"), max_length=128, blank=True)
+    signed = models.BooleanField(_("signed"))
+    body = models.TextField(_("message"), blank=True)
+    length = models.PositiveIntegerField(_("length in bytes"))
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    record = models.JSONField(null=True, editable=False)
+    applied_at = models.DateTimeField(_("applied at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("BPM callback")
+        verbose_name_plural = _("BPM callbacks")
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["process"], condition=models.Q(record__isnull=False), name="callback_waiting"),
+        ]
+
+    def __str__(self):
+        return f"{self.http_status} {self.order_number or self.process}"
+
+
 class SecretUse(models.Model):
     """When a secret that is to go was last used (integrations/old_secrets.py). `name`: its setting and fingerprint."""
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_q.models import Failure
 from django_q.tasks import async_task
 
+from integrations.bpm.kept import apply_kept
 from integrations.clocks import watch_clocks
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
@@ -138,6 +139,7 @@ def sweep() -> str:
         put_right,
         end_pauses,
         settle_arrived,
+        apply_kept,
         close_known,
         end_moves,
         start_due,

@@ -7,6 +7,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from approvals.models import ApprovalRecord
+from integrations.models import BpmCallback
 from notifications.models import Mail
 from orders.content import domain_key
 from orders.models import (
@@ -193,6 +194,18 @@ InboundMessageFactory = rows_of(
 # A message with the number of an order that we have, and other content.
 ConflictFactory = rows_of(
     Conflict, InboundMessageFactory, rsp_code="30000", rsp_desc="business failure", biz_code="3001"
+)
+BpmCallbackFactory = rows_of(
+    BpmCallback,
+    received_at=NOW,
+    remote_address="127.0.0.1",
+    http_status=400,
+    why="result: must be one of pass, reject, return",
+    order_number=factory.Sequence("100A23092017{:07d}".format),
+    signed=True,
+    body='{"result": "x"}',
+    length=15,
+    sha256="0" * 64,
 )
 AcceptedCallFactory = rows_of(
     AcceptedCall,

@@ -83,11 +83,13 @@ def _plain(text: str) -> str:
 
 def check_address(address: str) -> None:
     """Raises Refused 20303 if BBOSS_ALLOWED_IPS is set and the address is not in it."""
-    networks = parse_networks(settings.BBOSS_ALLOWED_IPS)
-    if not networks:
-        return
-    if not address or not any(ipaddress.ip_address(address) in network for network in networks):
+    if parse_networks(settings.BBOSS_ALLOWED_IPS) and not is_among(address, settings.BBOSS_ALLOWED_IPS):
         raise Refused(Code.ADDRESS_REFUSED, hint=f"address {address or 'unknown'} is not in BBOSS_ALLOWED_IPS")
+
+
+def is_among(address: str, entries: Iterable[str]) -> bool:
+    """Whether a caller's address is one of these addresses, or in one of these networks."""
+    return bool(address) and any(ipaddress.ip_address(address) in network for network in parse_networks(entries))
 
 
 def check_rate(address: str) -> None:
@@ -100,8 +102,14 @@ def check_rate(address: str) -> None:
 def check_unsigned_rate() -> None:
     """Counts a message not rightly signed. All share a rate, so the disk can't fill. Raises Refused 20308 beyond it."""
     rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
-    if rate and not _counted(strangers, "strangers", rate):
+    if rate and not has_room("strangers"):
         raise too_often(f"more than {settings.BBOSS_UNSIGNED_RATE} messages without a right signature", rate)
+
+
+def has_room(kind: str) -> bool:
+    """Counts a refused call of a kind, which is to be kept. Returns False if BBOSS_UNSIGNED_RATE leaves no room."""
+    rate = parse_rate(settings.BBOSS_UNSIGNED_RATE, "BBOSS_UNSIGNED_RATE")
+    return not rate or _counted(strangers, kind, rate)
 
 
 def count_refused(address: str) -> None:
@@ -161,7 +169,7 @@ class Buckets:
 
 
 callers = Buckets()
-strangers = Buckets()  # with one bucket; not among the callers, who could push it out
+strangers = Buckets()  # by kind; not among the callers, who could push them out
 
 
 def _counted(buckets: Buckets, caller: str, rate: tuple[int, int]) -> bool:

@@ -1,11 +1,14 @@
-"""`POST /api/bpm/approvals`: BPM reports what its people decided (contract 3.6).
+"""`POST /api/bpm/approvals`: BPM reports what its people decided (contract 3.6), by the profile of partners (7.1).
 
 Every answer is JSON, `{"code": ..., "message": ...}`. The code is also the HTTP status.
 """
 
+import hmac
 import logging
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
@@ -13,18 +16,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from integrations import request_body
-from integrations.bpm.schema import MEANINGS, RECEIVED, documented
-from integrations.bpm.serializers import ApprovalSerializer
+from integrations.bboss.rate_limit import caller_address, is_among
+from integrations.bpm.kept import Call, keep_refused, keep_until_known
+from integrations.bpm.reading import Approval, BadCallbackError, members_of, read_approval
+from integrations.bpm.schema import MEANINGS, documented
 from integrations.bpm.signature import is_signed
 from integrations.old_secrets import CALLBACK_SECRET, note_use, which
-from orders.content import content_hash
 from orders.errors import OrderUnknownError, RecordConflictError
 from orders.log_facts import note
+from orders.queries.processes import order_of_process
 from orders.restored_guard import is_restored
 from orders.services.approvals import receive_approval
 
 logger = logging.getLogger(__name__)
 
+TOKEN, ADDRESSES = "token", "addresses"  # how the caller is checked; else by its signature
 LONGEST_MESSAGE = 500  # characters; a message may quote what was sent
 
 
@@ -49,12 +55,15 @@ class ApprovalsView(APIView):
     @documented
     def post(self, request):
         """An approval record. The same record again gets the same answer and adds nothing."""
-        receive(request)
-        return _answer(200, RECEIVED)
+        self.call = Call(address=caller_address(request.META))
+        receive(request, self.call)
+        return Response(dict(settings.PARTNERS.bpm.callback.answer))
 
     def handle_exception(self, exc):
         if isinstance(exc, RefusedError):
             note(why=str(exc)[:LONGEST_MESSAGE])
+            if exc.status != 503:
+                keep_refused(self.call, exc.status, str(exc)[:LONGEST_MESSAGE])
             return _answer(exc.status, str(exc))
         if isinstance(exc, MethodNotAllowed):
             return _answer(405, MEANINGS[405], {"Allow": "POST"})
@@ -62,25 +71,56 @@ class ApprovalsView(APIView):
         return _answer(503, MEANINGS[503])
 
 
-def receive(request: HttpRequest) -> None:
-    """Checks the call and hands its record to the core. Raises RefusedError."""
-    body = _body(request)
-    given = request.headers.get("X-Signature", "")
-    secret = which(CALLBACK_SECRET, lambda one: is_signed(body, given, one))
-    if secret is None:
-        raise RefusedError(401)
-    note_use(CALLBACK_SECRET, secret)
-    members = _members(body)
-    record = _record(members)
-    note(order=members["code"])
+def receive(request: HttpRequest, call: Call) -> None:
+    """Checks the call, fills in what is known of it, and hands its record to the core. Raises RefusedError."""
+    call.body = _body(request)
+    _check_caller(request, call)
+    try:
+        call.members = members_of(call.body)
+        said = read_approval(call.members)
+    except BadCallbackError as error:
+        raise RefusedError(400, str(error)) from None
+    note(order=said.number)
     if is_restored():  # the database may have lost the order that this is about, or what was decided before
         raise RefusedError(503, "nothing was stored: the database counts as restored")
     try:
-        receive_approval(**record, body_hash=content_hash(members))
+        _hand_on(call, said)
     except OrderUnknownError as error:
         raise RefusedError(404, str(error)) from None
     except RecordConflictError as error:
         raise RefusedError(409, str(error)) from None
+
+
+def _check_caller(request: HttpRequest, call: Call) -> None:
+    """Raises RefusedError unless the caller is BPM, as far as the profile's check can tell."""
+    how = settings.PARTNERS.bpm.callback
+    if (settings.BPM_ALLOWED_IPS or how.check == ADDRESSES) and not is_among(call.address, settings.BPM_ALLOWED_IPS):
+        raise RefusedError(401, f"the address {call.address or 'of nobody'} is not in BPM_ALLOWED_IPS")
+    if how.check != ADDRESSES:
+        given = request.headers.get(how.header, "")
+        secret = which(CALLBACK_SECRET, lambda one: _is_right(how.check, call.body, given, one))
+        if secret is None:
+            raise RefusedError(401, "wrong token" if how.check == TOKEN else "")
+        note_use(CALLBACK_SECRET, secret)
+    call.signed = True
+
+
+def _is_right(check: str, body: bytes, given: str, secret: str) -> bool:
+    if check == TOKEN:
+        return hmac.compare_digest(given.strip().encode(), secret.encode())
+    return is_signed(body, given, secret)
+
+
+def _hand_on(call: Call, said: Approval) -> None:
+    number = said.number
+    if said.process:
+        order = order_of_process(said.process, now=timezone.now())
+        if order is None:
+            keep_until_known(call, said)
+            return
+        number = order.number
+        note(order=number)
+    receive_approval(number=number, **said.record, body_hash=said.body_hash)
 
 
 def _answer(code: int, message: str, headers: dict | None = None) -> Response:
@@ -108,30 +148,3 @@ def _is_too_long(announced: str) -> bool:
         return int(announced or 0) > request_body.MAX_BODY_BYTES
     except ValueError:
         return False
-
-
-def _members(body: bytes) -> dict:
-    try:
-        members = request_body.parse_bytes(body)
-    except request_body.BadJsonError as error:
-        raise RefusedError(400, f"body: {error}") from None
-    for name, value in members.items():
-        if _has_nul(name) or _has_nul(value):
-            raise RefusedError(400, f"{name.replace(chr(0), '?')[:80]}: must not contain U+0000")
-    return members
-
-
-def _has_nul(value) -> bool:
-    """Whether a JSON value holds U+0000 anywhere. PostgreSQL stores it in no text."""
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_has_nul(item) for item in value)
-
-
-def _record(members: dict) -> dict:
-    serializer = ApprovalSerializer(data=members)
-    if not serializer.is_valid():
-        raise RefusedError(400, "; ".join(f"{name}: {why[0]}" for name, why in serializer.errors.items()))
-    return serializer.validated_data

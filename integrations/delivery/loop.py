@@ -22,6 +22,7 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 from django.db.models import DateTimeField
 from django.utils import timezone
 
+from integrations.bpm.kept import apply_learned
 from integrations.counting import count_call
 from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
@@ -282,6 +283,8 @@ class Drain:
             if self._record(patiently(lambda: self._guarded(outcomes))):
                 for pool in self.pools.values():
                     pool.look_at = 0.0
+            if processes := [outcome.data["process"] for outcome in outcomes if outcome.data.get("process")]:
+                apply_learned(processes)
             self._count(outcomes)
 
     def _record(self, outcomes: list[Outcome]) -> int:

@@ -11,6 +11,7 @@ import difflib
 import functools
 import hashlib
 import ipaddress
+import itertools
 import re
 import tomllib
 import types
@@ -23,7 +24,7 @@ from typing import Any
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from integrations.partners.rules import Rule, RuleError, read_rule
+from integrations.partners.rules import Rule, RuleError, equals, read_rule
 
 KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
 SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
@@ -291,10 +292,20 @@ class Callback:
     returns: tuple[Any, ...] = key(("return",))
     finished: tuple[Any, ...] = key((True,))
     unfinished: tuple[Any, ...] = key((False,))
-    finished_absent: bool = key(False)
+    finished_absent: bool = key(None)  # not said
     record_id_absent: str = key("refuse", one_of=("refuse", "hash"))
-    time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_some)
+    time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_times)
     answer: Mapping[str, Any] = key({"code": 200, "message": "成功"})
+
+    @functools.cached_property
+    def without_finished(self) -> bool | None:
+        """What a callback without `finished` is; None if it is refused, as where the file has no [bpm.callback]."""
+        return self.finished_absent if self.finished_absent is not None else None if self == Callback() else False
+
+    @functools.cached_property
+    def paths_of_ours(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """`rename` with their paths split."""
+        return tuple((tuple(theirs.split(".")), ours) for theirs, ours in self.rename.items())
 
 
 SPELT = {(Callback, "passes"): "pass", (Callback, "rejects"): "reject", (Callback, "returns"): "return"}
@@ -319,15 +330,18 @@ class Bpm:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs."""
+    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs. `given`: what the
+    file says, by which people are told where a value comes from."""
 
     bboss: Bboss = key(Bboss)
     files: Files = key(Files)
     bigdata: Bigdata = key(Bigdata)
     bpm: Bpm = key(Bpm)
     digest: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
+NO_KEYS = {(Profile, "digest"), (Profile, "given")}
 CALLS = {"bigdata": ("post", "delete", "query", "traffic"), "bpm": ("start",)}
 
 
@@ -339,6 +353,7 @@ def read_profile(text: str) -> Profile:
         raise ProfileError(f"not TOML: {error}") from None
     profile = _read(Profile, _with_inherited_answers(given), "", Profile())
     object.__setattr__(profile, "digest", hashlib.sha256(text.encode()).hexdigest() if given else "")
+    object.__setattr__(profile, "given", given)
     _check_whole(profile)
     return profile
 
@@ -376,9 +391,7 @@ def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
     """Returns the class filled from a table, key by key over `defaults`."""
     if not isinstance(given, dict):
         raise ProfileError(f"{path}: must be a table")
-    known = {
-        SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) != (Profile, "digest")
-    }
+    known = {SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) not in NO_KEYS}
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1, 0.5)
@@ -461,6 +474,11 @@ def _check_whole(profile: Profile) -> None:
             raise ProfileError(f"bboss.content_types: {name!r} is not one of {', '.join(CONTENT_TYPES)}")
     if CONTENT_TYPES[2] in profile.bboss.content_types and not profile.bboss.form_member:
         raise ProfileError("bboss.form_member: name the member of the form that holds the message")
+    how = profile.bpm.callback
+    _check_apart("bpm.callback", {"pass": how.passes, "reject": how.rejects, "return": how.returns})
+    _check_apart("bpm.callback", {"finished": how.finished, "unfinished": how.unfinished})
+    if how.check != "addresses" and not how.header:
+        raise ProfileError("bpm.callback.header: name the header that holds the signature or the token")
     both = {*profile.bboss.withdraws} & {*profile.bboss.keeps}
     if both:
         raise ProfileError(f"bboss.keeps: {min(both)!r} is in bboss.withdraws too")
@@ -472,6 +490,14 @@ def _check_whole(profile: Profile) -> None:
         raise ProfileError(
             'bpm.key_header: without it bpm.repeats must be "ask", since a repeat would start a process more'
         )
+
+
+def _check_apart(path: str, lists: Mapping[str, Sequence[Any]]) -> None:
+    """Raises ProfileError for a value that means two things."""
+    for (name, values), (other, more) in itertools.combinations(lists.items(), 2):
+        for value in values:
+            if any(equals(value, one) for one in more):
+                raise ProfileError(f"{path}.{other}: {value!r} is in {path}.{name} too")
 
 
 def _has_sm3() -> bool:

@@ -91,11 +91,14 @@ def matches(value: str | float | bool, given: object) -> bool:
     if isinstance(value, str) and (bound := BOUND.fullmatch(value)):
         number = _number(given)
         return number is not None and COMPARE[bound[1]](number, float(bound[2]))
+    return equals(value, given)
+
+
+def equals(value: str | float | bool, given: object) -> bool:
+    """Returns whether a member is this very value: 200 equals "200"; "0000" is not 0, true is not 1."""
     if isinstance(value, bool) or isinstance(given, bool):
         return value is given
-    if isinstance(given, str | int | float):
-        return _text(value) == _text(given)
-    return False
+    return isinstance(given, str | int | float) and _text(value) == _text(given)
 
 
 def _text(value: str | float) -> str:

@@ -9,8 +9,9 @@ transaction of its own. Ids rise with time, so the walk ends at the first batch 
 import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from orders.models import AffectedOrder, Attempt, Dispatch, InboundMessage, Order
 from orders.services.order_writes import add_event
@@ -24,9 +25,13 @@ FINISHED = [S.ACTIVE, S.CONVERTED, S.ENDED, S.APPLIED, S.REJECTED, S.WITHDRAWN]
 AT_REST = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]
 
 
+KEPT: list[type[Model]] = [InboundMessage]
+"""The models of kept messages, with `signed` and `received_at`. `integrations` adds BPM's callbacks."""
+
+
 @dataclass
 class Pruned:
-    """The numbers removed so far. `messages` includes those of strangers."""
+    """The numbers removed so far. `messages` includes those of strangers, and BPM's callbacks."""
 
     messages: int = 0
     attempts: int = 0
@@ -49,8 +54,8 @@ def prune(
     is still to be done. It is safe to stop at any moment, to repeat, and to run while orders come in.
     """
     pruned = Pruned()
-    for signed, moment in ((True, before), (False, refused_before or before)):
-        for rows in _batches(InboundMessage.objects.filter(signed=signed), "received_at", moment):
+    for kept, (signed, moment) in product(KEPT, ((True, before), (False, refused_before or before))):
+        for rows in _batches(kept._default_manager.filter(signed=signed), "received_at", moment):
             pruned.messages += rows.delete()[0]
             on_progress(pruned)
     for rows in _batches(Attempt.objects.all(), "started_at", before):

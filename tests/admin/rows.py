@@ -45,6 +45,7 @@ def of_order(order):
         "orders_affectedorder": make.AffectedOrderFactory(order=order),
         "orders_inboundmessage": make.InboundMessageFactory(order_number=order.number),
         "orders_conflict": make.ConflictFactory(order_number=order.number),
+        "integrations_bpmcallback": make.BpmCallbackFactory(order_number=order.number),
         "orders_acceptedcall": make.AcceptedCallFactory(order=order),
         "orders_difference": make.DifferenceFactory(order=order),
         "orders_askedact": make.AskedActFactory(order=order),

@@ -15,7 +15,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 EVERYBODY_SEES = {
     "order", "orderdomain", "orderfiles", "orderevent", "trialclaim", "trialend", "acceptedcall", "incident",
-    "affectedorder",
+    "affectedorder", "bpmcallback",
     "dispatch", "billingdispatch", "bpmdispatch", "attempt", "billingrecord", "trialusage", "reconciliation",
     "difference", "inboundmessage", "conflict", "province", "servicetype", "approvalrecord", "mail", "contact",
     "mailrule", "heartbeat", "breaker", "pause", "trialupload", "customer", "savedview", "bulkrun", "bulkitem",

@@ -1,0 +1,114 @@
+"""The profile in words for engineers (`partners`, contract 7.3): each call, its rules and where each comes from."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from integrations.partners.answers import Meaning, Reading, read_answer
+from integrations.partners.profile import ANSWER, CALLS, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
+from integrations.partners.rules import Rule, member
+
+MASK = "***"
+CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+NAMES = [f"{partner}.{call}" for partner, calls in CALLS.items() for call in calls]
+KEYS = [one.name for one in dataclasses.fields(Answer)]
+LOOK_UPS = {"bigdata.query", "bigdata.traffic"}
+BY_STATUS = {401, 403, 407, 408, 409, 429}
+"""HTTP statuses that are judged by themselves, beside 3xx and 5xx (contract 7.1)."""
+
+
+def masked(text: str) -> str:
+    """Returns a text of the profile, or an address, without its secrets."""
+    return CREDENTIALS.sub(rf"\1{MASK}@", FROM_ENVIRONMENT.sub(MASK, text))
+
+
+def lines_of_call(profile: Profile, name: str) -> Iterator[str]:
+    """Yields what a call is like: its address, headers and rules."""
+    partner, call = name.split(".")
+    how, base = getattr(profile, partner), getattr(settings, f"{partner.upper()}_BASE_URL")
+    path = getattr(how, call).path
+    whole = path if "://" in path or path.startswith("${") else base.rstrip("/") + path
+    yield f"{name}  {f'POST {masked(whole)}' if path else 'there is none'}"
+    if not path:
+        return
+    headers = [
+        f"{header}: {MASK if TELLING.search(header) else masked(value)}" for header, value in how.headers.items()
+    ]
+    yield f"  headers  {', '.join(headers) or 'none of the profile'}; key in {how.key_header or 'none'}"
+    own = getattr(how, call).answer
+    for one in KEYS:
+        yield f"  {one:9}{_told(getattr(own, one))}  ({source_of(profile, name, one)})"
+    if name in LOOK_UPS:
+        yield f"  rows     {getattr(how, call).rows}"
+
+
+def source_of(profile: Profile, name: str, one: str) -> str:
+    """Returns which table of the file gives a key of a call's answer, or `default`."""
+    partner, call = name.split(".")
+    table = profile.given.get(partner, {})
+    if one in table.get(call, {}).get(ANSWER, {}):
+        return f"[{name}.{ANSWER}]"
+    return f"[{partner}.{ANSWER}]" if one in table.get(ANSWER, {}) else "default"
+
+
+def lines_of_callback(profile: Profile) -> Iterator[str]:
+    """Yields how BPM's callbacks are read."""
+    how, said = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {})
+    yield f"bpm.callback  POST {' '.join(('/api/bpm/approvals', *how.paths))}"
+    for one in dataclasses.fields(how):
+        key = SPELT.get((Callback, one.name), one.name)
+        if key != "paths":
+            value = getattr(how, one.name)
+            shown = "not said" if value is None else _toml(value)
+            yield f"  {key:17}{shown}  ({'[bpm.callback]' if key in said else 'default'})"
+
+
+def _told(values: tuple[Any, ...]) -> str:
+    return f"[{', '.join(one.told if isinstance(one, Rule) else _toml(one) for one in values)}]"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f'"{name}" = {_toml(one)}' for name, one in value.items()) + " }" if value else "{}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, charset: str = "") -> Iterator[str]:
+    """Yields how an answer to a call would be read, and by which rule."""
+    partner, call = name.split(".")
+    how = getattr(getattr(profile, partner), call)
+    read = read_answer(how.answer, status=status, raw=raw, charset=charset or getattr(profile, partner).charset)
+    if status in BY_STATUS or status // 100 in (3, 5):
+        yield f"read as: HTTP {status}, which is judged by itself, whatever the answer says"
+        return
+    meaning, why = _meaning(how, name, read, status)
+    yield f"read as: {meaning}"
+    yield f"because: {why or _because(profile, name, read)}"
+    for word, said in (("code", read.code), ("message", read.words), ("process", read.process)):
+        if said:
+            yield f"{word}: {said}"
+
+
+def _meaning(how: Any, name: str, read: Reading, status: int) -> tuple[str, str]:
+    """What an answer means, and why if it is not the rule alone: a look-up needs its list, and may say "nothing"."""
+    if read.data is not None and str(read.data.get("code")) == "409":
+        return Meaning.REPEATED, "code 409 is judged as HTTP 409 is"
+    if none := next((rule for rule in getattr(how, "none", ()) if rule.holds(read.data, status=status)), None):
+        return "nothing there", f"{none.told}  ([{name}] none)"
+    if name not in LOOK_UPS or read.meaning != Meaning.SUCCESS:
+        return read.meaning.replace("_", " "), ""
+    rows = member(read.data, tuple(how.rows.split(".")))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return "not understood", f"no list of objects at {how.rows}"
+    return f"success, {len(rows)} rows at {how.rows}", ""
+
+
+def _because(profile: Profile, name: str, read: Reading) -> str:
+    if read.rule is None:
+        return "it is no JSON object" if read.data is None else "no rule fits"
+    return f"{read.rule.told}  ({source_of(profile, name, read.meaning.value)})"
