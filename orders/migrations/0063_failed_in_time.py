@@ -1,10 +1,20 @@
-"""The index by which late orders are found holds failed ones too."""
+"""The limit that failed orders begin with; and the index by which late orders are found holds them too."""
 
 from django.db import migrations
 
 from orders.db.indexes import install
 
 INDEX = "order_in_time"
+
+
+def add_limit(apps, schema_editor) -> None:
+    """May run again."""
+    rows = apps.get_model("orders", "TimeLimit").objects.using(schema_editor.connection.alias)
+    rows.get_or_create(state="failed", kind="", attribution=None, defaults={"amount": 1, "unit": "days"})
+
+
+def remove_limit(apps, schema_editor) -> None:
+    apps.get_model("orders", "TimeLimit").objects.using(schema_editor.connection.alias).filter(state="failed").delete()
 
 
 def drop_narrow_index(apps, schema_editor) -> None:
@@ -23,6 +33,7 @@ class Migration(migrations.Migration):
     atomic = False  # PostgreSQL makes the index beside the work
     dependencies = [("orders", "0062_failed_limit")]
     operations = [
+        migrations.RunPython(add_limit, remove_limit),
         migrations.RunPython(drop_narrow_index, migrations.RunPython.noop),
         migrations.RunPython(install, migrations.RunPython.noop),
     ]

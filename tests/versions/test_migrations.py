@@ -180,8 +180,8 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert any("it is rolled back and tried again" in line for line in patient.stdout)
             backup.rollback()
             assert (patient.communicate(timeout=120), patient.returncode)[1] == 0
-        assert desk.manage("migrate", "orders", "-v0").returncode == 0  # all of them would be a jump
-        assert desk.manage("migrate", "-v0").returncode == 0
+        for app in ("orders", "notifications", ""):  # all at once would be a jump over a version
+            assert desk.manage("migrate", *([app] if app else []), "-v0").returncode == 0
     finally:
         desk.drop_database()
 
