@@ -1,7 +1,4 @@
-"""The callbacks of BPM that are kept (contract 3.6). A version before does not know the table.
-
-The number 0011 is taken by what is merged beside this; then this one depends on that.
-"""
+"""The callbacks of BPM that are kept (contract 3.6). A version before does not know the table."""
 
 from django.db import migrations, models
 
@@ -9,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0010_failing_since'),
+        ('integrations', '0011_desk_processes'),
     ]
 
     operations = [
