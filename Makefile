@@ -27,7 +27,7 @@ help:
 	@echo "make model-long COUNT=20000  as long as asked, on SQLite; stop it at will, its parts add up"
 	@echo "make interleave   500 random interleavings with repairs against the partners' process; ARGS=\"--count 60 --database postgres\""
 	@echo "make bundle  one archive in dist/ that installs without a package index; ARGS=\"--python-version 3.13\""
-	@echo "make drills  the database goes away in every way, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
+	@echo "make drills  the database goes away in every way and a worker's clock is wrong, on clusters of its own, with ten minutes of load; ARGS=\"--short --only frozen\""
 	@echo "make restore-drill  a copy of the database is put back while partners remember more, and a standby that lagged is promoted"
 	@echo "make lint    ruff: rules and format; mypy: types (strict where pyproject.toml says so)"
 	@echo "make coverage      lines and branches that the tests in process run on SQLite; at least 95 % of plan and services"

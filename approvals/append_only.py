@@ -10,6 +10,11 @@ know:
   which does not fire row triggers.
 """
 
+import contextlib
+from collections.abc import Iterator
+
+from django.db import transaction
+
 
 class RowGuard:
     """Triggers that keep a table's rows. `sqlite`: the rest of the trigger for `update`, `delete` and, if there is one,
@@ -50,6 +55,21 @@ class RowGuard:
     def remove(self, apps, schema_editor) -> None:
         for statement in self.drop_statements(schema_editor.connection.vendor):
             schema_editor.execute(statement)
+
+    @contextlib.contextmanager
+    def lifted(self, connection) -> Iterator[None]:
+        """A transaction without the guard, for a migration that has to change rows. No other connection writes the
+        table before it ends, with the guard in its place again."""
+        if connection.vendor == "sqlite":
+            before, after = self.drop_statements("sqlite"), self.create_statements("sqlite")
+        else:
+            before, after = ([f"ALTER TABLE {self.table} {act} TRIGGER USER"] for act in ("DISABLE", "ENABLE"))
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            for statement in before:
+                cursor.execute(statement)
+            yield
+            for statement in after:
+                cursor.execute(statement)
 
 
 _MESSAGE = "approval records are never changed or deleted"

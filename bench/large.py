@@ -1,28 +1,49 @@
-"""Time and memory of one order with many domains: `python -m bench.large [--domains 20000]`.
+"""Time and memory of one order with many domains: `python -m bench.large [--domains 20000] [--acts 1]`.
 
 It posts, delivers, shows and compares a trial and its first activation. Each command runs in a process of its own,
-against the sandbox in another.
+against the sandbox in another. Then it plays every act with orders of a tenth as many domains and of so many, on
+SQLite and on PostgreSQL (`bench.large_acts`); `--acts 0` leaves that out, `--acts 2` plays the acts alone.
 """
 
+import json
 import os
+import subprocess
+import sys
 import time
 
 from django.utils import timezone
 
 from bench import environment  # noqa: F401  sets Django up
 from bench.desk import Desk
+from bench.environment import SERVER
 from bench.options import read_options
 from bench.orders import activation, post
 from bench.results import append
 from integrations.bboss.sample_envelope import signed_envelope
+from integrations.database_deadline import INTAKE, INTAKE_STATEMENT, NEVER, PAGE, WORKER
 from orders.models import BillingRecord, Order
 
 MOST_SECONDS, MOST_MIB = 20, 200
+DATABASES = {"SQLite": "", "PostgreSQL": f"{SERVER}/postgres"}
+OF_PARTNERS = {"trial", "change", "activation", "withdraw", "callback"}  # requests of BBOSS and BPM
+OF_STAFF = {
+    "accept", "attribute", "compensate", "decide", "fetch_usage", "give_up", "move_start", "name_domains", "proceed",
+    "resend", "take", "waive", "withdraw_by_staff",
+}  # fmt: skip
+OF_WORKERS = {"deliver", "play_out", "reconcile", "sweep"}  # one act is many calls or statements: no bound for all
 
 
 def main() -> None:
     """Plays it once and appends what each part took."""
-    count = read_options(__doc__, domains=(20_000, 1, 20_000)).domains
+    options = read_options(__doc__, domains=(20_000, 10, 20_000), acts=(1, 0, 2))
+    if options.acts < 2:
+        _parts(options.domains)
+    if options.acts:
+        with Desk():  # whose database says its version
+            append("large, every act", _acts(options.domains))
+
+
+def _parts(count: int) -> None:
     with Desk() as desk:
         url = desk.start_sandbox()
         os.environ.update(BIGDATA_BASE_URL=f"{url}/bigdata", BPM_BASE_URL=f"{url}/bpm")
@@ -69,6 +90,39 @@ def _report(parts: dict[str, tuple[float, float | None]], count: int) -> list[st
         "",
         f"each under {MOST_SECONDS} s and {MOST_MIB} MiB: {reached}",
     ]
+
+
+def _acts(count: int) -> list[str]:
+    """The table act x size of the slowest of each kind, on both databases."""
+    sizes = [count // 10, count]
+    runs = {(name, size): _play(url, size) for name, url in DATABASES.items() for size in sizes}
+    bounds = dict.fromkeys(OF_PARTNERS, (INTAKE, INTAKE_STATEMENT)) | dict.fromkeys(OF_STAFF, (PAGE, PAGE))
+    bounds |= dict.fromkeys(OF_WORKERS, (NEVER, WORKER))
+    heads = [f"{name}, {size}" for name, size in runs]
+    lines, late = [], []
+    for name, (most, longest) in sorted(bounds.items(), key=lambda row: (row[1], row[0])):
+        found = [run[name] for run in runs.values()]
+        if any(took > most or statement > longest for took, statement in found):
+            late.append(name)
+        took = " | ".join(f"{seconds:.2f} ({statement:.2f})" for seconds, statement in found)
+        lines.append(f"| {name} | {took} | {'-' if most == NEVER else f'{most:.0f}'} ({longest:.0f}) |")
+    return [
+        "The slowest act of each name, in seconds, with the sandbox's work; in brackets its longest statement.",
+        "",
+        f"| act | {' | '.join(heads)} | may take |",
+        f"| --- |{' --- |' * (len(heads) + 1)}",
+        *lines,
+        "",
+        f"within the deadlines: {'all' if not late else 'not ' + ', '.join(late)}",
+    ]
+
+
+def _play(url: str, count: int) -> dict[str, tuple[float, float]]:
+    command = [sys.executable, "-m", "bench.large_acts", str(count)]
+    told = subprocess.run(
+        command, env=os.environ | {"DESK_TEST_DATABASE_URL": url}, capture_output=True, text=True, check=True
+    )
+    return {name: (seconds, longest) for name, seconds, longest in map(json.loads, told.stdout.splitlines())}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Compares this machine's clock with the database's and BBOSS's. A wrong one gets BBOSS's calls 20210 (contract 2.3).
 
-With the database's the sweep compares the worker's machine, `status` and /readyz the machine that is asked. With
-BBOSS's all compare those of the machines that take its calls.
+With the database's the watchdog and the sweep compare the worker's machine, `status` and /readyz the machine that is
+asked. With BBOSS's all compare what the database's clock says (`integrations.database_clock`) as its calls come.
 """
 
 import datetime
@@ -12,9 +12,9 @@ from statistics import median
 from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Length
-from django.utils import timezone
 
 from integrations.bboss.envelope import parse_time
+from integrations.database_clock import measure
 from orders.models import InboundMessage, Incident
 from orders.services.desk_incidents import DESK, keep_desk_incident
 
@@ -48,6 +48,12 @@ def watch_clocks(*, now: datetime.datetime) -> None:
             keep_desk_incident(code, wrong.get(code), now=now)
 
 
+def watch_database_clock(*, now: datetime.datetime) -> None:
+    """Opens the incident about this machine. The watchdog calls it at each ping: the sweep may run elsewhere."""
+    if wrong := wrong_clocks({DATABASE_CLOCK: _ahead_of_database()}):
+        keep_desk_incident(DATABASE_CLOCK, wrong[DATABASE_CLOCK], now=now)
+
+
 def _is_anothers(code: str) -> bool:
     """Whether the open incident is about another machine's clock. Only that machine's sweep may end it."""
     if code == BBOSS_CLOCK:
@@ -59,11 +65,9 @@ def _is_anothers(code: str) -> bool:
 def _ahead_of_database() -> float | None:
     if connection.vendor != "postgresql" or not settings.CLOCK_SKEW_SECONDS:
         return None
-    began = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (theirs,) = cursor.fetchone()
-    return (began + (timezone.now() - began) / 2 - theirs).total_seconds()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return measure(connection.connection)
 
 
 def _ahead_of_bboss(now: datetime.datetime) -> float | None:

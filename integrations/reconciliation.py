@@ -23,6 +23,7 @@ from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare_records, unreadable_answer
 from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
+from integrations.other_desk import refuse_other_desk, why_other_desk
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MAX_DOMAINS
@@ -32,6 +33,7 @@ from orders.queries.pauses import why_paused
 from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
+from orders.services.reconciliation.held_records import NAMES_IT
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 
@@ -156,7 +158,7 @@ class Comparison:
         return self._is_paused() or (until is not None and time.monotonic() >= until)
 
     def _is_paused(self) -> bool:
-        why = why_paused("bigdata", now=timezone.now())
+        why = why_paused("bigdata", now=timezone.now()) or why_other_desk()
         return bool(why) and self._give_up(why)
 
     def _give_up(self, why: str) -> bool:
@@ -195,17 +197,23 @@ class Comparison:
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now()).keys()
+        again = self._again
+        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
         return [
             Asked(
                 order,
-                _our_records(order, records[order.pk]),
+                _our_records(order, records[order.pk], again=again),
                 results.snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
             )
             for order in orders
         ]
+
+    @property
+    def _again(self) -> bool:
+        """Whether what staff accepted before is put right too: somebody names the orders and says why."""
+        return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
         """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
@@ -298,6 +306,7 @@ class Comparison:
             seen=asked.seen,
             fix=self.fix,
             reason=self.reason,
+            again=self._again,
             by=self.by,
             now=timezone.now(),
             mail=not self.scope.numbers,
@@ -322,11 +331,17 @@ def compare_now(order_id: int) -> OrderComparison:
     """Asks about one order and compares it now (`orders.books.compare_now`). Raises BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
+    refuse_other_desk()
     answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
     found, theirs = _compare_records(_our_records(order, records), answer)
-    return OrderComparison(discrepancies=found, seen=results.snapshot(records), records=max(len(records), len(theirs)))
+    return OrderComparison(
+        discrepancies=found,
+        seen=results.snapshot(records),
+        records=max(len(records), len(theirs)),
+        held=held_records(row for row in theirs if isinstance(row, dict)),
+    )
 
 
 def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
@@ -336,10 +351,13 @@ def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tup
     return compare_records(ours, theirs), theirs
 
 
-def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
+def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
+    """`again`: with what staff accepted of them only where it names them there."""
     rows = []
     for record in records:
         record.order = order
+        if again:
+            record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
         cancelled = record.state == BillingRecord.State.CANCELLED
         facts = record_facts(record, cancelled=cancelled)
         rows.append(Ours(record.pk, record.state, facts, record.accepted))

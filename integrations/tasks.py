@@ -14,8 +14,11 @@ from django_q.tasks import async_task
 from integrations.clocks import watch_clocks
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
+from integrations.other_desk import watch_other_desks, why_other_desk
 from integrations.reconciliation import Comparison, Scope
 from integrations.robots import tell
+from integrations.worker.broker import cluster_id
+from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
@@ -33,7 +36,7 @@ from orders.search.index import index_orders
 from orders.services.asked_acts import lapse_asked
 from orders.services.compensation.start import close_abandoned
 from orders.services.desk_incidents import watch_failed_tasks, watch_free_space, watch_refused_calls
-from orders.services.files import recheck_files
+from orders.services.files import recheck_files, watch_unchecked
 from orders.services.holds import settle_arrived
 from orders.services.moves_over import end_moves
 from orders.services.notices import remove_old_notices
@@ -82,6 +85,9 @@ def drain(settle: bool = False) -> str:
     """
     if ending.is_set():
         return "this cluster ends"
+    if not cluster_id() and (why := why_other_desk()):  # under a watchdog there would be no cluster
+        logger.error("no step is taken: %s", why)
+        return why
     _beat()
     if settle:
         settle_arrived(now=timezone.now())
@@ -127,7 +133,9 @@ def sweep() -> str:
 
     If a part failed, it raises at the end, so that `watch_failed_tasks` sees it.
     """
+    _beat()  # so that the database's time is known before it is read, even in a process that has just begun
     parts = (
+        put_right,
         end_pauses,
         settle_arrived,
         close_known,
@@ -149,7 +157,9 @@ def sweep() -> str:
         watch_free_space,
         watch_refused_calls,
         watch_failed_tasks,
+        watch_unchecked,
         watch_clocks,
+        watch_other_desks,
         tell.wake_robots,
         *every_minute,
         _deliver,

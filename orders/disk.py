@@ -17,6 +17,21 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def lock_is_free(held: contextlib.ExitStack, folder: Path, name: str) -> bool:
+    """Whether this machine's lock was free; it is kept as long as `held`. The kernel frees it after a kill. A folder
+    that can't be written stops nobody here."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = held.enter_context((folder / f"{name}.lock").open("wb"))
+    except OSError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lets one process of this machine in at a time, by the folder itself: a lock file could be another account's."""

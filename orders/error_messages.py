@@ -38,6 +38,60 @@ MESSAGES = {
         "%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes: %(error)s",
         _("%(number)s acts of the trail wait, the log server has taken none for %(minutes)s minutes."),
     ),
+    "desk_down": Message(
+        "%(number)s of %(total)s asks at %(address)s were not answered: %(error)s",
+        _("%(number)s of %(total)s asks at %(address)s were not answered."),
+    ),
+    "site_certificate": Message(
+        "the certificate of %(host)s ends at %(ends)s", _("The certificate of %(host)s ends at %(ends)s.")
+    ),
+    "intake_quiet": Message(
+        "no call of BBOSS has come for %(minutes)s minutes, the last one at %(last)s; INTAKE_QUIET_MINUTES is %(most)s",
+        _("No call of BBOSS has come for %(minutes)s minutes; the last one came at %(last)s."),
+    ),
+    "state_folder_broken": Message("STATE_DIR: %(error)s", _("A file could not be written: %(error)s")),
+    "backup_old": Message("no backup was made for %(hours)s hours", _("No backup was made for %(hours)s hours.")),
+    "step_kills_worker": Message(
+        "%(number)s steps or mails ended the process that sent them, twice or more; the first is %(about)s",
+        _("%(number)s steps or mails ended the process that sent them, twice or more. The first is %(about)s."),
+    ),
+    "transaction_old": Message(
+        "pid %(pid)s (user %(user)s, %(application)s) has had a transaction open since %(since)s (%(state)s, its last "
+        "statement is %(verb)s)",
+        _("The session %(pid)s of %(user)s (%(application)s) has had a transaction open since %(since)s."),
+    ),
+    "archive_fails": Message(
+        "archive_command could not take %(file)s at %(failed)s; the last that it took was at %(taken)s",
+        _("The archive could not take %(file)s at %(failed)s."),
+    ),
+    "orders_not_stored": Message("%(why)s"),
+    "database_errors": Message(
+        "%(number)s errors of the database (%(kind)s) within %(minutes)s minutes",
+        _("The database refused or did not end %(number)s statements within %(minutes)s minutes (%(kind)s)."),
+    ),
+    "database_disk": Message(
+        "%(percent)s %% of the disk of %(folder)s are free", _("%(percent)s %% of the disk of %(folder)s are free.")
+    ),
+    "callbacks_refused": Message(
+        "%(number)s of BPM's callbacks were answered HTTP %(status)s within %(minutes)s minutes",
+        _("%(number)s of BPM's callbacks were answered HTTP %(status)s within %(minutes)s minutes."),
+    ),
+    "slow_intake": Message(
+        "%(number)s of %(total)s calls of BBOSS within %(minutes)s minutes took longer than 2.5 s",
+        _("%(number)s of %(total)s calls of BBOSS within %(minutes)s minutes took longer than 2.5 seconds."),
+    ),
+    "slow_partner": Message(
+        "%(number)s of %(total)s calls to %(who)s within %(minutes)s minutes took longer than 10 s",
+        _("%(number)s of %(total)s calls to %(who)s within %(minutes)s minutes took longer than 10 seconds."),
+    ),
+    "partner_refuses": Message(
+        "%(who)s refused %(number)s of %(total)s calls within %(minutes)s minutes",
+        _("%(who)s refused %(number)s of %(total)s calls within %(minutes)s minutes."),
+    ),
+    "queue_growing": Message(
+        "%(due)s steps to %(channel)s are due, %(number)s more than %(minutes)s minutes ago",
+        _("%(due)s steps to %(channel)s are due, %(number)s more than %(minutes)s minutes ago."),
+    ),
     "emergency_login": Message(
         "the emergency account %(account)s was used", _("The emergency account %(account)s was used.")
     ),
@@ -52,6 +106,18 @@ MESSAGES = {
     "delivery_failed": Message(
         "%(number)s tasks that deliver failed within %(minutes)s minutes: %(error)s",
         _("%(number)s tasks that deliver failed within %(minutes)s minutes by an error of ours."),
+    ),
+    "files_unchecked": Message(
+        "the files of %(number)s orders could not be checked for an hour: this machine lacks time, memory or a disk "
+        "that answers",
+        _("The files of %(number)s orders could not be checked for an hour; that says nothing against the files."),
+    ),
+    "other_desk": Message(
+        "a process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no step",
+        _(
+            "A process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no"
+            " step."
+        ),
     ),
     "database_clock": Message(
         "the clock of %(machine)s is ahead of the database's by %(seconds)s s",
@@ -298,6 +364,19 @@ MESSAGES = {
         "day; `reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
         _("It can't be taken: the records do not end at 23:59:59 there. Have the right end sent, or accept them."),
     ),
+    "books_otherwise": Message(
+        "nothing was changed: the big-data side holds something else than was shown of order %(number)s; what differs "
+        "now: %(found)s",
+        _("Nothing was changed: the big-data side holds something else than was shown. What differs now stands here."),
+    ),
+    "accept_not_billed": Message(
+        "order %(number)s is %(state)s, and it is not billed for what is gone there: %(domains)s; only `accept "
+        "%(number)s not_billed` accepts that"
+    ),
+    "accept_billed_not_active": Message(
+        "order %(number)s is %(state)s, and the big-data side bills it all the same: %(domains)s; only `accept "
+        "%(number)s billed_not_active` accepts that"
+    ),
     "nothing_to_accept": Message(
         "order %(number)s has no incident or difference that can be accepted", NOTHING_TO_ACCEPT
     ),
@@ -335,6 +414,10 @@ MESSAGES = {
             "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it "
             "can't be resolved or ignored by hand."
         ),
+    ),
+    "incident_own_emergency": Message(
+        "incident %(incident)s tells of an emergency of the same account: a colleague has to see to it",
+        _("Whoever acted in the emergency can't take up or end its incident: a colleague has to."),
     ),
     "incident_outcome_unknown": Message(
         "incident %(incident)s can't be %(act)s by hand: nobody knows what its step did at the big-data side; resend "
@@ -415,7 +498,7 @@ MESSAGES = {
         "%(size)d bytes, at most %(most)d (20 MiB) are allowed", _("%(size)s bytes; at most 20 MiB are allowed")
     ),
     "file_unpacked": Message(
-        words=_("more than 100 MiB unpacked, or it could not be opened within %(seconds)s s and 300 MiB of memory")
+        words=_("more than 100 MiB unpacked, or opening it takes over %(seconds)s s of computing or 300 MiB of memory")
     ),
     "file_no_zip": Message("it is no xlsx file (no zip signature)", _("it is no xlsx file")),
     "file_not_opened": Message(words=_("it does not open as xlsx, or it carries macros")),

@@ -78,6 +78,13 @@ CAUSES = {
         _("An info-security file is protected by a password."), _("Ask for the file without a password.")
     ),
     "empty": Cause(_("An info-security file holds no data."), _("Ask for the filled-in file.")),
+    "files_unchecked": Cause(
+        _("The files can't be checked at the moment; it is tried again."),
+        _(
+            "Nothing is known against the files, and nobody need send others: the desk goes on trying by itself. If it "
+            "lasts, call the engineer on duty."
+        ),
+    ),
     # partners
     "timeout": Cause(_("The partner did not answer in time."), TRIED),
     "refused": Cause(
@@ -122,6 +129,70 @@ CAUSES = {
         _("The trail can't be sent to the log server."),
         _("Have the technicians put the log server or the network to it right. What waits is sent by itself then."),
     ),
+    "desk_down": Cause(
+        _("The desk does not answer."),
+        _("Restart the web services of this machine, and nginx; their logs say why they stopped."),
+    ),
+    "site_certificate": Cause(
+        _("The certificate of our own address has ended, or ends within 14 days."),
+        _("Have nginx's certificate renewed and nginx reloaded. BBOSS calls nobody whose certificate has ended."),
+    ),
+    "intake_quiet": Cause(
+        _("BBOSS has not called for longer than usual."),
+        _("Call BBOSS: ask whether it has nothing to send, or can't reach us. The next call ends the incident."),
+    ),
+    "state_folder_broken": Cause(
+        _("The desk can't write the folder of its state: a restored database would go unnoticed."),
+        _("Have the folder's disk and rights put right."),
+    ),
+    "backup_old": Cause(
+        _("The last backup is older than 30 hours, or none is known."),
+        _("Make a backup by hand, then find out why none was made by itself."),
+    ),
+    "step_kills_worker": Cause(
+        _("A step or mail ends the process that sends it, again and again."),
+        _("Call the engineer on duty before its six tries are used up; the worker's log says how its processes end."),
+    ),
+    "transaction_old": Cause(
+        _("A transaction of the database stays open: what it has locked does not go out."),
+        _("Have the session that the details name ended by whoever runs the database."),
+    ),
+    "archive_fails": Cause(
+        _("The database's log is not archived: a restore would lose what came since."),
+        _("Have the archive of the database put right; its log says why. Until then its disk fills up."),
+    ),
+    "orders_not_stored": Cause(
+        _("Orders can't be stored: BBOSS is told to send them again."),
+        _("Have what `status` names put right: a lock, a sequence, a constraint or trigger, a right, or the disk."),
+    ),
+    "database_errors": Cause(
+        _("The database refuses what we ask, or takes too long."),
+        _("Call the engineer on duty: the log names the right, the lock or the table space."),
+    ),
+    "database_disk": Cause(
+        _("The disk of the database is nearly full: soon no order can be stored."),
+        _("Have the disk enlarged, or room made on it: old messages and attempts can be removed."),
+    ),
+    "callbacks_refused": Cause(
+        _("BPM's callbacks are refused: its decisions do not arrive."),
+        _("Have the secret of the callbacks compared with BPM; the web's log says what was wrong."),
+    ),
+    "slow_intake": Cause(
+        _("One of a hundred calls of BBOSS waits for more than 2.5 seconds."),
+        _("Look what else runs there now (a backup, an export), and at the load of the machine and its database."),
+    ),
+    "slow_partner": Cause(
+        _("One of a hundred calls to a partner takes longer than 10 seconds."),
+        _("Call the partner, and have the network looked at."),
+    ),
+    "partner_refuses": Cause(
+        _("A partner refuses more than half of our calls."),
+        _("Look at the open incidents, which show the partner's words; then call the partner."),
+    ),
+    "queue_growing": Cause(
+        _("More steps become due than go out."),
+        _("Look how long the partners take to answer, and whether the rate of calls to them is bounded too low."),
+    ),
     "emergency_login": Cause(
         _("Somebody logged in with an emergency account."),
         _(
@@ -151,8 +222,15 @@ CAUSES = {
             "out again under the same key. The incident ends by itself."
         ),
     ),
+    "other_desk": Cause(
+        _("A process with other addresses, another identity or another key is on this database, and takes no step."),
+        _(
+            "Have the technicians stop it where it is another desk, such as one for tests. Where it is this desk with "
+            "new settings, have the other machines reloaded, or these settings adopted. The incident ends by itself."
+        ),
+    ),
     "database_clock": Cause(
-        _("A machine's clock differs from the database's: steps go out too early or too late."),
+        _("A machine's clock differs from the database's. The desk goes by the database's, so nothing is late."),
         _("Have the technicians put the clocks right (NTP). The incident ends by itself."),
     ),
     "bboss_clock": Cause(

@@ -37,6 +37,7 @@ PARTNERS = {
     Channel.MAIL: Partner.MAIL,
     Channel.FILES: Partner.FILES,
 }  # who is called over each channel
+LONGEST_RETRY_AFTER = 6 * 3600.0  # seconds that a partner's Retry-After may ask for at most
 OUTSIDE = tuple(name for name in Partner.values if name != Partner.FILES)
 """These can be paused and have a circuit breaker, and PARTNER_RATE bounds their calls."""
 OTHER_CHANNELS = tuple(

@@ -22,11 +22,12 @@ class ProjectConfig(AppConfig):
         from project.command_trail import note_command
         from project.database.postgresql.base import DatabaseWrapper
         from project.observability.alarm_mails import watch_alarms
+        from project.observability.looks import wake_looks
         from project.trail_syslog import wake_trail
 
         DatabaseWrapper.is_behind = staticmethod(is_behind)
         checks.require_database_directory()
-        every_minute.append(wake_trail)
+        every_minute.extend([wake_trail, wake_looks])
         every_five_minutes.extend([watch_alarms, forget_sessions])
         ENDINGS.update(dict.fromkeys(VALID, line_of_link))
         command_line.noted_by.append(note_command)

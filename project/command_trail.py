@@ -1,13 +1,16 @@
-"""Commands in the trail, with their `--by` and the machine's account (contract 5, `audit`)."""
+"""Commands in the trail, with their `--by` and the machine's account, and without secrets (contract 5, `audit`)."""
 
 import argparse
+import contextlib
 import logging
 import socket
 
-from django.db import Error
+from django.db import Error, connection
 from django.utils import timezone
 
+from integrations.database_deadline import LOOK, database_deadline
 from orders.management.arguments import actor, os_user
+from orders.secrets_in_text import command_words
 from orders.services.trail import Code, note_act
 from project.observability.logs import safe
 from project.settings_trail import note_settings
@@ -24,6 +27,8 @@ NOTED = {
 that change accounts or anything at all."""
 START = {"worker", "qcluster"}
 INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
+READ_THE_CLOCK = NOTED - INTO_NOTHING | {"deliver", "setup_schedules", "show", "stuck"}
+"""Those that read the clock before they ask the database anything."""
 logger = logging.getLogger(__name__)
 
 
@@ -33,9 +38,13 @@ def note_command(argv: list[str], *, done: bool) -> None:
     A row that can't be written stops no command: without a database it ends by itself.
     """
     command, words = (argv[1:2] or [""])[0], argv[2:]
+    if command in READ_THE_CLOCK and not done:
+        with contextlib.suppress(Error), database_deadline(LOOK):
+            connection.ensure_connection()  # from here on the database's time is known
     if command in START and not done:
         note_settings()
-    if command not in NOTED or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
+    acts = command in NOTED or (command == "settings" and "--adopt" in words)
+    if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
         return
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--by")
@@ -44,7 +53,7 @@ def note_command(argv: list[str], *, done: bool) -> None:
     except (argparse.ArgumentError, SystemExit):  # `--by` without a name: the command will say so
         by = None
     address = f"{socket.gethostname()}:{os_user()}"
-    text = safe(" ".join([command, *words]))
+    text = safe(command_words(command, words))
     try:
         note_act(Code.COMMAND, by=actor(by), now=timezone.now(), about=command, address=address, words=text)
     except Error as error:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
+from integrations.database_clock import stand_in_for_djangos
 from integrations.partners.profile import ProfileError, load_profile
 from project import __version__
 from project.database.options import database_entry
@@ -138,6 +139,7 @@ LOCALE_PATHS = [BASE_DIR / "project" / "locale"]
 TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True
 USE_TZ = True
+stand_in_for_djangos()  # timezone.now() is the database's time, before anything is imported that keeps the function
 FORMAT_MODULE_PATH = ["project.formats"]  # 2026-11-25 09:10:00, not 2026年11月25日 09:10
 
 # --- Static files, which we serve ourselves

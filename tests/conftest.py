@@ -7,15 +7,17 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 
-from integrations import old_secrets
+from integrations import not_stored, old_secrets
 from project.call_stack import with_room
 from project.environment import SANDBOX
 from project.observability.logs import AwayFilter, JsonFormatter, MaskFilter
+from project.observability.readiness import write_try
 from tests.fakes import RunningSandbox, reached_directly
 from tests.flushing import flush_keeps_migrated_rows, flush_passes_the_guard, migrated_rows_after_a_flush  # noqa: F401
 from tests.sampling import short
@@ -47,6 +49,13 @@ def nothing_is_noted_beside_a_test():
     with pytest.MonkeyPatch.context() as monkey:
         monkey.setattr(old_secrets, "begin", lambda *args: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def each_test_tries_to_store():
+    """A process remembers for 5 s whether orders can be stored, and a machine for 10 minutes that some were not."""
+    write_try.tried_at = float("-inf")
+    shutil.rmtree(not_stored.FOLDER, ignore_errors=True)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.sources import MODULES, ROOT, last_name, nodes, tree
+from tests.sources import MODULES, ROOT, last_name, nodes, source, tree
 
 MAY_IMPORT = {
     "project": {"project", "integrations", "orders", "approvals", "notifications"},
@@ -126,6 +126,15 @@ def gives_order_state(node):
 def updates_orders(call):
     """`Order.objects...update(...)`."""
     return {"Order", "objects"} <= {last_name(node) for node in ast.walk(call.func)}
+
+
+def test_all_read_one_clock():
+    """`timezone.now()`, which is the database's time (docs/mechanisms/clock.md). The sandbox is somebody else."""
+    own = re.compile(r"\b(datetime\.now|date\.today|utcnow)\(|timezone import .*\bnow\b")
+    read = [
+        module for module in MODULES if not module.startswith("integrations/sandbox/") and own.search(source(module))
+    ]
+    assert read == []
 
 
 def test_no_line_of_a_template_is_longer_than_160():

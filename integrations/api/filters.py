@@ -65,12 +65,18 @@ class ServiceFilter(SimpleListFilter):
 
 
 class OwnedFilter(SimpleListFilter):
-    """Filters by the owner's user name. `nobody` stands for orders that need somebody and are nobody's."""
+    """Filters by the owner's user name. `nobody` stands for orders that need somebody and are nobody's.
+
+    Only who may own an order that the token sees is known, and nobody else's name can be told from one that is none.
+    """
 
     title, parameter_name = OwnerFilter.title, OwnerFilter.parameter_name
 
     def lookups(self, request, model_admin):
-        return [(NOBODY, NOBODY), *((one, one) for one in staff_with(OWN).values_list("username", flat=True))]
+        letters, people = attributions_of(request.user), staff_with(OWN).filter(username=self.value())
+        if letters is not None:
+            people = people.filter(Q(limited=False) | Q(attributions__in=letters))
+        return [(NOBODY, NOBODY), *([(self.value(), self.value())] if people.exists() else [])]
 
     def queryset(self, request, queryset):
         if self.value() == NOBODY:

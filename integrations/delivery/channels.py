@@ -20,7 +20,8 @@ from integrations.delivery.mail import send_mail
 from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
 from notifications.sending import MailError
-from orders.attachments.check import KINDS, check_files
+from orders.attachments.check import KINDS, UNCHECKED, check_files
+from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.services.outbox.outcome import Outcome, Work
 from orders.steps import Channel
@@ -28,6 +29,7 @@ from orders.steps import Channel
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
 LEASE_RESERVE = 5.0  # seconds that must be left of a lease after the longest possible call
+FILES_LATER = 60.0  # seconds until files are tried again that could not be checked
 LONGEST_IN_A_DRAIN = 12.0  # seconds; a drain claims for 8 s and must end within 20 s (contract 3.9, Alive)
 
 
@@ -120,10 +122,14 @@ def _build_files(row: Dispatch, now: datetime.datetime, records: dict, domains: 
 
 
 def _send_files(work: Work, until: float) -> dict:
-    found = check_files(**json.loads(work.payload))
+    try:
+        found = check_files(**json.loads(work.payload))
+    except ProbeError as error:  # nobody is to blame for it but us: it costs no attempt, and is tried again
+        said = {"code": UNCHECKED, "message": str(error)}
+        return {"result": Result.RETRY, "free": True, "retry_after": FILES_LATER, **said}
     if not found:
         return {"result": Result.OK}
-    found.sort(key=lambda one: not one.never_cured)  # first the findings that no new file can fix
+    found.sort(key=lambda one: (not one.never_cured, not one.code))  # first the findings that no new file can fix
     wrong = [one for one in found if one.code]
     return {
         "result": Result.HELD,

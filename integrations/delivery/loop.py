@@ -29,6 +29,7 @@ from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
+from orders.attachments.check import AT_ONCE
 from orders.db.compiled_sql import Prepared, Slot
 from orders.log_facts import log_facts
 from orders.models import Attempt, Dispatch
@@ -142,9 +143,10 @@ class Drain:
         self.breakers = Recent(open_partners)
         self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
         self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
+        threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
-            name: PartnerPool(name, ThreadPoolExecutor(self.threads, f"to-{name}"), self.threads)
-            for name in Partner.values
+            name: PartnerPool(name, ThreadPoolExecutor(number, f"to-{name}"), number)
+            for name, number in threads.items()
         }
         lingering = Lease("linger") if self.linger else None
         try:
@@ -297,7 +299,7 @@ class Drain:
         shut = self.breakers.partners()
         if not shut:
             return outcomes
-        return [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
+        return [replace(row, free=row.free or row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
 
     def _count(self, outcomes: list[Outcome]) -> None:
         results = [outcome.result for outcome in outcomes]

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from django.utils import timezone
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
@@ -25,12 +26,12 @@ from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
 from integrations.partners.calls import Call
 from orders.log_facts import known_facts
+from orders.steps import LONGEST_RETRY_AFTER
 
 UTF_8 = "utf-8-sig"
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
-LONGEST_WAIT_SECONDS = 6 * 3600.0  # what a Retry-After may ask for at most
 RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
 PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
@@ -216,15 +217,15 @@ def waiting_time(header: str | None) -> float | None:
     """The seconds that a Retry-After header (seconds or an HTTP date) asks for; None if absent or not understood."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_WAIT_SECONDS)
+        return min(float(text[:9]), LONGEST_RETRY_AFTER)
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
-    seconds = (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+    seconds = (moment - timezone.now()).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 class _Refusal:

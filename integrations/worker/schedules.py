@@ -6,6 +6,10 @@ from collections.abc import Callable
 from django.utils import timezone
 from django_q.models import Schedule
 
+from integrations.worker.lease_lock import Lease
+from orders.services.far_moments import A_MOMENT
+from orders.services.order_writes import add_event
+
 RECURRING = {
     "desk-sweep": {"func": "integrations.tasks.sweep", "schedule_type": Schedule.MINUTES, "minutes": 1},
     "desk-files": {"func": "integrations.tasks.look_at_files", "schedule_type": Schedule.MINUTES, "minutes": 5},
@@ -13,6 +17,7 @@ RECURRING = {
     "desk-usage": {"func": "integrations.tasks.nightly_usage", "schedule_type": Schedule.DAILY},
     "desk-reconcile": {"func": "integrations.tasks.reconcile", "schedule_type": Schedule.DAILY},
 }
+PUT_BACK = "schedules_put_back"
 every_minute: list[Callable] = []  # parts of the sweep: `project` adds to it when it starts
 every_five_minutes: list[Callable] = []  # what `desk-files` does before: `project` adds to it when it starts
 NIGHTLY_AT = {"desk-usage": datetime.time(2, 10), "desk-reconcile": datetime.time(3, 10)}  # Asia/Shanghai
@@ -23,14 +28,45 @@ def make_schedules() -> list[str]:
     return [name for name, wanted in RECURRING.items() if _make(name, wanted)]
 
 
+def sleeping_schedules(*, now: datetime.datetime) -> list[str]:
+    """The names of those that are missing, or asleep: switched off, or due later than after their own interval."""
+    rows = Schedule.objects.filter(name__in=RECURRING, cluster=None).exclude(repeats=0)
+    awake = {row.name for row in rows if row.next_run <= now + _interval(row.schedule_type, row.minutes)}
+    return [name for name in RECURRING if name not in awake]
+
+
+def put_schedules_back(*, now: datetime.datetime) -> list[str]:
+    """Makes those anew that are missing or asleep, with an event. Returns their names. One worker does it: a second one
+    would make them twice."""
+    names = sleeping_schedules(now=now)
+    if not names or not Lease("schedules").acquire():
+        return []
+    for name in names:
+        _make(name, RECURRING[name])
+    add_event(None, PUT_BACK, by="worker", now=now, names=", ".join(names))
+    return names
+
+
+def were_made() -> bool:
+    """Whether any of them is there. Before a desk's first worker none is."""
+    return Schedule.objects.filter(name__in=RECURRING).exists()
+
+
 def _make(name: str, wanted: dict) -> bool:
     rows = Schedule.objects.filter(name=name)
-    right = rows.filter(**wanted, repeats=-1, cluster=None).first()
+    latest = timezone.now() + _interval(wanted["schedule_type"], wanted.get("minutes"))
+    right = rows.filter(**wanted, repeats=-1, cluster=None, next_run__lte=latest).first()
     extra = rows.exclude(pk=right.pk) if right else rows
     removed, _ = extra.delete()
     if right is None:
         Schedule.objects.create(name=name, next_run=_first_run(name), repeats=-1, **wanted)
     return right is None or bool(removed)
+
+
+def _interval(kind: str, minutes: int | None) -> datetime.timedelta:
+    """How far ahead the next run may lie, with a moment for clocks that differ."""
+    lasts = {Schedule.MINUTES: datetime.timedelta(minutes=minutes or 1), Schedule.HOURLY: datetime.timedelta(hours=1)}
+    return lasts.get(kind, datetime.timedelta(days=1)) + A_MOMENT
 
 
 def _first_run(name: str) -> datetime.datetime:

@@ -41,6 +41,7 @@ from orders.services.incident_desk import (
     parts_but,
     resolve_incident,
     why_not_end,
+    why_not_theirs,
 )
 from orders.services.incidents import BOOKS_ONLY
 from orders.services.sleeping import put_to_sleep, wake_incident
@@ -151,10 +152,11 @@ def sees_all_of(request: HttpRequest, incident: Incident) -> bool:
 def offered_actions(request: HttpRequest, incident: Incident) -> list[Act]:
     if not request.user.has_perm(PERMISSION):
         return []
+    own = why_not_theirs(incident, staff_actor(request.user))
     all_seen, asleep = sees_all_of(request, incident), incident.is_asleep(timezone.now())
     known = [act for act in ACTS if incident.state in act.states and (all_seen or not act.will)]
     known = [act for act in known if not act.ends or incident.code not in BOOKS_ONLY]
-    return [act for act in known if asleep or act.key != "wake"]
+    return [act for act in known if (asleep or act.key != "wake") and not (own and act.will)]
 
 
 def may(request: HttpRequest, incident: Incident, act: Act) -> bool:
@@ -190,11 +192,12 @@ class IncidentActs:
         return [path("<int:pk>/do/<slug:key>/", act, name="orders_incident_act"), *super().get_urls()]
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        own = obj and obj.state in OPEN and why_not_theirs(obj, staff_actor(request.user))
         books_only = obj and obj.code in BOOKS_ONLY and obj.state in OPEN
-        by_the_books = say("incident_by_the_books", {}) if books_only else ""
+        why = own.words() if own else say("incident_by_the_books", {}) if books_only else ""
         context.update(
             acts=offered_actions(request, obj),
-            by_the_books=by_the_books,
+            by_the_books=why,
             of_partner=obj and obj.partner in OUTSIDE,
             owning=owner_line(request, obj) if obj else None,
             notes=notes_within(obj.notes.all(), obj.letters, others=obj.others),
@@ -230,6 +233,7 @@ class IncidentActs:
             standing = rows.count()
             going = parts_but(incident, rows).number
             why = why_not_end(incident, act.states, act.key) if act.ends else None
+            why = why or why_not_theirs(incident, staff_actor(request.user))
             if why is None and act.key == "resolve" and standing and not going:
                 why = NotAllowedError("incident_stands", incident=incident.pk, number=standing)
             some = list(rows.select_related("order").defer("order__content").order_by("-pk")[:SHOWN])

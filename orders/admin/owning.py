@@ -18,7 +18,7 @@ from orders.order_page.decisions.base import reason_field
 from orders.people import person_words, staff_actor
 from orders.queries.mine import set_owners
 from orders.queries.owners import OWN, possible_owners
-from orders.services.ownership import OwnerChangedError, kind_of, set_owner, why_not_own
+from orders.services.ownership import OwnerChangedError, kind_of, set_owner, why_not_hands, why_not_own
 
 CLAIM, GIVE, BACK = "take", "give", "back"
 
@@ -45,7 +45,7 @@ class OwnerForm(forms.Form):
 def owner_line(request: HttpRequest, row: Any) -> dict:
     """Who has it, and what the user may do about that: for the page's context, as `owning`."""
     set_owners([row])
-    may = request.user.has_perm(OWN) and why_not_own(row) is None
+    may = request.user.has_perm(OWN) and not (why_not_own(row) or why_not_hands(row, staff_actor(request.user)))
     if row.owned_by is None and not may:
         return {}
     return {

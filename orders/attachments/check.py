@@ -3,7 +3,7 @@
 Cheap checks run here: the name, the kind of file, its size, its first bytes. `orders.attachments.xlsx` unpacks the
 file, in a process of its own with limits. It gets the same file, already open, so that nobody can exchange the file in
 between. Its limits (unpacked size, entries, memory, processor time) stand there, the file's size and the time for all
-files here.
+files here. What this machine lacks (time, memory, descriptors, a disk that answers) is no finding: ProbeError.
 """
 
 import contextlib
@@ -19,17 +19,22 @@ from pathlib import Path
 
 from django.conf import settings
 
-from orders.attachments.xlsx import ask
+from orders.attachments.xlsx import CPU_SECONDS, ProbeError, ask
+from orders.disk import lock_is_free
 from orders.error_messages import say_why_in_english
 
 KINDS = {"info_security": "50004020027", "info_security_table": "50004020028", "busi_info": "50004020030"}
 MAX_BYTES = 20 * 1024 * 1024
 SECONDS_FOR_ALL = 10.0  # for all files of an order: a drain must end within 20 s (contract 3.9, Alive)
+AT_ONCE = 2  # files that a machine opens at a time, so that each has a processor
+LOOK_AGAIN = 0.05  # seconds, for a turn
+UNCHECKED = "files_unchecked"  # the code of a check that this machine could not carry out
+OURS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 NOT_LOOKED_AT = ""
 WRONG_NAME = "file_name"
 ZIP, CFB = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 VERDICTS = {
-    "too_large": {"code": "file_unpacked", "seconds": round(SECONDS_FOR_ALL)},
+    "too_large": {"code": "file_unpacked", "seconds": CPU_SECONDS},
     "not_xlsx": {"code": "file_not_opened"},
     "encrypted": {"code": "file_encrypted"},
     "empty": {"code": "file_empty"},
@@ -68,9 +73,10 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
     Only the first fault of each file is given. `files` is {"info_security": name, "info_security_table": name,
     "busi_info": name}, without the ones that the order does not name; they are checked in this order. A symbolic link
     is `bad_name`, wherever it leads. Anything but a regular file is `not_xlsx`. An unreadable file is `missing`. Takes
-    at most ten seconds. Raises ProbeError.
+    at most ten seconds. A file that this machine could not check beside a wrong one is NOT_LOOKED_AT. Raises
+    ProbeError if there is no wrong one beside it.
     """
-    deadline, found = time.monotonic() + SECONDS_FOR_ALL, []
+    deadline, found, trouble = time.monotonic() + SECONDS_FOR_ALL, [], None
     for kind in KINDS:
         name = files.get(kind)
         if not name:
@@ -80,9 +86,12 @@ def check_files(*, order_number: str, files: dict[str, str]) -> list[FileProblem
                 raise _WrongError("bad_name", WRONG_NAME, form=f"{order_number}_{KINDS[kind]}_YYYYMMDDHHMMSS.xlsx")
             _check_file(name, deadline)
         except _WrongError as wrong:
-            late = found and time.monotonic() >= deadline  # others took the time: that says nothing about this one
-            unseen = FileProblem(NOT_LOOKED_AT, name, "no time was left for it")
-            found.append(unseen if late else wrong.finding(name))
+            found.append(wrong.finding(name))
+        except ProbeError as error:
+            trouble = error
+            found.append(FileProblem(NOT_LOOKED_AT, name, f"it could not be checked now: {error}"))
+    if trouble and not any(one.code for one in found):
+        raise trouble
     return found
 
 
@@ -101,10 +110,23 @@ def _check_file(name: str, deadline: float) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise _WrongError("not_xlsx", "file_irregular")
         _check_beginning(os.pread(handle, 4, 0), facts.st_size)
-        verdict = ask("probe", handle, seconds=max(deadline - time.monotonic(), 0.1))["verdict"]
+        with _turn(deadline):
+            verdict = ask("probe", handle, seconds=max(deadline - time.monotonic(), 0.1))["verdict"]
     if verdict != "right":
         why = dict(VERDICTS[verdict])
         raise _WrongError(verdict, why.pop("code"), **why)
+
+
+@contextlib.contextmanager
+def _turn(deadline: float) -> Iterator[None]:
+    """Lets AT_ONCE checks of this machine run. Raises ProbeError if no turn comes in time."""
+    with contextlib.ExitStack() as held:
+        while not any(lock_is_free(held, settings.STATE_DIR, f"file-check-{number}") for number in range(AT_ONCE)):
+            held.close()
+            if time.monotonic() > deadline:
+                raise ProbeError("other files were checked meanwhile")
+            time.sleep(LOOK_AGAIN)
+        yield
 
 
 def _check_beginning(start: bytes, size: int) -> None:
@@ -133,6 +155,8 @@ def _opened(name: str) -> Iterator[int]:
         path = Path(settings.ATTACHMENT_DIR) / name
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno in OURS:
+            raise ProbeError(f"it can't be opened: {error.strerror}") from error
         raise _unreadable(error) from error
     try:
         yield handle

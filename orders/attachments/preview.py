@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.functional import Promise
 
-from orders.attachments.check import KINDS, is_named_right
+from orders.attachments.check import KINDS, UNCHECKED, is_named_right
 from orders.attachments.xlsx import ProbeError, ask
 from orders.incident_causes import Cause, cause_of
 from orders.models import Dispatch, Order
@@ -63,6 +63,8 @@ def _named(order: Order, field: str, check: Dispatch | None, waived: bool) -> Na
     name, title = getattr(order, field), Order._meta.get_field(field).verbose_name
     if check is None or (check.state != Dispatch.State.DONE and not check.error_code):
         return NamedFile(field, title, name, PENDING)
+    if check.error_code == UNCHECKED:
+        return NamedFile(field, title, name, PENDING, cause_of(UNCHECKED))
     done = check.state == Dispatch.State.DONE
     if done and not waived:
         return NamedFile(field, title, name, RIGHT)

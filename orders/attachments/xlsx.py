@@ -1,8 +1,10 @@
 """Reads foreign xlsx files in a process of its own, since a file may be hostile: what it does happens to no worker.
 
 `ask` starts this file as a program, with one of three verbs. The program needs no Django, has no environment, which
-holds secrets, and no descriptor but the file's. Its limits: 10 s of processor time, 300 MiB of address space (Python
-with openpyxl takes 33 MiB), no writing, a handful of open files. A file that breaks one is too_large.
+holds secrets, and no descriptor but the file's. Its limits: 8 s of processor time, 300 MiB of address space (Python
+with openpyxl takes 33 MiB), no writing, a handful of open files. A file that breaks one is too_large: the program
+itself says so, since both are the file's, however busy the machine is. A program that did not get so far in time, or
+that the machine ended, says nothing about the file.
 
 openpyxl opens the package (its XML through defusedxml). The rows and the shared strings may be a hundred MiB of XML, so
 `probe` has expat read them instead. openpyxl needs 5 s for a million empty rows and keeps every shared string in
@@ -17,6 +19,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import zipfile
@@ -29,7 +32,7 @@ from openpyxl import load_workbook
 from openpyxl.reader.excel import ExcelReader
 
 PROGRAM = __file__
-CPU_SECONDS = 10
+CPU_SECONDS, LAST_SECONDS = 8, 4  # of processor time, and until it is killed that can't end by itself
 MEMORY = 300 * 1024 * 1024
 UNPACKED = 100 * 1024 * 1024
 ENTRIES = 5000
@@ -46,6 +49,7 @@ MAX_MERGED = 20  # as many as anybody wants to read
 EXACT_DIGITS = 15  # Excel keeps no more of a number
 ZEROS = re.compile("0{2,15}")  # the format of a number that is shown with zeros in front
 EMPTY = ["s", ""]
+TOO_LARGE, NOT_XLSX = {"verdict": "too_large"}, {"verdict": "not_xlsx"}  # made beforehand: there may be no memory left
 STYLES_PART = "xl/styles.xml"
 SHARED_STRINGS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 NO_MEMORY = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
@@ -61,7 +65,7 @@ STYLES = _named("xf", "font", "fill", "border", "cellStyle", "numFmt", "dxf")
 
 
 class ProbeError(Exception):
-    """The program ended without an answer, and not by its limits: our fault, which says nothing about the file."""
+    """The program gave no answer, by want of time or memory or by a fault: ours, which says nothing about the file."""
 
 
 class VerdictError(Exception):
@@ -69,7 +73,7 @@ class VerdictError(Exception):
 
 
 def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dict[str, Any]:
-    """The program's answer; {"verdict": WORD} if the file can't be read or takes longer. Raises ProbeError."""
+    """The program's answer; {"verdict": WORD} if the file can't be read. Raises ProbeError."""
     try:
         ended = subprocess.run(
             [sys.executable, "-I", "-W", "ignore", PROGRAM, verb, *map(str, arguments)],
@@ -80,10 +84,10 @@ def ask(verb: str, file: BinaryIO | int, *arguments: int, seconds: float) -> dic
             timeout=seconds,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return {"verdict": "too_large"}
-    if ended.returncode < 0 or ended.stderr.endswith("MemoryError\n"):  # the kernel ended it, or gave it no more
-        return {"verdict": "too_large"}
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"no verdict within {seconds:.1f} s") from error
+    except OSError as error:  # no memory or no process for it
+        raise ProbeError(f"it can't be started: {error.strerror}") from error
     try:
         return json.loads(ended.stdout)
     except ValueError as error:
@@ -98,7 +102,7 @@ def answer(verb: str, file: BinaryIO, *arguments: int) -> dict[str, Any]:
         return {"verdict": str(error)}
     except Exception as error:
         no_memory = isinstance(error, MemoryError) or isinstance(error, expat.ExpatError) and error.code == NO_MEMORY
-        return {"verdict": "too_large" if no_memory else "not_xlsx"}
+        return TOO_LARGE if no_memory else NOT_XLSX
 
 
 def probe(file: BinaryIO) -> dict[str, str]:
@@ -319,12 +323,17 @@ def _moment(value: datetime.date | datetime.time | datetime.timedelta) -> str:
 def _limit_resources() -> None:
     for kind, value in (
         (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
         (resource.RLIMIT_NOFILE, 16),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (value, value))
+    signal.signal(signal.SIGXCPU, _end_reading)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + LAST_SECONDS))
+
+
+def _end_reading(*_signal: object) -> None:
+    raise VerdictError("too_large")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ def enter_order(content: OrderContent, *, raw: dict, by: str) -> Receipt:
     return Receipt(order_number=order.number, trans_idh=order.trans_idh, repeated=True)
 
 
+def store_new(content: OrderContent, *, raw: dict, trans_ido: str, message: InboundMessage) -> Receipt:
+    """Stores an order that nobody can have sent before, in the caller's transaction. Raises what keeps it out."""
+    return _accept(content, raw, content_hash(raw), trans_ido, message)
+
+
 def keep_message(message: InboundMessage) -> None:
     """Stores a refused message with our answer."""
     message.save(force_insert=True)

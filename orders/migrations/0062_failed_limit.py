@@ -14,7 +14,7 @@ def remove_limit(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0060_mail_indexes_again")]
+    dependencies = [("orders", "0061_trail_without_secrets")]
     operations = [
         migrations.AlterField(
             model_name="timelimit",

@@ -5,10 +5,12 @@ accepted again, until no delivery has failed by an error of ours. The sweep open
 import contextlib
 import datetime
 import shutil
+import socket
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django_q.models import Failure
 
@@ -16,6 +18,7 @@ from orders.error_messages import say_in_english
 from orders.errors import NotAllowedError
 from orders.models import InboundMessage, Incident
 from orders.models.inbound import ACCEPTED
+from orders.models.querysets import UNRESOLVED
 from orders.services.incidents import end_incidents, lock_incidents
 from orders.services.outbox.enqueue import DRAIN
 
@@ -31,9 +34,10 @@ LONGEST_ERROR = 200  # characters of an error that are shown
 
 @transaction.atomic
 def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> None:
-    """Notes that something of the desk itself needs a person. `params` fill the code's sentence."""
+    """Notes that something of the desk itself needs a person. `params` fill the code's sentence. One that staff ignore
+    stays ignored until it is over."""
     lock_incidents([(DESK, code)])
-    same = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    same = _standing(code)
     said: dict = {"detail": say_in_english(code, params), "detail_params": {"code": code, **params}, "last_at": now}
     if not same.update(**said):
         Incident.objects.create(partner=DESK, code=code, first_at=now, **said)
@@ -41,7 +45,7 @@ def open_desk_incident(code: str, *, params: dict, now: datetime.datetime) -> No
 
 def close_desk_incident(code: str, *, now: datetime.datetime) -> None:
     """Ends the incident about the desk itself, if there is one."""
-    open_ones = Incident.objects.filter(partner=DESK, step="", code=code).unresolved()
+    open_ones = _standing(code)
     if open_ones.exists():
         with transaction.atomic():
             lock_incidents([(DESK, code)])
@@ -54,6 +58,18 @@ def keep_desk_incident(code: str, params: dict | None, *, now: datetime.datetime
         open_desk_incident(code, params=params, now=now)
     else:
         close_desk_incident(code, now=now)
+
+
+def keep_own_incident(code: str, params: dict | None, *, now: datetime.datetime) -> None:
+    """The same for what a machine sees of itself: only that machine ends it."""
+    here = {"machine": socket.gethostname()[:64]}
+    if params or not _standing(code).exclude(detail_params__machine=here["machine"]).exists():
+        keep_desk_incident(code, params and params | here, now=now)
+
+
+def _standing(code: str) -> QuerySet[Incident]:
+    states = [*UNRESOLVED, Incident.State.IGNORED]
+    return Incident.objects.filter(partner=DESK, step="", code=code, state__in=states)
 
 
 # --- free disk: below EXPORT_MIN_FREE_MB what staff can do later is refused, so that orders find room (contract 4)
@@ -104,7 +120,9 @@ def _count_answers(now: datetime.datetime) -> list[tuple[str, int, int]]:
     newest = InboundMessage.objects.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
         return []
-    rows = InboundMessage.objects.filter(pk__gt=newest - MAX_CALLS, received_at__gt=now - HALF_WITHIN)
+    rows = InboundMessage.objects.filter(
+        pk__gt=newest - MAX_CALLS, received_at__range=(now - HALF_WITHIN, now + HALF_WITHIN)
+    )
     short = Count("pk", filter=Q(received_at__gt=now - ALL_WITHIN))
     return list(rows.order_by().values_list("rsp_code").annotate(long=Count("pk"), short=short))
 
@@ -114,9 +132,15 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
         total = sum(row[column] for row in counts)
         code, number = max(((row[0], row[column]) for row in counts), key=lambda one: one[1], default=(ACCEPTED, 0))
         refused = code != ACCEPTED and (number == total or number > share * total)
-        if total >= MIN_CALLS and refused:
+        if total >= MIN_CALLS and refused and not _is_cured(code, counts):
             return {"answer": code, "number": number, "total": total, "minutes": within.seconds // 60}
     return None
+
+
+def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
+    """Whether there were calls within the last 2 minutes, and none got this answer any more."""
+    lately = [row[0] for row in counts if row[2]]
+    return bool(lately) and code not in lately
 
 
 # --- deliveries that failed by an error of ours, judged from the queue's failures: their steps stay unfinished
@@ -128,8 +152,15 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did."""
-    rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__gt=now - FAILED_WITHIN)
+    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+
+    One that began before the newest migration was applied met another schema: nobody is told of it.
+    """
+    lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
+    rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)
+    if rows.exists():
+        migrated = MigrationRecorder.Migration.objects.filter(applied__lte=now).aggregate(at=Max("applied"))["at"]
+        rows = rows.filter(started__gt=migrated) if migrated else rows
     newest = rows.order_by("-stopped").first()
     if newest is None:
         return None

@@ -5,14 +5,16 @@ import hashlib
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
-from orders.attachments.check import KINDS, is_named_right
+from orders.attachments.check import KINDS, UNCHECKED, is_named_right
 from orders.attachments.upload import upload_beside
 from orders.errors import NotAllowedError, check_reason
-from orders.models import Dispatch, Order
+from orders.models import Attempt, Dispatch, Order
 from orders.services.approvals import add_staff_record, as_done
+from orders.services.desk_incidents import keep_desk_incident
 from orders.services.incidents import close_troubles, move_trouble, open_incident
 from orders.services.order_writes import add_event, find_order, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import wake
@@ -23,6 +25,8 @@ from orders.states import set_held
 Step, State = Dispatch.Step, Dispatch.State
 FILES = "files "  # how the causes of mails about files begin
 MAILED_AGAIN = datetime.timedelta(minutes=30)
+UNCHECKED_FOR = datetime.timedelta(hours=1)
+SAYS_NOTHING = [Attempt.Outcome.OPEN, Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LOST]
 
 
 def hold_for_files(row: Dispatch, outcome, *, now: datetime.datetime, by: str) -> None:
@@ -203,3 +207,20 @@ def recheck_files(*, numbers: Collection[str] | None, now: datetime.datetime) ->
         if Dispatch.objects.filter(pk__in=ids).update(next_try_at=now):
             wake()
     return sorted(found[pk] for pk in ids)
+
+
+def watch_unchecked(*, now: datetime.datetime) -> None:
+    """Opens the desk's incident where this desk could not check the files of an order for UNCHECKED_FOR, or closes it.
+
+    Nobody else is told: the order is not held for it, and its files may be right. The sweep calls it each minute.
+    """
+    ended = Attempt.objects.exclude(outcome__in=SAYS_NOTHING).order_by("-pk")
+    last = Subquery(ended.filter(dispatch=OuterRef("pk")).values("error_code")[:1])
+    rows = Dispatch.objects.current().filter(channel=Dispatch.Channel.FILES, state=State.RETRYING)
+    rows = rows.filter(order__undo_since=None).annotate(last=last).filter(last=UNCHECKED)
+    number = 0
+    for pk in rows.order_by("pk").values_list("pk", flat=True):
+        mine = ended.filter(dispatch=pk)
+        before = mine.exclude(error_code=UNCHECKED).values_list("pk", flat=True).first() or 0
+        number += mine.filter(pk__gt=before, started_at__lte=now - UNCHECKED_FOR).exists()
+    keep_desk_incident(UNCHECKED, {"number": number} if number else None, now=now)

@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from orders.db.expressions import IsInTrail
 from orders.errors import NotAllowedError, check_reason
 from orders.incident_causes import title_of
-from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote
+from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, OrderEvent
 from orders.models.querysets import UNRESOLVED
-from orders.people import account_id_of, limits_of
+from orders.people import COMMAND, STAFF, account_id_of, limits_of
 from orders.queries.standing import still_standing
 from orders.services.incidents import BOOKS_ONLY, PARTNERS_OWN, end_incidents, lock_incidents, reference_of
 from orders.services.mentions import Mentions, tell_mentioned
@@ -24,6 +25,8 @@ from orders.steps import Partner
 State = Incident.State
 NOT_OVER = [*UNRESOLVED, State.IGNORED]
 BATCH = 500
+TOLD_BY = {"emergency_act": "act_in_emergency", "emergency_login": "emergency_login"}
+"""Codes of incidents that tell what somebody did alone, and the events that name who."""
 
 
 @transaction.atomic
@@ -31,10 +34,11 @@ def ignore_incident(*, incident_id: int, reason: str, by: str, now: datetime.dat
     """Marks an incident as one that nobody needs to look at. No mail reports its end.
 
     It stays ignored for its orders, however often they fail in this way; those that stand stay as they are. Another
-    order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it).
+    order with this cause opens a new incident. Raises NotAllowedError (no reason, it is over, only the books end it,
+    it is about what the actor did alone).
     """
     check_reason(reason, "ignoring an incident")
-    incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True)
+    incident = lock_incident(incident_id, UNRESOLVED, "ignored", by_hand=True, by=by)
     incident.state = State.IGNORED
     return _save(incident, "incident_ignored", by=by, now=now, note=reason)
 
@@ -45,10 +49,11 @@ def resolve_incident(*, incident_id: int, reason: str, by: str, now: datetime.da
 
     If that is all of them, it is over, and its end is mailed as usual. For those that still stand it stays as it is,
     and nobody is mailed. The orders do not change: a failed step must be resent. Mails that were given up need nobody
-    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand).
+    any more. Raises NotAllowedError (no reason, it is over, only the books end it, all its orders stand, it is
+    about what the actor did alone).
     """
     check_reason(reason, "resolving an incident")
-    incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True)
+    incident = lock_incident(incident_id, NOT_OVER, "resolved", by_hand=True, by=by)
     standing = still_standing(incident)
     if number := standing.count():
         left = close_but(incident, standing, now=now)
@@ -129,8 +134,24 @@ def why_not_end(incident: Incident, states: Collection[str], act: str) -> NotAll
     return NotAllowedError("incident_outcome_unknown", **about_it) if _has_unknown_outcome(incident) else None
 
 
-def lock_incident(incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False) -> Incident:
-    """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow."""
+def why_not_theirs(incident: Incident, by: str) -> NotAllowedError | None:
+    """Why this actor can't take up, end or let sleep an incident that tells of their own emergency; None if they can.
+
+    By the account's name, which a command's `--by` gives too: whoever is meant by it, a colleague is somebody else.
+    """
+    names = [f"{kind}:{by.partition(':')[2]}" for kind in (STAFF, COMMAND)]
+    kind, since = TOLD_BY.get(incident.code), incident.first_at
+    told = OrderEvent.objects.filter(IsInTrail("actor"), actor__in=names, kind=kind, at__gte=since)
+    if kind is None or not told.exists():
+        return None
+    return NotAllowedError("incident_own_emergency", incident=incident.pk)
+
+
+def lock_incident(
+    incident_id: int, states: Collection[str], act: str, *, by_hand: bool = False, by: str = ""
+) -> Incident:
+    """The incident, locked, if the action is allowed. `by_hand`: the action ends it, which some codes do not allow.
+    `by`: who takes it off others' desks, where nobody may who caused it."""
     lock_incidents(Incident.objects.filter(pk=incident_id).values_list("partner", "code"))
     incident = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id).first()
     if incident is None:
@@ -139,6 +160,8 @@ def lock_incident(incident_id: int, states: Collection[str], act: str, *, by_han
         raise why
     if incident.state not in states:
         raise NotAllowedError("incident_state", incident=incident_id, act=act, state=incident.state, code=incident.code)
+    if why := why_not_theirs(incident, by):
+        raise why
     return incident
 
 

@@ -7,6 +7,7 @@ are about that order too. There is never a mail per failure.
 import datetime
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.services.order_writes import add_event
 from orders.services.outbox.mails import queue_mail
+from orders.steps import STEPS
 
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
@@ -47,6 +49,8 @@ BOOKS_ONLY = frozenset(
         MOVE_FAILED,
     }
 )
+LASTING = (BOOKS_ONLY | PARTNERS_OWN) - {MOVE_FAILED}  # no incident of a step that is over ends alone, with these codes
+SETTLED = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]  # what a given-up one did is asked first
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 A_MOMENT = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
@@ -261,6 +265,21 @@ def close_troubles(
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
 
 
+def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> None:
+    """Ends the incidents about steps of (locked) orders that are over by another road than their own answer (contract
+    3.9, 14). Whatever settles, replaces or closes a step calls it, once its transaction has planned what comes instead.
+    That of a move that is over ends when the order is undone or its day was carried out.
+    """
+    by_id = {order.pk: order for order in orders}
+    left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("incident__step"))
+    rows = AffectedOrder.objects.unresolved().filter(order__in=list(by_id), incident__step__in=STEPS)
+    rows = rows.filter(~Exists(left.exclude(state__in=SETTLED))).exclude(incident__code__in=LASTING)
+    for pk, step, code in sorted(set(rows.values_list("order_id", "incident__step", "incident__code"))):
+        order = by_id[pk]
+        if code != MOVE_FAILED or order.undo_since or order.state == Order.State.ACTIVE:
+            close_troubles(order, step=step, code=code, now=now, by=by)
+
+
 def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:
     """Closes an order's part of these incidents; a trial stays named beside others. `accepted`: by whom, and why."""
     trial = order.trial_id or order.pk
@@ -279,23 +298,27 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
-        for order, number in _mailed_about(incident) if mail else ():
-            about = {"orders": number, "words": incident.words, **reference_of(incident)}
+        for order, number, told in _mailed_about(incident) if mail else ():
+            about = {"orders": number, "words": incident.words, "behind": told, **reference_of(incident)}
             queue_mail(order, Dispatch.Step.MAIL_OVER, cause=f"incident {incident.pk}", now=now, **about)
 
 
-def _mailed_about(incident: Incident) -> list[tuple[Order, int]]:
-    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders."""
+def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
+    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders and the
+    ids of all its mails that did."""
     about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
     mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
-    ids = list(mails.order_by("-pk").values_list("order", flat=True))
-    orders = Order.objects.defer("content").in_bulk(ids)
-    through = {orders[pk].attribution_id: orders[pk] for pk in ids}
+    rows = list(mails.order_by("-pk").values_list("order", "pk"))
+    orders = Order.objects.defer("content").in_bulk([order for order, _mail in rows])
+    through, told = {}, defaultdict(list)
+    for order, pk in rows:
+        through[orders[order].attribution_id] = orders[order]
+        told[orders[order].attribution_id].append(pk)
     if not through:
         return []
     affected = incident.affected.order_by().values_list("order__attribution")
     numbers = dict(affected.annotate(number=Count("order", distinct=True)))
-    return [(order, numbers[letters]) for letters, order in reversed(through.items())]
+    return [(order, numbers[letters], told[letters]) for letters, order in reversed(through.items())]
 
 
 # --- what refusals have in common: a partner's words without the details of one order; pure, and linear in time

@@ -1,4 +1,5 @@
-"""Telling people whom a note names by `@`: their user name or display name. Each is told once, by mail.
+"""Telling people whom a note names by `@`: their user name or display name. Each is told once, by mail, or by the
+digest where the writer has caused MAILS_AN_HOUR already (contract 3.12).
 
 What is no name of an account, or of one that may not see what the note is about, stays plain text; the writer is told.
 """
@@ -11,23 +12,29 @@ from dataclasses import dataclass, field
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 
+from notifications.models import Mail
+from orders.models import Order
 from orders.people import account_id_of, actor_of, name_of
 from orders.queries.owners import sees_it
 from orders.services.notices import notify_staff
+from orders.services.order_writes import add_event
 
 AT = re.compile(r"(?<![A-Za-z0-9_.+-])[@＠]([^\s@＠]{1,150})")  # in a mail address a letter stands before it
 WORD = re.compile(r"[\w.+-]+")
 LATIN = re.compile(r"[a-z0-9_]")
 MAX_NAMED = 20
+MAILS_AN_HOUR, HOUR = 30, datetime.timedelta(hours=1)
+MENTION, LEFT = "notice_mention", "mentions_left"  # a kind of mails, and of the event that the digest reads
 LONGEST_UNKNOWN = 30
 
 
 @dataclass(frozen=True)
 class Mentions:
-    """Whom a note names: who was told, and which words are no account's name, or several accounts', or of somebody who
-    may not see it."""
+    """Whom a note names: who was told, whose digest will tell it, and which words are no account's name, or several
+    accounts', or of somebody who may not see it."""
 
     told: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     several: list[str] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
@@ -54,15 +61,33 @@ def tell_mentioned(
             people[known[name][0]] = None
     right = f"orders.view_{row._meta.model_name}"
     facts = {"who": actor_of(by)[0], "what": title, "about": about, "text": text}
+    left, later = _mails_left(by, now) if people else 0, []
     for user in get_user_model().objects.filter(pk__in=people).order_by("pk"):
+        name = name_of(user.username, user.pk)
         if user.pk == account_id_of(by):
             continue
         if not (user.is_active and user.is_staff and user.has_perm(right) and sees_it(row, user)):
-            found.blind.append(name_of(user.username, user.pk))
-            continue
-        notify_staff([user], "notice_mention", facts=facts, path=path, now=now)
-        found.told.append(name_of(user.username, user.pk))
+            found.blind.append(name)
+        elif left <= 0:
+            later.append(user.pk)
+            found.later.append(name)
+        else:
+            for mail in notify_staff([user], MENTION, facts=facts, path=path, now=now):
+                mail.about = {"by": str(by)}
+                mail.save(update_fields=["about"])
+                left -= 1
+            found.told.append(name)
+    if later:
+        order, names = row if isinstance(row, Order) else None, ", ".join(found.later)
+        about_it = {"model": row._meta.model_name, "row": row.pk, "people": later, "names": names}
+        add_event(order, LEFT, by=by, now=now, **about_it)
     return found
+
+
+def _mails_left(by: str, now: datetime.datetime) -> int:
+    """How many mails the writer may still cause within this hour. Those who write at once in one name take turns."""
+    list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
+    return MAILS_AN_HOUR - Mail.objects.filter(written_at__gt=now - HOUR, kind=MENTION, about__by=str(by)).count()
 
 
 def _names() -> dict[str, list[int]]:

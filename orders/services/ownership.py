@@ -17,10 +17,10 @@ from django.utils import timezone
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.models import Difference, Incident, Order
-from orders.people import account_id_of, actor_of, name_of
+from orders.people import account_id_of, actor_of, name_of, staff_actor
 from orders.queries.mine import may_have_owner
 from orders.queries.owners import OWN, counts, sees_it
-from orders.services.incident_desk import keep_note, lock_incident
+from orders.services.incident_desk import keep_note, lock_incident, why_not_theirs
 from orders.services.incidents import reference_of
 from orders.services.notices import notify_staff
 from orders.services.order_writes import add_event, lock_orders
@@ -128,6 +128,8 @@ def set_owner(
         if row is None:
             raise NotAllowedError("owned_unknown", kind=kind, pk=pk)
         before = get_user_model().objects.filter(pk=row.owner_id).first() if row.owner_id else None
+        if why := why_not_hands(row, by):
+            raise why
         if seen not in (ANY, row.owner_id or 0):
             raise _changed(row, before)
         if (to.pk if to else None) == row.owner_id and (to is None or _has_owner(what, row)):
@@ -159,7 +161,14 @@ def why_not_owner(row: Any, user) -> NotAllowedError | None:
     """Why this account can't have it; None if it can."""
     if why := why_owns_nothing(user):
         return why
-    return None if sees_it(row, user) else NotAllowedError("owner_blind", name=name_of(user.username, user.pk))
+    if not sees_it(row, user):
+        return NotAllowedError("owner_blind", name=name_of(user.username, user.pk))
+    return why_not_hands(row, staff_actor(user))
+
+
+def why_not_hands(row: Any, by: str) -> NotAllowedError | None:
+    """Why it goes through none of this actor's hands: an incident about what they did alone. None if it may."""
+    return why_not_theirs(row, by) if isinstance(row, Incident) else None
 
 
 def why_owns_nothing(user) -> NotAllowedError | None:
@@ -230,7 +239,7 @@ def hand_over_all(*, user, to, by: str, now: datetime.datetime, reason: str = ""
                 row = kind.lock(pk)
                 if row is None or row.owner_id != user.pk:
                     continue
-                fits = sees_it(row, to)
+                fits = why_not_owner(row, to) is None
                 target, happened = (to, "given") if fits else (None, "back")
                 _write(kind, row, target, happened, before=user, by=by, now=now, reason=reason)
                 given += fits

@@ -27,14 +27,15 @@ def put_to_sleep(
 ) -> Incident:
     """Lets an incident sleep until `until`, or moves the end of its sleep. It then wakes by itself.
 
-    Raises NotAllowedError (no reason, `until` has passed or is too far away, the incident is over or ignored).
+    Raises NotAllowedError (no reason, `until` has passed or is too far away, the incident is over, ignored, or
+    about what the actor did alone).
     """
     check_reason(reason, "letting an incident sleep")
     if until <= now:
         raise NotAllowedError("pause_over")
     if until > now + LONGEST:
         raise NotAllowedError("sleep_too_long", days=LONGEST.days)
-    incident = lock_incident(incident_id, UNRESOLVED, "put to sleep")
+    incident = lock_incident(incident_id, UNRESOLVED, "put to sleep", by=by)
     incident.asleep_until = until
     note = keep_note(incident, reason, by=by, now=now)
     incident.save(update_fields=["asleep_until"])

@@ -108,14 +108,20 @@ def unmark(user: User, *, by: str, now: datetime.datetime) -> None:
 def emergency_link(request: HttpRequest) -> HttpResponse:
     """Sets the password of an emergency account, once. The key leaves the address at once: others might see it there.
 
-    Logs name no query of an address, ours and those of deploy/nginx.conf.
+    Logs name no query of an address, ours and those of deploy/nginx.conf. Meanwhile the key lies in a cookie, as that
+    of passwords/views.py does: a session would be a row that a stranger leaves.
     """
-    if "key" in request.GET:
-        request.session[KEY] = request.GET["key"]
-        return redirect("emergency_link")
-    now = timezone.now()
-    valid = Q(link=_hash(request.session.get(KEY, "")), link_until__gt=now, user__is_active=True, user__is_staff=True)
+    now, here = timezone.now(), reverse("emergency_link")
+    key = request.GET.get("key", request.COOKIES.get(KEY, ""))
+    valid = Q(link=_hash(key), link_until__gt=now, user__is_active=True, user__is_staff=True)
     row = EmergencyAccount.objects.select_related("user").filter(valid).first()
+    if "key" in request.GET:
+        answer = redirect(here)
+        if row:
+            answer.set_cookie(KEY, key, path=here, secure=settings.HTTPS_ONLY, httponly=True, samesite="Lax")
+        else:
+            answer.delete_cookie(KEY, path=here)
+        return answer
     if row is None:
         return _page(request, status=403)
     form = SetPasswordForm(row.user, request.POST or None)
@@ -125,9 +131,9 @@ def emergency_link(request: HttpRequest) -> HttpResponse:
             if used:
                 form.save()
                 add_event(None, "emergency_password", by=staff_actor(row.user), now=now, account=row.user.username)
-        if used:
-            request.session.pop(KEY)
-        return redirect("admin:login" if used else "emergency_link")
+        answer = redirect("admin:login" if used else "emergency_link")
+        answer.delete_cookie(KEY, path=here)
+        return answer
     return _page(request, form=form)
 
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy
 from notifications.masks import mask_text
 from orders.models import TrailEntry
 from orders.office.exports.lists import title_of_export
+from orders.secrets_in_text import kept_words
 
 LINKS = {
     "mail": gettext_lazy("sent by mail"),
@@ -43,10 +44,12 @@ def more_words(row: TrailEntry) -> str:
         return str(WHY_NOT_IN.get(data.get("why"), ""))
     if row.code in {code.PASSWORD_INVITED, code.PASSWORD_SET}:
         return str(LINKS.get(data.get("way"), ""))
+    if row.code == code.SECRETS_CUT:
+        return _("rows of commands: %(n)s") % {"n": data.get("count", "")}
     if row.code == code.SESSIONS_ENDED:
         return _("%(n)s of them") % {"n": data.get("count", "")}
     if row.code == code.COMMAND:
-        return mask_text(str(data.get("words", "")))
+        return mask_text(kept_words(str(data.get("words", ""))))  # a worker of 1.10.0 may still write them whole
     if row.code == code.SETTINGS:
         old, new = data.get("from", {}), data.get("to", {})
         return mask_text(

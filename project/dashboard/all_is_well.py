@@ -243,7 +243,7 @@ def dashboard_marks(user_id: int, *, now: datetime.datetime) -> Marks:
     """By what the dashboard moves: what the desk does, whose calls wait, and whether a worker lives."""
     marks = BOARD(user_id)
     seen_at, shut = marks.own
-    return Marks(marks.desk, (shut, bool(seen_at) and is_alive((now - seen_at).total_seconds())), marks.busy)
+    return Marks(marks.desk, (shut, bool(seen_at) and is_alive(abs((now - seen_at).total_seconds()))), marks.busy)
 
 
 def _asks(user) -> list[str]:

@@ -5,61 +5,119 @@ another machine.
 """
 
 import datetime
+from collections.abc import Callable, Collection
+from email.utils import make_msgid
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from notifications.mail_texts import LANGUAGE
+from integrations.database_deadline import is_away
+from notifications.mail_texts import LANGUAGE, render_notice
+from notifications.models import Mail
+from notifications.sending import send
+from orders.services.desk_incidents import DESK
+from orders.services.incidents import lock_incidents
 from orders.services.outbox.mails import write_notices
 from project.models import OpenAlarm
 from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
 from project.observability.status_report import Reason, desk_status, reasons
+from project.observability.stops import LASTING, STOPS
+
+BY_THE_WORKER = {"StepsLate", "WorkerDead"}  # they stand at each start after a stop, and are over in a moment
+CRITICALS = {name for name, alarm in ALARMS.items() if alarm.severity == CRITICAL}
+AT_ONCE = CRITICALS - BY_THE_WORKER | {STOPS[code].alarm for code in LASTING}
+EACH_MINUTE = AT_ONCE | BY_THE_WORKER
 
 
-def watch_alarms(*, now: datetime.datetime) -> None:
-    """Opens and ends alarms, and mails them. A worker calls it every five minutes.
+def watch_at_once(*, now: datetime.datetime) -> None:
+    """The same each minute for critical alarms, and for warnings that have lasted when they are first seen."""
+    watch_alarms(now=now, names=EACH_MINUTE)
 
-    A critical one is mailed when it is first seen, others when they are still there the next time.
+
+def watch_alarms(*, now: datetime.datetime, names: Collection[str] = ALARMS) -> None:
+    """Opens and ends alarms of these names, and mails them. A worker calls it every five minutes.
+
+    One of AT_ONCE is mailed when it is first seen, others when they are still there the next time.
     """
     if not settings.DEFAULT_CONTACT_MAIL:
         return
     found = desk_status(now)
-    if not found["queue"]:  # the database is away, or lacks migrations
+    seen = {(reason.alarm, reason.about): reason for reason in _alarming(found) if reason.alarm in names}
+    is_whole = bool(found["queue"])  # else a lock stopped the look, the database is away, or it lacks migrations
+    if not is_whole and not seen:
         return
-    seen = {(reason.alarm, reason.about): reason for reason in _alarming(found)}
+    try:
+        _note(seen, names, is_whole, _write, now)
+    except Error as error:
+        if is_whole or not is_away(error):
+            raise
+        unsent: list[dict] = []  # a lock that keeps orders out keeps mails out of the outbox as well
+        _note(seen, names, is_whole, lambda *notice: unsent.append(_payload(*notice)), now)
+        for payload in unsent:
+            send(payload)
+
+
+def _note(
+    seen: dict[tuple[str, str], Reason],
+    names: Collection[str],
+    is_whole: bool,
+    mail: Callable[[str, OpenAlarm, str, datetime.datetime], None],
+    now: datetime.datetime,
+) -> None:
+    """Stores which alarms stand now, and mails what is new or over. Where the look was not whole, none is over."""
     with transaction.atomic():
-        known = {(row.name, row.about): row for row in OpenAlarm.objects.select_for_update()}
-        for key in known.keys() - seen.keys():
+        lock_incidents([(DESK, "")])  # two looks at a time would open the same alarm
+        rows = OpenAlarm.objects.filter(name__in=names).select_for_update()
+        known = {(row.name, row.about): row for row in rows}
+        for key in known.keys() - seen.keys() if is_whole else ():
             if known[key].mailed_at:
-                _mail("notice_alarm_over", known[key], "", now)
+                mail("notice_alarm_over", known[key], "", now)
             known[key].delete()
         for key, reason in seen.items():
             row = known.get(key) or OpenAlarm(name=reason.alarm, about=reason.about, opened_at=reason.since or now)
-            if row.mailed_at is None and (row.pk or ALARMS[row.name].severity == CRITICAL):
-                row.mailed_at = now
-                _mail("notice_alarm", row, reason.text, now)
+            tell = row.mailed_at is None and (row.pk or row.name in AT_ONCE)
+            row.mailed_at = now if tell else row.mailed_at
             row.save()
+            if tell:
+                mail("notice_alarm", row, reason.text, now)
 
 
 def _alarming(found: dict) -> list[Reason]:
-    """What is wrong and has an alarm, by an incident of the desk too."""
+    """What is wrong and has an alarm, by an incident of the desk too. Where the look failed, what it said all the
+    same."""
+    if not found["queue"]:
+        return [Reason(row["name"], row["text"], row["about"]) for row in found["alarms"]]
     incidents = [Reason(BY_INCIDENT[code], "") for code in found["incidents"]["by_code"] if code in BY_INCIDENT]
     return [*incidents, *(reason for reason in reasons(found) if reason.alarm)]
 
 
-def _mail(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
+def _write(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
+    """Puts the mail into the outbox. One that the alarm is over never comes before the one that it began."""
+    mails, path, cause = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index"), f"alarm {row.pk}"
+    told = Mail.objects.to_staff().filter(kind="notice_alarm", cause=cause).values_list("pk", flat=True)
+    behind = list(told) if kind == "notice_alarm_over" else []
+    write_notices(kind=kind, mails=mails, facts=_facts(row, text, now), path=path, now=now, cause=cause, behind=behind)
+
+
+def _payload(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> dict:
+    """The mail as it is sent without the outbox."""
+    subject, body = render_notice(kind, _facts(row, text, now), reverse("admin:index"))
+    whom = {"from": settings.DEFAULT_FROM_EMAIL, "to": [settings.DEFAULT_CONTACT_MAIL]}
+    return {"subject": subject, "body": body, "message_id": make_msgid(), **whom}
+
+
+def _facts(row: OpenAlarm, text: str, now: datetime.datetime) -> dict:
     alarm = ALARMS[row.name]
     with override(LANGUAGE):
-        facts = {
+        return {
             "alarm": row.name,
             "summary": str(alarm.summary),
             "next_step": str(alarm.next),
             "about": row.about,
             "since": f"{timezone.localtime(row.opened_at):%Y-%m-%d %H:%M}",
+            "until": f"{timezone.localtime(now):%Y-%m-%d %H:%M}",
             "text": text,
         }
-    mails, path = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index")
-    write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now)

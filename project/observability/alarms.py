@@ -31,11 +31,8 @@ def _as_incident(severity: str, code: str) -> Alarm:
 
 
 ALARMS = {
-    "DeskDown": Alarm(
-        CRITICAL,
-        _("The desk does not answer."),
-        _("Restart the web services of this machine; their logs say why they stopped."),
-    ),
+    "DeskDown": _as_incident(CRITICAL, "desk_down"),
+    "SiteCertificate": _as_incident(CRITICAL, "site_certificate"),
     "DatabaseAway": Alarm(
         CRITICAL,
         _("The database does not answer."),
@@ -46,54 +43,28 @@ ALARMS = {
         _("The database was restored to an earlier state: nothing is taken in or sent."),
         _("Follow the page about restoring. Do not say that it may send again before all its steps are done."),
     ),
-    "OrdersNotStored": Alarm(
-        CRITICAL,
-        _("Orders can't be stored: BBOSS is told to send them again."),
-        _("Have the database's disk, locks and rights looked at; the web's log says which it is."),
-    ),
-    "StateFolderBroken": Alarm(
-        CRITICAL,
-        _("The desk can't write the folder of its state: a restored database would go unnoticed."),
-        _("Have the folder's disk and rights put right."),
-    ),
-    "DatabaseErrors": Alarm(
-        CRITICAL,
-        _("The database refuses what we ask, or takes too long."),
-        _("Call the engineer on duty: the log names the right, the lock or the table space."),
-    ),
+    "OrdersNotStored": _as_incident(CRITICAL, "orders_not_stored"),
+    "StateFolderBroken": _as_incident(CRITICAL, "state_folder_broken"),
+    "DatabaseErrors": _as_incident(CRITICAL, "database_errors"),
     "DeliveryFails": _as_incident(CRITICAL, "delivery_failed"),
+    "OtherDesk": _as_incident(CRITICAL, "other_desk"),
     "WorkerDead": Alarm(
         CRITICAL,
         _("No worker has given a sign of life for 2 minutes: nothing is sent."),
         _("Restart the worker; its log says why it stopped."),
     ),
+    "IntakeQuiet": _as_incident(CRITICAL, "intake_quiet"),
     "CallsRefused": _as_incident(CRITICAL, "intake_refused"),
-    "CallbacksRefused": Alarm(
-        WARNING,
-        _("BPM's callbacks are refused: its decisions do not arrive."),
-        _("Have the secret of the callbacks compared with BPM; the web's log says what was wrong."),
-    ),
+    "CallbacksRefused": _as_incident(WARNING, "callbacks_refused"),
     "ClockOff": Alarm(
         CRITICAL,
         _("Our clock differs from BBOSS's, or is not kept right."),
         _("Have the clock put right here, or at BBOSS."),
     ),
-    "SlowIntake": Alarm(
-        WARNING,
-        _("One of a hundred calls of BBOSS waits for more than 2.5 seconds."),
-        _("Look what else runs there now (a backup, an export), and at the load of the machine and its database."),
-    ),
-    "SlowPartner": Alarm(
-        WARNING,
-        _("One of a hundred calls to a partner takes longer than 10 seconds."),
-        _("Call the partner, and have the network looked at."),
-    ),
+    "SlowIntake": _as_incident(WARNING, "slow_intake"),
+    "SlowPartner": _as_incident(WARNING, "slow_partner"),
     "PartnerDown": _as_incident(WARNING, "breaker_open"),
-    "PartnerRefuses": Alarm(
-        WARNING,
-        _("A partner refuses more than half of our calls."),
-        _("Look at the open incidents, which show the partner's words; then call the partner."),
-    ),
+    "PartnerRefuses": _as_incident(WARNING, "partner_refuses"),
     "PausedTooLong": _as_incident(WARNING, "partner_paused"),
     "StepsLate": Alarm(
         CRITICAL,
@@ -103,16 +74,14 @@ ALARMS = {
             " looked at for a transaction that nobody ended. Otherwise look at the load of the worker's machine."
         ),
     ),
+    "StepKillsWorker": _as_incident(CRITICAL, "step_kills_worker"),
+    "TransactionOld": _as_incident(WARNING, "transaction_old"),
     "StepsRetried": Alarm(
         WARNING,
         _("A step has been tried for 30 minutes without success."),
         _("Find it among the attempts, do what its error says, then resend it."),
     ),
-    "QueueGrowing": Alarm(
-        WARNING,
-        _("More steps become due than go out."),
-        _("Look how long the partners take to answer, and whether the rate of calls to them is bounded too low."),
-    ),
+    "QueueGrowing": _as_incident(WARNING, "queue_growing"),
     "OrdersStuck": Alarm(
         WARNING,
         _("Orders do not go on by themselves."),
@@ -139,22 +108,15 @@ ALARMS = {
         _("A token of BBOSS or our certificate has ended: calls are refused."),
         _("Have a new one put in place at once."),
     ),
-    "BackupOld": Alarm(
-        WARNING,
-        _("The last backup is older than 30 hours, or none is known."),
-        _("Make a backup by hand, then find out why none was made by itself."),
-    ),
+    "BackupOld": _as_incident(WARNING, "backup_old"),
+    "ArchiveFails": _as_incident(WARNING, "archive_fails"),
     "AuditStuck": _as_incident(WARNING, "audit_stuck"),
     "DiskNearlyFull": Alarm(
         WARNING,
         _("A disk is nearly full."),
         _("Have room made on it: old backups, logs and exports."),
     ),
-    "DatabaseDiskNearlyFull": Alarm(
-        CRITICAL,
-        _("The disk of the database is nearly full: soon no order can be stored."),
-        _("Have the disk enlarged, or room made on it: old messages and attempts can be removed."),
-    ),
+    "DatabaseDiskNearlyFull": _as_incident(CRITICAL, "database_disk"),
 }
 BY_INCIDENT = {"disk_low": "DiskNearlyFull", "partner_paused": "PausedTooLong"}
 """Alarms for which `status` only names an incident. Other incidents are mailed to whom they concern."""

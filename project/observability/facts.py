@@ -90,8 +90,8 @@ class Facts:
 
     @property
     def heartbeat_age(self) -> float | None:
-        """Seconds since any cluster was last seen. None if there was none ever."""
-        return self._seconds_since(self.heartbeats[0].seen_at) if self.heartbeats else None
+        """Seconds since a cluster was last seen, or until a moment that a wrong clock wrote. None if there is none."""
+        return min((abs((self.now - row.seen_at).total_seconds()) for row in self.heartbeats), default=None)
 
     @cached_property
     def _calls(self) -> list[Calls]:

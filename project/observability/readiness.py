@@ -2,26 +2,17 @@
 
 import datetime
 import logging
+import threading
 import time
+from contextlib import suppress
 
-from django.db import Error, connection, transaction
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django_q.models import OrmQ
 
 from integrations.database_deadline import database_deadline, is_away
-from integrations.models import LeaseLock
-from orders.models import (
-    AcceptedCall,
-    BillingRecord,
-    Dispatch,
-    InboundMessage,
-    Order,
-    OrderDomain,
-    OrderEvent,
-    TrialClaim,
-    TrialShape,
-)
+from orders.intake.rehearsal import rehearse
 from project.observability.facts import Facts, is_alive
+from project.observability.hindrances import lock_holder, named
 
 log = logging.getLogger(__name__)
 DATABASE_AWAY = "the database does not answer"
@@ -32,19 +23,18 @@ MIGRATIONS_MISSING = "migrations are not applied"
 RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
-STORED = (
-    InboundMessage, Order, OrderDomain, OrderEvent, AcceptedCall, TrialClaim, TrialShape, BillingRecord, Dispatch, OrmQ
-)  # fmt: skip
-"""The tables into which an order goes."""
-TRY_EVERY = datetime.timedelta(seconds=5)
+LOOK_FOR = 4.0  # seconds of a look's 5, so that there is time to ask who holds the lock that it met
+TRY_EVERY = 5.0  # seconds
 TRY_FOR = 3.0  # seconds that a try may take
-LOCK_FOR = "1s"  # that it waits for a table
-ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
+LOCK_FOR = "1s"  # that it waits for a lock
 
 
 def why_unknown(error: Exception) -> str:
-    """The reason to give where a look failed. An error that is not the database's is logged: its traceback helps."""
+    """The reason to give where a look failed: who holds the lock that it met, or that the database is away. An error
+    that is not the database's is logged: its traceback helps."""
     if isinstance(error, Error) or is_away(error):
+        with suppress(Exception):
+            return lock_holder(of_readers=True) or DATABASE_AWAY
         return DATABASE_AWAY
     log.error("the look at the desk failed", exc_info=error)
     return LOOK_FAILED
@@ -67,48 +57,28 @@ def is_read_only() -> bool:
 
 
 class WriteTry:
-    """Tries at most every 5 s whether an order could be stored, for all who ask.
-
-    A try that went well is a row of its own in the database, so it counts for all processes. One that failed can't
-    be stored, so each process remembers its own.
-    """
-
-    NAME = "write try"
+    """Tries whether orders can be stored. Each process does so at most once in 5 s, and remembers what came of it."""
 
     def __init__(self):
-        self.failed_at, self.error = float("-inf"), ""
+        self.tried_at, self.why, self.trying = float("-inf"), "", threading.Lock()
 
     def why_not(self, now: datetime.datetime) -> str:
-        """Why no order can be stored: a full disk, a lock, a missing right. Empty if it can be."""
-        if time.monotonic() - self.failed_at < TRY_EVERY.total_seconds():
-            return self.error
+        """Why no order can be stored, and what hinders. Empty if it can be. Who asks during a try waits for it."""
+        with self.trying:
+            if time.monotonic() - self.tried_at >= TRY_EVERY:
+                self.why = self._try(now)
+                self.tried_at = time.monotonic()
+            return self.why
+
+    def _try(self, now: datetime.datetime) -> str:
         try:
             with database_deadline(TRY_FOR):
-                if not LeaseLock.objects.filter(name=self.NAME, until__range=(now - TRY_EVERY, now)).exists():
-                    self._write(now)
-        except Error as error:
-            said = str(error).partition("\n")[0]  # what follows shows our statement
-            self.failed_at, self.error = time.monotonic(), f"{UNWRITABLE}: {said}"
-            return self.error
+                rehearse(now=now, lock_timeout=LOCK_FOR)
+        except Exception as error:
+            if not isinstance(error, Error):
+                log.error("an order can't be stored by an error of ours", exc_info=error)
+            return f"{UNWRITABLE}: {named(error)}"
         return ""
-
-    @transaction.atomic
-    def _write(self, now: datetime.datetime) -> None:
-        """Writes the row, and asks for the locks and rights on each table that an order needs, without a row.
-
-        A table of its own takes a new page, which a full disk does not have: the row finds room in its old one. The
-        commit does not wait for a standby, since a backend that waits would stay there after each try.
-        """
-        postgres = connection.vendor == "postgresql"
-        with connection.cursor() as cursor:
-            if postgres:
-                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_FOR}'; SET LOCAL synchronous_commit = local")
-            for table, key in ((model._meta.db_table, model._meta.pk.column) for model in STORED):
-                cursor.execute(f'INSERT INTO "{table}" ("{key}") SELECT "{key}" FROM "{table}" WHERE false')
-            cursor.execute(f'UPDATE "{Order._meta.db_table}" SET id = id WHERE false')  # the right to lock a trial
-            if postgres:
-                cursor.execute(ROOM)
-        LeaseLock.objects.update_or_create(name=self.NAME, defaults={"until": now})
 
 
 write_try = WriteTry()
@@ -122,6 +92,11 @@ def readiness(now: datetime.datetime, *, intake: bool = False) -> dict:
     The age of the oldest due dispatch, clocks and open breakers are reported but are never reasons. A partner that is
     down is no reason to refuse BBOSS's orders.
     """
+    with database_deadline(LOOK_FOR):
+        return _readiness(now, intake)
+
+
+def _readiness(now: datetime.datetime, intake: bool) -> dict:
     if is_read_only():
         return {"database": "read only", "reasons": [READ_ONLY]}
     if missing := missing_migrations():

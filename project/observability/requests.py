@@ -10,7 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from integrations import not_stored
 from integrations.bboss.rate_limit import caller_address
+from integrations.bboss.responses import Code
 from integrations.counting import OTHER, count_inbound, count_login, count_page
 from integrations.outbound.formats import trace_of
 from orders.lists.open_pages import is_poll
@@ -24,6 +26,7 @@ SAFE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SOURCES = {"/api/bboss/": "bboss", "/api/bpm/": "bpm", "/api/orders/": "api", "/api/customers/": "api"}
 MACHINES = ("/livez", "/readyz", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
 LOGIN = "admin:login"
+NOT_STORED = Code.OUR_FAULT.value.number
 ASK_THE_DATABASE = (*SOURCES, "/admin/orders/")  # a 200 from there says that the database answers
 
 
@@ -69,7 +72,10 @@ def count_request(request: HttpRequest, response: HttpResponse, seconds: float) 
     """Counts a call of another system, or a page of staff by its view's name."""
     source = next((name for start, name in SOURCES.items() if request.path.startswith(start)), "")
     if source:
-        count_inbound(source, code_of(response), seconds)
+        code = code_of(response)
+        count_inbound(source, code, seconds)
+        if source == "bboss" and code == NOT_STORED:
+            not_stored.note()
     elif not request.path.startswith(MACHINES):
         match = request.resolver_match
         count_page((match and match.view_name) or OTHER, seconds)

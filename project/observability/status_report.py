@@ -11,22 +11,27 @@ from django.utils.translation import override
 from django_q.models import OrmQ
 
 from integrations.clocks import wrong_clocks
-from integrations.database_deadline import error_line
+from integrations.database_deadline import database_deadline, error_line
+from integrations.not_stored import not_stored
 from integrations.old_secrets import old_secrets
+from integrations.other_desk import other_desks
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
+from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
-from orders.models import AffectedOrder
+from orders.models import AffectedOrder, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
-from orders.restored_guard import unwritable
 from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
+from project.observability.expiry import API_TOKEN
 from project.observability.facts import Facts, is_alive
 from project.observability.readiness import (
+    LOOK_FAILED,
+    LOOK_FOR,
     MIGRATIONS_MISSING,
     NO_WORKER,
     RESTORED,
@@ -34,6 +39,7 @@ from project.observability.readiness import (
     why_unknown,
     write_try,
 )
+from project.observability.stops import STOPS, is_now, state_folder_broken, stops
 from project.trail_syslog import AUDIT_STUCK
 
 LATE = 120.0
@@ -42,6 +48,18 @@ LATE = 120.0
 RETRIED_LATE = 1800.0
 """Seconds after which a step that is being retried is late. By the default schedule four tries have failed by then, and
 the next waits are of half an hour and of hours (contract 3.5)."""
+
+PUT_BACK_WITHIN = datetime.timedelta(hours=1)
+
+
+class Reason(NamedTuple):
+    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
+    token or certificate it is, and since when where that is known."""
+
+    alarm: str
+    text: str
+    about: str = ""
+    since: datetime.datetime | None = None
 
 
 def desk_status(now: datetime.datetime) -> dict:
@@ -53,21 +71,32 @@ def desk_status(now: datetime.datetime) -> dict:
     found = {
         "reasons": [], "database": database, "queue": None, "worker": None, "breakers": None, "pauses": None,
         "oldest_due": None, "incidents": None, "differences": None, "stuck": None, "notices": None, "last_backup": None,
-        "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
+        "restored": None, "state_dir": (state_folder_broken(now=now) or {}).get("error", ""), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None,
+        "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
     }  # fmt: skip
     try:
-        database["missing_migrations"] = missing_migrations()
-        if not database["missing_migrations"]:
-            found["unwritable"] = write_try.why_not(now)
-            found |= _known(Facts(now))
+        with database_deadline(LOOK_FOR):
+            database["missing_migrations"] = missing_migrations()
+            if not database["missing_migrations"]:
+                found["unwritable"] = write_try.why_not(now)
+                found |= _known(Facts(now))
     except Exception as error:
         database |= {"reachable": False, "error": error_line(error)}
-        return found | {"reasons": [found["unwritable"] or why_unknown(error)]}
-    found["reasons"] = [reason.text for reason in reasons(found)]
+        wrong = _reasons_of_away(found, error)
+    else:
+        wrong = reasons(found)
+    found["alarms"] = [{"name": one.alarm, "about": one.about, "text": one.text} for one in wrong if one.alarm]
+    found["reasons"] = [reason.text for reason in wrong]
     return found
+
+
+def _reasons_of_away(found: dict, error: Exception) -> list[Reason]:
+    """What is wrong where the look at the database failed."""
+    why = found["unwritable"] or why_unknown(error)
+    alarm = "OrdersNotStored" if found["unwritable"] else "" if why == LOOK_FAILED else "DatabaseAway"
+    return [reason for reason in (Reason(alarm, why), Reason(*_refused_for_now(found))) if reason.text]
 
 
 def _known(facts: Facts) -> dict:
@@ -88,14 +117,17 @@ def _known(facts: Facts) -> dict:
         "last_backup": last_backup(),
         "refused_calls": facts.refused_calls,
         "failed_tasks": facts.failed_tasks,
+        "schedules": schedules(facts.now),
         "clocks_ahead": facts.clocks,
         "stuck_trail": facts.stuck_trail,
+        "stops": stops(now=facts.now),
         "oldest_retrying": facts.oldest_retrying,
         "expiring": _expiring(facts),
         "old_secrets": [
             {"setting": row.setting, "number": row.number, "last_used": _moment(row.used_at) if row.used_at else None}
             for row in old_secrets()
         ],
+        "other_desks": [{"process": row.name, "settings": row.differs} for row in other_desks(now=facts.now)],
         "robots": [
             row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
         ],
@@ -133,6 +165,14 @@ def queue(now: datetime.datetime) -> dict:
     return {"length": tasks.count(), "oldest_seconds": (now - oldest).total_seconds() if oldest else 0.0}
 
 
+def schedules(now: datetime.datetime) -> dict:
+    """The names of those of the queue that are missing or asleep, and which ones a worker put back within the hour."""
+    asleep = sleeping_schedules(now=now)
+    rows = OrderEvent.objects.filter(order=None, kind=PUT_BACK, at__gt=now - PUT_BACK_WITHIN).order_by("-pk")
+    back = [{"at": _moment(row.at), "names": row.data["names"]} for row in rows]
+    return {"asleep": asleep if asleep and were_made() else [], "put_back": back}
+
+
 def pauses(facts: Facts) -> list[dict]:
     """The partners whose calls staff hold back.
 
@@ -164,16 +204,6 @@ def _incidents(facts: Facts) -> dict:
     return {"open": len(facts.incidents), "by_code": {code: counts.get(code, 0) for code in codes}}
 
 
-class Reason(NamedTuple):
-    """Something that is wrong, in English for engineers: its alarm (alarms.py; empty: none), `about` which partner,
-    token or certificate it is, and since when where that is known."""
-
-    alarm: str
-    text: str
-    about: str = ""
-    since: datetime.datetime | None = None
-
-
 def reasons(found: dict) -> list[Reason]:
     """What is wrong, worst first."""
     if found["database"]["missing_migrations"]:
@@ -182,12 +212,13 @@ def reasons(found: dict) -> list[Reason]:
     late = {name: age for name, age in found["oldest_due"].items() if age > LATE and name not in down}
     tried = {name: age for name, age in found["oldest_retrying"].items() if age > RETRIED_LATE and name not in down}
     incidents, queued = found["incidents"], found["queue"]["oldest_seconds"]
-    unbilled = found["differences"]["unbilled"]
+    unbilled, asleep = found["differences"]["unbilled"], ", ".join(found["schedules"]["asleep"])
     if found["restored"]:
         late, tried, queued = {}, {}, 0.0  # what is due waits for `restored`
     found_wrong = [
         Reason("DatabaseRestored", RESTORED if found["restored"] else ""),
         Reason("OrdersNotStored", found["unwritable"]),
+        Reason(*_refused_for_now(found)),
         Reason(
             "StateFolderBroken",
             f"STATE_DIR: {found['state_dir']}: a restore would go unnoticed" if found["state_dir"] else "",
@@ -199,7 +230,22 @@ def reasons(found: dict) -> list[Reason]:
         Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
+        *(
+            Reason(
+                "OtherDesk",
+                f"{row['process']} would call others than the desk of this database, by {', '.join(row['settings'])}:"
+                " it takes no step. Stop it, or make its settings the desk's: manage.py settings --adopt",
+                row["process"],
+            )
+            for row in found["other_desks"]
+        ),
+        *(
+            Reason(STOPS[code].alarm, _said(code, params))
+            for code, params in found["stops"].items()
+            if code not in {"orders_not_stored", "state_folder_broken"}  # above, also without a database
+        ),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
+        Reason("", f"the queue lacks schedules, or they sleep: {asleep}. A worker puts them back" if asleep else ""),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
         *(
             Reason(
@@ -223,7 +269,10 @@ def reasons(found: dict) -> list[Reason]:
             )
             for name, age in sorted(tried.items())
         ),
-        *(Reason("ExpiresSoon", row["words"].rstrip("."), f"{row['what']} {row['name']}") for row in found["expiring"]),
+        *(
+            Reason(_expiry_alarm(row), row["words"].rstrip("."), f"{row['what']} {row['name']}")
+            for row in found["expiring"]
+        ),
         Reason("", _number(incidents["open"], "incident is open", "incidents are open")),
         Reason("BooksDiffer", _number(found["differences"]["open"], "difference is open", "differences are open")),
         Reason("OrdersStuck", _number(found["stuck"], "order needs somebody (stuck)", "orders need somebody (stuck)")),
@@ -234,6 +283,24 @@ def reasons(found: dict) -> list[Reason]:
         ),
     ]
     return [reason for reason in found_wrong if reason.text]
+
+
+def _refused_for_now(found: dict) -> tuple[str, str]:
+    """Alarm and words about answers 20000. A restored desk gives them on purpose, and what is over is no alarm."""
+    row = found["not_stored"]
+    if not row or found["restored"]:
+        return "", ""
+    calls = _number(row["number"], "call", "calls")
+    return "OrdersNotStored" if is_now(row) and not found["unwritable"] else "", (
+        f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
+        "was stored of them, and BBOSS sends them again; the web's log says why"
+    )
+
+
+def _expiry_alarm(row: dict) -> str:
+    """A token of the read API that has ended stops nothing of ours."""
+    ended = datetime.datetime.fromisoformat(row["ends"]) <= timezone.now() and row["what"] != API_TOKEN
+    return "Expired" if ended else "ExpiresSoon"
 
 
 def _said(code: str, params: dict | None) -> str:

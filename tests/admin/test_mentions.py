@@ -4,8 +4,11 @@ import pytest
 from django.urls import reverse
 
 from notifications.models import Mail
+from orders.models import OrderEvent
+from orders.office.digest.service import write_digests
 from tests import factories as make
 from tests.admin.walking import colleague, said
+from tests.conftest import shanghai
 
 pytestmark = pytest.mark.django_db
 
@@ -81,3 +84,58 @@ def test_a_comment_of_a_megabyte_is_a_form_error(write):
     answer = write("@lina " + "长" * 350_000)
     assert (answer.status_code, told()) == (200, [])
     assert "不超过 500 字符" in answer.text
+
+
+def test_thirty_mails_an_hour_a_writer_and_the_rest_stands_in_the_digest(write, clock):
+    """Twelve notes that name ten colleagues are 120 mentions."""
+    clock.move_to(shanghai("2023-09-20 15:00:00"))
+    names = [f"clerk{n}" for n in range(10)]
+    for name in names:
+        colleague(name)
+    everybody = " ".join(f"@{name}" for name in names)
+    words = [said(write(everybody)) for _ in range(12)]
+    assert [told().count(f"{name}@x.cn") for name in names] == [3] * 10
+    assert "未发邮件" not in words[2]
+    assert all("已达每小时 30 封" in one and names[-1] in one for one in words[3:])
+    assert said(write("没有提到谁")) == said(write("没有提到谁"))
+    clock.move_to(shanghai("2023-09-20 16:00:01"))
+    write("@clerk0")
+    assert len(told()) == 31
+    write.staff.force_login(colleague("other"))
+    write("@clerk1")
+    assert len(told()) == 32
+    texts = digests(clock, "2023-09-21 09:00:00")
+    assert {to for to in texts if "被备注提及、未发邮件: 1" in texts[to]} == {f"{name}@x.cn" for name in names}
+    assert not any("提及" in text for text in digests(clock, "2023-09-22 09:00:00").values())
+
+
+def digests(clock, moment):
+    """{address: text} of a day's digests."""
+    clock.move_to(shanghai(moment))
+    while write_digests(now=shanghai(moment)):
+        pass
+    rows = Mail.objects.filter(kind="notice_digest", written_at=shanghai(moment))
+    return {address: row.body for row in rows for address in row.recipients}
+
+
+def test_the_digest_names_nothing_that_the_person_does_not_see_by_then(write, clock, monkeypatch):
+    monkeypatch.setattr("orders.services.mentions.MAILS_AN_HOUR", 0)
+    clock.move_to(shanghai("2023-09-20 15:00:00"))
+    stays, moves = colleague("stays"), colleague("moves")
+    write("@stays @moves")
+    assert told() == []
+    event = OrderEvent.objects.get(kind="mentions_left")
+    assert event.data["people"] == [stays.pk, moves.pk]
+    make.limit_to(moves, ["SH"])
+    texts = digests(clock, "2023-09-21 09:00:00")
+    assert "被备注提及" in texts["stays@x.cn"]
+    assert "被备注提及" not in texts.get("moves@x.cn", "")
+
+
+def test_a_note_that_is_committed_as_the_digest_is_written_stands_in_the_next_one(write, clock, monkeypatch):
+    monkeypatch.setattr("orders.services.mentions.MAILS_AN_HOUR", 0)
+    colleague("lina")
+    clock.move_to(shanghai("2023-09-21 08:59:30"))
+    write("@lina")
+    assert "被备注提及" not in digests(clock, "2023-09-21 09:00:00")["lina@x.cn"]
+    assert "被备注提及" in digests(clock, "2023-09-22 09:00:00")["lina@x.cn"]

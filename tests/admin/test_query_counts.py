@@ -26,7 +26,7 @@ from tests.admin.walking import models, name_of
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("counted_each_time")]
 FEW, MANY = 2, 5
 # One of each asks which partners are paused; two of those that move, their version and what the tab counts.
-LIST, PAGE, ORDER_PAGE, ACT, DASHBOARD, FIND = 16, 14, 25, 24, 19, 31
+LIST, PAGE, ORDER_PAGE, ACT, DASHBOARD, FIND = 16, 14, 25, 25, 19, 31
 OF_THEIR_OWN = {("orders_order", "change"), ("orders_customer", "change"), ("orders_askedact", "change")}
 OF_ORDER = sorted(models() - set(ALL_MAKERS))
 
@@ -108,7 +108,7 @@ def test_every_page_and_its_history(unlimited):
 
 
 def test_an_act_for_a_second_person(unlimited):
-    """Its page asks what the order's page asks, and who the two people are."""
+    """Its page asks what the order's page asks, who the two people are, and who has given them anything."""
     url = reverse("admin:orders_askedact_change", args=[new_row("orders_askedact").pk])
     grows_not(unlimited, url, lambda: new_row("orders_askedact"), ACT)
 

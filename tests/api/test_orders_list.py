@@ -4,13 +4,15 @@ import json
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from integrations.api.filters import FILTERS
+from integrations.api.filters import ALL, FILTERS, PARAMETERS
 from orders.lists.list_query import query_words, said_as
 from orders.models import Order
+from project.models import User
 from tests import factories as make
 from tests.admin.orders import failed, held_for_files, unbilled
 from tests.admin.test_query_counts import queries
@@ -113,6 +115,46 @@ def test_search_and_customer(system):
     make.OrderFactory()
     assert system().orders(q=order.number) == [order.number]
     assert system().orders(customer="100A9") == [order.number]
+
+
+def test_no_error_names_staff_or_tells_who_is_there(system):
+    """Of a name behind the token's limit the answer is that of a name that nobody has."""
+    order = make.OrderFactory(attribution_id="BJ", state="failed")
+    names = {"beijing": ["BJ"], "everywhere": None, "shanghai": ["SH"]}
+    for name, letters in names.items():
+        user = make.UserFactory(username=name, letters=letters)
+        user.groups.set(Group.objects.filter(name="业务人员"))
+    make.UserFactory(username="reader")
+    Order.objects.filter(pk=order.pk).update(owner=User.objects.get(username="beijing"))
+
+    def said(caller, name):
+        answer = caller.get(ORDERS, owner=name)
+        return answer.status_code, answer.json().get("error", "").replace(f"value {name};", "value X;")
+
+    limited, free = system(letters=["BJ"]), system()
+    unknown = (400, "filter owner has no value X; there are: nobody")
+    assert {name: said(limited, name) for name in [*names, "reader", "zzz"]} == {
+        "beijing": (200, ""),
+        "everywhere": (200, ""),
+        **dict.fromkeys(["shanghai", "reader", "zzz"], unknown),
+    }
+    assert said(free, "zzz") == unknown
+    assert said(free, "shanghai") == (200, "")
+    assert limited.orders(owner="beijing") == [order.number]
+
+
+def test_no_error_lists_what_a_limited_token_does_not_see(system):
+    """Each parameter is asked for what is none: nothing of another attribution stands in the answer."""
+    hidden = make.OrderFactory(attribution_id="SH", enterprise_id="100SH", enterprise_name="某沪公司", number="SH-1")
+    incident = make.AffectedOrderFactory(order=hidden).incident
+    for name in ("sh.li", "sh.wang"):
+        make.UserFactory(username=name, letters=["SH"]).groups.set(Group.objects.filter(name="业务人员"))
+    caller = system(letters=["BJ"])
+    for parameter in [*PARAMETERS, *ALL]:
+        for value in ("zzz", "SH", "", "100SH", str(incident.pk), "sh.li"):
+            text = caller.get(ORDERS, **{parameter: value}).content.decode().replace(f"value {value};", "")
+            for word in ("SH-1", "某沪公司", "100SH", "sh.wang", "sh.li", "SH,", " SH"):
+                assert word not in text, (parameter, value)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 TEST_CLOCK_FILE holds an ISO time: from the moment it was written the clock creeps on, a thousand times slower than the
 real one. For calls on the wire it stands still, but no two readings are equal (django-q2's queue needs that).
-Or it holds `+SECONDS`: the real clock, that much later.
+Or it holds `+SECONDS` or `-SECONDS`: the real clock, that much later or earlier.
 
 TEST_KILLER holds a text: a process that sends a call with this text in its body dies at once.
 """
@@ -19,7 +19,7 @@ KILLER = os.environ.get("TEST_KILLER")
 def _now() -> datetime.datetime:
     with open(PATH) as file:
         text = file.read().strip()
-    if text.startswith("+"):
+    if text[0] in "+-":
         return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=float(text))
     base = datetime.datetime.fromisoformat(text)
     real = datetime.datetime.now(datetime.UTC).timestamp() - os.stat(PATH).st_mtime

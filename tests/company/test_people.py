@@ -5,19 +5,17 @@ import datetime
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, Permission
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import OrderEvent, TrailEntry
-from project.accounts.company import provider
 from project.accounts.company.admission import MAIL_COUNTS
 from project.environment import grants
 from project.models import CompanyAccount, EmergencyAccount, User
 from project.trail import Asked, newest
 from tests import factories
 from tests.admin.test_accounts import form, page
-from tests.company.conftest import CALLBACK, START, sent
+from tests.company.conftest import CALLBACK, sent
 
 pytestmark = pytest.mark.django_db
 MAIL = {"email": "li@example.com", "email_verified": True}
@@ -348,14 +346,18 @@ def test_the_trail_names_whom_the_company_log_in_let_in_and_whom_not(browser):
 def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_nothing(issuer, settings):
     """Of each kind five rows for an address within 15 minutes, as a password's failures lock it then."""
     said = "x" * 5000
+
+    def comes_back(address="127.0.0.1", **answer):
+        client, asked = sent()
+        client.get(CALLBACK, {"state": asked["state"], **answer}, REMOTE_ADDR=address)
+
     for _ in range(7):
-        Client().get(CALLBACK, {"code": said, "state": said})
+        comes_back(code=said)
+    comes_back(error=said)
+    comes_back("10.0.0.9", code=said)
     client, asked = sent()
-    client.get(CALLBACK, {"error": said, "state": asked["state"]})
-    Client().get(CALLBACK, {"code": said, "state": said}, REMOTE_ADDR="10.0.0.9")
     issuer.status = 500
-    provider.kept.forget()
-    Client().get(START)
+    client.get(CALLBACK, {"code": said, "state": asked["state"]})
     rows = TrailEntry.objects.order_by("pk")
     assert [(row.code, row.actor, row.about, row.data["why"], row.address) for row in rows] == [
         *[("login_failed", "", "", "wrong", "127.0.0.1")] * 5,
@@ -369,6 +371,7 @@ def test_failures_of_the_company_log_in_are_noted_and_a_flood_of_them_fills_noth
         "公司账号登录：账号系统的答复无效",
         "公司账号登录：账号系统没有放行",
     ]
+    issuer.status = 200
     with time_machine.travel(timezone.now() + settings.AXES_COOLOFF_TIME):
-        Client().get(CALLBACK)
+        comes_back(code=said)
     assert rows.filter(data__why="wrong", address="127.0.0.1").count() == 6

@@ -12,7 +12,7 @@ from django.test import Client
 
 from project.accounts.company import provider
 from project.models import User
-from tests.company.conftest import CALLBACK, ROLES, START, goes_on_to, with_company
+from tests.company.conftest import CALLBACK, ROLES, START, asked_of, goes_on_to, with_company
 from tests.company.issuer import CLIENT, SECRET
 from tests.company.real import RealProvider, needs_provider
 from tests.harness.children import Children
@@ -122,9 +122,7 @@ def test_a_code_counts_once(real):
     browser.desk.get = lambda path, data=None, **more: (asked.update(data or {}), get(path, data, **more))[1]
     assert browser.log_in("li").status_code == 302
     thief = Client()
-    thief.get(START)
-    session = thief.session
-    state = next(iter(session["oidc_states"]))
+    state = asked_of(thief.get(START))["state"]
     assert thief.get(CALLBACK, {"code": asked["code"], "state": state}).status_code == 400
     assert "_auth_user_id" not in thief.session
 

@@ -174,6 +174,17 @@ def test_a_state_of_another_browser_does_not_count(issuer):
     assert "/token" not in issuer.asked
 
 
+@pytest.mark.parametrize("https, name", [(True, "__Host-company_states"), (False, "company_states")])
+def test_states_lie_in_a_cookie_that_no_other_host_sets_and_no_script_reads(issuer, settings, https, name):
+    settings.HTTPS_ONLY = https
+    client, asked = sent()
+    cookie = client.cookies[name]
+    assert (bool(cookie["secure"]), cookie["httponly"], cookie["path"], cookie["domain"]) == (https, True, "/", "")
+    assert cookie["samesite"] == "Lax"
+    client.cookies[name] = cookie.value[:-1] + ("a" if cookie.value[-1] != "a" else "b")
+    assert client.get(CALLBACK, {"code": issuer.code_for(asked), "state": asked["state"]}).status_code == 400
+
+
 def test_a_state_of_long_ago_does_not_count(issuer, monkeypatch):
     client, asked = sent()
     monkeypatch.setattr("project.accounts.company.views.STATE_SECONDS", 0)

@@ -220,7 +220,7 @@ def test_a_persons_mails_about_what_is_late_read_no_table(letters):
     since = now - datetime.timedelta(minutes=15)
     absent = absent_on(timezone.localdate(now))
     queries = queries_while(lambda: absent_on(timezone.localdate(now)))
-    queries += queries_while(lambda: digest_facts(user, absent=absent, limits=limits, now=now))
+    queries += queries_while(lambda: digest_facts(user, absent=absent, limits=limits, since=now, now=now))
     queries += queries_while(lambda: red_facts(user, absent=absent, limits=limits, since=since, until=now, now=now))
     late = [one for one in queries if '"orders_order"."number"' in one[0] and '"state_since"' in one[0]]
     assert len(late) >= 3  # mine, nobody's, late

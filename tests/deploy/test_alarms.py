@@ -11,7 +11,11 @@ import pytest
 import yaml
 from django.utils.translation import override
 
+from orders.error_messages import MESSAGES
+from orders.incident_causes import CAUSES
+from project.observability.alarm_mails import EACH_MINUTE
 from project.observability.alarms import ALARMS, BY_INCIDENT
+from project.observability.stops import STOPS
 from tests.deploy.prometheus import PANELS, RULES_FILE, SELECTOR
 from tests.deploy.quiet_week import quiet_week
 from tests.deploy.record import RECORDED, STEP
@@ -22,7 +26,6 @@ from tests.test_documents import OPERATIONS
 PROMTOOL = "/usr/bin/promtool"
 needs_promtool = pytest.mark.skipif(not os.path.exists(PROMTOOL), reason="Debian's prometheus is not installed")
 RULES = {rule["alert"]: rule for group in yaml.safe_load(RULES_FILE.read_text())["groups"] for rule in group["rules"]}
-STATUS_ONLY = {"StateFolderBroken"}
 OTHERS = {"up": {"job", "instance"}, "ALERTS": {"alertstate"}}  # Prometheus' own; node_* are node_exporter's
 LIST = re.compile(r"\w+(, \w+)+")
 ROW = re.compile(r"^\| (`desk_.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
@@ -90,7 +93,7 @@ def test_rules_and_panels_use_what_the_contract_has():
 
 
 def test_rules_table_and_page_say_the_same():
-    assert RULES.keys() == ALARMS.keys() - STATUS_ONLY
+    assert RULES.keys() == ALARMS.keys()
     assert set(BY_INCIDENT.values()) <= ALARMS.keys()
     with override("zh-hans"):
         for name, rule in RULES.items():
@@ -136,11 +139,18 @@ def slow(name: str, label: str, *limits: str) -> dict[str, str]:
 DRILLS: dict[str, tuple[int, dict[str, str]]] = {
     # the minute at which it fires, and the series that differ ("0+6": from 0, 6 more each minute)
     "DeskDown": (5, {'up{job="ibs-desk",instance="a"}': "0"}),
+    "SiteCertificate": (1, {'desk_open_incidents{code="site_certificate"}': "1"}),
+    "StateFolderBroken": (1, {'desk_open_incidents{code="state_folder_broken"}': "1"}),
+    "IntakeQuiet": (1, {'desk_open_incidents{code="intake_quiet"}': "1"}),
+    "StepKillsWorker": (1, {'desk_open_incidents{code="step_kills_worker"}': "1"}),
+    "TransactionOld": (1, {'desk_open_incidents{code="transaction_old"}': "1"}),
+    "ArchiveFails": (1, {'desk_open_incidents{code="archive_fails"}': "1"}),
     "DatabaseAway": (5, {"desk_database_up": "0"}),
     "DatabaseRestored": (1, {"desk_restored": "1", BPM_WAITS: "0+60"}),
     "OrdersNotStored": (5, {INBOUND % ("bboss", "20000"): "0+30"}),
     "DatabaseErrors": (10, {'desk_database_errors_total{kind="other"}': "0+5"}),
     "DeliveryFails": (1, {'desk_open_incidents{code="delivery_failed"}': "1"}),
+    "OtherDesk": (1, {'desk_open_incidents{code="other_desk"}': "1"}),
     "WorkerDead": (5, {"desk_heartbeat_age_seconds": "0+60"}),
     "CallsRefused": (3, {DONE: "7", INBOUND % ("bboss", "20311"): "0+6"}),
     "CallbacksRefused": (10, {INBOUND % ("bpm", "401"): "0+1"}),
@@ -188,6 +198,7 @@ def group(name: str, series: dict[str, str], minute: int, expr: str, firing: set
 OTHER_WAYS: dict[str, tuple[dict[str, str], set[str]]] = {
     "BBOSS's clock": ({INBOUND % ("bboss", "20210"): "0+6", DONE: "7"}, {"CallsRefused", "ClockOff"}),
     "a wrong secret for long": ({INBOUND % ("bboss", "20308"): "0+60"}, {"CallsRefused"}),
+    "the address does not answer": ({'desk_open_incidents{code="desk_down"}': "1"}, {"DeskDown"}),
     "no worker ever": ({"desk_heartbeat_age_seconds": "_"}, {"WorkerDead"}),
     "no backup ever": ({"desk_last_backup_age_seconds": "_"}, {"BackupOld"}),
     "no disk for exports": ({'desk_open_incidents{code="disk_low"}': "1"}, {"DiskNearlyFull"}),
@@ -205,6 +216,50 @@ def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
         series = {one: f"{value}x{minute}" for one, value in (QUIET | differ).items()}
         groups.append(group(name, series, minute, FIRING, firing))
     done = play(tmp_path, groups)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+CURED = {  # the name of an alarm: a series's name, its label, its limits
+    "SlowIntake": ("desk_inbound_seconds", 'source="bboss"', ("2.5", "5.0", "+Inf")),
+    "SlowPartner": ("desk_call_seconds", 'partner="bpm"', ("10.0", "20.0", "+Inf")),
+}
+
+
+def group_of_looks(name: str, series: dict[str, str], looks: dict[int, set[str]]) -> dict:
+    """One play, of which is said at each of these minutes what fires."""
+    groups = [group(name, series, at, FIRING, firing) for at, firing in looks.items()]
+    return groups[0] | {"promql_expr_test": [test for one in groups for test in one["promql_expr_test"]]}
+
+
+def slow_for(minutes: int, name: str, label: str, limits: tuple[str, ...]) -> dict[str, str]:
+    """20 calls a minute, of which half take longer than the first of these limits for so many minutes."""
+    buckets = {}
+    for le in limits:
+        few = 10 if le == limits[0] else 20
+        buckets[f'{name}_bucket{{{label},le="{le}"}}'] = f"0+{few}x{minutes} {few * minutes + 20}+20x60"
+    return buckets | {f"{name}_count{{{label}}}": f"0+20x{minutes} {20 * minutes + 20}+20x60"}
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", CURED)
+def test_what_was_slow_and_is_cured_is_no_alarm(tmp_path, name):
+    """It fires while calls are slow, and is over within three minutes; shorter slowness never fires, nor afterwards."""
+    groups = []
+    for minutes in (1, 2, 30):
+        series = {one: f"{value}x90" for one, value in QUIET.items()} | slow_for(minutes, *CURED[name])
+        looks = {minutes: {name} if minutes == 30 else set()} | {minutes + after: set() for after in range(4, 30)}
+        groups.append(group_of_looks(f"{minutes} min", series, looks))
+    done = play(tmp_path, groups)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_calls_that_are_accepted_again_are_no_alarm(tmp_path):
+    """8 minutes of refusals, then calls that are accepted: it ends within three minutes, though most were refused."""
+    refused = {DONE: "7x8 8+1x60", INBOUND % ("bboss", "20311"): "0+6x8 48x60"}
+    series = {one: f"{value}x70" for one, value in QUIET.items() if one != DONE} | refused
+    looks = {8: {"CallsRefused"}} | {minute: set() for minute in range(11, 30)}
+    done = play(tmp_path, [group_of_looks("refused", series, looks)])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -249,3 +304,29 @@ def test_the_recording_holds_what_a_desk_goes_through():
     assert sum(later < earlier for earlier, later in itertools.pairwise(ages)) >= 2, "no two backups"
     named = {name for rule in RULES.values() for name, _ in SELECTOR.findall(rule["expr"])}
     assert named - {one.partition("{")[0] for one in series} == set()
+
+
+SAYS = re.compile(r"^\| `(\w+)` \| (\S+) \| ([^|]+) \| ([^|]+) \| (\S+) \|$", re.MULTILINE)
+UNMAILED = {"DatabaseRestored", "WorkerDead"}  # they stop what mails
+
+
+def test_the_page_says_who_tells_what():
+    """And nothing is told by Prometheus alone."""
+    rows = {name: said for name, *said in SAYS.findall(OPERATIONS)}
+    assert rows.keys() == ALARMS.keys()
+    source = (ROOT / "project" / "observability" / "status_report.py").read_text()
+    by_status = {*re.findall(r'"([A-Z]\w+)"', source), *BY_INCIDENT.values(), *(stop.alarm for stop in STOPS.values())}
+    codes = {stop.alarm: code for code, stop in STOPS.items()} | {name: code for code, name in BY_INCIDENT.items()}
+    for name, (status, mail, robots, rule) in rows.items():
+        assert (status, rule) == ("+" if name in by_status else "–", "+" if name in RULES else "–") == ("+", "+")
+        assert mail == ("–" if name in UNMAILED else "at once" if name in EACH_MINUTE else "5 min")
+        told = set(re.findall(r"`(\w+)`", robots))
+        assert told <= CAUSES.keys()
+        assert name not in codes or told == {codes[name]}
+
+
+def test_each_stop_has_words_an_alarm_and_a_cause():
+    for code, stop in STOPS.items():
+        assert stop.alarm in ALARMS
+        assert code in CAUSES
+        assert code in MESSAGES

@@ -1,1 +1,1 @@
-"""The database goes away in every way, under load, on clusters of its own; `python -m tests.drills.run`."""
+"""The database goes away in every way, and a worker's clock is wrong, under load; `python -m tests.drills.run`."""

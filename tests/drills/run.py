@@ -17,6 +17,7 @@ import time
 
 import django
 
+from tests.drills.clocks import WRONG_CLOCK, play_wrong_clock
 from tests.drills.drill import Found, Logs, play, wait_for_it
 from tests.drills.outages import OUTAGES, rejoin
 from tests.drills.pooling import play_pooler
@@ -24,7 +25,7 @@ from tests.drills.stage import Stage, behind_pooler, pair
 from tests.harness.clusters import can_mount
 
 POOLERS = {"pooler-200": 200, "pooler-0": 0}
-NAMES = [*OUTAGES, *POOLERS]
+NAMES = [WRONG_CLOCK, *OUTAGES, *POOLERS]
 SHORT_LOAD, LOAD = 20, 600  # seconds: behind each pooler in the short form; of all drills in the long one
 
 
@@ -58,7 +59,7 @@ def groups(names: list[str], short: bool) -> list[list[str]]:
     """The drills that share a stage, in their order."""
     if not short:
         return [[name] for name in names]
-    found = [[name for name in names if name in OUTAGES], [name for name in names if name in POOLERS]]
+    found = [[name for name in names if name not in POOLERS], [name for name in names if name in POOLERS]]
     return [group for group in found if group]
 
 
@@ -66,7 +67,7 @@ def play_together(names: list[str], options: argparse.Namespace, *, seconds: flo
     """Plays these on one stage, sees the load through to its end and judges. How much was wrong, each printed."""
     began = time.monotonic()
     seed = options.seed
-    stage_of = pair(seed) if names[0] in OUTAGES else behind_pooler(seed, prepared=POOLERS[names[0]])
+    stage_of = pair(seed) if names[0] not in POOLERS else behind_pooler(seed, prepared=POOLERS[names[0]])
     with stage_of as stage:
         stage.desk.cluster()
         wrong = 0
@@ -91,6 +92,8 @@ def play_together(names: list[str], options: argparse.Namespace, *, seconds: flo
 def _play(stage: Stage, name: str, *, short: bool, seconds: float) -> Found:
     if name in POOLERS:
         return play_pooler(stage, POOLERS[name], seconds=seconds)
+    if name == WRONG_CLOCK:
+        return play_wrong_clock(stage, seconds=seconds)
     outage = OUTAGES[name]
     before = time.monotonic()
     found = play(stage, outage, seconds=outage.least if short else outage.long)

@@ -1,8 +1,13 @@
 """What the check says about good, wrong and hostile files (contract 3.7)."""
 
+import errno
 import os
 import resource
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -209,23 +214,86 @@ def endless(monkeypatch, tmp_path):
     monkeypatch.setattr(xlsx, "PROGRAM", program)
 
 
-def test_one_that_no_time_was_left_for_is_not_judged(folder, monkeypatch, endless):
-    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.0)
+@pytest.mark.parametrize("others, found", [({}, None), ({"busi_info": BUSI}, ["", "missing"])])
+def test_a_check_that_ran_out_of_our_time_says_nothing_about_the_file(folder, monkeypatch, endless, others, found):
+    """Beside a file that is wrong it is not judged; alone it is no finding at all."""
+    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.2)
     books.write(folder, NAME, books.book())
-    books.write(folder, TABLE, books.book())
-    found = check_files(order_number=ORDER, files={"info_security": NAME, "info_security_table": TABLE})
-    assert [one.code for one in found] == ["too_large", check.NOT_LOOKED_AT]
+    files = {"info_security": NAME} | others
+    if found is None:
+        with pytest.raises(ProbeError, match="no verdict within"):
+            check_files(order_number=ORDER, files=files)
+    else:
+        assert [one.code for one in check_files(order_number=ORDER, files=files)] == found
 
 
-def test_a_probe_that_takes_too_long(folder, monkeypatch, endless):
-    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.01)
+@pytest.mark.parametrize("ending, said", [(-9, ""), (-24, ""), (1, "MemoryError\n"), (0, "")])
+def test_a_probe_that_the_machine_ended_says_nothing_about_the_file(folder, monkeypatch, ending, said):
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, ending, "", said))
+    with pytest.raises(ProbeError):
+        judged(folder, books.book())
+
+
+@pytest.mark.parametrize("code", [errno.ENOMEM, errno.EAGAIN])
+def test_a_machine_that_starts_no_process_says_nothing_about_the_file(folder, monkeypatch, code):
+    def fails(*_args, **_more):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(subprocess, "run", fails)
+    with pytest.raises(ProbeError):
+        judged(folder, books.book())
+
+
+@pytest.mark.parametrize("code, verdict", [(errno.EMFILE, None), (errno.EIO, None), (errno.EACCES, "missing")])
+def test_a_file_that_this_machine_can_t_open_now_is_not_missing(folder, monkeypatch, code, verdict):
+    def fails(*_args, **_more):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(check.os, "open", fails)
+    if verdict:
+        assert code_of() == verdict
+    else:
+        with pytest.raises(ProbeError):
+            code_of()
+
+
+def test_a_file_that_takes_too_much_computing_is_too_large(folder, monkeypatch, tmp_path):
+    """It says so itself, so that a busy machine is told from a hostile file."""
+    program = tmp_path / "probe.py"
+    text = (
+        Path(xlsx.PROGRAM).read_text().replace("CPU_SECONDS, LAST_SECONDS = 8, 4", "CPU_SECONDS, LAST_SECONDS = 1, 9")
+    )
+    program.write_text(text.replace("    check_package(file)\n    reader", "    while True: pass\n    reader", 1))
+    monkeypatch.setattr(xlsx, "PROGRAM", program)
+    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 120.0)
     assert judged(folder, books.book()) == "too_large"
 
 
-@pytest.mark.parametrize("ending", [-9, -24])
-def test_a_probe_that_is_killed(folder, monkeypatch, ending):
-    monkeypatch.setattr(subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, ending, "", ""))
-    assert judged(folder, books.book()) == "too_large"
+def test_at_most_two_files_are_opened_at_once(folder, monkeypatch):
+    """By the whole machine: the turns are locks in STATE_DIR, each with an open file of its own."""
+    books.write(folder, NAME, books.book())
+    now, most, guard = [0], [0], threading.Lock()
+
+    def slowly(*_args, **_more):
+        with guard:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.2)
+        with guard:
+            now[0] -= 1
+        return {"verdict": "right"}
+
+    monkeypatch.setattr(check, "ask", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _n: code_of(), range(8)))
+    assert (found, most) == (["right"] * 8, [2])
+
+
+def test_who_gets_no_turn_in_time_has_not_looked(folder, monkeypatch):
+    monkeypatch.setattr(check, "lock_is_free", lambda *_args: False)
+    monkeypatch.setattr(check, "SECONDS_FOR_ALL", 0.2)
+    with pytest.raises(ProbeError, match="other files"):
+        judged(folder, books.book())
 
 
 def test_a_probe_that_breaks_says_nothing_about_the_file(folder, monkeypatch):

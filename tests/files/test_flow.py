@@ -6,9 +6,10 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRecord
 from integrations.delivery.loop import drain
+from orders.attachments import xlsx
 from orders.incident_causes import cause_of
 from orders.models import Incident
-from orders.services.files import recheck_files, take_upload, waive_files
+from orders.services.files import recheck_files, take_upload, waive_files, watch_unchecked
 from tests.bboss.conftest import ACTIVATION, TRIAL
 from tests.factories import fresh
 from tests.files import books
@@ -169,3 +170,91 @@ def test_every_wrong_file_is_named_at_once(db, folder, sandbox):
     books.write(folder, table, books.book())
     look_again()
     assert fresh(order).held_because == ""
+
+
+# --- A check that ran out of our own time or memory
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """A machine that is too busy to check files. `busy(False)`: it is no more."""
+
+    def be(so):
+        ask = too_busy if so else xlsx.ask
+        monkeypatch.setattr("orders.attachments.check.ask", ask)
+
+    def too_busy(*_args, **_more):
+        raise xlsx.ProbeError("no verdict within 10.0 s")
+
+    be(True)
+    return be
+
+
+def test_a_check_that_ran_out_of_our_time_blames_nobody(clock, db, folder, sandbox, busy):
+    """Not held, no mail, tried again after a minute, as often as it takes; then the order goes on."""
+    receive(TRIAL)
+    deliver()
+    books.write(folder, NAME, books.book())
+    order = activation(InfoSecurity=NAME)
+    assert (order.state, order.held_because) == ("in_progress", "")
+    for _ in range(12):
+        clock.shift(61)
+        deliver()
+    row = check_of(order)
+    assert (row.state, row.error_code, row.attempts) == ("retrying", "files_unchecked", 13)
+    assert (fresh(order).state, order.held_because, mail.outbox) == ("in_progress", "", [])
+    assert not Incident.objects.exists()
+    assert not order.events.filter(kind__in=["held", "step_retrying", "step_failed"]).exists()
+    busy(False)
+    clock.shift(61)
+    deliver()
+    assert fresh(order).state == "active"
+
+
+def test_an_hour_of_it_is_an_incident_of_the_desk_until_it_is_over(clock, db, folder, sandbox, busy):
+    receive(TRIAL)
+    deliver()
+    books.write(folder, NAME, books.book())
+    order = activation(InfoSecurity=NAME)
+    for minutes, incidents in ((59, 0), (2, 1)):
+        clock.shift(minutes * 60)
+        deliver()
+        watch_unchecked(now=timezone.now())
+        assert Incident.objects.filter(partner="desk", code="files_unchecked", state="open").count() == incidents
+    assert mail.outbox == []
+    assert (fresh(order).state, order.held_because) == ("in_progress", "")
+    assert "暂时无法检查" in str(cause_of("files_unchecked").what)
+    busy(False)
+    clock.shift(61)
+    deliver()
+    watch_unchecked(now=timezone.now())
+    assert Incident.objects.get().state == "resolved"
+
+
+def test_what_was_found_before_stands_and_is_told_once(clock, order, folder, busy):
+    """A held order is looked at again: that this could not be done now is neither a finding nor an end of one."""
+    told = len(mail.outbox)
+    books.write(folder, NAME, books.book())
+    clock.shift(301)
+    look_again()
+    row = check_of(order)
+    assert (fresh(order).state, order.held_because, row.error_code) == ("held", "files", "missing")
+    assert (row.state, row.about["findings"][0]["code"]) == ("retrying", "missing")
+    assert (len(mail.outbox), Incident.objects.get().state) == (told, "open")
+    busy(False)
+    look_again()
+    assert fresh(order).state == "active"
+
+
+def test_a_finding_between_two_such_checks_begins_the_hour_anew(clock, order, folder, busy):
+    books.write(folder, NAME, books.book())
+    clock.shift(3000)
+    look_again()
+    clock.shift(3000)
+    look_again()
+    watch_unchecked(now=timezone.now())
+    assert not Incident.objects.filter(code="files_unchecked").exists()
+    clock.shift(1000)
+    look_again()
+    watch_unchecked(now=timezone.now())
+    assert Incident.objects.filter(code="files_unchecked", state="open").exists()

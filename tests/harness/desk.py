@@ -203,10 +203,12 @@ class ProcessDesk(Children):
         """gunicorn, as `web`; or another one beside it, such as `intake`."""
         self.start_gunicorn(name, self.ports.setdefault(name, free_port()))
 
-    def start_worker(self, name: str = "worker", *, ping_every: float = 15, patience: float = 60) -> subprocess.Popen:
+    def start_worker(
+        self, name: str = "worker", *, ping_every: float = 15, patience: float = 60, **environment: str
+    ) -> subprocess.Popen:
         self.worker_since = datetime.datetime.now(datetime.UTC)
         words = ["--ping-every", str(ping_every), "--patience", str(patience)]
-        return self.start(name, "manage.py", "worker", *words)
+        return self.start(name, "manage.py", "worker", *words, **environment)
 
     def alive(self) -> list:
         """All living processes of this desk, wherever they belong by now."""

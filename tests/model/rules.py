@@ -36,9 +36,32 @@ MOVES = st.sampled_from([-2, -2, 5, 30, 90, 700, 3600, 39600])
 DAYS = st.sampled_from([1, 1, 1, 2, 3, 6])
 RETRIES = st.sampled_from([[30, 120, 600, 1800, 7200, 21600], [30], []])
 MEANWHILE = st.sampled_from(["", "", "", "deliver", "land", "call"])
+MEDDLED = st.tuples(st.sampled_from("abcd"), st.sampled_from(["delete", "live", "cancel", "times"]))
 RECORD = st.sampled_from(["r1", "r2", "r3"])
+BEHIND_A_LATE_CALL = st.sampled_from(
+    [
+        ("undone", "opened"),
+        ("undone", "opened"),
+        ("undone", "given up"),
+        ("stray", "opened"),
+        ("lost", ""),
+        ("lost", "cancel"),
+        ("lost", "delete"),
+        ("lost", "compensated"),
+        ("lost", "accepted"),
+        ("repeat", ""),
+        ("repeat", "cancel"),
+    ]
+)  # what is sent twice, and what follows
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
+)
+STANDING = Prepared(
+    lambda: (
+        Order.objects.filter(kind="activation", state__in=["active", "scheduled"])
+        .order_by("-pk")
+        .values_list("number", flat=True)
+    )
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
 WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
@@ -118,6 +141,10 @@ class Acts:
         numbers = [number for number in dict.fromkeys(TROUBLED()) if number[0] in letters] if pick < 7 else []
         return numbers[pick % len(numbers)] if numbers else self.some(pick, letters)
 
+    def standing(self) -> list[str]:
+        """The activations that are billed, the newest first."""
+        return [number for number in STANDING() if number in self.own("A")]
+
     def days_gone(self) -> int:
         return (timezone.localdate() - FIRST_DAY).days
 
@@ -176,6 +203,45 @@ class Acts:
     @often(4, when=lambda model: model.desk.wire.stalled)
     def stalled(self):
         self.desk.stalled()
+
+    @often(6, when=lambda model: model.standing(), pick=PICK, play=BEHIND_A_LATE_CALL)
+    def behind_a_late_call(self, pick, play):
+        """Something is sent twice: the first time it has no answer, is refused when it is repeated, and is carried out
+        minutes later. Then something else is sent."""
+        numbers, (what, then), desk = self.standing(), play, self.desk
+        number = numbers[pick % len(numbers)]
+        desk.deliver()
+        letter = (desk.live_there(number) or ["a"])[0][0]
+        if then in {"cancel", "delete"}:
+            desk.wait(2 * 86400)
+        if what == "stray":
+            desk.compensate(number).deliver().meddle(number, letter, "live").reconcile(number, fix=True)
+        elif what == "lost":
+            desk.meddle(number, letter, "delete").reconcile(number, fix=True)
+        elif what == "undone":
+            desk.compensate(number)
+        else:
+            desk.resend(number, force=True, channel="billing")
+        before = ("ok",) if what == "repeat" and pick % 2 else ()
+        desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
+        if then == "given up":
+            desk.give_up(number)
+        elif what == "undone":
+            desk.resend(number)
+        elif what in {"stray", "lost"} and then != "accepted":
+            desk.reconcile(number, fix=True)
+        desk.deliver()
+        if then == "opened":
+            desk.resend(number)
+        elif then == "accepted":
+            desk.accept(number)
+        elif then in {"", "cancel", "delete"}:
+            desk.withdraw_by_staff(number, then)
+        elif then == "compensated":
+            desk.compensate(number)
+        elif then == "given up":
+            desk.reconcile(number)
+        desk.deliver()
 
     # --- BBOSS and BPM
 
@@ -300,6 +366,20 @@ class Acts:
     def accept(self, pick, meanwhile):
         self.desk.accept(self.troubled(pick, "TCA"), meanwhile=meanwhile)
 
+    @often(
+        6,
+        needs="accept",
+        pick=PICK,
+        first=MEDDLED,
+        then=MEDDLED,
+        act=st.sampled_from(["accept", "accept", "take", "press"]),
+    )
+    def behind_a_comparison(self, pick, first, then, act):
+        """People change a record after the comparison that shows how it differs, and staff take their word."""
+        number = self.some(pick, "TA")
+        self.desk.meddle(number, *first).reconcile(number).meddle(number, *then)
+        self.desk.press(number, "accept") if act == "press" else getattr(self.desk, act)(number)
+
     @often(5, needs="decide", pick=PICK, record=st.sampled_from(["r1", "r2", "r3", "pass", "reject"]))
     def decide(self, pick, record):
         number = self.troubled(pick, "A")
@@ -313,9 +393,9 @@ class Acts:
     def name_domains(self, pick, domains):
         self.desk.name_domains(self.troubled(pick, "A"), domains)
 
-    @often(4, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["delete", "live", "cancel", "times"]))
-    def meddle(self, pick, domain, what):
-        self.desk.meddle(self.some(pick, "TA"), domain, what)
+    @often(4, pick=PICK, what=MEDDLED)
+    def meddle(self, pick, what):
+        self.desk.meddle(self.some(pick, "TA"), *what)
 
     @often(14, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
     def press(self, pick, which, choice):

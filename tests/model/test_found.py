@@ -358,6 +358,12 @@ def test_times_that_staff_took_are_ours_until_a_step_says_otherwise(desk):
     desk.activation("A0", "T0", "").deliver().check()
 
 
+def test_a_difference_that_a_withdrawal_has_ended_meanwhile_is_shown_anew(desk):
+    desk.trial("T0", "a").deliver()
+    desk.meddle("T0", "a", "end", to=1).judged()
+    desk.press("T0", "withdraw").check().look()
+
+
 def test_given_up_restore_is_not_sent_after_all(desk):
     desk.trial("T0", "a", end=1).deliver()
     desk.activation("A0", "T0", "bc").deliver()

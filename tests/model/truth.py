@@ -34,7 +34,7 @@ from orders.restored_guard import is_restored
 from orders.services.outbox.mails import ACCEPTED, KINDS
 from orders.shape import fold, is_same
 from orders.states import may_move
-from orders.steps import Phase
+from orders.steps import STEPS, Phase
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong
@@ -50,6 +50,16 @@ ABOUT_BOOKS = {
     "late_undo",
     "change_built_upon",
     "restored",
+}
+LASTING = {
+    "unknown_record",
+    "difference",
+    "acted_before",
+    "billed_not_active",
+    "process_differs",
+    "late_undo",
+    "entered_differs",
+    "change_built_upon",
 }
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
@@ -78,7 +88,9 @@ READ = {
             "closed_at", "order", "incident__partner", "incident__step", "incident__code"
         )
     ),
-    "mails": Prepared(lambda: Mail.objects.beside_steps().order_by("pk").values_list("order", "kind", "state")),
+    "mails": Prepared(
+        lambda: Mail.objects.beside_steps().order_by("pk").values_list("order", "kind", "state", "pk", "about")
+    ),
     "differences": Prepared(lambda: Difference.objects.exclude(state="over").values_list("job_id", "state", "kind")),
     "claims": Prepared(lambda: TrialClaim.objects.filter(released_at=None).values_list("trial", "activation")),
     "events": Prepared(
@@ -122,7 +134,7 @@ class Books:
     orders: dict[int, Order] = field(default_factory=dict)
     records: dict[int, BillingRecord] = field(default_factory=dict)
     dispatches: list[Dispatch] = field(default_factory=list)
-    mails: list[tuple] = field(default_factory=list)  # order, kind, state
+    mails: list[tuple] = field(default_factory=list)  # order, kind, state, id, about
     causes: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     lived_with: dict[int, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
     named: set[str] = field(default_factory=set)  # by a difference of the books, open or accepted
@@ -191,6 +203,7 @@ def all_wrong(
         history_fits,
         shapes_are_kept,
         mails_are_told,
+        incidents_end,
     )
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
@@ -214,10 +227,12 @@ def steps_rest(books: Books) -> Iterator[str]:
 
 
 def mails_are_told(books: Books) -> Iterator[str]:
-    """Each cause has its mail, and no cause has two; each mail has gone out, or an incident names its order."""
+    """Each cause has its mail, and no cause has two; each mail has gone out, an incident names its order, or the mail
+    of its end tells it too."""
     counts = Counter((order, kind) for order, kind, *_ in books.mails)
-    for order, kind, state in books.mails:
-        if state not in {"done", "failed"}:
+    told_at_end = {pk for *_, about in books.mails for pk in about.get("behind", [])}
+    for order, kind, state, pk, _about in books.mails:
+        if state not in {"done", "failed"} and not (state == "closed" and pk in told_at_end):
             yield f"{kind} of {books.orders[order].number} is {state}"
         named = any(cause[:2] == ("mail", kind) for cause in books.causes[order] | books.lived_with[order])
         if state == "failed" and not named and books.orders[order].state != S.WITHDRAWN:  # as with its steps
@@ -234,6 +249,24 @@ def mails_are_told(books: Books) -> Iterator[str]:
     for (order, kind), number in counts.items():
         if kind in KINDS and number > 1:
             yield f"{books.orders[order].number} has {number} {kind}"
+
+
+def incidents_end(books: Books) -> Iterator[str]:
+    """No open incident is about a step that is over (a given-up one: once it is known what it did), nor about what BPM
+    said too early once that decides. Only the books or `accept` end those of LASTING."""
+    over = {D.DONE, D.CLOSED, D.UNDONE}
+    rows = (row for row in books.dispatches if row.state not in over)
+    left = {(row.order_id, row.step) for row in rows if row.state != D.GIVEN_UP or "settled" not in row.about}
+    for pk, causes in books.causes.items():
+        order = books.orders[pk]
+        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside them
+        for partner, step, code in sorted(causes):
+            moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # its day can still be moved
+            about = step in STEPS and code not in LASTING and not moves
+            if about and not any((one, step) in left for one in family):
+                yield f"{order.number} is {order.state}, {step} is over, and {partner}'s {code} is open"
+            if code == "early" and order.decision:
+                yield f"{order.number} is decided, and its early decision is open"
 
 
 def what_stopped(books: Books) -> list[Dispatch]:

@@ -18,6 +18,7 @@ from orders.models import Difference, Order
 from orders.order_page.carrying_out import needs_second
 from orders.order_page.decisions.registry import DECISIONS
 from orders.queries.pauses import why_paused
+from orders.secrets_in_text import without_named_secrets
 from orders.services.asked_acts import carried_out_in_emergency
 
 NAMED = 3  # orders of an emergency, in words
@@ -36,7 +37,10 @@ class Command(BaseCommand):
         parser.add_argument("--since", type=day, help="only orders received on this day or later, YYYY-MM-DD")
         parser.add_argument("--fix", action="store_true", help="sends what is missing, deletes what must not be there")
         parser.add_argument(
-            "--reason", default="", help="with --fix and order numbers: also deletes what we lack of orders that stand"
+            "--reason",
+            type=without_named_secrets,
+            default="",
+            help="with --fix and order numbers: also deletes what we lack of orders that stand",
         )
         parser.add_argument(
             "--numbers", metavar="FILE", help="BBOSS's order numbers, one a line: names those that one side lacks"

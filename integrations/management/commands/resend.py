@@ -13,6 +13,7 @@ from orders.management.arguments import actor, add_by, day
 from orders.management.order_command import known_orders
 from orders.management.progress import Progress
 from orders.models import Dispatch, OrderEvent
+from orders.secrets_in_text import without_named_secrets
 from orders.services.outbox.resend import LEFT_OUT, PAUSED, REFUSED, Judgement, Selection, judge_selection, resend
 from orders.steps import Channel, Partner
 
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         parser.add_argument("--reopen", action="store_true", help="lets a filter open compensated orders too")
         parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")
         parser.add_argument("--wait", action="store_true", help="waits for the result")
-        parser.add_argument("--reason", default="command line")
+        parser.add_argument("--reason", type=without_named_secrets, default="command line")
         add_by(parser)
 
     def handle(self, *args, order, dry_run, force, wait, by, reason, **options):

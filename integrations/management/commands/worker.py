@@ -8,7 +8,9 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
+from django.utils import timezone
 
+from integrations.worker.far_moments import put_right
 from integrations.worker.parent_link import hold
 from integrations.worker.schedules import make_schedules
 from integrations.worker.watchdog import PATIENCE, PING_EVERY, Watchdog
@@ -40,9 +42,19 @@ class Command(BaseCommand):
         for message in found:
             logger.warning("%s", message)
         try:
+            self.put_right()
             make_schedules()
         except Error as error:
             raise CommandError(f"the database does not answer, or lacks its migrations: {error}") from error
         logger.info("worker runs; Ctrl-C ends it")
         Watchdog(ping_every=ping_every, patience=patience).run()
         logger.info("worker has stopped")
+
+    def put_right(self) -> None:
+        """What goes wrong here keeps no worker from its work: the sweep does the same, and its faults are told."""
+        try:
+            put_right(now=timezone.now())
+        except Error:
+            raise
+        except Exception:
+            logger.exception("moments that lie too far ahead were not put right")

@@ -16,6 +16,7 @@ from orders.office.evidence.contents import evidence_of, order_for
 from orders.office.exports.run import whole_file
 from orders.office.exports.service import ask_for_account, note_written, write_file
 from orders.order_page.carrying_out import account_named
+from orders.secrets_in_text import without_named_secrets
 from orders.services.order_writes import find_order
 
 
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("order", help="the order's number")
         parser.add_argument("out", metavar="OUT.zip", type=Path, help="an existing file is replaced")
         parser.add_argument("--personal", action="store_true", help="people's data unmasked, and the order's files")
-        parser.add_argument("--reason", default="", help="why; needed with --personal, and kept")
+        parser.add_argument(
+            "--reason", type=without_named_secrets, default="", help="why; needed with --personal, and kept"
+        )
         add_emergency(parser)
         add_by(parser)
 

@@ -17,6 +17,7 @@ from orders.management.order_command import ASKED, add_emergency, here, say_aske
 from orders.management.progress import Progress
 from orders.office.exports.run import ask_export, export_to
 from orders.order_page.carrying_out import account_named
+from orders.secrets_in_text import without_named_secrets
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             "--query", default="", help="the list's filter as in its address, such as state=held&attribution=BJ"
         )
         parser.add_argument("--personal", action="store_true", help="with people's names, phones and mails unmasked")
-        parser.add_argument("--reason", help="why; kept with the export")
+        parser.add_argument("--reason", type=without_named_secrets, help="why; kept with the export")
         add_emergency(parser)
         add_by(parser)
 

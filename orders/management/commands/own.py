@@ -8,6 +8,7 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.arguments import actor, add_by
 from orders.people import name_of
+from orders.secrets_in_text import without_named_secrets
 from orders.services.order_writes import find_order
 from orders.services.ownership import set_owner
 
@@ -23,7 +24,9 @@ class Command(BaseCommand):
         whom = parser.add_mutually_exclusive_group(required=True)
         whom.add_argument("--to", metavar="USER", help="the user name of an account")
         whom.add_argument("--nobody", action="store_true", help="it is handed back")
-        parser.add_argument("--reason", default="", help="why; kept in the history, and told by mail")
+        parser.add_argument(
+            "--reason", type=without_named_secrets, default="", help="why; kept in the history, and told by mail"
+        )
         add_by(parser)
 
     def handle(self, *args, order, to, by, reason, **options):

@@ -6,6 +6,7 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.arguments import actor, add_by, moment
 from orders.queries.pauses import pauses_in_force, say_paused, steps
+from orders.secrets_in_text import without_named_secrets
 from orders.services.pausing import pause_partner
 from orders.steps import OUTSIDE
 
@@ -15,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("partner", choices=OUTSIDE)
-        parser.add_argument("--reason", required=True, help="why; everybody reads it while the pause stands")
+        parser.add_argument(
+            "--reason", type=without_named_secrets, required=True, help="why; everybody reads it while the pause stands"
+        )
         parser.add_argument(
             "--until", type=moment, metavar="MOMENT", help="YYYY-MM-DDTHH:MM, Shanghai; then it goes on by itself"
         )

@@ -14,19 +14,23 @@ from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
+from orders.db.expressions import IsInTrail
 from orders.incident_causes import title_of
 from orders.lists.overtime_marks import overtime_words
 from orders.lists.scope import by_number
 from orders.local_time import SHANGHAI
-from orders.models import Conflict, Difference, Incident, Order
+from orders.models import Conflict, Difference, Incident, Order, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.overtime import VERY_LATE, TimeLimits
 from orders.people import person_words, stands_in_for
 from orders.queries.mine import is_nobodys, is_of
 from orders.queries.overtime import became_late, is_late, is_late_conflict, mark_overtime
 from orders.queries.owners import Absent, counts, seen_by
+from orders.services.mentions import LEFT
 
 NAMED = 5
+GRACE = datetime.timedelta(minutes=2)
+"""What happened is looked at so much later: by then the transaction is over that wrote it."""
 HELD_CODES = [value for value in Order.Held.values if value]
 OLDEST: dict[type[Model], str] = {Order: "state_since", Incident: "first_at", Difference: "found_at"}
 
@@ -36,13 +40,16 @@ def seen_rows(model: type[Model], user) -> QuerySet:
     return model._default_manager.filter(seen_by(model, user))
 
 
-def digest_facts(user, *, limits: TimeLimits, absent: Absent, now: datetime.datetime) -> dict | None:
-    """The facts of a person's digest; None if nothing waits. About a dozen queries."""
+def digest_facts(
+    user, *, limits: TimeLimits, absent: Absent, since: datetime.datetime, now: datetime.datetime
+) -> dict | None:
+    """The facts of a person's digest; None if nothing waits. About a dozen queries. `since`: the digest before."""
     today = now.astimezone(SHANGHAI).date()
     mine = _part(user, lambda model: is_of(model, user.pk), now)
     nobodys = _part(user, functools.partial(is_nobodys, absent=absent.without(user.pk)), now)
     theirs = _of_absent(user, today, now)
     late = seen_rows(Order, user).filter(is_late(limits, now=now))
+    mentions = _mentions(user, since, now)
     conflicts = by_number(Conflict.objects.filter(is_late_conflict(limits, now=now)), user)
     found = {
         "mine": mine[0],
@@ -51,13 +58,32 @@ def digest_facts(user, *, limits: TimeLimits, absent: Absent, now: datetime.date
         "nobodys_lines": nobodys[1],
         "theirs": theirs[0],
         "theirs_lines": theirs[1],
+        "mentions": mentions[0],
+        "mentions_lines": mentions[1],
         "late": late.count(),
         "very": late.filter(is_late(limits, now=now, times=VERY_LATE)).count(),
         "late_lines": _lines(late, now),
         "late_url": f"{address('admin:orders_order_changelist')}?overtime=yes",
         "conflicts": conflicts.count() if user.has_perm("orders.view_conflict") else 0,
     }
-    return found if any(found[name] for name in ("mine", "nobodys", "theirs", "late", "conflicts")) else None
+    return (
+        found if any(found[name] for name in ("mine", "nobodys", "theirs", "mentions", "late", "conflicts")) else None
+    )
+
+
+def _mentions(user, since: datetime.datetime, now: datetime.datetime) -> tuple[int, list[str]]:
+    """In how many notes' orders and incidents the user was named without a mail since the digest before, and the oldest
+    few. A transaction that wrote one is over after GRACE."""
+    events = OrderEvent.objects.filter(IsInTrail("actor"), at__gt=since - GRACE, at__lte=now - GRACE, kind=LEFT)
+    named = [row.data for row in events.order_by("at", "pk") if user.pk in row.data["people"]]
+    number, lines = 0, []
+    for model in (Order, Incident):
+        ids = {one["row"] for one in named if one["model"] == model._meta.model_name}
+        if ids and user.has_perm(f"orders.view_{model._meta.model_name}"):
+            rows = seen_rows(model, user).filter(pk__in=ids)
+            number += rows.count()
+            lines += _lines(rows, now)
+    return number, lines
 
 
 def _of_absent(user, today: datetime.date, now: datetime.datetime) -> tuple[int, list[str]]:

@@ -19,7 +19,7 @@ from notifications.sending import NO_MORE, NOT_WANTED, MailError
 from orders.lists.scope import attributions_of
 from orders.local_time import SHANGHAI
 from orders.models import Incident, Order
-from orders.office.digest.contents import digest_facts, opened_red, red_facts, turned_red
+from orders.office.digest.contents import GRACE, digest_facts, opened_red, red_facts, turned_red
 from orders.office.digest.models import Digest, RedWatch
 from orders.people import ACCOUNTS
 from orders.queries.overtime import time_limits
@@ -32,8 +32,6 @@ DIGEST, RED = "notice_digest", "notice_red"
 FROM, NOON = datetime.time(8, 30), datetime.time(12)  # Asia/Shanghai
 MAX_AT_ONCE = 10  # people that a sweep writes to; the next one comes within a minute
 AT_MOST_EVERY = datetime.timedelta(minutes=15)
-GRACE = datetime.timedelta(minutes=2)
-"""What turns red is looked at so much later: by then the transaction is over that moved it."""
 LONG_AHEAD = datetime.timedelta(days=1)  # who was told of so late a moment hears anew: the clock stood wrong
 KEPT = datetime.timedelta(days=30)
 
@@ -65,8 +63,10 @@ def write_digests(*, now: datetime.datetime) -> int:
 
 
 def _write_digest(user, limits, absent: Absent, day: datetime.date, now: datetime.datetime) -> bool:
+    before = Digest.objects.filter(account=user, day__lt=day, written_at__lte=now).order_by("-day").first()
+    since = before.written_at if before else now - KEPT
     with override(LANGUAGE):
-        facts = digest_facts(user, limits=limits, absent=absent, now=now)
+        facts = digest_facts(user, limits=limits, absent=absent, since=since, now=now)
     with transaction.atomic():
         _row, new = Digest.objects.get_or_create(account=user, day=day, defaults={"written_at": now})
         return new and facts is not None and _tell(user, DIGEST, facts | {"day": f"{day:%Y-%m-%d}"}, now)

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
 from notifications.recipients import is_address
 from orders.content import OrderContent, content_hash
+from orders.db.expressions import IsInTrail
 from orders.errors import ContentError, NotAllowedError, OrderConflictError
 from orders.intake.receive import enter_order
-from orders.models import Order, Province
+from orders.models import Order, OrderEvent, Province
 from orders.office.trials.columns import (
     ATTRIBUTION,
     CUSTOMER,
@@ -36,6 +38,7 @@ from orders.office.trials.columns import (
 )
 from orders.office.trials.sheet import Entry, Fault, TrialSheet
 from orders.office.trials.warnings import warnings_of
+from orders.people import account_id_of
 from orders.readable import why_not_a_name
 from orders.restored_guard import is_restored
 from orders.services.entered_numbers import note_numbers
@@ -48,6 +51,11 @@ REFUSALS = {
     "content_attribution": "cell_attribution",
     "content_too_many_domains": "cell_domains",
 }
+TAKEN, CLOSED = "cell_number_taken", "cell_number_closed"
+MOST_FOREIGN, HOUR = 10, datetime.timedelta(hours=1)
+"""So many numbers of orders outside their attributions a limited person may type within an hour: whoever guesses
+learns which numbers there are."""
+TRIED = "numbers_tried"
 EXCEL_ERROR = re.compile(r"#N/A|#[A-Z0-9/_]+[!?]")
 FORMS = {
     CUSTOMER: (re.compile(r"[A-Za-z0-9_-]+"), "typed_id"),
@@ -126,11 +134,13 @@ def import_trials(
 
     `letters` are the attributions of a limited person; None for all. Each trial gets the event `entered` with its
     actor. `file` is the workbook's name, for the event of the import; empty for a single trial. `on_progress` gets the
-    number of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored or if the numbers
-    can't be saved to the list in ATTACHMENT_DIR.
+    number of finished rows. Raises NotAllowedError, and enters nothing, if the database is restored, if the numbers
+    can't be saved to the list in ATTACHMENT_DIR, or after more than MOST_FOREIGN numbers of others within an hour.
     """
     if is_restored():
         raise NotAllowedError("entry_restored")
+    if letters is not None and len(_tried(by, now)) >= MOST_FOREIGN:
+        raise NotAllowedError("entry_numbers", most=MOST_FOREIGN)
     _name_same_numbers(sheet.entries)
     with transaction.atomic():
         choices = {
@@ -145,7 +155,7 @@ def import_trials(
             results[entry.row] = _enter_one(entry, by, choices, scope)
             on_progress(done)
         report = Report([results[entry.row] for entry in sheet.entries], sheet.faults)
-        _look_at_orders(report, sheet, letters)
+        foreign = _look_at_orders(report, sheet, letters)
         for entry in sheet.entries:
             entry.sort_faults()
         if report.is_right:
@@ -161,7 +171,26 @@ def import_trials(
                 note_numbers(numbers, by=by, now=timezone.now())  # the last thing before the commit
             except OSError as error:
                 raise NotAllowedError("entry_not_noted", why=error.strerror or str(error)) from error
+    if foreign:  # then the report is wrong, and what was entered is rolled back
+        _note_tried(foreign, by=by, now=now)
     return report
+
+
+def _tried(by: str, now: datetime.datetime) -> set[str]:
+    """The numbers of others that the person has typed within an hour."""
+    rows = OrderEvent.objects.filter(IsInTrail("actor"), actor=by, at__gt=now - HOUR, kind=TRIED)
+    return {number for data in rows.values_list("data", flat=True) for number in data["numbers"].split(", ")}
+
+
+def _note_tried(numbers: set[str], *, by: str, now: datetime.datetime) -> None:
+    """Notes them in the trail. Those who type at once in one name take turns. Raises NotAllowedError after too many."""
+    with transaction.atomic():
+        list(get_user_model().objects.filter(pk=account_id_of(by)).select_for_update(no_key=True).values_list("pk"))
+        too_much = len(_tried(by, now) | numbers) > MOST_FOREIGN
+        named = ", ".join(sorted(numbers)[: MOST_FOREIGN + 1])
+        add_event(None, TRIED, by=by, now=now, numbers=named, count=len(numbers))
+    if too_much:
+        raise NotAllowedError("entry_numbers", most=MOST_FOREIGN)
 
 
 def _name_same_numbers(entries: list[Entry]) -> None:
@@ -214,7 +243,7 @@ def _enter_one(entry: Entry, by: str, choices: dict[str, list[str]], scope: Scop
             receipt = enter_order(content, raw=entry.content, by=by)
             result.verdict = KNOWN if receipt.repeated else NEW
         except OrderConflictError:
-            entry.add_fault(NUMBER, "cell_number_taken")
+            entry.add_fault(NUMBER, TAKEN)
         except ContentError as error:
             entry.add_fault(error.field, REFUSALS[error.code], **error.params, known="")
     if entry.faults:
@@ -230,19 +259,24 @@ def _compare_days(entry: Entry) -> None:
         entry.add_fault(END, "member_before_start")
 
 
-def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> None:
-    """Sets `held` and `attribution` from the stored orders. If a number belongs to an order outside the person's
-    attributions, adds the fault that it is taken, even if the content is equal."""
-    rows = {row.number: row for row in report.rows if row.verdict != WRONG}
+def _look_at_orders(report: Report, sheet: TrialSheet, letters: frozenset[str] | None) -> set[str]:
+    """Sets `held` and `attribution` from the stored orders. Returns the numbers of orders outside the person's
+    attributions: each is a fault that says no more than that the number can't be used, whatever its content."""
+    entries, foreign = {entry.row: entry for entry in sheet.entries}, set()
+    taken = {entry.row for entry in sheet.entries if any(fault.code == TAKEN for fault in entry.faults)}
+    rows = {row.number: row for row in report.rows if row.verdict != WRONG or row.row in taken}
     fields = ("number", "held_because", "attribution_id", "attribution__name")
-    found = Order.objects.filter(number__in=rows).values_list(*fields)
-    entries = {entry.row: entry for entry in sheet.entries}
-    for number, held, attribution, name in found:
+    for number, held, attribution, name in Order.objects.filter(number__in=rows).values_list(*fields):
         row = rows[number]
-        row.held, row.attribution = held, name or ""
         if letters is not None and attribution not in letters:
-            entries[row.row].add_fault(NUMBER, "cell_number_taken")
+            foreign.add(number)
+            faults = entries[row.row].faults
+            faults[:] = [fault for fault in faults if fault.code != TAKEN]
+            entries[row.row].add_fault(NUMBER, CLOSED)
             row.verdict, row.held, row.attribution = WRONG, "", ""
+        elif row.verdict != WRONG:
+            row.held, row.attribution = held, name or ""
+    return foreign
 
 
 def typed_faults(content: dict) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fcntl
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -10,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from orders.disk import lock_is_free
 from orders.errors import NotAllowedError, WorkbookError
 from orders.office.trials.models import TrialUpload
 from orders.office.trials.service import Report, import_trials
@@ -60,25 +60,15 @@ def keep_upload(
 def _turn(maker_id: int) -> Iterator[None]:
     """Lets one check of a person and MAX_AT_ONCE of all people on this machine run. Raises NotAllowedError."""
     with contextlib.ExitStack() as held:
-        if not _lock(held, f"of-{maker_id}"):
+        if not _is_free(held, f"of-{maker_id}"):
             raise NotAllowedError("book_own_check")
-        if not any(_lock(held, str(number)) for number in range(MAX_AT_ONCE)):
+        if not any(_is_free(held, str(number)) for number in range(MAX_AT_ONCE)):
             raise NotAllowedError("book_checks")
         yield
 
 
-def _lock(held: contextlib.ExitStack, name: str) -> bool:
-    """Whether a lock was free. The kernel frees it after a kill. A folder that can't be written stops nobody here."""
-    try:
-        settings.STATE_DIR.mkdir(parents=True, exist_ok=True)
-        file = held.enter_context((settings.STATE_DIR / f"workbook-check-{name}.lock").open("wb"))
-    except OSError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _is_free(held: contextlib.ExitStack, name: str) -> bool:
+    return lock_is_free(held, settings.STATE_DIR, f"workbook-check-{name}")
 
 
 def forget_uploads(*, now: datetime.datetime) -> int:
@@ -126,15 +116,22 @@ def confirm_upload(
     """
     if upload.imported_at:
         raise NotAllowedError("import_done")
+    refused = None
     with _turn(upload.made_by_id):
         entries = read_entries(sheet_of(upload))
     with transaction.atomic():
         row = TrialUpload.objects.select_for_update().filter(WAITING, pk=upload.pk).first()
         if row is None:
             raise NotAllowedError("import_done")
-        report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
-        row.report = report.as_json()
-        if report.is_right and report.is_confirmed(confirmed):
-            row.imported_at, row.data, row.corrections = now, b"", None
-        row.save(update_fields=["report", "imported_at", "data", "corrections"])
+        try:
+            report = import_trials(entries, by=by, letters=letters, file=row.file_name, confirmed=confirmed, now=now)
+        except NotAllowedError as error:  # raised below: what it has noted in the trail stays
+            refused = error
+        else:
+            row.report = report.as_json()
+            if report.is_right and report.is_confirmed(confirmed):
+                row.imported_at, row.data, row.corrections = now, b"", None
+            row.save(update_fields=["report", "imported_at", "data", "corrections"])
+    if refused:
+        raise refused
     return row

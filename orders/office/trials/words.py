@@ -24,6 +24,7 @@ MESSAGES = in_words(
         "cell_boolean": _("is a yes or no of Excel; make the cell text"),
         "cell_same_number": _("row %(row)s has the same number"),
         "cell_number_taken": _("is the number of an order with other content"),
+        "cell_number_closed": _("can't be used; take another number"),
         "cell_service_type": _("is no service type; one of %(known)s"),
         "cell_attribution": _("is no attribution; one of %(known)s"),
         "cell_domains": _("holds %(count)s domains, at most %(most)s are taken"),
@@ -48,6 +49,7 @@ MESSAGES = in_words(
         ),
         "book_size": _("The file is larger than %(most)s MB."),
         "book_not_xlsx": _("This is no xlsx file, or a damaged one. Save it as .xlsx and upload it again."),
+        "book_unchecked": _("The file can't be read at the moment. Upload it again in a minute."),
         "book_macros": _("The file carries macros. Save it as .xlsx, which has none."),
         "book_too_large": _(
             "The file is too large when it is unpacked, or has too many merged cells. Copy the rows into the template."
@@ -61,6 +63,10 @@ MESSAGES = in_words(
         "book_columns": _("The first sheet has more than %(columns)s columns. Copy the rows into the template."),
         "book_domains": _("The file has more than %(most)s domains. Split it."),
         "entry_restored": _("The database was restored, so nothing is accepted until it is released."),
+        "entry_numbers": _(
+            "You have typed %(most)s numbers of orders outside your attributions within an hour, or more. Enter trials"
+            " again in an hour, or have a colleague do it who sees all."
+        ),
         "entry_not_noted": _(
             "Nothing was entered: the numbers can't be written into ATTACHMENT_DIR (%(why)s). Ask an engineer."
         ),
@@ -68,5 +74,6 @@ MESSAGES = in_words(
     }
 )
 EVENTS = {
+    "numbers_tried": _("Typed numbers of orders outside their attributions when entering trials: %(numbers)s"),
     "trials_imported": _("Trials entered from a workbook: %(count)s (%(file)s)"),
 }

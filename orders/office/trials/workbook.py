@@ -56,7 +56,7 @@ def read_workbook(data: bytes) -> Sheet:
         try:
             found = ask("cells", file, MAX_ROWS + 1, seconds=SECONDS)
         except ProbeError:
-            found = {"verdict": "not_xlsx"}
+            found = {"verdict": "unchecked"}
     if "verdict" in found:
         most = {"rows": MAX_ROWS, "lines": MAX_LINES, "columns": MAX_COLUMNS, "styles": MAX_STYLES}
         raise WorkbookError(f"book_{found['verdict']}", **most)

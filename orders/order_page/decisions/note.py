@@ -40,6 +40,13 @@ def mention_words(found: Mentions) -> list[str]:
     comma = gettext(", ")
     sentences = [
         (gettext("Told by mail: %(names)s."), found.told),
+        (
+            gettext(
+                "Not mailed, since your notes have caused 30 mails within an hour; the next digest of each names it: "
+                "%(names)s."
+            ),
+            found.later,
+        ),
         (gettext("Nobody is called that, so nobody was told: %(names)s."), found.unknown),
         (gettext("Several are called that, so nobody was told: %(names)s. Use the user name."), found.several),
         (gettext("May not see it, and was not told: %(names)s."), found.blind),

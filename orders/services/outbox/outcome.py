@@ -38,8 +38,8 @@ class Work:
 class Outcome:
     """How one attempt ended. `result` is one of Attempt.Outcome. `unknown`: it was sent, and may have acted.
 
-    `transport`: the failure is about the partner, not the request. `free`: the partner's breaker is open, so a failure
-    costs no attempt. `mail`: `dispatch_id` is that of a mail.
+    `transport`: the failure is about the partner, not the request. `free`: it costs no attempt, since the partner's
+    breaker is open, or this machine could not do it. `mail`: `dispatch_id` is that of a mail.
 
     `message` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`).
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.compensation.plan import may_still_act
 from orders.services.move_answers import settle_move
 from orders.services.moving import is_over
 from orders.services.order_writes import add_event, add_events, event, load_records, lock_orders
-from orders.services.outbox.effects import OF_START
+from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
@@ -111,8 +111,9 @@ def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetim
 
 def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits: bool) -> None:
     """Sets the dispatch's state. `fits`: the partner acted on it before, and its records are as the step means them."""
-    row.error_code, row.error, row.lease_token = outcome.code[:32], outcome.message, None
-    row.error_params = outcome.params
+    row.lease_token = None
+    if outcome.code != UNCHECKED or row.order.held_because != Order.Held.FILES:  # what was found before stands
+        row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
     row.may_have_acted |= outcome.unknown or outcome.result in {Result.OK, Result.ACTED_BEFORE}
     row.unanswered_at = now if outcome.unknown else row.unanswered_at
     if outcome.result == Result.OK or fits:
@@ -177,8 +178,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.about, again.blocking = again.about | {"again": True}, row.blocking
-    if row.lane is None and (until := may_still_act([row], now)):  # else a late call would have the last word
-        again.next_try_at = until
+    if row.lane is None:  # else a late call would have the last word
+        again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
     enqueue([again])
 
 
@@ -199,7 +200,7 @@ def _still_wanted(row: Dispatch) -> bool:
 
 def _events_of(row: Dispatch, outcome: Outcome, now: datetime.datetime, by: str) -> list[OrderEvent]:
     kinds = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
-    if outcome.result in {Result.HANDED_BACK, Result.HELD} or row.state not in kinds:
+    if outcome.result in {Result.HANDED_BACK, Result.HELD} or outcome.code == UNCHECKED or row.state not in kinds:
         return []
     about = {"step": row.step, "code": outcome.code, "message": outcome.message} if outcome.code else {"step": row.step}
     about |= {"params": outcome.params} if outcome.params else {}

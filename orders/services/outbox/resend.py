@@ -20,7 +20,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
-from orders.services.incidents import COMPENSATED
+from orders.services.incidents import COMPENSATED, end_settled
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.services.moving import differs, may_send_again, move_of
 from orders.services.order_writes import add_event, lock_order, refresh_states
@@ -227,7 +227,12 @@ def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
         return SAME, "it is being retried: at once instead of later"
     if row.state == Mail.State.DONE:
         return (REPEAT, "forced: once more") if force else (ACCEPTED, "--force would send it once more")
-    return REFUSED, "it is queued already" if row.state == Mail.State.DUE else "it is being sent"
+    reasons = {
+        Mail.State.DUE: "it is queued already",
+        Mail.State.SENDING: "it is being sent",
+        Mail.State.CLOSED: "what it told of was over before it went out",
+    }
+    return REFUSED, reasons[row.state]
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
@@ -471,6 +476,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
     refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
     wake()
 
 
@@ -500,5 +506,8 @@ def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
 
 
 def _repeat(row: Dispatch, now: datetime.datetime) -> None:
-    """Queues an accepted step once more. Whatever happens to the repeat, the acceptance stands."""
+    """Queues an accepted step once more, in the place of a repeat that failed. Whatever happens to the repeat, the
+    acceptance stands."""
+    failed = Dispatch.objects.filter(order=row.order_id, step=row.step, repeat=True, state=State.FAILED)
+    failed.update(superseded=True)
     enqueue([build_repeat(row, now=now)])

@@ -8,9 +8,11 @@ from django.conf import settings
 from notifications.models import Mail
 from orders.models import Dispatch
 from orders.services.outbox.outcome import Outcome
+from orders.steps import LONGEST_RETRY_AFTER
 
 MOVE_WAITS = [10, 30, 60, 120, 300, 600]  # a move of a start has retries of its own (contract 3.9, 18)
 FILES_AGAIN = datetime.timedelta(minutes=5)  # contract 3.7
+JITTER = 0.1
 
 
 def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) -> bool:
@@ -32,4 +34,11 @@ def try_again(row: Dispatch | Mail, outcome: Outcome, now: datetime.datetime) ->
 
 def _wait_before(retry: int, waits: list[int]) -> float | None:
     """The seconds to wait before the first, second, ... retry, with jitter. None if there are not so many."""
-    return waits[retry - 1] * random.uniform(0.9, 1.1) if retry <= len(waits) else None
+    return waits[retry - 1] * random.uniform(1 - JITTER, 1 + JITTER) if retry <= len(waits) else None
+
+
+def longest_wait() -> datetime.timedelta:
+    """How far ahead a next try can lie: nothing else sets one."""
+    waits = [*MOVE_WAITS, *settings.DISPATCH_RETRY_SECONDS, settings.BREAKER_PROBE_SECONDS]
+    seconds = max(max(waits) * (1 + JITTER), LONGEST_RETRY_AFTER)
+    return max(datetime.timedelta(seconds=seconds), FILES_AGAIN)

@@ -1,5 +1,6 @@
 """The addresses of the company log-in: where it starts, where the provider sends people back, and the log-out."""
 
+import copy
 import logging
 import time
 from urllib.parse import urlencode
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 import jwt
 from django.conf import settings
 from django.contrib import auth
+from django.core import signing
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -24,7 +26,9 @@ from project.accounts.login_trail import note_company_failure, note_not_let_in
 from project.accounts.trail_words import COMPANY_FAILED
 
 STATES, NEXT, ID_TOKEN = "oidc_states", "oidc_login_next", "oidc_id_token"  # mozilla-django-oidc's names in a session
+COOKIE = "company_states"
 STATE_SECONDS = 600  # how long somebody may take at the provider
+MOST_STATES, LONGEST_NEXT = 5, 1000  # of a browser: its cookie has room for 4096 characters
 STATUS = {"away": 503, "denied": 403, "wrong": 400, "no_group": 403, "roles_apart": 403, "disabled": 403}
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,14 @@ class Start(OIDCAuthenticationRequestView):
     """Sends the browser to the provider. Where it was going is kept only if that is an address of ours."""
 
     get_settings = staticmethod(library_setting)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The library keeps states in a session, which would be a row that a stranger leaves: here in a cookie."""
+        given = copy.copy(request)
+        given.session = kept = _kept(request)
+        answer = super().get(given)
+        _keep(answer, kept)
+        return answer
 
     def get_extra_params(self, request: HttpRequest) -> dict:
         return {"redirect_uri": callback_address()}  # by SITE_URL: the provider knows no other
@@ -46,16 +58,27 @@ def start(request: HttpRequest) -> HttpResponse:
         description(fresh=True)
         return Start.as_view()(request)
     except ProviderError as error:
-        return _refused(request, "away", str(error))
+        return _refused(request, "away", str(error), noted=False)
 
 
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """The provider's answer. Its state counts once, for ten minutes, in the browser that started."""
-    given = _taken_state(request)
-    if given is None:
-        return _refused(request, "wrong", "the state is not one of this browser's, or is too old")
+    """The provider's answer. Its state counts once, for ten minutes, in the browser that started.
+
+    Only what came of such a state is noted in the trail: anybody may call this address.
+    """
+    kept = _kept(request)
+    given = kept[STATES].pop(request.GET.get("state", ""), None)
+    if given is None or time.time() - given["added_on"] >= STATE_SECONDS:
+        why = "the state is not one of this browser's, or is too old"
+        return _refused(request, "wrong", why, noted=False)
+    answer = _answer_to(request, given, kept[NEXT] or reverse("admin:index"))
+    _keep(answer, kept)
+    return answer
+
+
+def _answer_to(request: HttpRequest, given: dict, leads_to: str) -> HttpResponse:
     if "error" in request.GET or not request.GET.get("code"):
         return _refused(request, "denied", f"the provider said {request.GET.get('error', 'nothing')[:64]}")
     try:
@@ -72,29 +95,39 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _refused(request, "wrong", f"{type(error).__name__}: {error}")
     if user is None:
         return _refused(request, "wrong", "nobody was let in")
-    leads_to = request.session.get(NEXT) or reverse("admin:index")
     auth.login(request, user, backend=ACCOUNTS)
     request.session[ID_TOKEN] = log_in.id_token
     count_login("company", "let_in")
     return HttpResponseRedirect(leads_to)
 
 
-def _taken_state(request: HttpRequest) -> dict | None:
-    """What was kept under the answer's state. It is gone from the session then, whatever follows."""
-    states = request.session.get(STATES, {})
-    found = states.pop(request.GET.get("state", ""), None)
-    if found is None:
-        return None
-    request.session[STATES] = states
-    request.session.save()  # at once: the provider may take its time, and the state must not count again
-    return found if time.time() - found["added_on"] < STATE_SECONDS else None
+def _cookie() -> str:
+    """Its name: with https one that no other host can set, as the session's."""
+    return f"__Host-{COOKIE}" if settings.HTTPS_ONLY else COOKIE
 
 
-def _refused(request: HttpRequest, code: str, why: str) -> HttpResponse:
-    """A page in words. `why` is for the log: never a code or a token."""
+def _kept(request: HttpRequest) -> dict:
+    """What this browser's cookie holds, under the library's names."""
+    try:
+        return signing.loads(request.COOKIES.get(_cookie(), ""), salt=COOKIE, max_age=STATE_SECONDS)
+    except signing.BadSignature:
+        return {STATES: {}, NEXT: ""}
+
+
+def _keep(answer: HttpResponse, kept: dict) -> None:
+    """Keeps the newest states in the browser, as much as a cookie has room for."""
+    states = sorted(kept[STATES].items(), key=lambda one: one[1]["added_on"])[-MOST_STATES:]
+    leads_to = kept[NEXT] if len(kept[NEXT] or "") <= LONGEST_NEXT else ""
+    value = signing.dumps({STATES: dict(states), NEXT: leads_to}, salt=COOKIE)
+    about = {"secure": settings.HTTPS_ONLY, "httponly": True, "samesite": "Lax"}
+    answer.set_cookie(_cookie(), value, max_age=STATE_SECONDS, **about)
+
+
+def _refused(request: HttpRequest, code: str, why: str, *, noted: bool = True) -> HttpResponse:
+    """A page in words. `why` is for the log: never a code or a token. `noted`: in the trail too."""
     logger.warning("company log-in: %s", why)
     count_login("company", "refused")
-    if code in COMPANY_FAILED:
+    if noted and code in COMPANY_FAILED:
         note_company_failure(request, code)
     context = {
         "code": code,

@@ -1,5 +1,5 @@
 """Django's engine for PostgreSQL, whose connections keep the deadline of `integrations.database_deadline`
-(docs/mechanisms/database-deadline.md).
+(docs/mechanisms/database-deadline.md) and tell `integrations.database_clock` the database's time.
 
 psycopg waits for the server in only two places: `wait` and the generator that connects. This holds for statements,
 commits, copies and TLS. Here both end when the time is up, whatever the network does. A frozen server keeps its socket
@@ -18,8 +18,9 @@ import psycopg
 from django.db.backends.postgresql import base
 from django.utils.functional import cached_property
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
-from psycopg.pq import ConnStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 
+from integrations.database_clock import is_to_measure, measure
 from integrations.database_deadline import NEVER, database_deadline, statement_limit, time_left
 from project.database.errors import CountedErrors
 from project.database.options import session_limits
@@ -184,8 +185,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return True
 
     def ensure_connection(self):
+        """Measures the database's clock too, each ten seconds: whoever decides what is due comes here before."""
         self._drop_closed()
         super().ensure_connection()
+        if is_to_measure() and self._may_be_asked():
+            with self.wrap_database_errors:
+                measure(self.connection)
+
+    def _may_be_asked(self) -> bool:
+        """Whether a statement of ours meets a connection that lives, begins no transaction and meets no broken one."""
+        if self.health_check_enabled and not self.health_check_done:
+            return False
+        status = self.connection.info.transaction_status
+        return status == TransactionStatus.INTRANS or (status == TransactionStatus.IDLE and self.connection.autocommit)
 
     def close_if_unusable_or_obsolete(self):
         """Runs at both ends of a request. Nothing may be raised there, so it does not try to connect again."""
@@ -203,5 +215,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().close_if_health_check_failed()
 
     def is_usable(self):
+        """Asks for the database's time, which is no more than Django asks here."""
         with database_deadline(HEALTH_CHECK):
-            return super().is_usable()
+            try:
+                measure(self.connection)
+            except psycopg.Error:
+                return False
+            return True

@@ -6,6 +6,7 @@ from django.utils import timezone
 from orders.errors import OrderError
 from orders.management.arguments import actor, add_by
 from orders.management.lost_entries import lines_of_lost_entries
+from orders.secrets_in_text import without_named_secrets
 from orders.services.held_processes import hold_processes
 from orders.services.restores import numbers_compared_since, open_restore, release_restored
 
@@ -14,7 +15,9 @@ class Command(BaseCommand):
     help = "Says that a database which counts as restored may take in and send again."
 
     def add_arguments(self, parser):
-        parser.add_argument("--reason", required=True, help="why it may; it enters the history")
+        parser.add_argument(
+            "--reason", type=without_named_secrets, required=True, help="why it may; it enters the history"
+        )
         add_by(parser)
 
     def handle(self, *args, reason, by, **options):

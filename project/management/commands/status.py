@@ -1,8 +1,10 @@
 """`status [--json] [--probe]`: the state of the whole installation (contract section 5)."""
 
+import contextlib
 import json
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, connection
 from django.utils import timezone
 
 from integrations.database_deadline import LOOK, database_deadline
@@ -31,6 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         with database_deadline(LOOK):
+            with contextlib.suppress(Error):  # which the look finds as well
+                connection.ensure_connection()  # from here on the database's time is known
             found = desk_status(timezone.now())
             sentences = []
             try:
@@ -58,7 +62,11 @@ def lines(found: dict) -> list[str]:
     database, missing = found["database"], found["database"]["missing_migrations"]
     applied = f"lacks {', '.join(missing)}" if missing else "all migrations are applied"
     answers = f"answers, {applied}" if database["reachable"] else f"does not answer: {database['error']}"
-    sentences = [f"database     {database['vendor']} {answers}"]
+    named = sorted({row["name"] for row in found["alarms"]})
+    sentences = [
+        *([f"alarms       {', '.join(named)}"] if named else []),
+        f"database     {database['vendor']} {answers}",
+    ]
     if found["queue"] is None:
         return sentences
     queue, age, incidents = found["queue"], found["worker"]["heartbeat_age_seconds"], found["incidents"]
@@ -80,6 +88,7 @@ def lines(found: dict) -> list[str]:
         *([f"entered      {line}" for line in lines_of_lost_entries()] if found["restored"] else []),
         f"queue        {queue['length']} waiting{f', the longest for {wait:.0f} s' if queue['length'] else ''}",
         f"worker       {'none is running' if age is None else f'gave a sign of life {max(age, 0):.0f} s ago'}",
+        *(f"schedules    put back {row['at']}: {row['names']}" for row in found["schedules"]["put_back"]),
         f"breakers     {', '.join(open_breaker(row) for row in found['breakers']) or 'none is open'}",
         f"pauses       {', '.join(pause(row) for row in found['pauses']) or 'none'}",
         f"due          {', '.join(due) or 'nothing waits'}",

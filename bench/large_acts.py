@@ -1,0 +1,38 @@
+"""Plays every act with orders of many domains: `python -m bench.large_acts COUNT [PLAY...]`.
+
+The plays are in tests/model/sizes.py. It prints a line of JSON for each act, `[act, seconds, longest statement]`, of
+the slowest of its name. `bench.large` runs it on both databases, each in a process of its own, as settings name one.
+A play is one transaction, whose savepoints make updates of many rows quadratic on SQLite; those of a worker have none.
+"""
+
+import json
+import os
+import sys
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+django.setup()
+
+from tests.model.harness import Stage  # noqa: E402
+from tests.model.run import database  # noqa: E402
+from tests.model.sizes import PLAYS, measure  # noqa: E402
+
+
+def main(count: int, *plays: str) -> None:
+    """Raises RuntimeError if an act was refused: then its play is not what it should be."""
+    slowest: dict[str, tuple[float, float]] = {}
+    with database(), Stage() as stage:
+        measure(stage, next(iter(PLAYS)), 10)  # what is compiled once
+        for name in plays or PLAYS:
+            for act in measure(stage, name, count):
+                if "Error" in act.line:
+                    raise RuntimeError(act.line)
+                seconds, longest = slowest.get(act.name, (0.0, 0.0))
+                slowest[act.name] = max(seconds, act.seconds), max(longest, act.longest)
+    for act_name, (seconds, longest) in slowest.items():
+        print(json.dumps([act_name, seconds, longest]))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

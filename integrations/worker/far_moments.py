@@ -1,0 +1,49 @@
+"""What a start and each sweep put right: moments further ahead than anything could have set them (contract 3.9, 10)."""
+
+import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model
+from django_q.models import OrmQ
+
+from integrations.models import Breaker, Heartbeat, LeaseLock
+from integrations.worker.schedules import put_schedules_back, were_made
+from orders.office.bulk.models import BulkRun
+from orders.office.exports.models import Export
+from orders.office.exports.service import PACKING_LEASE
+from orders.services import far_moments
+from orders.services.far_moments import A_MOMENT, BY_ITSELF
+from orders.services.order_writes import add_event
+
+
+def put_right(*, now: datetime.datetime) -> int:
+    """Puts right the moments of steps, mails, schedules, and of what belongs to no order. Returns how many."""
+    back = put_schedules_back(now=now) if were_made() else []
+    return far_moments.put_right(now=now) + _of_the_desk(now) + len(back)
+
+
+@transaction.atomic
+def _of_the_desk(now: datetime.datetime) -> int:
+    """Moves them to now, with one event that says how many of which."""
+    found = {
+        model._meta.model_name: model._default_manager.filter(**{f"{name}__gt": now + most}).update(**{name: now})
+        for model, name, most in _moments()
+    }
+    if moments := ", ".join(f"{name}: {number}" for name, number in found.items() if number):
+        add_event(None, "moments_put_right", by=BY_ITSELF, now=now, moments=moments)
+    return sum(found.values())
+
+
+def _moments() -> list[tuple[type[Model], str, datetime.timedelta]]:
+    """Each with the field and how far ahead it may lie: twice a lease (the longest, where several kinds are in one
+    table), and not at all what has happened."""
+    probe = datetime.timedelta(seconds=settings.BREAKER_PROBE_SECONDS)
+    return [
+        (Heartbeat, "seen_at", A_MOMENT),
+        (Breaker, "probe_at", 2 * probe + A_MOMENT),
+        (LeaseLock, "until", 2 * PACKING_LEASE),
+        (Export, "leased_until", 2 * PACKING_LEASE),
+        (BulkRun, "leased_until", 2 * PACKING_LEASE),
+        (OrmQ, "lock", 2 * datetime.timedelta(seconds=settings.Q_CLUSTER["retry"])),
+    ]

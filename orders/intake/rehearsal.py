@@ -1,0 +1,66 @@
+"""Tries whether orders can be stored, as it is done: intake writes one of each kind, and all of it is rolled back.
+
+So sequences, triggers, constraints, rights and locks are met as an order meets them. A number of each sequence is used
+up by it; nothing else is left, neither a task nor a mark nor a file.
+"""
+
+import datetime
+import uuid
+from collections.abc import Iterator
+
+from django.db import connection, transaction
+
+from orders.content import OrderContent
+from orders.intake.receive import store_new
+from orders.local_time import SHANGHAI
+from orders.models import InboundMessage, Order, Province, ServiceType
+from orders.models.inbound import ACCEPTED
+
+Kind = Order.Kind
+BEGINS = "desk-try-"  # of the numbers; what follows is random, so that no two tries wait for each other
+ROOM = "CREATE TEMPORARY TABLE IF NOT EXISTS desk_write_try ON COMMIT DROP AS SELECT 1 AS one"
+
+
+@transaction.atomic
+def rehearse(*, now: datetime.datetime, lock_timeout: str) -> None:
+    """Writes an order of each kind and takes them back. Raises whatever keeps an order out.
+
+    A table of its own takes a new page, which a full disk does not have: rows find room in old pages. What PostgreSQL
+    checks at the commit it checks before the rollback.
+    """
+    postgres = connection.vendor == "postgresql"
+    if postgres:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
+            cursor.execute(ROOM)
+    for content in _contents(now.astimezone(SHANGHAI).date()):
+        message = InboundMessage(
+            received_at=now,
+            trans_ido=content.number,
+            trans_idh=uuid.uuid4().hex,
+            order_number=content.number,
+            http_status=200,
+            rsp_code=ACCEPTED,
+            body="{}",
+        )
+        store_new(content, raw={"OrderNum": content.number}, trans_ido=content.number, message=message)
+    if postgres:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    transaction.set_rollback(True)
+
+
+def _contents(today: datetime.date) -> Iterator[OrderContent]:
+    """A trial, a change that moves its domain, an activation that starts later and one that starts today, and one that
+    is held. The held one comes last, since it locks its incident."""
+    tried = f"{BEGINS}{uuid.uuid4().hex}"
+    trial, domain = f"{tried}-1", "a.desk-try.example"
+    service = ServiceType.objects.values_list("code", flat=True).first() or ""
+    attribution = Province.objects.values_list("letters", flat=True).first() or ""
+    given = {"biz_start": today, "product_id": "desk-try", "service_type": service}
+    yield OrderContent(kind=Kind.TRIAL, number=trial, domains=(domain,), attribution=attribution, **given)
+    yield OrderContent(kind=Kind.CHANGE, number=f"{tried}-2", trial_number=trial, domains=(f"b.{domain}",))
+    later = given | {"biz_start": today + datetime.timedelta(days=2)}
+    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-3", trial_number=trial, **later)
+    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-4", trial_number=trial, domains=(domain,), **given)
+    yield OrderContent(kind=Kind.ACTIVATION, number=f"{tried}-5", trial_number=f"{tried}-0", **given)
