@@ -1,7 +1,7 @@
 """The table of settings: name, how it is read, default and purpose (contract section 4). Also reads the environment.
 
-`project.settings`, `manage.py settings`, the checks, the demo and the tests of .env.example and README read this table.
-A new setting is a row here, a line in .env.example and a line in README.
+`project.settings`, `manage.py settings`, checks, demo and tests of .env.example and docs/settings.md read this table.
+A new setting is a row here, a line in .env.example and a line in docs/settings.md.
 """
 
 import os

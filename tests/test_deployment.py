@@ -431,9 +431,8 @@ def test_the_example_has_every_name():
     assert set(named) == set(NAMES)
 
 
-def test_readme_explains_every_name():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text[text.index("\n## Settings\n") : text.index("\n## Production in ten lines\n")]
+def test_the_page_of_settings_explains_every_name():
+    table = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert set(NAMES) - set(re.findall(r"`([A-Z_]+)`", table)) == set()
 
 

@@ -11,7 +11,9 @@ PAIRS = {
     "README.md": "README.zh-CN.md",
     "deploy/README.md": "docs/zh/deploy.md",
     "docs/operations.md": "docs/zh/operations.md",
+    "docs/partners.md": "docs/zh/partners.md",
     "docs/restore.md": "docs/zh/restore.md",
+    "docs/settings.md": "docs/zh/settings.md",
 }
 FENCE = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")

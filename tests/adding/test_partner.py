@@ -57,7 +57,7 @@ ROWS = [  # (file, the line behind which the new one stands, the new one)
         "BIGDATA_BASE_URL=http://127.0.0.1:8090/bigdata\n",
         "LICENCE_BASE_URL=http://127.0.0.1:8090/licence\n",
     ),
-    ("README.md", "| the sandbox's | |\n", "| `LICENCE_BASE_URL` * | the sandbox's | |\n"),
+    ("docs/settings.md", "| the sandbox's | |\n", "| `LICENCE_BASE_URL` * | the sandbox's | |\n"),
     (
         "tests/test_deployment.py",
         '    "BIGDATA_BASE_URL": "https://bigdata.example.com/bigdata",\n',
@@ -97,7 +97,7 @@ TRIED = [
     "tests/test_deployment.py::test_each_alone_is_enough",
     "tests/test_deployment.py::test_settings_takes_every_row_of_the_table",
     "tests/test_deployment.py::test_the_example_has_every_name",
-    "tests/test_deployment.py::test_readme_explains_every_name",
+    "tests/test_deployment.py::test_the_page_of_settings_explains_every_name",
     "tests/admin/test_order_page.py::test_tabs_fit_the_kind",
 ]  # what looks at each step, channel, partner and setting, whatever their number
 
