@@ -20,13 +20,14 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.queries.shapes import begun_shape, entries_of, is_meant, meant_of, not_begun, said_by
 from orders.services.compensation.finish import finish_undo
-from orders.services.compensation.plan import LOOK_AGAIN, may_still_act, put_back
+from orders.services.compensation.plan import put_back
 from orders.services.compensation.start import begin_undo
 from orders.services.holds import settle_followers
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
 from orders.services.line import lock_line, name_built_upon, plan_behind
 from orders.services.looks import answer_look
 from orders.services.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
+from orders.services.outbox.effects import MAY_ACT, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_questions, enqueue, wake
 from orders.services.outbox.freeze import LEFT, work_out
 from orders.services.outbox.release import release
@@ -60,8 +61,8 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             row.state = State.GIVEN_UP
             if row.repeat:
                 close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
-            elif row.may_have_acted:
-                _put_questions(row, now)
+            elif (until := _may_act_until(row, now)) or row.may_have_acted:
+                _put_questions(row, until, now)
             else:
                 settle_given_up_step(row, None, now=now, by=by)
         _let_go_on(order, now=now, by=by)
@@ -99,9 +100,15 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     return row.state == State.FAILED and (row.repeat or not own_way) and named
 
 
-def _put_questions(row: Dispatch, now: datetime.datetime) -> None:
-    """Puts two questions in the step's place, for now and for when its calls can no longer act; one, if they can't."""
-    last = may_still_act([row], now) if row.unanswered_at else now + LOOK_AGAIN
+def _may_act_until(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
+    """When no call can act any more on a step's records, its own neither; None if that is so now."""
+    calls = late_calls(orders=[row.order_id], lanes=[row.lane] if row.lane else [], now=now)
+    until = may_act_until(call for call in calls if call.pk == row.pk or call.is_about(row))
+    return until or (now + MAY_ACT if row.may_have_acted and row.unanswered_at is None else None)
+
+
+def _put_questions(row: Dispatch, last: datetime.datetime | None, now: datetime.datetime) -> None:
+    """Puts two questions in the step's place, for now and for when no call can act any more; one, if none can now."""
     first = BillingRecord.objects.filter(pk__in=row.records[:1]).select_related("order").first()
     job = first.order.number if first else row.order.number  # its records may be its trial's
     enqueue(build_questions(row, about={"for": row.pk, "job": job}, again=last, now=now))

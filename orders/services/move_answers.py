@@ -11,10 +11,10 @@ from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.compensation.plan import may_still_act
 from orders.services.incidents import MOVE_FAILED, close_troubles, open_incident
 from orders.services.moving import ASKING, DIFFERS, move_start_to, start_of
 from orders.services.order_writes import load_records
+from orders.services.outbox.effects import late_calls, may_act_until
 from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.outbox.freeze import moved_to
 from orders.services.outbox.release import release
@@ -69,7 +69,8 @@ def _ask(move: Dispatch, now: datetime.datetime) -> None:
     update_rows(
         (BillingRecord(pk=pk, state=Record.UNKNOWN, dispatch=move) for pk in move.records), ["state", "dispatch"]
     )
-    gate = {"gate": Dispatch.Gate.START, "not_before": may_still_act([move], now) or now}
+    until = may_act_until(late_calls(orders=[move.order_id], now=now))
+    gate = {"gate": Dispatch.Gate.START, "not_before": until or now}
     about = {"move": move.pk, "job": move.order.number}
     place = {"position": move.position, "blocking": False, "size": len(move.records)}
     enqueue([build_step(move.order, Step.ASK_BILLING, now=now, about=about, **gate, **place)])

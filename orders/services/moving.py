@@ -18,10 +18,9 @@ from orders.errors import NotAllowedError, check_reason
 from orders.local_time import SHANGHAI, in_ten_years, midnight
 from orders.models import BillingRecord, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
-from orders.services.compensation.plan import may_still_act
 from orders.services.incidents import MOVE_FAILED, close_troubles
 from orders.services.order_writes import add_event, lock_order, refresh_states
-from orders.services.outbox.effects import ACTED
+from orders.services.outbox.effects import ACTED, late_calls
 from orders.services.outbox.enqueue import build_schedule, build_step, enqueue, schedule_name, wake
 from orders.services.outbox.freeze import moved_to
 from orders.services.outbox.release import release
@@ -75,7 +74,7 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
         return why
     if order.state != Order.State.SCHEDULED:
         return None if _is_unbilled(order) else NotAllowedError("move_not_yet", number=order.number, state=order.state)
-    if may_still_act(_unanswered(order), now):
+    if late_calls(orders=[order.pk], now=now):  # a late one would give its records another start
         return NotAllowedError("move_unanswered", number=order.number)
     steps = order.dispatches.current().filter(channel=Channel.BILLING)
     failed = Q(state=State.FAILED, repeat=False) & ~Q(step__in=FIXES)
@@ -153,12 +152,6 @@ def _is_unbilled(order: Order) -> bool:
     steps = list(rows.values_list("state", "attempts"))
     never = all(state in {State.WAITING, State.DUE} and not attempts for state, attempts in steps)
     return bool(steps) and never and not acts.exclude(step=Step.ASK_BILLING).exists()
-
-
-def _unanswered(order: Order) -> list[Dispatch]:
-    """The calls about the order's own records that had no answer. A late one would give them another start."""
-    rows = order.dispatches.filter(channel=Channel.BILLING, lane=None, unanswered_at__isnull=False)
-    return list(rows.defer("payload"))
 
 
 def _is_billed(order: Order) -> bool:

@@ -96,7 +96,7 @@ def known_defects() -> dict[str, Mend]:
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
         "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_desk)),
         "1 a filter opens": Mend(put("by_number", mock.PropertyMock(return_value=True), resend.Selection)),
-        "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan, finish)),
+        "2 only the newest dispatch counts": Mend(put("acts_of", newest_only, plan)),
         "4 a repeat may come after a later step": Mend(put("touched_since", lambda row: set(), resend)),
         "4 a repeat replaces": Mend(put("_repeat", resend.replace, resend)),
         "4 a repeat overtakes": Mend(put("_is_followed", lambda row: False, resend)),
@@ -104,7 +104,7 @@ def known_defects() -> dict[str, Mend]:
             put("counting_records", lambda order: list(order.approvals.filter(finished=True, source="bpm")), approvals)
         ),
         "5 a process is started twice": Mend(put("bpm_acts", lambda order: Dispatch.objects.none(), reopening)),
-        "6 looks after what takes back alone": Mend(put("_overwrites", lambda row: row.lane and row.undo, looks)),
+        "6 looks after what takes back alone": Mend(put("_is_looked_after", lambda row: row.undo, looks)),
         "7 409 is as if nothing had been": Mend(put("fitting", lambda rows, outcomes: set(), outcomes)),
         "7 the times of a 409 are not taken": Mend(put("take_times", lambda row, records, outcome: None, outcomes)),
         "7 --fix does all": Mend(put("_why_left", lambda self, one, record: None, fixes.FixPlan)),

@@ -91,7 +91,7 @@ def _of_asking() -> dict[str, Mend]:
         # Any day will do.
         "18 today or later": Mend(put("why_not_on", any_day, moving, dry_run)),
         # Nobody looks for calls without an answer.
-        "18 no move while a late call may act": Mend(put("_unanswered", lambda order: [], moving)),
+        "18 no move while a late call may act": Mend(put("late_calls", lambda **about: [], moving)),
         # Nobody looks whether a move is under way.
         "18 no second move, no take": Mend(put("move_of", lambda order: None, moving, *_users_of_move_of())),
     }
@@ -170,7 +170,7 @@ def _of_answers() -> dict[str, Mend]:
         # Schedule and waiting steps stay.
         "18 day, schedule and steps move": Mend(put("move_start_to", moves_the_day_alone, moving, move_answers, take)),
         # It is asked at once.
-        "18 asked after ten minutes": Mend(put("may_still_act", lambda rows, now: None, move_answers)),
+        "18 asked after ten minutes": Mend(put("late_calls", lambda **about: [], move_answers)),
         # What stands there is never the new start.
         "18 all new: accepted": Mend(put("moved_to", never_new, move_answers)),
         # The answer that nothing was done is not taken.
@@ -189,7 +189,7 @@ def _of_answers() -> dict[str, Mend]:
 def _of_what_else() -> dict[str, Mend]:
     from orders.management.commands.move_start import Command
     from orders.services import approvals, move_answers, moving, withdrawal
-    from orders.services.compensation import finish, late, plan, start
+    from orders.services.compensation import late, plan, start
     from orders.services.outbox import claim
     from orders.services.reconciliation import fixes
     from orders.steps import Step
@@ -226,7 +226,7 @@ def _of_what_else() -> dict[str, Mend]:
     def names_no_days(order, **more):
         return [one for one in foresee(order, **more) if one.code != "no_service"]
 
-    close_never_begun, foresee = start.close_never_begun, Command.foresee
+    close_never_begun, foresee, acts_of = start.close_never_begun, Command.foresee, plan.acts_of
 
     return {
         # It stays due, and nobody may claim it.
@@ -239,8 +239,13 @@ def _of_what_else() -> dict[str, Mend]:
         ),
         # They are left out.
         "18 days without service are named": Mend(put("foresee", staticmethod(names_no_days), Command)),
-        # The look after a deletion is asked for creations alone.
-        "18 a late call is looked for after an undoing": Mend(put("MAKES", {Step.CREATE_BILLING}, plan, finish)),
+        # What moves has the last word behind a deletion.
+        "18 a late call is looked for after an undoing": Mend(
+            both(
+                put("late_calls", but_for_moves(plan.late_calls), plan),
+                put("acts_of", lambda order: [row for row in acts_of(order) if row.step != Step.MOVE_START], plan),
+            )
+        ),
         # The start day's cancel stands in front of the move.
         "18 the start's steps wait": Mend(put("_build_move", behind_all, moving)),
         # Only what is scheduled and billed can be moved.

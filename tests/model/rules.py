@@ -37,6 +37,8 @@ DAYS = st.sampled_from([1, 1, 1, 2, 3, 6])
 RETRIES = st.sampled_from([[30, 120, 600, 1800, 7200, 21600], [30], []])
 MEANWHILE = st.sampled_from(["", "", "", "deliver", "land", "call"])
 RECORD = st.sampled_from(["r1", "r2", "r3"])
+SENT_TWICE = st.sampled_from(["undone", "lost", "stray", "repeat"])
+THEN = st.sampled_from(["opened", "passed", "", "cancel", "delete", "compensated", "accepted", "given up", "nothing"])
 TROUBLED = Prepared(
     lambda: Order.objects.filter(troubles__closed_at=None).order_by("-pk").values_list("number", flat=True)
 )
@@ -176,6 +178,40 @@ class Acts:
     @often(4, when=lambda model: model.desk.wire.stalled)
     def stalled(self):
         self.desk.stalled()
+
+    @often(3, when=lambda model: model.own("A"), pick=PICK, what=SENT_TWICE, then=THEN)
+    def behind_a_late_call(self, pick, what, then):
+        """Something is sent twice: the first time it has no answer, is refused when it is repeated, and is carried out
+        minutes later. Then something else is sent."""
+        number, desk = self.some(pick, "AAT" if pick else "T"), self.desk
+        if what == "stray":
+            desk.compensate(number).deliver().meddle(number, "a", "live")
+        elif what == "lost":
+            desk.meddle(number, "a", "delete")
+        for call in ("late", "ok"):
+            if what == "repeat" and call == "late":
+                desk.resend(number, force=True, channel="billing")
+            elif what in {"stray", "lost"}:
+                desk.reconcile(number, fix=True)
+            elif what == "undone":
+                desk.compensate(number) if call == "late" else desk.resend(number)
+            if call == "late":
+                before = ("ok",) if pick % 2 else ()
+                desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
+            else:
+                desk.deliver()
+        if then == "opened":
+            desk.resend(number).deliver()
+        elif then == "passed":
+            desk.decide(number, "pass").deliver()
+        elif then in {"", "cancel", "delete"}:
+            desk.withdraw_by_staff(number, then).deliver()
+        elif then == "compensated":
+            desk.compensate(number).deliver()
+        elif then == "accepted":
+            desk.accept(number).take(number)
+        elif then == "given up":
+            desk.give_up(number).deliver().reconcile(number)
 
     # --- BBOSS and BPM
 

@@ -8,10 +8,9 @@ from django.db.models import QuerySet
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order, TrialClaim
 from orders.services.compensation.late import unmark_undo_asked
-from orders.services.compensation.plan import MAKES, is_unsure, may_still_act
+from orders.services.compensation.plan import may_be_made
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
-from orders.services.outbox.effects import acts_of
 from orders.services.trials import release_claim
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
@@ -32,9 +31,8 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
-    made = [act for act in acts_of(row.order) if act.step in MAKES]
-    until = may_still_act(made, now)
-    unsure = until is not None or is_unsure(made)
+    unsure, until = may_be_made(row.order, now)
+    unsure = unsure or until is not None
     if until:
         looks.filter(about__last=True).update(not_before=until)
     else:

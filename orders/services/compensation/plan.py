@@ -8,13 +8,11 @@ import datetime
 from collections.abc import Collection, Iterable
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.outbox.effects import acts_of, unanswered_since
+from orders.services.outbox.effects import DELETIONS, MAY_ACT, acts_of, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_step
 from orders.steps import Phase
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
-LOOK_AGAIN = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
-MAKES = {Step.CREATE_BILLING, Step.MOVE_START}  # a late call of these makes a deleted commercial record again
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)
 
 
@@ -42,7 +40,7 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
         return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
     cancelled = any(row.step == Step.CANCEL_TRIAL for row in acts)
     restore = [_of_trial(order, Step.RESTORE_TRIAL, now)] if cancelled else []
-    return [*_deletion(order, made, acts, now), *(_trials_end(order, now) if how else restore)]
+    return [*_deletion(order, made, now), *(_trials_end(order, now) if how else restore)]
 
 
 def put_back(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
@@ -67,11 +65,13 @@ def _of_trial(order: Order, step: str, now: datetime.datetime, **about) -> Dispa
 
 
 def _trials_end(order: Order, now: datetime.datetime) -> list[Dispatch]:
-    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live."""
+    """After a late undoing the trial of a first activation has ended. Cancels what the plan's own cancel left live, and
+    what a call that is not over yet makes."""
     if not order.held_claims.filter(released_at=None).exists():
         return []
     there = order.trial.billing_records.filter(state__in=BillingRecord.THERE)
-    return [_of_trial(order, Step.CANCEL_TRIAL, now)] if there.exists() else []
+    making = Dispatch.objects.current().open().filter(lane=order.trial_id, undo=False)
+    return [_of_trial(order, Step.CANCEL_TRIAL, now)] if there.exists() or making.exists() else []
 
 
 def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
@@ -81,14 +81,13 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
     return list(dict.fromkeys([*made, *there]))
 
 
-def _deletion(order: Order, records: list[int], acts: list[Dispatch], now: datetime.datetime) -> list[Dispatch]:
+def _deletion(order: Order, records: list[int], now: datetime.datetime) -> list[Dispatch]:
     """Deletes the records. If a call may still make them, looks at once and when it can't any more."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
-    made = [row for row in acts if row.step in MAKES]
-    if is_unsure(made) or may_still_act(made, now):
-        later = {"gate": Dispatch.Gate.START, "not_before": now + LOOK_AGAIN, "blocking": False}
+    if any(may_be_made(order, now)):
+        later = {"gate": Dispatch.Gate.START, "not_before": now + MAY_ACT, "blocking": False}
         rows += [
             build_step(order, Step.VERIFY_DELETED, now=now, records=records),
             build_step(order, Step.VERIFY_DELETED, now=now, records=records, about={"last": True}, **later),
@@ -96,19 +95,10 @@ def _deletion(order: Order, records: list[int], acts: list[Dispatch], now: datet
     return rows
 
 
-def is_unsure(rows: Iterable[Dispatch]) -> bool:
-    """Whether one of these steps has no definite answer."""
-    return any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in rows)
-
-
-def may_still_act(rows: Iterable[Dispatch], now: datetime.datetime) -> datetime.datetime | None:
-    """When the last call of these steps can no longer act that ended without an answer, if that is still to come."""
-    times = [row.unanswered_at + LOOK_AGAIN for row in rows if row.unanswered_at]
-    last = max(times, default=None)
-    return last if last and last > now else None
-
-
-def line_may_still_act(row: Dispatch, now: datetime.datetime) -> datetime.datetime | None:
-    """The same for all calls about a step's records."""
-    last = unanswered_since(row, now - LOOK_AGAIN)
-    return last and last + LOOK_AGAIN
+def may_be_made(order: Order, now: datetime.datetime) -> tuple[bool, datetime.datetime | None]:
+    """Whether a step that may have made the order's own records has no definite answer, and until when a call may still
+    make them behind a deletion."""
+    makers = [row for row in acts_of(order) if row.lane is None and row.step not in DELETIONS]
+    unsure = any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in makers)
+    calls = late_calls(orders=[order.pk], now=now)
+    return unsure, may_act_until(call for call in calls if call.step not in DELETIONS)

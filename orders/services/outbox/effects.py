@@ -6,15 +6,32 @@ it says nothing about the attempt whose answer was lost.
 """
 
 import datetime
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
-from django.db.models import BigIntegerField, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from orders.db.compiled_sql import Prepared, Slot
+from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order
-from orders.steps import named
+from orders.steps import Effect, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
+MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
+DELETIONS = {*named(effect=Effect.DELETE), *named(effect=Effect.VERIFY)}
+UNANSWERED = Prepared(
+    lambda: (
+        Dispatch.objects.filter(
+            OneOf("lane", "lanes") | OneOf("order_id", "orders") & Q(lane=None),
+            channel=Channel.BILLING,
+            unanswered_at__gt=Slot("since", DateTimeField()),
+        )
+        .order_by()
+        .values_list("pk", "order_id", "lane", "step", "unanswered_at")
+    )
+)
 OF_START = ("move", "start_of")  # in `about` of questions what start the records have (contract 3.9, 18)
 
 
@@ -47,11 +64,45 @@ def touched_since(row: Dispatch) -> set[int]:
     return found
 
 
-def unanswered_since(row: Dispatch, moment: datetime.datetime) -> datetime.datetime | None:
-    """When the last unanswered call of another step about these records ended, if after `moment`: it may still act."""
-    same = Q(order=row.order_id, lane=None) if row.lane is None else Q(lane=row.lane)
-    rows = Dispatch.objects.filter(same, channel=Channel.BILLING, unanswered_at__gt=moment).exclude(pk=row.pk)
-    return rows.aggregate(last=Max("unanswered_at"))["last"]
+class LateCall(NamedTuple):
+    """A step whose call had no answer and may still act on the records of its order, or of its line if it has one."""
+
+    pk: int
+    order: int
+    lane: int | None
+    step: str
+    unanswered_at: datetime.datetime
+
+    def is_about(self, row: Dispatch) -> bool:
+        """Whether it may undo what this other step has done. A deletion behind a deletion changes nothing."""
+        same = self.order == row.order_id if row.lane is None else True
+        harmless = self.step in DELETIONS and row.step in DELETIONS
+        return self.lane == row.lane and same and self.pk != row.pk and not harmless
+
+
+def late_calls(*, orders: Collection[int] = (), lanes: Collection[int] = (), now: datetime.datetime) -> list[LateCall]:
+    """The calls that may still act on these orders' own records, or on those of these trials (contract 3.9, Unknown).
+
+    Of steps of all kinds and plans, replaced ones and repeats too, whatever a repeat of the call was answered.
+    """
+    query, values = ask_for_late_calls(orders=orders, lanes=lanes, now=now)
+    return as_late_calls(query(**values))
+
+
+def ask_for_late_calls(
+    *, orders: Collection[int], lanes: Collection[int], now: datetime.datetime
+) -> tuple[Prepared, dict]:
+    """The question of `late_calls`, to be asked together with others; `as_late_calls` takes its answer."""
+    return UNANSWERED, {"orders": orders, "lanes": lanes, "since": now - MAY_ACT}
+
+
+def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
+    return [LateCall(*row) for row in found]
+
+
+def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
+    """When the last of these calls can no longer act; None if there is none."""
+    return max((call.unanswered_at + MAY_ACT for call in calls), default=None)
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Exists, OuterRef
 
-from orders.db.compiled_sql import Prepared
+from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
 from orders.services.approvals import apply_early_decisions
@@ -17,7 +17,7 @@ from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troub
 from orders.services.looks import LOOKED, look_after
 from orders.services.move_answers import answer_move, answer_start, follow_move
 from orders.services.order_writes import add_event, lock_orders, refresh_states
-from orders.services.outbox.effects import takes_back
+from orders.services.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
 from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED, Outcome
 from orders.services.outbox.release import release
@@ -68,7 +68,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     """Acts on steps that ended (orders and trials locked), by the step's kind. Returns how many became due by it."""
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
-    troubled = _troubled(rows, done)
+    troubled, late = _troubled(rows, done, now)
     for row in rows:
         if outcomes[row.pk].result == Attempt.Outcome.HELD:
             hold_for_files(row, outcomes[row.pk], now=now, by=by)
@@ -98,7 +98,7 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     taken = [row.order.trial for row in done if row.step == Step.CANCEL_TRIAL and not row.undo and _is_activation(row)]
     if taken:
         convert_trials({trial.pk: trial for trial in taken}, now=now, by=by)
-    look_after(done, now=now)
+    look_after(done, late, now=now)
     settled = _settle_books(rows, troubled, now, by)
     if beside := _beside_given_up(done):
         settle_given_up_orders(beside, now=now, by=by)
@@ -192,18 +192,30 @@ def _was_cancelled(row: Dispatch) -> bool:
     return cancelled.exists()
 
 
-def _troubled(rows: Iterable[Dispatch], done: list[Dispatch]) -> set[tuple[int, str]]:
-    """The orders and steps that an incident stops, and those that failed now. Locks all incidents that are opened or
-    closed for them at once: with one lock after the other, two batches could wait for each other."""
-    orders = {row.order_id for row in done} | {row.lane for row in done if row.lane}
-    found = TROUBLES(orders=orders) if done else []
+def _troubled(
+    rows: Iterable[Dispatch], done: list[Dispatch], now: datetime.datetime
+) -> tuple[set[tuple[int, str]], list[LateCall]]:
+    """The orders and steps that an incident stops, and those that failed now; and the calls that may still act on what
+    is done (contract 3.9, Unknown), asked with them to save a round trip.
+
+    Locks all incidents that are opened or closed for them at once: with one lock after the other, two batches could
+    wait for each other."""
+    lanes = {row.lane for row in done if row.lane}
+    orders = {row.order_id for row in done} | lanes
+    found, late = [], []
+    if done:
+        found, late = ask_together(
+            (TROUBLES, {"orders": orders}), ask_for_late_calls(orders=orders, lanes=lanes, now=now)
+        )
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
     moves = [row for row in rows if row.step == Step.MOVE_START or ANSWERS.keys() & row.about]
     stopping = {(STEPS[row.step].partner, "") for row in [*failed, *moves]}
     causes = {(partner, code) for *_, partner, code in found} | stopping
     if causes:
         lock_incidents(causes)
-    return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}
+    return {(order, step) for order, step, *_ in found} | {(row.order_id, row.step) for row in failed}, as_late_calls(
+        late
+    )
 
 
 def _end_troubles(done: list[Dispatch], troubled: set[tuple[int, str]], now: datetime.datetime, by: str) -> None:

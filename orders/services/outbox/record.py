@@ -15,11 +15,10 @@ from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
-from orders.services.compensation.plan import may_still_act
 from orders.services.move_answers import settle_move
 from orders.services.moving import is_over
 from orders.services.order_writes import add_event, add_events, event, load_records, lock_orders
-from orders.services.outbox.effects import OF_START
+from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
@@ -179,8 +178,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.about, again.blocking = again.about | {"again": True}, row.blocking
-    if row.lane is None and (until := may_still_act([row], now)):  # else a late call would have the last word
-        again.next_try_at = until
+    if row.lane is None:  # else a late call would have the last word
+        again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
     enqueue([again])
 
 

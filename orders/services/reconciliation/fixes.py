@@ -173,6 +173,11 @@ def plan_fix(
     return steps
 
 
+def send_again(order: Order, records: list[int], *, now: datetime.datetime, **about) -> None:
+    """Plans the step that sends these records of a (locked) order as they are meant, as a fix does."""
+    _step(order, Step.FIX_CREATE, now, size=len(records), fixes=records, meant=records, **about)
+
+
 def _step(order: Order, step: str, now: datetime.datetime, *, size: int, **about) -> Dispatch:
     """Makes a fix that is due at once. If the order was undone, the fix is an undo step."""
     line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}

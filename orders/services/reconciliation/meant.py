@@ -42,7 +42,7 @@ def not_meant(
     domains = defaultdict(list)
     for pk, key, name in OrderDomain.objects.filter(order__in=served).values_list("order_id", "key", "name"):
         domains[pk].append((key, name))
-    found |= {order.pk: _of_activation(order, domains[order.pk], records[order.pk], now=now) for order in served}
+    found |= {order.pk: of_activation(order, domains[order.pk], records[order.pk], now=now) for order in served}
     return {pk: rows for pk, rows in found.items() if rows}
 
 
@@ -73,9 +73,10 @@ def _of_trial(meant: Shape | None, records: Iterable[BillingRecord], *, now: dat
     return [one for one in found if not _is_left(one, rows)]
 
 
-def _of_activation(
+def of_activation(
     order: Order, domains: Iterable[tuple[str, str]], records: Iterable[BillingRecord], *, now: datetime.datetime
 ) -> list[Discrepancy]:
+    """What differs between an activation's own records and what is meant: each domain is billed from its start on."""
     rows = {(record.product_id, record.domain_key): record for record in records}
     found = []
     for key, name in domains:

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from orders.books import CREATE, SETTLE, Discrepancy, OrderComparison
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.queries.shapes import is_meant, meant_of, shape_of
-from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.giving_up import close_removals, given_up_removals
 from orders.services.order_writes import add_event, lock_order, lock_orders
+from orders.services.outbox.effects import late_calls
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail
 from orders.services.reconciliation.differences import (
@@ -136,7 +136,7 @@ def _settle(
     """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
     them. A missing record that must exist counts as live here, and so as not billed."""
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
-    if unknown and may_still_change(order, now):
+    if unknown and _may_still_change(order, now):
         discrepancies = [one for one in discrepancies if one.record not in unknown]
     changed, kept = [], []
     for one in discrepancies:
@@ -153,10 +153,8 @@ def _settle(
     return kept
 
 
-def may_still_change(order: Order, now: datetime.datetime) -> bool:
-    """Whether an unanswered call about an order's records may still act (contract 3.9, Unknown)."""
-    rows = Dispatch.objects.filter(Q(order=order) | Q(lane=order.pk), channel=Dispatch.Channel.BILLING)
-    return rows.filter(unanswered_at__gt=now - LOOK_AGAIN).exists()
+def _may_still_change(order: Order, now: datetime.datetime) -> bool:
+    return bool(late_calls(orders=[order.pk], lanes=[order.pk], now=now))
 
 
 def _drop_given_up(
@@ -170,7 +168,7 @@ def _drop_given_up(
     """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
-    for one in gone:
+    for one in gone if gone and not _may_still_change(order, now) else ():
         record = records[one.record]
         record.state = SETTLED[one.theirs]
         _copy_times(record, one)

@@ -20,6 +20,7 @@ from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals, mark_records_left
 from orders.services.incidents import PARTNER_PAUSED, close_troubles
+from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
 from orders.services.moving import differs, may_send_again, move_of, move_start_to
 from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
@@ -344,6 +345,7 @@ def close_by_hand(rows: QuerySet[Difference], state: str, reason: str, *, by: st
 
 def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     trial = order.trial or order
+    look_behind(order, now=now)
     refresh_trial(trial, now=now, by=by)
     close_removals(trial, now=now, by=by, beside=order)
     note_not_meant(trial, now=now, by=by, opens=False)

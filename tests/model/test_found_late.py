@@ -1,0 +1,124 @@
+"""Plays about a call that may still act behind what came next: another opening, undoing, fix or word of staff.
+
+The call had no answer, its repeat was refused, and it is carried out minutes later (contract 3.9, 6). The right end is
+that of the play without the late call.
+"""
+
+import pytest
+
+DAY = 86400
+DELETED = ("late",), ("refuse",)  # what the first call and its repeat meet
+
+
+@pytest.fixture
+def active(desk):
+    """An activation that is billed."""
+    desk.trial("T0", "a").deliver()
+    return desk.activation("A0", "T0").deliver()
+
+
+def goes_late(desk, *before: str):
+    """The next call about billing, after those `before`, has no answer; its repeat is refused; it lands in 400 s."""
+    desk.deliver("bigdata", fates=(*before, "late")).next_moment().deliver("bigdata", fates=("refuse",))
+
+
+def deleted_late(desk):
+    """The deletion of A0 is undone by nobody: its second one is accepted."""
+    goes_late(desk)
+    desk.resend("A0").deliver()
+
+
+def lost_there(desk):
+    """Its record is lost at the big-data side, and the first fix lands late behind the second one."""
+    desk.meddle("A0", "a", "delete").reconcile("A0", fix=True)
+    goes_late(desk)
+    desk.reconcile("A0", fix=True).deliver()
+
+
+# --- opened again behind a deletion
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_late_deletion_takes_no_record_of_an_order_that_is_opened_again(desk, start):
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", start=start).deliver()
+    desk.compensate("A0")
+    deleted_late(desk)
+    desk.resend("A0").deliver().check()
+    desk.stands(A0="active", live="a", stuck=())
+
+
+def test_nor_of_one_that_a_pass_opens(desk, active):
+    desk.callback("A0", "reject")
+    deleted_late(desk)
+    desk.decide("A0", "pass").deliver().check()
+    desk.stands(A0="active", live="a", stuck=())
+
+
+@pytest.mark.parametrize("after", [1, 500])
+def test_nor_of_one_whose_start_is_moved_after_it_was_opened(desk, after):
+    """The move is refused while the deletion may act; behind it, it is followed by nothing."""
+    desk.trial("T0", "a").deliver()
+    desk.activation("A0", "T0", start=2).deliver()
+    desk.compensate("A0")
+    deleted_late(desk)
+    desk.resend("A0").deliver().wait(after).move_start("A0", 4).deliver().check()
+    desk.stands(A0="active", live="a", stuck=())
+
+
+def test_the_late_deletion_of_a_stray_record_takes_none_of_an_order_that_is_opened_again(desk, active):
+    desk.compensate("A0").deliver().meddle("A0", "a", "live").reconcile("A0", fix=True)
+    goes_late(desk)
+    desk.reconcile("A0", fix=True).deliver()
+    desk.resend("A0").deliver().check()
+    desk.stands(A0="active", live="a", stuck=())
+
+
+# --- taken back behind a creation
+
+
+def test_a_late_repeat_bills_nobody_whose_order_was_cancelled(desk, active):
+    desk.wait(2 * DAY).resend("A0", force=True, channel="billing")
+    goes_late(desk, "ok")
+    desk.withdraw_by_staff("A0", "cancel").deliver()
+    assert desk.state("A0") == "compensating"  # until it was looked at twice
+    assert desk.troubles("A0")
+    desk.activation("A1", "T0", "b")
+    assert desk.state("A1") == "held"
+    desk.check()
+    desk.stands(A0="withdrawn", T0="ended", live="")
+
+
+@pytest.mark.parametrize("how", ["", "cancel", "delete"])
+def test_a_late_fix_bills_nobody_whose_order_was_withdrawn(desk, active, how):
+    if how:
+        desk.wait(2 * DAY)
+    lost_there(desk)
+    desk.withdraw_by_staff("A0", how).deliver()
+    assert desk.state("A0") == "compensating"
+    desk.check()
+    desk.stands(A0="withdrawn", live="", stuck=())
+
+
+def test_nor_whose_order_was_compensated(desk, active):
+    lost_there(desk)
+    desk.compensate("A0").deliver().check()
+    desk.stands(A0="failed", live="")
+
+
+def test_nor_one_whose_order_was_opened_between_and_compensated_again(desk, active):
+    desk.compensate("A0")
+    deleted_late(desk)
+    desk.resend("A0").deliver()
+    lost_there(desk)
+    desk.compensate("A0").deliver().check()
+    desk.stands(A0="failed", live="")
+
+
+def test_a_late_undoing_ends_a_trial_whose_creation_is_still_under_way(desk):
+    """The trial's record is made behind the undoing, and must not run on."""
+    desk.trial("T0", "a")
+    desk.activation("A0", "T0", start=1).wait(2 * DAY)
+    desk.deliver("bigdata", fates=("lost",)).deliver("bpm")
+    desk.withdraw_by_staff("A0", "cancel").deliver().check()
+    desk.stands(A0="withdrawn", T0="ended", live="", ends={})
