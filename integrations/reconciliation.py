@@ -32,6 +32,7 @@ from orders.queries.pauses import why_paused
 from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
+from orders.services.reconciliation.held_records import NAMES_IT
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 
@@ -195,17 +196,23 @@ class Comparison:
         records: dict[int, list[BillingRecord]] = {order.pk: [] for order in orders}
         for record in BillingRecord.objects.filter(order__in=list(records)).order_by("pk"):
             records[record.order_id].append(record)
-        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now()).keys()
+        again = self._again
+        to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
         return [
             Asked(
                 order,
-                _our_records(order, records[order.pk]),
+                _our_records(order, records[order.pk], again=again),
                 results.snapshot(records[order.pk]),
                 pool.submit(_query, order.number, len(records[order.pk])),
                 order.pk in to_end,
             )
             for order in orders
         ]
+
+    @property
+    def _again(self) -> bool:
+        """Whether what staff accepted before is put right too: somebody names the orders and says why."""
+        return self.fix and bool(self.reason)
 
     def _to_compare(self, orders: list[Order]) -> list[Order]:
         """The orders whose records do not change now. Reports the others, and those that can't be fixed."""
@@ -298,6 +305,7 @@ class Comparison:
             seen=asked.seen,
             fix=self.fix,
             reason=self.reason,
+            again=self._again,
             by=self.by,
             now=timezone.now(),
             mail=not self.scope.numbers,
@@ -326,7 +334,12 @@ def compare_now(order_id: int) -> OrderComparison:
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
     found, theirs = _compare_records(_our_records(order, records), answer)
-    return OrderComparison(discrepancies=found, seen=results.snapshot(records), records=max(len(records), len(theirs)))
+    return OrderComparison(
+        discrepancies=found,
+        seen=results.snapshot(records),
+        records=max(len(records), len(theirs)),
+        held=held_records(row for row in theirs if isinstance(row, dict)),
+    )
 
 
 def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tuple[list[Discrepancy], list[dict]]:
@@ -336,10 +349,13 @@ def _compare_records(ours: list[Ours], theirs: list[dict] | PartnerError) -> tup
     return compare_records(ours, theirs), theirs
 
 
-def _our_records(order: Order, records: Collection[BillingRecord]) -> list[Ours]:
+def _our_records(order: Order, records: Collection[BillingRecord], *, again: bool = False) -> list[Ours]:
+    """`again`: with what staff accepted of them only where it names them there."""
     rows = []
     for record in records:
         record.order = order
+        if again:
+            record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
         cancelled = record.state == BillingRecord.State.CANCELLED
         facts = record_facts(record, cancelled=cancelled)
         rows.append(Ours(record.pk, record.state, facts, record.accepted))

@@ -79,11 +79,13 @@ class Discrepancy:
 @dataclass(frozen=True, kw_only=True)
 class OrderComparison:
     """A comparison of one order's records with the big-data side's. `seen` is the state of our records at that time
-    (`results.snapshot`), `records` the number of records on the side that has more."""
+    (`results.snapshot`), `records` the number of records on the side that has more, `held` what the big-data side has.
+    """
 
     discrepancies: list[Discrepancy]
     seen: dict
     records: int
+    held: list[HeldRecord] = field(default_factory=list)
 
 
 @dataclass

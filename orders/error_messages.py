@@ -303,6 +303,19 @@ MESSAGES = {
         "day; `reconcile %(number)s --fix` sends the end that is meant, `accept` lives with them",
         _("It can't be taken: the records do not end at 23:59:59 there. Have the right end sent, or accept them."),
     ),
+    "books_otherwise": Message(
+        "nothing was changed: the big-data side holds something else than was shown of order %(number)s; what differs "
+        "now: %(found)s",
+        _("Nothing was changed: the big-data side holds something else than was shown. What differs now stands here."),
+    ),
+    "accept_not_billed": Message(
+        "order %(number)s is %(state)s, and it is not billed for what is gone there: %(domains)s; only `accept "
+        "%(number)s not_billed` accepts that"
+    ),
+    "accept_billed_not_active": Message(
+        "order %(number)s is %(state)s, and the big-data side bills it all the same: %(domains)s; only `accept "
+        "%(number)s billed_not_active` accepts that"
+    ),
     "nothing_to_accept": Message(
         "order %(number)s has no incident or difference that can be accepted", NOTHING_TO_ACCEPT
     ),

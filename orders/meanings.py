@@ -111,6 +111,19 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
 """The core's. The office's features add theirs when the app starts (`orders/apps.py`)."""
 
 
+ACCEPTED: dict[str, tuple[Promise, Promise]] = {
+    "not_billed": (
+        _("Not billed, accepted"),
+        _("Staff accepted with a reason that the big-data side has no live record of it, or of a part of it."),
+    ),
+    "billed_not_active": (
+        _("Still live there, accepted"),
+        _("It is over, and staff accepted with a reason that the big-data side still has a live record of it."),
+    ),
+}
+"""What staff accepted of an order's records, by its name (contract 3.9, 14): in a few words, and in a sentence."""
+
+
 def meaning_of(state: TextChoices) -> str | Promise:
     """Empty for a state that says all by its word."""
     return MEANINGS.get(type(state), {}).get(state, "")

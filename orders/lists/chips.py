@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from orders.lists.cells import column
-from orders.meanings import meaning_of
+from orders.meanings import ACCEPTED, meaning_of
 
 Tones = Iterable[TextChoices]
 TONES: dict[TextChoices, str] = {}
@@ -55,9 +55,16 @@ def undoubted_chip(row) -> str:
 def chip_of(row) -> str:
     """The chip of a row with a `state`. A doubtful row is not shown as fine."""
     if not is_doubtful(row):
-        return undoubted_chip(row)
+        accepted = getattr(getattr(row, "marks", None), "accepted", "")
+        return _accepted_chip(row.State(row.state), accepted) if accepted else undoubted_chip(row)
     state, doubt = row.State(row.state), _("Needs a look")
     return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning_of(state))
+
+
+def _accepted_chip(state: TextChoices, accepted: str) -> str:
+    """It counts as fine, and is not what its state says else."""
+    words, meaning = ACCEPTED[accepted]
+    return toned_chip(TONES[state], f"{state.label} · {words}", meaning)
 
 
 def personal_chip(unmasked: bool) -> str:

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from orders.books import BooksSilentError
 from orders.errors import OrderError
 from orders.management.arguments import actor, add_by, os_user
 from orders.models import AskedAct, Order
@@ -24,6 +25,7 @@ from orders.queries.foreseen import Foreseen
 from orders.secrets_in_text import without_named_secrets
 from orders.services.asked_acts import address, carried_out_in_emergency
 from orders.services.order_writes import find_order, lock_order
+from orders.services.reconciliation.asking import why_silent
 
 ASKED = 3  # the exit code of a command that has only asked
 
@@ -74,7 +76,7 @@ class OrderCommand(BaseCommand):
         try:
             known = Order.objects.filter(number=order).select_related("trial").first() if second else None
             if known and decision.asks:  # outside the transaction, in which the emergency is noted as well
-                more["held"] = decision.asks(known)
+                more["held"] = decision.asks(known, by=actor(by), **more)
             with transaction.atomic() if self.foresee or second else nullcontext():
                 if self.foresee:  # read under the lock, so that nothing comes between the words and the act
                     follows = [row.english() for row in self.foresee(lock_order(order), now=now, **more)]
@@ -83,6 +85,8 @@ class OrderCommand(BaseCommand):
                     note_emergency(decision, known, subject=order, by=actor(by), reason=reason, now=now)
                 if dry_run:
                     transaction.set_rollback(True)
+        except BooksSilentError as error:
+            raise CommandError(str(why_silent(error))) from error
         except OrderError as error:
             raise CommandError(str(error)) from error
         for line in follows:

@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
+from django.db.models import Subquery
 from django.urls import reverse
 from django.utils.translation import get_language
 
@@ -72,7 +73,8 @@ class AskedDecision:
         return Foreseen(will=will, told=digest_of(foreseen), seen=seen, before=before, news=news)
 
     def _news(self) -> list[Told]:
-        rows = OrderEvent.objects.filter(order=self.order, at__gt=self.row.asked_at)
+        events = OrderEvent.objects.filter(order=self.order)
+        rows = events.filter(pk__gt=Subquery(events.filter(kind=OWN[0], data__asked=self.row.pk).values("pk")[:1]))
         return [describe(row) for row in rows.exclude(kind__in=[*NOT_NEWS, *OWN]).order_by("pk")[:MAX_NEWS]]
 
     def confirm(self, *, judge, seen: int, told: str, now: datetime.datetime) -> str:

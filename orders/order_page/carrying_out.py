@@ -59,14 +59,14 @@ def carry_out(
 
     `seen`: the newest event that the person knew of; `heeded`: the digest of the warnings that they read; both None
     where nobody looked. `more`: what the form asks besides the reason. `first` is called before the act, in its
-    transaction, and gives the actor in place of `by`. Raises ChangedMeanwhileError, ForeseenOtherwiseError,
-    BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
+    transaction, and gives the actor in place of `by`, who asks the partner then. Raises ChangedMeanwhileError,
+    ForeseenOtherwiseError, BooksSilentError and the OrderErrors of guard and service; nothing is changed then.
     """
     answered: dict[str, object] = {}
     if decision.asks:  # the partner is not troubled with what is not allowed anyway
         order = Order.objects.select_related("trial").get(number=number)
         _judge(decision, order, seen=seen, now=now)
-        answered["held"] = decision.asks(order)  # type: ignore[call-arg]  # a plain function
+        answered["held"] = decision.asks(order, by=by, **more)
     with transaction.atomic():
         order = lock_order(number)
         facts = _judge(decision, order, seen=seen, now=now)
@@ -133,7 +133,7 @@ def confirm_second(row: AskedAct, *, judge, seen: int, digest: str, now: datetim
         decision,
         number=row.order.number,
         seen=seen,
-        by="",
+        by=staff_actor(judge),
         reason=row.reason,
         now=now,
         first=first,

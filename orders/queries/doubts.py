@@ -6,24 +6,27 @@ what keeps an order from being fine. `stuck` words them; lists, pages, the API, 
 
 import datetime
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.utils import timezone
 
 from notifications.models import Mail
-from orders.db.compiled_sql import Prepared
+from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import Among, OneOf
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
 from orders.models.dispatch import OPEN_STATES
 from orders.models.querysets import UNRESOLVED
 from orders.queries.awaiting_approval import returned
-from orders.services.incidents import BOOKS_ONLY, PARTNERS_OWN
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS_OWN
+from orders.services.outbox.freeze import LEFT
 from orders.services.outbox.release import behind_what_stopped
+from orders.services.reconciliation.differences import NOT_BILLED, OVER, STANDS
 from orders.steps import STEPS, Channel, Partner, Phase
 
 Kind = Difference.Kind
-DOUBT, STOPPED, BEHIND, RETURNED = "doubt", "stopped", "behind", "returned"
+DOUBT, STOPPED, BEHIND, RETURNED, ACCEPTED = "doubt", "stopped", "behind", "returned", "accepted"
 SERVED = [Order.State.ACTIVE, Order.State.SCHEDULED, Order.State.TRIALING]
 SAYS_SO = {Order.State.HELD, Order.State.FAILED, Order.State.REJECTED}  # states that say that an order has stopped
 BADLY_ENDED = Among("state", "failed", "closed", "undone")  # as in `dispatch_ended_badly` (orders/db/indexes.py)
@@ -111,12 +114,14 @@ class Marks:
     """What a list must show about an order besides its state.
 
     `doubt` is a difference's kind, or the code of an incident or of a failed step, that keeps the order from being
-    shown as fine. `behind`: it waits behind a failed order. `returned`: BPM's latest record is a return.
+    shown as fine. `behind`: it waits behind a failed order. `returned`: BPM's latest record is a return. `accepted`:
+    the name (`BY_NAME`) of what staff accepted of its records, and what still is so.
     """
 
     doubt: str = ""
     behind: bool = False
     returned: bool = False
+    accepted: str = ""
 
     @property
     def fine(self) -> bool:
@@ -135,13 +140,13 @@ def _marks_of(order: Order, codes: dict[str, list[str]]) -> Marks:
     """What a stopped step says is left out of an order whose state says already that it has stopped."""
     doubts = sorted(codes[DOUBT], key=lambda code: code != Kind.NOT_BILLED)
     doubts += [] if order.state in SAYS_SO else sorted(code or "failed" for code in codes[STOPPED])
-    return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]))
+    return Marks(next(iter(doubts), ""), bool(codes[BEHIND]), bool(codes[RETURNED]), next(iter(codes[ACCEPTED]), ""))
 
 
 def _marks(ids: Collection[int]) -> dict[int, dict[str, list[str]]]:
     """`{order: {mark: codes}}`."""
     found: dict = defaultdict(lambda: defaultdict(list))
-    for order, what, code in MARKS(orders=ids) if ids else []:
+    for order, what, code in MARKS(orders=ids, now=timezone.now()) if ids else []:
         found[order][what].append(code)
     return found
 
@@ -159,6 +164,7 @@ def _marks_of_orders() -> QuerySet:
         (failed_steps().filter(among).exclude(step__in=ASIDE), STOPPED, F("error_code")),
         (behind_what_stopped().filter(among), BEHIND, Value("")),
         (returned().filter(among), RETURNED, Value("")),
+        *((rows.filter(among), ACCEPTED, Value(name)) for name, rows in accepted_as_they_are()),
     ]
     first, *rest = [
         rows.order_by().annotate(what=Value(what), code=code).values_list("order_id", "what", "code")
@@ -167,7 +173,24 @@ def _marks_of_orders() -> QuerySet:
     return first.union(*rest)
 
 
+def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
+    """By name (`BY_NAME`): accepted differences and troubles of orders with a record that staff left as it is."""
+    left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
+    gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
+    live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
+    over = Q(order__state__in=OVER) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
+    for name, where, records in ((NOT_BILLED, Q(order__state__in=STANDS), gone), (BILLED_NOT_ACTIVE, over, live)):
+        yield name, Difference.objects.filter(where, Exists(records), state=Difference.State.ACCEPTED)
+        troubles = AffectedOrder.objects.filter(where, Exists(records), closed_at__isnull=False)
+        yield name, troubles.exclude(accepted_by="")
+
+
 MARKS = Prepared(_marks_of_orders)
+
+
+def accepted_of(order: Order) -> str:
+    """The name of what staff accepted of an order's records, and what still is so; empty if nothing."""
+    return next(iter(_marks([order.pk])[order.pk][ACCEPTED]), "")
 
 
 def mark_records(records: Iterable[BillingRecord]) -> None:

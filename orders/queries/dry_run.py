@@ -15,6 +15,7 @@ from orders.incident_causes import cause_of
 from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.queries.doubts import accepted_of
 from orders.queries.foreseen import Foreseen
 from orders.queries.shapes import begun_shape, shape_of
 from orders.services.compensation.late import is_late
@@ -24,8 +25,9 @@ from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
 from orders.services.moving import last_call, move_of, why_not_move, why_not_on
 from orders.services.outbox.freeze import work_out
-from orders.services.outbox.outcome import ACTED_BEFORE
-from orders.services.reconciliation.accept import acceptable
+from orders.services.reconciliation.accept import acceptable, differences_of, is_about_records
+from orders.services.reconciliation.asking import owner_of_records
+from orders.services.reconciliation.differences import BY_NAME, name_needed
 from orders.services.reconciliation.fixes import FixPlan, obstacles
 from orders.services.reconciliation.take import open_record_differences, stopped
 from orders.steps import STEPS
@@ -156,14 +158,18 @@ def _orders_behind(row: Dispatch) -> list[str]:
 def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
     yield Foreseen("asks_books")
     if move_of(order):
-        yield Foreseen("takes_earliest")
+        yield Foreseen("takes_live_ones" if is_late(order, now) else "takes_earliest")
         return
     rows = stopped(order, step)
     for row in rows:
         yield Foreseen("takes_step", {"step": row.step})
     if not rows:
         found = list(open_record_differences(order))
-        yield Foreseen("takes_differences", {"n": len(found)}) if found else Foreseen("takes_books")
+        if found:
+            yield Foreseen("takes_differences", {"n": len(found), "names": _names(found)})
+            yield Foreseen("only_as_shown")
+        else:
+            yield Foreseen("takes_books")
         fields = {name for one in found for name in one.detail.get("fields") or {}}
         if order.kind == Kind.TRIAL and "cancelTime" in fields and order.state == Order.State.TRIALING:
             yield Foreseen("takes_end")
@@ -181,6 +187,8 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
     whys = [(one, why) for one, why in zip(discrepancies, left, strict=True) if why]
     for one, why in whys[:NAMED]:
         yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
+    if accepted_of(order):
+        yield Foreseen("fix_again")
     yield Foreseen("fix_only")
 
 
@@ -262,13 +270,33 @@ def accept(order: Order, *, now: datetime.datetime, incident: str = "") -> Itera
     troubles, steps = acceptable(order, incident)
     codes = dict.fromkeys(row.incident.code for row in troubles)
     yield Foreseen("accepts", {"what": [cause_of(code).what for code in codes]})
-    if steps or codes.keys() & {DIFFERENCE, BILLED_NOT_ACTIVE, ACTED_BEFORE}:
+    if DIFFERENCE in codes:
+        yield from _accepting(order)
+    if is_about_records(order, troubles, steps):
         yield Foreseen("asks_books")
         yield Foreseen("takes_books")
+        yield Foreseen("only_as_shown")
     if BILLED_NOT_ACTIVE in codes and order.undo_since and _holds_trial(order):
         yield Foreseen("ends_trial")
     if LATE_UNDO in codes:
         yield Foreseen("stays_live")
+
+
+def _accepting(order: Order) -> Iterator[Foreseen]:
+    """The open differences of records that are accepted with an order, by what it means to accept them."""
+    owner, found = owner_of_records(order), {}
+    for row in differences_of(order).exclude(kind=Difference.Kind.NOT_LISTED):
+        found.setdefault(name_needed(owner, row), []).append(row)
+    for name in (*BY_NAME, ""):
+        if rows := found.get(name):
+            about = {"number": owner.number, "state": owner.state, "n": len(rows), "names": _names(rows)}
+            yield Foreseen(f"accepts_{name}" if name else "accepts_differences", about)
+
+
+def _names(rows: list[Difference]) -> list[tuple[str, str]]:
+    """The first few differences: whose record, and the kind."""
+    found = [(row.domain or row.product_id or row.job_id, row.kind) for row in rows]
+    return [*found[:NAMED], *([("…", "")] if len(found) > NAMED else [])]
 
 
 def proceed(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:

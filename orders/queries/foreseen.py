@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext, ngettext_lazy, override
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Dispatch
+from orders.models import Difference, Dispatch, Order
 
 SENTENCES = {
     # what goes out to the big-data side
@@ -81,13 +81,31 @@ SENTENCES = {
     "asks_books": _("The big-data side is asked again what it holds."),
     "takes_step": _("Our records become what it holds, and the step is done: %(step)s"),
     "takes_differences": ngettext_lazy(
-        "Our records become what it holds; %(n)d difference is settled.",
-        "Our records become what it holds; %(n)d differences are settled.",
+        "Our records become what it holds; %(n)d difference is settled: %(names)s",
+        "Our records become what it holds; %(n)d differences are settled: %(names)s",
         "n",
+    ),
+    "only_as_shown": _("If it holds something else than is shown here, nothing is changed, and that is shown first."),
+    "accepts_not_billed": ngettext_lazy(
+        "%(number)s stays as it is (%(state)s) and is not billed for %(n)d record that is gone there: %(names)s",
+        "%(number)s stays as it is (%(state)s) and is not billed for %(n)d records that are gone there: %(names)s",
+        "n",
+    ),
+    "accepts_billed_not_active": ngettext_lazy(
+        "%(number)s is over (%(state)s), and %(n)d record of it stays live there: %(names)s",
+        "%(number)s is over (%(state)s), and %(n)d records of it stay live there: %(names)s",
+        "n",
+    ),
+    "accepts_differences": ngettext_lazy(
+        "%(n)d record stays as it is there: %(names)s", "%(n)d records stay as they are there: %(names)s", "n"
     ),
     "takes_end": _("If its records have one last day there, it becomes the trial's."),
     "takes_earliest": _(
         "The earliest begin of its records there becomes the order's start; it is refused if one is not live."
+    ),
+    "takes_live_ones": _(
+        "The earliest begin of its records there becomes the order's start; one that is not live there differs then, "
+        "and is to be put right."
     ),
     "takes_start": _("If its records have one begin there, it becomes the order's start day."),
     "take_refused": _(
@@ -119,6 +137,7 @@ SENTENCES = {
         "n",
     ),
     "fix_leaves": _("Left as it is: %(name)s (%(why)s)"),
+    "fix_again": _("What was accepted of its records before is put right too, and is accepted no more."),
     "fix_only": _("Once it has answered, only what still differs is put right."),
     "compares": _("Its records are compared with ours; nothing is sent. Differences are listed here."),
     "accepts": _("It is accepted and counts as fine; it stays listed, with your reason: %(what)s"),
@@ -158,6 +177,11 @@ SENTENCES = {
 }
 
 
+def _difference(name: str, kind: str) -> str:
+    what = gettext("%(what)s (%(detail)s)")
+    return what % {"what": name, "detail": Difference.Kind(kind).label} if kind else name
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """One thing that will happen. `params`: what the sentence needs; `step` is a step's code."""
@@ -171,6 +195,10 @@ class Foreseen:
             params["step"] = str(Dispatch.Step(step).label)
         if "orders" in params:
             params["orders"] = gettext(", ").join(params["orders"])
+        if state := params.get("state"):
+            params["state"] = str(Order.State(state).label)
+        if "names" in params:
+            params["names"] = gettext(", ").join(_difference(name, kind) for name, kind in params["names"])
         if "what" in params:
             params["what"] = gettext(", ").join(str(what) for what in params["what"])
         return str(SENTENCES[self.code] % params)

@@ -6,11 +6,12 @@ An order that is taken back follows its moves by the looks of its undoing.
 import datetime
 from collections.abc import Iterable
 
-from orders.books import HeldRecord
+from orders.books import CREATE, Discrepancy, HeldRecord
 from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError
 from orders.local_time import SHANGHAI
-from orders.models import BillingRecord, Dispatch, Order
+from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.services.compensation.late import is_late
 from orders.services.incidents import MOVE_FAILED, close_troubles, open_incident
 from orders.services.moving import ASKING, DIFFERS, move_start_to, start_of
 from orders.services.order_writes import load_records
@@ -18,6 +19,7 @@ from orders.services.outbox.effects import late_calls, may_act_until
 from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.outbox.freeze import moved_to
 from orders.services.outbox.release import release
+from orders.services.reconciliation.differences import open_found
 from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, take_record
 from orders.steps import Partner
 
@@ -145,12 +147,41 @@ def earliest(starts: Iterable[datetime.datetime]) -> datetime.datetime:
 
 def take_move(move: Dispatch, held: Iterable[HeldRecord], *, now: datetime.datetime, by: str) -> None:
     """Takes the big-data side's records after a move whose records disagree (order locked): the earliest createTime is
-    the start. Raises NotAllowedError if one of them is not live there."""
-    pairs = _pairs(load_records(move.records).values(), held, move.order)
-    for record, one in pairs:
-        if one is None or not one.live or one.create_time is None:
-            raise NotAllowedError("move_not_there", number=move.order.number, domain=record.domain)
-    _take_records(pairs)
+    the start. Raises NotAllowedError if one of them is not live there and the order can be compensated.
+
+    Where it can't any more, since its start lies over a day back (contract 3.9, 16), what is gone is an open
+    difference, which a fix sends again with the start. If nothing is live there, the start stays.
+    """
+    order, records = move.order, list(load_records(move.records).values())
+    pairs = _pairs(records, held, order)
+    gone = [(record, one) for record, one in pairs if one is None or not one.live or one.create_time is None]
+    if gone and not is_late(order, now):
+        raise NotAllowedError("move_not_there", number=order.number, domain=gone[0][0].domain)
+    there = [pair for pair in pairs if pair not in gone]
+    _take_records(there)
     move.state, move.done_at, move.definite = State.DONE, now, True
     move.save(update_fields=["state", "done_at", "definite"])
-    _accept(move, earliest(one.create_time for _record, one in pairs), now=now, by=by)
+    start = earliest([one.create_time for _record, one in there] or [order.start_at])
+    _accept(move, start, now=now, by=by)
+    _note_gone(order, gone, start, now=now, by=by)
+
+
+def _note_gone(order: Order, gone: Pairs, start: datetime.datetime, *, now: datetime.datetime, by: str) -> None:
+    """Opens a difference for each record of an order that is not live there. Here it stays live."""
+    for record, _one in gone:
+        record.state, record.create_time, record.cancelled_at = Record.LIVE, start, None
+    update_rows([record for record, _one in gone], TAKEN)
+    found = [
+        Discrepancy(
+            kind=Difference.Kind.NOT_BILLED if one is None else Difference.Kind.FIELDS,
+            product_id=record.product_id,
+            domain=record.domain,
+            ours="live",
+            theirs="missing" if one is None else "cancelled",
+            remedy=CREATE,
+            record=record.pk,
+        )
+        for record, one in gone
+    ]
+    if found:
+        open_found(order, found, by=by, now=now)

@@ -141,8 +141,9 @@ def test_accept(desk, capsys, active):  # noqa: F811
     assert (code, out) == (1, "order A1 has no incident or difference that can be accepted")
 
 
-def test_a_number_that_we_do_not_know_is_accepted_too(db, capsys):
-    factories.DifferenceFactory(order=None, job_id="X9", kind="unknown_order")
+def test_a_number_that_we_do_not_know_is_accepted_too(desk, capsys):  # noqa: F811
+    missing = {"product_id": "", "domain": "", "detail": {"ours": "none", "theirs": "missing"}}
+    factories.DifferenceFactory(order=None, job_id="X9", kind="unknown_order", **missing)
     assert run(capsys, "stuck")[0] == 1
     assert told(capsys, "accept", "X9", *WHY) == ["X9: what differs accepted by command:li"]
     assert run(capsys, "stuck")[0] == 0

@@ -11,6 +11,7 @@ from django_q.models import Schedule
 from integrations.delivery.channels import send_step
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
+from orders.queries import dry_run
 from orders.services.moving import move_start
 from orders.services.pausing import pause_partner
 from tests.flows.conftest import BILLING, DELETE, QUERY, code_of
@@ -285,6 +286,30 @@ def test_records_of_which_one_is_gone_have_a_way_out(lost):
     desk.wait_out()
     desk.command("resend", "A1")
     assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", [A, B], [])
+
+
+@pytest.mark.parametrize("gone, both", [("deleted", False), ("deleted", True), ("cancelled", False)])
+def test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right(lost, gone, both):
+    """The order can't be compensated any more: the customer would lose a day of billed service."""
+    desk = lost("reset")
+    store = desk.sandbox.partners.store
+    for domain in (A, B)[: 1 + both]:
+        row = desk.held_there("A1")[domain]
+        store.delete_record(row) if gone == "deleted" else store.put_record(row | {"cancelStatus": "2"})
+    desk.wait()
+    desk.at("2023-10-02 00:00:05")
+    with pytest.raises(CommandError, match="more than a day"):
+        call_command("compensate", "A1", reason="one is gone")
+    [_, foreseen] = dry_run.take(desk.order("A1"), now=timezone.now())
+    assert foreseen.code == "takes_live_ones"
+    call_command("take", "A1", reason="theirs")
+    assert desk.troubles("A1") == ["difference"]
+    desk.sweep(after=900)
+    assert (desk.state("A1"), desk.state("T1"), desk.troubles("A1")) == ("active", "converted", ["difference"])
+    assert code_of("reconcile", "A1", "--fix") == 1
+    desk.deliver()
+    assert (desk.alive_there("A1"), starts_there(desk), desk.troubles("A1")) == ([A, B], [f"{OLD}000000"], [])
+    assert code_of("reconcile", "A1") == 0
 
 
 def test_starts_there_that_agree_are_taken_as_the_start(desk, scheduled):

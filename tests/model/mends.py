@@ -33,6 +33,23 @@ NOTICED_BY = {
     ),
     "9 late is as soon": "test_found.py::test_late_reject_deletes_nothing",
     "9 the trial runs on": "test_found.py::test_late_withdrawal_cancels_as_staff_choose",
+    "14 what was not shown is taken": "test_accepting.py::test_a_loss_behind_another_difference_is_shown_first",
+    "14 a create is accepted that is not there": (
+        "test_accepting.py::test_an_activation_whose_records_are_not_there_is_not_accepted_as_made"
+    ),
+    "14 a loss needs no name": (
+        "test_accepting.py::test_a_loss_is_accepted_by_its_name_is_never_called_billed_and_can_be_left"
+    ),
+    "14 what was accepted is called billed": (
+        "test_accepting.py::test_a_loss_is_accepted_by_its_name_is_never_called_billed_and_can_be_left"
+    ),
+    "14 what was accepted stays for ever": (
+        "test_accepting.py::test_what_is_live_of_a_withdrawn_order_is_accepted_by_its_name_and_can_be_left"
+    ),
+    "14 nobody is told what joined": ("test_accepting.py::test_the_second_person_sees_what_joined_since_it_was_asked"),
+    "18 what is gone is taken as what is not late": (
+        "test_moving.py::test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right"
+    ),
     "what may not have acted is repeated": (
         "test_found.py::test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change"
     ),
@@ -71,12 +88,14 @@ def known_defects() -> dict[str, Mend]:
     """By name: the fixes of defects that were found before rule 19. Django must be set up."""
     from django.db.models import Q
 
+    from integrations import reconciliation
     from orders.models import Dispatch, OrderDomain
-    from orders.services import approvals, deciding, incident_desk, looks, reopening, withdrawal
+    from orders.queries import doubts
+    from orders.services import approvals, deciding, incident_desk, looks, move_answers, reopening, withdrawal
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
-    from orders.services.reconciliation import fixes
+    from orders.services.reconciliation import accept, fixes, results, take
 
     acts_of, release_claim = effects.acts_of, finish.release_claim
 
@@ -88,6 +107,14 @@ def known_defects() -> dict[str, Mend]:
 
     def close_waiting(order, but=""):
         return order.dispatches.filter(state="waiting", undo=False).update(state="closed")
+
+    def but_what_was_accepted(orders, records, *, now, accepted=False):
+        return not_meant(orders, records, now=now)
+
+    def without_accepted(order, codes):
+        return replace(marks_of(order, codes), accepted="")
+
+    not_meant, marks_of = results.not_meant, doubts._marks_of
 
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
@@ -111,6 +138,13 @@ def known_defects() -> dict[str, Mend]:
         "8 a refused step of a withdrawn order stays": Mend(put("close_refused", lambda order: 0, withdrawal)),
         "9 late is as soon": Mend(put("is_late", lambda order, now: False, late, withdrawal, approvals)),
         "9 the trial runs on": Mend(put("release_claim", free_and_running, finish)),
+        "14 what was not shown is taken": Mend(put("check_as_shown", lambda order, answer: None, accept, take)),
+        "14 a create is accepted that is not there": Mend(put("_check_made", lambda row, held: None, accept)),
+        "14 a loss needs no name": Mend(put("_check_named", lambda order, codes: None, accept)),
+        "14 what was accepted is called billed": Mend(put("_marks_of", without_accepted, doubts)),
+        "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
+        "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
+        "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),

@@ -4,6 +4,7 @@ no button is refused. And what staff press on a page at any time."""
 import datetime
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from io import StringIO
 
 from django.core.management import call_command
@@ -30,6 +31,7 @@ from orders.queries.doubts import mark_orders
 from orders.queries.mine import set_owners
 from orders.services.incidents import PARTNERS_OWN
 from tests.model.acts import act
+from tests.model.shown import only_what_was_shown
 
 S = Order.State
 ASIDE = ("mail_", "fetch_usage")
@@ -54,6 +56,7 @@ ITS_ANSWER = {
     "move_day_past",
     "move_day_too_far",
     "move_not_there",
+    "books_otherwise",
 }
 """Refusals that follow from what the big-data side answers when it is asked, or from the day that a person types. No
 page could know them before."""
@@ -190,7 +193,8 @@ class Buttons:
         order, decision = Order.objects.select_related("trial").get(number=number), DECISIONS[key]
         more = answers(decision, order, choice)
         try:
-            carry_out(decision, number=number, seen=last_event(order), now=timezone.now(), **WHY, **more)
+            with only_what_was_shown(number) if key in {"accept", "take"} else nullcontext():
+                carry_out(decision, number=number, seen=last_event(order), now=timezone.now(), **WHY, **more)
         except (BooksSilentError, ChangedMeanwhileError) as error:
             return repr(error)
         return ""

@@ -36,6 +36,7 @@ MOVES = st.sampled_from([-2, -2, 5, 30, 90, 700, 3600, 39600])
 DAYS = st.sampled_from([1, 1, 1, 2, 3, 6])
 RETRIES = st.sampled_from([[30, 120, 600, 1800, 7200, 21600], [30], []])
 MEANWHILE = st.sampled_from(["", "", "", "deliver", "land", "call"])
+MEDDLED = st.tuples(st.sampled_from("abcd"), st.sampled_from(["delete", "live", "cancel", "times"]))
 RECORD = st.sampled_from(["r1", "r2", "r3"])
 SENT_TWICE = st.sampled_from(["undone", "lost", "stray", "repeat"])
 THEN = st.sampled_from(["opened", "passed", "", "cancel", "delete", "compensated", "accepted", "given up", "nothing"])
@@ -336,6 +337,20 @@ class Acts:
     def accept(self, pick, meanwhile):
         self.desk.accept(self.troubled(pick, "TCA"), meanwhile=meanwhile)
 
+    @often(
+        6,
+        needs="accept",
+        pick=PICK,
+        first=MEDDLED,
+        then=MEDDLED,
+        act=st.sampled_from(["accept", "accept", "take", "press"]),
+    )
+    def behind_a_comparison(self, pick, first, then, act):
+        """People change a record after the comparison that shows how it differs, and staff take their word."""
+        number = self.some(pick, "TA")
+        self.desk.meddle(number, *first).reconcile(number).meddle(number, *then)
+        self.desk.press(number, "accept") if act == "press" else getattr(self.desk, act)(number)
+
     @often(5, needs="decide", pick=PICK, record=st.sampled_from(["r1", "r2", "r3", "pass", "reject"]))
     def decide(self, pick, record):
         number = self.troubled(pick, "A")
@@ -349,9 +364,9 @@ class Acts:
     def name_domains(self, pick, domains):
         self.desk.name_domains(self.troubled(pick, "A"), domains)
 
-    @often(4, pick=PICK, domain=st.sampled_from("abcd"), what=st.sampled_from(["delete", "live", "cancel", "times"]))
-    def meddle(self, pick, domain, what):
-        self.desk.meddle(self.some(pick, "TA"), domain, what)
+    @often(4, pick=PICK, what=MEDDLED)
+    def meddle(self, pick, what):
+        self.desk.meddle(self.some(pick, "TA"), *what)
 
     @often(14, when=lambda model: TROUBLED(), pick=PICK, which=PICK, choice=st.integers(0, 2))
     def press(self, pick, which, choice):

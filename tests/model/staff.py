@@ -15,6 +15,7 @@ from integrations.bigdata.client import product_infos
 from integrations.bigdata.delivery import record_facts
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.reconciliation import Comparison, Scope
+from orders.books import BooksSilentError
 from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.restored_guard import is_restored
@@ -23,16 +24,18 @@ from orders.services.entered_numbers import note_numbers
 from orders.services.files import waive_files
 from orders.services.holds import choose_attribution
 from orders.services.incident_desk import resolve_incident
-from orders.services.order_writes import lock_order
+from orders.services.order_writes import find_order, lock_order
 from orders.services.outbox.resend import Selection, judge_selection, resend
 from orders.services.ownership import set_owner
 from orders.services.pausing import pause_partner, resume_partner
-from orders.services.reconciliation.take import ask_books
+from orders.services.reconciliation.accept import ask_to_accept
+from orders.services.reconciliation.take import ask_all
 from orders.services.usage import ask_for_usage
 from orders.services.withdrawal import withdraw_by_staff
 from project.models import User
 from tests.model.acts import WrongError, act
 from tests.model.messages import FIRST_DAY, as_order, day, names, trial_content
+from tests.model.shown import only_what_was_shown
 
 # Only this table names what may not exist yet: the act, and the service that it calls.
 MAY_COME = {
@@ -60,6 +63,7 @@ WITHDRAWS_IN_TWO_WAYS = "how" in inspect.signature(withdraw_by_staff).parameters
 REOPENS = "reopen" in Selection.__dataclass_fields__
 MOMENTS = {"end": "235959", "start": "000000"}  # of the day
 WHY = {"reason": "the model", "by": "staff:model"}
+ASKS = {"take": ask_all, "accept": ask_to_accept}  # what the partner is asked before
 
 
 def owner() -> User:
@@ -175,21 +179,26 @@ class Staff:
     @act
     def take(self, number: str, step: str = "", fates: tuple[str, ...] = (), meanwhile=""):
         """`meanwhile`: an act that happens between the question and the taking, as on a page that stood open."""
-        self._with_books("take", number, fates, meanwhile, step=step)
+        return self._with_books("take", number, fates, meanwhile, step=step)
 
     @act
     def accept(self, number: str, incident: str = "", meanwhile=""):
-        self._with_books("accept", number, (), meanwhile, incident=incident)
+        return self._with_books("accept", number, (), meanwhile, incident=incident)
 
-    def _with_books(self, name: str, number: str, fates: tuple[str, ...], meanwhile: str, **more) -> None:
+    def _with_books(self, name: str, number: str, fates: tuple[str, ...], meanwhile: str, **more) -> str:
         self.wire.fates.extend(fates)
+        held = None
         try:
-            held = ask_books(number) if meanwhile else None
             if meanwhile:
+                held = ASKS[name](find_order(number), by=WHY["by"], **more)
                 getattr(self, meanwhile)()
-            SERVICES[name](number=number, held=held, now=timezone.now(), **WHY, **more)
+            with only_what_was_shown(number):
+                SERVICES[name](number=number, held=held, now=timezone.now(), **WHY, **more)
+        except BooksSilentError as error:
+            return repr(error)
         finally:
             self.wire.fates.clear()
+        return ""
 
     @act
     def decide(self, number: str, record: str):

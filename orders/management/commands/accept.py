@@ -1,17 +1,27 @@
 """`accept ORDER [INCIDENT] --reason TEXT`: lives with a difference or incident (contract 3.9, 14; 5)."""
 
 from orders.management.order_command import OrderCommand
+from orders.models import Order
 from orders.services.reconciliation.accept import accept
+
+
+def accept_what_is_named(*, incident: str, **about) -> Order | None:
+    """Without INCIDENT nothing is accepted that needs its name."""
+    return accept(incident=incident, named=bool(incident), **about)
 
 
 class Command(OrderCommand):
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
     act = "accept"
-    service = staticmethod(accept)
+    service = staticmethod(accept_what_is_named)
     OPTIONS = ("incident",)
 
     def add_more(self, parser):
-        parser.add_argument("incident", nargs="?", default="", help="its code in `show`; default: all of the order's")
+        words = (
+            "its code in `show`; not_billed: a record that is gone of an order that stands; billed_not_active: one "
+            "that is live of an order that is over; default: all of the order's, if none of it is one of these two"
+        )
+        parser.add_argument("incident", nargs="?", default="", help=words)
 
     def outcome(self, options):
         return f"{options['incident'] or 'what differs'} accepted"

@@ -9,8 +9,14 @@ from orders.order_page.decisions.base import Decision, ReasonForm, failed_billin
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.moving import unresolved, why_unresolved
-from orders.services.reconciliation.accept import accept, acceptable, ends_by_accept, why_not_accept
-from orders.services.reconciliation.take import ask_all, why_not_quiet
+from orders.services.reconciliation.accept import (
+    accept,
+    acceptable,
+    ask_to_accept,
+    ends_by_accept,
+    why_not_accept,
+)
+from orders.services.reconciliation.take import why_not_quiet
 
 
 class AcceptForm(ReasonForm):
@@ -37,7 +43,7 @@ class Accept(Decision):
     four_eyes = "accept"
     done = _("Accepted. It counts as fine and stays listed.")
     form = AcceptForm
-    asks = staticmethod(ask_all)
+    asks = staticmethod(ask_to_accept)
     service = staticmethod(accept)
     foresee = staticmethod(dry_run.accept)
 

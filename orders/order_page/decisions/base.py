@@ -90,8 +90,9 @@ class Decision:
     four_eyes: ClassVar[str] = ""
     heeded: ClassVar[frozenset[str]] = frozenset()
     form: ClassVar[type[ReasonForm]] = ReasonForm
-    asks: ClassVar[Callable[[Order], object] | None] = None
-    """What a partner is asked before it is decided, outside any transaction; `act` gets its answer as `held`."""
+    asks: ClassVar[Callable[..., object] | None] = None
+    """What a partner is asked before it is decided, outside any transaction, with the order, `by` and what the form
+    asks. `act` gets its answer as `held`."""
     guard: ClassVar[Callable[..., OrderError | None]]
     service: ClassVar[Callable[..., object]]
     foresee: ClassVar[Callable[..., Iterable[Foreseen]]]
@@ -139,7 +140,7 @@ def what_became(facts: Facts) -> str:
     return _("Done. The order is now: %(state)s.") % {"state": order.get_state_display()}
 
 
-def look_at_books(order: Order) -> OrderComparison:
+def look_at_books(order: Order, **_asked: object) -> OrderComparison:
     """The order's records held against the big-data side's. Raises BooksSilentError."""
     return compare_now(order.pk)
 

@@ -27,7 +27,7 @@ class Fix(Decision):
         """What the fix finds is judged record by record. It is not offered where each of them would be left."""
         if facts.open.mending:
             return NotAllowedError("fix_under_way")
-        if not facts.differs:
+        if not facts.differs and not facts.marks.accepted:
             return NotAllowedError("same_books", number=facts.order.number)
         left = dry_run.why_left(facts.order, now=facts.now)
         if left and all(left):
@@ -35,5 +35,6 @@ class Fix(Decision):
         return why_not_quiet(facts.order, facts.moving)
 
     def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
-        found = compare_order(number=facts.order.number, held=held, fix=True, by=by, reason=reason, now=facts.now)
+        about = {"number": facts.order.number, "by": by, "reason": reason, "now": facts.now}
+        found = compare_order(held=held, fix=True, again=bool(facts.marks.accepted), **about)
         return say_found(found)

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from orders.incident_causes import Cause, cause_of
 from orders.local_time import SHANGHAI
+from orders.meanings import ACCEPTED
 from orders.models import Dispatch, Order
 from orders.order_page.error_details import of_trouble
 from orders.order_page.ladder.step_rungs import (
@@ -178,11 +179,14 @@ def _come(base: dict, facts: Facts) -> Rung:
 
 
 def live_rung(facts: Facts) -> Rung:
-    order = facts.order
+    order, accepted = facts.order, facts.marks.accepted
     titles = {Kind.TRIAL: _("Trial runs"), Kind.CHANGE: _("The change"), Kind.ACTIVATION: pgettext_lazy("rung", "Live")}
     base = {"key": "live", "title": titles[order.kind]}
     if not order.undo_since and (rung := books_rung(base, facts)):
         return rung
+    if accepted and not order.undo_since:
+        word, note = ACCEPTED[accepted]
+        return Rung(**base, tone="none", icon="check", result=word, at=order.live_at or _last(facts), note=note)
     if order.state in WENT_LIVE:
         word, note = LIVE_WORDS[order.state]
         if order.given_up and any(order.given_up.values()) and order.state == State.APPLIED:
@@ -277,6 +281,9 @@ def undone_rung(facts: Facts) -> Rung:
     if rung := books_rung(base, facts):
         return rung
     at = max((row.done_at for row in rows if row.done_at), default=order.undo_since)
+    if accepted := facts.marks.accepted:
+        word, note = ACCEPTED[accepted]
+        return Rung(**base, tone="none", icon="undo", result=word, at=at, note=note)
     word = _("Withdrawn") if order.state == State.WITHDRAWN else _put_back(rows)
     return Rung(**base, tone="none", icon="undo", result=word, at=at, note=what_was_undone(rows))
 

@@ -10,13 +10,20 @@ from django.db.models import Q, QuerySet
 
 from orders.books import Discrepancy
 from orders.content import canonical_json
-from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
 from orders.steps import FIXES
 
-Kind, State = Difference.Kind, Difference.State
+Kind, State, S = Difference.Kind, Difference.State, Order.State
 UNKNOWN_RECORD = "unknown_record"
 NAMED = 3
+NOT_BILLED = Kind.NOT_BILLED.value
+BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
+"""What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
+one that is over. Each with the refusal of who has not named it."""
+STANDS = frozenset({S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING})
+OVER = frozenset({S.WITHDRAWN, S.REJECTED, S.ENDED, S.CONVERTED})
+Shown = frozenset[tuple]
 
 
 def troubled(orders: Collection[Order]) -> set[int]:
@@ -53,6 +60,59 @@ def without_accepted(order: Order, discrepancies: Iterable[Discrepancy]) -> list
 def _identity(kind: str, product_id: str, domain: str, detail: dict) -> tuple:
     """The identity of a difference. What was done about it does not count."""
     return kind, product_id, domain, detail.get("theirs"), canonical_json(detail.get("fields"))
+
+
+def shown_of(order: Order) -> Shown:
+    """What the open differences of an order's records say, so that two moments can be compared."""
+    rows = of_order(order).filter(state=State.OPEN)
+    return frozenset(_identity(row.kind, row.product_id, row.domain, row.detail) for row in rows)
+
+
+def unknown_shown(number: str) -> Shown:
+    """The same of a number that is no order of ours."""
+    rows = Difference.objects.filter(job_id=number, order=None, state=State.OPEN)
+    held = [(row, canonical_json(row.detail.get("held"))) for row in rows]
+    return frozenset((row.kind, row.product_id, row.domain, row.detail.get("theirs"), there) for row, there in held)
+
+
+def told_shown(shown: Shown) -> str:
+    """The first few of them, at a terminal."""
+    names = sorted(f"{domain or product} ({kind}, {theirs} there)" for kind, product, domain, theirs, _fields in shown)
+    return ", ".join(names[:NAMED]) + (f" … {len(names)}" if len(names) > NAMED else "") if names else "nothing"
+
+
+def is_over(order: Order) -> bool:
+    """Whether no record of the order may be live any more."""
+    return order.state in OVER or (order.state == S.FAILED and order.undo_since is not None)
+
+
+def name_needed(order: Order, row: Difference) -> str:
+    """The name, one of BY_NAME, by which alone this difference of an order's records is accepted; empty for any."""
+    ours, theirs = row.detail.get("ours"), row.detail.get("theirs")
+    if theirs == "live" and is_over(order):
+        return BILLED_NOT_ACTIVE
+    if order.state in STANDS and ours == "live" and theirs in {"missing", "cancelled"}:
+        return NOT_BILLED
+    return ""
+
+
+def open_found(order: Order, found: Collection[Discrepancy], *, by: str, now: datetime.datetime) -> None:
+    """Opens differences that something else than a comparison has found of a (locked) order's records."""
+    run = Reconciliation.objects.create(started_at=now, finished_at=now, by=by[:160], orders=1, differences=len(found))
+    Difference.objects.bulk_create(
+        Difference(
+            reconciliation=run,
+            order=order,
+            job_id=order.number,
+            kind=one.kind,
+            product_id=one.product_id[:64],
+            domain=one.domain[:255],
+            detail=one.detail,
+            found_at=now,
+        )
+        for one in found
+    )
+    update_incident(order, by=by, now=now)
 
 
 def first_found(rows: QuerySet[Difference]) -> dict[tuple, datetime.datetime]:

@@ -12,6 +12,7 @@ from orders.steps import STEPS, Effect
 
 Step, Record = Dispatch.Step, BillingRecord.State
 TAKEN = ["state", "create_time", "cancel_time", "cancelled_at"]  # the columns that `take_record` sets
+NAMES_IT = {"enterpriseId", "infoType"}  # accepted values by which the partner knows a record
 MOVES_END = {Effect.EXTEND, Effect.RESTORE}
 
 

@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import Q
 
-from orders.books import CREATE, NOTHING, Discrepancy
+from orders.books import CREATE, DELETE, NOTHING, Discrepancy
 from orders.content import domain_key
 from orders.local_time import SHANGHAI
-from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain, Reconciliation
+from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, OrderDomain
 from orders.queries.shapes import is_meant, meant_of
 from orders.services.incidents import DIFFERENCE, close_troubles, open_incident
 from orders.services.outbox.freeze import LEFT
 from orders.services.outbox.release import NOT_FINISHED, WAITED_FOR
-from orders.services.reconciliation.differences import close_differences, update_incident
+from orders.services.reconciliation.differences import close_differences, is_over, open_found, update_incident
 from orders.shape import Shape
 
 Record, State, Kind = BillingRecord.State, Order.State, Order.Kind
@@ -30,19 +30,30 @@ SEEN = {Record.LIVE: LIVE, Record.CANCELLED: "cancelled"}
 
 
 def not_meant(
-    orders: Collection[Order], records: Mapping[int, Collection[BillingRecord]], *, now: datetime.datetime
+    orders: Collection[Order],
+    records: Mapping[int, Collection[BillingRecord]],
+    *,
+    now: datetime.datetime,
+    accepted: bool = False,
 ) -> dict[int, list[Discrepancy]]:
-    """By order: what our records are and the orders say otherwise. Unknown records, and moving trials, say nothing."""
+    """By order: what our records are and the orders say otherwise. Unknown records, and moving trials, say nothing.
+
+    With `accepted` also what staff accepted as it is, and live records of activations that were taken back.
+    """
     trials = [order for order in orders if order.kind == Kind.TRIAL and order.state in MADE]
     moving = _moving([trial.pk for trial in trials])
     trials = [trial for trial in trials if trial.pk not in moving]
     meant = meant_of(trials, now=now)
-    found = {trial.pk: _of_trial(meant[trial.pk], records[trial.pk], now=now) for trial in trials}
+    found = {trial.pk: _of_trial(meant[trial.pk], records[trial.pk], now=now, accepted=accepted) for trial in trials}
     served = [order for order in orders if order.kind == Kind.ACTIVATION and order.state in SERVED]
     domains = defaultdict(list)
     for pk, key, name in OrderDomain.objects.filter(order__in=served).values_list("order_id", "key", "name"):
         domains[pk].append((key, name))
-    found |= {order.pk: of_activation(order, domains[order.pk], records[order.pk], now=now) for order in served}
+    for order in served:
+        found[order.pk] = of_activation(order, domains[order.pk], records[order.pk], now=now, accepted=accepted)
+    for order in [order for order in orders if accepted and order.kind == Kind.ACTIVATION and is_over(order)]:
+        live = [record for record in records[order.pk] if record.state == Record.LIVE]
+        found[order.pk] = [_difference(record, ours="deleted", fields={}, remedy=DELETE) for record in live]
     return {pk: rows for pk, rows in found.items() if rows}
 
 
@@ -52,7 +63,9 @@ def _moving(trials: Collection[int]) -> set[int]:
     return set(rows.filter(Q(attempts__gt=0) | Q(undo=True)).order_by().values_list("lane", flat=True))
 
 
-def _of_trial(meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime) -> list[Discrepancy]:
+def _of_trial(
+    meant: Shape | None, records: Iterable[BillingRecord], *, now: datetime.datetime, accepted: bool
+) -> list[Discrepancy]:
     """What differs between a trial's records and what is meant; None: no record is meant to be live."""
     found, live = [], set()
     for record in records:
@@ -70,11 +83,16 @@ def _of_trial(meant: Shape | None, records: Iterable[BillingRecord], *, now: dat
     for key, name in meant.domains.items() if meant else ():
         if key not in live:
             found.append(_missing(rows.get((meant.service, key)), meant.service, name))
-    return [one for one in found if not _is_left(one, rows)]
+    return [one for one in found if accepted or not _is_left(one, rows)]
 
 
 def of_activation(
-    order: Order, domains: Iterable[tuple[str, str]], records: Iterable[BillingRecord], *, now: datetime.datetime
+    order: Order,
+    domains: Iterable[tuple[str, str]],
+    records: Iterable[BillingRecord],
+    *,
+    now: datetime.datetime,
+    accepted: bool = False,
 ) -> list[Discrepancy]:
     """What differs between an activation's own records and what is meant: each domain is billed from its start on."""
     rows = {(record.product_id, record.domain_key): record for record in records}
@@ -88,7 +106,7 @@ def of_activation(
             found.append(_difference(record, ours=LIVE, fields=starts))
         elif record.state == Record.LIVE and record.cancel_time and record.cancel_time <= now:
             found.append(_difference(record, ours=LIVE, fields={"cancelTime": [None, _day(record.cancel_time)]}))
-    return [one for one in found if not _is_left(one, rows)]
+    return [one for one in found if accepted or not _is_left(one, rows)]
 
 
 def _is_left(one: Discrepancy, rows: Mapping[tuple[str, str], BillingRecord]) -> bool:
@@ -97,14 +115,14 @@ def _is_left(one: Discrepancy, rows: Mapping[tuple[str, str], BillingRecord]) ->
     return record is not None and LEFT in record.accepted
 
 
-def _difference(record: BillingRecord, *, ours: str, fields: dict) -> Discrepancy:
+def _difference(record: BillingRecord, *, ours: str, fields: dict, remedy: str = CREATE) -> Discrepancy:
     return Discrepancy(
         kind=NOT_MEANT,
         product_id=record.product_id,
         domain=record.domain,
         ours=ours,
         theirs=SEEN.get(Record(record.state), MISSING),
-        remedy=CREATE,
+        remedy=remedy,
         record=record.pk,
         fields=fields,
     )
@@ -135,22 +153,8 @@ def note_not_meant(
     had = set(known.values_list("product_id", "domain"))
     new = [one for key, one in found.items() if key not in had] if opens else []
     if new:
-        run = Reconciliation.objects.create(started_at=now, finished_at=now, by=by[:160], orders=1)
-        Difference.objects.bulk_create(
-            Difference(
-                reconciliation=run,
-                order=trial,
-                job_id=trial.number,
-                kind=one.kind,
-                product_id=one.product_id[:64],
-                domain=one.domain[:255],
-                detail=one.detail,
-                found_at=now,
-            )
-            for one in new
-        )
-        Reconciliation.objects.filter(pk=run.pk).update(differences=len(new))
-    if new or over:
+        open_found(trial, new, by=by, now=now)
+    elif over:
         update_incident(trial, by=by, now=now)
     if beside and beside.pk != trial.pk and found:
         detail = f"the records of {trial.number} are not as its orders say"

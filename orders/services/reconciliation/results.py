@@ -10,7 +10,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import F
 
-from orders.books import CREATE, SETTLE, Discrepancy, OrderComparison
+from orders.books import CREATE, DELETE, SETTLE, Discrepancy, OrderComparison
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.queries.shapes import is_meant, meant_of, shape_of
@@ -23,14 +23,16 @@ from orders.services.reconciliation.differences import (
     close_differences,
     end_what_is_over,
     first_found,
+    is_over,
     keep_age,
     note_checked,
     of_order,
+    shown_of,
     update_incident,
     without_accepted,
 )
 from orders.services.reconciliation.fixes import FixPlan, obstacles, plan_fix
-from orders.services.reconciliation.held_records import TAKEN
+from orders.services.reconciliation.held_records import NAMES_IT, TAKEN, identity
 from orders.services.reconciliation.meant import MADE, end_beside, not_meant
 from orders.services.shape import refresh_trial
 
@@ -60,12 +62,14 @@ def keep_discrepancies(
     by: str,
     now: datetime.datetime,
     reason: str = "",
+    again: bool = False,
     mail: bool = True,
 ) -> list[Difference] | None:
     """Stores an order's differences, closes its earlier ones, and with `fix` plans the correcting steps.
 
-    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `mail=False`:
-    somebody named the order and sees what is found, so nobody is mailed.
+    Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `again`: a fix
+    puts right too what staff accepted before. `mail=False`: somebody named the order and sees what is found, so nobody
+    is mailed.
 
     A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
     the order since its records were read (`seen`), nothing is stored and the result is None.
@@ -79,15 +83,17 @@ def keep_discrepancies(
     discrepancies = _settle(order, without_accepted(order, discrepancies), records, now)
     discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
     differing = {one.record for one in discrepancies if one.remedy != SETTLE}
-    meant = not_meant([order], {order.pk: list(records.values())}, now=now).get(order.pk, [])
+    meant = not_meant([order], {order.pk: list(records.values())}, now=now, accepted=again).get(order.pk, [])
     discrepancies += [one for one in meant if one.record is None or one.record not in differing]
     left = [{}] * len(discrepancies)
     if fix:
         left = FixPlan(order, obstacle, reason=reason, now=now).judge(discrepancies, records)
-    known = first_found(of_order(order))
+    known, before = first_found(of_order(order)), shown_of(order)
     note_checked(order, now=now)
     close_differences(of_order(order), by=by, now=now)
     mended = [one for one, why in zip(discrepancies, left, strict=True) if why is None]
+    if again:
+        mended = _accepted_no_more(order, mended, records)
     steps = plan_fix(row, order, mended, now=now)
     rows = [_difference(row, order, *pair, steps, by, now) for pair in zip(discrepancies, left, strict=True)]
     keep_age(rows, known, now)
@@ -97,14 +103,17 @@ def keep_discrepancies(
     if order.kind == Order.Kind.TRIAL:
         refresh_trial(order, by=by, now=now)
         end_beside(order, by=by, now=now)
-    _note(row, order, steps, discrepancies, reason=reason, by=by, now=now)
+    noted = _note_fix(row, order, steps, discrepancies, reason=reason, by=by, now=now)
+    if not noted and (reason or shown_of(order) != before):  # whoever is deciding about it must hear that it changed
+        add_event(order, "compared", by=by, now=now, reason=reason, differences=len(rows))
     return rows
 
 
 def compare_order(
-    *, number: str, held: OrderComparison, fix: bool, reason: str, by: str, now: datetime.datetime
+    *, number: str, held: OrderComparison, fix: bool, again: bool = False, reason: str, by: str, now: datetime.datetime
 ) -> list[Difference]:
-    """`reconcile ORDER [--fix]` for staff, by a comparison made before. Raises OrderUnknownError, NotAllowedError."""
+    """`reconcile ORDER [--fix]` for staff, by a comparison made before. For `again` see `keep_discrepancies`. Raises
+    OrderUnknownError and NotAllowedError."""
     check_reason(reason, "putting the books right" if fix else "a comparison")
     with transaction.atomic():
         order = lock_order(number)
@@ -118,16 +127,40 @@ def compare_order(
             by=by,
             now=now,
             reason=reason.strip(),
+            again=again,
             mail=False,
         )
         if kept is None:
             raise NotAllowedError("billing_under_way", number=number)
         fixed = sum(one.fix_id is not None or one.state == Difference.State.OVER for one in kept)
-        if not fixed:  # otherwise it has been noted already
-            add_event(order, "compared", by=by, now=now, reason=reason.strip(), differences=len(kept))
         add_counts(row, orders=1, records=held.records, differences=len(kept), fixed=fixed)
         Reconciliation.objects.filter(pk=row.pk).update(finished_at=now)
     return kept
+
+
+def _accepted_no_more(
+    order: Order, mended: list[Discrepancy], records: Mapping[int, BillingRecord]
+) -> list[Discrepancy]:
+    """Drops what staff accepted of records that a fix puts right, but for what names them there. Those to be deleted
+    are deleted here from now on."""
+    changed, found = [], []
+    for one in mended:
+        record = records.get(one.record)
+        if record:
+            changed.append(record)
+            if one.remedy == DELETE:
+                record.state = Record.DELETED
+                one = replace(one, named=_named(order, record))
+            record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
+        found.append(one)
+    BillingRecord.objects.bulk_update(changed, ["state", "accepted"], batch_size=500)
+    return found
+
+
+def _named(order: Order, record: BillingRecord) -> dict[str, str]:
+    product, _key, info_type, enterprise = identity(record, order)
+    names = {"productId": product, "domain": record.domain, "enterpriseId": enterprise, "infoType": info_type}
+    return {"jobId": order.number, **names}
 
 
 def _settle(
@@ -178,6 +211,8 @@ def _drop_given_up(
 
 
 def _not_wanted(order: Order, records: Mapping[int, BillingRecord], now: datetime.datetime) -> set[int]:
+    if order.kind == Order.Kind.ACTIVATION and is_over(order):
+        return {pk for pk, record in records.items() if record.state == Record.LIVE}
     if order.kind != Order.Kind.TRIAL or order.state not in MADE:
         return set()
     meant = meant_of([order], now=now)[order.pk]
@@ -224,7 +259,7 @@ def _difference(
     )
 
 
-def _note(
+def _note_fix(
     row: Reconciliation,
     order: Order,
     steps: Mapping[str, Dispatch],
@@ -233,10 +268,11 @@ def _note(
     reason: str,
     by: str,
     now: datetime.datetime,
-) -> None:
+) -> bool:
+    """Notes what the comparison has planned or settled. Returns whether there was anything."""
     settled = {one.domain: one.theirs for one in discrepancies if one.remedy == SETTLE}
     if not steps and not settled:
-        return
+        return False
     add_event(
         order,
         "reconciliation_fix",
@@ -249,6 +285,7 @@ def _note(
     )
     if steps:
         wake()
+    return True
 
 
 def add_counts(row: Reconciliation, **counts: int) -> None:

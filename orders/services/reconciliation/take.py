@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import QuerySet
 
-from orders.books import BooksSilentError, HeldRecord, fetch_records
+from orders.books import BooksSilentError, HeldRecord
 from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
@@ -19,7 +19,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals, mark_records_left
-from orders.services.incidents import PARTNER_PAUSED, close_troubles
+from orders.services.incidents import close_troubles
 from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
 from orders.services.moving import differs, may_send_again, move_of, move_start_to
@@ -29,6 +29,15 @@ from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE
 from orders.services.outbox.release import release
+from orders.services.reconciliation.asking import (
+    Answer,
+    ask_and_compare,
+    ask_steps,
+    check_as_shown,
+    check_compared,
+    of_job,
+    why_silent,
+)
 from orders.services.reconciliation.differences import update_incident
 from orders.services.reconciliation.held_records import (
     TAKEN,
@@ -50,51 +59,37 @@ IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
-def job_of(order: Order) -> str:
-    """The jobId of an order's records. A change's records are its trial's."""
-    return order.trial.number if order.kind == Kind.CHANGE and order.trial else order.number
+def ask_all(order: Order, *, by: str = "", **_asked: object) -> Answer:
+    """What the partner holds; compared where differences are taken. Raises BooksSilentError and NotAllowedError."""
+    return ask_steps(order) if move_of(order) or stopped(order) else ask_and_compare(order, by=by)
 
 
-def ask_all(order: Order) -> list[HeldRecord]:
-    """The partner's records of an order, and of its trial if a failed step needs them. Raises BooksSilentError."""
-    failed = order.dispatches.current().filter(state=State.FAILED, channel=Dispatch.Channel.BILLING)
-    jobs = [job_of(order)]
-    if order.trial and order.trial.number not in jobs and failed.filter(lane=order.trial_id).exists():
-        jobs.append(order.trial.number)
-    return [record for job in jobs for record in fetch_records(job)]
-
-
-def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
-    """The records whose jobId is the order's number, or is missing."""
-    return [one for one in held if one.fields.get("jobId", order.number) == order.number]
-
-
-def ask_books(number: str) -> list[HeldRecord]:
-    """`ask_all` by number. Raises OrderUnknownError, or NotAllowedError if the partner does not answer."""
+def ask_books(number: str, *, by: str = "") -> Answer:
+    """`ask_all` by number. Raises OrderUnknownError, or NotAllowedError also if the partner does not answer."""
     try:
-        return ask_all(find_order(number))
+        return ask_all(find_order(number), by=by)
     except BooksSilentError as error:
-        if error.code == PARTNER_PAUSED:
-            raise NotAllowedError("books_paused", told=str(error)) from error
-        raise NotAllowedError("books_silent", code=error.code, told=str(error)) from error
+        raise why_silent(error) from error
 
 
 def take(
-    *, number: str, step: str = "", held: list[HeldRecord] | None = None, reason: str, by: str, now: datetime.datetime
+    *, number: str, step: str = "", held: Answer | None = None, reason: str, by: str, now: datetime.datetime
 ) -> Order:
     """Takes the partner's records as ours.
 
-    If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences.
-    `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in a transaction.
+    If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences,
+    as they were shown. `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in
+    a transaction.
 
     A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
     OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
-    held = ask_books(number) if held is None else held
+    answer = ask_books(number, by=by) if held is None else held
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
+        check_as_shown(order, answer)
         move = move_of(order)
         if move and (why := why_not_take_move(order, move, now)):
             raise why
@@ -104,8 +99,12 @@ def take(
         unlike, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
         if why := why_not_take(order, stopped=bool(rows or move), differs=unlike, billed=billed):
             raise why
+        held = answer.held
+        if not (move or rows):
+            check_compared(order, answer)
         if move:
             move.order = order
+            close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             _take_move(move, held, now=now, by=by)
         elif rows:
             for row in rows:
@@ -115,7 +114,8 @@ def take(
             _take_differences(order, held, now=now, by=by)
         add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
         if not rows:
-            close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
+            if not move:
+                close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
             update_incident(order, by=by, now=now)
             if order.kind == Kind.TRIAL:
                 end_beside(order, now=now, by=by)
@@ -304,14 +304,19 @@ def _may_be_live(order: Order) -> set[tuple[str, str]]:
     return {*here, *((order.product_id, key) for key in order.domains.values_list("key", flat=True))}
 
 
-def adopt(order: Order, held: list[HeldRecord]) -> None:
-    """Sets our records of the order to the partner's state, and adds the records that we lack."""
+def adopt(order: Order, held: list[HeldRecord], *, unsure: bool = False) -> None:
+    """Sets our records of the order to the partner's state, and adds the records that we lack.
+
+    `unsure`: an unanswered call may still act on unknown records, so they stay unknown, as in a comparison.
+    """
     there = by_name(of_job(order, held))
     records = list(order.billing_records.all())
     fields = order.differences.filter(state=Difference.State.OPEN, kind__in=IN_FIELDS)
     differing = set(fields.values_list("product_id", "domain"))
     for record in records:
         one = there.pop((record.product_id, record.domain_key), None)
+        if unsure and record.state == Record.UNKNOWN:
+            continue
         if one is not None or record.state in {Record.LIVE, Record.CANCELLED, Record.UNKNOWN}:
             take_record(record, one)
         if one is not None and (record.product_id, record.domain) in differing:

@@ -1,0 +1,65 @@
+"""Whoever takes the partner's word takes only what was shown (contract 3.9, 14), judged by rows alone."""
+
+import contextlib
+from collections.abc import Iterator
+
+from django.db.models import Q
+
+from orders.content import domain_key
+from orders.models import BillingRecord, Difference, Dispatch, Order
+from tests.model.acts import WrongError
+
+STOPPED = ["failed", "given_up"]
+SETTLED = {"live", "cancelled", "deleted"}  # what a record is of which nobody is unsure
+
+
+@contextlib.contextmanager
+def only_what_was_shown(number: str) -> Iterator[None]:
+    """Within the block an act takes the partner's word about an order. Of its records (a change's are its trial's) only
+    those change that an open difference named, or that steps which stopped are about; one that is live is taken as gone
+    only where its difference says so. What a step's answer set meanwhile does not count."""
+    order = Order.objects.select_related("trial").filter(number=number).first()
+    owner = order and (order.trial if order.kind == Order.Kind.CHANGE and order.trial else order)
+    if owner is None:
+        yield
+        return
+    before, told, stopped = _records(owner), _told(owner), _of_steps(order, owner)
+    yield
+    for pk, now in _records(owner).items():
+        name, was = now[0], before.get(pk, (now[0], "none", *now[2:]))
+        if now == was or now[-1] != was[-1] or pk in stopped or (pk in before and was[1] not in SETTLED):
+            continue
+        if name not in told:
+            raise WrongError("only what was shown is taken", number, name, was[1:], now[1:])
+        if was[1] == "live" and now[1] != "live" and not told[name] & {"missing", "cancelled"}:
+            raise WrongError("a loss is taken by its name alone", number, name, told[name])
+
+
+def _records(owner: Order) -> dict[int, tuple]:
+    """By id: its name, its state, its times, and the step that set it last."""
+    rows = BillingRecord.objects.filter(order=owner)
+    return {
+        row.pk: (
+            (row.product_id, row.domain_key),
+            row.state,
+            row.create_time,
+            row.cancel_time,
+            row.cancelled_at,
+            row.dispatch_id,
+        )
+        for row in rows
+    }
+
+
+def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
+    """What the open differences say that the partner holds, by a record's name."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in Difference.objects.filter(order=owner, state="open"):
+        found.setdefault((row.product_id, domain_key(row.domain)), set()).add(row.detail.get("theirs", ""))
+    return found
+
+
+def _of_steps(order: Order, owner: Order) -> set[int]:
+    """The records of billing steps that failed or were given up."""
+    rows = Dispatch.objects.filter(Q(order=order) | Q(lane=owner.pk), channel="billing", state__in=STOPPED)
+    return {pk for records in rows.values_list("records", flat=True) for pk in records}
