@@ -20,7 +20,7 @@ from orders.models import Attempt, Dispatch, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
-from orders.services.incidents import close_troubles, open_incident
+from orders.services.incidents import close_troubles, end_settled, open_incident
 from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail, tell_accepted
@@ -98,10 +98,10 @@ def act_on(order: Order, record: ApprovalRecord, process: Dispatch | None, *, no
     if (order.undo_since and not _is_rejected(order)) or order.kind != Order.Kind.ACTIVATION:
         why = "undone" if order.undo_since else f"BPM was not asked about a {order.kind}"
         add_event(order, "approval_ignored", by="bpm", now=now, record=record.record_id, why=why)
-    elif process is None:
-        open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     elif order.decision:
         _note_another(order, record, now)
+    elif process is None:
+        open_incident(order, partner="bpm", step="approval", code="early", detail=record.record_id, now=now)
     else:
         _settle_bpm_step(order, process, now)
         apply_decisions(order, now=now)
@@ -138,7 +138,7 @@ def _settle_bpm_step(order: Order, process: Dispatch, now: datetime.datetime) ->
         take_place(process, other)
     if settle_process(process, now):
         add_event(order, "step_done", by="bpm", now=now, step=process.step, why="callback")
-        close_troubles(order, step=process.step, now=now, by="bpm")
+        end_settled([order], now=now, by="bpm")
         process.order = order
         tell_accepted([process], now=now)
 

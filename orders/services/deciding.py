@@ -9,7 +9,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import Order
 from orders.services.approvals import add_staff_record, apply_decision, settle_process
 from orders.services.compensation.late import end_question
-from orders.services.incidents import close_troubles
+from orders.services.incidents import close_troubles, end_settled
 from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.effects import bpm_acts
 from orders.services.outbox.enqueue import wake
@@ -107,7 +107,7 @@ def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetim
     process = bpm_acts(order).first()
     if process:
         settle_process(process, now)
-        close_troubles(order, step=process.step, now=now, by=by)
+        end_settled([order], now=now, by=by)
     if record.result == Decision.PASS and order.undo_asked_at and not order.withdrawal_idh:
         end_question(order, now=now, by=by)
     apply_decision(order, record, by=by, now=now)

@@ -23,7 +23,7 @@ from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.plan import put_back
 from orders.services.compensation.start import begin_undo
 from orders.services.holds import settle_followers
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, open_incident
+from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, end_settled, open_incident
 from orders.services.line import lock_line, name_built_upon, plan_behind
 from orders.services.looks import answer_look
 from orders.services.order_writes import add_event, load_records, lock_order, lock_orders, refresh_states
@@ -395,5 +395,6 @@ def _let_go_on(order: Order, *, now: datetime.datetime, by: str) -> None:
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
     if trial.pk == order.pk or order.kind == Kind.CHANGE:
         settle_followers(trial, now=now, by=by, held=WAITS_FOR_CLAIM)

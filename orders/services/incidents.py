@@ -18,6 +18,7 @@ from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.services.order_writes import add_event
 from orders.services.outbox.mails import queue_mail
+from orders.steps import STEPS
 
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
@@ -47,6 +48,8 @@ BOOKS_ONLY = frozenset(
         MOVE_FAILED,
     }
 )
+LASTING = (BOOKS_ONLY | PARTNERS_OWN) - {MOVE_FAILED}  # no incident of a step that is over ends alone, with these codes
+SETTLED = [Dispatch.State.DONE, Dispatch.State.CLOSED, Dispatch.State.UNDONE]  # what a given-up one did is asked first
 LOCKS = 0x1D5C  # the first half of the advisory locks' numbers; any will do
 A_MOMENT = datetime.timedelta(minutes=1)
 LONGEST_WAIT = "5s"
@@ -259,6 +262,21 @@ def close_troubles(
         close_parts(order, incidents, now=now)
         end_incidents(stopping_nobody(incidents), now=now)
         add_event(order, "incident_over", by=by, now=now, step=step or "", code=code or "")
+
+
+def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> None:
+    """Ends the incidents about steps of (locked) orders that are over by another road than their own answer (contract
+    3.9, 14). Whatever settles, replaces or closes a step calls it, once its transaction has planned what comes instead.
+    That of a move that is over ends when the order is undone or its day was carried out.
+    """
+    by_id = {order.pk: order for order in orders}
+    left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("incident__step"))
+    rows = AffectedOrder.objects.unresolved().filter(order__in=list(by_id), incident__step__in=STEPS)
+    rows = rows.filter(~Exists(left.exclude(state__in=SETTLED))).exclude(incident__code__in=LASTING)
+    for pk, step, code in sorted(set(rows.values_list("order_id", "incident__step", "incident__code"))):
+        order = by_id[pk]
+        if code != MOVE_FAILED or order.undo_since or order.state == Order.State.ACTIVE:
+            close_troubles(order, step=step, code=code, now=now, by=by)
 
 
 def close_parts(order: Order, incidents: Iterable[int], *, now: datetime.datetime, **accepted: str) -> None:

@@ -18,7 +18,7 @@ from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
 from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
-from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, open_incident
+from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
 from orders.services.order_writes import add_event, refresh_states
 from orders.services.outbox.effects import bpm_acts
 from orders.services.outbox.mails import tell_accepted
@@ -85,6 +85,9 @@ def open_again(order: Order, *, now: datetime.datetime, by: str) -> None:
     if order.state != old_state:
         add_event(order, "state", by=by, now=now, old=old_state, new=order.state)
     close_troubles(order, step="", code=COMPENSATED, now=now, by=by)
+    if order.decision:  # else it stays until the decision is applied
+        close_troubles(order, step="approval", code="early", now=now, by=by)
+    end_settled([order], now=now, by=by)
     if process:
         _compare_process(order, process, before, now)
         if process.state == State.DONE:
@@ -106,9 +109,9 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     not_sent = [State.WAITING, State.DUE, State.RETRYING]
     gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
-    if plan.held and plan.held != order.held_because:
-        close_troubles(order, step=Step.CHECK_FILES, now=now, by=by)  # files are checked again once the order continues
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
+    if any(row.frozen_at or row.error_code for row in old):
+        end_settled([order], now=now, by=by)
     if order.kind == Order.Kind.CHANGE and not plan.held:
         reshape(order.trial, now=now, by=by)  # ends that staff took may have later places
 

@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Attempt, Dispatch, Order, OrderEvent, Timeline
+from orders.services.incidents import end_settled
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
 from orders.steps import FIXES
@@ -38,7 +39,9 @@ def release_restored(*, reason: str, by: str, now: datetime.datetime) -> Timelin
         new.last_order, new.last_attempt, new.last_event = _newest(Order), _newest(Attempt), row.restored["event"]
         new.save()
         fixes = Dispatch.objects.current().open().filter(step__in=FIXES)  # they fitted the books of their time
+        of_fixes = list(Order.objects.filter(dispatches__in=fixes).distinct().defer("content"))
         fixes.update(state=Dispatch.State.CLOSED, next_try_at=None, lease_token=None)
+        end_settled(of_fixes, now=now, by=by)
         for act in at_release:
             act(by=by, now=now)
         about = {"reason": reason.strip(), "restored_at": row.restored_at.isoformat(), **row.restored}

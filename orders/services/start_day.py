@@ -7,6 +7,7 @@ from django.db import transaction
 
 from orders.errors import NotAllowedError
 from orders.models import Dispatch, Order
+from orders.services.incidents import end_settled
 from orders.services.moving import why_moving
 from orders.services.order_writes import add_event, lock_order, lock_orders, refresh_states
 from orders.services.outbox.enqueue import wake
@@ -30,6 +31,8 @@ def activate(*, numbers: Collection[str] | None, by: str, now: datetime.datetime
         release(now=now, order_ids=ids)
         begun = waited - _waiting_for_start(ids)
         changed = refresh_states(orders.values(), now=now, by=by)
+        if changed:
+            end_settled(changed, now=now, by=by)
         if begun:
             wake()
     return sorted({orders[pk].number for pk in begun} | {order.number for order in changed})

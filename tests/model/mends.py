@@ -50,6 +50,8 @@ NOTICED_BY = {
     "18 what is gone is taken as what is not late": (
         "test_moving.py::test_records_of_which_one_is_gone_for_over_a_day_are_taken_and_put_right"
     ),
+    "14 an incident ends with what it was about": "test_incidents_end.py::test_bpms_pass_comes_while_it_is_undone",
+    "14 a refused move's incident ends with its day": "test_incidents_end.py::test_a_refused_moves_old_day_comes",
     "what may not have acted is repeated": (
         "test_found.py::test_cancel_that_was_not_carried_out_is_not_repeated_for_a_withdrawn_change"
     ),
@@ -91,7 +93,16 @@ def known_defects() -> dict[str, Mend]:
     from integrations import reconciliation
     from orders.models import Dispatch, OrderDomain
     from orders.queries import doubts
-    from orders.services import approvals, deciding, incident_desk, looks, move_answers, reopening, withdrawal
+    from orders.services import (
+        approvals,
+        deciding,
+        incident_desk,
+        incidents,
+        looks,
+        move_answers,
+        reopening,
+        withdrawal,
+    )
     from orders.services.compensation import finish, late, plan, start
     from orders.services.outbox import effects, follow_up, resend
     from orders.services.outbox import record as outcomes
@@ -119,6 +130,8 @@ def known_defects() -> dict[str, Mend]:
     def free_and_running(claim, order, *, ends="", now, by):
         release_claim(claim, order, now=now, by=by)
 
+    all_that_last = incidents.BOOKS_ONLY | incidents.PARTNERS_OWN
+
     found = {
         "1 opened with its old domains": Mend(put("given_domains", old_domains, reopening)),
         "a resolved mail needs somebody": Mend(put("is_of_mails", lambda incident: False, incident_desk)),
@@ -145,6 +158,8 @@ def known_defects() -> dict[str, Mend]:
         "14 what was accepted stays for ever": Mend(put("not_meant", but_what_was_accepted, results, reconciliation)),
         "14 nobody is told what joined": Mend(put("shown_of", lambda order: frozenset(), results)),
         "18 what is gone is taken as what is not late": Mend(put("is_late", lambda order, now: False, move_answers)),
+        "14 an incident ends with what it was about": Mend(put("SETTLED", [], incidents)),
+        "14 a refused move's incident ends with its day": Mend(put("LASTING", all_that_last, incidents)),
         "what may not have acted is repeated": Mend(put("close_never_begun", close_waiting, start)),
         "lost is compensated": Mend(put("NOT_COMPENSATED", set(), follow_up)),
         "a reject forbids nothing": Mend(put("decision_in_force", lambda order: "", reopening, resend)),

@@ -34,7 +34,7 @@ from orders.restored_guard import is_restored
 from orders.services.outbox.mails import ACCEPTED, KINDS
 from orders.shape import fold, is_same
 from orders.states import may_move
-from orders.steps import Phase
+from orders.steps import STEPS, Phase
 from tests.model.acts import WrongError
 from tests.model.stories import read_stories
 from tests.model.story import Story, Wrong
@@ -50,6 +50,16 @@ ABOUT_BOOKS = {
     "late_undo",
     "change_built_upon",
     "restored",
+}
+LASTING = {
+    "unknown_record",
+    "difference",
+    "acted_before",
+    "billed_not_active",
+    "process_differs",
+    "late_undo",
+    "entered_differs",
+    "change_built_upon",
 }
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
@@ -191,6 +201,7 @@ def all_wrong(
         history_fits,
         shapes_are_kept,
         mails_are_told,
+        incidents_end,
     )
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
@@ -234,6 +245,24 @@ def mails_are_told(books: Books) -> Iterator[str]:
     for (order, kind), number in counts.items():
         if kind in KINDS and number > 1:
             yield f"{books.orders[order].number} has {number} {kind}"
+
+
+def incidents_end(books: Books) -> Iterator[str]:
+    """No open incident is about a step that is over (a given-up one: once it is known what it did), nor about what BPM
+    said too early once that decides. Only the books or `accept` end those of LASTING."""
+    over = {D.DONE, D.CLOSED, D.UNDONE}
+    rows = (row for row in books.dispatches if row.state not in over)
+    left = {(row.order_id, row.step) for row in rows if row.state != D.GIVEN_UP or "settled" not in row.about}
+    for pk, causes in books.causes.items():
+        order = books.orders[pk]
+        family = [order.pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]  # named beside them
+        for partner, step, code in sorted(causes):
+            moves = code == "move_failed" and order.state in {S.SCHEDULED, S.IN_PROGRESS}  # its day can still be moved
+            about = step in STEPS and code not in LASTING and not moves
+            if about and not any((one, step) in left for one in family):
+                yield f"{order.number} is {order.state}, {step} is over, and {partner}'s {code} is open"
+            if code == "early" and order.decision:
+                yield f"{order.number} is decided, and its early decision is open"
 
 
 def what_stopped(books: Books) -> list[Dispatch]:

@@ -8,20 +8,20 @@ are done, the order gets the state in `undo_to`, and its claim is free (finish.p
 import datetime
 from collections.abc import Collection
 
+from django.db import transaction
 from django.db.models import Q
 from django_q.models import Schedule
 
-from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
+from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.services.compensation.late import end_question
 from orders.services.compensation.plan import plan_undo
 from orders.services.incidents import (
     BILLED_NOT_ACTIVE,
-    BOOKS_ONLY,
     BUILT_UPON,
     DIFFERENCE,
-    MOVE_FAILED,
     close_troubles,
     end_built_upon,
+    end_settled,
 )
 from orders.services.order_writes import add_event
 from orders.services.outbox.effects import OF_START
@@ -53,7 +53,6 @@ def begin_undo(
     if order.start_at:
         Schedule.objects.filter(name=schedule_name(order)).delete()
     if order.kind == Order.Kind.ACTIVATION:
-        _end_move(order, now=now, by=by)
         end_built_upon(order, now=now)
         if order.undo_asked_at and not how:  # it was late by a start that the records turned out not to have
             end_question(order, now=now, by=by)
@@ -61,6 +60,7 @@ def begin_undo(
     add_event(order, "undo_mark", by=by, now=now, why=why, closed=closed, steps=[row.step for row in steps])
     add_event(order, "state", by=by, now=now, old=old, new=order.state)
     enqueue(steps)
+    end_settled([order], now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
     wake()
     return bool(steps)
@@ -82,6 +82,7 @@ def _change_ending(order: Order, ending: str, *, now: datetime.datetime, by: str
         superseded=True, state=State.CLOSED
     )
     enqueue(plan_undo(order, now, how=how))
+    end_settled([order], now=now, by=by)
     release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
     wake()
     return True
@@ -106,24 +107,6 @@ def give_ending(order: Order, ending: str, *, now: datetime.datetime, by: str) -
     order.billing_records.filter(state=Record.TO_SEND).update(state=Record.DELETED)  # planning anew resets them
     if ending == Order.State.WITHDRAWN:
         close_troubles(order, now=now, by=by, but=STILL_WRONG)
-    elif ending == Order.State.REJECTED:
-        _close_troubles_of_closed_steps(order, now=now, by=by)
-
-
-def _close_troubles_of_closed_steps(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Closes what stopped a step in an earlier plan. The present plan's step was closed before it could succeed."""
-    stopped = AffectedOrder.objects.unresolved().filter(order=order).values("incident__step")
-    closed = order.dispatches.current().filter(undo=False, state=State.CLOSED, step__in=stopped)
-    for step in closed.order_by("pk").values_list("step", flat=True):
-        close_troubles(order, step=step, now=now, by=by, but=BOOKS_ONLY)
-
-
-def _end_move(order: Order, *, now: datetime.datetime, by: str) -> None:
-    """Ends the troubles of a move whose outcome nobody needs to know any more. Its steps are closed already."""
-    close_troubles(order, code=MOVE_FAILED, now=now, by=by)
-    asked = order.dispatches.current().filter(step=Dispatch.Step.ASK_BILLING)
-    if asked.filter(about__has_any_keys=OF_START).exists() and not asked.filter(state=State.FAILED).exists():
-        close_troubles(order, step=Dispatch.Step.ASK_BILLING, now=now, by=by)
 
 
 def close_never_begun(order: Order) -> int:
@@ -148,6 +131,7 @@ def close_refused(order: Order) -> int:
     return rows.filter(position__lt=Phase.AFTER).exclude(step__in=FIXES).update(state=State.CLOSED)
 
 
+@transaction.atomic
 def close_abandoned(*, now: datetime.datetime) -> int:
     """Closes calls whose worker died and whose order is undone or planned anew, except billing's. Returns how many."""
     left = Q(order__undo_since__isnull=False) | Q(superseded=True)
@@ -162,4 +146,6 @@ def close_abandoned(*, now: datetime.datetime) -> int:
         outcome=Attempt.Outcome.LOST, finished_at=now, error="the worker died; the order is undone or planned anew"
     )
     closing = Dispatch.objects.filter(pk__in=ids, state=State.SENDING, next_try_at__lte=now)
-    return closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
+    number = closing.update(state=State.CLOSED, next_try_at=None, lease_token=None, may_have_acted=True)
+    end_settled(Order.objects.filter(dispatches__in=ids).distinct().defer("content"), now=now, by="sweep")
+    return number

@@ -13,7 +13,14 @@ from orders.services.compensation.finish import finish_undo, note_undone
 from orders.services.compensation.start import begin_undo
 from orders.services.files import end_files_hold, hold_for_files
 from orders.services.giving_up import apply_answer, close_removals, settle_given_up_orders
-from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, close_troubles, lock_incidents, open_incident
+from orders.services.incidents import (
+    BILLED_NOT_ACTIVE,
+    BOOKS_ONLY,
+    close_troubles,
+    end_settled,
+    lock_incidents,
+    open_incident,
+)
 from orders.services.looks import LOOKED, look_after
 from orders.services.move_answers import answer_move, answer_start, follow_move
 from orders.services.order_writes import add_event, lock_orders, refresh_states
@@ -27,7 +34,8 @@ from orders.services.shape import convert_trials
 from orders.steps import STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
-ENDED = {State.DONE, State.FAILED, State.CLOSED}
+OVER = {State.DONE, State.CLOSED}
+ENDED = {*OVER, State.FAILED}
 GIVEN_UP = Prepared(
     lambda: (
         Dispatch.objects.current()
@@ -109,6 +117,9 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
         if order.undo_since:
             finish_undo(order, now=now, by=by)
     refresh_states(orders.values(), now=now, by=by)
+    over = {row.order_id for row in rows if row.state in OVER} & {order for order, _ in troubled}
+    if over:
+        end_settled([orders[pk] for pk in over], now=now, by=by)
     return released
 
 
@@ -202,11 +213,14 @@ def _troubled(
     wait for each other."""
     lanes = {row.lane for row in done if row.lane}
     orders = {row.order_id for row in done} | lanes
+    over = {row.order_id for row in rows if row.state in OVER} | lanes
     found, late = [], []
     if done:
         found, late = ask_together(
-            (TROUBLES, {"orders": orders}), ask_for_late_calls(orders=orders, lanes=lanes, now=now)
+            (TROUBLES, {"orders": over}), ask_for_late_calls(orders=orders, lanes=lanes, now=now)
         )
+    elif over:
+        found = TROUBLES(orders=over)
     failed = [row for row in rows if row.state == State.FAILED or row.channel == Channel.FILES]
     moves = [row for row in rows if row.step == Step.MOVE_START or ANSWERS.keys() & row.about]
     stopping = {(STEPS[row.step].partner, "") for row in [*failed, *moves]}

@@ -20,7 +20,7 @@ from orders.models.dispatch import OPEN_STATES
 from orders.queries.blockers import step_waits_for
 from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
-from orders.services.incidents import COMPENSATED
+from orders.services.incidents import COMPENSATED, end_settled
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.services.moving import differs, may_send_again, move_of
 from orders.services.order_writes import add_event, lock_order, refresh_states
@@ -471,6 +471,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         let_go(order, event=said.pk)
     release(now=now, order_ids=[order.pk])
     refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
     wake()
 
 

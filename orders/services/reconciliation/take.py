@@ -19,7 +19,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals, mark_records_left
-from orders.services.incidents import close_troubles
+from orders.services.incidents import close_troubles, end_settled
 from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
 from orders.services.moving import differs, may_send_again, move_of, move_start_to
@@ -357,4 +357,5 @@ def continue_order(order: Order, *, now: datetime.datetime, by: str) -> None:
     release(now=now, order_ids=[order.pk], lanes=[trial.pk])
     finish_undo(order, now=now, by=by)
     refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
     wake()
