@@ -203,23 +203,17 @@ def named(**facts: object) -> list[str]:
 
 FIXES = named(fix=True)
 
-# Where the partners are called, below their base addresses (contract 3.3, 3.4).
-PRODUCT_INFOS = "/productInfos"
-DELETE_PRODUCT_INFOS = "/productInfos/delete"
-QUERY_PRODUCT_INFOS = "/productInfos/query"
-QUERY_TRIAL_FLOW = "/trialFlow/query"
-START_FLOW = "/flows/start"
-BY_STEP: dict[str, str] = {Step.FETCH_USAGE: QUERY_TRIAL_FLOW, Step.START_BPM: START_FLOW}
+BY_STEP: dict[str, str] = {Step.FETCH_USAGE: "bigdata.traffic", Step.START_BPM: "bpm.start"}
 BY_EFFECT: dict[Effect, str] = {
-    Effect.DELETE: DELETE_PRODUCT_INFOS,
-    Effect.VERIFY: QUERY_PRODUCT_INFOS,
-    Effect.ASK: QUERY_PRODUCT_INFOS,
+    Effect.DELETE: "bigdata.delete",
+    Effect.VERIFY: "bigdata.query",
+    Effect.ASK: "bigdata.query",
 }
 
 
-def path_of(step: str) -> str:
-    """Where a step's payload goes first; empty for steps that call neither partner."""
+def call_name(step: str) -> str:
+    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none."""
     kind = STEPS[step]
     if kind.channel == Channel.BILLING:
-        return BY_EFFECT.get(kind.effect, PRODUCT_INFOS)
+        return BY_EFFECT.get(kind.effect, "bigdata.post")
     return BY_STEP.get(kind.name, "")

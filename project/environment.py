@@ -64,6 +64,12 @@ def switch(name: str, given: str) -> bool:
     raise WrongError(f"{name} must be true or false, not {word!r}")
 
 
+def answers(name: str, given: str) -> str:
+    if given.strip() not in ("prove", "trust"):
+        raise WrongError(f"{name} must be prove or trust, not {given!r}")
+    return given.strip()
+
+
 def four_eyes(name: str, given: str) -> dict[str, int]:
     try:
         return read_acts(given)
@@ -247,6 +253,7 @@ SETTINGS = (
     # Only that many entries of X-Forwarded-For, from its end, are trusted.
     Setting("TRUSTED_PROXY_COUNT", whole, "0", "how many proxies of ours stand in front"),
     Setting("HTTPS_ONLY", switch, "false", "redirect, HSTS, secure cookies"),
+    Setting("BPM_ALLOWED_IPS", entries, "", "addresses or networks that may post approvals; empty: all"),
     Setting("BPM_BASE_URL", plain, "http://127.0.0.1:8090/bpm", "BPM; the default is the sandbox"),
     Setting("BPM_TASK_URL", plain, "", "BPM's page of a process, with {process} and {order}"),
     Setting("BPM_CALLBACK_SECRET", plain, "", "signs BPM's approvals", secret=True),
@@ -256,6 +263,8 @@ SETTINGS = (
     Setting("PARTNER_CA_BUNDLE", plain, "", "PEM file of the CAs that partners' certificates come from"),
     Setting("PARTNER_CLIENT_CERT", certificate_files, "", "ours: one PEM file with key, or cert.pem,key.pem"),
     Setting("PARTNER_PROXY", plain, "", "http://[user:password@]host:port, for calls to partners", credentials=True),
+    Setting("PARTNERS_FILE", plain, "", "a TOML file that says how the partners differ from the defaults; empty: none"),
+    Setting("PARTNER_ANSWERS", answers, "prove", "or trust: a refusal counts before a success proved the call"),
     Setting("PARTNER_RATE", whole, "0", "calls a second to each partner from each worker process; 0: no bound"),
     Setting("DISPATCH_RETRY_SECONDS", wholes, "30,120,600,1800,7200,21600", "waits between attempts"),
     Setting("DISPATCH_LEASE_SECONDS", positive, "60", "how long a claimed step stays its worker's"),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.database_clock import stand_in_for_djangos
+from integrations.partners.profile import ProfileError, load_profile
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
@@ -252,5 +253,9 @@ LOGGING = {
 
 # --- The other rows of the table, as they are read. Two addresses may hold passwords: only their parts are settings
 
+try:
+    PARTNERS = load_profile(value("PARTNERS_FILE"))
+except ProfileError as problem:
+    ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})
 ENVIRONMENT.stop_on_problems()

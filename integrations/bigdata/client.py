@@ -25,7 +25,7 @@ from integrations.outbound.http import (
     post,
     storable_text,
 )
-from orders.steps import DELETE_PRODUCT_INFOS, PRODUCT_INFOS, QUERY_PRODUCT_INFOS, QUERY_TRIAL_FLOW
+from integrations.partners.calls import call_of, ours, renamed
 
 LIVE, CANCELLED = "1", "2"
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
@@ -68,7 +68,18 @@ def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
     """The body that asks for one trial's traffic. `job_id` is the trial's number, `product_id` its service type."""
-    return {"productInfos": [{"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}]}
+    asked = {"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}
+    return {"productInfos": [renamed(asked, settings.PARTNERS.bigdata.rename)]}
+
+
+def job_query(job_id: str) -> dict[str, Any]:
+    """The body that asks which records there are of an order."""
+    return renamed({"jobId": job_id}, settings.PARTNERS.bigdata.rename)
+
+
+def as_ours(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of a frozen body or of an answer, under our names."""
+    return ours(record, settings.PARTNERS.bigdata.rename)
 
 
 def _record(record: RecordFacts) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def _record(record: RecordFacts) -> dict[str, Any]:
         "productId": record.product_id,
         "province": record.province_code,
     }
-    return _as_accepted(fields, record)
+    return renamed(_as_accepted(fields, record), settings.PARTNERS.bigdata.rename)
 
 
 def _identity(record: RecordFacts) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def _identity(record: RecordFacts) -> dict[str, Any]:
         "enterpriseId": record.enterprise_id,
         "infoType": record.info_type,
     }
-    return _as_accepted(fields, record)
+    return renamed(_as_accepted(fields, record), settings.PARTNERS.bigdata.rename)
 
 
 def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
@@ -111,22 +122,22 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
 
 def post_product_infos(body: bytes, *, key: str, request_id: str) -> PartnerResponse:
     """Creates or cancels billing records. `body` is made by `product_infos`."""
-    return _call(PRODUCT_INFOS, body, key, request_id)
+    return _call("bigdata.post", body, key, request_id)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
     """Deletes billing records (compensation). `body` is made by `deletion`."""
-    return _call(DELETE_PRODUCT_INFOS, body, key, request_id, seconds)
+    return _call("bigdata.delete", body, key, request_id, seconds)
 
 
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
     """The records that the big-data side holds for an order. Time-out and size limit grow with those `expected`."""
-    body = formats.encode({"jobId": job_id}).encode()
+    body = formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
-    return _rows(_call(QUERY_PRODUCT_INFOS, body, key, request_id, seconds, most))
+    return [as_ours(row) for row in _rows(_call("bigdata.query", body, key, request_id, seconds, most))]
 
 
 def look_up_seconds(expected: int) -> float:
@@ -135,7 +146,7 @@ def look_up_seconds(expected: int) -> float:
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
     """The traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body`: from `trial_flow_query`."""
-    return [_flow(row) for row in _rows(_call(QUERY_TRIAL_FLOW, body, key, request_id))]
+    return [_flow(as_ours(row)) for row in _rows(_call("bigdata.traffic", body, key, request_id))]
 
 
 def _flow(row: dict[str, Any]) -> dict[str, Any]:
@@ -147,11 +158,10 @@ def _flow(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(
-    path: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
+    name: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
 ) -> PartnerResponse:
-    url = settings.BIGDATA_BASE_URL.rstrip("/") + path
     timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
-    outer = post(url, body, key=key, request_id=request_id, timeout=timeout, most=most)
+    outer = post(call_of(name), body, key=key, request_id=request_id, timeout=timeout, most=most)
     answer = dataclasses.replace(outer, data=_inner(outer.data))
     check_success(answer)
     return answer

@@ -8,12 +8,15 @@ import json
 import time
 import uuid
 
+from django.conf import settings
+
 from integrations.bigdata import client as bigdata
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import RecordFacts
 from integrations.delivery import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
+from integrations.partners.calls import renamed
 from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.queries.shapes import shape_of
@@ -33,11 +36,11 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     if STEPS[row.step].fix:
         return encode(_fix(row, records))
     if row.step == Step.ASK_BILLING:
-        return encode({"jobId": row.about.get("job") or row.order.number})
+        return encode(bigdata.job_query(row.about.get("job") or row.order.number))
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        return encode({"jobId": row.order.number, "delete": bigdata.deletion(facts)})
+        return encode(bigdata.job_query(row.order.number) | {"delete": bigdata.deletion(facts)})
     return encode((bigdata.deletion if row.step == Step.DELETE_BILLING else bigdata.product_infos)(facts))
 
 
@@ -47,7 +50,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
         named = [one for one in row.about["named"] if (one["productId"], domain_key(one["domain"])) not in ours]
-        fixed = {"productInfos": named}
+        fixed = {"productInfos": [renamed(one, settings.PARTNERS.bigdata.rename) for one in named]}
     else:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
@@ -105,7 +108,7 @@ def send_billing(work: Work, until: float) -> dict:
 def _look_up(work: Work, asked: dict, until: float) -> dict:
     """Carries out a step that asks what the big-data side holds, and perhaps deletes it."""
     if work.step == Step.ASK_BILLING:
-        rows = _query(asked["jobId"], work, key=work.key, until=until)
+        rows = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
         return {"result": Result.OK, "answer": f"{len(rows)} records are there", "data": {"held": held_records(rows)}}
     if not asked["delete"]["productInfos"]:
         return {"result": Result.OK, "answer": "nothing to send"}
@@ -150,7 +153,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
     rows = []
-    for job_id in dict.fromkeys(record["jobId"] for record in named):
+    for job_id in dict.fromkeys(bigdata.as_ours(record)["jobId"] for record in named):
         _one_more_call(until)
         rows += _query(job_id, work, key=str(uuid.uuid4()), until=until)
     return rows
@@ -171,7 +174,7 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
     """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
-    rows = _query(asked["jobId"], work, key=work.key, until=until)
+    rows = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
     if rows:
         _one_more_call(until)
         again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}

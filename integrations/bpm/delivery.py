@@ -10,10 +10,10 @@ from django.conf import settings
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
 from integrations.outbound.formats import encode
 from integrations.outbound.http import PartnerError, check_success, clean, post
+from integrations.partners.calls import call_of, rename_paths
 from notifications.recipients import contacts_for
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
-from orders.steps import START_FLOW
 
 Result = Attempt.Outcome
 LONGEST_PROCESS_ID = 128
@@ -40,7 +40,8 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
         file_names=[order.info_security, order.busi_info],
         contacts=() if order.first else contacts_for(order.attribution_id),
     )
-    return encode(first_activation(facts) if order.first else subsequent_activation(facts))
+    body = first_activation(facts) if order.first else subsequent_activation(facts)
+    return encode(rename_paths(body, settings.PARTNERS.bpm.rename))
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
@@ -48,8 +49,7 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
 
     `key` is the dispatch's key, the same for every attempt. Raises PartnerError unless BPM accepts.
     """
-    url = settings.BPM_BASE_URL.rstrip("/") + START_FLOW
-    answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
     result = answer.data.get("result")
     given = result.get("processId") if isinstance(result, dict) else None

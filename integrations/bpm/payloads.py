@@ -1,14 +1,16 @@
-"""What BPM is sent to start a flow (contract 3.4). Pure."""
+"""What BPM is sent to start a flow (contract 3.4), by the profile of partners (7.1)."""
 
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.outbound.formats import bpm_time
-from notifications.recipients import ContactFacts
+from django.conf import settings
 
-SENDER = {"accessSystem": "IBS", "account": "CDN-IBS"}
+from notifications.recipients import ContactFacts
+from orders.local_time import SHANGHAI
+
+SENDER = ("accessSystem", "account")
 TITLE = "业务开通(处理业务开通工单)"
 
 
@@ -39,10 +41,11 @@ class FlowFacts:
 
 
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
-    """Flow `tyywrwlc`: the trial's domains turn commercial."""
-    now = bpm_time(facts.at)
+    """The trial's domains turn commercial: flow `tyywrwlc`, or the one of the attribution."""
+    how = settings.PARTNERS.bpm
+    now, flow = _time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
-        "businessStartTime": bpm_time(facts.start),
+        "businessStartTime": _time(facts.start),
         "cdn_type": facts.cdn_type,
         "code": facts.number,
         "createDate": now,
@@ -54,12 +57,10 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
         "pro_title": TITLE,
         "prodType": facts.prod_type,
         "province": facts.province_letters,
-        "task_first_class": "3",
-        "task_second_class": "5",
-        "triggerMode": "manualTrigger",
+        **_constants("task_first_class", "task_second_class", "triggerMode"),
         "user_id": facts.user_id,
     }
-    return {**SENDER, "flowKey": "tyywrwlc", "data": {"tyywrwlcdx": form}}
+    return {**_constants(*SENDER), "flowKey": flow, "data": {f"{flow}dx": form}}
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
@@ -72,19 +73,27 @@ def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
         **_customer(facts),
         "numberOfDoamin": len(facts.domains),
         "sourceBasis": facts.number,
-        "sourceOfDemand": "IBS平台",
+        **_constants("sourceOfDemand"),
         "titleOfDemand": f"{facts.enterprise_name}业务开通工单",
     }
     return {
-        **SENDER,
+        **_constants(*SENDER),
         "code": facts.number,
-        "createDate": bpm_time(facts.at),
+        "createDate": _time(facts.at),
         "data": demand,
-        "processType": "2",
+        "processType": settings.PARTNERS.bpm.process_type,
         "prodType": facts.prod_type,
         "province": facts.province_letters,
         "userList": [_user(contact) for contact in facts.contacts],
     }
+
+
+def _constants(*names: str) -> dict[str, str]:
+    return {name: settings.PARTNERS.bpm.constants[name] for name in names}
+
+
+def _time(moment: datetime.datetime) -> str:
+    return moment.astimezone(SHANGHAI).strftime(settings.PARTNERS.bpm.time_format)
 
 
 def _customer(facts: FlowFacts) -> dict[str, Any]:

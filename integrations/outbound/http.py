@@ -6,6 +6,7 @@ CA and client certificate come from our settings alone, never from the environme
 same time.
 """
 
+import codecs
 import datetime
 import email.utils
 import json
@@ -23,9 +24,12 @@ from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
+from integrations.partners.calls import Call
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
 
+UTF_8 = "utf-8-sig"
+CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 RETRY_STATUSES = {401, 403, 408, 429}
@@ -109,16 +113,17 @@ def storable_text(value: object) -> str:
 
 
 def post(
-    url: str, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
+    call: Call, body: bytes, *, key: str, request_id: str, timeout: float, most: int = ANSWER_BYTES
 ) -> PartnerResponse:
     """Sends `body` (JSON, UTF-8) and returns the answer of at most `most` bytes, all within `timeout` seconds.
 
-    `key` goes out as Idempotency-Key, `request_id` as X-Request-Id, the log's trace as traceparent. Raises PartnerError
-    for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that is too large
-    or not a JSON object; and for HTTP 409, whatever its body is.
+    `key` goes out in the call's header for it, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
+    PartnerError for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
+    is too large or not a JSON object; and for HTTP 409, whatever its body is.
     """
-    status, headers, raw = _exchange(_request(url, body, key, request_id), timeout, most)
-    text = raw[: 4 * KEPT_CHARACTERS].decode("utf-8", "replace")[:KEPT_CHARACTERS]
+    status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
+    charset = answer_charset(headers.get("Content-Type"), call.charset)
+    text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace")[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
@@ -128,12 +133,12 @@ def post(
             f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
         )
     if status == ACTED_BEFORE:
-        data = parse_object(raw) or {}
+        data = parse_object(raw, charset) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
         raise refuse.acted_before(PartnerResponse(status, text, data), code=word)
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
-    data = parse_object(raw)
+    data = parse_object(raw, charset)
     if data is None:
         raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json", params=NO_MORE)
     return PartnerResponse(status, text, data, retry_after)
@@ -189,13 +194,23 @@ def check_success(answer: PartnerResponse) -> None:
     raise _Refusal.of(answer)(_said(answer), code=word, **known)
 
 
-def parse_object(raw: bytes | str) -> dict | None:
+def parse_object(raw: bytes | str, charset: str = UTF_8) -> dict | None:
     """The JSON object in `raw`, or None if it is none. NaN and Infinity are no JSON."""
     try:
-        data = json.loads(raw if isinstance(raw, str) else raw.decode("utf-8-sig"), parse_constant=_no_constant)
+        data = json.loads(raw if isinstance(raw, str) else raw.decode(charset), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
+
+
+def answer_charset(content_type: str | None, usual: str) -> str:
+    """The charset that an answer names, else the partner's `usual` one; UTF-8 may begin with its mark."""
+    named = CHARSET.search(content_type or "")
+    try:
+        charset = codecs.lookup(named[1] if named else usual).name
+    except LookupError:
+        charset = codecs.lookup(usual).name
+    return UTF_8 if charset == "utf-8" else charset
 
 
 def waiting_time(header: str | None) -> float | None:
@@ -233,19 +248,20 @@ class _Refusal:
         return PartnerError(_said(answer), code=code, **known)
 
 
-def _request(url: str, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
+def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
     """The request, put together by hand: requests' own preparation costs more than the rest of a call."""
     prepared = requests.PreparedRequest()
-    prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", url, body, {}
+    prepared.method, prepared.url, prepared.body, prepared.hooks = "POST", call.url, body, {}
     prepared.headers = CaseInsensitiveDict(
         {
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": str(len(body)),
             "Accept": "application/json",
             "User-Agent": "ibs-order-desk",
-            "Idempotency-Key": key,
+            **({call.key_header: key} if call.key_header else {}),
             "X-Request-Id": request_id,
             "traceparent": traceparent(known_facts().get("trace") or uuid.uuid4().hex, request_id),
+            **call.headers,
         }
     )
     return prepared

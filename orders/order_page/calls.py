@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models.functions import Left, Length
 from django.utils.functional import Promise
 
@@ -11,7 +12,7 @@ from notifications.masks import head
 from orders import untrusted_text
 from orders.models import Attempt, Dispatch, Order
 from orders.order_page.glossary import WORDS
-from orders.steps import STEPS, Effect, path_of
+from orders.steps import STEPS, Effect, call_name
 from orders.untrusted_text import pretty
 
 MAX_CALLS = 20
@@ -84,15 +85,20 @@ def _call(row: Dispatch, mask: Callable[[str], str]) -> ShownDispatch:
 
 def curl(row: Dispatch, payload: str) -> str:
     """The call as a command line; address and secrets come from the reader's own environment."""
-    path = path_of(row.step)
-    if not path:
+    name = call_name(row.step)
+    if not name:
         return ""
-    address = f"${STEPS[row.step].partner.upper()}_BASE_URL{path}"
+    partner = getattr(settings.PARTNERS, name.partition(".")[0])
+    path = getattr(partner, name.partition(".")[2]).path
+    address = path if "://" in path else f"${STEPS[row.step].partner.upper()}_BASE_URL{path}"
+    key = [f"-H '{partner.key_header}: {row.key}'"] if partner.key_header else []
+    headers = [f'-H "{header}: {value}"' for header, value in partner.headers.items()]  # a ${NAME} is the reader's
     return " \\\n  ".join(
         [
             f'curl -X POST "{address}"',
             "-H 'Content-Type: application/json; charset=utf-8'",
-            f"-H 'Idempotency-Key: {row.key}'",
+            *key,
+            *headers,
             f"--data-raw {shlex.quote(payload)}",
         ]
     )

@@ -3,6 +3,7 @@
 The deadline always holds, verification can't be switched off, and each failure counts for the breaker.
 """
 
+import dataclasses
 import json
 import ssl
 import time
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from integrations.outbound.http import PartnerError, check_success, post
+from integrations.partners.calls import call_of
 from project.environment import certificate_files
 from tests.fakes import RunningSandbox
 from tests.partners.certificates import PAST, Authority, halves
@@ -58,7 +60,13 @@ def query(partner: RunningSandbox, timeout: float = LONG) -> dict:
 
 
 def send(url: str, body: bytes = b"{}", timeout: float = LONG) -> dict:
-    answer = post(url, body, key="key-1", request_id="request-1", timeout=timeout)
+    answer = post(
+        dataclasses.replace(call_of("bigdata.post"), url=url),
+        body,
+        key="key-1",
+        request_id="request-1",
+        timeout=timeout,
+    )
     check_success(answer)
     return answer.data
 

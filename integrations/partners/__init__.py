@@ -1,0 +1,1 @@
+"""How the real partners speak: the profile, and its rules of answers (contract 7)."""

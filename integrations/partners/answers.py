@@ -1,0 +1,106 @@
+"""How a partner's answer is read: success, repeated, later, refused, or not understood (contract 7.1). Pure.
+
+What the transport says (HTTP 3xx, 401, 403, 407, 408, 409, 429, 5xx, no answer) is judged before, by
+`integrations.outbound.http`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from integrations.partners.profile import Answer
+from integrations.partners.rules import NOT_THERE, Rule, member
+
+LONGEST_WORDS = 300
+
+
+class Meaning(StrEnum):
+    SUCCESS = "success"
+    REPEATED = "repeated"
+    LATER = "later"
+    REFUSED = "refused"
+    NOT_UNDERSTOOD = "not_understood"
+
+
+IN_ORDER = (Meaning.REPEATED, Meaning.SUCCESS, Meaning.LATER, Meaning.REFUSED)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer means, by which rule, and what it holds.
+
+    `data`: the object inside all wrappings; None if the answer is no JSON object. `code`: the values that the rule
+    matched, which tell one refusal from another. `words`: the partner's. `process`: BPM's own number, or "".
+    """
+
+    meaning: Meaning
+    rule: Rule | None
+    data: dict[str, Any] | None
+    code: str
+    words: str
+    process: str
+
+
+def read_answer(how: Answer, *, status: int, raw: bytes | str, charset: str = "utf-8") -> Reading:
+    """Returns what the answer means. `charset`: of the answer's Content-Type, or the partner's."""
+    text = raw if isinstance(raw, str) else _decoded(raw, charset)
+    data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
+    meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
+    code = ", ".join(_shown(member(data, path)) for path, _values in rule.members) if rule else ""
+    words = _first(data, how.message)[:LONGEST_WORDS]
+    return Reading(meaning, rule, data, code, words, _first(data, how.process))
+
+
+def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
+    """Yields what the rules make of it, in their order. A success needs HTTP 2xx, unless its rule names the status."""
+    for meaning in IN_ORDER:
+        for rule in getattr(how, meaning.value):
+            if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
+                continue
+            if rule.holds(data, status=status, empty=empty):
+                yield meaning, rule
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    try:
+        return raw.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
+    except (UnicodeDecodeError, LookupError):
+        return raw.decode("latin-1")  # no JSON that we understand; never an error of ours
+
+
+def parse_object(text: str) -> dict[str, Any] | None:
+    """Returns the JSON object in a text; None if it is none. NaN and Infinity are no JSON."""
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _unwrapped(data: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """Returns what the members hold, from outside inwards. One that is absent, or holds no object, is no wrapping."""
+    for name in names:
+        inner = member(data, tuple(name.split(".")))
+        inner = parse_object(inner) if isinstance(inner, str) else inner
+        if isinstance(inner, dict):
+            data = inner
+    return data
+
+
+def _first(data: dict[str, Any] | None, paths: tuple[str, ...]) -> str:
+    found = (member(data, tuple(path.split("."))) for path in paths)
+    return next((_shown(one) for one in found if one is not NOT_THERE and one is not None), "")
+
+
+def _shown(value: object) -> str:
+    if value is NOT_THERE:
+        return "absent"
+    if isinstance(value, list | dict):
+        return "..."
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,89 @@
+"""Where and how each call goes out, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from integrations.partners.profile import Answer, Profile, ProfileError, filled
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a partner, such as `bigdata.post`. `url` is empty where the partner has no such call. `key_header`:
+    the header that carries the dispatch's key; empty: none does. `charset`: of an answer that names none."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str]
+    key_header: str
+    charset: str
+    answer: Answer
+
+
+_made: dict[tuple[str, str], tuple[Profile, Call]] = {}
+
+
+def call_of(name: str) -> Call:
+    """Returns a call by its name: `bigdata.post`, `.delete`, `.query`, `.traffic`, `bpm.start`. Made once a profile."""
+    base = settings.BPM_BASE_URL if name == "bpm.start" else settings.BIGDATA_BASE_URL
+    profile, call = _made.get((name, base), (None, None))
+    if call is None or profile is not settings.PARTNERS:
+        call = _call(name, base)
+        _made[name, base] = (settings.PARTNERS, call)
+    return call
+
+
+def _call(name: str, base: str) -> Call:
+    partner, _dot, which = name.partition(".")
+    how = getattr(settings.PARTNERS, partner)
+    own = getattr(how, which)
+    path = filled(own.path, os.environ)
+    whole = path if path.startswith(("http://", "https://")) else base.rstrip("/") + path
+    headers = {header: filled(value, os.environ) for header, value in how.headers.items()}
+    return Call(name, whole if path else "", headers, how.key_header, how.charset, own.answer)
+
+
+def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
+    """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
+    paths = [*(getattr(profile.bigdata, name).path for name in ("post", "delete", "query", "traffic"))]
+    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths, profile.bpm.start.path]:
+        try:
+            filled(text, environment)
+        except ProfileError as error:
+            raise ProfileError(f"PARTNERS_FILE: {error}") from None
+
+
+def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
+    """Returns a record's members under the partner's names. `names`: ours = theirs."""
+    return {names.get(name, name): value for name, value in members.items()} if names else dict(members)
+
+
+def ours(members: Mapping, names: Mapping[str, str]) -> dict:
+    """Returns a record's members under our names, in which the partner's were given."""
+    back = {theirs: our for our, theirs in names.items()}
+    return {back.get(name, name): value for name, value in members.items()} if names else dict(members)
+
+
+def rename_paths(body: dict, names: Mapping[str, str]) -> dict:
+    """Moves members of a body, in place, from our paths to the partner's (`data.cpId` = `data.cpid`). Returns it."""
+    for our, theirs in names.items():
+        *way, last = our.split(".")
+        holder = _holder(body, way, make=False)
+        if holder is not None and last in holder:
+            value = holder.pop(last)
+            *there, name = theirs.split(".")
+            target = _holder(body, there, make=True)
+            if target is not None:
+                target[name] = value
+    return body
+
+
+def _holder(body: dict, way: list[str], *, make: bool) -> dict | None:
+    for name in way:
+        inner = body.setdefault(name, {}) if make else body.get(name)
+        if not isinstance(inner, dict):
+            return None
+        body = inner
+    return body

@@ -1,0 +1,456 @@
+"""The profile of partners: how BBOSS, the big-data side and BPM speak (contract 7.1).
+
+A TOML file says only what differs. The classes below are the table of its keys, with types and defaults. Pure: Django's
+settings are not read here.
+"""
+
+import difflib
+import hashlib
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from integrations.partners.rules import Rule, RuleError, read_rule
+
+KEY, VALUE, SECRET, PAIRS = "{name}", "{value}", "{secret}", "{pairs}"
+SIGN_METHODS = ("md5", "sha256", "sm3", "hmac-md5", "hmac-sha256")
+CONTENT_TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
+TELLING = re.compile(r"authorization|cookie|token|secret|password|passwd|api-?key", re.IGNORECASE)
+FROM_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ANSWER = "answer"
+
+Names = tuple[str, ...]
+Table = Mapping[str, str]
+
+
+class ProfileError(ValueError):
+    """The profile is wrong. The text is one line that names the key and says what is right."""
+
+
+def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str] | None = None) -> Any:
+    """Returns a key of the profile. `one_of`: the values that it may have; `check` returns why a value is wrong."""
+    about = {"one_of": tuple(one_of), "check": check}
+    if isinstance(default, dict | type):
+        make = default if isinstance(default, type) else lambda: types.MappingProxyType(dict(default))
+        return field(default_factory=make, metadata=about)
+    return field(default=default, metadata=about)
+
+
+def _charset(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        return f"{name!r} is no charset"
+    return ""
+
+
+def _charsets(names: Names) -> str:
+    return next(filter(None, map(_charset, names)), "") if names else "name one at least"
+
+
+def _some(values: Names) -> str:
+    return "" if values else "name one at least"
+
+
+def _path(path: str) -> str:
+    return "" if path.startswith(("/", "http://", "https://", "${")) else "must begin with /, or be a whole address"
+
+
+def _path_or_none(path: str) -> str:
+    return _path(path) if path else ""
+
+
+def _paths(paths: Names) -> str:
+    wrong = [path for path in paths if not path.startswith("/")]
+    return f"{wrong[0]!r} must begin with /" if wrong else ""
+
+
+def _text_to_sign(text: str) -> str:
+    return "" if PAIRS in text else f"needs {PAIRS}"
+
+
+def _pair(text: str) -> str:
+    return "" if VALUE in text else f"needs {VALUE}"
+
+
+def _rename(names: Table) -> str:
+    """Two names for one member would let one overwrite the other."""
+    ours = list(names.values())
+    twice = next((name for name in ours if ours.count(name) > 1), "")
+    return f"{twice!r} is there twice" if twice else ""
+
+
+def _headers(headers: Table) -> str:
+    for name, value in headers.items():
+        if TELLING.search(name) and not FROM_ENVIRONMENT.search(value):
+            return f"{name} holds a secret: write ${{NAME}}, and set NAME in the environment"
+    return ""
+
+
+def _number(number: int) -> str:
+    return "" if number >= 0 else "must not be below 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    trial: Names = key(("1",))
+    change: Names = key(("2",))
+    activation: Names = key(("3",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BbossReply:
+    charset: str = key("utf-8", check=_charset)
+    result: str = key("text", one_of=("text", "object"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """How a message is signed. `order`: `sorted`, or a list of the members that alone enter, in this order."""
+
+    methods: Names = key(("md5",), check=_some)
+    order: str | Names = key("sorted")
+    pair: str = key("{name}{value}", check=_pair)
+    between: str = key("")
+    text: str = key("{secret}{pairs}{secret}", check=_text_to_sign)
+    empty: str = key("enter", one_of=("enter", "skip"))
+    content: str = key("canonical", one_of=("canonical", "raw"))
+    charset: str = key("utf-8", check=lambda name: "" if name == "body" else _charset(name))
+    encoding: str = key("hex", one_of=("hex", "base64"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    check: str = key("list", one_of=("list", "form", "none"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domains:
+    wildcards: bool = key(False)
+    separators: str = key("")
+    urls: bool = key(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bboss:
+    """How BBOSS's messages are read."""
+
+    paths: Names = key((), check=_paths)
+    content_types: Names = key(("application/json",), check=_some)
+    form_member: str = key("")
+    charsets: Names = key(("utf-8",), check=_charsets)
+    lenient: bool = key(False)
+    time_formats: Names = key(("%Y%m%d%H%M%S",), check=_some)
+    day_formats: Names = key(("%Y%m%d",), check=_some)
+    kinds: Kinds = key(Kinds)
+    kind_absent: str = key("activation", one_of=("activation", "members"))
+    withdraws: Names = key(("1",), check=_some)
+    keeps: Names = key(("0",))
+    rename: Table = key({}, check=_rename)
+    reply: BbossReply = key(BbossReply)
+    sign: Sign = key(Sign)
+    token: Token = key(Token)
+    domains: Domains = key(Domains)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    extensions: Names = key((".xlsx",), check=_some)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How an answer is read (`integrations.partners.answers`). Paths lead into what the members of `unwrap` hold."""
+
+    unwrap: Names = key(())
+    repeated: tuple[Rule, ...] = key(())
+    success: tuple[Rule, ...] = key((read_rule({"code": [200]}),), check=_some)
+    later: tuple[Rule, ...] = key((read_rule({"code": [">=500"]}),))
+    refused: tuple[Rule, ...] = key((read_rule({"code": ["*"]}),))
+    message: Names = key(("message", "msg"))
+    process: Names = key(("result.processId",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    path: str = key("/productInfos", check=_path)
+    most: int = key(0, check=_number)
+    answer: Answer = key(Answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    path: str = key("/productInfos/delete", check=_path_or_none)
+    answer: Answer = key(Answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    path: str = key("/productInfos/query", check=_path_or_none)
+    rows: str = key("result")
+    none: tuple[Rule, ...] = key(())
+    answer: Answer = key(Answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    path: str = key("/trialFlow/query", check=_path_or_none)
+    rows: str = key("result")
+    answer: Answer = field(default_factory=lambda: Answer(unwrap=("result",)), metadata={})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bigdata:
+    headers: Table = key({}, check=_headers)
+    key_header: str = key("Idempotency-Key")
+    charset: str = key("utf-8", check=_charset)
+    post: Post = key(Post)
+    delete: Delete = key(Delete)
+    query: Query = key(Query)
+    traffic: Traffic = key(Traffic)
+    rename: Table = key({}, check=_rename)
+    answer: Answer = key(Answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    path: str = key("/flows/start", check=_path)
+    answer: Answer = key(Answer)
+
+
+CONSTANTS = {
+    "accessSystem": "IBS",
+    "account": "CDN-IBS",
+    "task_first_class": "3",
+    "task_second_class": "5",
+    "triggerMode": "manualTrigger",
+    "sourceOfDemand": "IBS平台",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callback:
+    """How BPM's callbacks are read."""
+
+    paths: Names = key((), check=_paths)
+    check: str = key("hmac", one_of=("hmac", "token", "addresses"))
+    header: str = key("X-Signature")
+    identifies: str = key("code", one_of=("code", "process"))
+    rename: Table = key({}, check=_rename)
+    # Their values. `pass` can't be a Python name, so the fields have other names than the keys.
+    passes: tuple[Any, ...] = key(("pass",))
+    rejects: tuple[Any, ...] = key(("reject",))
+    returns: tuple[Any, ...] = key(("return",))
+    finished: tuple[Any, ...] = key((True,))
+    unfinished: tuple[Any, ...] = key((False,))
+    finished_absent: bool = key(False)
+    record_id_absent: str = key("refuse", one_of=("refuse", "hash"))
+    time_formats: Names = key(("%Y-%m-%d %H:%M:%S",), check=_some)
+    answer: Mapping[str, Any] = key({"code": 200, "message": "成功"})
+
+
+SPELT = {(Callback, "passes"): "pass", (Callback, "rejects"): "reject", (Callback, "returns"): "return"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bpm:
+    headers: Table = key({}, check=_headers)
+    key_header: str = key("Idempotency-Key")
+    charset: str = key("utf-8", check=_charset)
+    start: Start = key(Start)
+    flow: str = key("tyywrwlc")
+    flow_by_attribution: Table = key({})
+    process_type: str = key("2")
+    constants: Table = key(CONSTANTS)
+    time_format: str = key("%Y-%m-%d %H:%M:%S")
+    rename: Table = key({}, check=_rename)
+    repeats: str = key("same_key", one_of=("same_key", "ask"))
+    answer: Answer = key(Answer)
+    callback: Callback = key(Callback)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What is in force. `digest`: the SHA-256 of the file's text, by which processes compare theirs."""
+
+    bboss: Bboss = key(Bboss)
+    files: Files = key(Files)
+    bigdata: Bigdata = key(Bigdata)
+    bpm: Bpm = key(Bpm)
+    digest: str = ""
+
+
+CALLS = {"bigdata": ("post", "delete", "query", "traffic"), "bpm": ("start",)}
+
+
+def read_profile(text: str) -> Profile:
+    """Returns the profile of a TOML text. Raises ProfileError."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"not TOML: {error}") from None
+    profile = _read(Profile, _with_inherited_answers(given), "", Profile())
+    object.__setattr__(profile, "digest", hashlib.sha256(text.encode()).hexdigest() if given else "")
+    _check_whole(profile)
+    return profile
+
+
+def load_profile(path: str | Path) -> Profile:
+    """Returns the profile in a file; the defaults for an empty path. Raises ProfileError, with the file's name."""
+    if not str(path):
+        return Profile()
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: can't be read: {getattr(error, 'strerror', '') or error}") from None
+    try:
+        return read_profile(text)
+    except ProfileError as error:
+        raise ProfileError(f"{path}: {error}") from None
+
+
+def _with_inherited_answers(given: dict[str, Any]) -> dict[str, Any]:
+    """The tables with each partner's `answer` merged into those of its calls, which come first."""
+    given = dict(given)
+    for partner, calls in CALLS.items():
+        table = given.get(partner)
+        if not isinstance(table, dict) or not isinstance(general := table.get(ANSWER, {}), dict):
+            continue
+        table = given[partner] = dict(table)
+        for call in calls if general else ():
+            own = table.get(call, {})
+            if isinstance(own, dict) and isinstance(own.get(ANSWER, {}), dict):
+                table[call] = own | {ANSWER: general | own.get(ANSWER, {})}
+    return given
+
+
+def _read(kind: type, given: Any, path: str, defaults: Any) -> Any:
+    """Returns the class filled from a table, key by key over `defaults`."""
+    if not isinstance(given, dict):
+        raise ProfileError(f"{path}: must be a table")
+    known = {
+        SPELT.get((kind, one.name), one.name): one for one in fields(kind) if (kind, one.name) != (Profile, "digest")
+    }
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            raise ProfileError(f"{path}{name}: no such key; {f'{near[0]}?' if near else ', '.join(known)}")
+    hints = typing.get_type_hints(kind)
+    values = {one.name: getattr(defaults, one.name) for one in fields(kind)}
+    for name, value in given.items():
+        one = known[name]
+        values[one.name] = _value(hints[one.name], value, f"{path}{name}", values[one.name], one.metadata)
+    return kind(**values)
+
+
+def _value(hint: Any, given: Any, path: str, default: Any, about: Mapping[str, Any]) -> Any:
+    if is_dataclass(hint):
+        return _read(typing.cast(type, hint), given, f"{path}.", default)
+    value = _typed(hint, given, path, default)
+    if (allowed := about.get("one_of")) and value not in allowed:
+        raise ProfileError(f"{path}: {given!r} is not one of {', '.join(allowed)}")
+    if (check := about.get("check")) and (why := check(value)):
+        raise ProfileError(f"{path}: {why}")
+    return value
+
+
+def _typed(hint: Any, given: Any, path: str, default: Any) -> Any:
+    if hint in (str, bool, int):
+        if type(given) is not hint:
+            raise ProfileError(
+                f"{path}: must be {({str: 'a text', bool: 'true or false', int: 'a whole number'})[hint]}"
+            )
+        return given
+    if hint == tuple[Rule, ...]:
+        return _rules(given, path)
+    if hint == Names:
+        return _texts(given, path)
+    if hint == tuple[Any, ...]:
+        if not isinstance(given, list) or not all(isinstance(one, str | int | bool) for one in given):
+            raise ProfileError(f"{path}: must be a list of texts, numbers, true or false")
+        return tuple(given)
+    if hint == str | Names:
+        if isinstance(given, str) and given == "sorted":
+            return given
+        return _texts(given, path, ' of members, or "sorted"')
+    if not isinstance(given, dict):
+        raise ProfileError(f"{path}: must be a table")
+    if hint == Table and not all(isinstance(one, str) for one in given.values()):
+        raise ProfileError(f"{path}: must be a table of texts")
+    return types.MappingProxyType({**default, **given})
+
+
+def _texts(given: Any, path: str, more: str = " of texts") -> Names:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise ProfileError(f"{path}: must be a list{more}")
+    return tuple(given)
+
+
+def _rules(given: Any, path: str) -> tuple[Rule, ...]:
+    if not isinstance(given, list):
+        raise ProfileError(f"{path}: must be a list of rules, such as [{{ code = [200] }}]")
+    try:
+        return tuple(read_rule(one) for one in given)
+    except RuleError as error:
+        raise ProfileError(f"{path}: {error}") from None
+
+
+def _check_whole(profile: Profile) -> None:
+    """What several keys say together must make sense. Raises ProfileError."""
+    sign = profile.bboss.sign
+    for method in sign.methods:
+        if method.lower() not in SIGN_METHODS:
+            raise ProfileError(f"bboss.sign.methods: {method!r} is not one of {', '.join(SIGN_METHODS)}")
+    if SECRET not in sign.text and not all(method.lower().startswith("hmac") for method in sign.methods):
+        raise ProfileError(f"bboss.sign.text: needs {SECRET}, unless every method is an hmac")
+    for name in profile.bboss.content_types:
+        if name not in CONTENT_TYPES:
+            raise ProfileError(f"bboss.content_types: {name!r} is not one of {', '.join(CONTENT_TYPES)}")
+    if CONTENT_TYPES[2] in profile.bboss.content_types and not profile.bboss.form_member:
+        raise ProfileError("bboss.form_member: name the member of the form that holds the message")
+    both = {*profile.bboss.withdraws} & {*profile.bboss.keeps}
+    if both:
+        raise ProfileError(f"bboss.keeps: {min(both)!r} is in bboss.withdraws too")
+    kinds = profile.bboss.kinds
+    values = [*kinds.trial, *kinds.change, *kinds.activation]
+    if twice := next((value for value in values if values.count(value) > 1), None):
+        raise ProfileError(f"bboss.kinds: {twice!r} means two kinds")
+    if not profile.bpm.key_header and profile.bpm.repeats != "ask":
+        raise ProfileError(
+            'bpm.key_header: without it bpm.repeats must be "ask", since a repeat would start a process more'
+        )
+
+
+def settings_that_open_a_door(
+    profile: Profile, *, bboss_ips: Sequence, bpm_ips: Sequence, loopback: bool, proxies: int
+) -> str:
+    """Returns why this profile must not run with these settings (contract 7.4); empty if it may."""
+    if profile.bboss.token.check == "none" and not bboss_ips:
+        return 'bboss.token.check: "none" needs BBOSS_ALLOWED_IPS, or anybody may post'
+    if profile.bpm.callback.check == "addresses":
+        if not bpm_ips:
+            return 'bpm.callback.check: "addresses" needs BPM_ALLOWED_IPS, or anybody may approve'
+        if loopback and proxies == 0:
+            return 'bpm.callback.check: "addresses" with loopback in BPM_ALLOWED_IPS needs TRUSTED_PROXY_COUNT'
+    return ""
+
+
+def secrets_named(text: str) -> list[str]:
+    """Returns the names of the environment's variables that a text of the profile takes."""
+    return FROM_ENVIRONMENT.findall(text)
+
+
+def filled(text: str, environment: Mapping[str, str]) -> str:
+    """Returns the text with its `${NAME}` read from the environment. Raises ProfileError for one that is not set."""
+
+    def value_of(found: re.Match) -> str:
+        if not (value := environment.get(found[1], "")):
+            raise ProfileError(f"{found[1]} is not set in the environment, and the profile names it")
+        return value
+
+    return FROM_ENVIRONMENT.sub(value_of, text)

@@ -1,0 +1,114 @@
+"""Rules of the profile: whether an answer has certain members with certain values (contract 7.1). Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+STATUS, EMPTY = "status", "empty"
+ANY, ABSENT = "*", "absent"
+BOUND = re.compile(r"(>=|<=|>|<)(-?\d+(?:\.\d+)?)")
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">=": lambda given, bound: given >= bound,
+    "<=": lambda given, bound: given <= bound,
+    ">": lambda given, bound: given > bound,
+    "<": lambda given, bound: given < bound,
+}
+NOT_THERE = object()
+
+
+class RuleError(ValueError):
+    """This is no rule; the text says why."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Members by their paths, and for each the values of which it must have one. `told`: the rule as TOML."""
+
+    members: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...]
+    told: str
+    names_status: bool = False
+
+    def holds(self, data: object, *, status: int, empty: bool = False) -> bool:
+        """Returns whether each member has one of its values. `data`: the answer's object, None if it has none."""
+        return all(self._has(path, values, data, status, empty) for path, values in self.members)
+
+    def _has(self, path: tuple[str, ...], values: tuple, data: object, status: int, empty: bool) -> bool:
+        given = status if path == (STATUS,) else empty if path == (EMPTY,) else member(data, path)
+        return any(matches(value, given) for value in values)
+
+
+def read_rule(given: object) -> Rule:
+    """Returns the rule that a table of the profile says. Raises RuleError."""
+    if not isinstance(given, dict) or not given:
+        raise RuleError("a rule is a table of members and lists of values, such as { code = [200] }")
+    members = []
+    for path, values in given.items():
+        if not isinstance(values, list) or not values:
+            raise RuleError(f"{path}: must be a list of values")
+        if not all(isinstance(value, str | int | float | bool) for value in values):
+            raise RuleError(f"{path}: a value is a text, a number, true or false")
+        members.append((tuple(path.split(".")), tuple(values)))
+    no_content = given == {STATUS: [204], EMPTY: [True]}
+    if not no_content and (EMPTY in given or set(given) == {STATUS}):
+        raise RuleError("needs a member of the answer besides status; or { status = [204], empty = [true] }")
+    return Rule(tuple(members), _told(given), STATUS in given)
+
+
+def _told(given: Mapping[str, list]) -> str:
+    return "{ " + ", ".join(f"{_bare(path)} = {_toml(values)}" for path, values in given.items()) + " }"
+
+
+def _bare(path: str) -> str:
+    return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else f'"{path}"'
+
+
+def _toml(values: list) -> str:
+    words = (
+        str(one).lower() if isinstance(one, bool) else f'"{one}"' if isinstance(one, str) else f"{one}"
+        for one in values
+    )
+    return f"[{', '.join(words)}]"
+
+
+def member(data: object, path: tuple[str, ...]) -> object:
+    """Returns what stands at a path in nested objects, or NOT_THERE."""
+    for name in path:
+        if not isinstance(data, dict) or name not in data:
+            return NOT_THERE
+        data = data[name]
+    return data
+
+
+def matches(value: str | float | bool, given: object) -> bool:
+    """Returns whether a member is as this value of a rule says: 200 equals "200"; "0000" is not 0, true is not 1."""
+    if value == ABSENT and isinstance(value, str):
+        return given is NOT_THERE
+    if given is NOT_THERE:
+        return False
+    if value == ANY and isinstance(value, str):
+        return True
+    if isinstance(value, str) and (bound := BOUND.fullmatch(value)):
+        number = _number(given)
+        return number is not None and COMPARE[bound[1]](number, float(bound[2]))
+    if isinstance(value, bool) or isinstance(given, bool):
+        return value is given
+    if isinstance(given, str | int | float):
+        return _text(value) == _text(given)
+    return False
+
+
+def _text(value: str | float) -> str:
+    """A number and its text are equal as text, so that leading zeros count."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _number(given: object) -> float | None:
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return None
+    try:
+        return float(given)
+    except (ValueError, OverflowError):
+        return None
