@@ -14,16 +14,16 @@ from django.db.models import Q, QuerySet
 from notifications.models import Mail
 from orders.db.compiled_sql import update_rows
 from orders.models import Dispatch, OrderEvent
-from orders.services.compensation.plan import LOOK_AGAIN
 from orders.services.files import MAILED_AGAIN
 from orders.services.order_writes import add_events, event
+from orders.services.outbox.effects import MAY_ACT
 from orders.services.outbox.retry_schedule import longest_wait
 from orders.steps import Step
 
 State, Gate = Dispatch.State, Dispatch.Gate
 A_MOMENT = datetime.timedelta(minutes=1)  # clocks that agree may differ by so much, and so may what they wrote
-DUE_AHEAD = max(LOOK_AGAIN, MAILED_AGAIN)  # what was not tried yet is never due later
-LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait LOOK_AGAIN at most; the others behind this gate wait for a day
+DUE_AHEAD = max(MAY_ACT, MAILED_AGAIN)  # what was not tried yet is never due later
+LOOKS = [Step.ASK_BILLING, Step.VERIFY_DELETED]  # wait MAY_ACT at most; the others behind this gate wait for a day
 AT_ONCE = 1000
 PUT_RIGHT = "moment_put_right"
 BY_ITSELF = "system"
@@ -34,11 +34,11 @@ def put_right(*, now: datetime.datetime) -> int:
     else has locked is left for the next time."""
     soon, steps = now + A_MOMENT, Dispatch.objects.current()
     tried_then = Q(frozen_at__gt=soon) | Q(unanswered_at__gt=soon)
-    looks = steps.filter(state=State.WAITING, gate=Gate.START, step__in=LOOKS, not_before__gt=soon + LOOK_AGAIN)
+    looks = steps.filter(state=State.WAITING, gate=Gate.START, step__in=LOOKS, not_before__gt=soon + MAY_ACT)
     number = (
         _move(Mail.objects.filter(_too_far(now, Q(frozen_at__gt=soon))), "next_try_at", _next_try, now)
         + _move(steps.filter(_too_far(now, tried_then)), "next_try_at", _next_try, now)
-        + _move(looks, "not_before", lambda row, now: now + LOOK_AGAIN, now)
+        + _move(looks, "not_before", lambda row, now: now + MAY_ACT, now)
     )
     steps.open().filter(unanswered_at__gt=soon).update(unanswered_at=now)
     return number

@@ -169,7 +169,7 @@ def _settle(
     """Gives unknown records the state and the times that the partner gave, unless an unanswered call may still act on
     them. A missing record that must exist counts as live here, and so as not billed."""
     unknown = [one.record for one in discrepancies if one.remedy == SETTLE]
-    if unknown and _may_still_change(order, now):
+    if unknown and may_still_change(order, now):
         discrepancies = [one for one in discrepancies if one.record not in unknown]
     changed, kept = [], []
     for one in discrepancies:
@@ -186,7 +186,7 @@ def _settle(
     return kept
 
 
-def _may_still_change(order: Order, now: datetime.datetime) -> bool:
+def may_still_change(order: Order, now: datetime.datetime) -> bool:
     return bool(late_calls(orders=[order.pk], lanes=[order.pk], now=now))
 
 
@@ -201,7 +201,7 @@ def _drop_given_up(
     """Leaves out records that are gone and are meant to be, also those that staff gave up taking back."""
     billed = {pk for row in given_up_removals(order) for pk in row.records} | _not_wanted(order, records, now)
     gone = [one for one in discrepancies if one.record in billed and one.theirs != "live"]
-    for one in gone if gone and not _may_still_change(order, now) else ():
+    for one in gone if gone and not may_still_change(order, now) else ():
         record = records[one.record]
         record.state = SETTLED[one.theirs]
         _copy_times(record, one)
