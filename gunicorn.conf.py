@@ -133,10 +133,13 @@ def post_worker_init(worker):
 
 
 def note_start():
-    """Names the settings that changed since the last start. What it needs exists once the application is loaded."""
+    """Names the settings that changed since the last start, then looks now and then whether this is another desk's
+    process. What it needs exists once the application is loaded."""
     from django.db import connections
 
+    from integrations.other_desk import watch_web
     from project.settings_trail import note_settings
 
     note_settings()
     connections.close_all()
+    watch_web()

@@ -39,6 +39,8 @@ class HeartbeatAdmin(ReadOnlyAdmin, admin.ModelAdmin):
     def alive(self, obj):
         fresh = abs(timezone.now() - obj.seen_at) < HEARTBEAT_LIMIT
         tone, word = ("green", _("Worker alive")) if fresh else ("red", _("Worker silent"))
+        if not fresh and obj.has_ended:
+            tone, word = "grey", _("Worker stopped")
         return toned_chip(tone, word)
 
     seen = ago_field("seen_at", _("last sign of life"), ordering="seen_at")

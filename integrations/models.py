@@ -1,4 +1,5 @@
-"""Heartbeats, leases, breakers, uses of old secrets, what robots heard, and tokens of systems that read orders."""
+"""Heartbeats, what processes would call, leases, breakers, uses of old secrets, what robots heard, and tokens of
+systems that read orders."""
 
 import datetime
 
@@ -26,6 +27,32 @@ class Heartbeat(models.Model):
 
     def __str__(self):
         return self.cluster
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a silent one said goodbye: it ended in order (integrations/worker/heartbeat.py)."""
+        return self.started_at == self.seen_at
+
+
+class DeskProcess(models.Model):
+    """What a process would call, and as whom (integrations/other_desk.py). One row is what the desk calls.
+
+    Each living worker has a row (`works`), and a web process that differs. `differs`: the settings that do.
+    """
+
+    name = models.CharField(max_length=64, primary_key=True)
+    calls = models.JSONField()
+    differs = models.JSONField(default=list)
+    works = models.BooleanField(default=False)
+    machine = models.CharField(max_length=64, blank=True)
+    pid = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self):
+        return self.name
 
 
 class LeaseLock(models.Model):

@@ -23,6 +23,7 @@ from integrations.bigdata.client import query_product_infos
 from integrations.bigdata.comparison import Ours, compare_records, unreadable_answer
 from integrations.bigdata.delivery import record_facts
 from integrations.delivery import rate
+from integrations.other_desk import refuse_other_desk, why_other_desk
 from integrations.outbound.http import PartnerError
 from orders.books import BooksSilentError, Discrepancy, OrderComparison
 from orders.content import MAX_DOMAINS
@@ -157,7 +158,7 @@ class Comparison:
         return self._is_paused() or (until is not None and time.monotonic() >= until)
 
     def _is_paused(self) -> bool:
-        why = why_paused("bigdata", now=timezone.now())
+        why = why_paused("bigdata", now=timezone.now()) or why_other_desk()
         return bool(why) and self._give_up(why)
 
     def _give_up(self, why: str) -> bool:
@@ -330,6 +331,7 @@ def compare_now(order_id: int) -> OrderComparison:
     """Asks about one order and compares it now (`orders.books.compare_now`). Raises BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
+    refuse_other_desk()
     answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)

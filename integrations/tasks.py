@@ -14,8 +14,10 @@ from django_q.tasks import async_task
 from integrations.clocks import watch_clocks
 from integrations.database_deadline import Outage, is_away
 from integrations.delivery.loop import drain as run_drain
+from integrations.other_desk import watch_other_desks, why_other_desk
 from integrations.reconciliation import Comparison, Scope
 from integrations.robots import tell
+from integrations.worker.broker import cluster_id
 from integrations.worker.far_moments import put_right
 from integrations.worker.heartbeat import beat, forget_dead
 from integrations.worker.lease_lock import Lease
@@ -83,6 +85,9 @@ def drain(settle: bool = False) -> str:
     """
     if ending.is_set():
         return "this cluster ends"
+    if not cluster_id() and (why := why_other_desk()):  # under a watchdog there would be no cluster
+        logger.error("no step is taken: %s", why)
+        return why
     _beat()
     if settle:
         settle_arrived(now=timezone.now())
@@ -154,6 +159,7 @@ def sweep() -> str:
         watch_failed_tasks,
         watch_unchecked,
         watch_clocks,
+        watch_other_desks,
         tell.wake_robots,
         *every_minute,
         _deliver,

@@ -29,7 +29,8 @@ class MailFacts:
     """One order as its SA reads it. Labels may be lazily translated. An empty value leaves its line out or blank.
 
     `domains` holds all domains, `start` is an aware time, `cause` and `next_step` are sentences, and `admin_path` is
-    the page of the order. `outcome`: what became of an incident's orders, if not all of them go on.
+    the page of the order. `outcome`: what became of an incident's orders, if not all of them go on. `since`: when the
+    incident began of whose end this mail tells, if none told of that.
     """
 
     order_number: str
@@ -43,6 +44,7 @@ class MailFacts:
     next_step: str = ""
     admin_path: str = ""
     outcome: str = ""
+    since: datetime.datetime | None = None
 
     def for_template(self) -> dict:
         """The values that the templates name, each on one line, so that no value can begin a line of its own."""
@@ -51,6 +53,7 @@ class MailFacts:
         return {
             **{name: one_line(getattr(self, name)) for name in texts + more},
             "start": f"{timezone.localtime(self.start):%Y-%m-%d %H:%M:%S}" if self.start else "",
+            "since": f"{timezone.localtime(self.since):%Y-%m-%d %H:%M}" if self.since else "",
             "domains": [one_line(name) for name in self.domains[:DOMAINS_NAMED]],
             "domain_count": len(self.domains),
             "domains_left_out": max(len(self.domains) - DOMAINS_NAMED, 0),

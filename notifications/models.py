@@ -144,8 +144,9 @@ class Mail(models.Model):
     it and who `refused` it.
 
     `next_try_at` is when it may be sent, and while it is sent, when its lease ends; null once nothing is to be done.
-    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. Only a mail that a
-    version before 1.8.0 planned may be closed: its order was undone or planned anew, and nobody sends it any more.
+    `attempts` are all, `tries_left` those of the schedule, `lost` those in a row whose worker died. A closed one is
+    never sent: what it told of was over before it went out; or a version before 1.8.0 planned it, and its order was
+    undone or planned anew.
     """
 
     class State(models.TextChoices):

@@ -58,6 +58,13 @@ MESSAGES = {
         "that answers",
         _("The files of %(number)s orders could not be checked for an hour; that says nothing against the files."),
     ),
+    "other_desk": Message(
+        "a process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no step",
+        _(
+            "A process on %(machine)s would call others than the desk of this database, by %(settings)s: it takes no"
+            " step."
+        ),
+    ),
     "database_clock": Message(
         "the clock of %(machine)s is ahead of the database's by %(seconds)s s",
         _("The clock of %(machine)s is ahead of the database's by %(seconds)s s (below 0: behind it)."),

@@ -158,6 +158,13 @@ CAUSES = {
             "out again under the same key. The incident ends by itself."
         ),
     ),
+    "other_desk": Cause(
+        _("A process with other addresses, another identity or another key is on this database, and takes no step."),
+        _(
+            "Have the technicians stop it where it is another desk, such as one for tests. Where it is this desk with "
+            "new settings, have the other machines reloaded, or these settings adopted. The incident ends by itself."
+        ),
+    ),
     "database_clock": Cause(
         _("A machine's clock differs from the database's. The desk goes by the database's, so nothing is late."),
         _("Have the technicians put the clocks right (NTP). The incident ends by itself."),

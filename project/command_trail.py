@@ -43,7 +43,8 @@ def note_command(argv: list[str], *, done: bool) -> None:
             connection.ensure_connection()  # from here on the database's time is known
     if command in START and not done:
         note_settings()
-    if command not in NOTED or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
+    acts = command in NOTED or (command == "settings" and "--adopt" in words)
+    if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
         return
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--by")

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable
 
 from integrations.bigdata.client import LIVE, query_product_infos
+from integrations.other_desk import refuse_other_desk
 from integrations.outbound.formats import WIRE_FORMAT
 from integrations.outbound.http import PartnerError, clean
 from orders.books import BooksSilentError, HeldRecord
@@ -14,6 +15,7 @@ from orders.models import BillingRecord
 
 def fetch_records(job_id: str) -> list[HeldRecord]:
     """Asks now, once. Raises BooksSilentError."""
+    refuse_other_desk()
     ours = BillingRecord.objects.filter(order__number=job_id).count()
     try:
         rows = query_product_infos(job_id, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex, expected=ours)

@@ -8,6 +8,7 @@ failure closes it. The settings' defaults stand in `project/environment.py`.
 """
 
 import datetime
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from orders.services.breakers import note_partner_down, note_partner_up
 from orders.services.outbox.outcome import Outcome
 from orders.steps import OUTSIDE, PARTNERS
 
+logger = logging.getLogger(__name__)
 LEAST_DISPATCHES = 3
 KEPT_DISPATCHES = 10
 SILENT_FOR = datetime.timedelta(minutes=5)  # without an answer, in which calls were tried
@@ -113,9 +115,11 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
 
 
 def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
+    """Writes a warning for an opening and one for a closing: of all processes the one that commits it, so once."""
     with transaction.atomic():
         Breaker.objects.get_or_create(partner=partner)
         row = Breaker.objects.select_for_update(no_key=True).get(partner=partner)
+        since = row.opened_at
         if tally.answered:
             if row.opened_at is not None:
                 note_partner_up(row.partner, now=now)
@@ -124,6 +128,12 @@ def _note(partner: str, tally: Tally, now: datetime.datetime) -> None:
         else:
             _count(row, tally, now)
         row.save()
+    if since is None and row.opened_at:
+        logger.warning(
+            "the breaker of %s opens: its calls wait, a probe goes out now and then: %s", partner, tally.error
+        )
+    elif since and row.opened_at is None:
+        logger.warning("the breaker of %s closes: it was open for %.0f s", partner, (now - since).total_seconds())
 
 
 def _count(row: Breaker, tally: Tally, now: datetime.datetime) -> None:

@@ -1,5 +1,6 @@
 """Writes the outbox's mails at their first attempt, from what the database says then, and sends them."""
 
+import datetime
 import json
 
 from django.conf import settings
@@ -52,6 +53,7 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
             next_step=str(cause.next) if cause and not over else "",
             admin_path=_page(order, about),
             outcome=_outcome(order, about) if over else "",
+            since=datetime.datetime.fromisoformat(about["since"]) if over and "since" in about else None,
         )
 
 

@@ -3,10 +3,11 @@
 import datetime
 
 from django.conf import settings
+from django.db.models import F, Q
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from integrations.models import Heartbeat
+from integrations.models import HEARTBEAT_LIMIT, Heartbeat
 from integrations.worker.broker import ALIKE, cluster_id
 
 PLAIN = "qcluster"  # a cluster without a watchdog
@@ -28,9 +29,20 @@ def last_seen(cluster: str) -> datetime.datetime | None:
     return Heartbeat.objects.filter(cluster=cluster).values_list("seen_at", flat=True).first()
 
 
+def say_goodbye(cluster: str) -> None:
+    """Notes that a cluster ends in order. It counts as alive for HEARTBEAT_LIMIT from now, unless it was dead before:
+    a planned stop, a reload or an upgrade is no alarm, and one that lasts longer is.
+    """
+    now = timezone.now()
+    alive = Heartbeat.objects.filter(cluster=cluster, seen_at__gt=now - HEARTBEAT_LIMIT)
+    alive.update(started_at=now, seen_at=now)  # which says that it has ended: Heartbeat.has_ended
+
+
 def forget_dead(*, now: datetime.datetime, after: datetime.timedelta = FORGOTTEN_AFTER) -> int:
-    """Removes heartbeats of clusters killed with their watchdog, and unanswered pings. Returns how many heartbeats."""
-    dead, _ = Heartbeat.objects.filter(seen_at__lt=now - after).delete()
+    """Removes heartbeats of clusters killed with their watchdog, those of clusters that ended in order once these count
+    as alive no more, and unanswered pings. Returns how many heartbeats."""
+    ended = Q(started_at=F("seen_at"), seen_at__lt=now - HEARTBEAT_LIMIT)
+    dead, _ = Heartbeat.objects.filter(ended | Q(seen_at__lt=now - after)).delete()
     ours = [settings.Q_CLUSTER["name"], *ALIKE, *Heartbeat.objects.values_list("cluster", flat=True)]
     OrmQ.objects.filter(lock__lt=now - after).exclude(key__in=ours).delete()
     return dead

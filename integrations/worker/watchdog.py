@@ -8,6 +8,8 @@ The watchdog also listens to the cluster's guard (django-q2's sentinel). A worke
 takes with it a lock that the guard waits for. The other worker still answers, but nobody runs the schedules any more.
 
 systemd watches the watchdog in turn (WatchdogSec). Each round of the loop reports to it.
+
+While this machine would call others than the database's desk, there is no cluster (integrations/other_desk.py).
 """
 
 import contextlib
@@ -28,11 +30,12 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from integrations import other_desk
 from integrations.clocks import watch_database_clock
 from integrations.database_deadline import LOOK, Outage, database_deadline
 from integrations.models import Heartbeat
 from integrations.worker.broker import DeskBroker
-from integrations.worker.heartbeat import last_seen
+from integrations.worker.heartbeat import last_seen, say_goodbye
 from integrations.worker.parent_link import STOP_WITHIN, heard
 from integrations.worker.schedules import put_schedules_back
 from orders.services.order_writes import add_event
@@ -42,6 +45,7 @@ logger = logging.getLogger(__name__)
 PING_EVERY = 15.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.5
+HELD_LOOKS_EVERY = 2.0
 LONGEST_BACK_OFF = 60.0  # seconds between two starts, if the cluster never answers
 STOP_DATABASE_SECONDS = 2.0  # seconds that the database may take at the end
 MAX_UNACKNOWLEDGED = 3  # times the patience: the cluster carries out tasks but can't acknowledge them any more
@@ -58,6 +62,7 @@ class Watchdog:
         self.seen = None
         self.unanswered = self.unguarded = 0  # pings since workers, and the guard, were last heard
         self.failed_starts = 0
+        self.compare_at = self.say_at = 0.0  # when to compare, and to open the incident, while there is no cluster
         self.outage = Outage(logger, "the watchdog")
 
     def run(self) -> None:
@@ -65,7 +70,13 @@ class Watchdog:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self.reload_asked.set())
-        self.start()
+        with database_deadline(LOOK):
+            differs = other_desk.enter(self.name, before=os.environ.get(other_desk.BEFORE, ""))
+        if differs:
+            self.hold(differs)
+            self.say_at = time.monotonic()
+        else:
+            self.start()
         sd_notify("READY=1")
         try:
             while not self.stopping.wait(LOOK_EVERY):
@@ -90,7 +101,7 @@ class Watchdog:
         logger.info("the worker starts anew")
         self.stop()
         if not self.stopping.is_set():
-            os.execve(sys.executable, [sys.executable, *sys.argv], own)
+            os.execve(sys.executable, [sys.executable, *sys.argv], own | {other_desk.BEFORE: other_desk.digest()})
 
     def start(self) -> None:
         """Starts a cluster in a session of its own, linked to us by a socket. The first ping is due at once."""
@@ -104,6 +115,9 @@ class Watchdog:
             wake()  # for steps that were left
 
     def look(self) -> None:
+        if self.process is None:
+            self.compare()
+            return
         self.note_guard()
         if self.process.poll() is not None:
             self.replace(f"it ended with code {self.process.returncode}")
@@ -111,6 +125,40 @@ class Watchdog:
             self.asked_at = time.monotonic()
             if why := self.ask():
                 self.replace(why)
+            else:
+                self.compare()
+
+    def compare(self) -> None:
+        """Ends the cluster where this machine would call others than the desk, and starts it once that is over."""
+        if self.process is None and time.monotonic() < self.compare_at:
+            return
+        self.compare_at = time.monotonic() + HELD_LOOKS_EVERY
+        try:
+            with database_deadline(LOOK):
+                close_old_connections()
+                differs = other_desk.look(self.name)
+                if differs and self.process is None and time.monotonic() >= self.say_at:
+                    self.say_at = time.monotonic() + other_desk.SAYS_AGAIN
+                    other_desk.say(differs, now=timezone.now())
+        except Error as error:
+            self.outage.began(error)
+            return
+        if differs and self.process:
+            self.hold(differs)
+        elif not differs and self.process is None:
+            logger.warning("this worker takes steps: it calls whom the desk of this database calls")
+            self.start()
+
+    def hold(self, differs: list[str]) -> None:
+        """Takes no step and no task. One that took some says so a minute later: it may be about to be reloaded too."""
+        logger.error(
+            "this worker takes no step: it would call others than the desk of this database, by %s. Stop it, or make"
+            " its settings the desk's: manage.py settings --adopt",
+            ", ".join(differs),
+        )
+        self.say_at = time.monotonic() + other_desk.SAYS_AGAIN
+        if self.process:
+            self.end(orderly=True)
 
     def ask(self) -> str:
         """Sends a ping. Returns why the cluster must be replaced, if too many pings stayed without an answer.
@@ -184,7 +232,8 @@ class Watchdog:
         with contextlib.suppress(Error), database_deadline(STOP_DATABASE_SECONDS):
             close_old_connections()
             OrmQ.objects.filter(key=self.name).delete()
-            Heartbeat.objects.filter(cluster=self.name).delete()
+            say_goodbye(self.name)
+            other_desk.leave(self.name)
 
     def end(self, *, orderly: bool) -> None:
         """Closes the link, waits if `orderly`, and kills the process group. Orphans would go on unseen."""

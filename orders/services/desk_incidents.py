@@ -8,7 +8,8 @@ import shutil
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 from django_q.models import Failure
 
@@ -116,9 +117,15 @@ def _worst_answer(counts: list[tuple[str, int, int]]) -> dict | None:
         total = sum(row[column] for row in counts)
         code, number = max(((row[0], row[column]) for row in counts), key=lambda one: one[1], default=(ACCEPTED, 0))
         refused = code != ACCEPTED and (number == total or number > share * total)
-        if total >= MIN_CALLS and refused:
+        if total >= MIN_CALLS and refused and not _is_cured(code, counts):
             return {"answer": code, "number": number, "total": total, "minutes": within.seconds // 60}
     return None
+
+
+def _is_cured(code: str, counts: list[tuple[str, int, int]]) -> bool:
+    """Whether there were calls within the last 2 minutes, and none got this answer any more."""
+    lately = [row[0] for row in counts if row[2]]
+    return bool(lately) and code not in lately
 
 
 # --- deliveries that failed by an error of ours, judged from the queue's failures: their steps stay unfinished
@@ -130,9 +137,15 @@ def watch_failed_tasks(*, now: datetime.datetime) -> None:
 
 
 def failed_tasks(*, now: datetime.datetime) -> dict | None:
-    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did."""
+    """How many drains and sweeps (`number`) failed within `minutes`, and the newest `error`. None if none did.
+
+    One that began before the newest migration was applied met another schema: nobody is told of it.
+    """
     lately = (now - FAILED_WITHIN, now + FAILED_WITHIN)
     rows = Failure.objects.filter(func__in=[DRAIN, SWEEP], stopped__range=lately)
+    if rows.exists():
+        migrated = MigrationRecorder.Migration.objects.filter(applied__lte=now).aggregate(at=Max("applied"))["at"]
+        rows = rows.filter(started__gt=migrated) if migrated else rows
     newest = rows.order_by("-stopped").first()
     if newest is None:
         return None

@@ -7,6 +7,7 @@ are about that order too. There is never a mail per failure.
 import datetime
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from django.db import connection, transaction
@@ -297,23 +298,27 @@ def end_incidents(incidents: Iterable[Incident], *, now: datetime.datetime, mail
     for incident in list(incidents):
         incident.affected.unresolved().update(closed_at=now)
         Incident.objects.filter(pk=incident.pk).update(state=Incident.State.RESOLVED, last_at=now)
-        for order, number in _mailed_about(incident) if mail else ():
-            about = {"orders": number, "words": incident.words, **reference_of(incident)}
+        for order, number, told in _mailed_about(incident) if mail else ():
+            about = {"orders": number, "words": incident.words, "behind": told, **reference_of(incident)}
             queue_mail(order, Dispatch.Step.MAIL_OVER, cause=f"incident {incident.pk}", now=now, **about)
 
 
-def _mailed_about(incident: Incident) -> list[tuple[Order, int]]:
-    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders."""
+def _mailed_about(incident: Incident) -> list[tuple[Order, int, list[int]]]:
+    """The orders whose mails told of the incident, one of each attribution, with its number of affected orders and the
+    ids of all its mails that did."""
     about, affected = {"about__incident": incident.pk}, incident.affected.values("order")
     mails = Mail.objects.filter(kind=Dispatch.Step.MAIL_INCIDENT, order__in=affected, **about)
-    ids = list(mails.order_by("-pk").values_list("order", flat=True))
-    orders = Order.objects.defer("content").in_bulk(ids)
-    through = {orders[pk].attribution_id: orders[pk] for pk in ids}
+    rows = list(mails.order_by("-pk").values_list("order", "pk"))
+    orders = Order.objects.defer("content").in_bulk([order for order, _mail in rows])
+    through, told = {}, defaultdict(list)
+    for order, pk in rows:
+        through[orders[order].attribution_id] = orders[order]
+        told[orders[order].attribution_id].append(pk)
     if not through:
         return []
     affected = incident.affected.order_by().values_list("order__attribution")
     numbers = dict(affected.annotate(number=Count("order", distinct=True)))
-    return [(order, numbers[letters]) for letters, order in reversed(through.items())]
+    return [(order, numbers[letters], told[letters]) for letters, order in reversed(through.items())]
 
 
 # --- what refusals have in common: a partner's words without the details of one order; pure, and linear in time

@@ -57,7 +57,7 @@ class Worker:
 
     @property
     def silence(self) -> str:
-        """The sentence that no worker is alive, or "" if one is. A worker that ended properly leaves no heartbeat."""
+        """The sentence that no worker is alive, or "" if one is."""
         if self.alive:
             return ""
         return _("No worker has given a sign of life for two minutes") if self.seen_at else _("No worker is running")

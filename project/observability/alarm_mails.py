@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from notifications.mail_texts import LANGUAGE
+from notifications.models import Mail
 from orders.services.outbox.mails import write_notices
 from project.models import OpenAlarm
 from project.observability.alarms import ALARMS, BY_INCIDENT, CRITICAL
@@ -38,10 +39,11 @@ def watch_alarms(*, now: datetime.datetime) -> None:
             known[key].delete()
         for key, reason in seen.items():
             row = known.get(key) or OpenAlarm(name=reason.alarm, about=reason.about, opened_at=reason.since or now)
-            if row.mailed_at is None and (row.pk or ALARMS[row.name].severity == CRITICAL):
-                row.mailed_at = now
-                _mail("notice_alarm", row, reason.text, now)
+            tell = row.mailed_at is None and (row.pk or ALARMS[row.name].severity == CRITICAL)
+            row.mailed_at = now if tell else row.mailed_at
             row.save()
+            if tell:
+                _mail("notice_alarm", row, reason.text, now)
 
 
 def _alarming(found: dict) -> list[Reason]:
@@ -59,7 +61,10 @@ def _mail(kind: str, row: OpenAlarm, text: str, now: datetime.datetime) -> None:
             "next_step": str(alarm.next),
             "about": row.about,
             "since": f"{timezone.localtime(row.opened_at):%Y-%m-%d %H:%M}",
+            "until": f"{timezone.localtime(now):%Y-%m-%d %H:%M}",
             "text": text,
         }
-    mails, path = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index")
-    write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now)
+    mails, path, cause = [settings.DEFAULT_CONTACT_MAIL], reverse("admin:index"), f"alarm {row.pk}"
+    told = Mail.objects.to_staff().filter(kind="notice_alarm", cause=cause).values_list("pk", flat=True)
+    behind = told if kind == "notice_alarm_over" else ()
+    write_notices(kind=kind, mails=mails, facts=facts, path=path, now=now, cause=cause, behind=list(behind))

@@ -62,6 +62,7 @@ ALARMS = {
         _("Call the engineer on duty: the log names the right, the lock or the table space."),
     ),
     "DeliveryFails": _as_incident(CRITICAL, "delivery_failed"),
+    "OtherDesk": _as_incident(CRITICAL, "other_desk"),
     "WorkerDead": Alarm(
         CRITICAL,
         _("No worker has given a sign of life for 2 minutes: nothing is sent."),

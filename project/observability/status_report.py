@@ -13,6 +13,7 @@ from django_q.models import OrmQ
 from integrations.clocks import wrong_clocks
 from integrations.database_deadline import error_line
 from integrations.old_secrets import old_secrets
+from integrations.other_desk import other_desks
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
@@ -59,7 +60,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "restored": None, "state_dir": unwritable(settings.STATE_DIR), "refused_calls": None,
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
-        "robots": None, "schedules": None,
+        "robots": None, "schedules": None, "other_desks": None,
     }  # fmt: skip
     try:
         database["missing_migrations"] = missing_migrations()
@@ -100,6 +101,7 @@ def _known(facts: Facts) -> dict:
             {"setting": row.setting, "number": row.number, "last_used": _moment(row.used_at) if row.used_at else None}
             for row in old_secrets()
         ],
+        "other_desks": [{"process": row.name, "settings": row.differs} for row in other_desks(now=facts.now)],
         "robots": [
             row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
         ],
@@ -211,6 +213,15 @@ def reasons(found: dict) -> list[Reason]:
         Reason("CallsRefused", _said(INTAKE_REFUSED, found["refused_calls"])),
         Reason("DeliveryFails", _said(DELIVERY_FAILED, found["failed_tasks"])),
         *(Reason("ClockOff", _said(code, why), code) for code, why in wrong_clocks(found["clocks_ahead"]).items()),
+        *(
+            Reason(
+                "OtherDesk",
+                f"{row['process']} would call others than the desk of this database, by {', '.join(row['settings'])}:"
+                " it takes no step. Stop it, or make its settings the desk's: manage.py settings --adopt",
+                row["process"],
+            )
+            for row in found["other_desks"]
+        ),
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("", f"the queue lacks schedules, or they sleep: {asleep}. A worker puts them back" if asleep else ""),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),

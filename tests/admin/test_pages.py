@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from integrations.models import ApiToken, RobotAlert, RobotState, SecretUse, ToldIncident
+from integrations.models import ApiToken, DeskProcess, RobotAlert, RobotState, SecretUse, ToldIncident
 from notifications.models import Contact, MailRule
 from orders.models import (
     CalendarDay,
@@ -36,7 +36,7 @@ from tests.admin.walking import page_of
 # when an old secret was used
 MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 MADE |= {Digest, RedWatch}  # only mails follow from them
-MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState}
+MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}
 OURS = [
     model
     for label in ("orders", "approvals", "notifications", "integrations")

@@ -83,6 +83,17 @@ def test_more_than_half_of_ten_minutes_counts(db, clock, look, ago):
     assert "6 of BBOSS's 11 calls of the last 10 minutes" in look()
 
 
+def test_what_was_cured_is_not_told_for_the_rest_of_ten_minutes(db, clock):
+    refused(20)
+    clock.shift(121)
+    make.InboundMessageFactory.create_batch(2, received_at=timezone.now())
+    tasks.sweep()
+    assert not Incident.objects.exists()
+    refused(1, received_at=timezone.now())  # not cured: it is most of them still
+    tasks.sweep()
+    assert Incident.objects.get().detail_params["number"] == 21
+
+
 def test_what_does_not_stand_out_is_no_alarm(db, clock):
     """A few refusals, half of them, several codes, and what is over."""
     refused(4)

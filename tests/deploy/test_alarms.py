@@ -141,6 +141,7 @@ DRILLS: dict[str, tuple[int, dict[str, str]]] = {
     "OrdersNotStored": (5, {INBOUND % ("bboss", "20000"): "0+30"}),
     "DatabaseErrors": (10, {'desk_database_errors_total{kind="other"}': "0+5"}),
     "DeliveryFails": (1, {'desk_open_incidents{code="delivery_failed"}': "1"}),
+    "OtherDesk": (1, {'desk_open_incidents{code="other_desk"}': "1"}),
     "WorkerDead": (5, {"desk_heartbeat_age_seconds": "0+60"}),
     "CallsRefused": (3, {DONE: "7", INBOUND % ("bboss", "20311"): "0+6"}),
     "CallbacksRefused": (10, {INBOUND % ("bpm", "401"): "0+1"}),
@@ -205,6 +206,50 @@ def test_each_alarm_fires_in_its_drill_and_no_other(tmp_path):
         series = {one: f"{value}x{minute}" for one, value in (QUIET | differ).items()}
         groups.append(group(name, series, minute, FIRING, firing))
     done = play(tmp_path, groups)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+CURED = {  # the name of an alarm: a series's name, its label, its limits
+    "SlowIntake": ("desk_inbound_seconds", 'source="bboss"', ("2.5", "5.0", "+Inf")),
+    "SlowPartner": ("desk_call_seconds", 'partner="bpm"', ("10.0", "20.0", "+Inf")),
+}
+
+
+def group_of_looks(name: str, series: dict[str, str], looks: dict[int, set[str]]) -> dict:
+    """One play, of which is said at each of these minutes what fires."""
+    groups = [group(name, series, at, FIRING, firing) for at, firing in looks.items()]
+    return groups[0] | {"promql_expr_test": [test for one in groups for test in one["promql_expr_test"]]}
+
+
+def slow_for(minutes: int, name: str, label: str, limits: tuple[str, ...]) -> dict[str, str]:
+    """20 calls a minute, of which half take longer than the first of these limits for so many minutes."""
+    buckets = {}
+    for le in limits:
+        few = 10 if le == limits[0] else 20
+        buckets[f'{name}_bucket{{{label},le="{le}"}}'] = f"0+{few}x{minutes} {few * minutes + 20}+20x60"
+    return buckets | {f"{name}_count{{{label}}}": f"0+20x{minutes} {20 * minutes + 20}+20x60"}
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", CURED)
+def test_what_was_slow_and_is_cured_is_no_alarm(tmp_path, name):
+    """It fires while calls are slow, and is over within three minutes; shorter slowness never fires, nor afterwards."""
+    groups = []
+    for minutes in (1, 2, 30):
+        series = {one: f"{value}x90" for one, value in QUIET.items()} | slow_for(minutes, *CURED[name])
+        looks = {minutes: {name} if minutes == 30 else set()} | {minutes + after: set() for after in range(4, 30)}
+        groups.append(group_of_looks(f"{minutes} min", series, looks))
+    done = play(tmp_path, groups)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_calls_that_are_accepted_again_are_no_alarm(tmp_path):
+    """8 minutes of refusals, then calls that are accepted: it ends within three minutes, though most were refused."""
+    refused = {DONE: "7x8 8+1x60", INBOUND % ("bboss", "20311"): "0+6x8 48x60"}
+    series = {one: f"{value}x70" for one, value in QUIET.items() if one != DONE} | refused
+    looks = {8: {"CallsRefused"}} | {minute: set() for minute in range(11, 30)}
+    done = play(tmp_path, [group_of_looks("refused", series, looks)])
     assert done.returncode == 0, done.stdout + done.stderr
 
 

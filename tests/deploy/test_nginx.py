@@ -7,7 +7,9 @@ import re
 import signal
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,7 +40,7 @@ OUTSIDE = "127.0.0.2"
 class Site:
     """nginx in front of two gunicorns of one desk."""
 
-    def __init__(self, desk: ProcessDesk, folder: Path):
+    def __init__(self, desk: ProcessDesk, folder: Path, other_intakes: Iterable[int] = ()):
         self.desk, self.folder = desk, folder
         http, https = free_ports(2)
         self.place = Place(folder, ROOT, http, https, desk.ports["web"], desk.ports["intake"], 1, 1, "unused", "unused")
@@ -52,8 +54,10 @@ class Site:
         text = self.place.put_in((ROOT / "deploy/nginx.conf").read_text())
         text, count = re.subn(r"proxy_read_timeout +\d+s", f"proxy_read_timeout {WAITS}s", text)
         assert count == 5
+        for port in other_intakes:
+            text = text.replace("# server 10.0.0.12:8001;", f"server 127.0.0.1:{port};\n    # server 10.0.0.12:8001;")
         (servers / "ibs.conf").write_text(text)
-        desk.start_program("nginx", nginx_command(folder), cwd=folder)
+        desk.start_program(folder.name, nginx_command(folder), cwd=folder)
 
     def call(self, method: str, path: str, *, from_address: str = "127.0.0.1", **more) -> requests.Response:
         with requests.Session() as session:
@@ -168,6 +172,66 @@ def test_intake_that_is_away_is_answered_in_the_callers_form(site):
     finally:
         site.desk.start_web("intake")
     assert code_of(site.order(4)) == (200, "00000")
+
+
+@contextlib.contextmanager
+def stopped() -> Iterator[int]:
+    """The port of a machine that is gone: nobody answers, not even with a refusal."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@contextlib.contextmanager
+def hung_up() -> Iterator[int]:
+    """The port of an intake that dies over each call that it has read."""
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.suppress(OSError):
+
+        def read_and_die():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.recv(1 << 20)
+                    connection.close()
+
+        threading.Thread(target=read_and_die, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_where_one_intake_is_dead_the_other_gets_all_calls(site, tmp_path_factory):
+    """One that refuses, and one whose machine is gone: no call fails, and none waits for long."""
+    folder = tmp_path_factory.mktemp("several")
+    folder.chmod(0o755)
+    with stopped() as gone:
+        several = Site(site.desk, folder, [free_ports(1)[0], gone])
+        site.desk.until(lambda: several.call("GET", "/livez").ok)
+        began = time.monotonic()
+        assert {code_of(several.order(number)) for number in range(700, 712)} == {(200, "00000")}
+        assert {several.post(BPM, "{}").status_code for _ in range(6)} == {401}
+        assert time.monotonic() - began < 40
+    site.desk.stop(folder.name)
+
+
+def test_a_call_that_was_sent_to_one_is_never_sent_to_the_other(site, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dying")
+    folder.chmod(0o755)
+    with hung_up() as port:
+        several = Site(site.desk, folder, [port])
+        site.desk.until(lambda: several.call("GET", "/livez").ok)
+        answers = {number: code_of(several.order(number)) for number in range(720, 724)}
+    site.desk.stop(folder.name)
+    failed = [number for number, answer in answers.items() if answer == (503, "20000")]
+    assert failed
+    for number in failed:
+        order = trial(number)["OrderNum"]
+        assert site.desk.rows(f"SELECT count(*) FROM orders_order WHERE number = '{order}'") == [(0,)]
 
 
 @pytest.mark.parametrize("megabytes, by_desk", [(3, True), (17, False)])

@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from integrations.delivery import circuit_breaker
 from integrations.delivery.circuit_breaker import open_partners
 from integrations.models import Breaker
 from orders.models import Dispatch, Incident, OrderEvent
@@ -38,6 +39,22 @@ def test_it_opens_after_enough_failures_over_three_dispatches(desk, quick_breake
     assert (row.last_code, row.last_error) == ("http_503", "http_503: answered HTTP 503")
     assert Incident.objects.get(code="breaker_open").state == "open"
     assert OrderEvent.objects.filter(kind="breaker_opened").count() == 1
+
+
+def test_its_opening_and_its_closing_are_a_warning_each(desk, quick_breaker, caplog):
+    """And once: what fails while it is open says nothing more."""
+    fail_until_open(desk)
+    desk.clock.shift(16)
+    desk.deliver()  # a probe
+    desk.sandbox.reset()
+    desk.clock.shift(16)
+    desk.deliver()
+    lines = [row.getMessage() for row in caplog.records if row.name == circuit_breaker.__name__]
+    assert [row.levelname for row in caplog.records if row.name == circuit_breaker.__name__] == ["WARNING"] * 2
+    assert lines[0] == (
+        "the breaker of bigdata opens: its calls wait, a probe goes out now and then: http_503: answered HTTP 503"
+    )
+    assert lines[1] == "the breaker of bigdata closes: it was open for 32 s"
 
 
 def test_one_dispatch_alone_never_opens_it(desk, quick_breaker):

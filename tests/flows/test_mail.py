@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.urls import reverse
 from django.utils import timezone
@@ -11,8 +11,9 @@ from django.utils import timezone
 from integrations.delivery.channels import send_step
 from integrations.models import Breaker
 from notifications.models import Contact, Mail, MailRule
-from orders.models import AffectedOrder, Dispatch
+from orders.models import AffectedOrder, Dispatch, Order
 from orders.services.compensation.by_staff import compensate
+from orders.services.incidents import close_troubles, open_incident
 from orders.services.outbox.mail_sending import claim_mails
 from orders.services.outbox.mails import queue_mail, tell_missed
 from tests import factories as make
@@ -267,3 +268,62 @@ def test_mails_about_no_order_are_sent_again_by_a_filter(desk, smtp, capsys):
     desk.command("resend", "--failed")
     assert (len(smtp.got), Mail.objects.get().state) == (1, "done")
     assert "- mail_reconciled: will send" in capsys.readouterr().out
+
+
+def stop_and_go_on() -> Order:
+    """An order that a fault stopped, and that goes on again before anything was sent."""
+    order = make.OrderFactory(attribution_id="BJ")
+    open_incident(order, partner="bigdata", step="create_billing", code="http_503", detail="x", now=timezone.now())
+    return order
+
+
+def go_on(desk, order: Order) -> None:
+    desk.clock.shift(30)
+    close_troubles(order, now=timezone.now(), by="test")
+
+
+def subjects(smtp) -> list[str]:
+    return [message["Subject"].partition("】")[2].partition("：")[0] for [to], message in smtp.got if to == ALL[0]]
+
+
+def test_what_was_over_before_it_could_be_mailed_is_one_mail_that_says_both(desk, smtp, beijing):
+    """The server was away between: neither comes twice, and none after the other."""
+    smtp.answers = ["451 try later"] * 3
+    order = stop_and_go_on()
+    desk.deliver()
+    assert Mail.objects.get().state == "retrying"
+    go_on(desk, order)
+    desk.deliver()
+    assert subjects(smtp) == ["异常已恢复"]
+    assert {row.kind: row.state for row in Mail.objects.all()} == {
+        "mail_incident": "closed",
+        "mail_incident_over": "done",
+    }
+    assert "2023-09-20 18:54 起需要处理" in smtp.got[-1][1].get_content()
+    desk.wait_out()
+    assert subjects(smtp) == ["异常已恢复"]
+    with pytest.raises(CommandError):
+        call_command("resend", order.number, channel="mail")
+
+
+@pytest.mark.parametrize("ended", ["ok", "retry"])
+def test_the_end_is_never_mailed_while_the_beginning_is_being_sent(desk, smtp, beijing, ended):
+    order = stop_and_go_on()
+    (work,) = desk.claim("mail")
+    go_on(desk, order)
+    desk.deliver()
+    assert smtp.got == []
+    desk.end(work, ended)
+    desk.deliver(after=3)
+    assert subjects(smtp) == ["异常已恢复"]
+    assert Mail.objects.get(kind="mail_incident").state == {"ok": "done", "retry": "closed"}[ended]
+    assert ("起需要处理" in smtp.got[-1][1].get_content()) is (ended == "retry")
+
+
+def test_a_beginning_that_went_out_is_followed_by_its_end(desk, smtp, beijing):
+    order = stop_and_go_on()
+    desk.deliver()
+    go_on(desk, order)
+    desk.deliver()
+    assert subjects(smtp) == ["需要处理", "异常已恢复"]
+    assert "起需要处理" not in smtp.got[-1][1].get_content()

@@ -55,6 +55,24 @@ def test_an_alarm_is_mailed_once_and_once_when_it_is_over():
     assert (look(), OpenAlarm.objects.count()) == ([], 0)
 
 
+def test_one_that_is_over_before_it_could_be_mailed_is_one_mail(settings):
+    """It says both: since when, and until when. So does the mail of one that was told of before."""
+    open_breaker()
+    look(), look()
+    Breaker.objects.all().delete()
+    assert len(look()) == 1
+    send_mails()
+    assert [sent.subject.partition("：")[0] for sent in mail.outbox] == ["【IBS 订单台】告警已解除"]
+    assert "开始于: " in mail.outbox[0].body
+    assert "结束于: " in mail.outbox[0].body
+    assert [row.state for row in Mail.objects.order_by("pk")] == ["closed", "done"]
+    open_breaker()
+    look(), look(), send_mails()
+    Breaker.objects.all().delete()
+    look(), send_mails()
+    assert [sent.subject.partition("：")[0].partition("】")[2] for sent in mail.outbox[1:]] == ["告警", "告警已解除"]
+
+
 def test_a_critical_one_is_mailed_at_once(settings, tmp_path):
     (tmp_path / "file").touch()
     settings.STATE_DIR = tmp_path / "file" / "state"

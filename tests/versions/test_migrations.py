@@ -1,7 +1,10 @@
 """Migrations run while orders come in: none holds a lock for long on a large table, none waits long for one, and each
 suits the version before. docs/mechanisms/versions.md has the rule."""
 
+import contextlib
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,6 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
 
 from project.management.commands import migrate as migrate_command
+from tests.first_start.lines import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.versions.locks import findings
 
@@ -176,6 +180,7 @@ def test_migrate_does_not_make_orders_wait_for_a_table_in_use(tmp_path, postgres
             assert any("it is rolled back and tried again" in line for line in patient.stdout)
             backup.rollback()
             assert (patient.communicate(timeout=120), patient.returncode)[1] == 0
+        assert desk.manage("migrate", "orders", "-v0").returncode == 0  # all of them would be a jump
         assert desk.manage("migrate", "-v0").returncode == 0
     finally:
         desk.drop_database()
@@ -244,3 +249,85 @@ def test_a_database_of_before_1_0_0_is_refused_in_one_line(client):
     with pytest.raises(CommandError, match=r"^this database was made before version 1\.0\.0.*make a new one$"):
         call_command("migrate")
     assert "project.0001_initial" in client.get("/readyz").json()["migrations"]
+
+
+@pytest.fixture
+def applied(db):
+    """The rows of django_migrations."""
+    return MigrationRecorder.Migration.objects.filter(app__in=OURS)
+
+
+def refusal(*words) -> str:
+    with pytest.raises(CommandError) as raised:
+        call_command("migrate", *words, verbosity=0)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def unapplied(*leaves) -> list[tuple[str, str]]:
+    """These migrations and all that build on them."""
+    graph = MigrationLoader(connection).graph
+    return list({key for leaf in leaves for key in graph.backwards_plan(leaf)})
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        [("notifications", "0015_drop_mail_step")],  # 1.9.0's
+        [("orders", "0059_mail_steps_over"), ("project", "0026_notices_gone")],  # 1.8.0's
+        [("orders", "0018_held_orders_shown"), ("project", "0006_trial_ends"), ("integrations", "0003_second_persons")],
+    ],
+)
+def test_a_jump_over_a_version_is_refused_in_one_line(applied, lacks):
+    for app, name in unapplied(*lacks):
+        applied.filter(app=app, name=name).delete()
+    said = refusal()
+    assert said.startswith(f"this database is of a version before {migrate_command.FROM_VERSION} (")
+    assert "skip none" in said
+    assert refusal("--plan") == said
+
+
+def test_what_a_jump_is_measured_by_is_the_version_before():
+    """FROM is kept by hand, release by release: see CHANGELOG.md."""
+    versions = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert migrate_command.FROM_VERSION in versions[:2]
+    graph = MigrationLoader(connection, ignore_no_migrations=True).graph
+    assert [app for app, _name in migrate_command.FROM] == sorted(OURS)
+    assert [key for key in migrate_command.FROM if key not in graph.nodes] == []
+
+
+def test_a_first_run_that_was_broken_off_goes_on(applied):
+    graph = MigrationLoader(connection).graph
+    plan = list(dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)))
+    for app, name in plan[len(plan) // 2 :]:
+        MigrationRecorder.Migration.objects.filter(app=app, name=name).delete()
+    assert migrate_command.why_not(connection, whole=True) == ""
+
+
+@pytest.mark.parametrize(
+    "row", [("orders", "0020_shape"), ("integrations", "0001_initial"), ("project", "0025_digest")]
+)
+def test_a_row_that_is_missing_is_named_in_one_line(applied, row):
+    (row,) = [key for key in applied.values_list("app", "name") if key[0] == row[0] and key[1][:4] == row[1][:4]][:1]
+    applied.filter(app=row[0], name=row[1]).delete()
+    assert refusal().startswith(f"the row of {'.'.join(row)} is missing in django_migrations, though ")
+
+
+@pytest.mark.processes
+def test_a_last_row_that_is_missing_is_named_too(tmp_path, postgres):
+    """Nothing follows it, so it is met when it is applied once more."""
+    desk = ProcessDesk(tmp_path, postgres=postgres)
+    desk.make_migrated_database()
+    try:
+        graph = MigrationLoader(None, ignore_no_migrations=True).graph
+        (key,) = (key for key in graph.leaf_nodes() if key[0] == "approvals")
+        place = desk.folder / "desk.sqlite3"
+        there = psycopg.connect(desk.database_url) if postgres else sqlite3.connect(place)
+        with contextlib.closing(there):
+            there.execute(f"DELETE FROM django_migrations WHERE app = '{key[0]}' AND name = '{key[1]}'")
+            there.commit()
+        done = desk.manage("migrate", "approvals", "-v0", check=False)
+        [line] = done.stderr.splitlines()
+        assert line.startswith(f"CommandError: {'.'.join(key)}: what it makes is there already, so its row is missing")
+    finally:
+        desk.drop_database()

@@ -1,4 +1,4 @@
-"""People at work during the upgrade from 1.9.0 and after going back: they stay logged in, and their forms are taken."""
+"""People at work during the upgrade from 1.10.0 and after going back: they stay logged in, their forms are taken."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from tests.harness.children import ROOT
 from tests.harness.desk import ProcessDesk
 from tests.harness.login import log_in
 
-BEFORE = "854d81fc"  # 1.9.0
+BEFORE = "302c5798"  # 1.10.0
 PASSWORD = "Xuanwu-Lake-1368"
 NUMBERS = {"YA": "901", "YB": "902", "YC": "903"}
 
@@ -90,7 +90,7 @@ def test_the_upgrade_and_the_way_back_keep_people_at_work(desk, old):
     wang.open_form("YA")
     desk.manage("migrate", "-v0", root=ROOT)
     assert wang.get().status_code == 200
-    li = Person(desk.web_url, "li")  # 1.9.0 begins this session on the new schema
+    li = Person(desk.web_url, "li")  # 1.10.0 begins this session on the new schema
 
     take_over(desk, ROOT)
     assert [one.get().status_code for one in (wang, li)] == [200, 200]

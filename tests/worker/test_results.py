@@ -1,11 +1,13 @@
 """A worker never loses a result, whatever the database does (contract 3.5, 3.9 Leases)."""
 
+import datetime
 import uuid
 from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DataError, OperationalError, ProgrammingError
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure
@@ -15,6 +17,7 @@ from integrations.delivery import loop
 from integrations.delivery.loop import UnrecordedError, record_safely
 from integrations.worker.parent_link import ending
 from orders.models import Attempt, Dispatch, Incident
+from orders.services.desk_incidents import SWEEP
 from orders.services.outbox.outcome import Outcome
 from orders.services.outbox.record import record_outcomes
 from tests.factories import NOW, AttemptFactory, DispatchFactory, HeartbeatFactory
@@ -75,6 +78,18 @@ def test_what_cannot_be_recorded_is_told(monkeypatch, capsys, client, admin_user
     clock.shift(601)
     tasks.watch_failed_tasks(now=timezone.now())
     assert Incident.objects.get(code="delivery_failed").state == "resolved"
+
+
+@pytest.mark.parametrize("began, told", [(-1, False), (1, True)])
+def test_a_task_that_met_a_migration_is_no_alarm(clock, began, told):
+    """Its error is of before: what runs since works on the schema of now."""
+    at = timezone.now()
+    MigrationRecorder.Migration.objects.create(app="orders", name="0099_next", applied=at)
+    times = {"started": at + datetime.timedelta(seconds=began), "stopped": at + datetime.timedelta(seconds=5)}
+    Failure.objects.create(id="1", name="x", func=SWEEP, result="no such table", success=False, **times)
+    clock.shift(60)
+    tasks.watch_failed_tasks(now=timezone.now())
+    assert Incident.objects.filter(code="delivery_failed").exists() is told
 
 
 def test_a_database_that_comes_back_is_waited_for(monkeypatch):

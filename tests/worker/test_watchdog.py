@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 
 from integrations.models import Heartbeat
 from integrations.worker import watchdog
-from integrations.worker.heartbeat import beat
+from integrations.worker.heartbeat import beat, forget_dead, say_goodbye
 from integrations.worker.watchdog import Watchdog
 from orders.models import OrderEvent
 from tests.factories import HeartbeatFactory
@@ -124,7 +124,24 @@ def test_one_that_ends_again_and_again_is_started_ever_more_seldom(monkeypatch):
     events = OrderEvent.objects.filter(kind="cluster_replaced", actor="watchdog")
     assert events.first().data == {"cluster": dog.name, "why": "it ended with code 1"}
     assert events.count() == 8
-    assert not Heartbeat.objects.exists()
+    assert Heartbeat.objects.get().has_ended
+
+
+def test_one_that_ends_in_order_counts_as_alive_for_two_minutes(dog, clock, client):
+    """A planned stop, a reload, an upgrade: no alarm. One that was silent before stays silent."""
+    beat(dog.name)
+    HeartbeatFactory(cluster="silent", started_at=timezone.now() - datetime.timedelta(hours=1))
+    clock.shift(119)
+    Heartbeat.objects.filter(cluster="silent").update(seen_at=timezone.now() - datetime.timedelta(seconds=121))
+    dog.stop()
+    say_goodbye("silent")
+    clock.shift(119)
+    assert client.get("/readyz").status_code == 200
+    clock.shift(1)
+    assert client.get("/readyz").json()["reasons"] == ["no worker gave a sign of life within 2 minutes"]
+    clock.shift(1)
+    forget_dead(now=timezone.now())
+    assert [row.cluster for row in Heartbeat.objects.all()] == ["silent"]  # nobody knows why it stopped
 
 
 def test_a_stop_while_it_waits_starts_nothing(monkeypatch):

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from integrations.delivery.loop import CALLS_AT_A_TIME, DrainReport, drain
+from integrations.other_desk import why_other_desk
 from orders.management.progress import Progress
 from orders.models import Dispatch
 from orders.queries.pauses import pauses_in_force, say_paused, steps
@@ -30,6 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args, until_idle, workers, **options):
         if not 1 <= workers <= 64:
             raise CommandError("--workers must be between 1 and 64")
+        if why := why_other_desk():
+            raise CommandError(f"{why}: `settings --adopt` makes this process's values the desk's")
         self.tried = self.done = self.failed = 0
         with Progress(self.stderr, "calls") as self.bar:
             self.deliver(workers)

@@ -42,6 +42,7 @@ from orders.steps import Channel, Partner, Step
 
 logger = logging.getLogger(__name__)
 State, Result = Mail.State, Attempt.Outcome
+LOOK_AGAIN = datetime.timedelta(seconds=2)
 MOST_LOOKS = 10  # of one claim, if none of what is due needs a call
 HARMLESS = Q(lost=0) & ~Q(state=State.SENDING)  # any other lost its worker: it goes alone
 EVENTS = {State.DONE: "step_done", State.FAILED: "step_failed", State.RETRYING: "step_retrying"}
@@ -121,7 +122,7 @@ def _claim_due(
         )
         if not ids:
             return [], False
-        rows = _within_bounds(WITH_ORDERS(ids=ids))
+        rows = _in_sequence(_within_bounds(WITH_ORDERS(ids=ids)), now)
         _write(rows)
         works, over, unwanted, token = [], [], [], uuid.uuid4()
         for row in rows:
@@ -161,6 +162,30 @@ def _within_bounds(rows: list[Mail]) -> list[Mail]:
             break
         kept.append(row)
     return kept
+
+
+def _in_sequence(rows: list[Mail], now: datetime.datetime) -> list[Mail]:
+    """These without what would tell of an end before its beginning (`about["behind"]`: the mails that tell of that).
+
+    A beginning that has not gone out is closed: its end is one mail that says both. One in the air is waited for.
+    """
+    ends = [row for row in rows if row.attempts == 0 and row.about.get("behind")]
+    if not ends:
+        return rows
+    before = Mail.objects.filter(pk__in=[pk for row in ends for pk in row.about["behind"]])
+    unsent = before.filter(state__in=[State.DUE, State.RETRYING]).select_for_update(skip_locked=True, no_key=True)
+    began = dict(unsent.values_list("pk", "written_at"))
+    Mail.objects.filter(pk__in=began).update(state=State.CLOSED, next_try_at=None)
+    busy = set(before.exclude(state__in=[State.DONE, State.FAILED, State.CLOSED]).values_list("pk", flat=True))
+    late = []
+    for row in ends:
+        if busy.intersection(row.about["behind"]):
+            row.next_try_at = now + LOOK_AGAIN
+            late.append(row)
+        elif moments := [began[pk] for pk in row.about["behind"] if pk in began]:
+            row.about["since"] = min(moments).isoformat()
+    update_rows(ends, ["about", "next_try_at"])
+    return [row for row in rows if row not in late and row.pk not in began]
 
 
 def _write(rows: Iterable[Mail]) -> None:

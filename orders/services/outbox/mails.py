@@ -96,17 +96,19 @@ def write_notices(
     order: Order | None = None,
     cause: str = "",
     chosen: Mapping[str, dict] | None = None,
+    behind: Iterable[int] = (),
 ) -> list[Mail]:
     """Writes each of these addresses a mail to staff, in the caller's transaction, and wakes a worker. Returns those
     that were written: none where an address has one of this order, kind and cause. `kind` names the template, `path` a
-    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept)."""
+    page of ours, `account_id` the account that its ending is about, `chosen` why each address was (Choice.kept),
+    `behind` the ids of the mails whose end this one tells."""
     mails = list(mails)
     if not mails:
         return []
     subject, body = render_notice(kind, facts, path)
     rows = []
     for mail in mails:
-        row = build_mail(order, kind, cause=cause, now=now)
+        row = build_mail(order, kind, cause=cause, now=now, **({"behind": list(behind)} if behind else {}))
         row.recipients, row.subject, row.body = [mail], subject, body
         row.addressee, row.account_id = mail.lower(), account_id
         row.chosen = (chosen or {}).get(mail)

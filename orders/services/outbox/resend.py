@@ -227,7 +227,12 @@ def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
         return SAME, "it is being retried: at once instead of later"
     if row.state == Mail.State.DONE:
         return (REPEAT, "forced: once more") if force else (ACCEPTED, "--force would send it once more")
-    return REFUSED, "it is queued already" if row.state == Mail.State.DUE else "it is being sent"
+    reasons = {
+        Mail.State.DUE: "it is queued already",
+        Mail.State.SENDING: "it is being sent",
+        Mail.State.CLOSED: "what it told of was over before it went out",
+    }
+    return REFUSED, reasons[row.state]
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:

@@ -2,8 +2,11 @@
 
 While a change of a table waits for its lock, every later statement on that table waits behind it, also for BBOSS's
 orders. So a wait ends after LOCK_WAIT. That migration is rolled back, those before it stay, and it is tried again for
-PATIENCE, with a pause for those who waited. Version 1.0.0 began its migrations anew, so a database of a version before
-it is refused.
+PATIENCE, with a pause for those who waited.
+
+What its rows in `django_migrations` say of a database is looked at first. Version 1.0.0 began its migrations anew, so a
+database of a version before it is refused. So is a jump over a version: processes of before the last version, which are
+still at work, do not suit the schema of this one (docs/mechanisms/versions.md).
 """
 
 import contextlib
@@ -15,7 +18,8 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import Error, OperationalError, connections
+from django.db import DatabaseError, Error, OperationalError, connections
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 LOCK_WAIT = 1  # second; a migration of several statements may wait so long for each, and holds what it has meanwhile
@@ -23,15 +27,29 @@ PATIENCE, PAUSE = 20, 2  # seconds
 IN_THE_WAY = {"55P03": "a table was in use", "40P01": "others held each other up"}  # lock_timeout, deadlock
 ALONE = (0x1D5E, 0)  # the advisory lock of whoever migrates; any numbers will do
 BEFORE_1_0_0 = ("project", "0001_roles")  # a migration that only those versions had
+FROM_VERSION = "1.10.0"  # the version before this one: what `migrate` can begin with, beside a new database
+FROM = [
+    ("approvals", "0004_process_key"),
+    ("integrations", "0010_failing_since"),
+    ("notifications", "0016_drop_notices"),
+    ("orders", "0060_mail_indexes_again"),
+    ("project", "0026_notices_gone"),
+]
+"""Its last migrations."""
+THERE_ALREADY = {"42P07", "42701", "42710"}  # a table, a column, a constraint
+THERE_IN_SQLITE = ("already exists", "duplicate column name")
 
 
 class Command(migrate.Command):
-    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before 1.0.0."""
+    """Raises CommandError if a table is in use for longer than PATIENCE, or the database is of before 1.0.0 or of
+    before FROM_VERSION, or a row is missing in django_migrations."""
+
+    applying = None
 
     def handle(self, *args, **options):
         connection = connections[options["database"]]
-        if BEFORE_1_0_0 in MigrationRecorder(connection).applied_migrations():
-            raise CommandError("this database was made before version 1.0.0 and can't be carried over: make a new one")
+        if why := why_not(connection, whole=not options["app_label"]):
+            raise CommandError(why)
         if options["plan"] or options["check_unapplied"]:  # only looks
             super().handle(*args, **options)
             return
@@ -45,9 +63,14 @@ class Command(migrate.Command):
         while True:
             try:
                 return super().handle(*args, **options)
-            except OperationalError as error:
-                why = IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
-                if why is None:
+            except DatabaseError as error:
+                if self.applying and is_there_already(error):
+                    raise CommandError(
+                        f"{self.applying}: what it makes is there already, so its row is missing in django_migrations: "
+                        f"{ADD_THE_ROW}"
+                    ) from error
+                why = isinstance(error, OperationalError) and IN_THE_WAY.get(getattr(error.__cause__, "sqlstate", ""))
+                if not why:
                     raise
                 if time.monotonic() > until:
                     raise CommandError(
@@ -56,6 +79,45 @@ class Command(migrate.Command):
                     ) from error
             tell(f"{why}; it is rolled back and tried again in {PAUSE} s")
             time.sleep(PAUSE)
+
+    def migration_progress_callback(self, action, migration=None, fake=False):
+        self.applying = migration if action == "apply_start" else None
+        super().migration_progress_callback(action, migration, fake)
+
+
+ADD_THE_ROW = "add it again (app, name, applied), or take the table from a backup"
+
+
+def why_not(connection, *, whole: bool) -> str:
+    """What in django_migrations speaks against a run, in one line; empty if nothing does.
+
+    `whole`: all apps are migrated. Who names one goes where they want to. A first run that was broken off may go on: it
+    has applied the first migrations of all, and no others.
+    """
+    applied = MigrationRecorder(connection).applied_migrations()
+    if BEFORE_1_0_0 in applied:
+        return "this database was made before version 1.0.0 and can't be carried over: make a new one"
+    if not applied:
+        return ""
+    graph = MigrationLoader(connection).graph
+    plan = list(dict.fromkeys(key for leaf in sorted(graph.leaf_nodes()) for key in graph.forwards_plan(leaf)))
+    for key in plan:
+        later = [child.key for child in graph.node_map[key].children if child.key in applied]
+        if key not in applied and later:
+            first, next_one = ".".join(key), ".".join(min(later))
+            return f"the row of {first} is missing in django_migrations, though {next_one} follows it: {ADD_THE_ROW}"
+    missing = [key for key in FROM if key not in applied]
+    if whole and missing and any(key in applied for key in plan[len(applied.keys() & set(plan)) :]):
+        return (
+            f"this database is of a version before {FROM_VERSION} ({'.'.join(missing[0])} is not applied). Go from"
+            f" version to version as CHANGELOG.md lists them, and skip none: {FROM_VERSION} has to migrate it first"
+        )
+    return ""
+
+
+def is_there_already(error: DatabaseError) -> bool:
+    text = str(error)
+    return getattr(error.__cause__, "sqlstate", "") in THERE_ALREADY or any(said in text for said in THERE_IN_SQLITE)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
-"""`settings`: shows the values in force and their origin, with secrets masked."""
+"""`settings`: shows the values in force and their origin, with secrets masked; `--adopt` makes them the desk's."""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
+from integrations.other_desk import adopt as adopt_calls
 from project.environment import FREE_PREFIX, MASK, SETTINGS, Setting
 
 
@@ -10,7 +12,16 @@ class Command(BaseCommand):
     help = "Prints every setting that a site may set: its name, where it comes from and what is in force."
     requires_system_checks = []
 
-    def handle(self, **options):
+    def add_arguments(self, parser):
+        what = "makes the addresses, identity and key of this process those of the desk of this database"
+        parser.add_argument("--adopt", action="store_true", help=what)
+
+    def handle(self, *, adopt, **options):
+        if adopt:
+            differed = adopt_calls(now=timezone.now())
+            words = f"adopted: {', '.join(differed)}" if differed else "nothing differed"
+            self.stdout.write(f"{words}; processes with other values take no step from now on")
+            return
         rows = [(setting.name, settings.ENVIRONMENT.origin(setting.name), _shown(setting)) for setting in SETTINGS]
         rows += [(name, settings.ENVIRONMENT.origin(name), MASK) for name in settings.ENVIRONMENT.free()]
         width = max(len(name) for name, *_ in rows)

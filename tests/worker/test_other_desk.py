@@ -1,0 +1,238 @@
+"""Another desk on the same database: the newer one takes no step and says so (contract 3.9, 11)."""
+
+import os
+import socket
+import subprocess
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from integrations import other_desk, tasks
+from integrations.models import DeskProcess
+from integrations.other_desk import digest, enter, leave, look, other_desks
+from integrations.worker import watchdog
+from integrations.worker.watchdog import Watchdog
+from orders.models import Incident, TrailEntry
+from orders.restored_guard import RestoreState
+from project.command_trail import note_command
+
+pytestmark = pytest.mark.django_db
+OTHERS = {
+    "BPM_BASE_URL": "https://bpm-test.example.com/bpm",
+    "BIGDATA_BASE_URL": "http://127.0.0.1:8090/bigdata",
+    "BBOSS_DOMAIN": "CDNT",
+    "BBOSS_ROUTE_VALUE": "996",
+    "BBOSS_ENV_FLAG": "1",
+    "SECRET_KEY": "another key",
+}
+
+
+def become(settings, **values: str) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+
+
+def codes() -> list[str]:
+    return list(Incident.objects.unresolved().values_list("code", flat=True))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_newer_one_that_would_call_others_takes_no_step(settings, name):
+    assert enter("ours") == []
+    become(settings, **{name: OTHERS[name]})
+    assert enter("theirs") == [name]
+    assert look("theirs") == [name]
+    assert [(row.name, row.differs) for row in other_desks(now=timezone.now())] == [("theirs", [name])]
+
+
+def test_equal_ones_work_beside_each_other(settings):
+    assert enter("ours") == []
+    become(settings, BPM_BASE_URL=settings.BPM_BASE_URL + "/", SECRET_KEY_FALLBACKS=["k"])
+    assert [enter("second"), look("second"), look("ours")] == [[], [], []]
+    assert other_desks(now=timezone.now()) == []
+
+
+def test_no_secret_is_kept(settings):
+    become(settings, SECRET_KEY="a secret of ours", BPM_BASE_URL="https://desk:geheim@bpm.example.com/bpm")
+    enter("ours")
+    kept = str(list(DeskProcess.objects.values()))
+    assert "bpm.example.com/bpm" in kept
+    assert "geheim" not in kept
+    assert "a secret of ours" not in kept
+
+
+def test_a_key_that_is_honoured_is_no_difference(settings):
+    """During a change of SECRET_KEY, machine by machine (operations.md)."""
+    enter("ours")
+    old = settings.SECRET_KEY
+    become(settings, SECRET_KEY="new", SECRET_KEY_FALLBACKS=[old])
+    assert enter("second") == []
+    become(settings, SECRET_KEY=old, SECRET_KEY_FALLBACKS=["new"])
+    assert look("ours") == []
+
+
+def test_the_only_worker_changes_what_it_calls_at_its_start(settings):
+    """By a stop in order, and after one that was killed two minutes ago."""
+    enter("first")
+    leave("first")
+    become(settings, **OTHERS)
+    assert enter("second") == []
+    assert DeskProcess.objects.get(name="in force").calls == other_desk.calls()
+
+
+def test_a_killed_worker_is_waited_for_as_long_as_it_counts_as_alive(settings, clock):
+    enter("killed")
+    become(settings, **OTHERS)
+    clock.shift(119)
+    assert enter("second") == list(OTHERS)
+    clock.shift(2)
+    assert enter("third") == []
+
+
+def test_one_that_was_killed_on_this_machine_is_not_waited_for(settings):
+    """Its process is gone, though it never said goodbye."""
+    enter("killed")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    DeskProcess.objects.filter(name="killed").update(pid=gone.pid)
+    become(settings, **OTHERS)
+    DeskProcess.objects.filter(name="killed").update(machine="another")
+    assert enter("second") == list(OTHERS)
+    DeskProcess.objects.filter(name="killed").update(machine=socket.gethostname()[:64])
+    assert enter("third") == []
+
+
+def test_a_reload_changes_it_for_all_machines(settings):
+    """The others wait until they are reloaded too, which changes nothing again."""
+    enter("one"), enter("two")
+    before = {name: getattr(settings, name) for name in OTHERS}
+    first = digest()
+    leave("one")
+    become(settings, **OTHERS)
+    assert enter("one, reloaded", before=first) == []
+    become(settings, **before)
+    assert look("two") == list(OTHERS)
+    leave("two")
+    assert enter("two, reloaded as it was", before=digest()) == list(OTHERS)
+    leave("two, reloaded as it was")
+    become(settings, **OTHERS)
+    assert enter("two, reloaded", before=first) == []
+
+
+def test_a_start_on_a_restored_database_never_changes_it(settings, restored):
+    DeskProcess.objects.create(name="in force", calls=other_desk.calls(), seen_at=timezone.now())
+    become(settings, BPM_BASE_URL=OTHERS["BPM_BASE_URL"])
+    assert enter("rehearsal") == ["BPM_BASE_URL"]
+
+
+@pytest.fixture
+def restored(monkeypatch):
+    monkeypatch.setattr(other_desk, "read_restore_state", lambda: RestoreState(restored=True))
+
+
+def test_adopting_ends_it(settings, capsys):
+    enter("ours")
+    become(settings, **OTHERS)
+    enter("theirs")
+    other_desk.say(list(OTHERS), now=timezone.now())
+    assert codes() == ["other_desk"]
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert (
+        "wrong: theirs would call others than the desk of this database, by BPM_BASE_URL, " in capsys.readouterr().out
+    )
+    tasks.watch_other_desks(now=timezone.now())
+    assert codes() == ["other_desk"]
+    call_command("settings", "--adopt")
+    assert f"adopted: {', '.join(OTHERS)};" in capsys.readouterr().out
+    assert look("theirs") == []
+    tasks.watch_other_desks(now=timezone.now())
+    assert codes() == []
+    call_command("settings", "--adopt")
+    assert "nothing differed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words, noted", [(["--adopt"], 1), ([], 0)])
+def test_who_adopted_stands_in_the_trail(words, noted):
+    note_command(["manage.py", "settings", *words], done=False)
+    assert TrailEntry.objects.filter(about="settings").count() == noted
+
+
+def test_one_that_is_gone_is_named_no_longer(settings, clock):
+    enter("ours")
+    become(settings, **OTHERS)
+    enter("theirs")
+    other_desk.say(["SECRET_KEY"], now=timezone.now())
+    clock.shift(121)
+    tasks.watch_other_desks(now=timezone.now())
+    assert codes() == []
+
+
+def test_other_processes_ask_the_partner_nothing(settings, monkeypatch):
+    """Whoever takes the partner's word would take that of another partner."""
+    enter("ours")
+    become(settings, BIGDATA_BASE_URL=OTHERS["BIGDATA_BASE_URL"])
+    with pytest.raises(other_desk.BooksSilentError, match="by BIGDATA_BASE_URL"):
+        other_desk.refuse_other_desk()
+    with pytest.raises(CommandError, match="the desk of this database calls others, by BIGDATA_BASE_URL"):
+        call_command("deliver")
+    monkeypatch.setattr(tasks, "run_drain", None)
+    assert tasks.drain() == "the desk of this database calls others, by BIGDATA_BASE_URL"
+
+
+def test_before_the_migration_nothing_is_compared(settings):
+    enter("ours")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE integrations_deskprocess RENAME TO gone")
+    become(settings, **OTHERS)
+    assert enter("theirs") == []
+
+
+@pytest.fixture
+def dog(monkeypatch):
+    """One that starts and ends no real cluster."""
+    monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
+    found = Watchdog()
+    found.start = lambda: setattr(found, "process", object())
+    found.end = lambda *, orderly: setattr(found, "process", None)
+    return found
+
+
+def test_the_watchdog_ends_its_cluster_and_starts_it_again(dog, settings, caplog):
+    enter(dog.name)
+    dog.start()
+    dog.compare()
+    assert dog.process
+    DeskProcess.objects.filter(name="in force").update(calls=other_desk.calls() | {"BBOSS_DOMAIN": "CDNT"})
+    dog.compare()
+    assert dog.process is None
+    assert "this worker takes no step: it would call others" in caplog.text
+    assert codes() == []  # a reload of all machines takes a moment
+    dog.compare_at = dog.say_at = 0.0
+    dog.look()
+    assert (dog.process, codes()) == (None, ["other_desk"])
+    call_command("settings", "--adopt")
+    dog.compare_at = 0.0
+    dog.look()
+    assert dog.process
+
+
+def test_web_processes_say_it_after_a_minute(settings, monkeypatch):
+    enter("ours")
+    waits = []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) > 2:
+            raise SystemExit
+        become(settings, BBOSS_DOMAIN="CDNT")
+
+    monkeypatch.setattr(other_desk.time, "sleep", sleep)
+    monkeypatch.setattr(other_desk.connections, "close_all", lambda: None)
+    with pytest.raises(SystemExit):
+        other_desk.watch_web()
+    assert waits == [60, 60, 60]
+    assert codes() == ["other_desk"]
+    assert [row.name.endswith(f"-{os.getpid()}") for row in other_desks(now=timezone.now())] == [True]
