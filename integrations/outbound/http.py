@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
+from integrations.partners.answers import Meaning, Reading, read_answer
 from integrations.partners.calls import Call
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
@@ -50,8 +51,9 @@ class PartnerError(Exception):
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
-    not mean that nothing was made or deleted. `params`: the text beside the cause, as a code with its parameters
-    (`orders/error_messages.py`). If it is empty, `message` stands there.
+    not mean that nothing was made or deleted. `not_understood`: an answer that no rule of the profile reads, with the
+    code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `params`: the text beside the cause, as a code
+    with its parameters (`orders/error_messages.py`). If it is empty, `message` stands there.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class PartnerError(Exception):
         unknown: bool = False,
         transport: bool = False,
         acted_before: bool = False,
+        not_understood: bool = False,
         params: dict | None = None,
     ):
         super().__init__(message)
@@ -78,6 +81,7 @@ class PartnerError(Exception):
         self.unknown = unknown
         self.transport = transport
         self.acted_before = acted_before
+        self.not_understood = not_understood
 
     @property
     def answered(self) -> dict:
@@ -93,13 +97,14 @@ class PartnerError(Exception):
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check_success` to say.
-    `text`: how it begins."""
+    """An answer, HTTP 2xx or 4xx. What it means is for `check_success` to say, by its `reading`. `text`: how it begins.
+    `data`: the object inside all wrappings; empty if there is none."""
 
     http_status: int
     text: str
     data: dict
     retry_after: float | None = None
+    reading: Reading | None = None
 
 
 def clean(text: str) -> str:
@@ -119,7 +124,7 @@ def post(
 
     `key` goes out in the call's header for it, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
     PartnerError for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
-    is too large or not a JSON object; and for HTTP 409, whatever its body is.
+    is too large; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     charset = answer_charset(headers.get("Content-Type"), call.charset)
@@ -135,13 +140,11 @@ def post(
     if status == ACTED_BEFORE:
         data = parse_object(raw, charset) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
-        raise refuse.acted_before(PartnerResponse(status, text, data), code=word)
+        raise refuse.acted_before(storable_text(data.get("code")), storable_text(data.get("message") or ""), code=word)
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
-    data = parse_object(raw, charset)
-    if data is None:
-        raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json", params=NO_MORE)
-    return PartnerResponse(status, text, data, retry_after)
+    reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
+    return PartnerResponse(status, text, reading.data or {}, retry_after, reading)
 
 
 def reach(url: str, *, timeout: float) -> int:
@@ -178,20 +181,30 @@ def ask(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent, unless `code` is missing or is 500 or above."""
+    """Raises PartnerError unless the answer reads as a success (contract 7.1). Permanent only for a refusal."""
+    reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
-    number = _number(code)
-    if number is None and not isinstance(code, str):
-        raise _Refusal.of(answer)("answered without a code", code="no_code", params=NO_MORE)
-    if number is not None and number >= 500:
-        raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False, params=_words(answer))
-    if number == ACTED_BEFORE:
-        raise _Refusal.of(answer).acted_before(answer, code=_word(code))
-    if number == 200 and 200 <= answer.http_status < 300:
+    if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
+        raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
+    if reading.meaning == Meaning.SUCCESS:
         return
-    word = f"http_{answer.http_status}" if number == 200 else _word(code)
-    known = {"permanent": True, "unknown": False, "transport": False, "params": _words(answer)}
-    raise _Refusal.of(answer)(_said(answer), code=word, **known)
+    if reading.meaning == Meaning.NOT_UNDERSTOOD:
+        word, why = _not_understood(answer)
+        raise refuse(why, code=word, params=NO_MORE, not_understood=True)
+    said = {"message": _said(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
+    if reading.meaning == Meaning.LATER:
+        raise refuse(code=_word(reading.code), transport=False, **said)
+    word = f"http_{answer.http_status}" if _number(code) == 200 else _word(reading.code)
+    raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
+
+
+def _not_understood(answer: PartnerResponse) -> tuple[str, str]:
+    """The code of an answer that no rule reads, and what it lacks."""
+    if answer.reading.data is None:
+        return "not_json", f"answered HTTP {answer.http_status} with a body that is not a JSON object"
+    if isinstance(answer.data.get("code"), str | int) and not isinstance(answer.data["code"], bool):
+        return "no_rule", f"answered HTTP {answer.http_status} in a way that no rule reads"
+    return "no_code", "answered without a code"
 
 
 def parse_object(raw: bytes | str, charset: str = UTF_8) -> dict | None:
@@ -243,9 +256,9 @@ class _Refusal:
     ) -> PartnerError:
         return PartnerError(message, code=code, unknown=unknown, transport=transport, **more, **self.known)
 
-    def acted_before(self, answer: PartnerResponse, *, code: str) -> PartnerError:
-        known = {"permanent": True, "acted_before": True, "params": _words(answer), **self.known}
-        return PartnerError(_said(answer), code=code, **known)
+    def acted_before(self, said: str, words: str, *, code: str) -> PartnerError:
+        known = {"permanent": True, "acted_before": True, "params": _words(words), **self.known}
+        return PartnerError(_said(self.known["http_status"], said, words), code=code, **known)
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
@@ -339,13 +352,12 @@ def _word(code: object) -> str:
     return f"code_{storable_text(code)}"[:32]
 
 
-def _said(answer: PartnerResponse) -> str:
-    code, words = storable_text(answer.data.get("code"))[:60], _words(answer)["words"]
-    return f"answered HTTP {answer.http_status}, code {code}: {words}"
+def _said(status: int, code: str, words: str) -> str:
+    return f"answered HTTP {status}, code {clean(code)[:60]}: {clean(words)[:300]}"
 
 
-def _words(answer: PartnerResponse) -> dict:
-    return {"code": "partner_words", "words": storable_text(answer.data.get("message") or "")[:300]}
+def _words(words: str) -> dict:
+    return {"code": "partner_words", "words": clean(words)[:300]}
 
 
 def _no_constant(name: str):
