@@ -15,10 +15,13 @@ class IntegrationsConfig(AppConfig):
         from integrations.bigdata.books import fetch_records
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
+        from integrations.partners.calls import rules_hash
         from orders.books import client
         from orders.office.trials.columns import rules
+        from orders.services.outbox import proof
         from orders.services.outbox.claim import payloads
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         rules.members, rules.read = trial_members, read_trial
+        proof.rules.hash_of = rules_hash
         payloads.build, payloads.write_mail = build_payloads, write_mail

@@ -23,6 +23,7 @@ from integrations.outbound.http import (
     post,
     storable_text,
 )
+from integrations.partners.answers import Meaning
 from integrations.partners.calls import call_of, ours, renamed
 from integrations.partners.rules import Rule, member
 
@@ -191,5 +192,10 @@ def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[di
         lacks = f"answered rows of which one has no {', '.join(members)}"
     else:
         lacks = f"answered without a list of objects in {path}"
-    known: dict[str, Any] = {"http_status": answer.http_status, "answer": answer.text, "not_understood": True}
-    raise PartnerError(lacks, code="bad_result", params=NO_MORE, **known)
+    known: dict[str, Any] = {
+        "http_status": answer.http_status,
+        "answer": answer.text,
+        "raw": answer.raw,
+        "charset": answer.charset,
+    }
+    raise PartnerError(lacks, code="bad_result", params=NO_MORE, read=Meaning.NOT_UNDERSTOOD.value, **known)

@@ -62,4 +62,4 @@ def send_bpm(work: Work, until: float) -> dict:
         if error.acted_before:
             return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE}
         raise
-    return {"result": Result.OK, "answer": process, "data": {"process": process}}
+    return {"result": Result.OK, "answer": process, "data": {"process": process}, "read": "success"}

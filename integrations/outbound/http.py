@@ -32,6 +32,7 @@ from orders.steps import LONGEST_RETRY_AFTER
 UTF_8 = "utf-8-sig"
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
+KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
@@ -51,9 +52,10 @@ class PartnerError(Exception):
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
-    not mean that nothing was made or deleted. `not_understood`: an answer that no rule of the profile reads, with the
-    code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `params`: the text beside the cause, as a code
-    with its parameters (`orders/error_messages.py`). If it is empty, `message` stands there.
+    not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
+    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes, in `charset`.
+    `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If it is empty,
+    `message` stands there.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class PartnerError(Exception):
         unknown: bool = False,
         transport: bool = False,
         acted_before: bool = False,
-        not_understood: bool = False,
+        read: str = "",
+        raw: bytes = b"",
+        charset: str = "",
         params: dict | None = None,
     ):
         super().__init__(message)
@@ -81,7 +85,7 @@ class PartnerError(Exception):
         self.unknown = unknown
         self.transport = transport
         self.acted_before = acted_before
-        self.not_understood = not_understood
+        self.read, self.raw, self.charset = read, raw[:KEPT_BYTES], charset
 
     @property
     def answered(self) -> dict:
@@ -92,6 +96,9 @@ class PartnerError(Exception):
             "params": self.params,
             "http_status": self.http_status,
             "answer": self.answer,
+            "read": self.read,
+            "raw": self.raw,
+            "charset": self.charset,
         }
 
 
@@ -105,6 +112,8 @@ class PartnerResponse:
     data: dict
     retry_after: float | None = None
     reading: Reading | None = None
+    raw: bytes = b""
+    charset: str = ""
 
 
 def clean(text: str) -> str:
@@ -144,7 +153,7 @@ def post(
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
     reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
-    return PartnerResponse(status, text, reading.data or {}, retry_after, reading)
+    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, charset)
 
 
 def reach(url: str, *, timeout: float) -> int:
@@ -189,22 +198,17 @@ def check_success(answer: PartnerResponse) -> None:
     if reading.meaning == Meaning.SUCCESS:
         return
     if reading.meaning == Meaning.NOT_UNDERSTOOD:
-        word, why = _not_understood(answer)
-        raise refuse(why, code=word, params=NO_MORE, not_understood=True)
+        http = f"answered HTTP {answer.http_status}"
+        if reading.data is None:
+            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=NO_MORE)
+        if isinstance(code, str | int) and not isinstance(code, bool):
+            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=NO_MORE)
+        raise refuse("answered without a code", code="no_code", params=NO_MORE)
     said = {"message": _said(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
     if reading.meaning == Meaning.LATER:
         raise refuse(code=_word(reading.code), transport=False, **said)
     word = f"http_{answer.http_status}" if _number(code) == 200 else _word(reading.code)
     raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
-
-
-def _not_understood(answer: PartnerResponse) -> tuple[str, str]:
-    """The code of an answer that no rule reads, and what it lacks."""
-    if answer.reading.data is None:
-        return "not_json", f"answered HTTP {answer.http_status} with a body that is not a JSON object"
-    if isinstance(answer.data.get("code"), str | int) and not isinstance(answer.data["code"], bool):
-        return "no_rule", f"answered HTTP {answer.http_status} in a way that no rule reads"
-    return "no_code", "answered without a code"
 
 
 def parse_object(raw: bytes | str, charset: str = UTF_8) -> dict | None:
@@ -244,12 +248,13 @@ def waiting_time(header: str | None) -> float | None:
 class _Refusal:
     """Makes the PartnerError for one answer: what is known about the answer, and the usual "try again, unknown"."""
 
-    def __init__(self, http_status: int, text: str, retry_after: float | None):
-        self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after}
+    def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
+        self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
 
     @classmethod
     def of(cls, answer: PartnerResponse) -> "_Refusal":
-        return cls(answer.http_status, answer.text, answer.retry_after)
+        came = {"raw": answer.raw, "charset": answer.charset, "read": answer.reading.meaning.value}
+        return cls(answer.http_status, answer.text, answer.retry_after, **came)
 
     def __call__(
         self, message: str, *, code: str, unknown: bool = True, transport: bool = True, **more

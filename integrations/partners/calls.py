@@ -1,5 +1,8 @@
 """Where and how each call goes out, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
 
+import functools
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from django.conf import settings
 from integrations.partners.profile import Answer, Profile, ProfileError, filled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """One call of a partner, such as `bigdata.post`. `url` is empty where the partner has no such call. `key_header`:
     the header that carries the dispatch's key; empty: none does. `charset`: of an answer that names none."""
@@ -43,6 +46,18 @@ def _call(name: str, base: str) -> Call:
     whole = path if path.startswith(("http://", "https://")) else base.rstrip("/") + path
     headers = {header: filled(value, os.environ) for header, value in how.headers.items()}
     return Call(name, whole if path else "", headers, how.key_header, how.charset, own.answer)
+
+
+def rules_hash(name: str) -> str:
+    """Returns the hash of a call under the rules in force: its name, address and rules (contract 7.2, Proof)."""
+    return _hash(call_of(name))
+
+
+@functools.lru_cache(64)
+def _hash(call: Call) -> str:
+    how = call.answer
+    rules = [[rule.told for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
+    return hashlib.sha256(json.dumps([call.name, call.url, how.unwrap, rules]).encode()).hexdigest()
 
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:

@@ -120,6 +120,8 @@ WORDS = {
     "difference_lost": gettext_lazy("A difference is nobody's again, %(before)s can't act on it any more: %(number)s"),
     "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
     "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
+    "calls_held": gettext_lazy("The desk holds the calls to %(partner)s that make something: %(code)s"),
+    "calls_go_on": gettext_lazy("The calls to %(partner)s that were held go out again"),
     "partner_paused": gettext_lazy("%(partner)s paused"),
     "partners_probed": gettext_lazy("Made test calls"),
     "test_mail_sent": gettext_lazy("Sent a test mail"),

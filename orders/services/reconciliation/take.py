@@ -27,7 +27,7 @@ from orders.services.order_writes import add_event, find_order, load_records, lo
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.outbox.release import release
 from orders.services.reconciliation.asking import (
     Answer,
@@ -171,8 +171,8 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Billing steps that failed because the partner had acted on their key before."""
-    rows = order.dispatches.current().filter(state=State.FAILED, error_code=ACTED_BEFORE)
+    """Billing steps that failed because the partner had acted on their key before, or that are in doubt (7.2)."""
+    rows = order.dispatches.current().filter(state=State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
 

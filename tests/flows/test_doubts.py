@@ -1,0 +1,132 @@
+"""Doubtful steps, proofs and holds (contract 7.2)."""
+
+import pytest
+
+from integrations.partners.profile import read_profile
+from orders.models import PartnerHold, PartnerProof
+from orders.services.outbox import proof
+from tests.flows.conftest import BILLING, BPM, QUERY
+from tests.flows.contents import activation, trial
+
+A = "a.example.com"
+
+
+@pytest.fixture
+def prove(settings):
+    settings.PARTNER_ANSWERS = "prove"
+    proof.known.clear()
+    proof.free.clear()
+    yield settings
+    proof.known.clear()
+    proof.free.clear()
+
+
+def undone(desk, number="A1"):
+    return desk.events(number, "undo_mark")
+
+
+# --- a doubtful step is never undone by itself
+
+
+@pytest.mark.parametrize("last", ["garbage", "refusal", "503"])
+def test_an_answer_that_nobody_understands_undoes_nothing(desk, settings, trialing, last):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    desk.sandbox.fault(path=BPM, kind="garbage")
+    desk.sandbox.fault(path=BPM, kind=last)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "start_bpm")
+    assert (step.state, step.error_code) == ("failed", "not_understood")
+    assert (step.definite, step.may_have_acted) == (False, True)
+    assert (desk.state("A1"), desk.troubles("A1"), undone(desk)) == ("failed", ["not_understood"], [])
+    assert desk.alive_there("A1") == [A]
+    assert step.tries.first().outcome == "unclear"
+    desk.command("resend", "A1")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+@pytest.mark.parametrize("faults", [["503", "503"], ["reset_after", "refusal"], ["503", "refusal"]])
+def test_a_start_without_an_answer_is_not_undone(desk, settings, trialing, faults):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    for kind in faults:
+        desk.sandbox.fault(path=BPM, kind=kind)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "start_bpm")
+    assert (step.state, step.error_code, step.definite) == ("failed", "unanswered", False)
+    assert (desk.troubles("A1"), undone(desk), desk.alive_there("A1")) == (["unanswered"], [], [A])
+    desk.command("compensate", "A1", reason="BPM 没有此流程")
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("failed", [])
+
+
+def test_a_billing_step_refused_after_a_silence_is_looked_up(desk, settings, trialing):
+    settings.DISPATCH_RETRY_SECONDS = [1, 1]
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "create_billing")
+    assert (step.state, step.error_code) == ("failed", "acted_before")
+    assert (undone(desk), desk.sent(QUERY)) == ([], [{"jobId": "A1"}])
+
+
+# --- proof
+
+
+def test_the_first_refusal_of_a_start_is_doubtful_and_holds(desk, prove, clock):
+    desk.play(trial("T1", A))
+    assert PartnerProof.objects.get().kind == "create"
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.troubles("A1"), undone(desk)) == ("failed", ["unproven"], [])
+    assert desk.alive_there("A1") == [A]
+    [held] = PartnerHold.objects.filter(ended_at=None)
+    assert (held.partner, held.call, held.order, held.code) == ("bpm", "bpm.start", "A1", "unproven")
+    desk.play(trial("T2", "b.example.com"), activation("A2", of="T2"))
+    assert desk.step("A2", "start_bpm").state == "due"  # it costs no attempt
+    assert desk.step("A2", "start_bpm").attempts == 0
+    desk.command("resume", "bpm")
+    assert desk.state("A2") == "active"
+    assert {row.kind for row in PartnerProof.objects.all()} == {"create", "cancel", "start"}
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(trial("T3", "c.example.com"), activation("A3", of="T3"))
+    assert (desk.state("A3"), desk.troubles("A3"), desk.alive_there("A3")) == ("failed", ["code_400"], [])
+
+
+def test_what_is_not_understood_at_an_unproven_call_ends_at_once_and_holds(desk, prove):
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A), trial("T2", "b.example.com"))
+    assert desk.step("T1", "create_trial_billing").error_code == "not_understood"
+    assert desk.step("T1", "create_trial_billing").attempts == 1
+    assert desk.step("T2", "create_trial_billing").attempts == 0
+    assert len(desk.sent(BILLING)) == 1
+    desk.command("resume", "bigdata")
+    assert desk.state("T2") == "trialing"
+    desk.command("resend", "T1")
+    assert desk.state("T1") == "trialing"
+
+
+def test_one_of_an_unproven_kind_is_in_the_air(desk, prove):
+    desk.post(trial("T1", A))
+    desk.post(trial("T2", "b.example.com"))
+    [work] = desk.claim()
+    assert desk.claim() == []
+    desk.deliver(after=3600)
+    assert (desk.state("T1"), desk.state("T2"), work.order) == ("trialing", "trialing", "T1")
+
+
+def test_other_rules_are_proven_anew(desk, prove):
+    desk.play(trial("T1", A))
+    prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [200, 0] }]")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T2", "b.example.com"))
+    assert desk.troubles("T2") == ["unproven"]
+
+
+def test_trust_asks_for_no_proof(desk):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A))
+    assert desk.troubles("T1") == ["code_400"]
+    assert not PartnerProof.objects.exists()
