@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from integrations.partners.answers import read_answer
 from integrations.partners.profile import Answer, Profile, ProfileError, filled
+from orders.models import KeptAnswer
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,13 @@ def _call(name: str, base: str) -> Call:
 def rules_hash(name: str) -> str:
     """Returns the hash of a call under the rules in force: its name, address and rules (contract 7.2, Proof)."""
     return _hash(call_of(name))
+
+
+def read_kept(kept: KeptAnswer) -> tuple[str, str]:
+    """Returns what a kept answer means by the rules of now, and the process that it names."""
+    how = call_of(kept.call).answer
+    reading = read_answer(how, status=kept.http_status or 0, raw=bytes(kept.raw), charset=kept.charset)
+    return reading.meaning.value, reading.process
 
 
 @functools.lru_cache(64)

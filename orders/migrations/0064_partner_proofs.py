@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ('read', models.CharField(max_length=16)),
                 ('said', models.CharField(blank=True, max_length=32)),
                 ('order', models.CharField(max_length=64)),
+                ('after', models.BigIntegerField(default=0)),
                 ('at', models.DateTimeField()),
                 ('http_status', models.PositiveSmallIntegerField(null=True)),
                 ('charset', models.CharField(max_length=32)),

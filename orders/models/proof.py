@@ -50,7 +50,8 @@ class PartnerHold(models.Model):
 class KeptAnswer(models.Model):
     """A refusal of a step that asks for proof, or an answer that was not understood: its bytes, to be read again.
 
-    `read`: how it was read; `said`: the values that the rule matched, by which refusals are compared.
+    `read`: how it was read; `said`: the values that the rule matched, by which refusals are compared. `after`: the
+    newest accepted attempt of its kind when it was recorded; 0 if there was none.
     """
 
     attempt = models.OneToOneField("orders.Attempt", models.CASCADE, primary_key=True, related_name="kept")
@@ -59,6 +60,7 @@ class KeptAnswer(models.Model):
     read = models.CharField(max_length=16)
     said = models.CharField(max_length=32, blank=True)
     order = models.CharField(max_length=64)
+    after = models.BigIntegerField(default=0)
     at = models.DateTimeField()
     http_status = models.PositiveSmallIntegerField(null=True)
     charset = models.CharField(max_length=32)

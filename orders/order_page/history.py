@@ -120,6 +120,7 @@ WORDS = {
     "difference_lost": gettext_lazy("A difference is nobody's again, %(before)s can't act on it any more: %(number)s"),
     "breaker_opened": gettext_lazy("Calls wait: %(partner)s does not answer"),
     "breaker_closed": gettext_lazy("Calls go out again: %(partner)s answers"),
+    "read_again": gettext_lazy("Read the kept answer again: it was done"),
     "calls_held": gettext_lazy("The desk holds the calls to %(partner)s that make something: %(code)s"),
     "calls_go_on": gettext_lazy("The calls to %(partner)s that were held go out again"),
     "partner_paused": gettext_lazy("%(partner)s paused"),

@@ -23,6 +23,7 @@ from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail
 from orders.services.outbox.proof import end_holds, held_steps
+from orders.services.outbox.read_again import read_partner_again
 from orders.steps import OUTSIDE, Partner, Step
 
 REMIND_AFTER = datetime.timedelta(hours=4)
@@ -43,13 +44,15 @@ NEXT_END = Prepared(
 class Resumed:
     """A pause that is over, how many steps waited, and the activations (`slept`) whose start day passed meanwhile.
 
-    `held`: what the desk itself held back (contract 7.2); None if nothing. Without a pause `pause` is None.
+    `held`: what the desk itself held back (contract 7.2); None if nothing. Without a pause `pause` is None. `read`: the
+    orders of which a step is done, by what its kept answer means now.
     """
 
     pause: Pause | None
     waiting: int
     slept: list[str] = field(default_factory=list)
     held: PartnerHold | None = None
+    read: list[str] = field(default_factory=list)
 
 
 def pause_partner(
@@ -97,12 +100,11 @@ def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
     with transaction.atomic():
         row, waiting = _locked(partner), held_steps(partner, now=now).count()
         held = next(iter(end_holds(partner, by=by, now=now)), None)
-        if row is not None:
-            return replace(_resume(row, by=by, at=now, now=now), held=held)
-        if held is None:
+        if row is None and held is None:
             raise NotAllowedError("not_paused", partner=partner)
+        found = _resume(row, by=by, at=now, now=now) if row is not None else Resumed(None, waiting)
         wake()
-    return Resumed(None, waiting, held=held)
+    return replace(found, held=held, read=read_partner_again(partner, by=by, now=now))
 
 
 def _locked(partner: str) -> Pause | None:

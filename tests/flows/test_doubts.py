@@ -130,3 +130,67 @@ def test_trust_asks_for_no_proof(desk):
     desk.play(trial("T1", A))
     assert desk.troubles("T1") == ["code_400"]
     assert not PartnerProof.objects.exists()
+
+
+# --- a run of refusals
+
+
+def play_more(desk, *names):
+    for name in names:
+        desk.play(trial(f"T{name}", f"{name}.example.com"), activation(f"A{name}", of=f"T{name}"))
+
+
+def test_the_third_refusal_in_the_same_words_undoes_nothing(desk, prove):
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=4)
+    play_more(desk, "1", "2", "3", "4")
+    assert [bool(undone(desk, f"A{n}")) for n in "1234"] == [True, True, False, False]
+    assert [desk.troubles(f"A{n}") for n in "234"] == [["code_400"], ["refusals_in_a_row"], ["refusals_in_a_row"]]
+    assert not PartnerHold.objects.exists()
+    play_more(desk, "5")
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    play_more(desk, "6")
+    assert undone(desk, "A6")
+
+
+def test_refusals_with_a_success_between_or_far_apart_are_no_run(desk, prove, clock):
+    play_more(desk, "0")
+    for name in "123":
+        desk.sandbox.fault(path=BPM, kind="refusal")
+        play_more(desk, name)
+        clock.shift(25 * 3600) if name == "1" else play_more(desk, f"ok{name}")
+    assert all(undone(desk, f"A{n}") for n in "123")
+
+
+# --- kept answers are read again first
+
+
+def test_a_success_in_other_words_ends_the_step_without_a_call(desk, prove):
+    """The partner says success with `code` 400, which the desk took for a refusal."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    calls = len(desk.sandbox.calls(path=BPM))
+    prove.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resume", "bpm")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len(desk.sandbox.calls(path=BPM)) == calls
+    assert PartnerProof.objects.filter(kind="start").count() == 1
+
+
+def test_resend_reads_first_too(desk, prove):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A))
+    prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resend", "T1")
+    assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
+    assert (len(desk.sent(BILLING)), PartnerHold.objects.filter(ended_at=None).count()) == (1, 0)
+
+
+def test_an_order_that_was_undone_before_keeps_the_key_of_its_start(desk, trialing, settings):
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    settings.PARTNER_ANSWERS = "prove"
+    settings.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resend", "A1")
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1

@@ -25,6 +25,8 @@ class Command(BaseCommand):
         if held := found.held:
             since = f"{timezone.localtime(held.since):%Y-%m-%d %H:%M}"
             self.stdout.write(f"was held since {since}: {held.call} of {held.order}: {held.code} ({held.detail})")
+        if found.read:
+            self.stdout.write(f"done by what the partner had answered: {', '.join(found.read)}")
         self.stdout.write(f"{partner} goes on: {steps(found.waiting)}")
         if found.slept:
             self.stdout.write(f"start days slept through: {', '.join(found.slept)}")

@@ -11,7 +11,10 @@ ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on be
 NOT_UNDERSTOOD = "not_understood"  # how an answer was read, and the code of a step that gave up after one (7.2)
 UNANSWERED = "unanswered"  # the code of a BPM start that was refused or used up, after a call of unknown outcome
 UNPROVEN = "unproven"  # ... of one that was refused by a call that is not proven
-DOUBTS = frozenset({NOT_UNDERSTOOD, UNANSWERED, UNPROVEN})  # the codes of steps that are never undone by themselves
+IN_A_ROW = "refusals_in_a_row"  # ... of the third of a run of refusals
+DOUBTS = frozenset(
+    {NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, IN_A_ROW}
+)  # the codes of steps that are never undone by themselves
 WORKER_DIED = MESSAGES["worker_died"].english
 
 

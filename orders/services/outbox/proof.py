@@ -6,6 +6,7 @@ doubtful answer holds the partner's three kinds. What is proven stays so, so tha
 """
 
 import datetime
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -13,9 +14,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from orders.models import Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
+from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.services.order_writes import add_event
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.outcome import NOT_UNDERSTOOD, Outcome
 from orders.steps import call_name
 
 State, Step = Dispatch.State, Dispatch.Step
@@ -24,15 +25,22 @@ CALLS = {CREATE: call_name(Step.CREATE_BILLING), CANCEL: call_name(Step.CANCEL_T
 BY_STEP = {Step.CREATE_TRIAL: CREATE, Step.CREATE_BILLING: CREATE, Step.CANCEL_TRIAL: CANCEL, Step.START_BPM: START}
 PARTNER_OF = {kind: call.partition(".")[0] for kind, call in CALLS.items()}
 PROOF_LOCK = (0x1D5D, 1)  # an advisory lock: claims that may send an unproven kind take turns
+RUN_LOCK = 0x1D5E  # the first half of a kind's lock
 BY_SUCCESS = "success"
+REFUSED = "refused"  # how an answer was read
+A_DAY = datetime.timedelta(hours=24)
+LOOKED_AT = 50  # refusals
 
 
 @dataclass
 class Rules:
-    """Who knows the rules in force. `integrations` gives its function when the app starts: a call's name to the hash of
-    its address and rules."""
+    """Who knows the rules in force. `integrations` gives its functions when the app starts.
+
+    `hash_of`: a call's name to the hash of its address and rules. `read`: a kept answer to what it means by the rules
+    of now, and the process that it names."""
 
     hash_of: Callable[[str], str] | None = None
+    read: Callable[[KeptAnswer], tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -173,15 +181,39 @@ def proofs_in_force() -> dict[str, PartnerProof | None]:
     return {kind: found.get((kind, hash_of(kind))) for kind in CALLS}
 
 
-def keep_answers(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime) -> None:
-    """Keeps the bytes of answers that were not understood, and of refusals of steps that ask for proof."""
-    kept = []
-    for row in rows:
-        outcome = outcomes[row.pk]
-        if outcome.not_understood or (outcome.read == "refused" and kind_of(row)):
-            about = {"kind": kind_of(row), "call": call_name(row.step), "order": row.order.number, "at": now}
-            came = {"http_status": outcome.http_status, "charset": outcome.charset, "raw": outcome.raw}
-            said = {"read": outcome.read, "said": outcome.code[:32]}
-            kept.append(KeptAnswer(attempt_id=outcome.attempt_id, **about, **came, **said))
-    if kept:
-        KeptAnswer.objects.bulk_create(kept, ignore_conflicts=True)
+def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
+    """Locks the kinds of which these outcomes refuse a step, in their sequence, so that refusals are counted singly."""
+    if not asks_proof() or connection.vendor != "postgresql":
+        return
+    kinds = {kind_of(row) for row in rows if outcomes[row.pk].read == REFUSED}
+    for number, kind in enumerate(CALLS):
+        if kind in kinds:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [RUN_LOCK, number])
+
+
+def is_in_run(kind: str, outcome: Outcome) -> bool:
+    """Whether two orders were refused in the same words within a day, with no success of the kind since."""
+    same = KeptAnswer.objects.filter(kind=kind, said=outcome.code[:32], read=REFUSED)
+    if len(told := list(same.order_by("-at").values_list("order", "at", "after")[:LOOKED_AT])) < 2:
+        return False
+    after = _newest_accepted(kind)
+    told = [(order, at) for order, at, before in told if before == after]
+    return any(one != other and at - before <= A_DAY for (one, at), (other, before) in itertools.combinations(told, 2))
+
+
+def _newest_accepted(kind: str) -> int:
+    steps = Dispatch.objects.filter(of_kind(kind), pk=OuterRef("dispatch_id"))
+    accepted = Attempt.objects.filter(Exists(steps), outcome=Attempt.Outcome.OK).order_by("-pk")
+    return accepted.values_list("pk", flat=True).first() or 0
+
+
+def keep_answer(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
+    """Keeps the bytes of an answer that was not understood, or of a refusal of a step that asks for proof."""
+    kind = kind_of(row) if outcome.read in {REFUSED, NOT_UNDERSTOOD} else ""
+    if not (kind or outcome.not_understood):
+        return
+    about = {"kind": kind, "call": call_name(row.step), "order": row.order.number, "at": now}
+    came = {"http_status": outcome.http_status, "charset": outcome.charset, "raw": outcome.raw}
+    said = {"read": outcome.read, "said": outcome.code[:32], "after": _newest_accepted(kind) if kind else 0}
+    KeptAnswer.objects.update_or_create(attempt_id=outcome.attempt_id, defaults=about | came | said)

@@ -22,8 +22,17 @@ from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
-from orders.services.outbox.outcome import NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
-from orders.services.outbox.proof import asks_proof, hold, is_proven, keep_answers, kind_of, note_proofs
+from orders.services.outbox.outcome import IN_A_ROW, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
+from orders.services.outbox.proof import (
+    asks_proof,
+    hold,
+    is_in_run,
+    is_proven,
+    keep_answer,
+    kind_of,
+    lock_refused,
+    note_proofs,
+)
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
@@ -63,6 +72,13 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
         return _apply(ours, outcomes, now, by) if ours else 0
 
 
+def record_read_again(row: Dispatch, outcome: Outcome, *, now: datetime.datetime, by: str) -> None:
+    """Settles a failed step (its order and trial locked) by what its kept answer means now, without a call."""
+    [locked] = LOCKED(ids=[row.pk])
+    locked.order = row.order
+    _apply({row.pk: locked}, {row.pk: outcome}, now, by)
+
+
 def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
     """Locks orders first, then their dispatches, in the same sequence as everywhere."""
     orders = lock_orders({pk for pair in ORDERS_OF(ids=outcomes) for pk in pair if pk})
@@ -98,14 +114,15 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     events, fit = [], fitting(rows.values(), outcomes)
+    lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
+        keep_answer(row, outcomes[pk], now)
         if _is_looked_up(row, outcomes[pk]):
             _send_what_is_live(row, outcomes[pk], now)
         if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
-    keep_answers(rows.values(), outcomes, now)
     note_proofs(rows.values(), outcomes, now=now, by=by)
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
@@ -160,7 +177,10 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
         return NOT_UNDERSTOOD
     if row.step == Step.START_BPM and row.unanswered_at:
         return UNANSWERED
-    return UNPROVEN if outcome.read == "refused" and _is_unproven(row) else ""
+    kind = kind_of(row) if outcome.read == "refused" and asks_proof() else ""
+    if not kind:
+        return ""
+    return UNPROVEN if not is_proven(kind) else IN_A_ROW if is_in_run(kind, outcome) else ""
 
 
 def _is_unproven(row: Dispatch) -> bool:

@@ -35,7 +35,8 @@ from orders.services.outbox.effects import (
 )
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.mail_resend import send_again
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
+from orders.services.outbox.read_again import end_by_reading, ends_by_reading, note_begun
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.steps import STEPS, Partner, Phase, channels_of
@@ -243,6 +244,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED and row.step == Step.MOVE_START:
         return _move_again(row, order)
     if row.state == State.FAILED:
+        if ends_by_reading(row):
+            return SAME, "its kept answer is a success by the rules of now: nothing is sent"
         if is_worked_out(row):
             return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
@@ -465,12 +468,13 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
             send_again(mails.get(pk=row.mail_id), now=now)
             continue
         if row.step == "all":
+            note_begun(order)
             open_again(order, now=now, by=by)
             continue
         step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
         if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
             _repeat(step, now)
-        else:
+        elif not _ends_by_reading(step, order, now, by):
             _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
@@ -478,6 +482,11 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)
     wake()
+
+
+def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: str) -> bool:
+    step.order = order
+    return step.error_code in DOUBTS and end_by_reading(step, now=now, by=by)
 
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
