@@ -1,10 +1,14 @@
 """Doubtful steps, proofs and holds (contract 7.2)."""
 
+import json
+
 import pytest
+from django.core.management import CommandError
 
 from integrations.partners.profile import read_profile
-from orders.models import PartnerHold, PartnerProof
+from orders.models import Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
+from tests.bpm_messages import approval, post_signed
 from tests.flows.conftest import BILLING, BPM, QUERY
 from tests.flows.contents import activation, trial
 
@@ -194,3 +198,71 @@ def test_an_order_that_was_undone_before_keeps_the_key_of_its_start(desk, triali
     settings.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
     desk.command("resend", "A1")
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+# --- ways out
+
+
+@pytest.fixture
+def in_doubt(desk, settings, trialing):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+    assert desk.troubles("A1") == ["unanswered"]
+
+
+def test_bpm_has_the_process(desk, in_doubt):
+    desk.command("take", "A1", "--step", "start_bpm", "--process", "P-7", reason="BPM 说有")
+    assert (desk.state("A1"), desk.order("A1").bpm_process) == ("active", "P-7")
+    assert desk.troubles("A1") == ["acted_before"]
+    assert len(desk.sandbox.calls(path=BPM)) == 1
+    desk.decided("A1", "pass")
+    assert desk.troubles("A1") == []
+
+
+def test_only_a_start_in_doubt_is_taken(desk, active):
+    with pytest.raises(CommandError, match="start_bpm"):
+        desk.command("take", "A1", "--step", "start_bpm", reason="x")
+
+
+def test_bpm_did_nothing(desk, in_doubt):
+    with pytest.raises(CommandError, match="--reason"):
+        desk.command("resend", "A1", "--new")
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+    with pytest.raises(CommandError, match="declined"):
+        desk.command("resend", "A1", "--new", "--reason", "x")
+
+
+def test_a_compensated_order_is_opened_with_a_new_key(desk, in_doubt):
+    desk.command("compensate", "A1", reason="x")
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert desk.state("A1") == "active"
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_billing_step_goes_out_anew_only_where_nothing_is_there(desk, settings, acted):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A))
+    assert desk.troubles("T1") == ["not_understood"]
+    if acted:
+        desk.command("resend", "T1")
+        Dispatch.objects.update(state="failed", error_code="not_understood", definite=False)
+        with pytest.raises(CommandError, match="declined"):
+            desk.command("resend", "T1", "--new", "--reason", "x")
+        desk.command("take", "T1", reason="x")
+    else:
+        desk.command("resend", "T1", "--new", "--reason", "x")
+    assert desk.state("T1") == "trialing"
+    assert len({call["key"] for call in desk.sandbox.calls(path=BILLING)}) == (1 if acted else 2)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_any_callback_settles_a_start_in_doubt(desk, in_doubt, finished):
+    post_signed(desk.client, json.dumps(approval("A1", finished=finished)).encode())
+    desk.deliver()
+    assert (desk.step("A1", "start_bpm").state, desk.state("A1")) == ("done", "active")
+    assert desk.troubles("A1") == []

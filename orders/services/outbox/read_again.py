@@ -34,7 +34,7 @@ def _settles(row: Dispatch, meaning: str) -> bool:
 
 
 def end_by_reading(row: Dispatch, *, now: datetime.datetime, by: str) -> bool:
-    """Ends such a step without a call, which proves its kind. Its order and trial are locked. Returns whether it did."""
+    """Ends such a step without a call, which proves its kind (order and trial locked). Returns whether it did."""
     kept, meaning, process = read_now(row)
     if kept is None or row.state != State.FAILED or not _settles(row, meaning):
         return False
