@@ -5,6 +5,8 @@ import json
 import pytest
 from django.core.management import CommandError
 
+from integrations.delivery import loop
+from integrations.outbound.http import PartnerError
 from integrations.partners.profile import read_profile
 from orders.models import Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
@@ -266,3 +268,54 @@ def test_any_callback_settles_a_start_in_doubt(desk, in_doubt, finished):
     desk.deliver()
     assert (desk.step("A1", "start_bpm").state, desk.state("A1")) == ("done", "active")
     assert desk.troubles("A1") == []
+
+
+# --- a BPM that knows no repeats
+
+
+@pytest.fixture
+def ask(settings, desk, trialing):
+    settings.PARTNERS = read_profile('[bpm]\nrepeats = "ask"')
+    return settings
+
+
+@pytest.mark.parametrize("kind", ["503", "reset", "garbage"])
+def test_what_may_have_acted_is_not_repeated(desk, ask, kind):
+    desk.sandbox.fault(path=BPM, kind=kind)
+    desk.play(activation("A1"))
+    assert desk.troubles("A1") == ["not_understood" if kind == "garbage" else "unanswered"]
+    desk.wait_out()
+    with pytest.raises(CommandError, match="1 declined"):
+        desk.command("resend", "A1")
+    assert (len(desk.sandbox.calls(path=BPM)), undone(desk)) == (1, [])
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert desk.state("A1") == "active"
+    with pytest.raises(CommandError, match="1 declined"):
+        desk.command("resend", "A1", "--channel", "bpm", "--force")
+
+
+def test_what_did_not_act_is_tried_again(desk, ask):
+    desk.sandbox.fault(path=BPM, kind="429")
+    desk.play(activation("A1"))
+    desk.deliver(after=3600)
+    assert desk.state("A1") == "active"
+
+
+def test_a_lost_attempt_is_not_repeated(desk, ask):
+    desk.post(activation("A1"))
+    desk.in_the_air()
+    desk.deliver(after=3600)
+    assert (desk.troubles("A1"), desk.sandbox.calls(path=BPM)) == (["unanswered"], [])
+
+
+def test_a_start_is_no_probe_until_bpm_can_be_reached(desk, ask, monkeypatch):
+    answers = iter([PartnerError("no connection", code="refused"), 404])
+
+    def reach(url, *, timeout):
+        if isinstance(answer := next(answers), PartnerError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(loop, "reach", reach)
+    assert [loop._may_send_one("bpm") for _ in range(2)] == [False, True]
+    assert loop._may_send_one("bigdata")

@@ -22,7 +22,7 @@ from orders.services.moving import hold_back
 from orders.services.outbox.effects import ACTED
 from orders.services.outbox.freeze import read_records
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
-from orders.services.outbox.proof import PARTNER_OF, Gate, gate, of_kind
+from orders.services.outbox.proof import PARTNER_OF, Gate, gate, is_never_repeated, of_kind
 from orders.services.outbox.record import note_losses, record_outcomes
 from orders.steps import Effect, Phase, channels_of, named
 
@@ -48,7 +48,7 @@ LOST = Prepared(
         .open()
         .filter(~NEVER_LOST, next_try_at__lte=Slot("now", DateTimeField()))
         .order_by("-lost", "next_try_at")
-        .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
+        .values_list("pk", "state", "lost", "lease_token", "channel", "step")[:100]
     )
 )
 WITH_ORDERS = Prepared(
@@ -167,12 +167,13 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
 
 
 def look_at_lost(*, now: datetime.datetime) -> bool:
-    """Fails due steps whose worker died too often. True if others lost theirs. No transaction may be open."""
+    """Fails due steps whose worker died too often, or whose call is never repeated. True if others lost theirs. No
+    transaction may be open."""
     rows = LOST(now=now)
     used_up = [
         _lost_for_good(pk, token, channel)
-        for pk, state, lost, token, channel in rows
-        if state == State.SENDING and lost >= LOSSES_ALLOWED
+        for pk, state, lost, token, channel, step in rows
+        if state == State.SENDING and (lost >= LOSSES_ALLOWED or is_never_repeated(step))
     ]
     if used_up:
         record_outcomes(used_up, now=now)

@@ -73,6 +73,11 @@ def kind_of(row: Dispatch) -> str:
     return kind
 
 
+def is_never_repeated(step: str) -> bool:
+    """Whether a call of this step that may have acted is not repeated, since BPM knows no keys (`repeats = "ask"`)."""
+    return step == Step.START_BPM and settings.PARTNERS.bpm.repeats == "ask"
+
+
 def of_kind(kind: str) -> Q:
     """`kind_of` as a condition."""
     found = Q(step__in=[step for step in BY_STEP if BY_STEP[step] == kind], undo=False, repeat=False)

@@ -27,6 +27,7 @@ from orders.services.outbox.proof import (
     asks_proof,
     hold,
     is_in_run,
+    is_never_repeated,
     is_proven,
     keep_answer,
     kind_of,
@@ -145,11 +146,7 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.next_try_at = now
     elif outcome.result == Result.HELD:
         row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
-    elif (
-        outcome.result == Result.RETRY
-        and not (outcome.not_understood and _is_unproven(row))
-        and _goes_on(row, outcome, now)
-    ):
+    elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _goes_on(row, outcome, now):
         pass
     else:
         row.state, row.next_try_at = State.FAILED, None
@@ -169,6 +166,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
 
 def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
     """Why nobody may undo anything for a step that gives up: the code of its doubt; empty if there is none (7.2)."""
+    if outcome.result == Result.LOST:
+        return UNANSWERED if is_never_repeated(row.step) else ""
     if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
         return ""
     if "held" in outcome.data and not row.about.get("again"):
@@ -186,6 +185,12 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
 def _is_unproven(row: Dispatch) -> bool:
     """Whether no success has shown yet how the partner answers such a step."""
     return asks_proof() and bool(kind := kind_of(row)) and not is_proven(kind)
+
+
+def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
+    """Whether what failed for now is not tried again: the desk must learn first how this call is answered, or BPM
+    might start a second process."""
+    return (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
 
 
 def _goes_on(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:

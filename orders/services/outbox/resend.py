@@ -37,6 +37,7 @@ from orders.services.outbox.enqueue import build_repeat, build_replacement, enqu
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mail_resend import send_again
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
+from orders.services.outbox.proof import is_never_repeated
 from orders.services.outbox.read_again import end_by_reading, ends_by_reading, note_begun
 from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reconciliation.asking import ask_steps
@@ -275,6 +276,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED:
         if ends_by_reading(row):
             return SAME, "its kept answer is a success by the rules of now: nothing is sent"
+        if is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS:
+            return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
         if is_worked_out(row):
             return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
@@ -325,6 +328,8 @@ def is_left(row: Dispatch) -> bool:
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
+    if is_never_repeated(row.step):
+        return REFUSED, "BPM knows no repeats: it would start a second process"
     if not STEPS[row.step].repeatable:
         return REFUSED, "it only looks: there is nothing to repeat"
     if row.channel == Channel.BILLING and row.lane is None and move_of(order):
