@@ -101,7 +101,7 @@ def send_billing(work: Work, until: float) -> dict:
             return _acted_before(work, named, error, until)
         if error.permanent and STEPS[work.step].effect == Effect.CANCEL:
             return _refused_cancel(work, named, error, until)
-        if error.permanent and work.unsure:  # the refusal says nothing about the earlier call (contract 7.2)
+        if error.permanent and work.unsure and work.step != Step.MOVE_START:  # which has questions of its own (3.9, 18)
             return _acted_before(work, named, error, until)
         raise
     return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
