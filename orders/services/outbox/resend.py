@@ -4,9 +4,10 @@ First it judges, step by step, what would happen. Then it acts on the same judge
 transaction. There is an event for each order and one for the whole resend.
 """
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -167,7 +168,7 @@ def _judge(
     waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
     if _compensated(order) and not selection.only_mails:
-        return [replace(_judge_opening(order, claims, selection), anew=selection.anew)]
+        return [dataclasses.replace(_judge_opening(order, claims, selection), anew=selection.anew)]
     if selection.anew:
         return [_judge_anew(row, order) for row in rows if isinstance(row, Dispatch)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
@@ -511,7 +512,7 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
         step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
         if row.anew:
             Dispatch.objects.filter(pk=step.pk, step=Step.START_BPM).update(may_have_acted=False)
-            replace_step(step, now)
+            replace(step, now)
         elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
             _repeat(step, now)
         elif not _ends_by_reading(step, order, now, by):
@@ -539,14 +540,14 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
         return
     anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE or row.step == Step.MOVE_START
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
-        replace_step(row, now)
+        replace(row, now)
         return
     Dispatch.objects.filter(pk=row.pk, state__in=[State.FAILED, State.RETRYING]).update(
         state=State.DUE, next_try_at=now, tries_left=None, lost=0
     )
 
 
-def replace_step(row: Dispatch, now: datetime.datetime) -> Dispatch:
+def replace(row: Dispatch, now: datetime.datetime) -> Dispatch:
     """Replaces a definitely answered dispatch in its place. The new key is random if the partner acted on the old."""
     Dispatch.objects.filter(pk=row.pk).exclude(state__in=OPEN_STATES).update(superseded=True)
     new = build_replacement(row, now=now)
