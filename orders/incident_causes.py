@@ -24,6 +24,11 @@ WAIT = _("Nothing to do: it goes on by itself.")
 TRIED = _(
     "While it is being retried it goes on by itself. Once it has failed: resend it when the other side answers again."
 )
+ASK_BPM = _("Ask BPM whether it has the process. If so, or if nobody knows: resend the order. If not: compensate it.")
+DOUBT = _(
+    "Ask the partner whether it was done. If so, put the rule into the profile, and resend; if it is a real refusal, "
+    "compensate the order."
+)
 MAIL_SERVER = _("Show the details to whoever runs the mail server, then resend the mail.")
 NOT_LET_IN = Cause(
     _("The partner does not let us in."),
@@ -107,6 +112,19 @@ CAUSES = {
         _("The partner's answer could not be read."), _("Show the raw answer to the partner's engineers.")
     ),
     "no_code": Cause(_("The partner's answer has no code."), _("Show the raw answer to the partner's engineers.")),
+    "no_rule": Cause(
+        _("The partner's answer has a form that no rule reads."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "not_understood": Cause(
+        _("The partner answered in a way that the desk does not understand. Nothing is undone for it."), DOUBT
+    ),
+    "unanswered": Cause(_("BPM did not say whether it started the process. Nothing is undone for it."), ASK_BPM),
+    "unproven": Cause(
+        _("The partner refused a call that it has never accepted yet. It may be a success in other words."), DOUBT
+    ),
+    "refusals_in_a_row": Cause(
+        _("The partner refuses one order after the other in the same words. Nothing is undone for it."), DOUBT
+    ),
     "answer_too_large": Cause(_("The partner's answer is too large."), _("Show it to the partner's engineers.")),
     "bad_result": Cause(
         _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")

@@ -58,6 +58,7 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
         A.OPEN: _("The call is out. If no answer comes, it is tried again by itself."),
         A.OK: _("The partner took it."),
         A.RETRY: _("It did not work this time. It is tried again by itself until the tries are used up."),
+        A.NOT_UNDERSTOOD: _("Nobody can tell what the answer means. It is tried again until the tries are used up."),
         A.REFUSED: _("The partner said no. It is not tried again; the incident says what to do."),
         A.ACTED_BEFORE: _("The partner had acted on an earlier call with other bytes; the incident says what to do."),
         A.HELD: _("Something is missing yet, mostly a file. The desk looks again by itself."),

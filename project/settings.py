@@ -10,11 +10,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.database_clock import stand_in_for_djangos
-<<<<<<< HEAD
 from integrations.partners.profile import ProfileError, load_profile, settings_that_open_a_door
-=======
-from integrations.partners.profile import ProfileError, load_profile
->>>>>>> docs7
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment

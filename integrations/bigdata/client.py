@@ -6,7 +6,6 @@ UTF-8) as it is, under `key` (the dispatch's key, the same for every attempt). I
 the usual one.
 """
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,13 +20,17 @@ from integrations.outbound.http import (
     PartnerError,
     PartnerResponse,
     check_success,
-    parse_object,
     post,
     storable_text,
 )
+from integrations.partners.answers import Meaning
 from integrations.partners.calls import call_of, ours, renamed
+from integrations.partners.rules import Rule, member
 
 LIVE, CANCELLED = "1", "2"
+NAMED = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
+NOTHING_THERE = PartnerResponse(200, "", {})
+MEASURED = ("jobId", "dataflow")
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
 RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -137,7 +140,8 @@ def query_product_infos(
     body = formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
-    return [as_ours(row) for row in _rows(_call("bigdata.query", body, key, request_id, seconds, most))]
+    how = settings.PARTNERS.bigdata.query
+    return _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED)
 
 
 def look_up_seconds(expected: int) -> float:
@@ -146,7 +150,8 @@ def look_up_seconds(expected: int) -> float:
 
 def query_trial_flow(body: bytes, *, key: str, request_id: str) -> list[dict[str, Any]]:
     """The traffic of trials: enterpriseId, productId, jobId (texts), dataflow. `body`: from `trial_flow_query`."""
-    return [_flow(as_ours(row)) for row in _rows(_call("bigdata.traffic", body, key, request_id))]
+    answer, rows = _call("bigdata.traffic", body, key, request_id), settings.PARTNERS.bigdata.traffic.rows
+    return [_flow(row) for row in _rows(answer, rows, MEASURED)]
 
 
 def _flow(row: dict[str, Any]) -> dict[str, Any]:
@@ -158,32 +163,39 @@ def _flow(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call(
-    name: str, body: bytes, key: str, request_id: str, seconds: float | None = None, most: int = ANSWER_BYTES
+    name: str,
+    body: bytes,
+    key: str,
+    request_id: str,
+    seconds: float | None = None,
+    most: int = ANSWER_BYTES,
+    none: Iterable[Rule] = (),
 ) -> PartnerResponse:
+    """The answer that says success; NOTHING_THERE for one that by the rules of `none` means that."""
     timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
-    outer = post(call_of(name), body, key=key, request_id=request_id, timeout=timeout, most=most)
-    answer = dataclasses.replace(outer, data=_inner(outer.data))
+    answer = post(call_of(name), body, key=key, request_id=request_id, timeout=timeout, most=most)
+    if any(rule.holds(answer.data, status=answer.http_status) for rule in none):
+        return NOTHING_THERE
     check_success(answer)
     return answer
 
 
-def _inner(data: dict[str, Any]) -> dict[str, Any]:
-    """The real answer. It may be inside `result`, also as JSON text (encoded twice). Then the inner `code` counts."""
-    result = data.get("result")
-    inner = parse_object(result) if isinstance(result, str) else result
-    return inner if isinstance(inner, dict) and "code" in inner else data
-
-
-def _rows(answer: PartnerResponse) -> list[dict[str, Any]]:
-    rows = answer.data.get("result")
-    if rows is None:
+def _rows(answer: PartnerResponse, path: str, members: Iterable[str]) -> list[dict[str, Any]]:
+    """The list in an answer, under our names. Raises PartnerError if there is none, or a row lacks a member."""
+    if answer is NOTHING_THERE:
         return []
+    rows = member(answer.data, tuple(path.split(".")))
     if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-        return rows
-    raise PartnerError(
-        "answered a result that is not a list of objects",
-        code="bad_result",
-        params=NO_MORE,
-        http_status=answer.http_status,
-        answer=answer.text,
-    )
+        found = [as_ours(row) for row in rows]
+        if all(name in row for row in found for name in members):
+            return found
+        lacks = f"answered rows of which one has no {', '.join(members)}"
+    else:
+        lacks = f"answered without a list of objects in {path}"
+    known: dict[str, Any] = {
+        "http_status": answer.http_status,
+        "answer": answer.text,
+        "raw": answer.raw,
+        "charset": answer.charset,
+    }
+    raise PartnerError(lacks, code="bad_result", params=NO_MORE, read=Meaning.NOT_UNDERSTOOD.value, **known)

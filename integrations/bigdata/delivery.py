@@ -101,8 +101,10 @@ def send_billing(work: Work, until: float) -> dict:
             return _acted_before(work, named, error, until)
         if error.permanent and STEPS[work.step].effect == Effect.CANCEL:
             return _refused_cancel(work, named, error, until)
+        if error.permanent and work.unsure and work.step != Step.MOVE_START:  # which has questions of its own (3.9, 18)
+            return _acted_before(work, named, error, until)
         raise
-    return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text}
+    return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:

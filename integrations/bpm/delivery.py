@@ -51,9 +51,7 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
     """
     answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
-    result = answer.data.get("result")
-    given = result.get("processId") if isinstance(result, dict) else None
-    return clean(str(given))[:LONGEST_PROCESS_ID] if isinstance(given, str | int) else ""
+    return clean(answer.reading.process)[:LONGEST_PROCESS_ID]
 
 
 def send_bpm(work: Work, until: float) -> dict:
@@ -64,4 +62,4 @@ def send_bpm(work: Work, until: float) -> dict:
         if error.acted_before:
             return error.answered | {"result": Result.ACTED_BEFORE, "code": ACTED_BEFORE}
         raise
-    return {"result": Result.OK, "answer": process, "data": {"process": process}}
+    return {"result": Result.OK, "answer": process, "data": {"process": process}, "read": "success"}

@@ -19,12 +19,13 @@ from integrations.bpm.delivery import build_bpm, send_bpm
 from integrations.delivery.mail import send_mail
 from integrations.outbound.formats import encode
 from integrations.outbound.http import NO_MORE, PartnerError, clean
+from integrations.partners.calls import rules_hash
 from notifications.sending import MailError
 from orders.attachments.check import KINDS, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.services.outbox.outcome import Outcome, Work
-from orders.steps import Channel
+from orders.steps import STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
@@ -80,7 +81,7 @@ def send_step(work: Work) -> Outcome:
         )
     send = send_mail if work.channel == Channel.MAIL else CHANNELS[work.channel].send
     try:
-        return Outcome.of(work, **send(work, time.monotonic() + longest(work)))
+        return Outcome.of(work, **send(work, time.monotonic() + longest(work)), rules=_rules(work))
     except PartnerError as error:
         return Outcome.of(
             work,
@@ -105,6 +106,11 @@ def send_step(work: Work) -> Outcome:
     except Exception as error:  # a bug must not stop the other calls
         logger.exception("dispatch %s", work.dispatch_id)
         return Outcome.of(work, Result.RETRY, code="internal", message=clean(repr(error))[:300], unknown=True)
+
+
+def _rules(work: Work) -> str:
+    call = call_name(work.step) if work.step in STEPS else ""
+    return rules_hash(call) if call else ""
 
 
 def longest(work: Work) -> float:

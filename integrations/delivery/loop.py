@@ -28,6 +28,8 @@ from integrations.database_deadline import Outage, error_line, is_away
 from integrations.delivery import rate
 from integrations.delivery.channels import LEASE_RESERVE, longest, send_step
 from integrations.delivery.circuit_breaker import Recent, may_probe, next_probe, note_outcomes, open_partners
+from integrations.outbound.http import PartnerError, reach
+from integrations.partners.calls import call_of
 from integrations.worker.lease_lock import Lease
 from integrations.worker.parent_link import ending
 from orders.attachments.check import AT_ONCE
@@ -37,6 +39,7 @@ from orders.models import Attempt, Dispatch
 from orders.services.outbox.claim import claim, next_due, paused_partners
 from orders.services.outbox.mail_sending import claim_mails, is_mail_due, next_mail_due, record_mails
 from orders.services.outbox.outcome import Outcome, Work
+from orders.services.outbox.proof import is_never_repeated
 from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.services.pausing import end_pauses, next_end
@@ -55,6 +58,7 @@ LOOK_AHEAD = datetime.timedelta(seconds=100)  # further than the sweep's longest
 LOOK_EVERY = 0.5
 WORKER = socket.gethostname()[:48]
 DUE = Prepared(lambda: Dispatch.objects.due(Slot("now", DateTimeField())).order_by().values_list("pk")[:1])
+PROBE_FOR = 3.0  # seconds, in which the loop does nothing else
 WAITS = (0.2, 0.5, 1.0, 2.0, 4.0)  # seconds; a database that restarts is back by then
 Given = TypeVar("Given")
 
@@ -249,7 +253,7 @@ class Drain:
             if pool.room() > enough and not (self.calls and time.monotonic() < pool.look_at):
                 rooms[pool.partner] = pool.room()
         for partner in self.breakers.partners() & rooms.keys():
-            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) else 0
+            rooms[partner] = 1 if may_probe(partner, now=timezone.now()) and _may_send_one(partner) else 0
         return {partner: room for partner, room in rooms.items() if room}
 
     def _hand_back(self, *, to: Collection[str] | None = None) -> None:
@@ -423,6 +427,18 @@ def patiently(act: Callable[[], Given]) -> Given:
 def _passes(error: Exception) -> bool:
     """Whether the error may pass: a deadlock, a lock, or a database that is away or read-only for a while."""
     return isinstance(error, OperationalError | InterfaceError) or is_away(error)
+
+
+def _may_send_one(partner: str) -> bool:
+    """Whether a call may serve as the probe. A start that is never repeated may not, before BPM can be reached: its own
+    answer closes the breaker."""
+    if partner != Partner.BPM or not is_never_repeated(Dispatch.Step.START_BPM):
+        return True
+    try:
+        reach(call_of("bpm.start").url, timeout=min(PROBE_FOR, settings.PARTNER_TIMEOUT_SECONDS))
+    except PartnerError:
+        return False
+    return True
 
 
 def is_due(*, now: datetime.datetime) -> bool:

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
+from integrations.partners.answers import Meaning, Reading, read_answer
 from integrations.partners.calls import Call
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
@@ -31,6 +32,7 @@ from orders.steps import LONGEST_RETRY_AFTER
 UTF_8 = "utf-8-sig"
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
+KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
 KEPT_CHARACTERS = 4000  # how much of an answer is kept with an error
 RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
@@ -50,8 +52,10 @@ class PartnerError(Exception):
     at most six hours. `answer`: the answer's text, cut. `unknown`: it was sent, and whether it was carried out is not
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
-    not mean that nothing was made or deleted. `params`: the text beside the cause, as a code with its parameters
-    (`orders/error_messages.py`). If it is empty, `message` stands there.
+    not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
+    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes, in `charset`.
+    `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If it is empty,
+    `message` stands there.
     """
 
     def __init__(
@@ -66,6 +70,9 @@ class PartnerError(Exception):
         unknown: bool = False,
         transport: bool = False,
         acted_before: bool = False,
+        read: str = "",
+        raw: bytes = b"",
+        charset: str = "",
         params: dict | None = None,
     ):
         super().__init__(message)
@@ -78,6 +85,7 @@ class PartnerError(Exception):
         self.unknown = unknown
         self.transport = transport
         self.acted_before = acted_before
+        self.read, self.raw, self.charset = read, raw[:KEPT_BYTES], charset
 
     @property
     def answered(self) -> dict:
@@ -88,18 +96,24 @@ class PartnerError(Exception):
             "params": self.params,
             "http_status": self.http_status,
             "answer": self.answer,
+            "read": self.read,
+            "raw": self.raw,
+            "charset": self.charset,
         }
 
 
 @dataclass(frozen=True)
 class PartnerResponse:
-    """An answer that is a JSON object, HTTP 2xx or 4xx. Whether it means success is for `check_success` to say.
-    `text`: how it begins."""
+    """An answer, HTTP 2xx or 4xx. What it means is for `check_success` to say, by its `reading`. `text`: how it begins.
+    `data`: the object inside all wrappings; empty if there is none."""
 
     http_status: int
     text: str
     data: dict
     retry_after: float | None = None
+    reading: Reading | None = None
+    raw: bytes = b""
+    charset: str = ""
 
 
 def clean(text: str) -> str:
@@ -119,7 +133,7 @@ def post(
 
     `key` goes out in the call's header for it, `request_id` as X-Request-Id, the log's trace as traceparent. Raises
     PartnerError for time-out, connection trouble, HTTP 3xx, 401, 403, 408, 429, 5xx, 407 of our proxy, and a body that
-    is too large or not a JSON object; and for HTTP 409, whatever its body is.
+    is too large; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     charset = answer_charset(headers.get("Content-Type"), call.charset)
@@ -135,13 +149,11 @@ def post(
     if status == ACTED_BEFORE:
         data = parse_object(raw, charset) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
-        raise refuse.acted_before(PartnerResponse(status, text, data), code=word)
+        raise refuse.acted_before(storable_text(data.get("code")), storable_text(data.get("message") or ""), code=word)
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
-    data = parse_object(raw, charset)
-    if data is None:
-        raise refuse(f"answered HTTP {status} with a body that is not a JSON object", code="not_json", params=NO_MORE)
-    return PartnerResponse(status, text, data, retry_after)
+    reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
+    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, charset)
 
 
 def reach(url: str, *, timeout: float) -> int:
@@ -178,20 +190,25 @@ def ask(
 
 
 def check_success(answer: PartnerResponse) -> None:
-    """Raises PartnerError unless HTTP 2xx with `code` 200. Permanent, unless `code` is missing or is 500 or above."""
+    """Raises PartnerError unless the answer reads as a success (contract 7.1). Permanent only for a refusal."""
+    reading, refuse = answer.reading, _Refusal.of(answer)
     code = answer.data.get("code")
-    number = _number(code)
-    if number is None and not isinstance(code, str):
-        raise _Refusal.of(answer)("answered without a code", code="no_code", params=NO_MORE)
-    if number is not None and number >= 500:
-        raise _Refusal.of(answer)(_said(answer), code=_word(code), transport=False, params=_words(answer))
-    if number == ACTED_BEFORE:
-        raise _Refusal.of(answer).acted_before(answer, code=_word(code))
-    if number == 200 and 200 <= answer.http_status < 300:
+    if reading.meaning == Meaning.REPEATED or _number(code) == ACTED_BEFORE:
+        raise refuse.acted_before(clean(reading.code), reading.words, code=_word(reading.code or code))
+    if reading.meaning == Meaning.SUCCESS:
         return
-    word = f"http_{answer.http_status}" if number == 200 else _word(code)
-    known = {"permanent": True, "unknown": False, "transport": False, "params": _words(answer)}
-    raise _Refusal.of(answer)(_said(answer), code=word, **known)
+    if reading.meaning == Meaning.NOT_UNDERSTOOD:
+        http = f"answered HTTP {answer.http_status}"
+        if reading.data is None:
+            raise refuse(f"{http} with a body that is not a JSON object", code="not_json", params=NO_MORE)
+        if isinstance(code, str | int) and not isinstance(code, bool):
+            raise refuse(f"{http} in a way that no rule reads", code="no_rule", params=NO_MORE)
+        raise refuse("answered without a code", code="no_code", params=NO_MORE)
+    said = {"message": _said(answer.http_status, reading.code, reading.words), "params": _words(reading.words)}
+    if reading.meaning == Meaning.LATER:
+        raise refuse(code=_word(reading.code), transport=False, **said)
+    word = f"http_{answer.http_status}" if _number(code) == 200 else _word(reading.code)
+    raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
 
 
 def parse_object(raw: bytes | str, charset: str = UTF_8) -> dict | None:
@@ -231,21 +248,22 @@ def waiting_time(header: str | None) -> float | None:
 class _Refusal:
     """Makes the PartnerError for one answer: what is known about the answer, and the usual "try again, unknown"."""
 
-    def __init__(self, http_status: int, text: str, retry_after: float | None):
-        self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after}
+    def __init__(self, http_status: int, text: str, retry_after: float | None, **more):
+        self.known = {"http_status": http_status, "answer": text, "retry_after": retry_after, **more}
 
     @classmethod
     def of(cls, answer: PartnerResponse) -> "_Refusal":
-        return cls(answer.http_status, answer.text, answer.retry_after)
+        came = {"raw": answer.raw, "charset": answer.charset, "read": answer.reading.meaning.value}
+        return cls(answer.http_status, answer.text, answer.retry_after, **came)
 
     def __call__(
         self, message: str, *, code: str, unknown: bool = True, transport: bool = True, **more
     ) -> PartnerError:
         return PartnerError(message, code=code, unknown=unknown, transport=transport, **more, **self.known)
 
-    def acted_before(self, answer: PartnerResponse, *, code: str) -> PartnerError:
-        known = {"permanent": True, "acted_before": True, "params": _words(answer), **self.known}
-        return PartnerError(_said(answer), code=code, **known)
+    def acted_before(self, said: str, words: str, *, code: str) -> PartnerError:
+        known = {"permanent": True, "acted_before": True, "params": _words(words), **self.known}
+        return PartnerError(_said(self.known["http_status"], said, words), code=code, **known)
 
 
 def _request(call: Call, body: bytes, key: str, request_id: str) -> requests.PreparedRequest:
@@ -339,13 +357,12 @@ def _word(code: object) -> str:
     return f"code_{storable_text(code)}"[:32]
 
 
-def _said(answer: PartnerResponse) -> str:
-    code, words = storable_text(answer.data.get("code"))[:60], _words(answer)["words"]
-    return f"answered HTTP {answer.http_status}, code {code}: {words}"
+def _said(status: int, code: str, words: str) -> str:
+    return f"answered HTTP {status}, code {clean(code)[:60]}: {clean(words)[:300]}"
 
 
-def _words(answer: PartnerResponse) -> dict:
-    return {"code": "partner_words", "words": storable_text(answer.data.get("message") or "")[:300]}
+def _words(words: str) -> dict:
+    return {"code": "partner_words", "words": clean(words)[:300]}
 
 
 def _no_constant(name: str):

@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from integrations.partners.profile import Answer
-from integrations.partners.rules import NOT_THERE, Rule, member
+from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member
 
 LONGEST_WORDS = 300
+ANY_CODE = ((("code",), (ANY,)),)  # the members of the default rule of refusals
 
 
 class Meaning(StrEnum):
@@ -48,9 +49,10 @@ def read_answer(how: Answer, *, status: int, raw: bytes | str, charset: str = "u
     text = raw if isinstance(raw, str) else _decoded(raw, charset)
     data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
     meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
-    code = ", ".join(_shown(member(data, path)) for path, _values in rule.members) if rule else ""
-    words = _first(data, how.message)[:LONGEST_WORDS]
-    return Reading(meaning, rule, data, code, words, _first(data, how.process))
+    code = ", ".join(_shown(_given(data, path, status)) for path, _values in rule.members) if rule else ""
+    words = _shown(next(_found(data, how.message), ""))[:LONGEST_WORDS]
+    process = next((one for one in _found(data, how.process) if isinstance(one, str | int)), "")
+    return Reading(meaning, rule, data, code, words, str(process))
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:
@@ -59,15 +61,28 @@ def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterat
         for rule in getattr(how, meaning.value):
             if meaning == Meaning.SUCCESS and not rule.names_status and not 200 <= status < 300:
                 continue
-            if rule.holds(data, status=status, empty=empty):
+            if rule.holds(data, status=status, empty=empty) and not _says_nothing(rule, data):
                 yield meaning, rule
+
+
+def _says_nothing(rule: Rule, data: dict | None) -> bool:
+    """Whether a rule for any `code` met one that is no number and no text: null is no refusal."""
+    return rule.members == ANY_CODE and not _is_code(member(data, ANY_CODE[0][0]))
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _given(data: dict | None, path: tuple[str, ...], status: int) -> object:
+    return status if path == (STATUS,) else member(data, path)
 
 
 def _decoded(raw: bytes, charset: str) -> str:
     try:
         return raw.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
     except (UnicodeDecodeError, LookupError):
-        return raw.decode("latin-1")  # no JSON that we understand; never an error of ours
+        return "\ufffd"  # no JSON
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
@@ -93,9 +108,9 @@ def _unwrapped(data: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str,
     return data
 
 
-def _first(data: dict[str, Any] | None, paths: tuple[str, ...]) -> str:
-    found = (member(data, tuple(path.split("."))) for path in paths)
-    return next((_shown(one) for one in found if one is not NOT_THERE and one is not None), "")
+def _found(data: dict[str, Any] | None, paths: tuple[str, ...]) -> Iterator[object]:
+    values = (member(data, tuple(path.split("."))) for path in paths)
+    return (one for one in values if one is not NOT_THERE and one is not None)
 
 
 def _shown(value: object) -> str:

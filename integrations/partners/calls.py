@@ -1,15 +1,20 @@
 """Where and how each call goes out, by the profile in force (contract 7.1): address, headers, key, charset, answer."""
 
+import functools
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 
+from integrations.partners.answers import read_answer
 from integrations.partners.profile import Answer, Profile, ProfileError, filled
+from orders.models import KeptAnswer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """One call of a partner, such as `bigdata.post`. `url` is empty where the partner has no such call. `key_header`:
     the header that carries the dispatch's key; empty: none does. `charset`: of an answer that names none."""
@@ -43,6 +48,25 @@ def _call(name: str, base: str) -> Call:
     whole = path if path.startswith(("http://", "https://")) else base.rstrip("/") + path
     headers = {header: filled(value, os.environ) for header, value in how.headers.items()}
     return Call(name, whole if path else "", headers, how.key_header, how.charset, own.answer)
+
+
+def rules_hash(name: str) -> str:
+    """Returns the hash of a call under the rules in force: its name, address and rules (contract 7.2, Proof)."""
+    return _hash(call_of(name))
+
+
+def read_kept(kept: KeptAnswer) -> tuple[str, str]:
+    """Returns what a kept answer means by the rules of now, and the process that it names."""
+    how = call_of(kept.call).answer
+    reading = read_answer(how, status=kept.http_status or 0, raw=bytes(kept.raw), charset=kept.charset)
+    return reading.meaning.value, reading.process
+
+
+@functools.lru_cache(64)
+def _hash(call: Call) -> str:
+    how = call.answer
+    rules = [[rule.told for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
+    return hashlib.sha256(json.dumps([call.name, call.url, how.unwrap, rules]).encode()).hexdigest()
 
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:

@@ -109,9 +109,9 @@ def _text(value: str | float) -> str:
 
 
 def _number(given: object) -> float | None:
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
-        return None
+    if isinstance(given, int | float):
+        return None if isinstance(given, bool) else given  # a whole number may be larger than any float
     try:
-        return float(given)
-    except (ValueError, OverflowError):
+        return float(given) if isinstance(given, str) else None
+    except ValueError:
         return None

@@ -140,7 +140,7 @@ register_list(BpmDispatch, menu=(Section.SENT, 20), empty=_("Nothing has been se
         "grey": [Attempt.Outcome.HANDED_BACK, Attempt.Outcome.LATE],
         "blue": [Attempt.Outcome.OPEN],
         "amber": [Attempt.Outcome.RETRY, Attempt.Outcome.ACTED_BEFORE, Attempt.Outcome.LOST, Attempt.Outcome.HELD],
-        "red": [Attempt.Outcome.REFUSED],
+        "red": [Attempt.Outcome.REFUSED, Attempt.Outcome.NOT_UNDERSTOOD],
         "green": [Attempt.Outcome.OK],
     },
 )

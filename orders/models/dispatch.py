@@ -139,6 +139,7 @@ class Attempt(Row):
         OPEN = "", _("no answer yet")
         OK = "ok", _("accepted")
         RETRY = "retry", _("failed for now")
+        NOT_UNDERSTOOD = "unclear", _("not understood")
         REFUSED = "refused", _("refused for good")
         ACTED_BEFORE = "acted_before", _("acted before, with other bytes")
         HELD = "held", _("not right yet")

@@ -155,7 +155,10 @@ def _orders_behind(row: Dispatch) -> list[str]:
     return [*list(found)[:NAMED], *(["…"] if len(found) > NAMED else [])]
 
 
-def take(order: Order, *, now: datetime.datetime, step: str = "") -> Iterator[Foreseen]:
+def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
+    if step == Dispatch.Step.START_BPM:
+        yield Foreseen("takes_step", {"step": step})
+        return
     yield Foreseen("asks_books")
     if move_of(order):
         yield Foreseen("takes_live_ones" if is_late(order, now) else "takes_earliest")

@@ -29,7 +29,11 @@ class Why(TextChoices):
     START = "start", _("for the start day")
 
 
-BEFORE_A_TRY = {Attempt.Outcome.RETRY: Why.RETRY, Attempt.Outcome.HELD: Why.HOLD}
+BEFORE_A_TRY = {
+    Attempt.Outcome.RETRY: Why.RETRY,
+    Attempt.Outcome.NOT_UNDERSTOOD: Why.RETRY,
+    Attempt.Outcome.HELD: Why.HOLD,
+}
 LEFT = (Dispatch.State.WAITING, Dispatch.State.DUE, Dispatch.State.RETRYING)
 GATES = {Dispatch.Gate.APPROVAL: Why.APPROVAL, Dispatch.Gate.START: Why.START}
 

@@ -24,7 +24,7 @@ from orders.services.incidents import close_troubles, end_settled, open_incident
 from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail, tell_accepted
-from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, RESTORED
 from orders.services.outbox.release import release
 from orders.states import set_decision
 
@@ -79,6 +79,11 @@ def receive_approval(
         if new:
             add_event(order, "approval", by="bpm", now=now, record=record_id, result=result, finished=finished)
             close_troubles(order, step=Step.START_BPM, code=ACTED_BEFORE, now=now, by="bpm")
+            if not finished and (started := _start_in_doubt(order)):
+                _settle_bpm_step(order, started, now)
+                release(now=now, order_ids=[order.pk])
+                refresh_states([order], now=now, by="bpm")
+                wake()
             if finished:
                 act_on(order, record, process, now=now)
     return new
@@ -117,6 +122,12 @@ def _decided_process(order: Order) -> Dispatch | None:
     """The BPM step that a decision is about: the one sent last, or one held since a restore, since BPM has it."""
     held = order.dispatches.current().filter(step=Step.START_BPM, error_code=RESTORED, state=State.FAILED)
     return _attempted(order).first() or held.first()
+
+
+def _start_in_doubt(order: Order) -> Dispatch | None:
+    """A BPM start in doubt: any callback shows that BPM has the process (contract 7.2)."""
+    failed = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
+    return failed.filter(error_code__in=DOUBTS).first() if order.undo_since is None else None
 
 
 def _is_rejected(order: Order) -> bool:

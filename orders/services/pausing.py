@@ -6,7 +6,7 @@ is committed. A call in the air ends as usual. Steps stay due: no attempt, no re
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, Q, QuerySet
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
-from orders.models import Incident, Order, Pause
+from orders.models import Incident, Order, PartnerHold, Pause
 from orders.people import spoken
 from orders.queries.pauses import count_waiting, slept_through, waiting_steps
 from orders.services.incidents import PARTNER_PAUSED, end_incidents, lock_incidents, open_incident, reference_of
@@ -22,6 +22,8 @@ from orders.services.order_writes import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail
+from orders.services.outbox.proof import end_holds, held_steps
+from orders.services.outbox.read_again import read_partner_again
 from orders.steps import OUTSIDE, Partner, Step
 
 REMIND_AFTER = datetime.timedelta(hours=4)
@@ -40,11 +42,17 @@ NEXT_END = Prepared(
 
 @dataclass(frozen=True)
 class Resumed:
-    """A pause that is over, how many steps waited, and the activations (`slept`) whose start day passed meanwhile."""
+    """A pause that is over, how many steps waited, and the activations (`slept`) whose start day passed meanwhile.
 
-    pause: Pause
+    `held`: what the desk itself held back (contract 7.2); None if nothing. Without a pause `pause` is None. `read`: the
+    orders of which a step is done, by what its kept answer means now.
+    """
+
+    pause: Pause | None
     waiting: int
     slept: list[str] = field(default_factory=list)
+    held: PartnerHold | None = None
+    read: list[str] = field(default_factory=list)
 
 
 def pause_partner(
@@ -86,13 +94,17 @@ def pause_partner(
 
 
 def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
-    """Lets the partner's calls go out again. Raises NotAllowedError if it is not paused."""
+    """Lets the partner's calls go out again, those too that the desk holds (contract 7.2). Raises NotAllowedError if it
+    is neither paused nor held."""
     end_pauses(now=now)
     with transaction.atomic():
-        row = _locked(partner)
-        if row is None:
+        row, waiting = _locked(partner), held_steps(partner, now=now).count()
+        held = next(iter(end_holds(partner, by=by, now=now)), None)
+        if row is None and held is None:
             raise NotAllowedError("not_paused", partner=partner)
-        return _resume(row, by=by, at=now, now=now)
+        found = _resume(row, by=by, at=now, now=now) if row is not None else Resumed(None, waiting)
+        wake()
+    return replace(found, held=held, read=read_partner_again(partner, by=by, now=now))
 
 
 def _locked(partner: str) -> Pause | None:

@@ -59,7 +59,7 @@ def prune(
             pruned.messages += rows.delete()[0]
             on_progress(pruned)
     for rows in _batches(Attempt.objects.all(), "started_at", before):
-        pruned.attempts += _of_finished(rows).delete()[0]
+        pruned.attempts += _of_finished(rows).delete()[1].get("orders.Attempt", 0)
         on_progress(pruned)
     pruned.trail = prune_trail(now=now)
     add_event(None, "pruned", by=by, now=now, before=before.isoformat(), **vars(pruned))

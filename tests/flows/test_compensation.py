@@ -26,21 +26,22 @@ def claimed() -> list[str]:
     return list(TrialClaim.objects.filter(released_at=None).values_list("activation__number", flat=True))
 
 
-@pytest.mark.parametrize("kind", ["503", "refusal"])
+@pytest.mark.parametrize("used_up", [True, False])
 @pytest.mark.parametrize(
     "path, after, undone",
     [
         (BILLING, 0, {"refusal": [], "503": [("create", "T1")]}),  # the trial's cancel
         (BILLING, 1, {"refusal": [("create", "T1")], "503": [("delete", "A1"), ("create", "T1")]}),
-        (BPM, 0, {"refusal": [("delete", "A1"), ("create", "T1")], "503": [("delete", "A1"), ("create", "T1")]}),
+        (BPM, 0, {"refusal": [("delete", "A1"), ("create", "T1")], "429": [("delete", "A1"), ("create", "T1")]}),
     ],
     ids=["cancel", "create", "bpm"],
 )
-def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, path, after, undone, kind, trialing):
+def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, path, after, undone, used_up, trialing):
     """3.9 (4) Compensation's reach: refused or retries used up. A refused cancel of what is live goes out once more
-    (19)."""
+    (19). A start counts as used up only where BPM did not begin (7.2)."""
     settings.DISPATCH_RETRY_SECONDS = [30]
-    twice = kind == "503" or (path, after) == (BILLING, 0)
+    kind = ("429" if path == BPM else "503") if used_up else "refusal"
+    twice = used_up or (path, after) == (BILLING, 0)
     fail(desk, path, after=after, kind=kind, count=2 if twice else 1)
     desk.play(activation("A1"))
     tried = 1 + after if path == BILLING else 2
@@ -48,7 +49,7 @@ def test_an_activations_cancel_create_and_bpm_step_compensate(desk, settings, pa
     tried += 1 if path == BILLING and twice else 0
     assert [row[:2] for row in desk.billed()][1 + tried :] == undone[kind]
     assert desk.state("A1") == "failed"
-    assert desk.troubles("A1") == ["code_400" if kind == "refusal" else "http_503"]
+    assert desk.troubles("A1") == [f"http_{kind}" if used_up else "code_400"]
     assert (desk.alive_there("T1"), desk.alive_there("A1")) == ([A], [])
     assert (desk.state("T1"), claimed()) == ("trialing", [])
     assert not BillingRecord.objects.filter(state="unknown").exists()
@@ -132,8 +133,8 @@ def test_the_trials_record_is_not_restored_when_its_end_has_passed(desk, setting
     """3.9 (5): unless BizEnd has passed; 3.10: then the trial has ended."""
     settings.DISPATCH_RETRY_SECONDS = [30]
     desk.play(trial("T1", A, BizEnd="20230920"))
-    desk.sandbox.fault(path=BPM, kind="503", count=1, retry_after=6 * 3600)
-    desk.sandbox.fault(path=BPM, kind="503", count=1)
+    desk.sandbox.fault(path=BPM, kind="429", count=1, retry_after=6 * 3600)
+    desk.sandbox.fault(path=BPM, kind="429", count=1)
     desk.play(activation("A1"))
     assert desk.state("T1") == "converted"
     desk.wait_out()

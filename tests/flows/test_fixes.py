@@ -217,7 +217,7 @@ def test_a_failed_billing_step_is_named_and_nothing_is_put_right(desk, books, tr
     assert fixes() == []
 
 
-@pytest.mark.parametrize("kind", ["refusal", "garbage"])
+@pytest.mark.parametrize("kind", ["refusal", "503"])
 def test_a_failed_step_of_what_was_taken_back_stands_in_nobodys_way(desk, books, settings, kind, trialing):
     """Nor is it given up: the trial runs again, and its records are live as they should be."""
     settings.DISPATCH_RETRY_SECONDS = []

@@ -29,7 +29,7 @@ def test_no_statement_grows_with_the_number_of_domains(desk, settings):
         desk.play(trial("T1", *MANY))
         desk.command("resend", "T1")
         desk.play(change("C1", *MANY[1:], "new.example.com"))
-        desk.sandbox.fault(path=BPM, kind="503", count=2)
+        desk.sandbox.fault(path=BPM, kind="429", count=2)
         desk.sandbox.fault(path=BILLING, kind="slow", seconds=0, count=1)
         desk.sandbox.fault(path=BILLING, kind="reset_after")
         desk.play(activation("A1"))

@@ -79,6 +79,7 @@ def test_a_process_that_may_have_begun_is_not_started_twice(desk, settings, tria
     desk.play(activation("A1"))
     desk.wait_out()
     assert desk.state("A1") == "failed"
+    desk.command("compensate", "A1", reason="x")
     desk.play(change("C1", B))
     desk.command("resend", "A1")
     calls = desk.sandbox.calls(path=BPM)

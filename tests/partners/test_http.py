@@ -20,6 +20,7 @@ from integrations.delivery.channels import longest
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError, check_success, post, waiting_time
 from integrations.partners.calls import call_of
+from integrations.partners.profile import read_profile
 
 TIMEOUT = 0.5
 SLACK = 3  # seconds that a busy machine may add; the partners of these tests hold a call for five
@@ -304,6 +305,7 @@ def test_a_forked_child_has_its_own_connections_and_deadlines(raw_partner, https
 # --- The clients
 
 ROW = {"enterpriseId": "100A1", "productId": "1", "dataflow": 0.0, "jobId": "T1"}
+HELD = {"jobId": "A1", "productId": "1", "domain": "a.example.com"}
 
 
 @pytest.fixture
@@ -328,9 +330,8 @@ INNER = {"code": 200, "message": "成功", "result": [ROW]}
         ({"code": 200, "result": json.dumps(INNER)}, [ROW]),
         ({"result": INNER}, [ROW]),
         (INNER, [ROW]),
-        ({"code": 200, "result": None}, []),
     ],
-    ids=["encoded twice", "encoded twice with an outer code", "nested", "plain", "none"],
+    ids=["encoded twice", "encoded twice with an outer code", "nested", "plain"],
 )
 def test_traffic_is_read_in_every_form(partners, data, rows):
     partners("/bigdata/trialFlow/query", data)
@@ -345,6 +346,9 @@ def test_traffic_is_read_in_every_form(partners, data, rows):
         ({"result": "{"}, False, "no_code"),
         ({"code": 200, "result": "nothing"}, False, "bad_result"),
         ({"code": 200, "result": [1]}, False, "bad_result"),
+        ({"code": 200, "result": None}, False, "bad_result"),
+        ({"code": 200}, False, "bad_result"),
+        ({"code": 200, "result": [ROW, {"jobId": "T1"}]}, False, "bad_result"),
     ],
 )
 def test_the_inner_code_of_traffic_counts(partners, data, permanent, code):
@@ -357,10 +361,10 @@ def test_the_inner_code_of_traffic_counts(partners, data, permanent, code):
 def test_billing_records_are_made_deleted_and_looked_up(partners, httpserver):
     for path in ("/bigdata/productInfos", "/bigdata/productInfos/delete"):
         partners(path, SUCCESS)
-    partners("/bigdata/productInfos/query", {"code": 200, "result": [{"jobId": "A1"}]})
+    partners("/bigdata/productInfos/query", {"code": 200, "result": [HELD]})
     bigdata.post_product_infos(b"{}", key="k", request_id="r")
     bigdata.delete_product_infos(b"{}", key="k", request_id="r")
-    assert bigdata.query_product_infos("A1", key="k", request_id="r") == [{"jobId": "A1"}]
+    assert bigdata.query_product_infos("A1", key="k", request_id="r") == [HELD]
     assert [request.path for request, _ in httpserver.log] == [
         "/bigdata/productInfos",
         "/bigdata/productInfos/delete",
@@ -369,9 +373,49 @@ def test_billing_records_are_made_deleted_and_looked_up(partners, httpserver):
     assert httpserver.log[2][0].get_json() == {"jobId": "A1"}
 
 
+@pytest.mark.parametrize("result", [{}, {"result": None}, {"result": {}}, {"result": [{"jobId": "A1"}]}])
+def test_a_look_up_without_its_list_is_not_understood(partners, settings, result):
+    """7.1: it does not mean that nothing is there, unless the profile says so."""
+    partners("/bigdata/productInfos/query", {"code": 200, **result})
+    with pytest.raises(PartnerError) as caught:
+        bigdata.query_product_infos("A1", key="k", request_id="r")
+    assert (caught.value.code, caught.value.read, caught.value.permanent) == ("bad_result", "not_understood", False)
+    settings.PARTNERS = read_profile('bigdata.query.none = [{ code = [200], result = ["absent"] }]')
+    if not result:
+        assert bigdata.query_product_infos("A1", key="k", request_id="r") == []
+
+
+@pytest.mark.parametrize(
+    "profile, answer, word",
+    [
+        ("success = [{ code = [0] }]", {"code": 0}, ""),
+        ("success = [{ code = [0] }]", {"code": 7}, "code_7"),
+        ('success = [{ success = [true] }]\nrefused = [{ success = ["*"] }]', {"success": True}, ""),
+        ('success = [{ success = [true] }]\nrefused = [{ success = ["*"] }]', {"success": False}, "code_false"),
+        ('refused = [{ code = ["E1"] }]', {"code": "E2"}, "no_rule"),
+        ('repeated = [{ message = ["重复提交"] }]', {"code": 400, "message": "重复提交"}, "code_重复提交"),
+        ("success = [{ status = [204], empty = [true] }]", "", ""),
+    ],
+)
+def test_an_answer_is_read_by_the_profile(partners, httpserver, settings, profile, answer, word):
+    settings.PARTNERS = read_profile(f"[bigdata.answer]\n{profile}")
+    if answer:
+        partners("/bigdata/productInfos", answer)
+    else:
+        httpserver.expect_request("/bigdata/productInfos").respond_with_data("", status=204)
+    if not word:
+        bigdata.post_product_infos(b"{}", key="k", request_id="r")
+        return
+    with pytest.raises(PartnerError) as caught:
+        bigdata.post_product_infos(b"{}", key="k", request_id="r")
+    error = caught.value
+    assert (error.code, error.acted_before) == (word, "repeated" in profile)
+    assert (error.read == "not_understood") == (word == "no_rule")
+
+
 def test_a_look_up_may_take_as_long_as_its_records_need(partners, settings):
     """An answer with 20,000 records is larger and slower than other answers may be."""
-    rows = [{"jobId": "A1", "domain": f"d{n}.example.com", "enterpriseName": "x" * 400} for n in range(10_000)]
+    rows = [HELD | {"domain": f"d{n}.example.com", "enterpriseName": "x" * 400} for n in range(10_000)]
     partners("/bigdata/productInfos/query", {"code": 200, "result": rows})
     settings.PARTNER_TIMEOUT_SECONDS = 10
     with pytest.raises(PartnerError, match="answered more than 4194304 bytes"):

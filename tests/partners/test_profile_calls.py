@@ -110,8 +110,14 @@ def test_members_of_records_have_the_partners_names_and_are_read_back(wire, sett
     assert bigdata.deletion([record])["productInfos"] == [
         {"orderNo": "T1", "productId": "1", "domain": "a.cn", "custId": "E1", "infoType": "1"}
     ]
-    wire.answer = (200, {}, b'{"code": 200, "result": [{"orderNo": "T1", "custId": "E1", "domain": "a.cn"}]}')
-    assert bigdata.query_product_infos("T1", **CALL) == [{"jobId": "T1", "enterpriseId": "E1", "domain": "a.cn"}]
+    wire.answer = (
+        200,
+        {},
+        b'{"code": 200, "result": [{"orderNo": "T1", "custId": "E1", "domain": "a.cn", "productId": "1"}]}',
+    )
+    assert bigdata.query_product_infos("T1", **CALL) == [
+        {"jobId": "T1", "enterpriseId": "E1", "domain": "a.cn", "productId": "1"}
+    ]
     assert wire[0].body == b'{"orderNo":"T1"}'
 
 

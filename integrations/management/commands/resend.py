@@ -28,6 +28,7 @@ WORDS = {
     "accepted": "already accepted",
 }
 CHANNELS = [channel for channel in Channel.values if channel not in {Channel.FILES, Channel.USAGE}]  # these only read
+NO_REASON = "command line"
 WAIT_AT_MOST = 120.0
 
 
@@ -58,13 +59,14 @@ class Command(BaseCommand):
         parser.add_argument("--partner", choices=Partner.values, default="")
         parser.add_argument("--force", action="store_true", help="also what was accepted already, once more")
         parser.add_argument("--reopen", action="store_true", help="lets a filter open compensated orders too")
+        parser.add_argument("--new", action="store_true", help="steps in doubt: they did nothing, so under a new key")
         parser.add_argument("--dry-run", action="store_true", help="says what would happen, and does nothing")
         parser.add_argument("--wait", action="store_true", help="waits for the result")
-        parser.add_argument("--reason", type=without_named_secrets, default="command line")
+        parser.add_argument("--reason", type=without_named_secrets, default=NO_REASON)
         add_by(parser)
 
     def handle(self, *args, order, dry_run, force, wait, by, reason, **options):
-        selection = self.selection(order, options)
+        selection = self.selection(order, options | {"force": force, "reason": reason})
         if not dry_run:
             check_alone(selection, by=actor(by), force=force)
         how = {"by": actor(by), "reason": reason, "now": timezone.now(), "force": force, "dry_run": dry_run}
@@ -97,7 +99,9 @@ class Command(BaseCommand):
         if not numbers and not any(filters.values()):
             raise CommandError("name orders, or give a filter: --failed, --channel, --partner, --since")
         known_orders(numbers)
-        return Selection(numbers=tuple(numbers), reopen=options["reopen"], **filters)
+        if options["new"] and (not numbers or options["force"] or options["reason"] == NO_REASON):
+            raise CommandError("--new takes orders by number, with a --reason, without --force")
+        return Selection(numbers=tuple(numbers), reopen=options["reopen"], anew=options["new"], **filters)
 
     def wait(self, sent: list[Judgement]) -> int:
         """Watches the orders' failing steps until they settle, prints the result and returns how many failed."""

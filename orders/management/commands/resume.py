@@ -22,6 +22,11 @@ class Command(BaseCommand):
             found = resume_partner(partner=partner, by=actor(by), now=timezone.now())
         except OrderError as error:
             raise CommandError(str(error)) from error
+        if held := found.held:
+            since = f"{timezone.localtime(held.since):%Y-%m-%d %H:%M}"
+            self.stdout.write(f"was held since {since}: {held.call} of {held.order}: {held.code} ({held.detail})")
+        if found.read:
+            self.stdout.write(f"done by what the partner had answered: {', '.join(found.read)}")
         self.stdout.write(f"{partner} goes on: {steps(found.waiting)}")
         if found.slept:
             self.stdout.write(f"start days slept through: {', '.join(found.slept)}")

@@ -3,13 +3,15 @@
 from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
+from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
 from orders.services.moving import unresolved
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.reconciliation.take import (
     ask_all,
+    starts_in_doubt,
     stopped,
     take,
     why_not_quiet,
@@ -17,10 +19,12 @@ from orders.services.reconciliation.take import (
     why_not_take_move,
 )
 
+START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
+
 
 class TakeForm(StepForm):
     def rows(self):
-        return stopped(self.order)
+        return [*stopped(self.order), *starts_in_doubt(self.order)]
 
 
 class Take(Decision):
@@ -39,6 +43,7 @@ class Take(Decision):
         """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
         if move := unresolved(facts.steps):
             return why_not_take_move(facts.order, move, facts.now) or why_not_quiet(facts.order, facts.moving)
-        there = any(row.error_code == ACTED_BEFORE for row in failed_billing(facts))
+        there = any(row.error_code in {ACTED_BEFORE, *DOUBTS} for row in failed_billing(facts))
+        there |= any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
         why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
         return why or why_not_quiet(facts.order, facts.moving)

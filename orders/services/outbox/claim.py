@@ -22,6 +22,7 @@ from orders.services.moving import hold_back
 from orders.services.outbox.effects import ACTED
 from orders.services.outbox.freeze import read_records
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
+from orders.services.outbox.proof import PARTNER_OF, Gate, gate, is_never_repeated, of_kind
 from orders.services.outbox.record import note_losses, record_outcomes
 from orders.steps import Effect, Phase, channels_of, named
 
@@ -47,7 +48,7 @@ LOST = Prepared(
         .open()
         .filter(~NEVER_LOST, next_try_at__lte=Slot("now", DateTimeField()))
         .order_by("-lost", "next_try_at")
-        .values_list("pk", "state", "lost", "lease_token", "channel")[:100]
+        .values_list("pk", "state", "lost", "lease_token", "channel", "step")[:100]
     )
 )
 WITH_ORDERS = Prepared(
@@ -166,12 +167,13 @@ def _attempted_before(rows: Iterable[Dispatch], restore: RestoreState) -> set[in
 
 
 def look_at_lost(*, now: datetime.datetime) -> bool:
-    """Fails due steps whose worker died too often. True if others lost theirs. No transaction may be open."""
+    """Fails due steps whose worker died too often, or whose call is never repeated. True if others lost theirs. No
+    transaction may be open."""
     rows = LOST(now=now)
     used_up = [
         _lost_for_good(pk, token, channel)
-        for pk, state, lost, token, channel in rows
-        if state == State.SENDING and lost >= LOSSES_ALLOWED
+        for pk, state, lost, token, channel, step in rows
+        if state == State.SENDING and (lost >= LOSSES_ALLOWED or is_never_repeated(step))
     ]
     if used_up:
         record_outcomes(used_up, now=now)
@@ -195,7 +197,8 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
 
 def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState) -> list[Dispatch]:
     """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
-    ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored) for alone in ways)), [])
+    may_go = gate(now=now)
+    ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored, may_go) for alone in ways)), [])
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
@@ -204,13 +207,16 @@ def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], re
     return [row for row in rows if not is_held(row, last_order=restore.last_order, last_event=restore.last_event)]
 
 
-def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool) -> list[int]:
-    due = [
-        row
-        for partner, room in rooms.items()
-        if room
-        for row in _longest_due(partner, 1 if alone else room, alone, looks)(now=now)
-    ]
+def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: bool, may_go: Gate) -> list[int]:
+    due = []
+    for partner, room in rooms.items():
+        room = 1 if alone else room
+        if room:
+            found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
+            for kind in may_go.single:
+                if PARTNER_OF[kind] == partner:
+                    found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
+            due += sorted(found)[:room]
     return _within_bounds(due)[: 1 if alone else None]
 
 
@@ -226,9 +232,16 @@ def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[in
 
 
 @functools.cache
-def _longest_due(partner: str, room: int, alone: bool, looks: bool) -> Prepared:
-    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing."""
+def _longest_due(
+    partner: str, room: int, alone: bool, looks: bool, left_out: frozenset[str] = frozenset(), only: str = ""
+) -> Prepared:
+    """Selects (next try, id, size) of what may be claimed; with `looks` only look-ups. Mostly there is nothing.
+
+    `left_out`: kinds that wait for a proof; `only`: nothing but this kind."""
     kind = (TO_SEND_ALONE if alone else NEVER_LOST) & (Q(step__in=LOOK_UPS) if looks else Q())
+    for name in sorted(left_out):
+        kind &= ~of_kind(name)
+    kind &= of_kind(only) if only else Q()
     return Prepared(lambda: _claimable(partner).filter(kind)[:room])
 
 
@@ -285,6 +298,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         trace=attempt.trace,
         alone=row.lost > 0,
         after_loss=after_loss,
+        unsure=row.unanswered_at is not None,
         ask_first=ask_first,
     )
 

@@ -8,6 +8,13 @@ from orders.error_messages import MESSAGES
 
 RESTORED = "restored"  # the code of a BPM step that waits for a person after a restore (contract 3.9, 17)
 ACTED_BEFORE = "acted_before"  # the code of a step that the partner acted on before, with other bytes (contract 3.5)
+NOT_UNDERSTOOD = "not_understood"  # how an answer was read, and the code of a step that gave up after one (7.2)
+UNANSWERED = "unanswered"  # the code of a BPM start that was refused or used up, after a call of unknown outcome
+UNPROVEN = "unproven"  # ... of one that was refused by a call that is not proven
+IN_A_ROW = "refusals_in_a_row"  # ... of the third of a run of refusals
+DOUBTS = frozenset(
+    {NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, IN_A_ROW}
+)  # the codes of steps that are never undone by themselves
 WORKER_DIED = MESSAGES["worker_died"].english
 
 
@@ -30,6 +37,7 @@ class Work:
     attempt: int = 0  # its number
     trace: str = ""  # the id by which the call is found again at the partner (contract 6)
     after_loss: bool = False  # the worker that had claimed it before died
+    unsure: bool = False  # an earlier attempt of it ended without an answer, so a refusal does not tell what it did
     ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
     mail: bool = False  # `dispatch_id` is that of a mail, not of a step
 
@@ -46,6 +54,9 @@ class Outcome:
     `data` is what the partner gave: `process` (BPM), `usage` (rows of traffic), `held` (records that it holds, after a
     question or if it acted before), `findings` (what is wrong with files, as dicts), `payload` (of a mail: who has
     yet to get it). `retry_after` is in seconds.
+
+    `read`: how the answer was read (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was. `raw`: its
+    first bytes, if it was no success, in `charset`. `rules`: the hash of the rules by which it was read.
     """
 
     dispatch_id: int
@@ -64,6 +75,14 @@ class Outcome:
     retry_after: float | None = None
     data: dict = field(default_factory=dict)
     mail: bool = False
+    read: str = ""
+    raw: bytes = b""
+    charset: str = ""
+    rules: str = ""
+
+    @property
+    def not_understood(self) -> bool:
+        return self.read == NOT_UNDERSTOOD
 
     @property
     def logged(self) -> str:

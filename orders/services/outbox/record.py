@@ -22,7 +22,18 @@ from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
-from orders.services.outbox.outcome import WORKER_DIED, Outcome
+from orders.services.outbox.outcome import IN_A_ROW, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
+from orders.services.outbox.proof import (
+    asks_proof,
+    hold,
+    is_in_run,
+    is_never_repeated,
+    is_proven,
+    keep_answer,
+    kind_of,
+    lock_refused,
+    note_proofs,
+)
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
@@ -62,6 +73,13 @@ def record_outcomes(outcomes: Iterable[Outcome], *, now: datetime.datetime, by: 
         return _apply(ours, outcomes, now, by) if ours else 0
 
 
+def record_read_again(row: Dispatch, outcome: Outcome, *, now: datetime.datetime, by: str) -> None:
+    """Settles a failed step (its order and trial locked) by what its kept answer means now, without a call."""
+    [locked] = LOCKED(ids=[row.pk])
+    locked.order = row.order
+    _apply({row.pk: locked}, {row.pk: outcome}, now, by)
+
+
 def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
     """Locks orders first, then their dispatches, in the same sequence as everywhere."""
     orders = lock_orders({pk for pair in ORDERS_OF(ids=outcomes) for pk in pair if pk})
@@ -73,9 +91,10 @@ def _locked_rows(outcomes: dict[int, Outcome]) -> dict[int, Dispatch]:
 
 
 def _ending(outcome: Outcome, result: str, now: datetime.datetime) -> dict:
+    unclear = result == Result.RETRY and outcome.not_understood
     return {
         "finished_at": now,
-        "outcome": result,
+        "outcome": Result.NOT_UNDERSTOOD if unclear else result,
         "http_status": outcome.http_status,
         "answer": outcome.answer,
         "error_code": outcome.code[:32],
@@ -96,13 +115,16 @@ def _note_late(outcome: Outcome, row: Dispatch | None, now: datetime.datetime, b
 
 def _apply(rows: dict[int, Dispatch], outcomes: dict[int, Outcome], now: datetime.datetime, by: str) -> int:
     events, fit = [], fitting(rows.values(), outcomes)
+    lock_refused(rows.values(), outcomes)
     for pk, row in rows.items():
         _settle_row(row, outcomes[pk], now, fits=pk in fit)
+        keep_answer(row, outcomes[pk], now)
         if _is_looked_up(row, outcomes[pk]):
             _send_what_is_live(row, outcomes[pk], now)
         if outcomes[pk].result != Result.HANDED_BACK:  # a step that was handed back was not called, so nothing is known
             row.lost = 0
         events += _events_of(row, outcomes[pk], now, by)
+    note_proofs(rows.values(), outcomes, now=now, by=by)
     update_rows(rows.values(), [*ROW, "lost"])
     add_events(events)
     write_results(rows.values(), outcomes, now=now)
@@ -124,17 +146,55 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         row.next_try_at = now
     elif outcome.result == Result.HELD:
         row.state, row.next_try_at = State.RETRYING, now + FILES_AGAIN
-    elif outcome.result == Result.RETRY and try_again(row, outcome, now) and not _comes_too_late(row):
+    elif outcome.result == Result.RETRY and not _ends_at_once(row, outcome) and _goes_on(row, outcome, now):
         pass
     else:
         row.state, row.next_try_at = State.FAILED, None
-        row.definite = outcome.result == Result.REFUSED
+        if doubt := _doubt_of(row, outcome):
+            row.error_code = doubt
+            row.may_have_acted = True
+            if outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
+                hold(row, kind_of(row), doubt, outcome.logged, now=now)
+        row.definite = outcome.result == Result.REFUSED and not doubt
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
         row.may_have_acted |= not row.definite and row.channel == Channel.BILLING
         if row.step == Step.MOVE_START and not row.repeat:
             settle_move(row)
     if (row.order.undo_since and not _still_wanted(row)) or _is_taken_over(row):
         row.state, row.next_try_at = State.CLOSED, None
+
+
+def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
+    """Why nobody may undo anything for a step that gives up: the code of its doubt; empty if there is none (7.2)."""
+    if outcome.result == Result.LOST:
+        return UNANSWERED if is_never_repeated(row.step) else ""
+    if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
+        return ""
+    if "held" in outcome.data and not row.about.get("again"):
+        return ""  # the partner's books decide
+    if outcome.not_understood or row.tries.filter(outcome=Result.NOT_UNDERSTOOD).exists():
+        return NOT_UNDERSTOOD
+    if row.step == Step.START_BPM and row.unanswered_at:
+        return UNANSWERED
+    kind = kind_of(row) if outcome.read == "refused" and asks_proof() else ""
+    if not kind:
+        return ""
+    return UNPROVEN if not is_proven(kind) else IN_A_ROW if is_in_run(kind, outcome) else ""
+
+
+def _is_unproven(row: Dispatch) -> bool:
+    """Whether no success has shown yet how the partner answers such a step."""
+    return asks_proof() and bool(kind := kind_of(row)) and not is_proven(kind)
+
+
+def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
+    """Whether what failed for now is not tried again: the desk must learn first how this call is answered, or BPM
+    might start a second process."""
+    return (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
+
+
+def _goes_on(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
+    return try_again(row, outcome, now) and not _comes_too_late(row)
 
 
 def _comes_too_late(row: Dispatch) -> bool:
@@ -165,6 +225,7 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     for pk in gone:
         take_record(records[pk], found[pk])
     update_rows([records[pk] for pk in gone], TAKEN)
+    code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
     row.records = [pk for pk in row.records if pk not in gone]
     Dispatch.objects.filter(pk=row.pk).update(records=row.records)
@@ -172,7 +233,7 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
         row.state, row.done_at = State.DONE, now
         return
     if row.about.get("again"):
-        row.error_code, row.error, row.error_params = outcome.code[:32], outcome.message, outcome.params
+        row.error_code, row.error, row.error_params = code, outcome.message, outcome.params
         return
     row.state = State.CLOSED
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)

@@ -4,6 +4,7 @@ First it judges, step by step, what would happen. Then it acts on the same judge
 transaction. There is an event for each order and one for the whole resend.
 """
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED, end_settled
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
 from orders.services.moving import differs, may_send_again, move_of
-from orders.services.order_writes import add_event, lock_order, refresh_states
+from orders.services.order_writes import add_event, load_records, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.effects import (
     bpm_acts,
@@ -34,9 +35,14 @@ from orders.services.outbox.effects import (
     touched_since,
 )
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
+from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mail_resend import send_again
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
+from orders.services.outbox.proof import is_never_repeated
+from orders.services.outbox.read_again import end_by_reading, ends_by_reading, note_begun
 from orders.services.outbox.release import NOT_FINISHED, release
+from orders.services.reconciliation.asking import ask_steps
+from orders.services.reconciliation.held_records import as_meant
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.steps import STEPS, Partner, Phase, channels_of
 
@@ -46,6 +52,7 @@ ACCEPTED, BLOCKED, PAUSED, REFUSED, LEFT_OUT = "accepted", "blocked", "paused", 
 BATCH_SIZE = 500  # orders whose steps are looked at together
 ANEW = "it is planned anew, as if it arrived now, under new keys"
 STUCK = {State.FAILED, State.RETRYING}
+HAS_PROCESS = [State.DONE, State.UNDONE]  # a BPM start that was accepted
 WAITS = {BLOCKED, PAUSED}
 WILL_SEND = {SAME, NEW, AGAIN, REPEAT, *WAITS}
 
@@ -56,7 +63,8 @@ class Selection:
 
     `since`: created on that day (Asia/Shanghai) or later. `partner`: bigdata, bpm, mail or files. `code`: of the error
     that it failed with. `reopen`: a filter also opens compensated orders, but not those that staff compensated. Orders
-    named by number are opened anyway. `filtered`: a filter found the numbers, and nobody named them.
+    named by number are opened anyway. `filtered`: a filter found the numbers, and nobody named them. `anew`: a person
+    says that the steps in doubt did nothing, so they go out under new keys (contract 7.2, `--new`).
     """
 
     numbers: tuple[str, ...] = ()
@@ -67,6 +75,7 @@ class Selection:
     code: str = ""
     reopen: bool = False
     filtered: bool = False
+    anew: bool = False
 
     @property
     def has_mails(self) -> bool:
@@ -102,6 +111,7 @@ class Judgement:
     mail_id: int | None = None
     refusal: NotAllowedError | None = field(default=None, compare=False)
     decision: str = ""
+    anew: bool = False
 
     @property
     def sends(self) -> bool:
@@ -158,7 +168,9 @@ def _judge(
     waits: Mapping[str, tuple[str, str]],
 ) -> list[Judgement]:
     if _compensated(order) and not selection.only_mails:
-        return [_judge_opening(order, claims, selection)]
+        return [dataclasses.replace(_judge_opening(order, claims, selection), anew=selection.anew)]
+    if selection.anew:
+        return [_judge_anew(row, order) for row in rows if isinstance(row, Dispatch)]
     if _held_before_its_plan(order) and not force and all(row.state not in STUCK for row in rows):
         return []  # its only step is the mail about its hold, which nobody wants to resend
     return [_judge_step(row, order, force, waits) for row in rows]
@@ -206,6 +218,26 @@ def _judge_step(row: Dispatch | Mail, order: Order, force: bool, waits: Mapping[
     return Judgement(order.number, row.step, verdict, why, row.pk)
 
 
+def _judge_anew(row: Dispatch, order: Order) -> Judgement:
+    """Judges a step of which a person says that it did nothing. What the big-data side holds says otherwise."""
+    about = (order.number, row.step)
+    if row.state != State.FAILED or row.error_code not in DOUBTS or is_worked_out(row):
+        return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
+    if row.channel == Channel.BILLING and _is_there(row, order):
+        return Judgement(
+            *about, REFUSED, "the big-data side holds its records as the step means them: take them", row.pk
+        )
+    return Judgement(*about, NEW, "a person says that it did nothing: a new key", row.pk, anew=True)
+
+
+def _is_there(row: Dispatch, order: Order) -> bool:
+    """Whether the big-data side, asked now, holds a failed step's records as it means them."""
+    row.order = order
+    records = list(load_records(row.records).values())
+    set_times(row, {record.pk: record for record in records})
+    return as_meant(row, records, ask_steps(order).held)
+
+
 def _judge_mail(row: Mail, force: bool, waits: Mapping[str, tuple[str, str]]) -> Judgement:
     verdict, why = _or_waits(row, waits.get(Partner.MAIL), *_verdict_on_mail(row, force))
     return Judgement(row.order.number if row.order else "-", row.kind, verdict, why, mail_id=row.pk)
@@ -243,6 +275,10 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED and row.step == Step.MOVE_START:
         return _move_again(row, order)
     if row.state == State.FAILED:
+        if ends_by_reading(row):
+            return SAME, "its kept answer is a success by the rules of now: nothing is sent"
+        if is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS:
+            return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
         if is_worked_out(row):
             return NEW, "what is left to take back is worked out anew: a new key"
         if row.error_code == ACTED_BEFORE:
@@ -293,6 +329,8 @@ def is_left(row: Dispatch) -> bool:
 
 def _forced(row: Dispatch, order: Order) -> tuple[str, str]:
     """Judges a forced repeat of an accepted step (contract 3.9, 7). No later step may have changed its records."""
+    if is_never_repeated(row.step):
+        return REFUSED, "BPM knows no repeats: it would start a second process"
     if not STEPS[row.step].repeatable:
         return REFUSED, "it only looks: there is nothing to repeat"
     if row.channel == Channel.BILLING and row.lane is None and move_of(order):
@@ -465,12 +503,19 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
             send_again(mails.get(pk=row.mail_id), now=now)
             continue
         if row.step == "all":
+            if row.anew:
+                bpm_acts(order).exclude(state__in=HAS_PROCESS).update(may_have_acted=False)
+            else:
+                note_begun(order)
             open_again(order, now=now, by=by)
             continue
         step = Dispatch.objects.annotate(denied=denied_by_books()).get(pk=row.dispatch_id)
-        if row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
+        if row.anew:
+            Dispatch.objects.filter(pk=step.pk, step=Step.START_BPM).update(may_have_acted=False)
+            replace(step, now)
+        elif row.verdict == REPEAT or (row.verdict in WAITS and step.state == State.DONE):
             _repeat(step, now)
-        else:
+        elif not _ends_by_reading(step, order, now, by):
             _queue_again(step, now, by)
     if any(row.step in {"all", Step.START_BPM} for row in sent):
         let_go(order, event=said.pk)
@@ -478,6 +523,11 @@ def _act(order: Order, judged: list[Judgement], *, by: str, reason: str, now: da
     refresh_states([order], now=now, by=by)
     end_settled([order], now=now, by=by)
     wake()
+
+
+def _ends_by_reading(step: Dispatch, order: Order, now: datetime.datetime, by: str) -> bool:
+    step.order = order
+    return step.error_code in DOUBTS and end_by_reading(step, now=now, by=by)
 
 
 def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:

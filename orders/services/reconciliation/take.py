@@ -15,7 +15,7 @@ from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.local_time import SHANGHAI
-from orders.models import BillingRecord, Difference, Dispatch, Order
+from orders.models import Attempt, BillingRecord, Difference, Dispatch, Order
 from orders.queries.shapes import meant_of, shape_of
 from orders.services.compensation.finish import finish_undo
 from orders.services.giving_up import close_removals, given_up_removals, mark_records_left
@@ -27,7 +27,8 @@ from orders.services.order_writes import add_event, find_order, load_records, lo
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
+from orders.services.outbox.record import record_read_again
 from orders.services.outbox.release import release
 from orders.services.reconciliation.asking import (
     Answer,
@@ -59,8 +60,11 @@ IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
-def ask_all(order: Order, *, by: str = "", **_asked: object) -> Answer:
-    """What the partner holds; compared where differences are taken. Raises BooksSilentError and NotAllowedError."""
+def ask_all(order: Order, *, by: str = "", **asked: object) -> Answer:
+    """What the big-data side holds; compared where differences are taken. Nothing is asked about a BPM start. Raises
+    BooksSilentError and NotAllowedError."""
+    if asked.get("step") == Step.START_BPM:
+        return Answer(held=[])
     return ask_steps(order) if move_of(order) or stopped(order) else ask_and_compare(order, by=by)
 
 
@@ -73,9 +77,16 @@ def ask_books(number: str, *, by: str = "") -> Answer:
 
 
 def take(
-    *, number: str, step: str = "", held: Answer | None = None, reason: str, by: str, now: datetime.datetime
+    *,
+    number: str,
+    step: str = "",
+    process: str = "",
+    held: Answer | None = None,
+    reason: str,
+    by: str,
+    now: datetime.datetime,
 ) -> Order:
-    """Takes the partner's records as ours.
+    """Takes the partner's records as ours; for a BPM start in doubt: BPM has the process, of this number if given.
 
     If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences,
     as they were shown. `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in
@@ -85,6 +96,8 @@ def take(
     OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "taking the books")
+    if step == Step.START_BPM:
+        return take_process(number=number, process=process, reason=reason, by=by, now=now)
     answer = ask_books(number, by=by) if held is None else held
     with transaction.atomic():
         order = lock_order(number)
@@ -121,6 +134,28 @@ def take(
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
+
+
+@transaction.atomic
+def take_process(*, number: str, process: str = "", reason: str, by: str, now: datetime.datetime) -> Order:
+    """Ends a BPM start in doubt as done, since BPM has the process (contract 7.2). An incident stays until a callback
+    or `accept`."""
+    order = lock_order(number)
+    row = starts_in_doubt(order).first()
+    if row is None:
+        raise NotAllowedError("step_not_stopped", number=number, step=Step.START_BPM)
+    row.order = order
+    add_event(order, "taken", by=by, now=now, steps=[row.step], reason=reason.strip())
+    known: dict = {"channel": row.channel, "result": Attempt.Outcome.ACTED_BEFORE, "code": ACTED_BEFORE}
+    outcome = Outcome(dispatch_id=row.pk, attempt_id=0, token=row.key, data={"process": process.strip()}, **known)
+    record_read_again(row, outcome, now=now, by=by)
+    wake()
+    return order
+
+
+def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
+    rows = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
+    return rows.filter(error_code__in=DOUBTS)
 
 
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
@@ -171,8 +206,8 @@ def _note_gone(order: Order, held: list[HeldRecord], *, now: datetime.datetime, 
 
 
 def stopped(order: Order, step: str = "") -> list[Dispatch]:
-    """Billing steps that failed because the partner had acted on their key before."""
-    rows = order.dispatches.current().filter(state=State.FAILED, error_code=ACTED_BEFORE)
+    """Billing steps that failed because the partner had acted on their key before, or that are in doubt (7.2)."""
+    rows = order.dispatches.current().filter(state=State.FAILED, error_code__in=[ACTED_BEFORE, *DOUBTS])
     rows = rows.filter(channel=Dispatch.Channel.BILLING)
     return list((rows.filter(step=step) if step else rows).order_by("position", "pk").defer("payload"))
 

@@ -1,0 +1,74 @@
+"""What is known of the answers of calls that make something: proofs, holds and kept answers (contract 7.2)."""
+
+from django.db import models
+
+
+class PartnerProof(models.Model):
+    """A kind of step (`orders.services.outbox.proof`) is proven: an answer of its call, read by these rules, was a
+    success. `rules`: the hash of call, address and rules. `order`: its number, empty if an upgrade proved it."""
+
+    kind = models.CharField(max_length=8)
+    call = models.CharField(max_length=16)
+    rules = models.CharField(max_length=64)
+    proven_at = models.DateTimeField()
+    order = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [models.UniqueConstraint(fields=["kind", "rules"], name="one_proof_per_kind_and_rules")]
+
+    def __str__(self):
+        return f"{self.kind} {self.rules[:8]}"
+
+
+class PartnerHold(models.Model):
+    """The desk holds a partner's creates, immediate cancels and starts, since an unproven call got a doubtful answer.
+    It stands beside a person's pause, until `resume` or a success."""
+
+    partner = models.CharField(max_length=16)
+    kind = models.CharField(max_length=8)
+    call = models.CharField(max_length=16)
+    code = models.CharField(max_length=32)
+    detail = models.TextField()
+    order = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=160, blank=True)
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner"], condition=models.Q(ended_at__isnull=True), name="one_open_hold_per_partner"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.partner} {self.since}"
+
+
+class KeptAnswer(models.Model):
+    """A refusal of a step that asks for proof, or an answer that was not understood: its bytes, to be read again.
+
+    `read`: how it was read; `said`: the values that the rule matched, by which refusals are compared. `after`: the
+    newest accepted attempt of its kind when it was recorded; 0 if there was none.
+    """
+
+    attempt = models.OneToOneField("orders.Attempt", models.CASCADE, primary_key=True, related_name="kept")
+    kind = models.CharField(max_length=8, blank=True)
+    call = models.CharField(max_length=16)
+    read = models.CharField(max_length=16)
+    said = models.CharField(max_length=32, blank=True)
+    order = models.CharField(max_length=64)
+    after = models.BigIntegerField(default=0)
+    at = models.DateTimeField()
+    http_status = models.PositiveSmallIntegerField(null=True)
+    charset = models.CharField(max_length=32)
+    raw = models.BinaryField()
+
+    class Meta:
+        default_permissions = []
+        indexes = [models.Index(fields=["kind", "said", "at"], name="kept_answers_by_kind")]
+
+    def __str__(self):
+        return f"{self.attempt_id} {self.read}"

@@ -1,0 +1,321 @@
+"""Doubtful steps, proofs and holds (contract 7.2)."""
+
+import json
+
+import pytest
+from django.core.management import CommandError
+
+from integrations.delivery import loop
+from integrations.outbound.http import PartnerError
+from integrations.partners.profile import read_profile
+from orders.models import Dispatch, PartnerHold, PartnerProof
+from orders.services.outbox import proof
+from tests.bpm_messages import approval, post_signed
+from tests.flows.conftest import BILLING, BPM, QUERY
+from tests.flows.contents import activation, trial
+
+A = "a.example.com"
+
+
+@pytest.fixture
+def prove(settings):
+    settings.PARTNER_ANSWERS = "prove"
+    proof.known.clear()
+    proof.free.clear()
+    yield settings
+    proof.known.clear()
+    proof.free.clear()
+
+
+def undone(desk, number="A1"):
+    return desk.events(number, "undo_mark")
+
+
+# --- a doubtful step is never undone by itself
+
+
+@pytest.mark.parametrize("last", ["garbage", "refusal", "503"])
+def test_an_answer_that_nobody_understands_undoes_nothing(desk, settings, trialing, last):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    desk.sandbox.fault(path=BPM, kind="garbage")
+    desk.sandbox.fault(path=BPM, kind=last)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "start_bpm")
+    assert (step.state, step.error_code) == ("failed", "not_understood")
+    assert (step.definite, step.may_have_acted) == (False, True)
+    assert (desk.state("A1"), desk.troubles("A1"), undone(desk)) == ("failed", ["not_understood"], [])
+    assert desk.alive_there("A1") == [A]
+    assert step.tries.first().outcome == "unclear"
+    desk.command("resend", "A1")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+@pytest.mark.parametrize("faults", [["503", "503"], ["reset_after", "refusal"], ["503", "refusal"]])
+def test_a_start_without_an_answer_is_not_undone(desk, settings, trialing, faults):
+    settings.DISPATCH_RETRY_SECONDS = [1]
+    for kind in faults:
+        desk.sandbox.fault(path=BPM, kind=kind)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "start_bpm")
+    assert (step.state, step.error_code, step.definite) == ("failed", "unanswered", False)
+    assert (desk.troubles("A1"), undone(desk), desk.alive_there("A1")) == (["unanswered"], [], [A])
+    desk.command("compensate", "A1", reason="BPM 没有此流程")
+    assert (desk.state("A1"), desk.alive_there("A1")) == ("failed", [])
+
+
+def test_a_billing_step_refused_after_a_silence_is_looked_up(desk, settings, trialing):
+    settings.DISPATCH_RETRY_SECONDS = [1, 1]
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="503")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(activation("A1"))
+    desk.wait_out()
+    step = desk.step("A1", "create_billing")
+    assert (step.state, step.error_code) == ("failed", "acted_before")
+    assert (undone(desk), desk.sent(QUERY)) == ([], [{"jobId": "A1"}])
+
+
+# --- proof
+
+
+def test_the_first_refusal_of_a_start_is_doubtful_and_holds(desk, prove, clock):
+    desk.play(trial("T1", A))
+    assert PartnerProof.objects.get().kind == "create"
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    assert (desk.state("A1"), desk.troubles("A1"), undone(desk)) == ("failed", ["unproven"], [])
+    assert desk.alive_there("A1") == [A]
+    [held] = PartnerHold.objects.filter(ended_at=None)
+    assert (held.partner, held.call, held.order, held.code) == ("bpm", "bpm.start", "A1", "unproven")
+    desk.play(trial("T2", "b.example.com"), activation("A2", of="T2"))
+    assert desk.step("A2", "start_bpm").state == "due"  # it costs no attempt
+    assert desk.step("A2", "start_bpm").attempts == 0
+    desk.command("resume", "bpm")
+    assert desk.state("A2") == "active"
+    assert {row.kind for row in PartnerProof.objects.all()} == {"create", "cancel", "start"}
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(trial("T3", "c.example.com"), activation("A3", of="T3"))
+    assert (desk.state("A3"), desk.troubles("A3"), desk.alive_there("A3")) == ("failed", ["code_400"], [])
+
+
+def test_what_is_not_understood_at_an_unproven_call_ends_at_once_and_holds(desk, prove):
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A), trial("T2", "b.example.com"))
+    assert desk.step("T1", "create_trial_billing").error_code == "not_understood"
+    assert desk.step("T1", "create_trial_billing").attempts == 1
+    assert desk.step("T2", "create_trial_billing").attempts == 0
+    assert len(desk.sent(BILLING)) == 1
+    desk.command("resume", "bigdata")
+    assert desk.state("T2") == "trialing"
+    desk.command("resend", "T1")
+    assert desk.state("T1") == "trialing"
+
+
+def test_one_of_an_unproven_kind_is_in_the_air(desk, prove):
+    desk.post(trial("T1", A))
+    desk.post(trial("T2", "b.example.com"))
+    [work] = desk.claim()
+    assert desk.claim() == []
+    desk.deliver(after=3600)
+    assert (desk.state("T1"), desk.state("T2"), work.order) == ("trialing", "trialing", "T1")
+
+
+def test_other_rules_are_proven_anew(desk, prove):
+    desk.play(trial("T1", A))
+    prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [200, 0] }]")
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T2", "b.example.com"))
+    assert desk.troubles("T2") == ["unproven"]
+
+
+def test_trust_asks_for_no_proof(desk):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A))
+    assert desk.troubles("T1") == ["code_400"]
+    assert not PartnerProof.objects.exists()
+
+
+# --- a run of refusals
+
+
+def play_more(desk, *names):
+    for name in names:
+        desk.play(trial(f"T{name}", f"{name}.example.com"), activation(f"A{name}", of=f"T{name}"))
+
+
+def test_the_third_refusal_in_the_same_words_undoes_nothing(desk, prove):
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=4)
+    play_more(desk, "1", "2", "3", "4")
+    assert [bool(undone(desk, f"A{n}")) for n in "1234"] == [True, True, False, False]
+    assert [desk.troubles(f"A{n}") for n in "234"] == [["code_400"], ["refusals_in_a_row"], ["refusals_in_a_row"]]
+    assert not PartnerHold.objects.exists()
+    play_more(desk, "5")
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    play_more(desk, "6")
+    assert undone(desk, "A6")
+
+
+def test_refusals_with_a_success_between_or_far_apart_are_no_run(desk, prove, clock):
+    play_more(desk, "0")
+    for name in "123":
+        desk.sandbox.fault(path=BPM, kind="refusal")
+        play_more(desk, name)
+        clock.shift(25 * 3600) if name == "1" else play_more(desk, f"ok{name}")
+    assert all(undone(desk, f"A{n}") for n in "123")
+
+
+# --- kept answers are read again first
+
+
+def test_a_success_in_other_words_ends_the_step_without_a_call(desk, prove):
+    """The partner says success with `code` 400, which the desk took for a refusal."""
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    calls = len(desk.sandbox.calls(path=BPM))
+    prove.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resume", "bpm")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len(desk.sandbox.calls(path=BPM)) == calls
+    assert PartnerProof.objects.filter(kind="start").count() == 1
+
+
+def test_resend_reads_first_too(desk, prove):
+    desk.sandbox.fault(path=BILLING, kind="refusal")
+    desk.play(trial("T1", A))
+    prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resend", "T1")
+    assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
+    assert (len(desk.sent(BILLING)), PartnerHold.objects.filter(ended_at=None).count()) == (1, 0)
+
+
+def test_an_order_that_was_undone_before_keeps_the_key_of_its_start(desk, trialing, settings):
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    settings.PARTNER_ANSWERS = "prove"
+    settings.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
+    desk.command("resend", "A1")
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+# --- ways out
+
+
+@pytest.fixture
+def in_doubt(desk, settings, trialing):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+    assert desk.troubles("A1") == ["unanswered"]
+
+
+def test_bpm_has_the_process(desk, in_doubt):
+    desk.command("take", "A1", "--step", "start_bpm", "--process", "P-7", reason="BPM 说有")
+    assert (desk.state("A1"), desk.order("A1").bpm_process) == ("active", "P-7")
+    assert desk.troubles("A1") == ["acted_before"]
+    assert len(desk.sandbox.calls(path=BPM)) == 1
+    desk.decided("A1", "pass")
+    assert desk.troubles("A1") == []
+
+
+def test_only_a_start_in_doubt_is_taken(desk, active):
+    with pytest.raises(CommandError, match="start_bpm"):
+        desk.command("take", "A1", "--step", "start_bpm", reason="x")
+
+
+def test_bpm_did_nothing(desk, in_doubt):
+    with pytest.raises(CommandError, match="--reason"):
+        desk.command("resend", "A1", "--new")
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", [])
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+    with pytest.raises(CommandError, match="declined"):
+        desk.command("resend", "A1", "--new", "--reason", "x")
+
+
+def test_a_compensated_order_is_opened_with_a_new_key(desk, in_doubt):
+    desk.command("compensate", "A1", reason="x")
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert desk.state("A1") == "active"
+    assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_billing_step_goes_out_anew_only_where_nothing_is_there(desk, settings, acted):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A))
+    assert desk.troubles("T1") == ["not_understood"]
+    if acted:
+        desk.command("resend", "T1")
+        Dispatch.objects.update(state="failed", error_code="not_understood", definite=False)
+        with pytest.raises(CommandError, match="declined"):
+            desk.command("resend", "T1", "--new", "--reason", "x")
+        desk.command("take", "T1", reason="x")
+    else:
+        desk.command("resend", "T1", "--new", "--reason", "x")
+    assert desk.state("T1") == "trialing"
+    assert len({call["key"] for call in desk.sandbox.calls(path=BILLING)}) == (1 if acted else 2)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_any_callback_settles_a_start_in_doubt(desk, in_doubt, finished):
+    post_signed(desk.client, json.dumps(approval("A1", finished=finished)).encode())
+    desk.deliver()
+    assert (desk.step("A1", "start_bpm").state, desk.state("A1")) == ("done", "active")
+    assert desk.troubles("A1") == []
+
+
+# --- a BPM that knows no repeats
+
+
+@pytest.fixture
+def ask(settings, desk, trialing):
+    settings.PARTNERS = read_profile('[bpm]\nrepeats = "ask"')
+    return settings
+
+
+@pytest.mark.parametrize("kind", ["503", "reset", "garbage"])
+def test_what_may_have_acted_is_not_repeated(desk, ask, kind):
+    desk.sandbox.fault(path=BPM, kind=kind)
+    desk.play(activation("A1"))
+    assert desk.troubles("A1") == ["not_understood" if kind == "garbage" else "unanswered"]
+    desk.wait_out()
+    with pytest.raises(CommandError, match="1 declined"):
+        desk.command("resend", "A1")
+    assert (len(desk.sandbox.calls(path=BPM)), undone(desk)) == (1, [])
+    desk.command("resend", "A1", "--new", "--reason", "BPM 说没有")
+    assert desk.state("A1") == "active"
+    with pytest.raises(CommandError, match="1 declined"):
+        desk.command("resend", "A1", "--channel", "bpm", "--force")
+
+
+def test_what_did_not_act_is_tried_again(desk, ask):
+    desk.sandbox.fault(path=BPM, kind="429")
+    desk.play(activation("A1"))
+    desk.deliver(after=3600)
+    assert desk.state("A1") == "active"
+
+
+def test_a_lost_attempt_is_not_repeated(desk, ask):
+    desk.post(activation("A1"))
+    desk.in_the_air()
+    desk.deliver(after=3600)
+    assert (desk.troubles("A1"), desk.sandbox.calls(path=BPM)) == (["unanswered"], [])
+
+
+def test_a_start_is_no_probe_until_bpm_can_be_reached(desk, ask, monkeypatch):
+    answers = iter([PartnerError("no connection", code="refused"), 404])
+
+    def reach(url, *, timeout):
+        if isinstance(answer := next(answers), PartnerError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(loop, "reach", reach)
+    assert [loop._may_send_one("bpm") for _ in range(2)] == [False, True]
+    assert loop._may_send_one("bigdata")
