@@ -36,5 +36,5 @@ def _hash(call: str, profile: Profile) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("integrations", "0011_desk_processes"), ("orders", "0064_partner_proofs")]
+    dependencies = [("integrations", "0012_bpm_callbacks"), ("orders", "0064_partner_proofs")]
     operations = [migrations.RunPython(prove_what_is_done, migrations.RunPython.noop)]
