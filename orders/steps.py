@@ -202,6 +202,8 @@ def named(**facts: object) -> list[str]:
 
 
 FIXES = named(fix=True)
+SENDS_NOTHING = '{"productInfos":[]}'
+"""The payload of a billing step that found nothing to send: no call is made for it, so none can act late."""
 
 # Where the partners are called, below their base addresses (contract 3.3, 3.4).
 PRODUCT_INFOS = "/productInfos"
