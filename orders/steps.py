@@ -202,6 +202,8 @@ def named(**facts: object) -> list[str]:
 
 
 FIXES = named(fix=True)
+SENDS_NOTHING = '{"productInfos":[]}'
+"""The payload of a billing step that found nothing to send: no call is made for it, so none can act late."""
 
 BY_STEP: dict[str, str] = {Step.FETCH_USAGE: "bigdata.traffic", Step.START_BPM: "bpm.start"}
 BY_EFFECT: dict[Effect, str] = {

@@ -21,11 +21,10 @@ from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.queries.shapes import shape_of
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
-from orders.steps import STEPS, Effect, Step
+from orders.steps import SENDS_NOTHING, STEPS, Effect, Step
 
 Result = Attempt.Outcome
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
-NOTHING = encode({"productInfos": []})
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
 )
@@ -88,7 +87,7 @@ def send_billing(work: Work, until: float) -> dict:
     """Makes all calls of a step within one total time-out, so that a drain ends in time."""
     if STEPS[work.step].effect in LOOK_UPS:
         return _look_up(work, json.loads(work.payload), until)
-    if work.payload == NOTHING:
+    if work.payload == SENDS_NOTHING:
         return {"result": Result.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)

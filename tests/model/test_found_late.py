@@ -150,3 +150,13 @@ def test_a_given_up_deletion_waits_for_the_late_creation(desk):
     assert desk.state("A0") == "compensating"
     desk.check()
     desk.stands(A0="failed", live="a", stuck=("T0", "A0"))
+
+
+@pytest.mark.parametrize("write", [3, 9])
+def test_a_cancel_that_had_nothing_to_send_can_not_act_late(desk, write):
+    """A worker died with it. The comparison settles what is gone and not meant, at once."""
+    desk.trial("T0", "a", end=0).deliver()
+    desk.wait(86400).sweep().deliver()
+    desk.change("C0", "T0", "", flow="2").meddle("T0", "a", "delete").deliver()
+    desk.proceed("C0").dies(write).deliver()
+    desk.check()

@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order
-from orders.steps import Effect, named
+from orders.steps import SENDS_NOTHING, Effect, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
@@ -28,6 +28,7 @@ UNANSWERED = Prepared(
             channel=Channel.BILLING,
             unanswered_at__gt=Slot("since", DateTimeField()),
         )
+        .exclude(payload=SENDS_NOTHING)  # a worker died with it, and made no call
         .order_by()
         .values_list("pk", "order_id", "lane", "step", "unanswered_at")
     )
