@@ -25,7 +25,7 @@ KEYS = [
     "reasons", "database", "queue", "worker", "breakers", "pauses", "oldest_due", "incidents", "differences", "stuck",
     "notices", "last_backup", "restored", "state_dir", "refused_calls", "oldest_retrying",
     "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
-    "schedules", "other_desks",
+    "schedules", "other_desks", "holds",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 

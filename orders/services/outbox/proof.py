@@ -168,10 +168,6 @@ def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") 
     return found
 
 
-def holds_in_force() -> list[PartnerHold]:
-    return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))
-
-
 def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
     """The due steps that a hold of this partner keeps back."""
     kinds = Q(pk__in=[])
