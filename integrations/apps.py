@@ -15,7 +15,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.bigdata.books import fetch_records
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
-        from integrations.partners.calls import read_kept, rules_hash
+        from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books import client
         from orders.office.trials.columns import rules
         from orders.services.outbox import proof
@@ -23,5 +23,5 @@ class IntegrationsConfig(AppConfig):
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         rules.members, rules.read = trial_members, read_trial
-        proof.rules.hash_of, proof.rules.read = rules_hash, read_kept
+        proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
         payloads.build, payloads.write_mail = build_payloads, write_mail

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from integrations.delivery import loop
 from integrations.outbound.http import PartnerError
+from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
 from integrations.partners.standing import last_doubtful, standings
-from orders.models import Dispatch, PartnerHold, PartnerProof
+from orders.models import AffectedOrder, Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
 from project.observability.status_report import desk_status
 from tests.bpm_messages import approval, post_signed
@@ -136,6 +137,21 @@ def test_other_rules_are_proven_anew(desk, prove):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T2", "b.example.com"))
     assert desk.troubles("T2") == ["unproven"]
+
+
+def test_the_incident_has_the_lines_that_decide(desk, prove):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    told = AffectedOrder.objects.unresolved().get(order__number="A1").detail_params
+    assert (told["code"], told["number"], told["answer"][:16]) == ("doubt_bpm_rule", "A1", 'HTTP 200 {"code"')
+    assert told["success"] == "bpm.answer.success = [{ code = [200] }, { code = [400] }]"
+    prove.PARTNERS = read_profile(told["refused"])
+    desk.command("resume", "bpm")
+    desk.command("resend", "A1")
+    assert desk.state("A1") == "active"
+    prove.PARTNERS = read_profile(told["success"])
+    assert read_kept(last_doubtful()[0])[0] == "success"
 
 
 def test_how_calls_stand(desk, prove, capsys):
