@@ -16,7 +16,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
         from integrations.models import BpmCallback
-        from integrations.partners.calls import read_kept, rules_hash
+        from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books import client
         from orders.office.trials.columns import rules
         from orders.services.outbox import proof
@@ -26,5 +26,5 @@ class IntegrationsConfig(AppConfig):
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
         rules.members, rules.read = trial_members, read_trial
         KEPT.append(BpmCallback)
-        proof.rules.hash_of, proof.rules.read = rules_hash, read_kept
+        proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
         payloads.build, payloads.write_mail = build_payloads, write_mail

@@ -476,6 +476,26 @@ MESSAGES = {
     # what is stored with an error or an incident
     "cause_says_all": Message(),
     "partner_words": Message("%(words)s", "%(words)s"),
+    "doubt_bpm": Message(
+        "has BPM the process of %(number)s? It answered: %(answer)s",
+        _("Has BPM the process of %(number)s? It answered: %(answer)s"),
+    ),
+    "doubt_bpm_rule": Message(
+        "has BPM the process of %(number)s? It answered: %(answer)s. If so: %(success)s. If not: %(refused)s",
+        _("Has BPM the process of %(number)s? It answered: %(answer)s. If so: %(success)s. If not: %(refused)s"),
+    ),
+    "doubt_bigdata": Message(
+        "does the big-data side hold the records of %(number)s as meant? It answered: %(answer)s",
+        _("Does the big-data side hold the records of %(number)s as meant (a look-up tells)? It answered: %(answer)s"),
+    ),
+    "doubt_bigdata_rule": Message(
+        "does the big-data side hold the records of %(number)s as meant? It answered: %(answer)s. If so: %(success)s. "
+        "If not: %(refused)s",
+        _(
+            "Does the big-data side hold the records of %(number)s as meant (a look-up tells)? It answered: %(answer)s."
+            " If so: %(success)s. If not: %(refused)s"
+        ),
+    ),
     "mail_not_written": Message(words=_("the mail can't be written: %(why)s")),
     "worker_died": Message("the worker died or lost its lease", _("the worker stopped before the answer came")),
     "withdrawn": Message("withdrawn", _("it was withdrawn")),

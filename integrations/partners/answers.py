@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from integrations.partners.profile import Answer
-from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member
+from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule
 
 LONGEST_WORDS = 300
+TELLING = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")
 ANY_CODE = ((("code",), (ANY,)),)  # the members of the default rule of refusals
 
 
@@ -53,6 +54,20 @@ def read_answer(how: Answer, *, status: int, raw: bytes | str, charset: str = "u
     words = _shown(next(_found(data, how.message), ""))[:LONGEST_WORDS]
     process = next((one for one in _found(data, how.process) if isinstance(one, str | int)), "")
     return Reading(meaning, rule, data, code, words, str(process))
+
+
+def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: str) -> tuple[str, str]:
+    """Returns the line of the profile that would read the answer as a success, and the one for a refusal; empty texts
+    where it is no JSON with HTTP 2xx, or holds nothing to tell it by."""
+    data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
+    plain = {name: value for name, value in (data or {}).items() if isinstance(value, str | int | float)}
+    name = next((one for one in (*TELLING, *plain) if one in plain), "")
+    if not name:
+        return "", ""
+    told = read_rule({name: [plain[name]]}).told
+    line = "{}.answer.{} = [{}]"
+    success = line.format(partner, "success", ", ".join([*(rule.told for rule in how.success), told]))
+    return success, line.format(partner, "refused", ", ".join([*(rule.told for rule in how.refused), told]))
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:

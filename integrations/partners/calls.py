@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from integrations.partners.answers import read_answer
+from integrations.partners.answers import lines_for, read_answer
 from integrations.partners.profile import Answer, Profile, ProfileError, filled
 from orders.models import KeptAnswer
 
@@ -60,6 +60,11 @@ def read_kept(kept: KeptAnswer) -> tuple[str, str]:
     how = call_of(kept.call).answer
     reading = read_answer(how, status=kept.http_status or 0, raw=bytes(kept.raw), charset=kept.charset)
     return reading.meaning.value, reading.process
+
+
+def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str]:
+    """Returns the lines of the profile that would read an answer of this call as a success, and as a refusal."""
+    return lines_for(call.partition(".")[0], call_of(call).answer, status=status, raw=raw, charset=charset)
 
 
 @functools.lru_cache(64)

@@ -1,5 +1,6 @@
 """Rules of the profile: whether an answer has certain members with certain values (contract 7.1). Pure."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,14 +61,11 @@ def _told(given: Mapping[str, list]) -> str:
 
 
 def _bare(path: str) -> str:
-    return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else f'"{path}"'
+    return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else json.dumps(path, ensure_ascii=False)
 
 
 def _toml(values: list) -> str:
-    words = (
-        str(one).lower() if isinstance(one, bool) else f'"{one}"' if isinstance(one, str) else f"{one}"
-        for one in values
-    )
+    words = (str(one).lower() if isinstance(one, bool) else json.dumps(one, ensure_ascii=False) for one in values)
     return f"[{', '.join(words)}]"
 
 

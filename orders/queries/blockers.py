@@ -5,7 +5,8 @@ from django.utils import timezone
 from orders.intake.facts import open_claim
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, Pause
-from orders.queries.pauses import say_when
+from orders.queries.pauses import holds_in_force, say_held, say_when
+from orders.services.outbox.proof import held_steps
 from orders.services.outbox.release import in_front_of
 from orders.steps import PARTNERS
 
@@ -35,7 +36,9 @@ def _paused(order: Order) -> list[str]:
     rows = order.dispatches.current().open()
     channels = rows.order_by().values_list("channel", flat=True).distinct()
     pauses = Pause.objects.in_force(now).filter(partner__in={PARTNERS[channel] for channel in channels})
-    return [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]
+    found = [f"the pause of {pause.partner} {say_when(pause)}" for pause in pauses.order_by("partner")]
+    held = [row for row in holds_in_force() if held_steps(row.partner, now=now).filter(order=order).exists()]
+    return found + [f"`resume {row.partner}`: {say_held(row)}" for row in held]
 
 
 def step_waits_for(row: Dispatch) -> str:

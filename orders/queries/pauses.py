@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from notifications.models import Mail
-from orders.models import Dispatch, Order, Pause
+from orders.models import Dispatch, Order, PartnerHold, Pause
 from orders.people import spoken
 from orders.steps import OUTSIDE, PARTNERS, Partner, channels_of
 
@@ -79,18 +79,31 @@ def pauses_in_force(*, now: datetime.datetime) -> list[PauseInForce]:
 
 def seconds_due(since: Mapping[str, datetime.datetime | None], *, now: datetime.datetime) -> dict[str, float]:
     """For how many seconds the oldest step of each partner could have been claimed, if it is due since then: 0 during a
-    pause, and counted from its end afterwards. One query, or none if nothing is due."""
+    pause or a hold, and counted from a pause's end afterwards. One query, or none if nothing is due."""
     since = {partner: first for partner, first in since.items() if first}
     if not since:
         return {}
     pauses = list(Pause.objects.filter(Q(resumed_at__gt=min(since.values())) | Q(resumed_at=None)))
+    held = {row.partner for row in holds_in_force()}
     found = {}
     for partner, first in since.items():
         own = [pause for pause in pauses if pause.partner == partner]
-        paused = any(pause.stands(now) for pause in own)
+        paused = partner in held or any(pause.stands(now) for pause in own)
         begins = now if paused else max([first, *(pause.resumed_at or pause.until for pause in own)])
         found[partner] = (now - begins).total_seconds()
     return found
+
+
+def holds_in_force() -> list[PartnerHold]:
+    """What the desk itself holds (contract 7.2), by partner. One query; none on a test bench."""
+    if settings.PARTNER_ANSWERS == "trust":
+        return []
+    return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))
+
+
+def say_held(row: PartnerHold) -> str:
+    """`bpm is held since 2023-09-20 18:54 (bpm.start of A1: unproven)`."""
+    return f"{row.partner} is held since {_minute(row.since)} ({row.call} of {row.order}: {row.code})"
 
 
 def why_paused(partner: str, *, now: datetime.datetime) -> str:

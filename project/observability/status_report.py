@@ -24,6 +24,7 @@ from orders.management.bilingual import in_language
 from orders.models import AffectedOrder, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
+from orders.queries.pauses import holds_in_force
 from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
@@ -75,6 +76,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
+        "holds": None,
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):
@@ -109,6 +111,16 @@ def _known(facts: Facts) -> dict:
             {"partner": row.partner, "since": _moment(row.opened_at), "error": row.last_error} for row in facts.breakers
         ],
         "pauses": pauses(facts),
+        "holds": [
+            {
+                "partner": row.partner,
+                "since": _moment(row.since),
+                "call": row.call,
+                "order": row.order,
+                "code": row.code,
+            }
+            for row in holds_in_force()
+        ],
         "oldest_due": facts.oldest_due,
         "incidents": _incidents(facts),
         "differences": {"open": books.number, "oldest_seconds": facts.difference_age, "unbilled": books.unbilled},
@@ -247,6 +259,10 @@ def reasons(found: dict) -> list[Reason]:
         Reason("WorkerDead", "" if is_alive(found["worker"]["heartbeat_age_seconds"]) else NO_WORKER),
         Reason("", f"the queue lacks schedules, or they sleep: {asleep}. A worker puts them back" if asleep else ""),
         Reason("StepsLate", f"a task has been waiting in the queue for {queued:.0f} s" if queued > LATE else ""),
+        *(
+            Reason("", f"{row['partner']} is held: {row['call']} of {row['order']}: {row['code']}. See `resume`")
+            for row in found["holds"]
+        ),
         *(
             Reason(
                 "PartnerDown",

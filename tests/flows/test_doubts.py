@@ -1,15 +1,23 @@
 """Doubtful steps, proofs and holds (contract 7.2)."""
 
+import importlib
 import json
+import types
 
 import pytest
-from django.core.management import CommandError
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
 
 from integrations.delivery import loop
 from integrations.outbound.http import PartnerError
+from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
-from orders.models import Dispatch, PartnerHold, PartnerProof
+from integrations.partners.standing import last_doubtful, standings
+from orders.models import AffectedOrder, Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
+from project.observability.status_report import desk_status
 from tests.bpm_messages import approval, post_signed
 from tests.flows.conftest import BILLING, BPM, QUERY
 from tests.flows.contents import activation, trial
@@ -129,6 +137,52 @@ def test_other_rules_are_proven_anew(desk, prove):
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(trial("T2", "b.example.com"))
     assert desk.troubles("T2") == ["unproven"]
+
+
+def test_the_incident_has_the_lines_that_decide(desk, prove):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"))
+    told = AffectedOrder.objects.unresolved().get(order__number="A1").detail_params
+    assert (told["code"], told["number"], told["answer"][:16]) == ("doubt_bpm_rule", "A1", 'HTTP 200 {"code"')
+    assert told["success"] == "bpm.answer.success = [{ code = [200] }, { code = [400] }]"
+    prove.PARTNERS = read_profile(told["refused"])
+    desk.command("resume", "bpm")
+    desk.command("resend", "A1")
+    assert desk.state("A1") == "active"
+    prove.PARTNERS = read_profile(told["success"])
+    assert read_kept(last_doubtful()[0])[0] == "success"
+
+
+def test_how_calls_stand(desk, prove, capsys):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal")
+    desk.play(activation("A1"), trial("T2", "b.example.com"), activation("A2", of="T2"))
+    calls = {row.call.name: row for row in standings()}
+    post, start = calls["bigdata.post"], calls["bpm.start"]
+    assert (post.proofs["create"].order, post.held, post.accepted.dispatch.order.number) == ("T1", None, "A2")
+    assert (start.proofs, start.held.order, start.refused.dispatch.order.number) == ({"start": None}, "A1", "A1")
+    assert [bytes(row.raw)[:6] for row in last_doubtful()] == [b'{"code']
+    assert any("bpm is held" in reason for reason in desk_status(timezone.now())["reasons"])
+    call_command("show", "A2")
+    assert "waits for `resume bpm`: bpm is held" in capsys.readouterr().out
+    call_command("resume", "bpm")
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("was held since 2023-09-20 18:5")
+    assert "bpm.start of A1: unproven" in told[0]
+    assert told[1].startswith("bpm goes on: 1 step waits")
+
+
+def test_an_upgrade_proves_what_done_steps_show(desk, trialing, prove):
+    migration = importlib.import_module("integrations.migrations.0013_partner_proofs")
+    for _ in range(2):
+        migration.prove_what_is_done(apps, types.SimpleNamespace(connection=connection))
+    assert [(row.kind, row.order) for row in PartnerProof.objects.all()] == [("create", "T1")]
+    assert proof.is_proven("create")
+    PartnerProof.objects.all().delete()
+    prove.PARTNERS = read_profile("[bigdata.answer]\nsuccess = [{ code = [0] }]")
+    migration.prove_what_is_done(apps, types.SimpleNamespace(connection=connection))
+    assert not PartnerProof.objects.exists()
 
 
 def test_trust_asks_for_no_proof(desk):

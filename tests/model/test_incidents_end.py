@@ -10,11 +10,11 @@ OPENED = {"T0": "converted", "A0": "active", "live": "a", "stuck": ()}
 
 @pytest.fixture
 def compensated(desk):
-    """BPM gave no answer until the retries were used up, so the order was compensated."""
+    """BPM was away until the retries were used up, so the order was compensated."""
     desk.setting(retries=[30]).trial("T0", "a").deliver()
-    desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("broken",))
-    desk.next_moment().deliver("bpm", fates=("broken",)).deliver().play_out()
-    assert (desk.state("A0"), desk.troubles("A0")) == ("failed", ["broken"])
+    desk.activation("A0", "T0").deliver("bigdata").deliver("bpm", fates=("silent",))
+    desk.next_moment().deliver("bpm", fates=("silent",)).deliver().play_out()
+    assert (desk.state("A0"), desk.troubles("A0")) == ("failed", ["refused"])
     return desk
 
 
@@ -62,6 +62,7 @@ def test_a_decision_that_came_too_early_is_in_force_once_the_order_is_opened(des
     assert desk.troubles("A0") == ["early"]
     desk.deliver("bigdata").deliver("bpm", fates=("broken",))
     desk.next_moment().deliver("bpm", fates=("broken",)).deliver().play_out()
+    desk.compensate("A0").deliver().play_out()
     opened(desk, "resend")
 
 
@@ -124,5 +125,5 @@ def test_what_only_the_books_end_stays(desk):
 def test_the_truth_names_an_incident_that_is_over(compensated, monkeypatch):
     monkeypatch.setattr(incidents, "SETTLED", [])
     compensated.callback("A0", "pass", "A0-r1").resend("A0")
-    with pytest.raises(WrongError, match="A0 is active, start_bpm is over, and bpm's broken is open"):
+    with pytest.raises(WrongError, match="A0 is active, start_bpm is over, and bpm's refused is open"):
         compensated.check()

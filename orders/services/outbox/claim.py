@@ -214,7 +214,9 @@ def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: 
         if room:
             found = _longest_due(partner, room, alone, looks, may_go.left_out)(now=now)
             for kind in may_go.single:
-                if PARTNER_OF[kind] == partner:
+                if PARTNER_OF[kind] == partner and not (
+                    alone and _longest_due(partner, 1, TOGETHER, looks, only=kind)(now=now)
+                ):
                     found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
             due += sorted(found)[:room]
     return _within_bounds(due)[: 1 if alone else None]
@@ -298,7 +300,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         trace=attempt.trace,
         alone=row.lost > 0,
         after_loss=after_loss,
-        unsure=row.unanswered_at is not None,
+        unsure=row.unanswered_at is not None and not row.repeat,
         ask_first=ask_first,
     )
 

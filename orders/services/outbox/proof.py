@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.services.order_writes import add_event
 from orders.services.outbox.outcome import NOT_UNDERSTOOD, Outcome
-from orders.steps import call_name
+from orders.steps import STEPS, Partner, call_name
 
 State, Step = Dispatch.State, Dispatch.Step
 CREATE, CANCEL, START = "create", "cancel", "start"
@@ -30,6 +30,11 @@ BY_SUCCESS = "success"
 REFUSED = "refused"  # how an answer was read
 A_DAY = datetime.timedelta(hours=24)
 LOOKED_AT = 50  # refusals
+SAID = 500  # characters of an answer
+ASKED = {  # which question decides, without and with the lines of the profile
+    Partner.BPM: ("doubt_bpm", "doubt_bpm_rule"),
+    Partner.BIGDATA: ("doubt_bigdata", "doubt_bigdata_rule"),
+}
 
 
 @dataclass
@@ -37,10 +42,12 @@ class Rules:
     """Who knows the rules in force. `integrations` gives its functions when the app starts.
 
     `hash_of`: a call's name to the hash of its address and rules. `read`: a kept answer to what it means by the rules
-    of now, and the process that it names."""
+    of now, and the process that it names. `lines`: the lines of the profile that would read an answer (of a call, with
+    a status, bytes and charset) as a success, and as a refusal."""
 
     hash_of: Callable[[str], str] | None = None
     read: Callable[[KeptAnswer], tuple[str, str]] | None = None
+    lines: Callable[[str, int, bytes, str], tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -168,10 +175,6 @@ def end_holds(partner: str, *, by: str, now: datetime.datetime, kind: str = "") 
     return found
 
 
-def holds_in_force() -> list[PartnerHold]:
-    return list(PartnerHold.objects.filter(ended_at=None).order_by("partner"))
-
-
 def held_steps(partner: str, *, now: datetime.datetime) -> QuerySet[Dispatch]:
     """The due steps that a hold of this partner keeps back."""
     kinds = Q(pk__in=[])
@@ -211,6 +214,18 @@ def _newest_accepted(kind: str) -> int:
     steps = Dispatch.objects.filter(of_kind(kind), pk=OuterRef("dispatch_id"))
     accepted = Attempt.objects.filter(Exists(steps), outcome=Attempt.Outcome.OK).order_by("-pk")
     return accepted.values_list("pk", flat=True).first() or 0
+
+
+def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
+    """What the incident says about a doubtful answer: the question that decides, the answer as it came, and the lines
+    of the profile that decide how it is read. Empty without an answer."""
+    if outcome.read not in {REFUSED, NOT_UNDERSTOOD} or rules.lines is None:
+        return {}
+    success, refused = rules.lines(call_name(row.step), outcome.http_status or 0, outcome.raw, outcome.charset)
+    bare, with_lines = ASKED[STEPS[row.step].partner]
+    code = with_lines if success else bare
+    said = {"number": row.order.number, "answer": f"HTTP {outcome.http_status} {outcome.answer[:SAID]}"}
+    return {"code": code, **said} | ({"success": success, "refused": refused} if success else {})
 
 
 def keep_answer(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from orders.attachments.check import UNCHECKED
 from orders.db.compiled_sql import Prepared, insert_rows, update_rows
 from orders.db.expressions import OneOf
+from orders.error_messages import say_why_in_english
 from orders.models import Attempt, BillingRecord, Dispatch, Order, OrderEvent
 from orders.services.move_answers import settle_move
 from orders.services.moving import is_over
@@ -33,6 +34,7 @@ from orders.services.outbox.proof import (
     kind_of,
     lock_refused,
     note_proofs,
+    say_doubt,
 )
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
@@ -153,6 +155,8 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         if doubt := _doubt_of(row, outcome):
             row.error_code = doubt
             row.may_have_acted = True
+            if said := say_doubt(row, outcome):
+                row.error, row.error_params = say_why_in_english(said), said
             if outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
                 hold(row, kind_of(row), doubt, outcome.logged, now=now)
         row.definite = outcome.result == Result.REFUSED and not doubt
