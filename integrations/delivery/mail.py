@@ -35,9 +35,11 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
     with override(LANGUAGE):
         detail = _orders(about.get("orders", 1)) if over else _detail(about, code)
         cause = cause_of(code) if code else None
-        title = title_of(code, "" if detail else about.get("words", "")) if cause else ""  # the detail has the words
+        words = about.get("words", "")
+        title = title_of(code, "" if detail else words) if cause else ""  # the detail has the words
+        title = title.rstrip("。. ") if words else title
         said = (
-            gettext("%(what)s (%(detail)s)") % {"what": title.rstrip("。. "), "detail": detail}
+            gettext("%(what)s (%(detail)s)") % {"what": title, "detail": detail}
             if cause and detail
             else title or detail
         )

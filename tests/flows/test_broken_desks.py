@@ -62,7 +62,7 @@ def closed_trial(desk):
 DESKS = {
     refused_trial: ({"T1", "A1"}, ["give_up T1", "withdraw A1"]),
     refused_restore: ({"A1", "T1"}, ["give_up A1"]),
-    refused_deletion: ({"A1"}, ["give_up A1", "accept A1"]),
+    refused_deletion: ({"A1"}, ["give_up A1", "accept A1 billed_not_active"]),
     lost_record: ({"A1"}, ["reconcile A1 --fix", "reconcile A1"]),
     unknown_trial: ({"T1", "C1"}, ["resend T1"]),
     late_withdrawal: ({"A1", "A2"}, ["withdraw A1 --cancel", "proceed A2"]),
