@@ -24,6 +24,7 @@ from orders.models import (
     TrailSending,
     TrialShape,
 )
+from orders.models.proof import KeptAnswer, PartnerHold, PartnerProof
 from orders.office.bulk.models import BulkItem
 from orders.office.digest.models import Digest, RedWatch
 from orders.office.views.models import SavedView
@@ -36,6 +37,7 @@ from tests.admin.walking import page_of
 # when an old secret was used
 MADE = {CustomerNote, IncidentNote, IndexedOrder, SearchPiece, SearchProgress, TrialShape}
 MADE |= {Digest, RedWatch}  # only mails follow from them
+MADE |= {PartnerProof, PartnerHold, KeptAnswer}  # `partners` and `status` show them
 MADE |= {TrailEntry, TrailSending, SecretUse, ToldIncident, RobotAlert, RobotState, DeskProcess}
 OURS = [
     model

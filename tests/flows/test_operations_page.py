@@ -29,7 +29,7 @@ from tests.flows.conftest import BILLING, BPM, DELETE
 from tests.flows.contents import activation, change, trial, withdrawal
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message", "audit"}
+ELSEWHERE = {"worker", "sandbox", "backup", "restore", "send_order", "sign_message", "verify_message", "audit"}
 """Processes, and what is new each time; `audit` is held to its form by tests/admin/test_audit_command.py."""
 APPS = {"orders", "integrations", "notifications", "approvals", "project"}
 FILE = "A1_50004020027_20230920185436.xlsx"
@@ -338,7 +338,15 @@ def printed(desk, settings, tmp_path, monkeypatch) -> list[tuple[str, list[str]]
     wrong(desk, run)
     moving(desk, run)
     second_person(run, settings)
+    partners(run, tmp_path)
     return run.printed
+
+
+def partners(run, folder):
+    (folder / "answer.json").write_text('{"code": 0, "message": "成功"}')
+    (folder / "partners.toml").write_text('[bpm.start]\npth = "/flows"\n')
+    run("partners read bigdata.post answer.json")
+    run("partners check partners.toml")
 
 
 def fits(told: list[str], output: list[str]) -> bool:
@@ -370,7 +378,7 @@ def test_its_order_files_are_carried_out(desk):
 
 def test_every_command_of_ours_has_an_example():
     ours = {name for name, app in get_commands().items() if str(app).split(".")[0] in APPS}
-    assert len(ours) == 40
+    assert len(ours) == 42
     assert ours - {line.split()[0] for line, _ in shown()} == set()
 
 
