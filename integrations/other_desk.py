@@ -43,6 +43,7 @@ def calls() -> dict[str, str]:
         "BBOSS_ROUTE_VALUE": settings.BBOSS_ROUTE_VALUE,
         "BBOSS_ENV_FLAG": settings.BBOSS_ENV_FLAG,
         "SECRET_KEY": _fingerprint(settings.SECRET_KEY),
+        "PARTNERS_FILE": settings.PARTNERS.digest[:16],
     }
 
 

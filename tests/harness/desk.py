@@ -36,6 +36,7 @@ SECRETS = {
     "DEFAULT_CONTACT_MAIL": "desk@example.com",
     "EMAIL_URL": "dummymail://",
     "DISPATCH_RETRY_SECONDS": "1,1,2,2,3,3",
+    "PARTNER_ANSWERS": "trust",  # faults at random would hold what is not proven yet; the demo proves
 }
 
 
