@@ -36,5 +36,6 @@ def _hash(call: str, profile: Profile) -> str:
 
 
 class Migration(migrations.Migration):
+    atomic = False  # it looks through attempts, and locks nothing meanwhile
     dependencies = [("integrations", "0012_bpm_callbacks"), ("orders", "0064_partner_proofs")]
     operations = [migrations.RunPython(prove_what_is_done, migrations.RunPython.noop)]
