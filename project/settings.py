@@ -5,12 +5,19 @@ taken at the end of this file. A missing or wrong value stops the process at its
 `project.checks`.
 """
 
+import os
 from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
 from integrations.database_clock import stand_in_for_djangos
-from integrations.partners.profile import ProfileError, load_profile, settings_that_open_a_door
+from integrations.partners.profile import (
+    ProfileError,
+    check_secrets,
+    load_profile,
+    not_built_yet,
+    settings_that_open_a_door,
+)
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
@@ -260,7 +267,7 @@ except ProfileError as problem:
     ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})
 if "PARTNERS_FILE" not in ENVIRONMENT.problems:
-    door = settings_that_open_a_door(
+    door = not_built_yet(PARTNERS) or settings_that_open_a_door(
         PARTNERS,
         bboss_ips=value("BBOSS_ALLOWED_IPS"),
         bpm_ips=value("BPM_ALLOWED_IPS"),
@@ -268,4 +275,8 @@ if "PARTNERS_FILE" not in ENVIRONMENT.problems:
     )
     if door:
         ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {door}"
+    try:
+        check_secrets(PARTNERS, os.environ)
+    except ProfileError as problem:
+        ENVIRONMENT.problems["PARTNERS_FILE"] = str(problem)
 ENVIRONMENT.stop_on_problems()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from integrations.partners.answers import lines_for, read_answer
-from integrations.partners.profile import Answer, Profile, ProfileError, filled
+from integrations.partners.profile import Answer, Profile, filled
 from orders.models import KeptAnswer
 
 
@@ -72,16 +72,6 @@ def _hash(call: Call) -> str:
     how = call.answer
     rules = [[rule.told for rule in part] for part in (how.repeated, how.success, how.later, how.refused)]
     return hashlib.sha256(json.dumps([call.name, call.url, how.unwrap, rules]).encode()).hexdigest()
-
-
-def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
-    """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
-    paths = [*(getattr(profile.bigdata, name).path for name in ("post", "delete", "query", "traffic"))]
-    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths, profile.bpm.start.path]:
-        try:
-            filled(text, environment)
-        except ProfileError as error:
-            raise ProfileError(f"PARTNERS_FILE: {error}") from None
 
 
 def renamed(members: Mapping, names: Mapping[str, str]) -> dict:

@@ -508,6 +508,14 @@ def _has_sm3() -> bool:
     return True
 
 
+def not_built_yet(profile: Profile) -> str:
+    """Returns which key says what this version can't do; empty if none does. Better no start than a call in vain."""
+    paths = {name: getattr(profile.bigdata, name).path for name in ("delete", "query", "traffic")}
+    if missing := [name for name, path in paths.items() if not path]:
+        return f"bigdata.{missing[0]}.path: a partner without this call is not supported yet"
+    return "bigdata.post.most: is not supported yet" if profile.bigdata.post.most else ""
+
+
 def settings_that_open_a_door(
     profile: Profile, *, bboss_ips: Sequence[str], bpm_ips: Sequence[str], proxies: int
 ) -> str:
@@ -566,3 +574,13 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
         return value
 
     return FROM_ENVIRONMENT.sub(value_of, text)
+
+
+def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
+    """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
+    paths = [*(getattr(profile.bigdata, name).path for name in ("post", "delete", "query", "traffic"))]
+    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths, profile.bpm.start.path]:
+        try:
+            filled(text, environment)
+        except ProfileError as error:
+            raise ProfileError(f"PARTNERS_FILE: {error}") from None

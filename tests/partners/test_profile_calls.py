@@ -11,8 +11,8 @@ from integrations.bpm.delivery import start_flow
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError
-from integrations.partners.calls import call_of, check_secrets, rename_paths
-from integrations.partners.profile import ProfileError, read_profile
+from integrations.partners.calls import call_of, rename_paths
+from integrations.partners.profile import ProfileError, check_secrets, read_profile
 from tests.factories import NOW
 
 FACTS = {
