@@ -1,6 +1,7 @@
 """Whoever takes the partner's word takes only what was shown (contract 3.9, 14), judged by rows alone."""
 
 import contextlib
+import datetime
 from collections.abc import Iterator
 
 from django.db.models import Q
@@ -42,13 +43,16 @@ def _records(owner: Order) -> dict[int, tuple]:
         row.pk: (
             (row.product_id, row.domain_key),
             row.state,
-            row.create_time,
-            row.cancel_time,
-            row.cancelled_at,
+            *map(_second, (row.create_time, row.cancel_time, row.cancelled_at)),
             row.dispatch_id,
         )
         for row in rows
     }
+
+
+def _second(moment: datetime.datetime | None) -> datetime.datetime | None:
+    """The wire has no fractions of a second."""
+    return moment and moment.replace(microsecond=0)
 
 
 def _told(owner: Order) -> dict[tuple[str, str], set[str]]:
