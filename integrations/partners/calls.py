@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 
@@ -21,10 +21,10 @@ class Call:
 
     name: str
     url: str
-    headers: Mapping[str, str]
-    key_header: str
-    charset: str
-    answer: Answer
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = "Idempotency-Key"
+    charset: str = "utf-8"
+    answer: Answer = field(default_factory=Answer)
 
 
 _made: dict[tuple[str, str], tuple[Profile, Call]] = {}

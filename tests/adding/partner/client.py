@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from integrations.outbound.http import check_success, post
+from integrations.partners.calls import Call
 
 
 def licence(*, number: str, enterprise_name: str, domains: Sequence[str]) -> dict[str, Any]:
@@ -16,6 +17,6 @@ def licence(*, number: str, enterprise_name: str, domains: Sequence[str]) -> dic
 def take_out(body: bytes, *, key: str, request_id: str) -> str:
     """Asks for the licences with `body`; the answer. Raises PartnerError unless the server gave them."""
     url = settings.LICENCE_BASE_URL.rstrip("/") + "/licences"
-    answer = post(url, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    answer = post(Call("licence.take", url), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
     return answer.text
