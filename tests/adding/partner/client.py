@@ -16,7 +16,7 @@ def licence(*, number: str, enterprise_name: str, domains: Sequence[str]) -> dic
 
 def take_out(body: bytes, *, key: str, request_id: str) -> str:
     """Asks for the licences with `body`; the answer. Raises PartnerError unless the server gave them."""
-    url = settings.LICENCE_BASE_URL.rstrip("/") + "/licences"
-    answer = post(Call("licence.take", url), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    call = Call("licence.take", settings.LICENCE_BASE_URL.rstrip("/") + "/licences")
+    answer = post(call, body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
     return answer.text
