@@ -23,9 +23,9 @@ from orders.lists.registration import Section, register_list
 from orders.models import Pause
 from orders.order_page.decisions.base import reason_field
 from orders.order_page.history import PARTNER_NAMES
-from orders.order_page.pause_words import slept_words, will_pause, will_resume
+from orders.order_page.pause_words import slept_words, will_end_hold, will_pause, will_resume
 from orders.people import staff_actor
-from orders.queries.pauses import count_waiting
+from orders.queries.pauses import count_waiting, holds_in_force
 from orders.services.pausing import pause_partner, resume_partner
 from orders.steps import OUTSIDE
 
@@ -120,8 +120,10 @@ class PauseAdmin(ReadOnlyAdmin, admin.ModelAdmin):
             return self.resume(request, partner)
         stands = next((row for row in pauses_for(request) if row.pause.partner == partner), None)
         slept = slept_through_for(request.user, stands.pause, now=timezone.now()) if stands else []
-        why_not = "" if stands else _("It is not paused any more.")
+        held = [row for row in holds_in_force() if row.partner == partner]
+        why_not = "" if stands or held else _("It is not paused any more.")
         will = will_resume(stands, slept) if stands else []
+        will += [will_end_hold(row) for row in held]
         return self.ask(request, partner, _("Resume %(partner)s"), form=forms.Form(), will=will, why_not=why_not)
 
     def resume(self, request, partner: str):

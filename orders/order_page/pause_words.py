@@ -7,7 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from orders.incident_causes import cause_of
 from orders.lists.moments import span
+from orders.models import PartnerHold
 from orders.order_page.history import PARTNER_NAMES
 from orders.queries.pauses import PauseInForce, work_off_seconds
 
@@ -58,6 +60,14 @@ def will_resume(row: PauseInForce, slept: Collection[str]) -> list[str]:
         _("Now: %(waiting)s.") % {"waiting": waiting_text(row.waiting)},
     ]
     return [*sentences, slept_words(slept)] if slept else sentences
+
+
+def will_end_hold(row: PartnerHold) -> str:
+    """What the desk holds itself, and why (contract 7.2)."""
+    said = _(
+        "The desk holds the calls that make something since order %(number)s: %(why)s They go out again, one first."
+    )
+    return said % {"number": row.order, "why": cause_of(row.code).what}
 
 
 def slept_words(numbers: Collection[str]) -> str:

@@ -154,7 +154,7 @@ def test_the_incident_has_the_lines_that_decide(desk, prove):
     assert read_kept(last_doubtful()[0])[0] == "success"
 
 
-def test_how_calls_stand(desk, prove, capsys):
+def test_how_calls_stand(desk, prove, capsys, admin_client):
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"), trial("T2", "b.example.com"), activation("A2", of="T2"))
@@ -166,6 +166,9 @@ def test_how_calls_stand(desk, prove, capsys):
     assert any("bpm is held" in reason for reason in desk_status(timezone.now())["reasons"])
     call_command("show", "A2")
     assert "waits for `resume bpm`: bpm is held" in capsys.readouterr().out
+    page = admin_client.get("/admin/orders/pause/bpm/resume/").content.decode()
+    assert "A1" in page
+    assert "先只发一个" in page
     call_command("resume", "bpm")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("was held since 2023-09-20 18:5")
