@@ -9,7 +9,6 @@ same time.
 import codecs
 import datetime
 import email.utils
-import json
 import re
 import ssl
 import uuid
@@ -24,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
-from integrations.partners.answers import Meaning, Reading, read_answer
+from integrations.partners.answers import Meaning, Reading, decoded, parse_object, read_answer
 from integrations.partners.calls import Call
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
@@ -147,7 +146,7 @@ def post(
             f"answered HTTP {status}", code=f"http_{status}", unknown=status not in NOT_CARRIED_OUT, params=NO_MORE
         )
     if status == ACTED_BEFORE:
-        data = parse_object(raw, charset) or {}
+        data = parse_object(decoded(raw, charset)) or {}
         word = _word(ACTED_BEFORE) if _number(data.get("code")) == ACTED_BEFORE else f"http_{status}"
         raise refuse.acted_before(storable_text(data.get("code")), storable_text(data.get("message") or ""), code=word)
     if len(raw) > most:
@@ -186,7 +185,7 @@ def ask(
     except ValueError as error:  # requests' own errors about an address among them
         raise PartnerError("no address", code="refused") from error
     status, _headers, raw = _exchange(request, timeout, ANSWER_BYTES)
-    return status, parse_object(raw) if len(raw) <= ANSWER_BYTES else None
+    return status, parse_object(decoded(raw, "utf-8")) if len(raw) <= ANSWER_BYTES else None
 
 
 def check_success(answer: PartnerResponse) -> None:
@@ -209,15 +208,6 @@ def check_success(answer: PartnerResponse) -> None:
         raise refuse(code=_word(reading.code), transport=False, **said)
     word = f"http_{answer.http_status}" if _number(code) == 200 else _word(reading.code)
     raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
-
-
-def parse_object(raw: bytes | str, charset: str = UTF_8) -> dict | None:
-    """The JSON object in `raw`, or None if it is none. NaN and Infinity are no JSON."""
-    try:
-        data = json.loads(raw if isinstance(raw, str) else raw.decode(charset), parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
 
 
 def answer_charset(content_type: str | None, usual: str) -> str:
@@ -363,7 +353,3 @@ def _said(status: int, code: str, words: str) -> str:
 
 def _words(words: str) -> dict:
     return {"code": "partner_words", "words": clean(words)[:300]}
-
-
-def _no_constant(name: str):
-    raise ValueError(f"{name} is no JSON")

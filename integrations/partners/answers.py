@@ -45,9 +45,9 @@ class Reading:
     process: str
 
 
-def read_answer(how: Answer, *, status: int, raw: bytes | str, charset: str = "utf-8") -> Reading:
+def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8") -> Reading:
     """Returns what the answer means. `charset`: of the answer's Content-Type, or the partner's."""
-    text = raw if isinstance(raw, str) else _decoded(raw, charset)
+    text = decoded(raw, charset)
     data, empty = _unwrapped(parse_object(text), how.unwrap), not text.strip()
     meaning, rule = next(_fitting(how, data, status, empty), (Meaning.NOT_UNDERSTOOD, None))
     code = ", ".join(_shown(_given(data, path, status)) for path, _values in rule.members) if rule else ""
@@ -93,11 +93,12 @@ def _given(data: dict | None, path: tuple[str, ...], status: int) -> object:
     return status if path == (STATUS,) else member(data, path)
 
 
-def _decoded(raw: bytes, charset: str) -> str:
+def decoded(raw: bytes, charset: str) -> str:
+    """Returns the text of an answer; one that is no JSON where the bytes are not of this charset."""
     try:
         return raw.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
     except (UnicodeDecodeError, LookupError):
-        return "\ufffd"  # no JSON
+        return "\ufffd"
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
