@@ -62,17 +62,23 @@ class RecordFacts:
 
 def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
     """The body that creates or cancels the records, in the given order. Each record needs both its times."""
-    return {"productInfos": [_record(record) for record in records]}
+    return named_theirs(record_members(record) for record in records)
 
 
 def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
-    return {"productInfos": [_identity(record) for record in records]}
+    return named_theirs(_identity(record) for record in records)
+
+
+def named_theirs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The body of these records, which have our names."""
+    names = settings.PARTNERS.bigdata.rename
+    return {"productInfos": [renamed(record, names) for record in records]}
 
 
 def trial_flow_query(*, enterprise_id: str, product_id: str, job_id: str) -> dict[str, Any]:
     """The body that asks for one trial's traffic. `job_id` is the trial's number, `product_id` its service type."""
     asked = {"enterpriseId": enterprise_id, "productId": product_id, "jobId": job_id}
-    return {"productInfos": [renamed(asked, settings.PARTNERS.bigdata.rename)]}
+    return named_theirs([asked])
 
 
 def job_query(job_id: str) -> dict[str, Any]:
@@ -85,7 +91,8 @@ def as_ours(record: Mapping[str, Any]) -> dict[str, Any]:
     return ours(record, settings.PARTNERS.bigdata.rename)
 
 
-def _record(record: RecordFacts) -> dict[str, Any]:
+def record_members(record: RecordFacts) -> dict[str, Any]:
+    """A record as we would send it, under our names."""
     assert record.create_time
     assert record.cancel_time
     fields = {
@@ -102,7 +109,7 @@ def _record(record: RecordFacts) -> dict[str, Any]:
         "productId": record.product_id,
         "province": record.province_code,
     }
-    return renamed(_as_accepted(fields, record), settings.PARTNERS.bigdata.rename)
+    return _as_accepted(fields, record)
 
 
 def _identity(record: RecordFacts) -> dict[str, Any]:
@@ -113,7 +120,7 @@ def _identity(record: RecordFacts) -> dict[str, Any]:
         "enterpriseId": record.enterprise_id,
         "infoType": record.info_type,
     }
-    return renamed(_as_accepted(fields, record), settings.PARTNERS.bigdata.rename)
+    return _as_accepted(fields, record)
 
 
 def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:

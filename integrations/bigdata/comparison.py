@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, partner_time
-from integrations.bigdata.client import CANCELLED, RecordFacts, as_ours, product_infos
+from integrations.bigdata.client import CANCELLED, RecordFacts, record_members
 from orders.books import CREATE, DELETE, NOTHING, SETTLE, Discrepancy
 from orders.content import domain_key
 
@@ -135,7 +135,7 @@ def _other_fields(ours: Ours, theirs: dict) -> dict:
     if not (ours.facts.create_time and ours.facts.cancel_time):
         return {}
     facts = replace(ours.facts, accepted={}) if ours.facts.accepted else ours.facts
-    wanted = as_ours(product_infos([facts])["productInfos"][0])
+    wanted = record_members(facts)
     wanted.pop("domain")  # part of the key: any spelling of it is right
     return {
         name: [value, None if theirs.get(name) is None else _cut(theirs[name])]

@@ -8,15 +8,12 @@ import json
 import time
 import uuid
 
-from django.conf import settings
-
 from integrations.bigdata import client as bigdata
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import RecordFacts
 from integrations.delivery import rate
 from integrations.outbound.formats import encode
 from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
-from integrations.partners.calls import renamed
 from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.queries.shapes import shape_of
@@ -49,7 +46,7 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
         named = [one for one in row.about["named"] if (one["productId"], domain_key(one["domain"])) not in ours]
-        fixed = {"productInfos": [renamed(one, settings.PARTNERS.bigdata.rename) for one in named]}
+        fixed = bigdata.named_theirs(named)
     else:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED

@@ -81,8 +81,7 @@ def renamed(members: Mapping, names: Mapping[str, str]) -> dict:
 
 def ours(members: Mapping, names: Mapping[str, str]) -> dict:
     """Returns a record's members under our names, in which the partner's were given."""
-    back = {theirs: our for our, theirs in names.items()}
-    return {back.get(name, name): value for name, value in members.items()} if names else dict(members)
+    return renamed(members, {theirs: our for our, theirs in names.items()})
 
 
 def rename_paths(body: dict, names: Mapping[str, str]) -> dict:
