@@ -70,11 +70,11 @@ def differing(theirs: dict[str, str]) -> list[str]:
     return [name for name in mine if name not in same and not (name == "SECRET_KEY" and theirs[name] in keys)]
 
 
-def _if_made(act: Callable[..., list[str]]) -> Callable[..., list[str]]:
+def _if_made(act: Callable[..., list]) -> Callable[..., list]:
     """Finds no difference where the table is not made yet: before `migrate` (docs/mechanisms/versions.md)."""
 
     @functools.wraps(act)
-    def careful(*args, **kwargs) -> list[str]:
+    def careful(*args, **kwargs) -> list:
         try:
             return act(*args, **kwargs)
         except (ProgrammingError, OperationalError) as error:
@@ -176,15 +176,11 @@ def adopt(*, now: datetime.datetime) -> list[str]:
     return differs
 
 
+@_if_made
 def other_desks(*, now: datetime.datetime) -> list[DeskProcess]:
     """The living processes that differ from the desk."""
-    try:
-        rows = DeskProcess.objects.exclude(name=IN_FORCE).filter(seen_at__gt=now - HEARTBEAT_LIMIT)
-        return [row for row in rows.order_by("name") if row.differs]
-    except (ProgrammingError, OperationalError) as error:
-        if DeskProcess._meta.db_table not in str(error):
-            raise
-        return []
+    rows = DeskProcess.objects.exclude(name=IN_FORCE).filter(seen_at__gt=now - HEARTBEAT_LIMIT)
+    return [row for row in rows.order_by("name") if row.differs]
 
 
 def say(differs: list[str], *, now: datetime.datetime) -> None:

@@ -18,7 +18,7 @@ from integrations.bboss.signing import sign
 from integrations.bboss.wire import FORM, Wire
 from integrations.outbound.formats import encode, wire_time
 from integrations.partners.profile import EPOCHS, Bboss, ProfileError, load_profile
-from integrations.partners.renames import copied, paths_of, rename_in
+from integrations.partners.renames import copied, paths_of, rename_in, turned
 from integrations.request_body import BadJsonError, parse_bytes
 from orders.local_time import SHANGHAI
 
@@ -58,13 +58,11 @@ def signed_envelope(
         "version": "1.0.0",
     } | (overrides or {})
     secret = _first([settings.BBOSS_APP_SECRET], "BBOSS_APP_SECRET")
-    rename = {ours: theirs for theirs, ours in paths_of(how.rename).items()}
-    if rename:
-        rename_in(members, rename)
+    rename_in(members, turned(paths_of(how.rename)))
     name = how.theirs.get("sign", "sign")
     if name in members:
         return members
-    return {name: sign(Wire(members, text_of(members), how.charsets[0]), secret, how)} | members
+    return {name: sign(Wire(members, encode(members), how.charsets[0]), secret, how)} | members
 
 
 def spoken(content: dict[str, Any], how: Bboss) -> dict[str, Any]:
@@ -87,14 +85,10 @@ def written(moment: datetime.datetime, form: str) -> str:
     return str(int(moment.timestamp() * EPOCHS[form])) if form in EPOCHS else moment.strftime(form)
 
 
-def text_of(members: dict[str, Any]) -> str:
-    return encode(members)
-
-
 def body_of(members: dict[str, Any], how: Bboss) -> tuple[bytes, str]:
     """The message as it goes over the wire, and its Content-Type."""
     charset, kind = how.charsets[0], how.content_types[0]
-    body = text_of(members).encode(charset)
+    body = encode(members).encode(charset)
     if kind == FORM:
         body = urlencode({how.form_member: body}).encode()
     return body, f"{kind}; charset={charset}"

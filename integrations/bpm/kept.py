@@ -127,7 +127,8 @@ def masked(call: Call) -> str:
     most = OF_BPM if call.signed else OF_A_STRANGER
     try:
         members = call.members or parse_bytes(call.body, OF_STRANGERS)
-        text = json.dumps(_masked(members), ensure_ascii=False)
+        names = {*SIGNATURES, settings.PARTNERS.bpm.callback.header.lower(), *settings.PARTNERS.bboss.secret_names}
+        text = json.dumps(_masked(members, names), ensure_ascii=False)
     except BadJsonError:
         text = call.body[: 2 * most].decode("utf-8", "replace")
     for secret in filter(None, [CALLBACK_SECRET.in_force(), *CALLBACK_SECRET.old_ones()]):
@@ -135,15 +136,13 @@ def masked(call: Call) -> str:
     return head(_storable(text), most)[0]
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, names: set[str]) -> Any:
     if isinstance(value, dict):
-        return {name: MASK if _is_secret(name) else _masked(inner) for name, inner in value.items()}
-    return [_masked(one) for one in value] if isinstance(value, list) else value
-
-
-def _is_secret(name: str) -> bool:
-    names = {*SIGNATURES, settings.PARTNERS.bpm.callback.header.lower(), *settings.PARTNERS.bboss.secret_names}
-    return name.lower() in names or bool(TELLING.search(name))
+        return {
+            name: MASK if name.lower() in names or TELLING.search(name) else _masked(inner, names)
+            for name, inner in value.items()
+        }
+    return [_masked(one, names) for one in value] if isinstance(value, list) else value
 
 
 def without_operators(body: str) -> str:

@@ -343,6 +343,7 @@ class Profile:
 
 NO_KEYS = {(Profile, "digest"), (Profile, "given")}
 CALLS = {"bigdata": ("post", "delete", "query", "traffic"), "bpm": ("start",)}
+NAMES = tuple(f"{partner}.{call}" for partner, calls in CALLS.items() for call in calls)
 
 
 def read_profile(text: str) -> Profile:
@@ -578,8 +579,8 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
     """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
-    paths = [*(getattr(profile.bigdata, name).path for name in ("post", "delete", "query", "traffic"))]
-    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths, profile.bpm.start.path]:
+    paths = [getattr(getattr(profile, partner), call).path for partner, calls in CALLS.items() for call in calls]
+    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths]:
         try:
             filled(text, environment)
         except ProfileError as error:

@@ -8,12 +8,11 @@ from typing import Any
 from django.conf import settings
 
 from integrations.partners.answers import Meaning, Reading, read_answer
-from integrations.partners.profile import ANSWER, CALLS, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
+from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
 from integrations.partners.rules import Rule, member
 
 MASK = "***"
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
-NAMES = [f"{partner}.{call}" for partner, calls in CALLS.items() for call in calls]
 KEYS = [one.name for one in dataclasses.fields(Answer)]
 LOOK_UPS = {"bigdata.query", "bigdata.traffic"}
 BY_STATUS = {401, 403, 407, 408, 409, 429}

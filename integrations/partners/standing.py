@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from integrations.partners.calls import Call, call_of
+from integrations.partners.profile import NAMES
 from orders.models import Attempt, KeptAnswer, PartnerHold, PartnerProof
 from orders.queries.pauses import holds_in_force
 from orders.services.outbox.proof import CALLS, PARTNER_OF, proofs_in_force
 from orders.steps import STEPS, call_name
 
-NAMES = ("bigdata.post", "bigdata.delete", "bigdata.query", "bigdata.traffic", "bpm.start")
 Result = Attempt.Outcome
 
 

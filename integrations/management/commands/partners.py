@@ -11,9 +11,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
 from integrations.outbound.http import answer_charset
-from integrations.partners.profile import Profile, ProfileError, check_secrets, load_profile, settings_that_open_a_door
+from integrations.partners.profile import (
+    NAMES,
+    Profile,
+    ProfileError,
+    check_secrets,
+    load_profile,
+    settings_that_open_a_door,
+)
 from integrations.partners.samples import samples
-from integrations.partners.shown import NAMES, lines_of_answer, lines_of_call, lines_of_callback
+from integrations.partners.shown import lines_of_answer, lines_of_call, lines_of_callback
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]
