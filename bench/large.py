@@ -104,10 +104,10 @@ def _acts(count: int) -> list[str]:
         found = [run[name] for run in runs.values()]
         if any(took > most or statement > longest for took, statement in found):
             late.append(name)
-        took = " | ".join(f"{seconds:.2f} ({statement:.2f})" for seconds, statement in found)
-        lines.append(f"| {name} | {took} | {'-' if most == NEVER else f'{most:.0f}'} ({longest:.0f}) |")
+        took = " | ".join(f"{seconds:.2f}, {statement:.2f}" for seconds, statement in found)
+        lines.append(f"| {name} | {took} | {'-' if most == NEVER else f'{most:.0f}'}, {longest:.0f} |")
     return [
-        "The slowest act of each name, in seconds, with the sandbox's work; in brackets its longest statement.",
+        "The slowest act of each name, in seconds, with the sandbox's work; behind the comma its longest statement.",
         "",
         f"| act | {' | '.join(heads)} | may take |",
         f"| --- |{' --- |' * (len(heads) + 1)}",
