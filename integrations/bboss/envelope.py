@@ -15,8 +15,6 @@ from django.conf import settings
 
 from integrations.bboss.responses import Code, Refused
 from integrations.bboss.signing import EMPTY, MASK, Message, as_wire, masked, masked_text_to_sign, method_of, verify
-from integrations.bboss.signing import sign as sign
-from integrations.bboss.signing import text_to_sign as text_to_sign
 from integrations.bboss.wire import Wire, ours
 from integrations.old_secrets import ACCESS_TOKEN, APP_SECRET, note_use, which
 from integrations.outbound.formats import encode, wire_time

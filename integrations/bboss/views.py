@@ -63,7 +63,7 @@ class OrdersView(APIView):
 
     http_method_names = ["post"]  # the table says 405 for all others, even OPTIONS
     content_negotiation_class = AlwaysJson
-    parser_classes = [JSONParser]  # only for the schema: `read_members` reads the body
+    parser_classes = [JSONParser]  # only for the schema: `read_message` reads the body
 
     @documented
     def post(self, request):

@@ -8,15 +8,15 @@ import datetime
 from django.conf import settings
 
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
+from integrations.bpm.reading import LONGEST_PROCESS
 from integrations.outbound.formats import encode
 from integrations.outbound.http import PartnerError, check_success, clean, post
-from integrations.partners.calls import call_of, rename_paths
+from integrations.partners.calls import call_of
 from notifications.recipients import contacts_for
 from orders.models import Attempt, Dispatch
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
 
 Result = Attempt.Outcome
-LONGEST_PROCESS_ID = 128
 
 
 def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
@@ -41,7 +41,7 @@ def build_bpm(row: Dispatch, now: datetime.datetime, records: dict, domains: dic
         contacts=() if order.first else contacts_for(order.attribution_id),
     )
     body = first_activation(facts) if order.first else subsequent_activation(facts)
-    return encode(rename_paths(body, settings.PARTNERS.bpm.rename))
+    return encode(body)
 
 
 def start_flow(body: bytes, *, key: str, request_id: str) -> str:
@@ -51,7 +51,7 @@ def start_flow(body: bytes, *, key: str, request_id: str) -> str:
     """
     answer = post(call_of("bpm.start"), body, key=key, request_id=request_id, timeout=settings.PARTNER_TIMEOUT_SECONDS)
     check_success(answer)
-    return clean(answer.reading.process)[:LONGEST_PROCESS_ID]
+    return clean(answer.reading.process)[:LONGEST_PROCESS]
 
 
 def send_bpm(work: Work, until: float) -> dict:

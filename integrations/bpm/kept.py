@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from integrations.bboss.rate_limit import has_room
+from integrations.bboss.signing import MASK
 from integrations.bpm.reading import CODE, PROCESS, Approval
 from integrations.models import BpmCallback
 from integrations.old_secrets import CALLBACK_SECRET
@@ -28,7 +29,7 @@ from orders.restored_guard import is_restored
 from orders.services.approvals import receive_approval
 
 logger = logging.getLogger(__name__)
-MASK, OPERATOR = "***", "operator"
+OPERATOR = "operator"
 SIGNATURES = {"sign", "signature", "x-signature"}
 OF_A_STRANGER, OF_BPM = 4096, 65_536  # bytes that are kept of a refused body
 LONGEST_NUMBER = 64

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from integrations.partners.calls import rename_paths
 from notifications.recipients import ContactFacts
 from orders.local_time import SHANGHAI
 
@@ -43,9 +44,9 @@ class FlowFacts:
 def first_activation(facts: FlowFacts) -> dict[str, Any]:
     """The trial's domains turn commercial: flow `tyywrwlc`, or the one of the attribution."""
     how = settings.PARTNERS.bpm
-    now, flow = _time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
+    now, flow = bpm_time(facts.at), how.flow_by_attribution.get(facts.province_letters, how.flow)
     form = {
-        "businessStartTime": _time(facts.start),
+        "businessStartTime": bpm_time(facts.start),
         "cdn_type": facts.cdn_type,
         "code": facts.number,
         "createDate": now,
@@ -60,7 +61,7 @@ def first_activation(facts: FlowFacts) -> dict[str, Any]:
         **_constants("task_first_class", "task_second_class", "triggerMode"),
         "user_id": facts.user_id,
     }
-    return {**_constants(*SENDER), "flowKey": flow, "data": {f"{flow}dx": form}}
+    return _renamed({**_constants(*SENDER), "flowKey": flow, "data": {f"{flow}dx": form}})
 
 
 def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
@@ -76,23 +77,29 @@ def subsequent_activation(facts: FlowFacts) -> dict[str, Any]:
         **_constants("sourceOfDemand"),
         "titleOfDemand": f"{facts.enterprise_name}业务开通工单",
     }
-    return {
+    body = {
         **_constants(*SENDER),
         "code": facts.number,
-        "createDate": _time(facts.at),
+        "createDate": bpm_time(facts.at),
         "data": demand,
         "processType": settings.PARTNERS.bpm.process_type,
         "prodType": facts.prod_type,
         "province": facts.province_letters,
         "userList": [_user(contact) for contact in facts.contacts],
     }
+    return _renamed(body)
+
+
+def _renamed(body: dict[str, Any]) -> dict[str, Any]:
+    return rename_paths(body, settings.PARTNERS.bpm.rename)
 
 
 def _constants(*names: str) -> dict[str, str]:
     return {name: settings.PARTNERS.bpm.constants[name] for name in names}
 
 
-def _time(moment: datetime.datetime) -> str:
+def bpm_time(moment: datetime.datetime) -> str:
+    """An aware time as BPM writes it: `2023-09-20 18:54:36`, or as the profile says."""
     return moment.astimezone(SHANGHAI).strftime(settings.PARTNERS.bpm.time_format)
 
 

@@ -1,4 +1,4 @@
-"""How values look on the wire: Asia/Shanghai times in the partners' two formats, JSON, traces (contract 1 and 6)."""
+"""How values look on the wire: Asia/Shanghai times as BBOSS and billing write them, JSON, traces (contract 1 and 6)."""
 
 import datetime
 import json
@@ -9,18 +9,12 @@ from typing import Any
 from orders.local_time import SHANGHAI
 
 WIRE_FORMAT = "%Y%m%d%H%M%S"
-BPM_FORMAT = "%Y-%m-%d %H:%M:%S"
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
 
 def wire_time(moment: datetime.datetime) -> str:
     """An aware time as BBOSS and billing write it: `20230920185436`."""
     return moment.astimezone(SHANGHAI).strftime(WIRE_FORMAT)
-
-
-def bpm_time(moment: datetime.datetime) -> str:
-    """An aware time as BPM writes it: `2023-09-20 18:54:36`."""
-    return moment.astimezone(SHANGHAI).strftime(BPM_FORMAT)
 
 
 def encode(data: dict[str, Any]) -> str:

@@ -10,14 +10,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from integrations.bboss.sample_envelope import SigningError, body_of, signed_envelope
+from integrations.bboss.signing import MASK
 from integrations.bigdata.client import RecordFacts, product_infos
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
-from integrations.partners.calls import rename_paths
 from integrations.partners.profile import Profile
 from notifications.recipients import ContactFacts
 from orders.local_time import SHANGHAI
 
-MASK = "***"
 CUSTOMER = "北京泽天伟业商贸有限公司"
 OPERATOR = {"oper_user": "beijingyunying", "oper_tel": "13800000000", "oper_mail": "ops@example.com"}
 SA = ContactFacts("sa-beijing", "sa.beijing@example.com", "13900000000")
@@ -53,11 +52,11 @@ def _payloads() -> Iterator[tuple[str, dict[str, Any]]]:
     first = _record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **one)
     yield "case 1, bigdata.post, billing begins", product_infos([first])
     flow = _flow("100A230920170126001", "20230920185436", ["pull.api-eas-3.li.com"])
-    yield "case 1, bpm.start", _renamed(first_activation(flow))
+    yield "case 1, bpm.start", first_activation(flow)
     files = [f"100A230920170127001_{code}_20230920191212.xlsx" for code in ("50004020027", "50004020030")]
     more: dict[str, Any] = {"file_names": files, "contacts": [SA]}
     flow = _flow("100A230920170127001", "20230920191312", ["pull.api-easss-3.li.com"], **more)
-    yield "case 2, bpm.start", _renamed(subsequent_activation(flow))
+    yield "case 2, bpm.start", subsequent_activation(flow)
     two = {"job_id": "100A230920170127001", "product_id": "61000616305"}
     billed = _record("20230920191917", "20330920191917", "pull.api-easss-3.li.com", **two)
     yield "case 2, bigdata.post, after the approval", product_infos([billed])
@@ -66,10 +65,8 @@ def _payloads() -> Iterator[tuple[str, dict[str, Any]]]:
     later = [_record("20230930000000", "20330920194051", domain, **three) for domain in domains]
     yield "case 3, bigdata.post, from a later day", product_infos(later)
     live: dict[str, Any] = {"cdn_type": "liveStream", "plains": ["-1"], "start": _at("20230930000000")}
-    yield (
-        "case 3, bpm.start",
-        _renamed(first_activation(_flow("100A230920170130001", "20230920194051", domains, **live))),
-    )
+    flow = _flow("100A230920170130001", "20230920194051", domains, **live)
+    yield "case 3, bpm.start", first_activation(flow)
 
 
 def _record(create: str, cancel: str, domain: str, **more: Any) -> RecordFacts:
@@ -82,10 +79,6 @@ def _flow(number: str, at: str, domains: list[str], **more: Any) -> FlowFacts:
     facts: dict[str, Any] = {"number": number, "domains": domains, "cdn_type": "web", "plains": ["0"], "prod_type": "1"}
     facts |= {"province_letters": "BJ", "user_id": "1458", "cp_id": "80171614", "enterprise_name": CUSTOMER} | OPERATOR
     return FlowFacts(**facts | {"at": _at(at), "start": _at(at)} | more)
-
-
-def _renamed(body: dict[str, Any]) -> dict[str, Any]:
-    return rename_paths(body, settings.PARTNERS.bpm.rename)
 
 
 def _at(text: str) -> datetime.datetime:

@@ -8,7 +8,8 @@ import time
 import pytest
 from django.urls import reverse
 
-from integrations.bboss.envelope import masked_body, masked_text_to_sign, storable_hint
+from integrations.bboss.envelope import masked_body, storable_hint
+from integrations.bboss.signing import masked_text_to_sign
 from notifications.masks import BYTES_SHOWN, mask_mail, mask_phone, mask_text
 from orders.incident_causes import cause_of
 from orders.lists.personal_data import mask_json, mask_text_or_json

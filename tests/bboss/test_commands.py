@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.bboss.envelope import verify
+from integrations.bboss.signing import verify
 from tests.bboss.conftest import TRIAL
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from integrations.bboss.envelope import masked_text_to_sign, sign, text_to_sign, verify
+from integrations.bboss.signing import masked_text_to_sign, sign, text_to_sign, verify
 from orders.content import canonical_json, content_hash
 
 MEMBERS = {

@@ -19,7 +19,7 @@ from integrations.bboss import envelope
 from integrations.bboss.content import content_of, is_withdrawal, read_order, read_withdrawal
 from integrations.bboss.known_ways import Found, digest_of, find_way
 from integrations.bboss.responses import Code, Refused
-from integrations.bboss.signing import masked_text_to_sign, verify
+from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
 from integrations.bboss.wire import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
 from integrations.old_secrets import APP_SECRET
 from integrations.partners.profile import Bboss
@@ -108,7 +108,8 @@ class Command(BaseCommand):
             for name, secret in secrets.items():
                 if verify(wire, given, secret, how):
                     return f"ok, by {name}"
-        raise Refused(Code.SIGNATURE, hint=f"the text that we signed is: {masked_text_to_sign(wire, how)[:20_000]}")
+        text = masked_text_to_sign(wire, how)[: envelope.LONGEST_HINT]
+        raise Refused(Code.SIGNATURE, hint=f"the text that we signed is: {text}")
 
     def tell_way(self, members: dict, wire: Wire, how: Bboss) -> None:
         given, secrets = members.get("sign"), _secrets()
@@ -131,7 +132,7 @@ class Command(BaseCommand):
         if missing := found.missing(wire, how):
             self.print(f"WARNING: {', '.join(missing)} would be outside the sign: whoever sits between can change it,")
             self.print("and with production data check --deploy refuses this. Ask for a sign of the whole message.")
-        if found.sign.order != "sorted":
+        if found.sign.order != SORTED:
             self.print("The order lists this message's members: look whether others have more.")
         self.print(f"The sign is right by {secret} with these lines, in place of those for the sign in PARTNERS_FILE:")
         self.print("")
