@@ -9,7 +9,6 @@ import binascii
 import hashlib
 import hmac
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SM3, Hash
 from integrations.bboss.signing import BASE64, BODY, EMPTY, HMAC, RAW, SKIP, SORTED, put, verify
 from integrations.bboss.wire import Wire
 from integrations.partners.profile import PAIRS, SECRET, SIGN_METHODS, Bboss, Sign
+from integrations.partners.rules import toml
 from orders.content import canonical_json
 
 SECONDS = 1.5
@@ -64,12 +64,8 @@ class Found:
         """Returns the lines of the profile."""
         standard = Sign()
         found = ((one.name, getattr(self.sign, one.name)) for one in fields(Sign))
-        told = (f"{name} = {_toml(value)}" for name, value in found if value != getattr(standard, name))
+        told = (f"{name} = {toml(value)}" for name, value in found if value != getattr(standard, name))
         return ["[bboss.sign]", *told]
-
-
-def _toml(value: Any) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
 def digest_of(given: str) -> tuple[bytes, str]:

@@ -57,16 +57,16 @@ def read_rule(given: object) -> Rule:
 
 
 def _told(given: Mapping[str, list]) -> str:
-    return "{ " + ", ".join(f"{_bare(path)} = {_toml(values)}" for path, values in given.items()) + " }"
+    return "{ " + ", ".join(f"{_bare(path)} = {toml(values)}" for path, values in given.items()) + " }"
 
 
 def _bare(path: str) -> str:
     return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else json.dumps(path, ensure_ascii=False)
 
 
-def _toml(values: list) -> str:
-    words = (str(one).lower() if isinstance(one, bool) else json.dumps(one, ensure_ascii=False) for one in values)
-    return f"[{', '.join(words)}]"
+def toml(value: Any) -> str:
+    """Returns a text, number or boolean, or a list of them, as TOML, which writes these as JSON does."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def member(data: object, path: tuple[str, ...]) -> object:
