@@ -51,7 +51,7 @@ def of_order(order):
         "orders_askedact": make.AskedActFactory(order=order),
         "orders_bulkitem": make.BulkItemFactory(target=order.pk),
         "approvals_approvalrecord": make.ApprovalRecordFactory(
-            order=order, record_id=f"bpm-record-{order.pk}", node="1", operator="李四"
+            order=order, record_id=f"7300{order.pk:08}", node="1", operator="李四"
         ),
         "notifications_mail": make.MailFactory(order=order),
         "notifications_mailrule": make.MailRuleFactory(attribution_id=order.attribution_id or "SH"),
