@@ -6,6 +6,7 @@ What two readers could understand differently is refused (contract 2.3, code 201
 import functools
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from orders.untrusted_text import MAX_VALUES
 
 MAX_BODY_BYTES = 2 * 1024 * 1024  # bytes of a call of BBOSS or BPM (contract 2.3, 3.6)
 MAX_DISCARDED = 16 * 1024 * 1024
+CONTENT_TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 AT_ONCE = 64 * 1024
 DEEPEST = 32
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
@@ -50,6 +52,12 @@ def read_body(request: HttpRequest, *, endless: bool) -> bytes:
         discard_body(request, endless=endless)
         raise BodyTooLargeError(f"more than {MAX_BODY_BYTES} bytes")
     return body
+
+
+def content_type_in(head: bytes) -> str:
+    """The Content-Type among the lines of a message's head, as a file holds them; empty if there is none."""
+    found = CONTENT_TYPE.search(head)
+    return found[1].decode("latin-1").strip() if found else ""
 
 
 def discard_body(request: HttpRequest, *, endless: bool) -> None:

@@ -11,13 +11,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.database_clock import stand_in_for_djangos
-from integrations.partners.profile import (
-    ProfileError,
-    check_secrets,
-    load_profile,
-    not_built_yet,
-    settings_that_open_a_door,
-)
+from integrations.partners.profile import ProfileError, load_profile, why_no_start
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
@@ -267,16 +261,13 @@ except ProfileError as problem:
     ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})
 if "PARTNERS_FILE" not in ENVIRONMENT.problems:
-    door = not_built_yet(PARTNERS) or settings_that_open_a_door(
+    wrong = why_no_start(
         PARTNERS,
         bboss_ips=value("BBOSS_ALLOWED_IPS"),
         bpm_ips=value("BPM_ALLOWED_IPS"),
         proxies=value("TRUSTED_PROXY_COUNT"),
+        environment=os.environ,
     )
-    if door:
-        ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {door}"
-    try:
-        check_secrets(PARTNERS, os.environ)
-    except ProfileError as problem:
-        ENVIRONMENT.problems["PARTNERS_FILE"] = str(problem)
+    if wrong:
+        ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {wrong}"
 ENVIRONMENT.stop_on_problems()

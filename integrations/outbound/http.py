@@ -25,10 +25,12 @@ from integrations.outbound.deadline import TimedCall, adapter, deadline
 from integrations.outbound.formats import traceparent
 from integrations.partners.answers import Meaning, Reading, decoded, parse_object, read_answer
 from integrations.partners.calls import Call
+from integrations.partners.profile import is_charset
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
 
 UTF_8 = "utf-8-sig"
+WITH_ADDRESS = re.compile(r" with url: \S+")  # which may hold a secret of the environment
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
@@ -213,10 +215,7 @@ def check_success(answer: PartnerResponse) -> None:
 def answer_charset(content_type: str | None, usual: str) -> str:
     """The charset that an answer names, else the partner's `usual` one; UTF-8 may begin with its mark."""
     named = CHARSET.search(content_type or "")
-    try:
-        charset = codecs.lookup(named[1] if named else usual).name
-    except LookupError:
-        charset = codecs.lookup(usual).name
+    charset = codecs.lookup(named[1] if named and is_charset(named[1]) else usual).name
     return UTF_8 if charset == "utf-8" else charset
 
 
@@ -303,7 +302,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     """The error for a call without an answer. If our certificate is refused, the request counts as not sent, even after
     we sent it (TLS 1.3 lets us send first): no partner reads a request before it knows the caller."""
     handshake = _handshake_error(error)
-    sent, words = call.sent, str(error)
+    sent, words = call.sent, WITH_ADDRESS.sub("", str(error))
     if call.overdue or isinstance(error, requests.Timeout):
         code, what = "timeout", "no complete answer in time"
     elif call.at_proxy:
@@ -321,7 +320,7 @@ def _unreached(error: Exception) -> str:
     """Which address gave no connection, and the system's words, without the libraries' names around them."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
-        return str(error)
+        return WITH_ADDRESS.sub("", str(error))
     address = urlsplit(str(error.request.url) if error.request else "")
     return f"{address.hostname}:{address.port or address.scheme}: {inner.__cause__}"
 

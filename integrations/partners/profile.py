@@ -53,12 +53,16 @@ def key(default: Any, *, one_of: Sequence[str] = (), check: Callable[[Any], str]
     return field(default=default, metadata=about)
 
 
-def _charset(name: str) -> str:
+def is_charset(name: str) -> bool:
+    """Whether this names a charset. Of Python's codecs some are none (`hex`), or do not take odd bytes (`idna`)."""
     try:
-        "".encode(name)
-    except LookupError:
-        return f"{name!r} is no charset"
-    return ""
+        return "".encode(name) is not None and b"\xff".decode(name, "replace") is not None
+    except (LookupError, ValueError):
+        return False
+
+
+def _charset(name: str) -> str:
+    return "" if is_charset(name) else f"{name!r} is no charset"
 
 
 def _charsets(names: Names) -> str:
@@ -509,6 +513,23 @@ def _has_sm3() -> bool:
     return True
 
 
+def why_no_start(
+    profile: Profile,
+    *,
+    bboss_ips: Sequence[str],
+    bpm_ips: Sequence[str],
+    proxies: int,
+    environment: Mapping[str, str],
+) -> str:
+    """Returns why no process starts with this profile and these settings; empty if it may."""
+    try:
+        check_secrets(profile, environment)
+    except ProfileError as error:
+        return str(error)
+    door = settings_that_open_a_door(profile, bboss_ips=bboss_ips, bpm_ips=bpm_ips, proxies=proxies)
+    return not_built_yet(profile) or door
+
+
 def not_built_yet(profile: Profile) -> str:
     """Returns which key says what this version can't do; empty if none does. Better no start than a call in vain."""
     paths = {name: getattr(profile.bigdata, name).path for name in ("delete", "query", "traffic")}
@@ -581,7 +602,4 @@ def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
     """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
     paths = [getattr(getattr(profile, partner), call).path for partner, calls in CALLS.items() for call in calls]
     for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths]:
-        try:
-            filled(text, environment)
-        except ProfileError as error:
-            raise ProfileError(f"PARTNERS_FILE: {error}") from None
+        filled(text, environment)

@@ -53,20 +53,22 @@ def read_rule(given: object) -> Rule:
     no_content = given == {STATUS: [204], EMPTY: [True]}
     if not no_content and (EMPTY in given or set(given) == {STATUS}):
         raise RuleError("needs a member of the answer besides status; or { status = [204], empty = [true] }")
-    return Rule(tuple(members), _told(given), STATUS in given)
-
-
-def _told(given: Mapping[str, list]) -> str:
-    return "{ " + ", ".join(f"{_bare(path)} = {toml(values)}" for path, values in given.items()) + " }"
-
-
-def _bare(path: str) -> str:
-    return path if re.fullmatch(r"[A-Za-z0-9_-]+", path) else json.dumps(path, ensure_ascii=False)
+    return Rule(tuple(members), toml(given), STATUS in given)
 
 
 def toml(value: Any) -> str:
-    """Returns a text, number or boolean, or a list of them, as TOML, which writes these as JSON does."""
-    return json.dumps(value, ensure_ascii=False)
+    """Returns a value of the profile as TOML: a text, number or boolean, a list or a table."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(name)} = {toml(one)}' for name, one in value.items())} }}" if value else "{}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")  # all else TOML escapes as JSON does
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml(name)
 
 
 def member(data: object, path: tuple[str, ...]) -> object:

@@ -2,14 +2,14 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 
 from integrations.partners.answers import Meaning, Reading, read_answer
 from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
-from integrations.partners.rules import Rule, member
+from integrations.partners.rules import Rule, member, toml
 
 MASK = "***"
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
@@ -61,20 +61,12 @@ def lines_of_callback(profile: Profile) -> Iterator[str]:
         key = SPELT.get((Callback, one.name), one.name)
         if key != "paths":
             value = getattr(how, one.name)
-            shown = "not said" if value is None else _toml(value)
+            shown = "not said" if value is None else toml(value)
             yield f"  {key:17}{shown}  ({'[bpm.callback]' if key in said else 'default'})"
 
 
 def _told(values: tuple[Any, ...]) -> str:
-    return f"[{', '.join(one.told if isinstance(one, Rule) else _toml(one) for one in values)}]"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f'"{name}" = {_toml(one)}' for name, one in value.items()) + " }" if value else "{}"
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+    return f"[{', '.join(one.told if isinstance(one, Rule) else toml(one) for one in values)}]"
 
 
 def lines_of_answer(profile: Profile, name: str, *, status: int, raw: bytes, charset: str = "") -> Iterator[str]:

@@ -1,12 +1,13 @@
 """What was sent for an order on one channel, and what came back: dispatches, attempts, curl, payloads by line."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models.functions import Left, Length
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from notifications.masks import head
 from orders import untrusted_text
@@ -90,18 +91,22 @@ def curl(row: Dispatch, payload: str) -> str:
         return ""
     partner = getattr(settings.PARTNERS, name.partition(".")[0])
     path = getattr(partner, name.partition(".")[2]).path
+    if not path:
+        return "# " + _("The profile of partners has no call %(call)s.") % {"call": name}
     address = path if "://" in path else f"${STEPS[row.step].partner.upper()}_BASE_URL{path}"
-    key = [f"-H '{partner.key_header}: {row.key}'"] if partner.key_header else []
-    headers = [f'-H "{header}: {value}"' for header, value in partner.headers.items()]  # a ${NAME} is the reader's
-    return " \\\n  ".join(
-        [
-            f'curl -X POST "{address}"',
-            "-H 'Content-Type: application/json; charset=utf-8'",
-            *key,
-            *headers,
-            f"--data-raw {shlex.quote(payload)}",
-        ]
-    )
+    return curl_line(address, headers_with(partner.key_header, str(row.key), partner.headers), payload)
+
+
+def headers_with(key_header: str, key: str, more: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a call that say something, the profile's among them."""
+    usual = {"Content-Type": "application/json; charset=utf-8"}
+    return usual | ({key_header: key} if key_header else {}) | dict(more)
+
+
+def curl_line(address: str, headers: Mapping[str, str], payload: str) -> str:
+    """A POST as a command line. A `${NAME}` in it is the reader's."""
+    told = [f'-H "{name}: {value}"' for name, value in headers.items()]
+    return " \\\n  ".join([f'curl -X POST "{address}"', *told, f"--data-raw {shlex.quote(payload)}"])
 
 
 def attempts_of(order: Order, channel: str):

@@ -247,10 +247,10 @@ def why_nothing(term: str) -> str:
 
 
 def hidden_by_limit(user) -> str:
-    """Returns which attributions alone were looked through; empty without a limit."""
+    """Returns which attributions alone were looked through, or that none was; empty without a limit."""
     letters = attributions_of(user)
-    if letters is None:
-        return ""
+    if not letters:
+        return "" if letters is None else str(why_blind(user))
     names = Province.objects.filter(pk__in=letters).order_by("code").values_list("name", flat=True)
     return _("Your account sees %(places)s only: what belongs to others is not found.") % {
         "places": _(", ").join(names)
@@ -265,6 +265,7 @@ def find_page(request: HttpRequest) -> HttpResponse:
     groups = [] if problem else find_groups(term, request, IN_BOX if in_box else ON_PAGE)
     problem = problem or ("" if groups else why_blind(request.user) or why_nothing(term))
     hidden = "" if groups or not term else hidden_by_limit(request.user)
+    hidden = "" if hidden == problem else hidden
     context = {"term": term[:LONGEST], "problem": problem, "groups": groups, "in_box": in_box, "hidden": hidden}
     context["behind"] = not problem and find.is_behind()
     if in_box:

@@ -281,6 +281,10 @@ def test_what_finds_nothing_says_why(member, order):
     limited = member("业务人员", letters=["SH"])
     said = "您的账号只能查看以下归属：上海；其他归属的内容不在查找范围内。"
     assert said in limited.get(FIND, {"q": NUMBER, "part": 1}).content.decode()
+    for term in (NUMBER, "zz"):
+        page = member("业务人员", letters=[]).get(FIND, {"q": term, "part": 1}).content.decode()
+        assert page.count("您的账号没有可查看的归属") == 1
+        assert "只能查看以下" not in page
 
 
 def test_a_search_by_phone_is_an_entry_of_its_own(member, order):

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Schedule
 
+from integrations.partners.profile import read_profile
 from orders.models import Attempt, Order, OrderDomain, OrderEvent, TrialClaim
 from orders.order_page.tabs import TABS
 from orders.services.outbox.enqueue import schedule_name
@@ -186,6 +187,14 @@ def test_curl_carries_key_and_payload_but_no_secret_and_of_a_question_makes_noth
     step(order, "ask_billing", "done", payload='{"jobId": "100T1"}')
     call = admin_client.get(page(order, "?tab=billing")).context["calls"][0]
     assert call.curl.startswith('curl -X POST "$BIGDATA_BASE_URL/productInfos/query"')
+
+
+def test_where_the_profile_has_no_such_call_there_is_no_command(admin_client, settings):
+    order = failed()
+    step(order, "delete_billing", "waiting", payload='{"productInfos": []}')
+    settings.PARTNERS = read_profile('[bigdata]\ndelete.path = ""')
+    call = admin_client.get(page(order, "?tab=billing")).context["calls"][0]
+    assert call.curl == "# 对接配置中没有 bigdata.delete 接口。"
 
 
 def test_a_deletion_shows_its_receipt(admin_client):

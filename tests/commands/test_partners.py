@@ -1,11 +1,14 @@
 """`partners`, `partners check`, `partners read` (contract 7.3)."""
 
 import json
+import tomllib
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from integrations.partners import profile
 from integrations.partners.profile import read_profile
+from integrations.partners.rules import toml
 from integrations.partners.samples import samples
 from tests.bpm_messages import approval
 
@@ -92,7 +95,7 @@ def test_under_the_defaults_the_samples_are_the_three_cases(case):
 
 def test_check_shows_what_goes_out_beside_the_defaults(capsys, write, monkeypatch, settings):
     monkeypatch.setenv("BIGDATA_TOKEN", "x")
-    before, file = settings.PARTNERS, write("partners.toml", OURS)
+    before, file = settings.PARTNERS, write("partners.toml", OURS.replace('delete.path = ""\n', ""))
     lines = told(capsys, "check", file)
     assert lines[0] == f"{file}: right"
     start = lines.index("case 1, bpm.start: other than by default")
@@ -128,11 +131,28 @@ def test_check_names_what_is_wrong_in_one_line(write, text, why):
     assert "\n" not in str(error.value)
 
 
+def test_check_says_what_would_stop_the_start(write, monkeypatch):
+    monkeypatch.setattr(profile, "not_built_yet", lambda profile: "bpm.flow: is not supported yet")
+    with pytest.raises(CommandError, match="partners.toml: bpm.flow: is not supported yet"):
+        call_command("partners", "check", write("partners.toml", '[bpm]\nflow = "other"'))
+
+
 def test_check_without_a_file_is_about_the_one_in_force(capsys, write, settings):
     assert told(capsys, "check")[0] == "no PARTNERS_FILE, so the defaults: right"
     settings.PARTNERS_FILE = write("partners.toml", "[bpm]\nprocess_type = 2")
     with pytest.raises(CommandError, match=r"partners.toml: bpm.process_type: must be a text"):
         call_command("partners", "check")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"one": 'a "quoted" one \\ \x7f\t\n', "": 1, "二.三": True},
+        {"numbers": [1, -2.5, 1e16, float("inf")], "more": [[], {}, {"a b": [""]}]},
+    ],
+)
+def test_what_is_shown_as_toml_is_toml(given):
+    assert tomllib.loads(f"x = {toml(given)}") == {"x": given}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError
 from werkzeug import Response
 
 from integrations.bigdata import client as bigdata
@@ -194,6 +196,31 @@ def test_retry_after_as_a_date(httpserver):
 )
 def test_retry_after_is_bounded_and_nonsense_is_ignored(header, seconds):
     assert waiting_time(header) == seconds
+
+
+@pytest.mark.parametrize(
+    "header, charset",
+    [
+        *[(None, "gb2312"), ("text/json; charset=GBK", "gbk"), ('x; charset="utf-8"', "utf-8-sig")],
+        *[(f"x; charset={name}", "gb2312") for name in ("hex", "zlib", "idna", "undefined", "nonsense")],
+    ],
+)
+def test_an_answer_names_its_charset_or_has_the_usual_one(header, charset):
+    assert http.answer_charset(header, "gb2312") == charset
+
+
+def test_an_odd_charset_is_no_fault_of_ours(httpserver):
+    assert send(answering(httpserver, SUCCESS, headers={"Content-Type": "text/json; charset=hex"})).data == SUCCESS
+
+
+def test_an_error_does_not_hold_the_secret_in_an_address(monkeypatch):
+    def give_up(self, request, **how):
+        reason = ConnectTimeoutError(None, "no connection in time")
+        raise requests.ConnectTimeout(MaxRetryError(None, request.path_url, reason), request=request)
+
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.send", give_up)
+    error = refusal("http://127.0.0.1:9/x?key=s3cret")
+    assert (error.code, "s3cret" in str(error)) == ("timeout", False)
 
 
 def test_a_refused_connection_is_known_not_to_have_happened():

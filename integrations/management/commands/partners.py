@@ -11,21 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
 from integrations.outbound.http import answer_charset
-from integrations.partners.profile import (
-    NAMES,
-    Profile,
-    ProfileError,
-    check_secrets,
-    load_profile,
-    settings_that_open_a_door,
-)
+from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
 from integrations.partners.samples import samples
 from integrations.partners.shown import lines_of_answer, lines_of_call, lines_of_callback
+from integrations.request_body import content_type_in
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]
 HEAD = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})[^\n]*\n((?:[^\r\n]+\r?\n)*)\r?\n")
-TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 
 
 class Command(BaseCommand):
@@ -60,14 +53,14 @@ class Command(BaseCommand):
     def check_profile(self, file: str) -> Iterator[str]:
         try:
             profile = load_profile(file)
-            check_secrets(profile, os.environ)
         except ProfileError as error:
             raise CommandError(str(error)) from error
-        why = settings_that_open_a_door(
+        why = why_no_start(
             profile,
             bboss_ips=settings.BBOSS_ALLOWED_IPS,
             bpm_ips=settings.BPM_ALLOWED_IPS,
             proxies=settings.TRUSTED_PROXY_COUNT,
+            environment=os.environ,
         )
         if why:
             raise CommandError(f"{file}: {why}")
@@ -88,9 +81,8 @@ class Command(BaseCommand):
             return
         charset = ""
         if found := HEAD.match(raw):
-            status, raw, kind = int(found[1]), raw[found.end() :], TYPE.search(found[2])
-            usual = getattr(settings.PARTNERS, call.partition(".")[0]).charset
-            charset = answer_charset(kind[1].decode("latin-1") if kind else None, usual)
+            status, raw, kind = int(found[1]), raw[found.end() :], content_type_in(found[2])
+            charset = answer_charset(kind, getattr(settings.PARTNERS, call.partition(".")[0]).charset)
         yield from lines_of_answer(settings.PARTNERS, call, status=status, raw=raw, charset=charset)
 
     def read_callback(self, raw: bytes) -> Iterator[str]:

@@ -23,10 +23,9 @@ from integrations.bboss.signing import SORTED, masked_text_to_sign, verify
 from integrations.bboss.wire import FORM, JSON, Wire, check_type, content_in, ours, parsed, text_in
 from integrations.old_secrets import APP_SECRET
 from integrations.partners.profile import Bboss
-from integrations.request_body import MAX_BODY_BYTES, OF_ALL, BadJsonError
+from integrations.request_body import MAX_BODY_BYTES, OF_ALL, BadJsonError, content_type_in
 
 HEAD = re.compile(rb"\A(?:[A-Z]+ \S+ HTTP/[\d.]+\r?\n)?((?:[A-Za-z0-9-]+:[^\n]*\n)*)\r?\n")
-TYPE = re.compile(rb"^content-type:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 ESCAPED = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 CHARSETS = ("utf-8", "gb18030")  # that are tried where the profile's do not fit
 LEAST = 6  # characters of a secret that is looked for in what we print; a shorter one is in every second word
@@ -149,8 +148,7 @@ def _opened(raw: bytes) -> tuple[str, bytes]:
     """Returns the Content-Type, or "", and the body of what the file holds: with headers, or as a log escapes it."""
     head, header = HEAD.match(raw), ""
     if head and head[1]:
-        kind = TYPE.search(head[1])
-        header, raw = kind[1].decode("latin-1").strip() if kind else "", raw[head.end() :]
+        header, raw = content_type_in(head[1]), raw[head.end() :]
     body = raw.removeprefix(b"\xef\xbb\xbf").strip()
     if ESCAPED.search(body) and b'"' not in body.strip(b'"'):  # nginx escapes every quotation mark
         body = ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), body).strip(b'"')
