@@ -25,10 +25,12 @@ NOTED = {
 }
 """Those that say who gives them, those that act on orders without it or let people log in again, and those of Django's
 that change accounts or anything at all."""
+NOTED_WITH = [("settings", "--adopt"), ("partners", "try")]
+"""Commands that act only with this word."""
 START = {"worker", "qcluster"}
 INTO_NOTHING = {"restore"}  # there is no table yet: it is noted once it has succeeded
-READ_THE_CLOCK = NOTED - INTO_NOTHING | {"deliver", "setup_schedules", "show", "stuck"}
-"""Those that read the clock before they ask the database anything."""
+READ_THE_CLOCK = {"deliver", "setup_schedules", "show", "stuck"}
+"""Others that read the clock before they ask the database anything."""
 logger = logging.getLogger(__name__)
 
 
@@ -38,12 +40,12 @@ def note_command(argv: list[str], *, done: bool) -> None:
     A row that can't be written stops no command: without a database it ends by itself.
     """
     command, words = (argv[1:2] or [""])[0], argv[2:]
-    if command in READ_THE_CLOCK and not done:
+    acts = command in NOTED or any(command == name and word in words for name, word in NOTED_WITH)
+    if (acts or command in READ_THE_CLOCK) and command not in INTO_NOTHING and not done:
         with contextlib.suppress(Error), database_deadline(LOOK):
             connection.ensure_connection()  # from here on the database's time is known
     if command in START and not done:
         note_settings()
-    acts = command in NOTED or (command == "settings" and "--adopt" in words)
     if not acts or done != (command in INTO_NOTHING) or {"--help", "-h"} & set(words):
         return
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)

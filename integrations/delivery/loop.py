@@ -133,11 +133,15 @@ class DrainReport:
 
 @dataclass
 class Drain:
-    """One run. `seconds` is how long it claims; None means until nothing is due. Each batch calls `on_progress`."""
+    """One run. `seconds` is how long it claims; None means until nothing is due. Each batch calls `on_progress`.
+
+    `only`: a step that a person tries, once (contract 7.3); nothing else goes out.
+    """
 
     seconds: float | None = CLAIM_FOR
     threads: int = CALLS_AT_A_TIME
     linger: bool = True
+    only: Dispatch | None = None
     on_progress: Callable[[DrainReport], None] = lambda report: None
     report: DrainReport = field(default_factory=DrainReport)
 
@@ -147,6 +151,7 @@ class Drain:
         self.calls: dict[Future, ClaimedCall] = {}
         self.breakers = Recent(open_partners)
         self.pauses = Recent(lambda: paused_partners(now=timezone.now()))
+        self.taken = False
         self.alone = False  # the step in flight has lost its worker before, so nothing may be in flight beside it
         threads = {name: AT_ONCE if name == Partner.FILES else self.threads for name in Partner.values}
         self.pools = {
@@ -187,7 +192,7 @@ class Drain:
 
     def _fill(self) -> int:
         """Claims as much as the partners have room for, and starts the calls."""
-        if self.alone and self.calls:
+        if (self.alone and self.calls) or (self.only and self.taken):
             return 0
         until, now = time.monotonic() + settings.DISPATCH_LEASE_SECONDS, timezone.now()
         if not self.calls and not is_due(now=now):
@@ -205,8 +210,11 @@ class Drain:
             idle=not self.calls,
             lost_first=lost_first,
             down=self.breakers.partners(),
+            only=self.only.pk if self.only else 0,
         )
-        work += self._claim_mails(rooms, work, now=now, lease=lease, lost_first=lost_first)
+        self.taken = bool(work)
+        if not self.only:
+            work += self._claim_mails(rooms, work, now=now, lease=lease, lost_first=lost_first)
         self.alone = any(item.alone for item in work)
         for item in work:
             pool = self.pools[PARTNERS[item.channel]]
@@ -245,7 +253,7 @@ class Drain:
         """
         rooms, paused = {}, self.pauses.partners()
         for pool in self.pools.values():
-            if pool.partner in paused:
+            if pool.partner in paused or (self.only and pool.partner != PARTNERS[self.only.channel]):
                 continue
             if pool.is_bounded:
                 pool.unsent = sum(call.pool is pool and not call.sent for call in self.calls.values())

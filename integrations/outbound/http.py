@@ -12,6 +12,7 @@ import email.utils
 import re
 import ssl
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -41,6 +42,10 @@ PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
 NO_MORE = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
+
+
+listeners: list[Callable[[Call, int, str, bytes], None]] = []
+"""They hear each answer as it came: its call, HTTP status, charset and bytes (`partners try`)."""
 
 
 class PartnerError(Exception):
@@ -138,6 +143,8 @@ def post(
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
     charset = answer_charset(headers.get("Content-Type"), call.charset)
+    for listen in listeners:
+        listen(call, status, charset, raw)
     text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace")[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)

@@ -600,6 +600,16 @@ def filled(text: str, environment: Mapping[str, str]) -> str:
 
 def check_secrets(profile: Profile, environment: Mapping[str, str]) -> None:
     """Raises ProfileError for a `${NAME}` of headers and paths that the environment lacks."""
-    paths = [getattr(getattr(profile, partner), call).path for partner, calls in CALLS.items() for call in calls]
-    for text in [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths]:
+    for text in _may_name_secrets(profile):
         filled(text, environment)
+
+
+def values_of_secrets(profile: Profile, environment: Mapping[str, str]) -> list[str]:
+    """Returns what the profile takes from the environment, the longest first."""
+    names = {name for text in _may_name_secrets(profile) for name in secrets_named(text)}
+    return sorted({environment.get(name, "") for name in names} - {""}, key=len, reverse=True)
+
+
+def _may_name_secrets(profile: Profile) -> list[str]:
+    paths = [getattr(getattr(profile, partner), call).path for partner, calls in CALLS.items() for call in calls]
+    return [*profile.bigdata.headers.values(), *profile.bpm.headers.values(), *paths]

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from integrations.bboss.sample_envelope import SigningError, body_of, signed_envelope
 from integrations.bboss.signing import MASK
-from integrations.bigdata.client import RecordFacts, product_infos
+from integrations.bigdata.client import RecordFacts, deletion, product_infos
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
 from integrations.partners.profile import Profile
 from notifications.recipients import ContactFacts
@@ -20,6 +20,7 @@ from orders.local_time import SHANGHAI
 CUSTOMER = "北京泽天伟业商贸有限公司"
 OPERATOR = {"oper_user": "beijingyunying", "oper_tel": "13800000000", "oper_mail": "ops@example.com"}
 SA = ContactFacts("sa-beijing", "sa.beijing@example.com", "13900000000")
+ONE = {"job_id": "100A230920170126001", "product_id": "61000616304"}
 CONTENT = {
     **{"OrderType": "1", "OrderNum": "100A230920170122001", "EnterpriseID": "100A23100079275183", "CpID": "80171614"},
     **{"EnterpriseName": CUSTOMER, "UserID": "1458", "OperUser": "beijingyunying", "OperTel": "13800000000"},
@@ -35,6 +36,14 @@ def samples(profile: Profile) -> list[tuple[str, str]]:
         return [*found, ("an example message of BBOSS", _message(profile))]
 
 
+def example_of(name: str) -> dict[str, Any]:
+    """Returns a body of `bigdata.post`, `bigdata.delete` or `bpm.start`, from the first case, under the profile in
+    force."""
+    if name == "bigdata.delete":
+        return deletion([_record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)])
+    return next(body for label, body in _payloads() if label.startswith(f"case 1, {name}"))
+
+
 @contextlib.contextmanager
 def _in_force(profile: Profile) -> Iterator[None]:
     before, settings.PARTNERS = settings.PARTNERS, profile
@@ -48,8 +57,7 @@ def _payloads() -> Iterator[tuple[str, dict[str, Any]]]:
     cancelled = {"job_id": "100A230920170122001", "product_id": "1", "info_type": "1", "cancelled": True}
     trial = _record("20230920183230", "20230920185436", "pull.api-eas-3.li.com", **cancelled)
     yield "case 1, bigdata.post, the trial ends", product_infos([trial])
-    one = {"job_id": "100A230920170126001", "product_id": "61000616304"}
-    first = _record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **one)
+    first = _record("20230920185436", "20330920185436", "pull.api-eas-3.li.com", **ONE)
     yield "case 1, bigdata.post, billing begins", product_infos([first])
     flow = _flow("100A230920170126001", "20230920185436", ["pull.api-eas-3.li.com"])
     yield "case 1, bpm.start", first_activation(flow)

@@ -1,14 +1,25 @@
 """The profile in words for engineers (`partners`, contract 7.3): each call, its rules and where each comes from."""
 
 import dataclasses
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
 from integrations.partners.answers import Meaning, Reading, read_answer
-from integrations.partners.profile import ANSWER, FROM_ENVIRONMENT, SPELT, TELLING, Answer, Callback, Profile
+from integrations.partners.profile import (
+    ANSWER,
+    FROM_ENVIRONMENT,
+    SPELT,
+    TELLING,
+    Answer,
+    Callback,
+    Profile,
+    values_of_secrets,
+)
 from integrations.partners.rules import Rule, member, toml
 
 MASK = "***"
@@ -24,24 +35,47 @@ def masked(text: str) -> str:
     return CREDENTIALS.sub(rf"\1{MASK}@", FROM_ENVIRONMENT.sub(MASK, text))
 
 
-def lines_of_call(profile: Profile, name: str) -> Iterator[str]:
-    """Yields what a call is like: its address, headers and rules."""
+def without_values(text: str) -> str:
+    """Returns a text that a partner may have had a part in without what the profile takes from the environment."""
+    for value in values_of_secrets(settings.PARTNERS, os.environ):
+        text = text.replace(value, MASK)
+    return text
+
+
+@dataclass(frozen=True)
+class ShownCall:
+    """A call as people may see it. `address`: empty where there is none. `headers`: the profile's. `rules`: a key, what
+    it says, and which table of the file says it, or `default`."""
+
+    name: str
+    address: str
+    headers: Mapping[str, str]
+    key_header: str
+    rules: list[tuple[str, str, str]]
+
+
+def show_call(profile: Profile, name: str) -> ShownCall:
+    """Returns what a call is like: its address, headers and rules."""
     partner, call = name.split(".")
     how, base = getattr(profile, partner), getattr(settings, f"{partner.upper()}_BASE_URL")
-    path = getattr(how, call).path
-    whole = path if "://" in path or path.startswith("${") else base.rstrip("/") + path
-    yield f"{name}  {f'POST {masked(whole)}' if path else 'there is none'}"
-    if not path:
-        return
-    headers = [
-        f"{header}: {MASK if TELLING.search(header) else masked(value)}" for header, value in how.headers.items()
-    ]
-    yield f"  headers  {', '.join(headers) or 'none of the profile'}; key in {how.key_header or 'none'}"
-    own = getattr(how, call).answer
-    for one in KEYS:
-        yield f"  {one:9}{_told(getattr(own, one))}  ({source_of(profile, name, one)})"
+    own = getattr(how, call)
+    whole = own.path if "://" in own.path or own.path.startswith("${") else base.rstrip("/") + own.path
+    headers = {header: MASK if TELLING.search(header) else masked(value) for header, value in how.headers.items()}
+    rules = [(one, _told(getattr(own.answer, one)), source_of(profile, name, one)) for one in KEYS]
     if name in LOOK_UPS:
-        yield f"  rows     {getattr(how, call).rows}"
+        said = profile.given.get(partner, {}).get(call, {})
+        rules.append(("rows", own.rows, f"[{name}]" if "rows" in said else "default"))
+    return ShownCall(name, masked(whole) if own.path else "", headers, how.key_header, rules)
+
+
+def lines_of_call(call: ShownCall) -> Iterator[str]:
+    yield f"{call.name}  {f'POST {call.address}' if call.address else 'there is none'}"
+    if not call.address:
+        return
+    headers = [f"{header}: {value}" for header, value in call.headers.items()]
+    yield f"  headers  {', '.join(headers) or 'none of the profile'}; key in {call.key_header or 'none'}"
+    for key, told, source in call.rules:
+        yield f"  {key:9}{told}  ({source})"
 
 
 def source_of(profile: Profile, name: str, one: str) -> str:

@@ -35,6 +35,9 @@ pass = ["通过"]
 """
 
 
+pytestmark = pytest.mark.django_db
+
+
 def told(capsys, *words) -> list[str]:
     call_command("partners", *words)
     return capsys.readouterr().out.splitlines()
@@ -58,7 +61,8 @@ def part(lines, name):
     return lines[start : lines.index("", start) if "" in lines[start:] else None]
 
 
-def test_each_call_with_its_rules_and_where_they_come_from(capsys, settings):
+def test_each_call_with_its_rules_and_where_they_come_from(capsys, settings, monkeypatch):
+    monkeypatch.setenv("BIGDATA_TOKEN", "t0ps3cret")
     settings.PARTNERS = read_profile(OURS)
     settings.BIGDATA_BASE_URL = "http://me:hidden@big.test/base"
     lines = told(capsys)
@@ -70,8 +74,10 @@ def test_each_call_with_its_rules_and_where_they_come_from(capsys, settings):
     assert query[0] == "bigdata.query  POST http://***@big.test/base/productInfos/query"
     assert '  success  [{ code = ["0000"] }]  ([bigdata.query.answer])' in query
     assert '  repeated [{ msg = ["重复提交"] }]  ([bigdata.answer])' in query
-    assert "  rows     data.list" in query
-    assert part(lines, "bigdata.delete") == ["bigdata.delete  there is none"]
+    assert "  rows     data.list  ([bigdata.query])" in query
+    assert part(lines, "bigdata.delete")[:2] == ["bigdata.delete  there is none", "  proven   not asked"]
+    assert "  last accepted none of the last 50000 attempts" in post
+    assert "  held     no" in post
     callback = part(lines, "bpm.callback")
     assert '  check            "token"  ([bpm.callback])' in callback
     assert '  pass             ["通过"]  ([bpm.callback])' in callback

@@ -14,7 +14,7 @@ from integrations.delivery import loop
 from integrations.outbound.http import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
-from integrations.partners.standing import last_doubtful, standings
+from integrations.partners.standing import doubtful_answers, standings
 from orders.models import AffectedOrder, Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
 from project.observability.status_report import desk_status
@@ -151,18 +151,18 @@ def test_the_incident_has_the_lines_that_decide(desk, prove):
     desk.command("resend", "A1")
     assert desk.state("A1") == "active"
     prove.PARTNERS = read_profile(told["success"])
-    assert read_kept(last_doubtful()[0])[0] == "success"
+    assert read_kept(doubtful_answers()[0])[0] == "success"
 
 
 def test_how_calls_stand(desk, prove, capsys, admin_client):
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="refusal")
     desk.play(activation("A1"), trial("T2", "b.example.com"), activation("A2", of="T2"))
-    calls = {row.call.name: row for row in standings()}
+    calls = {row.name: row for row in standings()}
     post, start = calls["bigdata.post"], calls["bpm.start"]
     assert (post.proofs["create"].order, post.held, post.accepted.dispatch.order.number) == ("T1", None, "A2")
     assert (start.proofs, start.held.order, start.refused.dispatch.order.number) == ({"start": None}, "A1", "A1")
-    assert [bytes(row.raw)[:6] for row in last_doubtful()] == [b'{"code']
+    assert [bytes(row.raw)[:6] for row in doubtful_answers()] == [b'{"code']
     assert any("bpm is held" in reason for reason in desk_status(timezone.now())["reasons"])
     call_command("show", "A2")
     assert "waits for `resume bpm`: bpm is held" in capsys.readouterr().out

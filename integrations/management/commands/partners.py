@@ -1,20 +1,48 @@
-"""`partners`, `partners check [FILE]`, `partners read CALL FILE`: how the partners speak (contract 7.3)."""
+"""`partners`, `partners check [FILE]`, `partners try CALL`, `partners read CALL FILE`: how the partners speak (7.3)."""
 
 import argparse
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+from django.utils import timezone
 
+from integrations.bigdata.client import job_query, trial_flow_query
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
-from integrations.outbound.http import answer_charset
+from integrations.database_deadline import error_line
+from integrations.delivery import rate
+from integrations.delivery.circuit_breaker import open_partners
+from integrations.delivery.loop import drain
+from integrations.other_desk import why_other_desk
+from integrations.outbound.formats import encode
+from integrations.outbound.http import PartnerError, answer_charset, listeners, post
+from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
-from integrations.partners.samples import samples
-from integrations.partners.shown import lines_of_answer, lines_of_call, lines_of_callback
+from integrations.partners.samples import example_of, samples
+from integrations.partners.shown import (
+    LOOK_UPS,
+    lines_of_answer,
+    lines_of_call,
+    lines_of_callback,
+    show_call,
+    without_values,
+)
+from integrations.partners.standing import lines_of_standing, standings
+from integrations.probes import NOBODYS
 from integrations.request_body import content_type_in
+from orders.management.order_command import known_orders
+from orders.models import Dispatch, Order
+from orders.order_page.calls import curl_line, headers_with
+from orders.queries.pauses import why_paused
+from orders.queries.shapes import shape_of
+from orders.services.outbox.claim import payloads
+from orders.services.outbox.freeze import read_records
+from orders.steps import STEPS, call_name
 
 CALLBACK = "bpm.callback"
 CALLS = [*NAMES, CALLBACK]
@@ -22,13 +50,19 @@ HEAD = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})[^\n]*\n((?:[^\r\n]+\r?\n)*)\r?\n")
 
 
 class Command(BaseCommand):
-    help = "Shows how each call of the partners is made and read, checks a profile, and reads an answer by it."
-    requires_system_checks = []  # it reads files and settings alone
+    help = (
+        "Shows how each call of the partners is made, read and stands, checks a profile, tries a call, reads an answer."
+    )
+    requires_system_checks = []  # most of it reads files and settings alone
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        what = parser.add_subparsers(dest="what", metavar="check | read")
+        what = parser.add_subparsers(dest="what", metavar="check | try | read")
         check = what.add_parser("check", help="is the file right, and what goes out under it")
         check.add_argument("file", nargs="?", metavar="FILE", help="a profile; the one of PARTNERS_FILE unless given")
+        attempt = what.add_parser("try", help="a call as curl; sends it with --send, and says how its answer is read")
+        attempt.add_argument("call", metavar="CALL", help=", ".join(NAMES))
+        attempt.add_argument("--order", metavar="N", default="", help="the order that it is about")
+        attempt.add_argument("--send", action="store_true", help="look-ups at once, all else the step that waits")
         read = what.add_parser("read", help="how an answer, or a callback, would be read; nothing is stored")
         read.add_argument("call", metavar="CALL", help=", ".join(CALLS))
         read.add_argument("file", metavar="FILE", help="the body, or all of the answer from its line HTTP/1.1 on")
@@ -39,15 +73,23 @@ class Command(BaseCommand):
             lines = self.check_profile(options["file"] or settings.PARTNERS_FILE)
         elif what == "read":
             lines = self.read(options["call"], options["file"], options["status"])
+        elif what == "try":
+            lines = self.try_call(options["call"], options["order"], options["send"])
         else:
             lines = self.show(settings.PARTNERS)
         for line in lines:
-            self.stdout.write(line)
+            self.stdout.write(without_values(line))
 
     def show(self, profile: Profile) -> Iterator[str]:
         yield f"profile: {settings.PARTNERS_FILE or 'none, so the defaults'}"
+        try:
+            found = {row.name: row for row in standings()}
+        except Error as error:  # what is asked of the profile needs no database
+            found = {}
+            yield f"how each call stands is not known: {error_line(error)}"
         for name in NAMES:
-            yield from ("", *lines_of_call(profile, name))
+            yield from ("", *lines_of_call(show_call(profile, name)))
+            yield from lines_of_standing(found[name]) if found else ()
         yield from ("", *lines_of_callback(profile))
 
     def check_profile(self, file: str) -> Iterator[str]:
@@ -68,6 +110,41 @@ class Command(BaseCommand):
         for (name, usual), (_name, own) in zip(samples(Profile()), samples(profile), strict=True):
             yield from ("", f"{name}: {'as by default' if own == usual else 'other than by default'}")
             yield from [own] if own == usual else [f"by default: {usual}", f"now: {own}"]
+
+    def try_call(self, name: str, number: str, send: bool) -> Iterator[str]:
+        if name not in NAMES:
+            raise CommandError(f"{name}: no such call; {', '.join(NAMES)}")
+        call, shown = call_of(name), show_call(settings.PARTNERS, name)
+        if not call.url:
+            raise CommandError(f"{name}: the profile has no such call, since its path is empty")
+        order = known_orders([number])[number] if number else None
+        step = _step_of(order, name, must_wait=send) if order and name not in LOOK_UPS else None
+        if send and not (step or name in LOOK_UPS):
+            raise CommandError(f"{name} makes something there: name the order whose step waits for it, --order N")
+        key = str(step.key if step else uuid.uuid4())
+        body = _question(name, order) if name in LOOK_UPS else "" if step else encode(example_of(name))
+        heard: list[tuple[Call, int, str, bytes]] = []
+        said = self.send(call, step, body, key, heard) if send else ""
+        if not (order or name in LOOK_UPS):
+            yield "an example, of no order of yours:"
+        yield curl_line(shown.address, headers_with(shown.key_header, key, shown.headers), body or _body_of(step))
+        for answered, status, charset, raw in heard:
+            yield from ("", f"{answered.name} answered HTTP {status}, {charset}:", raw.decode(charset, "replace"))
+            yield from lines_of_answer(settings.PARTNERS, answered.name, status=status, raw=raw, charset=charset)
+        if said:
+            yield from ("", said)
+
+    def send(self, call: Call, step: Dispatch | None, body: str, key: str, heard: list) -> str:
+        """Makes the call, and appends each answer to `heard`. Returns what was recorded, or what was wrong."""
+        self.check()
+        partner = call.name.partition(".")[0]
+        if why := why_other_desk() or why_paused(partner, now=timezone.now()):
+            raise CommandError(f"nothing was sent: {why}")
+        listeners.append(lambda *answer: heard.append(answer))
+        try:
+            return _send_step(step, partner) if step else _ask(call, body, key)
+        finally:
+            listeners.pop()
 
     def read(self, call: str, file: str, status: int) -> Iterator[str]:
         if call not in CALLS:
@@ -96,3 +173,59 @@ class Command(BaseCommand):
         yield f"read as: a callback about {about}; who sent it is not checked here"
         for name, value in said.record.items():
             yield f"{name}: {value.isoformat() if name == 'time' else value}"
+
+
+def _step_of(order: Order, name: str, *, must_wait: bool) -> Dispatch:
+    """The order's step that waits for this call, else its last one of it. Raises CommandError where it has none."""
+    rows = Dispatch.objects.current().filter(order=order, step__in=[one for one in STEPS if call_name(one) == name])
+    rows = rows.select_related("order__service_type", "order__attribution", "order__trial__attribution")
+    found = rows.due(timezone.now()).order_by("next_try_at", "pk").first()
+    last = rows.order_by("pk").last()
+    if last is None or (must_wait and found is None):
+        stands = f": {last.step} is {last.state}" if last else ""
+        raise CommandError(f"{order.number}: no step of it {'waits for' if last else 'calls'} {name}{stands}")
+    return found or last
+
+
+def _body_of(step: Dispatch) -> str:
+    """The step's frozen payload, or what it would be now."""
+    if step.payload:
+        return step.payload
+    step.frozen_at = timezone.now()
+    body = payloads.build([step], step.frozen_at, read_records([step]))[step.pk]
+    if isinstance(body, Exception):
+        raise CommandError(f"the payload can't be built: {body}") from body
+    return body
+
+
+def _question(name: str, order: Order | None) -> str:
+    if name == "bigdata.query":
+        return encode(job_query(order.number if order else NOBODYS))
+    if order is None:
+        return encode(trial_flow_query(enterprise_id=NOBODYS, product_id="1", job_id=NOBODYS))
+    trial = order.trial or order
+    service = shape_of(trial).service
+    return encode(trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
+
+
+def _ask(call: Call, body: str, key: str) -> str:
+    rate.wait_for_slot(call.name.partition(".")[0])
+    try:
+        post(call, body.encode(), key=key, request_id=uuid.uuid4().hex, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+    except PartnerError as error:
+        return f"{error.code}: {error.message}"
+    return "nothing was stored"
+
+
+def _send_step(step: Dispatch, partner: str) -> str:
+    """Sends the step as a worker does, past the desk's own hold. Returns what was recorded."""
+    report = drain(seconds=None, linger=False, threads=1, only=step)
+    if report.fault:
+        raise CommandError(str(report.fault))
+    if not report.tried:
+        down = f"the breaker of {partner} is open, and no probe is due; or " if partner in open_partners() else ""
+        why = "a worker has it, one of its kind is in the air, or something before it in the order is undone"
+        raise CommandError(f"nothing was sent: {down}{why}: see `show {step.order.number}`")
+    step.refresh_from_db(fields=["state", "payload"])
+    tried = step.tries.latest("pk")
+    return f"recorded: {step.step}, attempt {tried.number}: {tried.outcome}; the step is {step.state}"

@@ -88,6 +88,7 @@ def claim(
     idle: bool = True,
     lost_first: bool = True,
     down: Collection[str] = (),
+    only: int = 0,
 ) -> list[Work]:
     """Claims due dispatches, longest due first, and saves an attempt for each.
 
@@ -100,6 +101,8 @@ def claim(
     nothing else is due.
 
     `down`: the partners whose breaker is open. A move of a start is not begun with their probe.
+
+    `only`: a dispatch that a person tries (contract 7.3). Nothing else is claimed, and no hold of the desk keeps it.
 
     While the database counts as restored, only look-ups are claimed. Afterwards BPM steps of orders from before wait
     for a person, and billing steps that were attempted before get `ask_first` (contract 3.9, 17). Before the start
@@ -116,7 +119,7 @@ def claim(
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
         ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)
-        rows = _due(not_paused(rooms, now=now), now, ways, restore)
+        rows = _due(not_paused(rooms, now=now), now, ways, restore, only)
         if any(row.step == Step.MOVE_START for row in rows):
             rows = hold_back(rows, now=now, down=down)
         if not rows:
@@ -195,10 +198,15 @@ def _lost_for_good(dispatch_id: int, token: uuid.UUID, channel: str) -> Outcome:
     )
 
 
-def _due(rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState) -> list[Dispatch]:
+def _due(
+    rooms: dict[str, int], now: datetime.datetime, ways: Iterable[bool], restore: RestoreState, only: int
+) -> list[Dispatch]:
     """The longest due steps of each partner, locked, found in the first of these `ways` in which something is due."""
-    may_go = gate(now=now)
-    ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored, may_go) for alone in ways)), [])
+    may_go = gate(now=now, past_hold=bool(only))
+    if only:
+        ids = [pk for partner in rooms for pk in _only_id(partner, now, only, restore.restored, may_go)]
+    else:
+        ids = next(filter(None, (_due_ids(rooms, now, alone, restore.restored, may_go) for alone in ways)), [])
     if not ids:
         return []
     rows = WITH_ORDERS(ids=ids)
@@ -220,6 +228,13 @@ def _due_ids(rooms: dict[str, int], now: datetime.datetime, alone: bool, looks: 
                     found += _longest_due(partner, 1, alone, looks, only=kind)(now=now)
             due += sorted(found)[:room]
     return _within_bounds(due)[: 1 if alone else None]
+
+
+def _only_id(partner: str, now: datetime.datetime, only: int, looks: bool, may_go: Gate) -> list[int]:
+    rows = _claimable(partner, now).filter(~USED_UP, Q(step__in=LOOK_UPS) if looks else Q(), pk=only)
+    for name in sorted(may_go.shut):
+        rows = rows.exclude(of_kind(name))
+    return [pk for _, pk, _ in rows]
 
 
 def _within_bounds(due: Iterable[tuple[datetime.datetime, int, int]]) -> list[int]:
@@ -244,18 +259,14 @@ def _longest_due(
     for name in sorted(left_out):
         kind &= ~of_kind(name)
     kind &= of_kind(only) if only else Q()
-    return Prepared(lambda: _claimable(partner).filter(kind)[:room])
+    return Prepared(lambda: _claimable(partner, Slot("now", DateTimeField())).filter(kind)[:room])
 
 
-def _claimable(partner: str) -> QuerySet:
+def _claimable(partner: str, now: Slot | datetime.datetime) -> QuerySet:
     going = Order.objects.filter(pk=OuterRef("order_id"), undo_since=None)
     # Under an undo mark go out: undo steps, questions for traffic, billing calls whose outcome must become known.
     allowed = Q(undo=True) | Q(ACTED, channel=Dispatch.Channel.BILLING) | Q(position__gte=Phase.AFTER) | Exists(going)
-    due = (
-        Dispatch.objects.current()
-        .open()
-        .filter(allowed, next_try_at__lte=Slot("now", DateTimeField()), channel__in=channels_of(partner))
-    )
+    due = Dispatch.objects.current().open().filter(allowed, next_try_at__lte=now, channel__in=channels_of(partner))
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True)
     return due.order_by("next_try_at", "pk").values_list("next_try_at", "pk", "size")

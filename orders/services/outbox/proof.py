@@ -107,8 +107,9 @@ def is_proven(kind: str) -> bool:
     return pair in known
 
 
-def gate(*, now: datetime.datetime) -> Gate:
-    """What may be claimed now. Called in the claim's transaction; costs nothing once all is proven.
+def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
+    """What may be claimed now. Called in the claim's transaction; costs nothing once all is proven. `past_hold`: by a
+    person who tries one step, whatever is held.
 
     The calls in the air are read before the holds: a doubtful answer ends its call and holds in one transaction.
     """
@@ -127,6 +128,7 @@ def gate(*, now: datetime.datetime) -> Gate:
     if not unproven and not held:
         free.add(in_force)
         return OPEN
+    held = set() if past_hold else held
     shut = frozenset(kind for kind in CALLS if kind in flying or PARTNER_OF[kind] in held)
     return Gate(shut, tuple(kind for kind in unproven if kind not in shut))
 
