@@ -56,11 +56,16 @@ class DeskAdminConfig(admin_apps.AdminConfig):
         from project.calls_page import calls_page, may_see_calls
         from project.dashboard.all_is_well import dashboard, dashboard_marks
         from project.manual.pages import manual_page
+        from project.partners_page import may_see_partners, partners_page
         from project.probes_page import may_probe, probes_page
         from project.restored_page import restored_page
 
         pages = [
             MenuPage(Section.SENT, 70, _("Calls of a day"), "calls", may_see_calls, calls_page, TRACES),
+            MenuPage(
+                *(Section.ENGINE, 95, _("Partner connections"), "partners", may_see_partners, partners_page),
+                ENGINE_ROOM,
+            ),
             MenuPage(Section.ENGINE, 100, _("Test calls"), "probes", may_probe, probes_page, ENGINE_ROOM),
             MenuPage(Section.TRACE, 25, pgettext_lazy("menu", "Audit"), "trail", may_see_trail, trail_page, AUDITORS),
         ]

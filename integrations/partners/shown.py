@@ -23,6 +23,7 @@ from integrations.partners.profile import (
 from integrations.partners.rules import Rule, member, toml
 
 MASK = "***"
+DEFAULT = "default"  # where a key comes from that the file does not say
 CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
 KEYS = [one.name for one in dataclasses.fields(Answer)]
 LOOK_UPS = {"bigdata.query", "bigdata.traffic"}
@@ -64,7 +65,7 @@ def show_call(profile: Profile, name: str) -> ShownCall:
     rules = [(one, _told(getattr(own.answer, one)), source_of(profile, name, one)) for one in KEYS]
     if name in LOOK_UPS:
         said = profile.given.get(partner, {}).get(call, {})
-        rules.append(("rows", own.rows, f"[{name}]" if "rows" in said else "default"))
+        rules.append(("rows", own.rows, f"[{name}]" if "rows" in said else DEFAULT))
     return ShownCall(name, masked(whole) if own.path else "", headers, how.key_header, rules)
 
 
@@ -84,19 +85,24 @@ def source_of(profile: Profile, name: str, one: str) -> str:
     table = profile.given.get(partner, {})
     if one in table.get(call, {}).get(ANSWER, {}):
         return f"[{name}.{ANSWER}]"
-    return f"[{partner}.{ANSWER}]" if one in table.get(ANSWER, {}) else "default"
+    return f"[{partner}.{ANSWER}]" if one in table.get(ANSWER, {}) else DEFAULT
 
 
-def lines_of_callback(profile: Profile) -> Iterator[str]:
-    """Yields how BPM's callbacks are read."""
-    how, said = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {})
-    yield f"bpm.callback  POST {' '.join(('/api/bpm/approvals', *how.paths))}"
+def show_callback(profile: Profile) -> ShownCall:
+    """Returns how BPM's callbacks are read. `address`: ours, one or several."""
+    how, said, rules = profile.bpm.callback, profile.given.get("bpm", {}).get("callback", {}), []
     for one in dataclasses.fields(how):
-        key = SPELT.get((Callback, one.name), one.name)
+        key, value = SPELT.get((Callback, one.name), one.name), getattr(how, one.name)
         if key != "paths":
-            value = getattr(how, one.name)
-            shown = "not said" if value is None else toml(value)
-            yield f"  {key:17}{shown}  ({'[bpm.callback]' if key in said else 'default'})"
+            told = "not said" if value is None else toml(value)
+            rules.append((key, told, "[bpm.callback]" if key in said else DEFAULT))
+    return ShownCall("bpm.callback", " ".join(("/api/bpm/approvals", *how.paths)), {}, "", rules)
+
+
+def lines_of_callback(callback: ShownCall) -> Iterator[str]:
+    yield f"{callback.name}  POST {callback.address}"
+    for key, told, source in callback.rules:
+        yield f"  {key:17}{told}  ({source})"
 
 
 def _told(values: tuple[Any, ...]) -> str:

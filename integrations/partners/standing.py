@@ -76,7 +76,7 @@ def _answered() -> Q:
     return Q(http_status__isnull=False) | Q(dispatch__step__in=NO_STATUS)
 
 
-def doubtful_answers() -> QuerySet[KeptAnswer]:
+def doubtful_answers() -> QuerySet:
     """The answers that were not understood, and the refusals that a step in doubt got, newest first. `incident`: the id
     of the one that their orders had then, if there is one."""
     troubles = AffectedOrder.objects.filter(

@@ -1,16 +1,15 @@
 """`partners try`: a call by hand, as a worker makes it (contract 7.3), and `partners` on how calls stand."""
 
+import datetime
 import json
-import uuid
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from integrations.delivery.circuit_breaker import note_outcomes
+from integrations.models import Breaker
 from integrations.partners.profile import read_profile
 from orders.models import Attempt, PartnerHold, TrailEntry
-from orders.services.outbox.outcome import Outcome
 from orders.services.pausing import pause_partner
 from project.command_trail import note_command
 from tests.flows.conftest import BILLING, BPM, QUERY
@@ -98,17 +97,12 @@ def test_of_a_kind_that_is_not_proven_one_is_in_the_air(desk, told, prove):  # n
     assert desk.step("T2", "create_trial_billing").attempts == 0
 
 
-def test_a_pause_and_an_open_breaker_hold_it_back(desk, told, trialing, settings):
-    settings.BREAKER_FAILURES = 3
+def test_a_pause_and_an_open_breaker_hold_it_back(desk, told, trialing):
     desk.post(activation("A1"))
-    token = uuid.uuid4()
-    outcomes = [
-        Outcome(dispatch_id=pk, attempt_id=0, token=token, channel="billing", result="retry", transport=True)
-        for pk in (1, 2, 3)
-    ]
-    note_outcomes(outcomes, now=timezone.now())
+    later = timezone.now() + datetime.timedelta(minutes=1)
+    down = Breaker.objects.create(partner="bigdata", failures=3, opened_at=timezone.now(), probe_at=later)
     assert "the breaker of bigdata is open" in told("try", "bigdata.post", "--order", "A1", "--send")
-    note_outcomes([Outcome(**{**vars(outcomes[0]), "transport": False})], now=timezone.now())
+    down.delete()
     pause_partner(partner="bigdata", until=None, reason="x", by="command:test", now=timezone.now())
     for words in (["bigdata.post", "--order", "A1"], ["bigdata.query"]):
         assert "nothing was sent: bigdata is paused since" in told("try", *words, "--send")

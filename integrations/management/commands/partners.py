@@ -30,6 +30,7 @@ from integrations.partners.shown import (
     lines_of_call,
     lines_of_callback,
     show_call,
+    show_callback,
     without_values,
 )
 from integrations.partners.standing import lines_of_standing, standings
@@ -90,7 +91,7 @@ class Command(BaseCommand):
         for name in NAMES:
             yield from ("", *lines_of_call(show_call(profile, name)))
             yield from lines_of_standing(found[name]) if found else ()
-        yield from ("", *lines_of_callback(profile))
+        yield from ("", *lines_of_callback(show_callback(profile)))
 
     def check_profile(self, file: str) -> Iterator[str]:
         try:
