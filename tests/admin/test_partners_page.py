@@ -75,7 +75,7 @@ def test_it_says_how_each_call_stands_and_what_was_in_doubt(member, played):
     assert "立即取消 尚未证实" in post
     assert "无需证实 无 无 无 否" in query
     assert "启动 尚未证实 无 2023-09-20" in bpm
-    assert "已暂停 对接方拒绝了一类从未成功过的请求" in bpm or "已暂停" in bpm
+    assert "已暂停 这类调用对接方还从未接受过" in bpm
     assert reverse("admin:orders_resume_partner", args=["bpm"]) in page
     refused, unclear = rows_of(page, "doubts-h")
     assert "拒绝 200" in refused

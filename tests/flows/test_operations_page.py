@@ -347,6 +347,7 @@ def partners(run, folder):
     (folder / "partners.toml").write_text('[bpm.start]\npth = "/flows"\n')
     run("partners read bigdata.post answer.json")
     run("partners check partners.toml")
+    run("partners try bigdata.query --order T9 --send")
 
 
 def fits(told: list[str], output: list[str]) -> bool:

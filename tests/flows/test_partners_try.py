@@ -58,7 +58,7 @@ def test_without_send_it_shows_the_request_and_no_secret(held, told):
 
 def test_a_step_that_a_hold_keeps_back_is_sent_once_and_its_answer_counts(held, told, caplog):
     said = told("try", "bpm.start", "--order", "A2", "--send")
-    assert "bpm.start answered HTTP 200, utf-8-sig:\n{" in said
+    assert "bpm.start answered HTTP 200, utf-8:\n{" in said
     assert "read as: success\nbecause: { code = [200] }  (default)" in said
     assert said.endswith("recorded: start_bpm, attempt 1: ok; the step is done\n")
     assert not PartnerHold.objects.filter(ended_at=None).exists()

@@ -130,7 +130,11 @@ class Command(BaseCommand):
             yield "an example, of no order of yours:"
         yield curl_line(shown.address, headers_with(shown.key_header, key, shown.headers), body or _body_of(step))
         for answered, status, charset, raw in heard:
-            yield from ("", f"{answered.name} answered HTTP {status}, {charset}:", raw.decode(charset, "replace"))
+            yield from (
+                "",
+                f"{answered.name} answered HTTP {status}, {charset.removesuffix('-sig')}:",
+                raw.decode(charset, "replace"),
+            )
             yield from lines_of_answer(settings.PARTNERS, answered.name, status=status, raw=raw, charset=charset)
         if said:
             yield from ("", said)
