@@ -1,11 +1,11 @@
 """How BBOSS signs, by `[bboss.sign]`, and `verify_message`, which finds it out (contract 7.1, 7.3)."""
 
-import base64
 import hashlib
-import hmac
 import io
 import itertools
 import json
+import time
+from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as in_force
@@ -15,7 +15,10 @@ from django.utils import timezone
 from integrations.bboss.known_ways import FORMS, TEXTS
 from integrations.bboss.sample_envelope import body_of, signed_envelope
 from integrations.bboss.signing import verify
-from integrations.partners.profile import read_profile
+from integrations.bboss.wire import Wire, parsed
+from integrations.partners.profile import SIGN_METHODS, read_profile
+from integrations.partners.rules import toml
+from integrations.request_body import OF_ALL
 from tests.bboss.conftest import TRIAL
 
 OLD = "an-old-secret-of-bboss"
@@ -109,20 +112,37 @@ def test_verify_message_warns_of_what_leaves_content_out(tmp_path, settings):
     assert read_profile(lines_of(said)).bboss.sign.order
 
 
-def test_each_known_way_is_named(tmp_path, settings):
+def known_ways(names: list[str]) -> Iterator[str]:
+    """Lines of `[bboss.sign]`: each form with each text, and in turn a method, an encoding and so on."""
+    names = [name for name in names if name != "sign"]
+    without = sorted({*names} - {"signMethod"})
+    orders = ["sorted", names, sorted(names, reverse=True), sorted(names, key=str.lower), without]
+    kinds = itertools.product(SIGN_METHODS, ("hex", "base64"), ("enter", "skip"), ("canonical", "raw"), orders)
+    keys = ("pair", "between", "text", "methods", "encoding", "empty", "content", "order")
+    for (form, text), (method, *more) in zip(itertools.product(FORMS, TEXTS), itertools.cycle(kinds), strict=False):
+        yield "\n".join(
+            f"{key} = {toml(value)}" for key, value in zip(keys, (*form, text, [method], *more), strict=True)
+        )
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("step", [37, 1])
+def test_each_known_way_is_named_within_two_seconds(tmp_path, settings, step):
+    secret, names = settings.BBOSS_APP_SECRET, list(signed_envelope(TRIAL, now=timezone.now()))
     settings.BBOSS_APP_SECRETS_OLD = [OLD]
-    message = signed_envelope(TRIAL, now=timezone.now(), overrides={"signMethod": "hmac-sha256"})
-    fields = {**message, "content": json.dumps(TRIAL, ensure_ascii=False, sort_keys=True, separators=(",", ":"))}
-    names = sorted(name for name in fields if name != "sign")
-    for (pair, between), text in list(itertools.product(FORMS, TEXTS))[::23]:
-        pairs = between.join(pair.format(name=name, value=fields[name]) for name in names)
-        signed = hmac.new(OLD.encode(), text.format(pairs=pairs, secret=OLD).encode(), "sha256").digest()
-        given = message | {"sign": base64.b64encode(signed).decode()}
-        said = printed(tmp_path / "m", json.dumps(given).encode())
-        found = read_profile(lines_of(said)).bboss
-        assert found.sign.encoding == "base64"
-        assert "BBOSS_APP_SECRETS_OLD, number 1" in said
-        assert verify(given, given["sign"], OLD, found)
+    hidden = [secret, OLD, *settings.BBOSS_ACCESS_TOKENS]
+    for way in itertools.islice(known_ways(names), 1, None, step):
+        how = sign_of(way).bboss
+        settings.BBOSS_APP_SECRET = OLD
+        message = signed_envelope(TRIAL, now=timezone.now(), overrides={"version": ""}, how=how)
+        settings.BBOSS_APP_SECRET = secret
+        raw, began = body_of(message, how)[0], time.thread_time()
+        said = printed(tmp_path / "m", raw)
+        assert time.thread_time() - began < 2, way
+        assert "BBOSS_APP_SECRETS_OLD, number 1" in said, way
+        assert [one for one in hidden if one in said] == [], way
+        found, text = read_profile(lines_of(said)).bboss, raw.decode()
+        assert verify(Wire(parsed(text, OF_ALL, found), text, "utf-8"), message["sign"], OLD, found), way
 
 
 def test_verify_message_never_prints_a_secret(tmp_path, settings):
@@ -159,11 +179,25 @@ def test_verify_message_says_what_each_check_makes_of_it(tmp_path):
         lambda body: b"\xef\xbb\xbf" + body + b"\n",
         lambda body: body.replace(b'"', b"\\x22"),
         lambda body: json.dumps(body.decode(), ensure_ascii=False).encode(),
+        lambda body: (
+            b"host: x\ncontent-type: application/json;charset=UTF-8\n\n" + json.dumps(json.loads(body)).encode()
+        ),
+        lambda body: b"".join(
+            b"\\x%02X" % one if one < 32 or one > 126 or one in b'"\\' else bytes([one]) for one in body
+        ),
     ],
-    ids=["with headers", "with a mark", "as nginx logs", "as nginx logs in JSON"],
+    ids=[
+        "with headers",
+        "with a mark",
+        "as nginx logs",
+        "as nginx logs in JSON",
+        "headers alone",
+        "nginx, all escaped",
+    ],
 )
 def test_verify_message_takes_a_message_as_a_colleague_gives_it(tmp_path, as_given):
-    body, _ = body_of(signed_envelope(TRIAL, now=timezone.now()), in_force.PARTNERS.bboss)
+    content = TRIAL | {"EnterpriseName": '客户"北京"\\\n'}
+    body, _ = body_of(signed_envelope(content, now=timezone.now()), in_force.PARTNERS.bboss)
     assert "signature: ok" in printed(tmp_path / "m", as_given(body))
 
 

@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from integrations.partners import profile
 from integrations.partners.profile import read_profile
@@ -89,6 +90,16 @@ def test_no_secret_is_shown(capsys, settings, monkeypatch):
     settings.PARTNERS, settings.BPM_CALLBACK_SECRET = read_profile(OURS), "c4llback"
     text = "\n".join(told(capsys))
     assert [word for word in ("t0ps3cret", "c4llback", "secret@", "BIGDATA_TOKEN") if word in text] == []
+
+
+def test_without_a_database_it_still_shows_the_profile(capsys, monkeypatch):
+    def away():
+        raise OperationalError("the server is away")
+
+    monkeypatch.setattr("integrations.management.commands.partners.standings", away)
+    lines = told(capsys)
+    assert lines[1] == "how each call stands is not known: the server is away"
+    assert part(lines, "bpm.start")[-1].endswith('process  ["result.processId"]  (default)')
 
 
 def test_under_the_defaults_the_samples_are_the_three_cases(case):

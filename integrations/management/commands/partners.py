@@ -229,7 +229,7 @@ def _send_step(step: Dispatch, partner: str) -> str:
         raise CommandError(str(report.fault))
     if not report.tried:
         down = f"the breaker of {partner} is open, and no probe is due; or " if partner in open_partners() else ""
-        why = "a worker has it, one of its kind is in the air, or something before it in the order is undone"
+        why = "a worker has it, one of its kind is in the air, its order is undone, or the database counts as restored"
         raise CommandError(f"nothing was sent: {down}{why}: see `show {step.order.number}`")
     step.refresh_from_db(fields=["state", "payload"])
     tried = step.tries.latest("pk")
