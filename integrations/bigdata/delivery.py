@@ -24,6 +24,7 @@ from orders.services.outbox.outcome import ACTED_BEFORE, Work
 from orders.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
 
 Result = Attempt.Outcome
+LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
@@ -99,7 +100,7 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
     if not settings.PARTNERS.bigdata.traffic.path:  # it was planned when there was one
-        return SENDS_NOTHING
+        return LEFT_OUT
     trial = row.order.trial or row.order
     service = shape_of(trial).service
     return encode(bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
@@ -222,7 +223,7 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
 
 
 def send_usage(work: Work, until: float) -> dict:
-    if work.payload == SENDS_NOTHING:
+    if work.payload == LEFT_OUT:
         return {"result": Result.OK, "answer": "the partner has no such call"}
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
