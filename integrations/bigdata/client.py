@@ -79,10 +79,15 @@ def posted_deletion(records: Iterable[RecordFacts], now: datetime.datetime) -> d
     )
 
 
-def _is_deleted(record: Mapping[str, Any]) -> bool:
-    """Whether a partner without a delete says so that the record is deleted (`posted_deletion`)."""
-    created, ended = record.get("createTime"), record.get("cancelTime")
-    return str(record.get("cancelStatus")) == CANCELLED and created is not None and str(created) == str(ended)
+def present(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, which have our names, without those that count as absent at a partner without a delete: cancelled as of
+    their creation."""
+    return rows if settings.PARTNERS.bigdata.delete.path else [row for row in rows if not _is_deleted(row)]
+
+
+def _is_deleted(row: Mapping[str, Any]) -> bool:
+    created, ended = row.get("createTime"), row.get("cancelTime")
+    return str(row.get("cancelStatus")) == CANCELLED and created is not None and str(created) == str(ended)
 
 
 def named_theirs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -159,14 +164,13 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """The records that the big-data side holds for an order. Time-out and size limit grow with those `expected`. At a
-    partner without a delete, those that are cancelled as of their creation are left out."""
+    """The records that the big-data side holds for an order (`present`). Time-out and size limit grow with those
+    `expected`."""
     body = formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     how = settings.PARTNERS.bigdata.query
-    rows = _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED)
-    return rows if settings.PARTNERS.bigdata.delete.path else [row for row in rows if not _is_deleted(row)]
+    return present(_rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED))
 
 
 def look_up_seconds(expected: int) -> float:

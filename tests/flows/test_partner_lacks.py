@@ -270,6 +270,13 @@ def test_an_order_with_more_records_than_a_call_takes_is_held(desk, most, before
     assert max(sizes(desk)[len(before) :]) >= 47
 
 
+def test_the_page_says_how_many_records_are_too_many(desk, most, admin_client):
+    most(20)
+    desk.play(trial("T1", *MANY))
+    page = admin_client.get(reverse("admin:orders_order_change", args=[desk.order("T1").pk])).content.decode()
+    assert "共 47 条话单，大数据侧一次最多收 20 条。" in page
+
+
 def test_a_held_order_can_be_withdrawn_and_its_followers_wait(desk, most):
     most(20)
     desk.play(trial("T1", *MANY), activation("A1", A))
