@@ -291,6 +291,18 @@ def large(desk):
     desk.play(trial("T1", *MANY), activation("A1"))
 
 
+def test_an_order_with_too_many_is_not_opened_again(desk, most, large):
+    """It would be held, and lose its process at BPM."""
+    desk.command("compensate", "A1", reason="客户要求")
+    most(20)
+    with pytest.raises(CommandError, match="declined"):
+        call_command("resend", "A1")
+    assert (desk.state("A1"), len(desk.sent(BPM))) == ("failed", 1)
+    most(47)
+    desk.command("resend", "A1")
+    assert (desk.state("A1"), desk.alive_there("A1"), desk.alive_there("T1")) == ("active", MANY, [])
+
+
 @pytest.mark.parametrize("lacking", ["", 'delete.path = ""'])
 def test_what_takes_back_goes_out_in_parts(desk, books, most, large, lacking):
     """Each with its own key, one after the other; nothing behind them begins before the last of them is done."""
