@@ -307,8 +307,10 @@ MESSAGES = {
         "the big-data side's records disagree about the start",
         _("The big-data side's records disagree about the start."),
     ),
+    "too_many": Message(words=_("%(number)s records; a call to the big-data side takes %(most)s.")),
     # traffic
     "usage_no_trial": Message(words=_("Only trials have traffic to ask for.")),
+    "usage_no_call": Message(words=_("The big-data side has no call for traffic.")),
     "usage_not_begun": Message(words=_("The trial has not begun.")),
     "usage_asked": Message(words=_("It is being asked for already.")),
     # the books: compare, fix, take, accept

@@ -60,6 +60,10 @@ CAUSES = {
         _("It is a subsequent activation and names no domains."),
         _("Ask the customer manager for the domains and name them, or withdraw the order."),
     ),
+    "too_many": Cause(
+        _("The order has more billing records than the big-data side takes in a call."),
+        _("Have the number in the profile raised and loaded; the order goes on by itself then. Or withdraw it."),
+    ),
     "files": Cause(
         _("The info-security files are not right."),
         _("Upload the right files under Attachments, or waive the finding."),
@@ -128,6 +132,10 @@ CAUSES = {
     "answer_too_large": Cause(_("The partner's answer is too large."), _("Show it to the partner's engineers.")),
     "bad_result": Cause(
         _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")
+    ),
+    "no_such_call": Cause(
+        _("The step is for a call that the profile of partners does not have any more."),
+        _("Resend it: it is worked out anew. Or put the call's path back into the profile."),
     ),
     "internal": Cause(_("An error of our own."), _("Call the engineer on duty; the log has the details.")),
     "payload": Cause(_("The payload could not be built."), _("Call the engineer on duty; the log has the details.")),

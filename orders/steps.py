@@ -5,6 +5,7 @@ channel, and the rows of its steps. docs/architecture.md says what else belongs 
 """
 
 import enum
+from collections.abc import Container
 from dataclasses import KW_ONLY, dataclass
 
 from django.db.models import TextChoices
@@ -202,6 +203,7 @@ def named(**facts: object) -> list[str]:
 
 
 FIXES = named(fix=True)
+DELETIONS = {*named(effect=Effect.DELETE), *named(effect=Effect.VERIFY)}
 SENDS_NOTHING = '{"productInfos":[]}'
 """The payload of a billing step that found nothing to send: no call is made for it, so none can act late."""
 
@@ -213,9 +215,16 @@ BY_EFFECT: dict[Effect, str] = {
 }
 
 
-def call_name(step: str) -> str:
-    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none."""
+REST = "rest"  # in a dispatch's `about`: what further parts of it carry, since a call takes only so many records
+LISTED: dict[str, str] = {Step.FIX_CREATE: "fixes", Step.FIX_DELETE: "named"}  # in a fix's `about`: what it is about
+POSTED = "posted"  # in a dispatch's `about`: what it deletes is posted as cancelled, since the partner has no delete
+
+
+def call_name(step: str, about: Container[str] = ()) -> str:
+    """Returns the call to which a step's payload goes first (contract 7.1); empty for steps that make none. `about`: of
+    its dispatch, with which the call is frozen."""
     kind = STEPS[step]
-    if kind.channel == Channel.BILLING:
-        return BY_EFFECT.get(kind.effect, "bigdata.post")
-    return BY_STEP.get(kind.name, "")
+    if kind.channel != Channel.BILLING:
+        return BY_STEP.get(kind.name, "")
+    posted = kind.effect == Effect.DELETE and POSTED in about
+    return "bigdata.post" if posted else BY_EFFECT.get(kind.effect, "bigdata.post")

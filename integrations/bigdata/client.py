@@ -8,7 +8,7 @@ the usual one.
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -31,6 +31,7 @@ LIVE, CANCELLED = "1", "2"
 NAMED = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
 NOTHING_THERE = PartnerResponse(200, "", {})
 MEASURED = ("jobId", "dataflow")
+NO_SUCH_CALL = "no_such_call"  # the code of a step that is for a call which the profile has no more
 OURS_TO_SAY = {"jobId", "productId", "domain", "cancelStatus", "cancelTime", "createTime"}  # always our values
 RECORD_BYTES = 2048  # of an answer, for each record; one of our records takes 400
 LONGEST_LOOK_UP = 96 * 1024 * 1024
@@ -67,6 +68,26 @@ def product_infos(records: Iterable[RecordFacts]) -> dict[str, Any]:
 
 def deletion(records: Iterable[RecordFacts]) -> dict[str, Any]:
     return named_theirs(_identity(record) for record in records)
+
+
+def posted_deletion(records: Iterable[RecordFacts], now: datetime.datetime) -> dict[str, Any]:
+    """The body that deletes them at a partner without a delete: each is cancelled as of its creation. `now`: the
+    creation of one whose own is not known."""
+    return product_infos(
+        replace(one, create_time=one.create_time or now, cancel_time=one.create_time or now, cancelled=True)
+        for one in records
+    )
+
+
+def present(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, which have our names, without those that count as absent at a partner without a delete: cancelled as of
+    their creation."""
+    return rows if settings.PARTNERS.bigdata.delete.path else [row for row in rows if not _is_deleted(row)]
+
+
+def _is_deleted(row: Mapping[str, Any]) -> bool:
+    created, ended = row.get("createTime"), row.get("cancelTime")
+    return str(row.get("cancelStatus")) == CANCELLED and created is not None and str(created) == str(ended)
 
 
 def named_theirs(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -130,9 +151,9 @@ def _as_accepted(fields: dict[str, Any], record: RecordFacts) -> dict[str, Any]:
     return fields | {name: record.accepted[name] for name in kept}
 
 
-def post_product_infos(body: bytes, *, key: str, request_id: str) -> PartnerResponse:
-    """Creates or cancels billing records. `body` is made by `product_infos`."""
-    return _call("bigdata.post", body, key, request_id)
+def post_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
+    """Creates or cancels billing records. `body` is made by `product_infos`, or by `posted_deletion`."""
+    return _call("bigdata.post", body, key, request_id, seconds)
 
 
 def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: float | None = None) -> PartnerResponse:
@@ -143,12 +164,13 @@ def delete_product_infos(body: bytes, *, key: str, request_id: str, seconds: flo
 def query_product_infos(
     job_id: str, *, key: str, request_id: str, seconds: float | None = None, expected: int = 0
 ) -> list[dict[str, Any]]:
-    """The records that the big-data side holds for an order. Time-out and size limit grow with those `expected`."""
+    """The records that the big-data side holds for an order (`present`). Time-out and size limit grow with those
+    `expected`."""
     body = formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     how = settings.PARTNERS.bigdata.query
-    return _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED)
+    return present(_rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED))
 
 
 def look_up_seconds(expected: int) -> float:
@@ -178,9 +200,14 @@ def _call(
     most: int = ANSWER_BYTES,
     none: Iterable[Rule] = (),
 ) -> PartnerResponse:
-    """The answer that says success; NOTHING_THERE for one that by the rules of `none` means that."""
-    timeout = settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
-    answer = post(call_of(name), body, key=key, request_id=request_id, timeout=timeout, most=most)
+    """The answer that says success; NOTHING_THERE for one that by the rules of `none` means that.
+
+    Raises PartnerError, `no_such_call` for a call that the profile does not have.
+    """
+    call, timeout = call_of(name), settings.PARTNER_TIMEOUT_SECONDS if seconds is None else seconds
+    if not call.url:
+        raise PartnerError(f"the profile has no {name}", permanent=True, code=NO_SUCH_CALL, params=NO_MORE)
+    answer = post(call, body, key=key, request_id=request_id, timeout=timeout, most=most)
     if any(rule.holds(answer.data, status=answer.http_status) for rule in none):
         return NOTHING_THERE
     check_success(answer)

@@ -7,20 +7,24 @@ import datetime
 import json
 import time
 import uuid
+from collections.abc import Callable
+
+from django.conf import settings
 
 from integrations.bigdata import client as bigdata
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import RecordFacts
 from integrations.delivery import rate
 from integrations.outbound.formats import encode
-from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
+from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, PartnerResponse
 from orders.content import domain_key
-from orders.models import Attempt, BillingRecord, Dispatch
+from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.queries.shapes import shape_of
 from orders.services.outbox.outcome import ACTED_BEFORE, Work
-from orders.steps import SENDS_NOTHING, STEPS, Effect, Step
+from orders.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
 
 Result = Attempt.Outcome
+LEFT_OUT = "{}"  # the payload of a question for traffic to a partner without it
 LOOK_UPS = {Effect.ASK, Effect.VERIFY}
 RESTORED = PartnerError(
     "it was attempted before the database was restored: not sent, the big-data side was asked", code=ACTED_BEFORE
@@ -36,8 +40,12 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        return encode(bigdata.job_query(row.order.number) | {"delete": bigdata.deletion(facts)})
-    return encode((bigdata.deletion if row.step == Step.DELETE_BILLING else bigdata.product_infos)(facts))
+        return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)})
+    return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else bigdata.product_infos(facts))
+
+
+def _deletion(row: Dispatch, facts: list[RecordFacts]) -> dict:
+    return bigdata.posted_deletion(facts, row.frozen_at) if POSTED in row.about else bigdata.deletion(facts)
 
 
 def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
@@ -46,12 +54,28 @@ def _fix(row: Dispatch, records: dict[int, BillingRecord]) -> dict:
     if row.step == Step.FIX_DELETE:
         ours = set(row.order.billing_records.filter(state__in=stand).values_list("product_id", "domain_key"))
         named = [one for one in row.about["named"] if (one["productId"], domain_key(one["domain"])) not in ours]
-        fixed = bigdata.named_theirs(named)
+        facts = [_facts_of_named(row.order, one) for one in named]
+        fixed = _deletion(row, facts) if POSTED in row.about else bigdata.named_theirs(named)
     else:
         mine = [records[pk] for pk in row.about["fixes"] if records[pk].state in stand]
         cancelled = BillingRecord.State.CANCELLED
         fixed = bigdata.product_infos(record_facts(record, cancelled=record.state == cancelled) for record in mine)
     return fixed
+
+
+def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
+    """A record that is to be deleted, named as the partner has it; what else it says is its order's."""
+    return RecordFacts(
+        job_id=named["jobId"],
+        product_id=named["productId"],
+        domain=named["domain"],
+        info_type=named["infoType"],
+        business_type=order.service_type_id or "",
+        billing_method=order.billing_method,
+        enterprise_id=named["enterpriseId"],
+        enterprise_name=order.enterprise_name,
+        province_code=order.attribution.code,
+    )
 
 
 def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
@@ -75,6 +99,8 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
 
 
 def build_usage(row: Dispatch, now: datetime.datetime, records: dict, domains: dict) -> str:
+    if not settings.PARTNERS.bigdata.traffic.path:  # it was planned when there was one
+        return LEFT_OUT
     trial = row.order.trial or row.order
     service = shape_of(trial).service
     return encode(bigdata.trial_flow_query(enterprise_id=trial.enterprise_id, product_id=service, job_id=trial.number))
@@ -88,19 +114,26 @@ def send_billing(work: Work, until: float) -> dict:
         return {"result": Result.OK, "answer": "nothing to send"}
     if work.ask_first:
         return _acted_before(work, json.loads(work.payload)["productInfos"], RESTORED, until)
-    post = bigdata.delete_product_infos if STEPS[work.step].effect == Effect.DELETE else bigdata.post_product_infos
+    effect = STEPS[work.step].effect
+    send = _deletes(work) if effect == Effect.DELETE else bigdata.post_product_infos
     try:
-        answer = post(work.payload.encode(), key=work.key, request_id=work.request_id)
+        answer = send(work.payload.encode(), key=work.key, request_id=work.request_id)
     except PartnerError as error:
         named = json.loads(work.payload)["productInfos"]
         if error.acted_before:
             return _acted_before(work, named, error, until)
-        if error.permanent and STEPS[work.step].effect == Effect.CANCEL:
+        if error.code == bigdata.NO_SUCH_CALL:
+            raise
+        if error.permanent and (effect == Effect.CANCEL or work.posted and not STEPS[work.step].fix):
             return _refused_cancel(work, named, error, until)
         if error.permanent and work.unsure and work.step != Step.MOVE_START:  # which has questions of its own (3.9, 18)
             return _acted_before(work, named, error, until)
         raise
     return {"result": Result.OK, "http_status": answer.http_status, "answer": answer.text, "read": "success"}
+
+
+def _deletes(work: Work) -> Callable[..., PartnerResponse]:
+    return bigdata.post_product_infos if work.posted else bigdata.delete_product_infos
 
 
 def _look_up(work: Work, asked: dict, until: float) -> dict:
@@ -172,12 +205,16 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
     """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
-    rows = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
-    if rows:
+    rows, named = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until), asked["delete"]
+    if work.posted:  # a partner may refuse to cancel what it does not hold
+        there = {(row["productId"], domain_key(str(row["domain"]))) for row in rows}
+        ours = [(one, bigdata.as_ours(one)) for one in named["productInfos"]]
+        named = {"productInfos": [one for one, our in ours if (our["productId"], domain_key(our["domain"])) in there]}
+    if rows and named["productInfos"]:
         _one_more_call(until)
         again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
         try:
-            bigdata.delete_product_infos(encode(asked["delete"]).encode(), **again)
+            _deletes(work)(encode(named).encode(), **again)
         except PartnerError as error:
             if error.acted_before:
                 return _still_to_ask(error, "", error)
@@ -186,6 +223,8 @@ def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
 
 
 def send_usage(work: Work, until: float) -> dict:
+    if work.payload == LEFT_OUT:
+        return {"result": Result.OK, "answer": "the partner has no such call"}
     rows = bigdata.query_trial_flow(work.payload.encode(), key=work.key, request_id=work.request_id)
     kept = json.dumps(rows, ensure_ascii=False)[:KEPT_CHARACTERS]
     return {"result": Result.OK, "answer": kept, "data": {"usage": rows}}

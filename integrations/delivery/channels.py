@@ -25,7 +25,7 @@ from orders.attachments.check import KINDS, UNCHECKED, check_files
 from orders.attachments.xlsx import ProbeError
 from orders.models import Attempt, BillingRecord, Dispatch, OrderDomain
 from orders.services.outbox.outcome import Outcome, Work
-from orders.steps import STEPS, Channel, call_name
+from orders.steps import POSTED, STEPS, Channel, call_name
 
 logger = logging.getLogger(__name__)
 Result = Attempt.Outcome
@@ -109,7 +109,7 @@ def send_step(work: Work) -> Outcome:
 
 
 def _rules(work: Work) -> str:
-    call = call_name(work.step) if work.step in STEPS else ""
+    call = call_name(work.step, {POSTED} if work.posted else ()) if work.step in STEPS else ""
     return rules_hash(call) if call else ""
 
 

@@ -4,7 +4,7 @@ A content and facts come in, a plan goes out. Nothing is read or written here, a
 """
 
 import datetime
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Mapping, Set, Sized
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from orders.errors import ContentError
 from orders.local_time import SHANGHAI, midnight
 from orders.models import BillingRecord, Dispatch, Order
 from orders.shape import Said, Shape, after
-from orders.steps import Step
+from orders.steps import STEPS, Channel, Step
 
 Held, Kind, State = Order.Held, Order.Kind, Order.State
 Gate = Dispatch.Gate
@@ -61,6 +61,7 @@ class Facts:
     `line_is_free`: no step is unfinished in the trial's line. `line_moves`: nothing in it makes a new step wait.
     `undo_asked_by`: the activation, by id, whose late undoing staff are asked about. `attribution`: the one of the
     enterprise's code. `change_number`: the place of a change among what shapes the trial, which it has or would get.
+    `has_traffic` and `most`: what the profile says of the big-data side (contract 7.1).
 
     About an order that is not new: its id, whether it was a first activation, and whether staff let it proceed. About
     a new one: `ids` that its rows may get, and whether others wait for it.
@@ -76,6 +77,8 @@ class Facts:
     attribution: str | None = None
     change_number: int | None = None
     billing_at_once: bool = False
+    has_traffic: bool = True
+    most: int = 0
     order_id: int | None = None
     first: bool | None = None
     proceeded: bool = False
@@ -85,7 +88,7 @@ class Facts:
 
 @dataclass(kw_only=True)
 class Plan:
-    """What was decided about an order. `write_plan` writes it.
+    """What was decided about an order. `write_plan` writes it. `why`: what a hold's incident says beside its cause.
 
     `fields` are columns of the order with their values. `old` are the ids of trial records that exist and will be
     cancelled, `new` are records that will be made, `staying` are the ids of those that get a new end. A trial's records
@@ -94,6 +97,7 @@ class Plan:
     """
 
     held: str = Held.NOT
+    why: dict = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     domains: list[str] = field(default_factory=list)
     steps: list[PlannedStep] = field(default_factory=list)
@@ -112,11 +116,32 @@ def decide(content: OrderContent, facts: Facts, *, now: datetime.datetime) -> Pl
     by_kind = {Kind.TRIAL: _decide_trial, Kind.CHANGE: _decide_change, Kind.ACTIVATION: _decide_activation}
     plan = Plan(domains=list(content.domains or ()))
     plan.held = by_kind[content.kind](content, plan, facts, now)
+    if not plan.held and 0 < facts.most < (posted := _most_posted(plan)):
+        plan = _held_for_number(content, plan, posted, facts.most)
     if plan.held:
         plan.fields |= {"in_effect": False, "change_number": None}  # a held change shapes nothing yet
         if facts.trial:
             plan.fields |= _copied(facts.trial, SHOWN_WHILE_HELD)  # for lists and limits only: planning copies anew
     return plan
+
+
+def _most_posted(plan: Plan) -> int:
+    """How many records the largest call of a plan makes or moves. A cancel is sent in parts where it has too many."""
+    records: dict[str, Sized] = {Step.CANCEL_TRIAL: (), Step.EXTEND_TRIAL: plan.staying}
+    billing = [one.step for one in plan.steps if STEPS[one.step].channel == Channel.BILLING]
+    return max((len(records.get(step, plan.new)) for step in billing), default=0)
+
+
+def _held_for_number(content: OrderContent, plan: Plan, number: int, most: int) -> Plan:
+    """The plan of an order whose records one call does not carry: it keeps its claim, as with any hold."""
+    return Plan(
+        held=Held.TOO_MANY,
+        why={"code": "too_many", "number": number, "most": most},
+        fields={name: plan.fields[name] for name in ("attribution_id", "first") if name in plan.fields},
+        domains=list(content.domains or ()),
+        claim=plan.claim,
+        shape=plan.shape if content.kind == Kind.TRIAL else None,
+    )
 
 
 def _decide_trial(content: OrderContent, plan: Plan, facts: Facts, now: datetime.datetime) -> str:
@@ -264,6 +289,7 @@ def _decide_activation(content: OrderContent, plan: Plan, facts: Facts, now: dat
             later=start_at is not None,
             files=bool(content.info_security or content.info_security_table or content.busi_info),
             billing_at_once=facts.billing_at_once,
+            has_traffic=facts.has_traffic,
         )
     )
     return Held.NOT
@@ -285,6 +311,7 @@ class PlanFacts:
     added: bool = False
     extended: bool = False
     billing_at_once: bool = False
+    has_traffic: bool = True
 
 
 def build_plan(facts: PlanFacts) -> list[PlannedStep]:
@@ -303,10 +330,10 @@ def build_plan(facts: PlanFacts) -> list[PlannedStep]:
     if not facts.first:
         billing = PlannedStep(Step.CREATE_BILLING, Gate.NONE if facts.billing_at_once else Gate.APPROVAL)
         return [*check, bpm, billing]
-    usage, create = PlannedStep(Step.FETCH_USAGE), PlannedStep(Step.CREATE_BILLING)
+    usage, create = [PlannedStep(Step.FETCH_USAGE)] if facts.has_traffic else [], PlannedStep(Step.CREATE_BILLING)
     if facts.later:
-        return [*check, usage, create, bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
-    return [*check, usage, PlannedStep(Step.CANCEL_TRIAL), create, bpm]
+        return [*check, *usage, create, bpm, PlannedStep(Step.CANCEL_TRIAL, Gate.START)]
+    return [*check, *usage, PlannedStep(Step.CANCEL_TRIAL), create, bpm]
 
 
 def later_start(day: datetime.date, now: datetime.datetime) -> datetime.datetime | None:

@@ -91,7 +91,12 @@ def _ask(
     if content.kind == Kind.TRIAL and not content.attribution:
         asked[ATTRIBUTION] = {"code": content.enterprise_id[:3]}  # the code begins the id (contract 2.4)
     found = dict(zip(asked, ask_together(*asked.items()), strict=True))
-    facts = Facts(billing_at_once=settings.SUBSEQUENT_BILLING == "at_once")
+    there = settings.PARTNERS.bigdata
+    facts = Facts(
+        billing_at_once=settings.SUBSEQUENT_BILLING == "at_once",
+        has_traffic=bool(there.traffic.path),
+        most=there.post.most,
+    )
     facts.attribution = next(iter(found.get(ATTRIBUTION, ())), None)
     if found.get(TRIAL):
         trial = facts.trial = order.trial if order else found[TRIAL][0]

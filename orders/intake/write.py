@@ -120,7 +120,8 @@ def write_plan(
     if not is_new:
         save_mails(mails)  # it may have been mailed for this before
     if is_held_anew:
-        open_incident(order, partner="order", step="", code=plan.held, detail="", now=now, mail=False)
+        said = {"detail": None, "params": plan.why} if plan.why else {"detail": ""}
+        open_incident(order, partner="order", step="", code=plan.held, now=now, mail=False, **said)
     if plan.held:
         return
     if order.kind == Kind.CHANGE:

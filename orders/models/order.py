@@ -50,6 +50,7 @@ class Order(Row):
         TRIAL_HELD = "trial_held", _("its trial is itself held")
         ATTRIBUTION_UNKNOWN = "attribution_unknown", _("attribution unknown")
         DOMAINS_MISSING = "domains_missing", _("domains missing")
+        TOO_MANY = "too_many", _("more records than the big-data side takes in a call")
         FILES = "files", _("info-security files are not right")
 
     class Decision(models.TextChoices):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -15,6 +16,7 @@ from notifications.masks import mask_name
 from notifications.models import Mail
 from orders.admin.refusal_hints import why_refused
 from orders.attachments.preview import RIGHT, files_of, first_rows
+from orders.error_messages import say
 from orders.lists.personal_data import PersonalAccess
 from orders.models import BillingRecord, Difference, Dispatch, InboundMessage, Order, OrderDomain
 from orders.order_page.calls import MAX_ROWS, attempts_of, calls_of, explain, show_answers
@@ -171,7 +173,8 @@ def usage(ask: Ask) -> dict:
     """A trial's traffic: its own, or that of the trial that an activation grew from."""
     trial = ask.order if ask.order.kind == Kind.TRIAL else ask.order.trial
     rows = trial.usages.order_by("-pk") if trial else ask.order.usages.none()
-    return {"trial": trial, "rows": ask.page(rows), **_calls(ask, Dispatch.Channel.USAGE)}
+    never = "" if settings.PARTNERS.bigdata.traffic.path else say("usage_no_call", {})
+    return {"trial": trial, "rows": ask.page(rows), "never": never, **_calls(ask, Dispatch.Channel.USAGE)}
 
 
 def _calls(ask: Ask, channel: str) -> dict:

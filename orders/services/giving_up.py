@@ -36,7 +36,7 @@ from orders.services.reconciliation.meant import note_not_meant
 from orders.services.shape import end_trial, refresh_trial, reshape
 from orders.services.trials import WAITS_FOR_CLAIM, release_claim
 from orders.shape import Shape, after, fold, is_same, what_it_did
-from orders.steps import FIXES, STEPS, Phase, named
+from orders.steps import FIXES, LISTED, REST, STEPS, Phase, named
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 NOT_BILLED = {Record.CANCELLED, Record.DELETED}  # if a step that leads to these is given up, somebody may be billed
@@ -59,6 +59,7 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
             add_event(order, "given_up", by=by, now=now, step=row.step, reason=reason.strip())
             Dispatch.objects.filter(pk=row.pk).update(state=State.GIVEN_UP, next_try_at=None)
             row.state = State.GIVEN_UP
+            _take_in_rest(row)
             if row.repeat:
                 close_troubles(order, step=row.step, now=now, by=by, but=BOOKS_ONLY)
             elif (until := _may_act_until(row, now)) or row.may_have_acted:
@@ -68,6 +69,13 @@ def give_up(*, number: str, step: str = "", reason: str, by: str, now: datetime.
         _let_go_on(order, now=now, by=by)
         wake()
     return order
+
+
+def _take_in_rest(row: Dispatch) -> None:
+    """Whoever gives up a part of a step gives up what the further parts would have carried."""
+    if (rest := row.about.get(REST)) and row.step not in LISTED:
+        row.records, row.size, row.about = [*row.records, *rest], row.size + len(rest), row.about | {REST: []}
+        row.save(update_fields=["records", "size", "about"])
 
 
 def steps_to_give_up(order: Order, step: str = "") -> list[Dispatch]:

@@ -2,8 +2,9 @@
 
 import datetime
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from orders.content import MAX_DOMAINS, domain_fault, domain_key
 from orders.error_messages import say_why_in_english
@@ -50,7 +51,8 @@ def settle_again(order: Order, *, now: datetime.datetime, by: str, domains: list
 
 
 def settle_arrived(*, now: datetime.datetime) -> int:
-    """Lets go on held orders whose trial has arrived, and changes whose trial runs again. Counts the trials."""
+    """Lets go on held orders whose trial has arrived, changes whose trial runs again, and orders whose records fit into
+    a call now. Counts the trials, and those orders."""
     trial = Order.objects.filter(number=OuterRef("trial_number"), kind=Order.Kind.TRIAL)
     waiting = Order.objects.filter(state=State.HELD, held_because=Held.TRIAL_UNKNOWN).filter(Exists(trial))
     numbers = set(waiting.values_list("trial_number", flat=True)[:500])
@@ -61,7 +63,25 @@ def settle_arrived(*, now: datetime.datetime) -> int:
             settle_followers(trial, now=now, by="worker")
             _settle(trial, _running_again(now).filter(trial=trial), now, "worker")
             wake()
-    return len(numbers)
+    return len(numbers) + sum(_settle_fitting(number, now) for number in _may_fit())
+
+
+def _may_fit() -> list[str]:
+    """The numbers of orders that were held for their records, without those whose own domains are still too many."""
+    most = settings.PARTNERS.bigdata.post.most
+    rows = Order.objects.filter(state=State.HELD, held_because=Held.TOO_MANY, undo_since=None)
+    if most:
+        rows = rows.annotate(own=Count("domains")).filter(Q(kind=Order.Kind.CHANGE) | Q(own__lte=most))
+    return list(rows.order_by("pk").values_list("number", flat=True)[:500])
+
+
+@transaction.atomic
+def _settle_fitting(number: str, now: datetime.datetime) -> bool:
+    order = lock_order(number)
+    if order.held_because != Held.TOO_MANY or not settle_again(order, now=now, by="worker"):
+        return False
+    wake()
+    return True
 
 
 def _running_again(now: datetime.datetime) -> QuerySet[Order]:

@@ -80,6 +80,9 @@ def why_not_move(order: Order, now: datetime.datetime) -> NotAllowedError | None
     failed = Q(state=State.FAILED, repeat=False) & ~Q(step__in=FIXES)
     if steps.filter(Q(state__in=OPEN_STATES) | failed).exists():
         return NotAllowedError("billing_under_way")
+    most = settings.PARTNERS.bigdata.post.most
+    if most and (number := order.billing_records.filter(state__in=BillingRecord.THERE).count()) > most:
+        return NotAllowedError("too_many", number=number, most=most)  # one call moves them all
     return None if _is_billed(order) else NotAllowedError("move_books_open", number=order.number)
 
 

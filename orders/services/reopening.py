@@ -7,6 +7,8 @@ order of its line (line.py).
 import datetime
 from collections.abc import Iterable, Mapping
 
+from django.conf import settings
+
 from orders.content import domain_key
 from orders.error_messages import AT_ONCE, say_why_in_english
 from orders.errors import NotAllowedError
@@ -16,6 +18,7 @@ from orders.intake.write import claim_trial, write_plan
 from orders.local_time import SHANGHAI
 from orders.models import Dispatch, Order, TrialClaim
 from orders.models.dispatch import OPEN_STATES
+from orders.queries.shapes import shape_of
 from orders.services.approvals import apply_decisions, decision_in_force, settle_process
 from orders.services.compensation.finish import given_up_undoing
 from orders.services.incidents import COMPENSATED, PROCESS_DIFFERS, close_troubles, end_settled, open_incident
@@ -59,6 +62,9 @@ def why_not_open(order: Order, claims: Mapping[int, TrialClaim], *, rejected: bo
         return NotAllowedError("open_being_fixed")
     if not rejected and decision_in_force(order) == Order.Decision.REJECT:
         return NotAllowedError("open_rejected")
+    most = settings.PARTNERS.bigdata.post.most
+    if most and order.trial and (number := len(given_domains(order) or shape_of(order.trial).domains)) > most:
+        return NotAllowedError("too_many", number=number, most=most)
     return None
 
 

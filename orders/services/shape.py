@@ -18,6 +18,7 @@ from orders.models import BillingRecord, Dispatch, Order, TrialClaim, TrialEnd, 
 from orders.queries.shapes import entries_of, shape_of
 from orders.services.order_writes import add_event, move_trial, save_moves
 from orders.shape import Shape, fold
+from orders.steps import REST
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 ENDED = [State.DONE, State.GIVEN_UP, State.UNDONE]
@@ -130,7 +131,8 @@ def _is_taken_over(trial: Order) -> bool:
     if trial.state == Order.State.CONVERTED:
         return True
     cancels = Dispatch.objects.filter(order=claim.activation_id, step=Step.CANCEL_TRIAL, undo=False, repeat=False)
-    if cancels.current().filter(state=State.DONE).exists():
+    done = cancels.current().filter(state=State.DONE).values_list("about", flat=True)
+    if any(not about.get(REST) for about in done):
         return True
     found = trial.billing_records.filter(state=Record.CANCELLED, dispatch__in=cancels)
     return found.exists() and not trial.billing_records.filter(state__in=BillingRecord.THERE).exists()

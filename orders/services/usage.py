@@ -2,6 +2,7 @@
 
 import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from orders.errors import NotAllowedError
@@ -38,7 +39,10 @@ def store_usage(trial: Order, rows: list[dict], *, now: datetime.datetime) -> li
 
 
 def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None = None, reason: str = "") -> int:
-    """Queues a usage query for these trials, or all running ones, unless one is open. Returns how many it queued."""
+    """Queues a usage query for these trials, or all running ones, unless one is open. Returns how many it queued: none
+    where the partner has no such call."""
+    if not settings.PARTNERS.bigdata.traffic.path:
+        return 0
     trials = Order.objects.filter(kind=Order.Kind.TRIAL)
     trials = trials.filter(state=Order.State.TRIALING) if numbers is None else trials.filter(number__in=numbers)
     step = Dispatch.Step.FETCH_USAGE
@@ -61,6 +65,8 @@ def ask_for_usage(*, by: str, now: datetime.datetime, numbers: list[str] | None 
 
 def why_not_ask(order: Order) -> NotAllowedError | None:
     """Why this order's traffic can't be asked for. None if it is a trial that has begun."""
+    if not settings.PARTNERS.bigdata.traffic.path:
+        return NotAllowedError("usage_no_call")
     if order.kind != Order.Kind.TRIAL:
         return NotAllowedError("usage_no_trial")
     return None if order.planned_at else NotAllowedError("usage_not_begun")

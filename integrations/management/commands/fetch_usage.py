@@ -3,6 +3,7 @@
 import json
 import uuid
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -25,6 +26,8 @@ class Command(BaseCommand):
         parser.add_argument("order", nargs="*", help="trial numbers; none: all running trials")
 
     def handle(self, *args, order, **options):
+        if not settings.PARTNERS.bigdata.traffic.path:
+            raise CommandError("nothing was asked: the profile has no bigdata.traffic (its path is empty)")
         trials = Order.objects.filter(kind=Order.Kind.TRIAL)
         if order:
             trials = trials.filter(number__in=order)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from notifications.models import Mail
 from orders.incident_causes import CAUSES, Cause, cause_of
 from orders.models import Dispatch, Order, OrderEvent, Pause
-from orders.order_page.error_details import detail_text, of_finding, of_step
+from orders.order_page.error_details import detail_text, of_finding, of_step, of_trouble
 from orders.people import actor_of
 from orders.queries.doubts import Marks, Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
@@ -160,7 +160,7 @@ def stored_rung(facts: Facts) -> Rung:
     base = {"key": "stored", "title": _("Stored")}
     if order.held_because and order.held_because != Held.FILES:
         trouble = next((row for row in facts.troubles if row.code == order.held_because), None)
-        at, detail = (trouble.since, trouble.detail) if trouble else (order.received_at, "")
+        at, detail = (trouble.since, of_trouble(trouble)) if trouble else (order.received_at, "")
         cause, action = cause_of(order.held_because), _lets_go(order)
         return amber(base, _("Held"), at=at, cause=cause, detail=detail, action=action)
     if order.planned_at is None:

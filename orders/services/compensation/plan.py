@@ -8,9 +8,9 @@ import datetime
 from collections.abc import Collection, Iterable
 
 from orders.models import BillingRecord, Dispatch, Order
-from orders.services.outbox.effects import DELETIONS, MAY_ACT, acts_of, late_calls, may_act_until
+from orders.services.outbox.effects import MAY_ACT, acts_of, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_step
-from orders.steps import Phase
+from orders.steps import DELETIONS, Phase
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
 CANCEL, DELETE = "cancel", "delete"  # how a late undoing ends what the customer owes (contract 3.9, Late undoing)

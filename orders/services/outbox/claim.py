@@ -24,7 +24,7 @@ from orders.services.outbox.freeze import read_records
 from orders.services.outbox.outcome import WORKER_DIED, Outcome, Work
 from orders.services.outbox.proof import PARTNER_OF, Gate, gate, is_never_repeated, of_kind
 from orders.services.outbox.record import note_losses, record_outcomes
-from orders.steps import Effect, Phase, channels_of, named
+from orders.steps import POSTED, Effect, Phase, channels_of, named
 
 logger = logging.getLogger(__name__)
 State, Step = Dispatch.State, Dispatch.Step
@@ -313,6 +313,7 @@ def _work(row: Dispatch, attempt: Attempt, *, after_loss: bool, ask_first: bool)
         after_loss=after_loss,
         unsure=row.unanswered_at is not None and not row.repeat,
         ask_first=ask_first,
+        posted=POSTED in row.about,
     )
 
 

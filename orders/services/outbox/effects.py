@@ -15,12 +15,11 @@ from django.db.models.functions import Coalesce
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order
-from orders.steps import SENDS_NOTHING, Effect, named
+from orders.steps import DELETIONS, SENDS_NOTHING, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
 MAY_ACT = datetime.timedelta(minutes=10)  # contract 3.9, Unknown: so long an unanswered call may still act
-DELETIONS = {*named(effect=Effect.DELETE), *named(effect=Effect.VERIFY)}
 UNANSWERED = Prepared(
     lambda: (
         Dispatch.objects.filter(

@@ -16,13 +16,13 @@ from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
 from orders.db.compiled_sql import insert_rows
-from orders.models import Dispatch, Order
-from orders.steps import STEPS, Channel, Step
+from orders.models import Difference, Dispatch, Order
+from orders.steps import LISTED, REST, STEPS, Channel, Step
 
 State = Dispatch.State
 DRAIN = "integrations.tasks.drain"  # a dotted path, since the core must not import integrations
 WAKE_KEY, SETTLE_KEY = "wake-up", "settle"  # keys of drains that are all alike: one does the work of all
-OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked"}  # in `about`; a replacement has its own
+OF_ITS_ATTEMPT = {"settled", "accepted", "again", "but", "end", "looked", REST}  # in `about`; a replacement has its own
 START_DAY_JOB = "orders.activation.run_job"
 
 
@@ -68,15 +68,37 @@ def build_questions(
 
 
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
-    """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line."""
+    """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line. It
+    carries what further parts of it would have carried, too."""
+    rest = row.about.get(REST, [])
     return _copy(
         row,
         now,
+        records=[*row.records, *rest],
+        size=row.size + len(rest),
         blocking=row.blocking,
         gate=row.gate,
         not_before=row.not_before,
         place=None if behind else row.place or row.pk,
         about={key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT},
+    )
+
+
+def build_next_part(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
+    """Builds the step, in its place, that carries what one call of this step did not."""
+    rest, listed = row.about[REST], LISTED.get(row.step)
+    about = {name: value for name, value in row.about.items() if name not in {"again", "sent"}} | {REST: []}
+    return _copy(
+        row,
+        now,
+        records=[] if listed else rest,
+        size=len(rest),
+        blocking=row.blocking,
+        gate=row.gate,
+        not_before=row.not_before,
+        place=row.place or row.pk,
+        repeat=row.repeat,
+        about=about | ({listed: rest} if listed else {}),
     )
 
 
@@ -92,8 +114,8 @@ def build_repeat(row: Dispatch, *, now: datetime.datetime) -> Dispatch:
 
 
 def _copy(row: Dispatch, now: datetime.datetime, **fields) -> Dispatch:
-    place = {"position": row.position, "undo": row.undo, "lane": row.lane, "plan": row.plan, "size": row.size}
-    return build_step(row.order, row.step, now=now, records=row.records, **place, **fields)
+    same = {"records": row.records, "position": row.position, "undo": row.undo, "lane": row.lane}
+    return build_step(row.order, row.step, now=now, **same | {"plan": row.plan, "size": row.size} | fields)
 
 
 def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
@@ -102,6 +124,15 @@ def enqueue(rows: Iterable[Dispatch], *, random_keys: bool = False) -> None:
     if not random_keys:
         give_keys(rows)
     insert_rows(rows)
+
+
+def enqueue_next_parts(done: Iterable[Dispatch], *, now: datetime.datetime) -> None:
+    """Saves the next part of each step that is done and whose records one call did not carry (orders locked)."""
+    for row in done:
+        if row.about.get(REST) and not row.superseded and (row.undo or row.order.undo_since is None):
+            part = build_next_part(row, now=now)
+            enqueue([part], random_keys=bool(row.about.keys() & {"put_back", "looked"}))
+            Difference.objects.filter(fix=row.pk).update(fix=part.pk)
 
 
 def give_keys(rows: Iterable[Dispatch], *, new: bool = False) -> None:

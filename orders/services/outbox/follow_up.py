@@ -25,13 +25,14 @@ from orders.services.looks import LOOKED, look_after
 from orders.services.move_answers import answer_move, answer_start, follow_move
 from orders.services.order_writes import add_event, lock_orders, refresh_states
 from orders.services.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
+from orders.services.outbox.enqueue import enqueue_next_parts
 from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
 from orders.services.reconciliation.meant import note_not_meant
 from orders.services.shape import convert_trials
-from orders.steps import STEPS
+from orders.steps import REST, STEPS
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 OVER = {State.DONE, State.CLOSED}
@@ -76,6 +77,8 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     """Acts on steps that ended (orders and trials locked), by the step's kind. Returns how many became due by it."""
     orders = {row.order_id: row.order for row in rows}
     done = [row for row in rows if row.state == State.DONE]
+    enqueue_next_parts(done, now=now)
+    ended_whole = [row for row in done if not row.about.get(REST)]
     troubled, late = _troubled(rows, done, now)
     for row in rows:
         if outcomes[row.pk].result == Attempt.Outcome.HELD:
@@ -88,10 +91,10 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     # Holds are written first, since planning others anew below reads the orders again.
     if checked := [row.order for row in rows if row.channel == Channel.FILES]:
         refresh_states(checked, now=now, by=by)
-    if fixes := [row for row in done if STEPS[row.step].fix]:
+    if fixes := [row for row in ended_whole if STEPS[row.step].fix]:
         note_fixed(fixes, by=by, now=now)
     _note_acted_before(done, outcomes, now, by)
-    tell_accepted(done, now=now)
+    tell_accepted(ended_whole, now=now)
     if begun := [row.order for row in done if row.step == Step.START_BPM and not row.repeat]:
         apply_early_decisions(begun, now=now)
     answers = [row for row in done if row.step == Step.ASK_BILLING]
@@ -103,7 +106,8 @@ def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: da
     touched = {row.order_id for row in ended}
     if undone := [row for row in done if row.undo]:
         note_undone(undone, now=now)
-    taken = [row.order.trial for row in done if row.step == Step.CANCEL_TRIAL and not row.undo and _is_activation(row)]
+    cancels = [row for row in ended_whole if row.step == Step.CANCEL_TRIAL and not row.undo]
+    taken = [row.order.trial for row in cancels if _is_activation(row)]
     if taken:
         convert_trials({trial.pk: trial for trial in taken}, now=now, by=by)
     look_after(done, late, now=now)
@@ -144,6 +148,8 @@ def _settle_books(rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now:
         trial = row.order.trial or row.order
         if row.lane is None or row.repeat or row.state not in ENDED or row.step == Step.ASK_BILLING:
             continue
+        if row.state == State.DONE and row.about.get(REST):
+            continue  # its next part is under way
         moves = takes_back(row) or row.error_code == ACTED_BEFORE
         if moves or trial.pk in named:
             moved |= close_removals(trial, now=now, by=by)

@@ -7,6 +7,7 @@ there before. The times follow from T. They are written to the records when the 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 
+from django.conf import settings
 from django.db.models import F
 
 from orders.db.compiled_sql import Prepared
@@ -16,9 +17,10 @@ from orders.models import BillingRecord, Dispatch, Order
 from orders.queries.shapes import begun_shape, is_meant, meant_now, meant_of, started
 from orders.services.order_writes import load_records
 from orders.shape import Shape, last_moment
-from orders.steps import FIXES, STEPS, Effect
+from orders.steps import DELETIONS, FIXES, LISTED, POSTED, REST, STEPS, Effect
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
+A_SECOND = datetime.timedelta(seconds=1)
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
 DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
 TRIALS_RECORDS = Prepared(
@@ -40,10 +42,31 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
             there = DELETABLE if row.step == Step.DELETE_BILLING else BillingRecord.THERE
             row.records = [pk for pk in row.records if records[pk].state in there]
             row.size = len(row.records)
+        _cut(row)
         if row.step == Step.FIX_CREATE:
             _mend(row, records)
+        if row.step in DELETIONS:
+            _choose_call(row)
         set_times(row, records)
     return records
+
+
+def _cut(row: Dispatch) -> None:
+    """Leaves a step as many records as one call may carry; the others follow, a step a part (contract 7.1, most)."""
+    most, listed = settings.PARTNERS.bigdata.post.most, LISTED.get(row.step)
+    found = row.about[listed] if listed else row.records
+    if not 0 < most < len(found) or row.step == Step.MOVE_START:
+        return
+    row.size, part = most, found[:most]
+    row.about = row.about | {REST: [*found[most:], *row.about.get(REST, [])]} | ({listed: part} if listed else {})
+    row.records = row.records if listed else part
+
+
+def _choose_call(row: Dispatch) -> None:
+    """Freezes with a deletion which call it is for: to a partner without a delete it is posted (contract 7.1)."""
+    row.about = {name: value for name, value in row.about.items() if name != POSTED}
+    if not settings.PARTNERS.bigdata.delete.path:
+        row.about[POSTED] = True
 
 
 def _choose(fresh: list[Dispatch]) -> None:
@@ -55,13 +78,19 @@ def _choose(fresh: list[Dispatch]) -> None:
         for trial, pk in TRIALS_RECORDS(trials=found):
             found[trial].append(pk)
         for row in cancels:
-            row.records = found[row.order.trial_id or row.order_id]
-            row.size = len(row.records)
+            _set_chosen(row, found[row.order.trial_id or row.order_id])
     for row in fresh:
         if row.lane and row.step in WANTED and _is_shaped(row):
             shape, chosen = work_out(row, now=row.frozen_at)
-            row.records, row.size = [record.pk for record in chosen], len(chosen)
+            _set_chosen(row, [record.pk for record in chosen])
             row.about = row.about | {"end": shape.end.isoformat() if shape.end else ""}
+
+
+def _set_chosen(row: Dispatch, chosen: list[int]) -> None:
+    """Gives a step its records; a part of one only those that were left to it."""
+    mine = set(row.records)
+    row.records = [pk for pk in chosen if pk in mine] if REST in row.about else chosen
+    row.size = len(row.records)
 
 
 def _is_shaped(row: Dispatch) -> bool:
@@ -140,7 +169,8 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
     """
     trial, order, now, sent = row.order.kind == Kind.TRIAL, row.order, row.frozen_at, {}
     meant = meant_of([order], now=now)[order.pk] if trial else Shape()
-    for pk in row.about["fixes"] if trial else row.about.get("meant", ()):
+    fixes, left = row.about["fixes"], set(row.about["fixes"])
+    for pk in fixes if trial else [pk for pk in row.about.get("meant", ()) if pk in left]:
         record = records[pk]
         if not trial or is_meant(record, meant):
             record.state, record.cancelled_at = Record.LIVE, None
@@ -148,7 +178,7 @@ def _mend(row: Dispatch, records: dict[int, BillingRecord]) -> None:
             if not _ends_so(record, meant):
                 record.cancel_time = meant.ends_at or in_ten_years(now)
         elif record.state == Record.LIVE:
-            record.state, record.cancelled_at = Record.CANCELLED, now
+            record.state, record.cancelled_at = Record.CANCELLED, _cancelled_at(record, now)
         times = (record.create_time, record.cancel_time, record.cancelled_at)
         sent[pk] = [record.state, *(moment and moment.isoformat() for moment in times)]
     row.about = row.about | {"sent": sent}
@@ -171,7 +201,7 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
         return
     end = _end_of(row)
     for record in [records[pk] for pk in row.records if pk in records]:
-        record.cancelled_at = t if kind.effect == Effect.CANCEL else None
+        record.cancelled_at = _cancelled_at(record, t) if kind.effect == Effect.CANCEL else None
         if kind.effect in {Effect.CREATE, Effect.RESTORE}:
             record.create_time = record.create_time or row.order.start_at or t
         if kind.effect == Effect.MOVE:
@@ -180,6 +210,13 @@ def set_times(row: Dispatch, records: dict[int, BillingRecord]) -> None:
             continue  # any end from ten years after its creation on will do
         if kind.effect != Effect.CANCEL:
             record.cancel_time = end or in_ten_years(t)
+
+
+def _cancelled_at(record: BillingRecord, t: datetime.datetime) -> datetime.datetime:
+    """T. Where a record that is cancelled as of its creation counts as deleted, a second later than that."""
+    made = None if settings.PARTNERS.bigdata.delete.path else record.create_time
+    same = made is not None and made.replace(microsecond=0) == t.replace(microsecond=0)
+    return t + A_SECOND if same else t
 
 
 def moved_to(row: Dispatch) -> datetime.datetime:

@@ -39,6 +39,7 @@ class Work:
     after_loss: bool = False  # the worker that had claimed it before died
     unsure: bool = False  # an earlier attempt of it ended without an answer, so a refusal does not tell what it did
     ask_first: bool = False  # it was attempted before a restore, so it is not sent; the partner is asked instead
+    posted: bool = False  # what it deletes is posted as cancelled
     mail: bool = False  # `dispatch_id` is that of a mail, not of a step
 
 

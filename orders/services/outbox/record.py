@@ -39,7 +39,7 @@ from orders.services.outbox.proof import (
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
 from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
 from orders.services.usage import usage_rows
-from orders.steps import STEPS, Phase
+from orders.steps import DELETIONS, REST, STEPS, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
 TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT}  # accepted values that a step of ours replaces
@@ -221,18 +221,21 @@ def _is_looked_up(row: Dispatch, outcome: Outcome) -> bool:
 
 
 def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> None:
-    """Settles a refused cancel by the partner's books. Records that are not live there are done. The others go out once
-    more under a new key; only that refusal counts."""
+    """Settles a refused cancel by the partner's books. Records that are not live there are done; of a deletion that was
+    posted, those that are absent. The others go out once more under a new key; only that refusal counts."""
     records, there = load_records(row.records), by_identity(outcome.data["held"])
     found = {pk: there.get(identity(records[pk], owner(row, records[pk]))) for pk in row.records}
-    gone = [pk for pk, one in found.items() if not (one and one.live)]
+    gone = [pk for pk, one in found.items() if one is None or not (one.live or row.step in DELETIONS)]
     for pk in gone:
         take_record(records[pk], found[pk])
     update_rows([records[pk] for pk in gone], TAKEN)
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
+    if len(gone) == len(row.records) and row.step in DELETIONS:  # what follows knows whether one may still be made
+        row.state, row.done_at = State.DONE, now
+        return
     row.records = [pk for pk in row.records if pk not in gone]
-    Dispatch.objects.filter(pk=row.pk).update(records=row.records)
+    Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=len(row.records))
     if not row.records:
         row.state, row.done_at = State.DONE, now
         return
@@ -243,6 +246,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     Dispatch.objects.filter(pk=row.pk).update(superseded=True)
     again = build_replacement(row, now=now)
     again.about, again.blocking = again.about | {"again": True}, row.blocking
+    if REST in row.about:  # only what this call was about counts as refused once
+        again.about, again.records, again.size = again.about | {REST: row.about[REST]}, row.records, len(row.records)
     if row.lane is None:  # else a late call would have the last word
         again.next_try_at = may_act_until(late_calls(orders=[row.order_id], now=now)) or now
     enqueue([again])

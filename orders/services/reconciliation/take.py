@@ -24,7 +24,7 @@ from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
 from orders.services.moving import differs, may_send_again, move_of, move_start_to
 from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
-from orders.services.outbox.enqueue import wake
+from orders.services.outbox.enqueue import enqueue_next_parts, wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
@@ -53,7 +53,7 @@ from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
 from orders.services.shape import refresh_trial, reshape, take_end
 from orders.shape import Shape, last_moment
-from orders.steps import STEPS, Effect
+from orders.steps import REST, STEPS, Effect
 
 State, Step, Kind, Record = Dispatch.State, Dispatch.Step, Order.Kind, BillingRecord.State
 IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
@@ -226,6 +226,9 @@ def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime,
     row.state, row.done_at, row.definite = State.DONE, now, True
     row.save(update_fields=["state", "done_at", "definite"])
     close_troubles(row.order, step=row.step, now=now, by=by)
+    if row.about.get(REST):
+        enqueue_next_parts([row], now=now)
+        return
     tell_accepted([row], now=now)
     if row.step == Step.CANCEL_TRIAL and not row.undo and row.order.trial:
         refresh_trial(row.order.trial, now=now, by=by)
