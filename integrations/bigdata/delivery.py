@@ -17,7 +17,7 @@ from integrations.outbound.http import KEPT_CHARACTERS, PartnerError
 from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch
 from orders.queries.shapes import shape_of
-from orders.services.outbox.outcome import ACTED_BEFORE, Work
+from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.steps import SENDS_NOTHING, STEPS, Effect, Step
 
 Result = Attempt.Outcome
@@ -36,7 +36,8 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        return encode(bigdata.job_query(row.order.number) | {"delete": bigdata.deletion(facts)})
+        seen = {"there": True} if row.about.get("there") else {}  # a person has looked (contract 7.2)
+        return encode(bigdata.job_query(row.order.number) | {"delete": bigdata.deletion(facts)} | seen)
     return encode((bigdata.deletion if row.step == Step.DELETE_BILLING else bigdata.product_infos)(facts))
 
 
@@ -150,6 +151,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
 
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
+    bigdata.check_look_up()
     rows = []
     for job_id in dict.fromkeys(bigdata.as_ours(record)["jobId"] for record in named):
         _one_more_call(until)
@@ -158,8 +160,10 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
-    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
+    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds. It
+    waits for a person where the partner has no look-up."""
     return error.answered | {
+        "data": {LOOK_UP: silence.code == LOOK_UP},
         "result": Result.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
@@ -172,9 +176,11 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
     """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
-    rows = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
+    seen = asked.get("there", False)
+    rows = [asked] if seen else _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
     if rows:
-        _one_more_call(until)
+        if not seen:
+            _one_more_call(until)
         again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
         try:
             bigdata.delete_product_infos(encode(asked["delete"]).encode(), **again)

@@ -511,7 +511,7 @@ def _has_sm3() -> bool:
 
 def not_built_yet(profile: Profile) -> str:
     """Returns which key says what this version can't do; empty if none does. Better no start than a call in vain."""
-    paths = {name: getattr(profile.bigdata, name).path for name in ("delete", "query", "traffic")}
+    paths = {name: getattr(profile.bigdata, name).path for name in ("delete", "traffic")}
     if missing := [name for name, path in paths.items() if not path]:
         return f"bigdata.{missing[0]}.path: a partner without this call is not supported yet"
     return "bigdata.post.most: is not supported yet" if profile.bigdata.post.most else ""
