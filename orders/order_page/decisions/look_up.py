@@ -52,7 +52,7 @@ class LookForm(ReasonForm):
         for record in self.records:
             about = {"domain": record.domain, "product": record.product_id, "number": record.order.number}
             self.fields[f"there_{record.pk}"] = forms.ChoiceField(
-                label=_("%(domain)s (order %(number)s, product %(product)s)") % about, choices=THERE
+                label=_("%(number)s: %(domain)s, product %(product)s") % about, choices=THERE
             )
             for name, ours in TIMES.items():
                 self.fields[f"{name}_{record.pk}"] = TimeField(

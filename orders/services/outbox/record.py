@@ -240,7 +240,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
     code = row.error_code
     row.error_code, row.error, row.error_params = "", "", {}
     row.records = [pk for pk in row.records if pk not in gone]
-    Dispatch.objects.filter(pk=row.pk).update(records=row.records)
+    row.size = len(row.records)
+    Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=row.size)
     if not row.records:
         row.state, row.done_at = State.DONE, now
         return
