@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.contrib.auth.models import Group
 
+from integrations.partners.profile import read_profile
 from orders.queries import page_marks
 from tests import factories
 from tests.admin.orders import PERMISSIONS, held_there, looked, staff
@@ -36,6 +37,13 @@ def books(monkeypatch):
     """What the big-data side answers when asked."""
     monkeypatch.setattr("orders.books.client.fetch_records", held_there)
     monkeypatch.setattr("orders.books.client.compare_now", looked)
+
+
+@pytest.fixture
+def partner_of_key(request, settings):
+    """What a person enters in place of a look-up (key `look_up`) needs a partner that has none."""
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("key") == "look_up":
+        settings.PARTNERS = read_profile('[bigdata]\nquery.path = ""')
 
 
 @pytest.fixture

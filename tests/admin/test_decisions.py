@@ -34,7 +34,7 @@ from tests.admin.orders import (
     step,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "partner_of_key")]
 FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped"]
 """What else stands in the history, by the same person: what the act brought about."""
 

@@ -1,6 +1,5 @@
 """A big-data side without a look-up: a person looks (contract 7.2, `query.path = ""`)."""
 
-import csv
 import datetime
 import json
 
@@ -14,14 +13,10 @@ from integrations import tasks
 from integrations.partners.profile import read_profile
 from orders.models import AskedAct, BillingRecord, Dispatch, OrderEvent, Reconciliation
 from project.observability.status_report import desk_status
-from tests.flows.conftest import BILLING, DELETE, QUERY, code_of
+from tests.flows.conftest import BILLING, DELETE, QUERY, code_of, now, seen
 from tests.flows.contents import activation, change, trial
 
 A, B = "a.example.com", "b.example.com"
-COLUMNS = (
-    *("jobId", "productId", "domain", "enterpriseId", "infoType", "billingMethod", "businessType"),
-    *("cancelStatus", "cancelTime", "createTime", "enterpriseName", "province"),
-)
 
 
 @pytest.fixture
@@ -30,30 +25,6 @@ def no_look_up(desk, settings):
     settings.DISPATCH_RETRY_SECONDS = [30]
     yield settings
     assert desk.sent(QUERY) == []
-
-
-@pytest.fixture
-def file(desk, tmp_path):
-    """`file(...)` writes what the big-data side holds, or these rows, and gives the file's path."""
-
-    def write(rows=None, columns=COLUMNS, encoding="utf-8"):
-        path = tmp_path / "held.csv"
-        rows = desk.sandbox.partners.store.records() if rows is None else rows
-        with path.open("w", encoding=encoding, newline="") as out:
-            lines = csv.DictWriter(out, columns, extrasaction="ignore")
-            lines.writeheader()
-            lines.writerows(rows)
-        return str(path)
-
-    return write
-
-
-def now() -> str:
-    return f"{timezone.localtime():%Y-%m-%dT%H:%M}"
-
-
-def seen(path, as_of="") -> tuple[str, ...]:
-    return ("--file", path, "--as-of", as_of or now())
 
 
 def take(desk, number, path, *, as_of="", **more):
@@ -81,10 +52,10 @@ def test_a_question_fails_with_its_incident_and_its_line_waits(desk, unknown):
     assert (desk.step("C2", "create_trial_billing").state, desk.order("C2").state) == ("waiting", "in_progress")
 
 
-def test_a_file_answers_it_and_the_line_goes_on(desk, unknown, file):
+def test_a_file_answers_it_and_the_line_goes_on(desk, unknown, held_file):
     desk.play(change("C2", A, B, "c.example.com"))
     desk.clock.shift(700)
-    take(desk, "C1", file())
+    take(desk, "C1", held_file())
     assert (desk.troubles("C1"), desk.troubles("T1"), desk.state("C2")) == ([], [], "applied")
     assert desk.alive_there("T1") == [A, B, "c.example.com"]
     desk.wait_out()
@@ -92,31 +63,31 @@ def test_a_file_answers_it_and_the_line_goes_on(desk, unknown, file):
     assert desk.events("C1", "taken")[-1]["reason"] == "已在大数据侧查看"
 
 
-def test_what_is_not_there_is_sent_again(desk, unknown, file):
+def test_what_is_not_there_is_sent_again(desk, unknown, held_file):
     desk.sandbox.partners.store.delete_record(desk.held_there("T1")[A])
     desk.clock.shift(700)
-    take(desk, "C1", file())
+    take(desk, "C1", held_file())
     assert (desk.alive_there("T1"), desk.troubles("C1")) == ([A, B], [])
     assert desk.records("T1") == {A: "live", B: "live"}
 
 
-def test_other_times_are_taken_and_put_right(desk, unknown, file):
+def test_other_times_are_taken_and_put_right(desk, unknown, held_file):
     meant = desk.held_there("T1")[A]
     desk.sandbox.partners.store.put_record(meant | {"cancelTime": "20231001235959"})
     desk.clock.shift(700)
-    take(desk, "C1", file())
+    take(desk, "C1", held_file())
     assert (desk.held_there("T1")[A]["cancelTime"], meant["cancelTime"]) == ("20331231235959",) * 2
 
 
-def test_what_was_called_too_late_is_left_out_and_named(desk, unknown, file):
+def test_what_was_called_too_late_is_left_out_and_named(desk, unknown, held_file):
     desk.clock.shift(60)
     with pytest.raises(CommandError, match="called less than ten minutes.*: a.example.com, b.example.com"):
-        take(desk, "C1", file())
+        take(desk, "C1", held_file())
     desk.clock.shift(3600)
     with pytest.raises(CommandError, match="less than ten minutes"):
-        take(desk, "C1", file(), as_of=f"{timezone.localtime() - datetime.timedelta(seconds=3300):%Y-%m-%dT%H:%M}")
+        take(desk, "C1", held_file(), as_of=f"{timezone.localtime() - datetime.timedelta(seconds=3300):%Y-%m-%dT%H:%M}")
     assert desk.troubles("C1") == ["look_up"]
-    take(desk, "C1", file())
+    take(desk, "C1", held_file())
     assert desk.troubles("C1") == []
 
 
@@ -134,21 +105,21 @@ def undoing(desk, no_look_up):
     desk.wait()
 
 
-def test_an_undoing_waits_for_a_persons_look(desk, undoing, file):
+def test_an_undoing_waits_for_a_persons_look(desk, undoing, held_file):
     assert (desk.state("A1"), desk.records("A1")) == ("compensating", {A: "unknown"})
     assert set(desk.troubles("A1")) == {"broken", "look_up"}
     desk.clock.shift(700)
-    take(desk, "A1", file())
+    take(desk, "A1", held_file())
     desk.wait_out()
     assert (desk.state("A1"), desk.records("A1"), len(desk.sent(DELETE))) == ("failed", {A: "deleted"}, 1)
     assert "look_up" not in desk.troubles("A1")
     assert desk.alive_there("T1") == [A]
 
 
-def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, file):
+def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
     desk.sandbox.partners.store.put_record(desk.late)
     desk.clock.shift(700)
-    take(desk, "A1", file())
+    take(desk, "A1", held_file())
     desk.wait_out()
     assert (desk.state("A1"), desk.held_there("A1"), len(desk.sent(DELETE))) == ("failed", {}, 2)
     assert (desk.records("A1"), "look_up" in desk.troubles("A1")) == ({A: "deleted"}, False)
@@ -158,7 +129,7 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, file):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_after_a_409_a_person_says_what_is_there(desk, no_look_up, file, there):
+def test_after_a_409_a_person_says_what_is_there(desk, no_look_up, held_file, there):
     desk.sandbox.fault(path=BILLING, kind="409")
     desk.play(trial("T1", A))
     step = desk.step("T1", "create_trial_billing")
@@ -166,7 +137,7 @@ def test_after_a_409_a_person_says_what_is_there(desk, no_look_up, file, there):
     assert desk.troubles("T1") == ["look_up"]
     record = json.loads(step.payload)["productInfos"][0]
     desk.clock.shift(700)
-    take(desk, "T1", file([record] if there else []))
+    take(desk, "T1", held_file([record] if there else []))
     if there:
         assert (desk.state("T1"), desk.records("T1"), desk.troubles("T1")) == ("trialing", {A: "live"}, [])
     else:
@@ -176,7 +147,7 @@ def test_after_a_409_a_person_says_what_is_there(desk, no_look_up, file, there):
         assert (desk.state("T1"), desk.alive_there("T1"), desk.troubles("T1")) == ("trialing", [A], [])
 
 
-def test_a_refused_cancel_undoes_nothing_until_a_person_looked(desk, no_look_up, file):
+def test_a_refused_cancel_undoes_nothing_until_a_person_looked(desk, no_look_up, held_file):
     desk.play(trial("T1", A, B))
     desk.sandbox.fault(path=BILLING, kind="refusal")
     desk.play(activation("A1"))
@@ -184,7 +155,7 @@ def test_a_refused_cancel_undoes_nothing_until_a_person_looked(desk, no_look_up,
     gone = desk.held_there("T1")[A]
     desk.sandbox.partners.store.put_record(gone | {"cancelStatus": "2", "cancelTime": "20230920185000"})
     desk.clock.shift(700)
-    take(desk, "A1", file())
+    take(desk, "A1", held_file())
     desk.wait_out()
     assert (desk.state("A1"), desk.alive_there("T1"), desk.alive_there("A1")) == ("active", [], [A, B])
     assert desk.records("T1") == {A: "cancelled", B: "cancelled"}
@@ -193,31 +164,31 @@ def test_a_refused_cancel_undoes_nothing_until_a_person_looked(desk, no_look_up,
 # --- acts that ask say so
 
 
-def test_acts_that_would_ask_name_the_way(desk, books, no_look_up, file):
+def test_acts_that_would_ask_name_the_way(desk, books, no_look_up, held_file):
     desk.play(trial("T1", A))
     desk.clock.shift(700)
     books.put("T1", enterpriseName="别人")
-    code, lines = books.reconcile(*seen(file()))
+    code, lines = books.reconcile(*seen(held_file()))
     assert (code, "enterpriseName" in lines[0], desk.troubles("T1")) == (1, True, ["difference"])
     for words in (("take", "T1"), ("accept", "T1"), ("accept", "T1", "difference")):
         with pytest.raises(CommandError, match="offers no look-up.*take ORDER --file.*form"):
             call_command(*words, reason="x", by="test")
     with pytest.raises(CommandError, match="offers no look-up: compare with --file"):
         call_command("reconcile")
-    desk.command("accept", "T1", *seen(file()), reason="x", by="test")
+    desk.command("accept", "T1", *seen(held_file()), reason="x", by="test")
     assert desk.troubles("T1") == []
 
 
-def test_a_difference_is_taken_from_a_file(desk, books, no_look_up, file):
+def test_a_difference_is_taken_from_a_file(desk, books, no_look_up, held_file):
     desk.play(trial("T1", A))
     desk.clock.shift(700)
     books.put("T1", cancelTime="20330930235959")
-    books.reconcile(*seen(file()))
-    take(desk, "T1", file())
+    books.reconcile(*seen(held_file()))
+    take(desk, "T1", held_file())
     assert (desk.troubles("T1"), str(desk.order("T1").billing_records.get().cancel_time.date())) == ([], "2033-09-30")
 
 
-def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, file):
+def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, held_file):
     desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
     desk.play(trial("T1", A))
     desk.wait_out()
@@ -225,12 +196,12 @@ def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, file):
     assert step.error_code == "not_understood"
     record = json.loads(step.payload)["productInfos"][0]
     with pytest.raises(CommandError, match="a.example.com"):
-        take(desk, "T1", file([record]))
+        take(desk, "T1", held_file([record]))
     desk.clock.shift(700)
     with pytest.raises(CommandError, match="does not hold its records"):
-        take(desk, "T1", file([]))
+        take(desk, "T1", held_file([]))
     desk.sandbox.partners.store.put_record(record)
-    take(desk, "T1", file())
+    take(desk, "T1", held_file())
     assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
 
 
@@ -248,12 +219,12 @@ def test_a_file_needs_its_moment(desk, no_look_up, words):
         call_command("take", "T1", *words, reason="x")
 
 
-def test_a_moment_ahead_and_a_needless_file_are_refused(desk, settings, file):
+def test_a_moment_ahead_and_a_needless_file_are_refused(desk, settings, held_file):
     desk.play(trial("T1", A))
     with pytest.raises(CommandError, match="ahead"):
-        call_command("take", "T1", *seen(file(), "2033-09-20T10:00"), reason="x")
+        call_command("take", "T1", *seen(held_file(), "2033-09-20T10:00"), reason="x")
     with pytest.raises(CommandError, match="can be asked"):
-        call_command("take", "T1", *seen(file()), reason="x")
+        call_command("take", "T1", *seen(held_file()), reason="x")
 
 
 def test_the_nightly_comparison_is_left_out_and_status_says_so(desk, no_look_up, capsys):
@@ -309,12 +280,12 @@ def test_the_forms_not_there_is_sent_again(desk, unknown, admin_client):
     assert (desk.alive_there("T1"), desk.troubles("C1")) == ([A, B], [])
 
 
-def test_four_eyes_ask_a_second_person_for_what_was_seen(desk, unknown, file, settings, admin_client, admin_user):
+def test_four_eyes_ask_a_second_person_for_what_was_seen(desk, unknown, held_file, settings, admin_client, admin_user):
     settings.FOUR_EYES = {"take": 0}
     asker = get_user_model().objects.create_superuser("asker")
     desk.clock.shift(700)
     with pytest.raises(SystemExit):
-        call_command("take", "C1", *seen(file()), reason="已查看", by=asker.username)
+        call_command("take", "C1", *seen(held_file()), reason="已查看", by=asker.username)
     row = AskedAct.objects.get()
     assert (row.act, row.decision, desk.troubles("C1")) == ("take", "look_up", ["look_up"])
     shown = admin_client.get(reverse("admin:orders_askedact_change", args=[row.pk])).content.decode()

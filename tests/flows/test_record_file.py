@@ -1,5 +1,7 @@
 """`reconcile --file F.csv --as-of MOMENT`: a file of the big-data side's records in place of calls (contract 7.2)."""
 
+from pathlib import Path
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
@@ -8,9 +10,8 @@ from integrations.bigdata.record_file import RecordFile
 from integrations.partners.profile import read_profile
 from orders.models import BillingRecord, Difference, OrderEvent, Reconciliation
 from tests.factories import OrderFactory
-from tests.flows.conftest import BILLING, QUERY
-from tests.flows.contents import activation, trial
-from tests.flows.test_no_look_up import COLUMNS, file, now, seen  # noqa: F401
+from tests.flows.conftest import BILLING, COLUMNS, QUERY, seen
+from tests.flows.contents import trial
 
 A, B = "a.example.com", "b.example.com"
 AN_HOUR = 3600
@@ -28,8 +29,8 @@ def differences() -> list[tuple]:
     return [(row.job_id, row.kind, row.domain, row.detail["theirs"], row.detail.get("fields")) for row in rows]
 
 
-def test_books_that_agree_are_fine_and_nobody_is_asked(desk, books, store, file):
-    code, lines = books.reconcile(*seen(file()))
+def test_books_that_agree_are_fine_and_nobody_is_asked(desk, books, store, held_file):
+    code, lines = books.reconcile(*seen(held_file()))
     assert (code, lines[-1].split(":")[0], desk.sent(QUERY)) == (0, "3 orders, 3 records", [])
     assert (Reconciliation.objects.get().whole, OrderEvent.objects.filter(kind="reconciled").count()) == (True, 1)
 
@@ -64,10 +65,10 @@ def unknown_and_gone(books, store):
 
 
 @pytest.mark.parametrize("spoil", [missing, live_and_other_fields, strange, cancelled, settled, unknown_and_gone])
-def test_it_finds_what_calls_find(desk, books, store, file, spoil):
+def test_it_finds_what_calls_find(desk, books, store, held_file, spoil):
     spoil(books, store)
     states = list(BillingRecord.objects.values_list("pk", "state"))
-    by_file, said = books.reconcile(*seen(file())), differences()
+    by_file, said = books.reconcile(*seen(held_file())), differences()
     after = list(BillingRecord.objects.values_list("pk", "state"))
     for pk, state in states:
         BillingRecord.objects.filter(pk=pk).update(state=state)
@@ -76,15 +77,15 @@ def test_it_finds_what_calls_find(desk, books, store, file, spoil):
     assert list(BillingRecord.objects.values_list("pk", "state")) == after
 
 
-def test_numbers_that_we_do_not_know_are_named(desk, books, store, file, tmp_path):
+def test_numbers_that_we_do_not_know_are_named(desk, books, store, held_file, tmp_path):
     store.put_record(books.held("A1") | {"jobId": "X9"})
-    code, lines = books.reconcile("T1", *seen(file()))
+    code, lines = books.reconcile("T1", *seen(held_file()))
     assert (code, differences()) == (0, [])
-    assert books.reconcile(*seen(file()))[0] == 1
+    assert books.reconcile(*seen(held_file()))[0] == 1
     assert differences() == [("X9", "unknown_order", A, "live", None)]
     numbers = tmp_path / "numbers.txt"
     numbers.write_text("A1\nT1\nX8\nX9\n")
-    books.reconcile(*seen(file()), "--numbers", str(numbers))
+    books.reconcile(*seen(held_file()), "--numbers", str(numbers))
     assert [row[:4] for row in differences()] == [
         ("T2", "not_listed", "", "missing"),
         ("X8", "unknown_order", "", "missing"),
@@ -92,34 +93,37 @@ def test_numbers_that_we_do_not_know_are_named(desk, books, store, file, tmp_pat
     ]
 
 
-def test_what_was_called_too_late_is_left_out_and_named(desk, books, store, file):
+def test_what_was_called_too_late_is_left_out_and_named(desk, books, store, held_file):
     books.put("T2", enterpriseName="别人")
-    books.reconcile(*seen(file()))
+    books.reconcile(*seen(held_file()))
     desk.play(trial("T3", "c.example.com"))
     books.lose("T3")
     desk.command("resend", "T2", force=True, channel="billing", reason="x")
     desk.clock.shift(300)
-    code, lines = books.reconcile(*seen(file()))
+    code, lines = books.reconcile(*seen(held_file()))
     late = "left out: called less than ten minutes before that moment, or later"
-    assert [line for line in lines if ": left out:" in line] == [f"T2: {late}: b.example.com", f"T3: {late}: c.example.com"]
+    assert [line for line in lines if ": left out:" in line] == [
+        f"T2: {late}: b.example.com",
+        f"T3: {late}: c.example.com",
+    ]
     assert [row[:2] for row in differences()] == [("T2", "fields")]  # what was known before stays
     desk.clock.shift(600)
-    assert books.reconcile(*seen(file()))[0] == 1
+    assert books.reconcile(*seen(held_file()))[0] == 1
     assert [row[:2] for row in differences()] == [("T3", "not_billed")]
 
 
-def test_it_never_fixes(desk, books, store, file):
+def test_it_never_fixes(desk, books, store, held_file):
     books.lose("A1")
     with pytest.raises(CommandError, match="--file only compares"):
-        call_command("reconcile", *seen(file()), "--fix")
-    books.reconcile(*seen(file()))
+        call_command("reconcile", *seen(held_file()), "--fix")
+    books.reconcile(*seen(held_file()))
     desk.deliver()
     assert (Reconciliation.objects.count(), len(desk.sent(BILLING))) == (1, 4)
 
 
-def test_it_compares_while_big_data_is_paused(desk, books, store, file):
+def test_it_compares_while_big_data_is_paused(desk, books, store, held_file):
     call_command("pause", "bigdata", reason="x", by="test")
-    assert books.reconcile(*seen(file()))[0] == 0
+    assert books.reconcile(*seen(held_file()))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -154,53 +158,51 @@ def test_a_file_that_is_not_there_is_one_line(db, tmp_path):
         call_command("reconcile", "--file", str(tmp_path / "none.csv"), "--as-of", "2023-09-20T10:00")
 
 
-def test_columns_may_have_the_partners_names_a_mark_and_fewer_members(desk, books, store, file, settings):
+def test_columns_may_have_the_partners_names_a_mark_and_fewer_members(desk, books, store, held_file, settings):
     settings.PARTNERS = read_profile('[bigdata]\nrename = { enterpriseId = "custId", jobId = "workId" }')
     rows = [row | {"custId": row["enterpriseId"], "workId": row["jobId"], "note": "x"} for row in store.records()]
-    columns = ("note", "custId", "workId", "domain", "productId", "infoType", "cancelStatus", "cancelTime", "createTime")
-    assert books.reconcile(*seen(file(rows, columns, "utf-8-sig")))[0] == 0
+    columns = (
+        "note",
+        "custId",
+        "workId",
+        "domain",
+        "productId",
+        "infoType",
+        "cancelStatus",
+        "cancelTime",
+        "createTime",
+    )
+    assert books.reconcile(*seen(held_file(rows, columns, "utf-8-sig")))[0] == 0
     rows[0]["custId"] = "E2"
-    assert books.reconcile(*seen(file(rows, columns, "utf-8-sig")))[0] == 1
+    assert books.reconcile(*seen(held_file(rows, columns, "utf-8-sig")))[0] == 1
     assert [list(row[4]) for row in differences()] == [["enterpriseId"]]
 
 
-def test_many_lines(db, clock, books, tmp_path, file):
-    """One in ten is gone, one in ten is unknown to us; memory does not hold them (`RecordFile` lies on disk)."""
-    rows = []
-    for number in range(300):
+def test_many_lines(db, clock, books, tmp_path, held_file):
+    """Memory does not hold them: `RecordFile` lies on disk."""
+    wire, rows = f"{timezone.localtime():%Y%m%d%H%M%S}", []
+    for number in range(20):
         order = OrderFactory(number=f"A{number}", kind="activation", state="active", product_id="P1")
-        made = [
-            BillingRecord(
-                order=order,
-                info_type="2",
-                product_id="P1",
-                domain=f"d{place}.a{number}.cn",
-                domain_key=f"d{place}.a{number}.cn",
-                state="live",
-                create_time=timezone.now(),
-                cancel_time=timezone.now(),
-            )
-            for place in range(10)
-        ]
-        BillingRecord.objects.bulk_create(made)
-        wire = f"{timezone.localtime():%Y%m%d%H%M%S}"
-        rows += [
-            {
-                "jobId": f"B{number}" if place == 1 else order.number,
-                "productId": "P1",
-                "domain": record.domain,
-                "enterpriseId": order.enterprise_id,
-                "infoType": "2",
-                "cancelStatus": "1",
-                "createTime": wire,
-                "cancelTime": wire,
-            }
-            for place, record in enumerate(made)
-            if place
-        ]
-    path = file(rows, COLUMNS[:5] + ("cancelStatus", "cancelTime", "createTime"))
+        names = [f"d{place}.a{number}.cn" for place in range(150)]
+        about = {"order": order, "info_type": "2", "product_id": "P1", "state": "live"}
+        times = {"create_time": timezone.now(), "cancel_time": timezone.now()}
+        BillingRecord.objects.bulk_create(
+            BillingRecord(domain=name, domain_key=name, **about, **times) for name in names
+        )
+        same = {"productId": "P1", "infoType": "2", "cancelStatus": "1", "createTime": wire, "cancelTime": wire}
+        same |= {"jobId": order.number, "enterpriseId": order.enterprise_id}
+        rows += [same | {"domain": name} for name in names[1:]]
+        rows.append(same | {"domain": names[0], "jobId": f"B{number}"})
     clock.shift(AN_HOUR)
+    path = held_file(rows, (*COLUMNS[:5], "cancelStatus", "cancelTime", "createTime"))
+    assert RecordFile(Path(path)).lines == 3000
     code, lines = books.reconcile(*seen(path))
-    assert (code, lines[-1].split(",")[0]) == (1, "300 orders")
-    kinds = Difference.objects.filter(state="open").values_list("kind", flat=True)
-    assert (list(kinds).count("not_billed"), list(kinds).count("unknown_order")) == (600, 300)
+    assert (code, lines[-1].split(":")[0]) == (1, "20 orders, 3000 records")
+    assert {row[:4] for row in differences()} == {
+        row
+        for number in range(20)
+        for row in [
+            (f"A{number}", "not_billed", f"d0.a{number}.cn", "missing"),
+            (f"B{number}", "unknown_order", f"d0.a{number}.cn", "live"),
+        ]
+    }
