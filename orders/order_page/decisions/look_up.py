@@ -24,7 +24,10 @@ THERE = [
 ]
 MOST = 30  # records that a person enters by hand
 WIRE = "%Y%m%d%H%M%S"
-TIMES = {"createTime": "create_time", "cancelTime": "cancel_time"}
+TIMES = {
+    "createTime": ("create_time", gettext_lazy("Begins (createTime)")),
+    "cancelTime": ("cancel_time", gettext_lazy("Ends, or was cancelled (cancelTime)")),
+}
 
 
 class TimeField(forms.DateTimeField):
@@ -40,8 +43,8 @@ class LookForm(ReasonForm):
 
     look = forms.CharField(label=LOOKED_AT, widget=forms.HiddenInput, required=False)
     as_of = forms.DateTimeField(
-        label=gettext_lazy("as of"),
-        help_text=gettext_lazy("When you looked. Records that were called less than ten minutes before are left out."),
+        label=gettext_lazy("when you looked"),
+        help_text=gettext_lazy("Records that were called less than ten minutes before are left out."),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-draft": ""}, format="%Y-%m-%dT%H:%M"),
     )
@@ -54,10 +57,9 @@ class LookForm(ReasonForm):
             self.fields[f"there_{record.pk}"] = forms.ChoiceField(
                 label=_("%(number)s: %(domain)s, product %(product)s") % about, choices=THERE
             )
-            for name, ours in TIMES.items():
-                self.fields[f"{name}_{record.pk}"] = TimeField(
-                    label=name, required=False, initial=getattr(record, ours)
-                )
+            for name, (ours, label) in TIMES.items():
+                moment = getattr(record, ours)
+                self.fields[f"{name}_{record.pk}"] = TimeField(label=label, required=False, initial=moment)
         self.order_fields([*(name for name in self.fields if name not in {"as_of", "reason"}), "as_of", "reason"])
         self.fields["as_of"].initial = timezone.localtime().replace(second=0, microsecond=0)
         del self.fields["reason"].widget.attrs["autofocus"]
