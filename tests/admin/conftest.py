@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from integrations.partners.profile import read_profile
 from orders.queries import page_marks
 from tests import factories
-from tests.admin.orders import PERMISSIONS, held_there, looked, staff
+from tests.admin.orders import PERMISSIONS, held_there, looked, staff, to_look_up
 
 
 @pytest.fixture
@@ -41,8 +41,9 @@ def books(monkeypatch):
 
 @pytest.fixture
 def partner_of_key(request, settings):
-    """What a person enters in place of a look-up (key `look_up`) needs a partner that has none."""
-    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("key") == "look_up":
+    """What a person enters in place of a look-up (`look_up`) needs a partner that has none."""
+    params = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    if "look_up" in params or to_look_up in params:
         settings.PARTNERS = read_profile('[bigdata]\nquery.path = ""')
 
 

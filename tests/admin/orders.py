@@ -152,6 +152,17 @@ def acted_before():
     return trial
 
 
+def to_look_up():
+    """A trial that the partner made before, where it has no look-up."""
+    trial = failed_trial("look_up", may_have_acted=True, definite=False)
+    attempt = {"number": 1, "started_at": timezone.now() - DAY, "finished_at": timezone.now() - DAY}
+    trial.dispatches.get().tries.create(outcome="retry", error_code="acted_before", **attempt)
+    factories.AffectedOrderFactory(
+        order=trial, incident__partner="bigdata", incident__step="create_trial_billing", incident__code="look_up"
+    )
+    return trial
+
+
 def held_there(job_id):
     """The big-data side's books of `acted_before`."""
     at = timezone.now()
@@ -288,7 +299,7 @@ TRIED = {
     "proceed": ("proceed_order", "proceeded", held_for_a_closed_trial, held_for_domains),
     "name_domains": ("name_domains", "domains_named", held_for_domains, held_for_a_closed_trial),
     "take": ("take_books", "taken", acted_before, failed_trial),
-    "look_up": ("take_books", "taken", acted_before, failed_trial),
+    "look_up": ("take_books", "taken", to_look_up, failed_trial),
     "give_up": ("give_up_step", "given_up", failed_trial, failed),
     "conflict": ("change_incident", "conflict_seen", in_conflict, billed),
     "fix": ("fix_difference", "reconciliation_fix", unbilled, billed),
