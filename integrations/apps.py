@@ -12,7 +12,8 @@ class IntegrationsConfig(AppConfig):
         """Gives the core what it asks of the partners."""
         from integrations import reconciliation
         from integrations.bboss.content import read_trial, trial_members
-        from integrations.bigdata.books import fetch_records
+        from integrations.bigdata.books import fetch_records, held_records
+        from integrations.bigdata.record_file import rows_of
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
         from integrations.models import BpmCallback
@@ -24,6 +25,7 @@ class IntegrationsConfig(AppConfig):
         from orders.services.pruning import KEPT
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
+        client.held, client.read_file = held_records, rows_of
         rules.members, rules.read = trial_members, read_trial
         KEPT.append(BpmCallback)
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of

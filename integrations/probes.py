@@ -17,7 +17,9 @@ from integrations.clocks import clock_differences, wrong_clocks
 from integrations.database_deadline import LOOK, database_deadline
 from integrations.outbound.deadline import TLSSocket, connected, deadline
 from integrations.outbound.http import PartnerError, reach
+from integrations.partners.calls import call_of
 from notifications.sending import MailError, greet
+from orders.books import has_look_up
 
 FOLDER, FAILED, TIMEOUT = "folder", "failed", "timeout"
 NOBODYS = "DESK-PROBE"  # a number that no order has: the answer is an empty list
@@ -72,6 +74,9 @@ def _ask_database() -> None:
 
 
 def _look_up() -> None:
+    if not has_look_up():
+        reach(call_of("bigdata.post").url, timeout=settings.PARTNER_TIMEOUT_SECONDS)
+        return
     query_product_infos(NOBODYS, key=str(uuid.uuid4()), request_id=uuid.uuid4().hex)
 
 

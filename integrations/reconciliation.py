@@ -5,6 +5,7 @@ does not grow with their number. While one batch is compared, the next one is be
 """
 
 import datetime
+import itertools
 import logging
 import time
 import uuid
@@ -20,20 +21,23 @@ from django.utils import timezone
 
 from integrations.bigdata.books import held_records
 from integrations.bigdata.client import query_product_infos
-from integrations.bigdata.comparison import Ours, compare_records, unreadable_answer
+from integrations.bigdata.comparison import Ours, compare_records, filled_in, unreadable_answer
 from integrations.bigdata.delivery import record_facts
+from integrations.bigdata.record_file import RecordFile
 from integrations.delivery import rate
 from integrations.other_desk import refuse_other_desk, why_other_desk
 from integrations.outbound.http import PartnerError
-from orders.books import BooksSilentError, Discrepancy, OrderComparison
-from orders.content import MAX_DOMAINS
+from orders.books import BooksSilentError, Discrepancy, Look, OrderComparison
+from orders.content import MAX_DOMAINS, domain_key
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pauses import why_paused
+from orders.services.outbox.effects import called_after
 from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.held_records import NAMES_IT
+from orders.services.reconciliation.looked import called_too_late
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 
@@ -41,6 +45,7 @@ logger = logging.getLogger(__name__)
 THREADS = 12
 BATCH, RECORDS = 200, 20_000  # orders that are compared together, and how many of the partner's records they may have
 SECONDS_A_BATCH = 5  # a batch takes this long at PARTNER_RATE, so a part ends soon after its time is up
+Keys = Collection[tuple[str, str]]  # records by productId and domain's key
 GIVE_UP_AFTER = 20  # this many orders in a row without an answer
 NEEDED = [
     "number",
@@ -85,7 +90,8 @@ class Scope:
 class Asked:
     """An order that we asked about. `ours` and `seen` are our records from before.
 
-    `troubled`: something must be written even if both books agree (see `differences`, and `meant`).
+    `troubled`: something must be written even if both books agree (see `differences`, and `meant`). `left`: records
+    about which a file says nothing.
     """
 
     order: Order
@@ -93,6 +99,7 @@ class Asked:
     seen: results.Snapshot
     answer: Future
     troubled: bool
+    left: Keys = frozenset()
 
 
 @dataclass
@@ -115,6 +122,8 @@ class Comparison:
 
     For `fix` with a `reason`, see `keep_discrepancies`. `listed` holds BBOSS's numbers, if BBOSS gave a list. `on_left`
     gets each order that is not compared, or not fixed, with the reason; `on_compared` the number of orders each time.
+
+    With a `file`, whose records are as of a moment, nobody is asked, and nothing is put right (contract 7.2).
     """
 
     scope: Scope
@@ -122,6 +131,8 @@ class Comparison:
     fix: bool = False
     reason: str = ""
     listed: Collection[str] | None = None
+    file: RecordFile | None = None
+    as_of: datetime.datetime | None = None
     seconds: float | None = None
     row: Reconciliation | None = None
     after: int | None = 0
@@ -158,6 +169,8 @@ class Comparison:
         return self._is_paused() or (until is not None and time.monotonic() >= until)
 
     def _is_paused(self) -> bool:
+        if self.file:
+            return False
         why = why_paused("bigdata", now=timezone.now()) or why_other_desk()
         return bool(why) and self._give_up(why)
 
@@ -199,16 +212,35 @@ class Comparison:
             records[record.order_id].append(record)
         again = self._again
         to_end = troubled(orders) | not_meant(orders, records, now=timezone.now(), accepted=again).keys()
+        left = self._left_out(orders, records)
         return [
             Asked(
                 order,
-                _our_records(order, records[order.pk], again=again),
+                ours := _our_records(order, records[order.pk], again=again),
                 results.snapshot(records[order.pk]),
-                pool.submit(_query, order.number, len(records[order.pk])),
+                self._answer(pool, order.number, ours),
                 order.pk in to_end,
+                left.get(order.pk, frozenset()),
             )
             for order in orders
         ]
+
+    def _answer(self, pool: ThreadPoolExecutor, number: str, ours: Collection[Ours] = ()) -> Future:
+        """What is there of an order: asked in a thread, or read from the file, which is one thread's alone."""
+        if not self.file:
+            return pool.submit(_query, number, len(ours))
+        answer: Future = Future()
+        answer.set_result(filled_in(ours, self.file.rows(number)))
+        return answer
+
+    def _left_out(self, orders: list[Order], records: dict[int, list[BillingRecord]]) -> dict[int, Keys]:
+        """The records that were called too late for the file to say anything about them. Reports their orders."""
+        found = called_after([order.pk for order in orders], self.as_of) if self.file and self.as_of else {}
+        for order in orders if found else ():
+            if young := found.get(order.pk):
+                names = [one.domain for one in records[order.pk] if (one.product_id, one.domain_key) in young]
+                self.on_left(order.number, called_too_late(names or [name for _product, name in sorted(young)]), False)
+        return found
 
     @property
     def _again(self) -> bool:
@@ -262,6 +294,7 @@ class Comparison:
     def _compare_one(self, asked: Asked, theirs: list[dict] | PartnerError) -> None:
         self.tally.in_a_row = 0
         found, theirs = _compare_records(asked.ours, theirs)
+        found = [one for one in found if (one.product_id, domain_key(one.domain)) not in asked.left]
         kept = self._save_discrepancies(asked, found) if found or asked.troubled else []
         if kept is None:
             self._report_left(asked.order, {"code": "acted_meanwhile"})
@@ -271,15 +304,17 @@ class Comparison:
         self._report_differences(kept)
 
     def _compare_list(self, pool: ThreadPoolExecutor) -> None:
-        """Finds numbers on BBOSS's list that we do not know, with the partner's records, and orders that it lacks."""
-        if self.listed is None:
+        """Finds numbers on BBOSS's list that we do not know, with the partner's records, and orders that it lacks; of a
+        file the numbers that we do not know."""
+        numbers = iter(self.listed or ())
+        if self.file and self.scope.is_whole:
+            numbers = itertools.chain(self.file.jobs(), itertools.filterfalse(self.file.rows, numbers))
+        elif self.listed is None:
             return
         now = timezone.now()
         close_known(by=self.by, now=now)
-        unknown = unknown_numbers(self.listed)
-        for start in range(0, len(unknown), BATCH):
-            batch = unknown[start : start + BATCH]
-            asked = [(number, pool.submit(_query, number)) for number in batch]
+        for batch in unknown_numbers(numbers):
+            asked = [(number, self._answer(pool, number)) for number in batch]
             for number, future in asked:
                 answer = future.result()
                 if isinstance(answer, PartnerError):
@@ -287,6 +322,8 @@ class Comparison:
                 else:
                     self._report_differences(keep_unknown(self.row, number, held_records(answer), by=self.by, now=now))
             self._add_counts()
+        if self.listed is None:
+            return
         self._report_differences(
             keep_not_listed(self.row, self.scope.all_orders(), set(self.listed), by=self.by, now=now)
         )
@@ -304,6 +341,7 @@ class Comparison:
             asked.order.pk,
             found,
             seen=asked.seen,
+            but=asked.left,
             fix=self.fix,
             reason=self.reason,
             again=self._again,
@@ -327,15 +365,20 @@ def _parts(orders: list[Order]) -> Iterator[list[Order]]:
     yield part
 
 
-def compare_now(order_id: int) -> OrderComparison:
-    """Asks about one order and compares it now (`orders.books.compare_now`). Raises BooksSilentError."""
+def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
+    """Asks about one order, or takes what a person saw, and compares it now (`orders.books.compare_now`). Raises
+    BooksSilentError."""
     order = Order.objects.select_related("attribution").get(pk=order_id)
     records = list(order.billing_records.order_by("pk"))
-    refuse_other_desk()
-    answer = _query(order.number, len(records))
+    ours = _our_records(order, records)
+    if look:
+        answer: list[dict] | PartnerError = filled_in(ours, look.of_job(order.number))
+    else:
+        refuse_other_desk()
+        answer = _query(order.number, len(records))
     if isinstance(answer, PartnerError) and answer.code != "bad_result":
         raise BooksSilentError(answer.message, code=answer.code)
-    found, theirs = _compare_records(_our_records(order, records), answer)
+    found, theirs = _compare_records(ours, answer)
     return OrderComparison(
         discrepancies=found,
         seen=results.snapshot(records),

@@ -1,14 +1,18 @@
 """The big-data side's records in our terms: the boundary between its answers and the core (contract 3.3, look-up)."""
 
 import datetime
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
 from orders.content import domain_key
 from orders.queries.pauses import why_paused
 from orders.services.incidents import PARTNER_PAUSED
+from orders.services.outbox.outcome import LOOK_UP
 
 CREATE, DELETE, SETTLE, NOTHING = "create", "delete", "settle", ""  # what corrects a difference
 
@@ -19,6 +23,10 @@ class BooksSilentError(Exception):
     def __init__(self, message: str, *, code: str):
         super().__init__(message)
         self.code = code
+
+
+class RecordFileError(Exception):
+    """A file of the big-data side's records can't be read. The text names line and column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,28 @@ class HeldRecord:
     @property
     def key(self) -> str:
         return domain_key(self.domain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a person saw at the big-data side, in place of its answer: rows under our names, as of a moment (contract
+    7.2). A member that a row lacks was not looked at. Pages and commands keep it as `text`."""
+
+    rows: list[dict[str, str]]
+    as_of: datetime.datetime
+
+    @classmethod
+    def read(cls, text: str) -> "Look | None":
+        """The look of a text; None for an empty one."""
+        seen = json.loads(text) if text else None
+        return seen and cls(rows=seen["rows"], as_of=datetime.datetime.fromisoformat(seen["as_of"]))
+
+    @property
+    def text(self) -> str:
+        return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
+
+    def of_job(self, job_id: str) -> list[dict[str, str]]:
+        return [row for row in self.rows if row["jobId"] == job_id]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,27 +120,41 @@ class OrderComparison:
 
 @dataclass
 class Client:
-    """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above."""
+    """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above.
 
-    compare_now: Callable[[int], OrderComparison] | None = None
+    `held`: rows, under our names, as records. `read_file`: the rows of these jobIds in a file (RecordFileError)."""
+
+    compare_now: Callable[[int, Look | None], OrderComparison] | None = None
     fetch_records: Callable[[str], list[HeldRecord]] | None = None
+    held: Callable[[Iterable[dict]], list[HeldRecord]] | None = None
+    read_file: Callable[[Path, Collection[str]], list[dict[str, str]]] | None = None
 
 
 client = Client()
 
 
-def compare_now(order_id: int) -> OrderComparison:
-    """Asks and compares now. Must not run in a transaction. Raises BooksSilentError."""
-    _check_not_paused()
-    return client.compare_now(order_id)
+def has_look_up() -> bool:
+    """Whether the big-data side can be asked what it holds. Else a person must look (contract 7.2)."""
+    return bool(settings.PARTNERS.bigdata.query.path)
 
 
-def fetch_records(job_id: str) -> list[HeldRecord]:
+def compare_now(order_id: int, look: Look | None = None) -> OrderComparison:
+    """Asks and compares now, or compares with what a person saw. Must not run in a transaction. Raises
+    BooksSilentError."""
+    _check_can_ask(look)
+    return client.compare_now(order_id, look)
+
+
+def fetch_records(job_id: str, look: Look | None = None) -> list[HeldRecord]:
     """The records that the big-data side holds for an order, on the terms of `compare_now`."""
-    _check_not_paused()
-    return client.fetch_records(job_id)
+    _check_can_ask(look)
+    return client.held(look.of_job(job_id)) if look else client.fetch_records(job_id)
 
 
-def _check_not_paused() -> None:
+def _check_can_ask(look: Look | None) -> None:
+    if look:
+        return
+    if not has_look_up():
+        raise BooksSilentError("the big-data side offers no look-up", code=LOOK_UP)
     if why := why_paused("bigdata", now=timezone.now()):
         raise BooksSilentError(f"nothing was asked: {why}", code=PARTNER_PAUSED)

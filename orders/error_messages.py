@@ -319,6 +319,26 @@ MESSAGES = {
     ),
     "books_paused": Message("%(told)s", _("Nothing was asked: calls to the big-data side are paused.")),
     "books_silent": Message("the big-data side does not answer (%(code)s); try again: %(told)s"),
+    "look_up_by_person": Message(
+        "the big-data side offers no look-up: look there, then `take ORDER --file F.csv --as-of MOMENT`, or use the "
+        "form on the order's page",
+        _(
+            "The big-data side offers no look-up: a person must look there. Then enter it under “Enter what the "
+            "big-data side holds”, or give a file: `take --file`."
+        ),
+    ),
+    "look_needless": Message(
+        "the big-data side can be asked: without --file",
+        _("The big-data side can be asked, so nobody need look there."),
+    ),
+    "look_ahead": Message(words=_("Nobody knows yet what will be there: the moment lies ahead.")),
+    "look_by_file": Message(
+        words=_("There are more than %(most)s records: give them as a file, by `take --file` (contract 7.2).")
+    ),
+    "called_after": Message(
+        "called less than ten minutes before that moment, or later: %(domains)s",
+        _("These were called less than ten minutes before you looked, or later, so look once more: %(domains)s"),
+    ),
     "same_books": Message(NO_STEP_AND_NO_DIFFERENCE, SAME_BOOKS),
     "fix_under_way": Message(words=_("It is being put right already.")),
     "fix_leaves_all": Message(words=_("Nothing of it can be put right now: %(why)s.")),

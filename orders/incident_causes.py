@@ -129,6 +129,13 @@ CAUSES = {
     "refusals_in_a_row": Cause(
         _("The partner refuses one order after the other in the same words. Nothing is undone for it."), DOUBT
     ),
+    "look_up": Cause(
+        _("Nobody knows what the big-data side holds, and it offers no look-up. Nothing is undone for it."),
+        _(
+            "Look there, or have somebody look, ten minutes after the last call. Then enter on the order's page what "
+            "is there, or give a file: `take --file`."
+        ),
+    ),
     "answer_too_large": Cause(_("The partner's answer is too large."), _("Show it to the partner's engineers.")),
     "bad_result": Cause(
         _("The partner's answer has an unexpected form."), _("Show the raw answer to the partner's engineers.")

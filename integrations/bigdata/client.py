@@ -26,6 +26,7 @@ from integrations.outbound.http import (
 from integrations.partners.answers import Meaning
 from integrations.partners.calls import call_of, ours, renamed
 from integrations.partners.rules import Rule, member
+from orders.services.outbox.outcome import LOOK_UP
 
 LIVE, CANCELLED = "1", "2"
 NAMED = ("jobId", "productId", "domain")  # what each row of a look-up must have, and of traffic
@@ -166,11 +167,18 @@ def query_product_infos(
 ) -> list[dict[str, Any]]:
     """The records that the big-data side holds for an order (`present`). Time-out and size limit grow with those
     `expected`."""
+    check_look_up()
     body = formats.encode(job_query(job_id)).encode()
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     how = settings.PARTNERS.bigdata.query
     return present(_rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED))
+
+
+def check_look_up() -> None:
+    """Raises PartnerError if the big-data side has no look-up: a person must look (contract 7.2)."""
+    if not settings.PARTNERS.bigdata.query.path:
+        raise PartnerError("it offers no look-up: a person must look", code=LOOK_UP, params=NO_MORE)
 
 
 def look_up_seconds(expected: int) -> float:

@@ -51,6 +51,16 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
     return found + [_unreadable(None, row) for row in nameless]
 
 
+def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
+    """Rows that a person saw, with our values of what was not looked at, so that it is no difference."""
+    known = {
+        _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
+        for row in ours
+        if row.facts.create_time and row.facts.cancel_time
+    }
+    return [known.get(_key(row["productId"], row["domain"]), {}) | row for row in theirs]
+
+
 def unreadable_answer(text: str) -> Discrepancy:
     """The difference for an answer that is not a list of objects. Then nothing is known about any record."""
     return Discrepancy(

@@ -20,7 +20,7 @@ from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, PartnerRes
 from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.queries.shapes import shape_of
-from orders.services.outbox.outcome import ACTED_BEFORE, Work
+from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
 
 Result = Attempt.Outcome
@@ -40,7 +40,8 @@ def build_billing(row: Dispatch, now: datetime.datetime, records: dict, domains:
     cancelled = STEPS[row.step].effect == Effect.CANCEL
     facts = [record_facts(records[pk], cancelled=cancelled) for pk in row.records]
     if row.step == Step.VERIFY_DELETED:
-        return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)})
+        seen = {"there": True} if row.about.get("there") else {}  # a person has looked (contract 7.2)
+        return encode(bigdata.job_query(row.order.number) | {"delete": _deletion(row, facts)} | seen)
     return encode(_deletion(row, facts) if row.step == Step.DELETE_BILLING else bigdata.product_infos(facts))
 
 
@@ -183,6 +184,7 @@ def _refused_cancel(work: Work, named: list[dict], error: PartnerError, until: f
 
 
 def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
+    bigdata.check_look_up()
     rows = []
     for job_id in dict.fromkeys(bigdata.as_ours(record)["jobId"] for record in named):
         _one_more_call(until)
@@ -191,8 +193,10 @@ def _ask_about(work: Work, named: list[dict], until: float) -> list[dict]:
 
 
 def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unknown: bool = True) -> dict:
-    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds."""
+    """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds. It
+    waits for a person where the partner has no look-up."""
     return error.answered | {
+        "data": {LOOK_UP: silence.code == LOOK_UP},
         "result": Result.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
@@ -205,13 +209,15 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
 
 def _verify_deleted(work: Work, asked: dict, until: float) -> dict:
     """Deletes what is still there (contract 3.9, Unknown): the bytes of an earlier deletion, under a new key."""
-    rows, named = _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until), asked["delete"]
-    if work.posted:  # a partner may refuse to cancel what it does not hold
+    seen, named = asked.get("there", False), asked["delete"]
+    rows = [asked] if seen else _query(bigdata.as_ours(asked)["jobId"], work, key=work.key, until=until)
+    if work.posted and not seen:  # a partner may refuse to cancel what it does not hold
         there = {(row["productId"], domain_key(str(row["domain"]))) for row in rows}
         ours = [(one, bigdata.as_ours(one)) for one in named["productInfos"]]
         named = {"productInfos": [one for one, our in ours if (our["productId"], domain_key(our["domain"])) in there]}
     if rows and named["productInfos"]:
-        _one_more_call(until)
+        if not seen:
+            _one_more_call(until)
         again = {"key": str(uuid.uuid4()), "request_id": work.request_id, "seconds": _left(until)}
         try:
             _deletes(work)(encode(named).encode(), **again)

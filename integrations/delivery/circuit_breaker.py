@@ -21,7 +21,7 @@ from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt
 from orders.services.breakers import note_partner_down, note_partner_up
-from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.outcome import LOOK_UP, Outcome
 from orders.steps import OUTSIDE, PARTNERS
 
 logger = logging.getLogger(__name__)
@@ -103,8 +103,8 @@ def _tally(outcomes: Iterable[Outcome]) -> dict[str, Tally]:
     tallies: dict[str, Tally] = {}
     for outcome in outcomes:
         partner = PARTNERS[outcome.channel]
-        if partner not in OUTSIDE or outcome.result == Attempt.Outcome.HANDED_BACK:
-            continue
+        if partner not in OUTSIDE or outcome.result == Attempt.Outcome.HANDED_BACK or outcome.code == LOOK_UP:
+            continue  # nobody was called
         tally = tallies.setdefault(partner, Tally())
         if outcome.transport:
             tally.failed.append(-outcome.dispatch_id if outcome.mail else outcome.dispatch_id)

@@ -526,13 +526,7 @@ def why_no_start(
         check_secrets(profile, environment)
     except ProfileError as error:
         return str(error)
-    door = settings_that_open_a_door(profile, bboss_ips=bboss_ips, bpm_ips=bpm_ips, proxies=proxies)
-    return not_built_yet(profile) or door
-
-
-def not_built_yet(profile: Profile) -> str:
-    """Returns which key says what this version can't do; empty if none does. Better no start than a call in vain."""
-    return "" if profile.bigdata.query.path else "bigdata.query.path: a partner without this call is not supported yet"
+    return settings_that_open_a_door(profile, bboss_ips=bboss_ips, bpm_ips=bpm_ips, proxies=proxies)
 
 
 def settings_that_open_a_door(

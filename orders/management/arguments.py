@@ -4,6 +4,10 @@ import argparse
 import datetime
 import getpass
 import re
+from pathlib import Path
+
+from django.core.management.base import CommandError
+from django.utils import timezone
 
 from orders.local_time import SHANGHAI
 
@@ -44,6 +48,21 @@ def wire_day(text: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day (YYYYMMDD)") from error
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", metavar="F.csv", type=Path, help="a CSV file of the big-data side's records")
+    parser.add_argument(
+        "--as-of", metavar="MOMENT", type=moment, help="with --file: as of when it is, YYYY-MM-DDTHH:MM, Shanghai"
+    )
+
+
+def check_file(file: Path | None, as_of: datetime.datetime | None) -> None:
+    """Raises CommandError, one line, unless both are given or none, and the moment is not ahead."""
+    if (file is None) != (as_of is None):
+        raise CommandError("--file and --as-of go together: a file says what was there as of a moment")
+    if as_of and as_of > timezone.now():
+        raise CommandError("--as-of is ahead: nobody knows yet what will be there")
 
 
 def moment(text: str) -> datetime.datetime:

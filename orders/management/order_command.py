@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import NoReturn
 
 from django.conf import settings
@@ -13,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from orders.books import BooksSilentError
+from orders.books import BooksSilentError, Look, RecordFileError, client
 from orders.errors import OrderError
-from orders.management.arguments import actor, add_by, os_user
+from orders.management.arguments import actor, add_by, check_file, os_user
 from orders.models import AskedAct, Order
 from orders.order_page.carrying_out import account_named, ask_second, needs_second, why_not_ask
 from orders.order_page.decisions.base import Decision
@@ -93,6 +94,18 @@ class OrderCommand(BaseCommand):
             self.stdout.write(f"{order}: {line}")
         done = f"{order}: {self.outcome(options)} by {actor(by)}"
         self.stdout.write("dry run: nothing was changed" if dry_run else f"{done}{state_suffix(found)}")
+
+    def read_look(self, number: str, file: Path | None, as_of: datetime.datetime | None) -> str:
+        """What `--file` says of the order and its trial, as services take it; empty without it. May raise."""
+        check_file(file, as_of)
+        if file is None or as_of is None:
+            return ""
+        trial = Order.objects.filter(number=number).values_list("trial__number", flat=True).first()
+        try:
+            rows = client.read_file(file, {number, trial})
+        except RecordFileError as error:
+            raise CommandError(str(error)) from error
+        return Look(rows=rows, as_of=as_of).text
 
     def decision(self, number: str, options: dict) -> Decision | None:
         return DECISIONS[self.act] if self.act else None

@@ -18,6 +18,7 @@ from integrations.other_desk import other_desks
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
+from orders.books import has_look_up
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
@@ -76,7 +77,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
-        "holds": None,
+        "holds": None, "comparison": None,
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):
@@ -105,6 +106,7 @@ def _known(facts: Facts) -> dict:
     books = facts.differences
     return {
         "restored": _restored(facts),
+        "comparison": None if has_look_up() else "left out: the big-data side offers no look-up",
         "queue": queue(facts.now),
         "worker": {"heartbeat_age_seconds": facts.heartbeat_age},
         "breakers": [

@@ -5,9 +5,10 @@ import datetime
 import pytest
 from django.contrib.auth.models import Group
 
+from integrations.partners.profile import read_profile
 from orders.queries import page_marks
 from tests import factories
-from tests.admin.orders import PERMISSIONS, held_there, looked, staff
+from tests.admin.orders import PERMISSIONS, held_there, looked, staff, to_look_up
 
 
 @pytest.fixture
@@ -36,6 +37,14 @@ def books(monkeypatch):
     """What the big-data side answers when asked."""
     monkeypatch.setattr("orders.books.client.fetch_records", held_there)
     monkeypatch.setattr("orders.books.client.compare_now", looked)
+
+
+@pytest.fixture
+def partner_of_key(request, settings):
+    """What a person enters in place of a look-up (`look_up`) needs a partner that has none."""
+    params = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    if "look_up" in params or to_look_up in params:
+        settings.PARTNERS = read_profile('[bigdata]\nquery.path = ""')
 
 
 @pytest.fixture

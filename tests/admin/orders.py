@@ -57,7 +57,18 @@ def filled(order, key, **more):
     """What a browser sends for the form as it was opened now."""
     if key == "conflict":
         more = {"newest": max(Conflict.objects.values_list("pk", flat=True), default=1)} | more
+    if key == "look_up":
+        more = typed(order) | more
     return {"reason": "客户经理要求", "seen": last_event(order), **ASKED.get(key, {}), **more}
+
+
+def typed(order):
+    """That the big-data side holds each record of the order, live, as of now."""
+    found = {"as_of": f"{timezone.localtime():%Y-%m-%dT%H:%M}"}
+    for record in order.billing_records.all():
+        times = {f"{name}_{record.pk}": "2023-09-20 18:54:36" for name in ("createTime", "cancelTime")}
+        found |= {f"there_{record.pk}": "1", **times}
+    return found
 
 
 def changes(order):
@@ -141,6 +152,17 @@ def acted_before():
     return trial
 
 
+def to_look_up():
+    """A trial that the partner made before, where it has no look-up."""
+    trial = failed_trial("look_up", may_have_acted=True, definite=False)
+    attempt = {"number": 1, "started_at": timezone.now() - DAY, "finished_at": timezone.now() - DAY}
+    trial.dispatches.get().tries.create(outcome="retry", error_code="acted_before", **attempt)
+    factories.AffectedOrderFactory(
+        order=trial, incident__partner="bigdata", incident__step="create_trial_billing", incident__code="look_up"
+    )
+    return trial
+
+
 def held_there(job_id):
     """The big-data side's books of `acted_before`."""
     at = timezone.now()
@@ -186,7 +208,7 @@ def in_conflict():
     return order
 
 
-def looked(order_id):
+def looked(order_id, look=None):
     """The big-data side's answer about `unbilled`: it has no record at all."""
     records = list(BillingRecord.objects.filter(order=order_id).order_by("pk"))
     discrepancies = [
@@ -277,6 +299,7 @@ TRIED = {
     "proceed": ("proceed_order", "proceeded", held_for_a_closed_trial, held_for_domains),
     "name_domains": ("name_domains", "domains_named", held_for_domains, held_for_a_closed_trial),
     "take": ("take_books", "taken", acted_before, failed_trial),
+    "look_up": ("take_books", "taken", to_look_up, failed_trial),
     "give_up": ("give_up_step", "given_up", failed_trial, failed),
     "conflict": ("change_incident", "conflict_seen", in_conflict, billed),
     "fix": ("fix_difference", "reconciliation_fix", unbilled, billed),

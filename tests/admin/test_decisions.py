@@ -34,8 +34,8 @@ from tests.admin.orders import (
     step,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped"]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "partner_of_key")]
+FOLLOWS = ["state", "undo_mark", "incident_over", "went_on", "domains_dropped", "step_done", "acted_before"]
 """What else stands in the history, by the same person: what the act brought about."""
 
 

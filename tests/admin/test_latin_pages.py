@@ -20,7 +20,7 @@ from tests.admin.orders import ALLOWED, ASKED, NOT_ALLOWED, deciding, filled, pa
 from tests.admin.rows import written
 from tests.admin.walking import ask, rows, sign_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("partner_of_key")]
 D = Dispatch.State
 ORDERS = dict.fromkeys([*ALLOWED.values(), *NOT_ALLOWED.values()])
 ASK_MORE = {"take", "compare", "fix", "usage", "accept"}

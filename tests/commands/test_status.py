@@ -28,6 +28,7 @@ KEYS = [
     "schedules", "other_desks",
     "not_stored", "stops", "alarms",
     "holds",
+    "comparison",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 

@@ -1,5 +1,6 @@
 """A desk in one process: the real endpoint, the real delivery, the sandbox over real HTTP. The clock stands still."""
 
+import csv
 import datetime
 import json
 
@@ -30,6 +31,10 @@ from tests.conftest import shanghai
 from tests.flows.contents import activation, trial
 
 BILLING, DELETE = "/bigdata/productInfos", "/bigdata/productInfos/delete"
+COLUMNS = (
+    *("jobId", "productId", "domain", "enterpriseId", "infoType", "billingMethod", "businessType"),
+    *("cancelStatus", "cancelTime", "createTime", "enterpriseName", "province"),
+)
 QUERY, USAGE, BPM = "/bigdata/productInfos/query", "/bigdata/trialFlow/query", "/bpm/flows/start"
 
 
@@ -248,6 +253,14 @@ def code_of(*words: str, **options) -> int:
     return 0
 
 
+def now() -> str:
+    return f"{timezone.localtime():%Y-%m-%dT%H:%M}"
+
+
+def seen(path, as_of="") -> tuple[str, ...]:
+    return ("--file", path, "--as-of", as_of or now())
+
+
 class Books:
     """`reconcile` and the big-data side's store, into which wrong data are put, side by side."""
 
@@ -291,6 +304,22 @@ class Books:
 @pytest.fixture
 def books(desk, capsys):
     return Books(desk, capsys)
+
+
+@pytest.fixture
+def held_file(desk, tmp_path):
+    """`held_file(...)` writes what the big-data side holds, or these rows, and gives the file's path."""
+
+    def write(rows=None, columns=COLUMNS, encoding="utf-8"):
+        path = tmp_path / "held.csv"
+        rows = desk.sandbox.partners.store.records() if rows is None else rows
+        with path.open("w", encoding=encoding, newline="") as out:
+            lines = csv.DictWriter(out, columns, extrasaction="ignore")
+            lines.writeheader()
+            lines.writerows(rows)
+        return str(path)
+
+    return write
 
 
 def check_history():

@@ -1,4 +1,5 @@
-"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE]`: compares our records with theirs."""
+"""`reconcile [ORDER...] [--since DATE] [--fix [--reason TEXT]] [--numbers FILE] [--file F.csv --as-of MOMENT]`:
+compares our records with theirs, or with a file of theirs."""
 
 import datetime
 import sys
@@ -9,9 +10,11 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from integrations.bboss.content import NUMBER
+from integrations.bigdata.record_file import RecordFile
 from integrations.reconciliation import Comparison, Scope
+from orders.books import RecordFileError, has_look_up
 from orders.error_messages import say_why_in_english
-from orders.management.arguments import actor, add_by, day
+from orders.management.arguments import actor, add_by, add_file, check_file, day
 from orders.management.order_command import ASKED, add_emergency, asked_by_command, known_orders, say_asked
 from orders.management.progress import Progress
 from orders.models import Difference, Order
@@ -45,10 +48,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--numbers", metavar="FILE", help="BBOSS's order numbers, one a line: names those that one side lacks"
         )
+        add_file(parser)
         add_emergency(parser)
         add_by(parser)
 
-    def handle(self, *args, order, since, fix, reason, numbers, by, emergency=False, **options):
+    def handle(self, *args, order, since, fix, reason, numbers, by, emergency=False, file=None, as_of=None, **options):
+        check_file(file, as_of)
+        if file and fix:
+            raise CommandError("--file only compares: what --fix sends needs the big-data side's own answer")
+        if not (file or has_look_up()):
+            raise CommandError("the big-data side offers no look-up: compare with --file F.csv --as-of MOMENT")
         second = fix and needs_second(DECISIONS["fix"])
         check_arguments(order, fix=fix, reason="" if second and emergency and not order else reason)
         if second and not (reason.strip() and (order or emergency)):
@@ -56,9 +65,10 @@ class Command(BaseCommand):
                 "a second person must confirm --fix: name the orders and give a --reason, or --emergency"
             )
         asks, self.differing = second and not emergency, dict[str, None]()
-        if why := why_paused("bigdata", now=timezone.now()):
+        if not file and (why := why_paused("bigdata", now=timezone.now())):
             raise CommandError(f"nothing was compared: {why}")
         listed = read_numbers(numbers) if numbers else None
+        records = read_records(file) if file else None
         if second and emergency:
             note_emergency(order, by=actor(by), reason=reason, now=timezone.now())
         scope, self.fix = Scope(numbers=tuple(order), since=since), fix and not asks
@@ -69,6 +79,8 @@ class Command(BaseCommand):
                 fix=self.fix,
                 reason=reason.strip() if order and self.fix else "",
                 listed=listed,
+                file=records,
+                as_of=as_of,
                 on_difference=self.show,
                 on_left=self.show_left,
                 on_compared=self.bar.update,
@@ -149,6 +161,14 @@ def note_emergency(numbers: list[str], *, by: str, reason: str, now: datetime.da
     order = known_orders(numbers)[numbers[0]] if len(numbers) == 1 else None
     about = {"act": fix.four_eyes, "right": fix.permission, "order": order, "subject": subject}
     carried_out_in_emergency(**about, by=by, reason=reason.strip(), now=now)
+
+
+def read_records(path: Path) -> RecordFile:
+    """The file of the big-data side's records, checked. Raises CommandError."""
+    try:
+        return RecordFile(path)
+    except RecordFileError as error:
+        raise CommandError(str(error)) from error
 
 
 def read_numbers(path: str) -> list[str]:

@@ -1,5 +1,7 @@
-"""`accept ORDER [INCIDENT] --reason TEXT`: lives with a difference or incident (contract 3.9, 14; 5)."""
+"""`accept ORDER [INCIDENT] [--file F.csv --as-of MOMENT] --reason TEXT`: lives with a difference or incident (contract
+3.9, 14; 5; 7.2)."""
 
+from orders.management.arguments import add_file
 from orders.management.order_command import OrderCommand
 from orders.models import Order
 from orders.services.reconciliation.accept import accept
@@ -14,7 +16,7 @@ class Command(OrderCommand):
     help = "Lives with a difference or incident that only the books would end; asks the big-data side for them."
     act = "accept"
     service = staticmethod(accept_what_is_named)
-    OPTIONS = ("incident",)
+    OPTIONS = ("incident", "look")
 
     def add_more(self, parser):
         words = (
@@ -22,6 +24,10 @@ class Command(OrderCommand):
             "that is live of an order that is over; default: all of the order's, if none of it is one of these two"
         )
         parser.add_argument("incident", nargs="?", default="", help=words)
+        add_file(parser)
+
+    def handle(self, *args, order, file=None, as_of=None, **options):
+        super().handle(*args, order=order, look=self.read_look(order, file, as_of), **options)
 
     def outcome(self, options):
         return f"{options['incident'] or 'what differs'} accepted"

@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from orders.books import OrderComparison, compare_now
+from orders.books import Look, OrderComparison, compare_now
 from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries.foreseen import Foreseen
 
 LONGEST_REASON = 500
-REASON = gettext_lazy("Reason")
+SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
+REASON, LOOKED_AT = gettext_lazy("Reason"), gettext_lazy("what was seen there")
 
 
 def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, **more) -> forms.CharField:
@@ -37,6 +39,8 @@ class ReasonForm(forms.Form):
 
     def said(self, name: str, value: str) -> str:
         """An answer that was given to one of its fields, in words; also where the field is not asked any more."""
+        if name == "look":
+            return said_look(Look.read(value))
         field = self.fields.get(name) or self.base_fields.get(name)
         choices = {key: str(words) for key, words in getattr(field, "choices", ()) if key}
         return choices.get(value, value)
@@ -60,6 +64,15 @@ class StepForm(ReasonForm):
 
     def rows(self) -> list[Dispatch]:
         raise NotImplementedError
+
+
+def said_look(look: Look | None) -> str:
+    """What a person saw at the big-data side, a record a line."""
+    if look is None:
+        return ""
+    lines = [_("as of %(moment)s") % {"moment": f"{timezone.localtime(look.as_of):%Y-%m-%d %H:%M}"}]
+    lines += [" ".join(row.get(name, "") for name in SEEN) for row in look.rows]
+    return "\n".join(lines if look.rows else [*lines, _("none of the records is there")])
 
 
 def offer(form: ReasonForm, name: str, choices: Iterable[tuple]) -> None:

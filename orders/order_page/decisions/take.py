@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from orders.books import has_look_up
 from orders.errors import NotAllowedError
 from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
@@ -41,9 +42,11 @@ class Take(Decision):
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         """Somebody who is billed still is no matter of taking: a comparison finds out whether the records are gone."""
+        start = any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
+        if not (start or has_look_up()):
+            return NotAllowedError("look_up_by_person")
         if move := unresolved(facts.steps):
             return why_not_take_move(facts.order, move, facts.now) or why_not_quiet(facts.order, facts.moving)
-        there = any(row.error_code in {ACTED_BEFORE, *DOUBTS} for row in failed_billing(facts))
-        there |= any(row.step == START and row.state == FAILED and row.error_code in DOUBTS for row in facts.steps)
+        there = start or any(row.error_code in {ACTED_BEFORE, *DOUBTS} for row in failed_billing(facts))
         why = why_not_take(facts.order, stopped=there, differs=facts.differs, billed=False)
         return why or why_not_quiet(facts.order, facts.moving)

@@ -29,6 +29,8 @@ from orders.order_page.order_facts import facts_of, last_event
 from orders.people import staff_actor
 from orders.services.files import look_again
 from orders.services.incidents import PARTNER_PAUSED
+from orders.services.outbox.outcome import LOOK_UP
+from orders.services.reconciliation.asking import why_silent
 
 
 def answer_decision(pages, request: HttpRequest, order: Order, key: str):
@@ -79,9 +81,12 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, fo
     except ForeseenOtherwiseError:
         return _ask(pages, request, order, decision, form, status=409)
     except BooksSilentError as error:
-        if error.code != PARTNER_PAUSED:
-            form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
-        form.add_error(None, cause_of(error.code).what)
+        if error.code == LOOK_UP:
+            form.add_error(None, why_silent(error).words())
+        else:
+            if error.code != PARTNER_PAUSED:
+                form.add_error(None, _("Nothing was changed: the big-data side was asked and did not answer."))
+            form.add_error(None, cause_of(error.code).what)
         return _ask(pages, request, order, decision, form, status=409)
     except OrderError as error:
         form.add_error(None, error.words())

@@ -14,12 +14,13 @@ from orders.order_page.error_details import detail_text, of_finding, of_step, of
 from orders.people import actor_of
 from orders.queries.doubts import Marks, Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
-from orders.services.outbox.outcome import ACTED_BEFORE
+from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP
 from orders.shape import Shape
 from orders.steps import FIXES, PARTNERS, Channel
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
+ACTION_OF = {ACTED_BEFORE: "take", LOOK_UP: "look_up"}  # the decision that helps a failed step, by its code
 BY_URGENCY = (State.FAILED, State.RETRYING, State.SENDING, State.DUE, State.WAITING)
 ON_HOLD = {Held.ATTRIBUTION_UNKNOWN: "attribute", Held.TRIAL_CLOSED: "proceed", Held.DOMAINS_MISSING: "name_domains"}
 OVER = {State.DONE, State.GIVEN_UP}
@@ -285,7 +286,7 @@ def _failed(base: dict, row: Dispatch, facts: Facts) -> Rung:
         result=_how(row),
         at=row.done_at,
         cause=cause_of(row.error_code),
-        action="" if busy or over else "take" if row.error_code == ACTED_BEFORE else "resend",
+        action="" if busy or over else ACTION_OF.get(row.error_code, "resend"),
         **_said_by(row),
     )
 

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from django.db.models import BigIntegerField, DateTimeField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
-from orders.models import BillingRecord, Dispatch, Order
-from orders.steps import DELETIONS, SENDS_NOTHING, named
+from orders.models import Attempt, BillingRecord, Dispatch, Order
+from orders.services.outbox.outcome import LOOK_UP
+from orders.steps import DELETIONS, SENDS_NOTHING, Effect, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
@@ -103,6 +105,24 @@ def as_late_calls(found: Iterable[tuple]) -> list[LateCall]:
 def may_act_until(calls: Iterable[LateCall]) -> datetime.datetime | None:
     """When the last of these calls can no longer act; None if there is none."""
     return max((call.unanswered_at + MAY_ACT for call in calls), default=None)
+
+
+def called_after(owners: Collection[int], as_of: datetime.datetime) -> dict[int, set[tuple[str, str]]]:
+    """The records of these orders, by productId and domain's key, that were called after `as_of` less ten minutes. What
+    a person saw as of then says nothing about them (contract 7.2)."""
+    calls = Attempt.objects.filter(Q(finished_at=None) | Q(finished_at__gt=as_of - MAY_ACT), dispatch=OuterRef("pk"))
+    calls = calls.exclude(outcome=Attempt.Outcome.HANDED_BACK).exclude(error_code=LOOK_UP)  # nothing was sent
+    rows = Dispatch.objects.filter(Q(lane__in=owners) | Q(order__in=owners, lane=None), channel=Channel.BILLING)
+    rows = rows.filter(Exists(calls)).exclude(step=Step.ASK_BILLING).exclude(payload=SENDS_NOTHING)
+    found: dict[int, set[tuple[str, str]]] = {}
+    ids: set[int] = set()
+    for order, lane, records, about in rows.values_list("order", "lane", "records", "about"):
+        ids.update(records, about.get("fixes", ()))
+        named = {(one["productId"], domain_key(one["domain"])) for one in about.get("named", ())}
+        found.setdefault(lane or order, set()).update(named)
+    for order, *key in BillingRecord.objects.filter(pk__in=ids).values_list("order", "product_id", "domain_key"):
+        found.setdefault(order, set()).add(tuple(key))
+    return found
 
 
 def later_in_line(row: Dispatch) -> QuerySet[Dispatch]:

@@ -27,7 +27,7 @@ from orders.services.order_writes import add_event, lock_orders, refresh_states
 from orders.services.outbox.effects import LateCall, as_late_calls, ask_for_late_calls, takes_back
 from orders.services.outbox.enqueue import enqueue_next_parts
 from orders.services.outbox.mails import tell_accepted
-from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, RESTORED, Outcome
+from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP, RESTORED, Outcome
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import note_fixed
 from orders.services.reconciliation.meant import note_not_meant
@@ -70,7 +70,7 @@ EXPLAINED = Prepared(
     )
 )  # the creations of trials and changes whose records stood cancelled, since an order that cancelled them was lost
 ANSWERS = {"move": answer_move, "start_of": answer_start}  # to questions about a start, by what stands in `about`
-NOT_COMPENSATED = {"lost", ACTED_BEFORE, RESTORED} | DOUBTS  # with these codes the partner has not refused the order
+NOT_COMPENSATED = {"lost", ACTED_BEFORE, LOOK_UP, RESTORED} | DOUBTS  # the partner has not refused the order
 
 
 def move_on(rows: Collection[Dispatch], outcomes: dict[int, Outcome], *, now: datetime.datetime, by: str) -> int:

@@ -12,6 +12,7 @@ NOT_UNDERSTOOD = "not_understood"  # how an answer was read, and the code of a s
 UNANSWERED = "unanswered"  # the code of a BPM start that was refused or used up, after a call of unknown outcome
 UNPROVEN = "unproven"  # ... of one that was refused by a call that is not proven
 IN_A_ROW = "refusals_in_a_row"  # ... of the third of a run of refusals
+LOOK_UP = "look_up"  # the code of a question that only a person can answer: the partner has no look-up (7.2)
 DOUBTS = frozenset(
     {NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, IN_A_ROW}
 )  # the codes of steps that are never undone by themselves

@@ -23,7 +23,7 @@ from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
 from orders.services.outbox.freeze import LEFT, apply_fix, set_times
-from orders.services.outbox.outcome import IN_A_ROW, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
+from orders.services.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.services.outbox.proof import (
     asks_proof,
     hold,
@@ -155,9 +155,9 @@ def _settle_row(row: Dispatch, outcome: Outcome, now: datetime.datetime, *, fits
         if doubt := _doubt_of(row, outcome):
             row.error_code = doubt
             row.may_have_acted = True
-            if said := say_doubt(row, outcome):
+            if doubt != LOOK_UP and (said := say_doubt(row, outcome)):
                 row.error, row.error_params = say_why_in_english(said), said
-            if outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
+            if doubt != LOOK_UP and outcome.read in {"refused", NOT_UNDERSTOOD} and _is_unproven(row):
                 hold(row, kind_of(row), doubt, outcome.logged, now=now)
         row.definite = outcome.result == Result.REFUSED and not doubt
         # If attempts ended without a definite answer, nobody knows what they did at the big-data side.
@@ -172,6 +172,8 @@ def _doubt_of(row: Dispatch, outcome: Outcome) -> str:
     """Why nobody may undo anything for a step that gives up: the code of its doubt; empty if there is none (7.2)."""
     if outcome.result == Result.LOST:
         return UNANSWERED if is_never_repeated(row.step) else ""
+    if _must_look(outcome) and row.step != Step.MOVE_START:  # which plans a question of its own (3.9, 18)
+        return LOOK_UP
     if row.repeat or row.step == Step.MOVE_START or outcome.result not in {Result.RETRY, Result.REFUSED}:
         return ""
     if "held" in outcome.data and not row.about.get("again"):
@@ -194,7 +196,13 @@ def _is_unproven(row: Dispatch) -> bool:
 def _ends_at_once(row: Dispatch, outcome: Outcome) -> bool:
     """Whether what failed for now is not tried again: the desk must learn first how this call is answered, or BPM
     might start a second process."""
-    return (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
+    doubt = (outcome.not_understood and _is_unproven(row)) or (outcome.unknown and is_never_repeated(row.step))
+    return doubt or _must_look(outcome)
+
+
+def _must_look(outcome: Outcome) -> bool:
+    """Whether only a person can learn what the partner holds (contract 7.2)."""
+    return outcome.code == LOOK_UP or bool(outcome.data.get(LOOK_UP))
 
 
 def _goes_on(row: Dispatch, outcome: Outcome, now: datetime.datetime) -> bool:
@@ -235,7 +243,8 @@ def _send_what_is_live(row: Dispatch, outcome: Outcome, now: datetime.datetime) 
         row.state, row.done_at = State.DONE, now
         return
     row.records = [pk for pk in row.records if pk not in gone]
-    Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=len(row.records))
+    row.size = len(row.records)
+    Dispatch.objects.filter(pk=row.pk).update(records=row.records, size=row.size)
     if not row.records:
         row.state, row.done_at = State.DONE, now
         return

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from notifications.models import Mail, MailQuerySet
+from orders.books import has_look_up
 from orders.errors import NotAllowedError
 from orders.local_time import midnight
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
@@ -231,7 +232,10 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
 
 
 def _is_there(row: Dispatch, order: Order) -> bool:
-    """Whether the big-data side, asked now, holds a failed step's records as it means them."""
+    """Whether the big-data side, asked now, holds a failed step's records as it means them. Without a look-up the
+    person has looked."""
+    if not has_look_up():
+        return False
     row.order = order
     records = list(load_records(row.records).values())
     set_times(row, {record.pk: record for record in records})

@@ -8,8 +8,9 @@ from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from orders.books import BooksSilentError, HeldRecord, fetch_records
+from orders.books import BooksSilentError, HeldRecord, Look, fetch_records
 from orders.content import domain_key
 from orders.errors import NotAllowedError, OrderUnknownError, check_reason
 from orders.models import AffectedOrder, Difference, Dispatch, Order, Reconciliation
@@ -49,6 +50,7 @@ from orders.services.reconciliation.differences import (
     update_incident,
 )
 from orders.services.reconciliation.held_records import as_meant
+from orders.services.reconciliation.looked import check_look
 from orders.services.reconciliation.meant import end_beside
 from orders.services.reconciliation.number_list import keep_unknown
 from orders.services.reconciliation.results import begin_reconciliation, may_still_change
@@ -69,6 +71,7 @@ def accept(
     *,
     number: str,
     incident: str = "",
+    look: str = "",
     held: Answer | None = None,
     named: bool = True,
     reason: str,
@@ -78,15 +81,15 @@ def accept(
     """Accepts differences, and incidents that only the books end. Our records get the partner's state.
 
     `incident` is a code, a name of BY_NAME, or the incident's id; if empty, everything acceptable is accepted. For
-    `held` see `take`; what is not about records needs no answer. Without `named`, nothing is accepted that needs its
-    name. For a number that we do not know, its differences are accepted and the result is None. Raises
+    `held` and `look` see `take`; what is not about records needs no answer. Without `named`, nothing is accepted that
+    needs its name. For a number that we do not know, its differences are accepted and the result is None. Raises
     OrderUnknownError and NotAllowedError.
     """
     check_reason(reason, "accepting")
     if not Order.objects.filter(number=number).exists():
-        _accept_unknown(number, reason.strip(), by=by, now=now)
+        _accept_unknown(number, reason.strip(), look, by=by, now=now)
         return None
-    answer = _ask_books(number, incident, by=by) if held is None else held
+    answer = _ask_books(number, incident, look, by=by) if held is None else held
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
@@ -119,16 +122,18 @@ def accept(
     return order
 
 
-def ask_to_accept(order: Order, *, by: str = "", incident: str = "", **_asked: object) -> Answer:
+def ask_to_accept(order: Order, *, by: str = "", incident: str = "", look: str = "", **_asked: object) -> Answer:
     """What the partner holds, compared; nothing is asked where nothing about records is accepted. Raises
     BooksSilentError and NotAllowedError."""
     about = is_about_records(order, *acceptable(order, incident))
-    return ask_and_compare(order, by=by) if about else Answer(held=[])
+    seen = Look.read(look)
+    check_look(seen, timezone.now())
+    return ask_and_compare(order, by=by, look=seen) if about else Answer(held=[])
 
 
-def _ask_books(number: str, incident: str, *, by: str) -> Answer:
+def _ask_books(number: str, incident: str, look: str, *, by: str) -> Answer:
     try:
-        return ask_to_accept(find_order(number), incident=incident, by=by)
+        return ask_to_accept(find_order(number), incident=incident, look=look, by=by)
     except BooksSilentError as error:
         raise why_silent(error) from error
 
@@ -251,13 +256,15 @@ def _records_of(order: Order, rows: QuerySet[Difference]) -> list[int]:
     return [pk for pk, product, key in records if (product, key) in names]
 
 
-def _accept_unknown(number: str, reason: str, *, by: str, now: datetime.datetime) -> None:
+def _accept_unknown(number: str, reason: str, look: str, *, by: str, now: datetime.datetime) -> None:
     """Accepts the differences of a number that BBOSS or the partner knows and we do not, as they were shown."""
     before = unknown_shown(number)
     if not before:
         raise OrderUnknownError("number_unknown", number=number)
+    seen = Look.read(look)
+    check_look(seen, now)
     try:
-        held = fetch_records(number)
+        held = fetch_records(number, seen)
     except BooksSilentError as error:
         raise why_silent(error) from error
     with transaction.atomic():

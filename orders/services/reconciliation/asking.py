@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from orders.books import BooksSilentError, HeldRecord, compare_now, fetch_records
+from orders.books import BooksSilentError, HeldRecord, Look, compare_now, fetch_records
 from orders.errors import NotAllowedError
 from orders.models import BillingRecord, Dispatch, Order, Reconciliation
 from orders.services.incidents import PARTNER_PAUSED
 from orders.services.order_writes import lock_order
+from orders.services.outbox.outcome import LOOK_UP
 from orders.services.reconciliation.differences import Shown, shown_of, told_shown
+from orders.services.reconciliation.looked import check_not_called
 from orders.services.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
 
 UNREADABLE = "unreadable"  # theirs of an answer in which no record can be read
@@ -42,21 +44,24 @@ def of_job(order: Order, held: Iterable[HeldRecord]) -> list[HeldRecord]:
     return [one for one in held if one.fields.get("jobId", order.number) == order.number]
 
 
-def ask_steps(order: Order) -> Answer:
+def ask_steps(order: Order, look: Look | None = None) -> Answer:
     """The partner's records of an order, and of its trial if a failed step needs them. Raises BooksSilentError."""
-    return Answer(held=fetch_records(owner_of_records(order).number) + _of_trial(order))
+    return Answer(held=fetch_records(owner_of_records(order).number, look) + _of_trial(order, look))
 
 
-def ask_and_compare(order: Order, *, by: str) -> Answer:
-    """The same, held against the open differences, which are stored anew if they are others by now.
+def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answer:
+    """The same, held against the open differences, which are stored anew if they are others by now. `look`: what a
+    person saw, where nobody can be asked.
 
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
     owner, now = owner_of_records(order), timezone.now()
-    found = compare_now(owner.pk)
+    if look:
+        check_not_called(owner, look)
+    found = compare_now(owner.pk, look)
     if any(one.theirs == UNREADABLE for one in found.discrepancies):
         raise BooksSilentError("the answer holds no records that can be read", code="bad_result")
-    held = [*found.held, *_of_trial(order)]
+    held = [*found.held, *_of_trial(order, look)]
     with transaction.atomic():
         owner = lock_order(owner.number)
         before, row = shown_of(owner), begin_reconciliation(by=by, now=now)
@@ -73,16 +78,18 @@ def ask_and_compare(order: Order, *, by: str) -> Answer:
     return Answer(held=held, seen=found.seen, shown=shown, changed=shown != before)
 
 
-def _of_trial(order: Order) -> list[HeldRecord]:
+def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     owner = owner_of_records(order)
     if order.trial and order.trial.pk != owner.pk and failed.filter(lane=order.trial_id).exists():
-        return fetch_records(order.trial.number)
+        return fetch_records(order.trial.number, look)
     return []
 
 
 def why_silent(error: BooksSilentError) -> NotAllowedError:
     """The refusal of an act whose question the big-data side did not answer."""
+    if error.code == LOOK_UP:
+        return NotAllowedError("look_up_by_person")
     if error.code == PARTNER_PAUSED:
         return NotAllowedError("books_paused", told=str(error))
     return NotAllowedError("books_silent", code=error.code, told=str(error))

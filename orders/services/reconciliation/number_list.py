@@ -6,6 +6,7 @@ any other.
 """
 
 import datetime
+import itertools
 from collections.abc import Collection, Iterable, Iterator
 
 from django.db import transaction
@@ -19,16 +20,16 @@ from orders.services.reconciliation.differences import close_differences, first_
 
 Kind, State = Difference.Kind, Difference.State
 UNKNOWN_NUMBER, NOT_LISTED = {"code": "unknown_number"}, {"code": "not_listed"}
+BATCH = 200
 RECORD_FIELDS = ("infoType", "enterpriseId", "createTime", "cancelTime")  # for people who judge a difference
 
 
-def unknown_numbers(numbers: Iterable[str]) -> list[str]:
-    """The numbers of which we have no order, in the given form."""
-    found = []
+def unknown_numbers(numbers: Iterable[str]) -> Iterator[list[str]]:
+    """Yields the numbers of which we have no order, in the given form, some at a time."""
     for batch in _batches(numbers):
         known = set(Order.objects.filter(number__in=batch).values_list("number", flat=True))
-        found += [number for number in batch if number not in known]
-    return found
+        if unknown := [number for number in batch if number not in known]:
+            yield unknown
 
 
 def close_known(*, now: datetime.datetime, by: str = "sweep") -> int:
@@ -103,6 +104,6 @@ def _save_not_listed(
 
 
 def _batches(numbers: Iterable[str]) -> Iterator[list[str]]:
-    numbers = list(numbers)
-    for start in range(0, len(numbers), 1000):
-        yield numbers[start : start + 1000]
+    left = iter(numbers)
+    while batch := list(itertools.islice(left, BATCH)):
+        yield batch

@@ -4,13 +4,14 @@ These are differences, their incidents, records that the answer settles, and wit
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import F
 
 from orders.books import CREATE, DELETE, SETTLE, Discrepancy, OrderComparison
+from orders.content import domain_key
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.queries.shapes import is_meant, meant_of, shape_of
@@ -58,6 +59,7 @@ def keep_discrepancies(
     discrepancies: list[Discrepancy],
     *,
     seen: Snapshot,
+    but: Collection[tuple[str, str]] = (),
     fix: bool,
     by: str,
     now: datetime.datetime,
@@ -69,7 +71,7 @@ def keep_discrepancies(
 
     Returns the new rows. With a `reason`, records that we lack are deleted although the order stands. `again`: a fix
     puts right too what staff accepted before. `mail=False`: somebody named the order and sees what is found, so nobody
-    is mailed.
+    is mailed. `but`: records, by productId and domain's key, that were not compared: their differences stay.
 
     A record of unknown state gets the state that the big-data side gave, with or without `fix`. If a step has acted on
     the order since its records were read (`seen`), nothing is stored and the result is None.
@@ -84,13 +86,15 @@ def keep_discrepancies(
     discrepancies = _drop_given_up(order, discrepancies, records, now=now, by=by)
     differing = {one.record for one in discrepancies if one.remedy != SETTLE}
     meant = not_meant([order], {order.pk: list(records.values())}, now=now, accepted=again).get(order.pk, [])
+    meant = [one for one in meant if (one.product_id, domain_key(one.domain)) not in but]
     discrepancies += [one for one in meant if one.record is None or one.record not in differing]
     left = [{}] * len(discrepancies)
     if fix:
         left = FixPlan(order, obstacle, reason=reason, now=now).judge(discrepancies, records)
     known, before = first_found(of_order(order)), shown_of(order)
     note_checked(order, now=now)
-    close_differences(of_order(order), by=by, now=now)
+    stay = [row.pk for row in of_order(order) if (row.product_id, domain_key(row.domain)) in but] if but else []
+    close_differences(of_order(order).exclude(pk__in=stay), by=by, now=now)
     mended = [one for one, why in zip(discrepancies, left, strict=True) if why is None]
     if again:
         mended = _accepted_no_more(order, mended, records)

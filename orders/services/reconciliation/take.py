@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from orders.books import BooksSilentError, HeldRecord
+from orders.books import BooksSilentError, HeldRecord, Look
 from orders.content import domain_key
 from orders.db.compiled_sql import insert_rows, update_rows
 from orders.errors import NotAllowedError, check_reason
@@ -49,6 +50,7 @@ from orders.services.reconciliation.held_records import (
     owner,
     take_record,
 )
+from orders.services.reconciliation.looked import answer_questions, check_look, questions_of, without_called
 from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
 from orders.services.shape import refresh_trial, reshape, take_end
@@ -60,18 +62,22 @@ IN_FIELDS = [Difference.Kind.FIELDS, Difference.Kind.UNREADABLE]
 LIVING = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.SCHEDULED, Order.State.ACTIVE}
 
 
-def ask_all(order: Order, *, by: str = "", **asked: object) -> Answer:
-    """What the big-data side holds; compared where differences are taken. Nothing is asked about a BPM start. Raises
-    BooksSilentError and NotAllowedError."""
+def ask_all(order: Order, *, by: str = "", look: str = "", **asked: object) -> Answer:
+    """What the big-data side holds, or a person saw there (`look`: a Look's text); compared where differences are
+    taken. Nothing is asked about a BPM start. Raises BooksSilentError and NotAllowedError."""
     if asked.get("step") == Step.START_BPM:
         return Answer(held=[])
-    return ask_steps(order) if move_of(order) or stopped(order) else ask_and_compare(order, by=by)
+    seen = Look.read(look)
+    check_look(seen, timezone.now())
+    if move_of(order) or stopped(order) or (seen and questions_of(order)):
+        return ask_steps(order, seen)
+    return ask_and_compare(order, by=by, look=seen)
 
 
-def ask_books(number: str, *, by: str = "") -> Answer:
+def ask_books(number: str, *, by: str = "", look: str = "") -> Answer:
     """`ask_all` by number. Raises OrderUnknownError, or NotAllowedError also if the partner does not answer."""
     try:
-        return ask_all(find_order(number), by=by)
+        return ask_all(find_order(number), by=by, look=look)
     except BooksSilentError as error:
         raise why_silent(error) from error
 
@@ -81,6 +87,7 @@ def take(
     number: str,
     step: str = "",
     process: str = "",
+    look: str = "",
     held: Answer | None = None,
     reason: str,
     by: str,
@@ -90,7 +97,8 @@ def take(
 
     If steps stopped because the partner had acted before, their records are taken, otherwise the order's differences,
     as they were shown. `held` is the partner's answer. If None, the partner is asked now, so the caller must not be in
-    a transaction.
+    a transaction. `look` is what a person saw in its place: it answers the questions that wait for that first, and what
+    was called too lately is left out, and named in the event.
 
     A cancel or delete is taken only if the partner's records are not live, a create only if they are. Raises
     OrderUnknownError and NotAllowedError.
@@ -98,10 +106,13 @@ def take(
     check_reason(reason, "taking the books")
     if step == Step.START_BPM:
         return take_process(number=number, process=process, reason=reason, by=by, now=now)
-    answer = ask_books(number, by=by) if held is None else held
+    answer = ask_books(number, by=by, look=look) if held is None else held
+    seen, left = Look.read(look), []
     with transaction.atomic():
         order = lock_order(number)
         check_quiet(order)
+        if seen and (asked := questions_of(order)):
+            return _answer(order, asked, seen, answer.held, reason=reason, now=now, by=by)
         check_as_shown(order, answer)
         move = move_of(order)
         if move and (why := why_not_take_move(order, move, now)):
@@ -109,6 +120,9 @@ def take(
         rows = stopped(order, step)
         if step and not rows:
             raise NotAllowedError("step_not_stopped", number=number, step=step)
+        if seen and (move or rows):
+            rows, left = without_called([move] if move else rows, seen)
+            rows = [] if move else rows
         unlike, billed = open_record_differences(order).exists(), bool(given_up_removals(order))
         if why := why_not_take(order, stopped=bool(rows or move), differs=unlike, billed=billed):
             raise why
@@ -125,7 +139,7 @@ def take(
                 _take_step(row, held, now=now, by=by)
         elif not _note_gone(order, held, now=now, by=by):
             _take_differences(order, held, now=now, by=by)
-        add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip())
+        _note_taken(order, rows, left, reason=reason, now=now, by=by)
         if not rows:
             if not move:
                 close_by_hand(open_record_differences(order), Difference.State.OVER, reason, by=by, now=now)
@@ -134,6 +148,36 @@ def take(
                 end_beside(order, now=now, by=by)
         continue_order(order, now=now, by=by)
     return order
+
+
+def _answer(
+    order: Order,
+    asked: list[Dispatch],
+    look: Look,
+    held: list[HeldRecord],
+    *,
+    reason: str,
+    now: datetime.datetime,
+    by: str,
+) -> Order:
+    """Answers the questions that wait for a person's look; all then goes on as after the partner's own answer."""
+    rows, left = without_called(asked, look)
+    _note_taken(order, rows, left, reason=reason, now=now, by=by)
+    answer_questions(order.number, rows, held, now=now, by=by)
+    order = lock_order(order.number)
+    release(now=now, order_ids=[order.pk], lanes=[order.trial_id or order.pk])
+    finish_undo(order, now=now, by=by)
+    refresh_states([order], now=now, by=by)
+    end_settled([order], now=now, by=by)
+    wake()
+    return order
+
+
+def _note_taken(
+    order: Order, rows: list[Dispatch], left: list[str], *, reason: str, now: datetime.datetime, by: str
+) -> None:
+    more = {"left_out": left} if left else {}
+    add_event(order, "taken", by=by, now=now, steps=[row.step for row in rows], reason=reason.strip(), **more)
 
 
 @transaction.atomic

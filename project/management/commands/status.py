@@ -94,6 +94,7 @@ def lines(found: dict) -> list[str]:
         f"due          {', '.join(due) or 'nothing waits'}",
         *([f"retried      {', '.join(tried)}"] if tried else []),
         f"incidents    {incidents['open']} open" + (f": {', '.join(codes)}" if codes else ""),
+        *([f"comparison   {found['comparison']}: reconcile --file"] if found["comparison"] else []),
         f"differences  {differences['open']} open{age_of_differences}{unbilled}",
         f"stuck        {found['stuck']}",
         f"notices      {found['notices']['given_up']} given up within 7 days",

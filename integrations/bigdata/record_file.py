@@ -1,0 +1,136 @@
+"""The big-data side's records in a CSV file, in place of its answers (contract 7.2)."""
+
+import csv
+import datetime
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from integrations.bigdata.books import is_name
+from integrations.bigdata.client import CANCELLED, LIVE
+from integrations.bigdata.comparison import MEMBERS
+from orders.books import RecordFileError
+
+NAMES = ("jobId", "productId", "domain", "enterpriseId", "infoType")
+TIMES = ("createTime", "cancelTime")
+STATUS = "cancelStatus"
+NEEDED = (*NAMES, STATUS, *TIMES)
+SHOWN = 40  # characters of a wrong value
+
+Column = tuple[int, str, str, Callable[[str], str]]  # place, our name, the name there, what says why a value is wrong
+
+
+class RecordFile:
+    """A whole file, by jobId. It lies on disk, so that memory does not grow with its lines. Of one thread alone."""
+
+    def __init__(self, path: Path):
+        """Reads and checks all of it. Raises RecordFileError."""
+        self._rows = sqlite3.connect("")  # a file without a name, which ends with the connection
+        self._rows.execute("CREATE TABLE held (job, row)")
+        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in read_rows(path))
+        self.lines = self._rows.executemany("INSERT INTO held VALUES (?, ?)", lines).rowcount
+        self._rows.execute("CREATE INDEX of_job ON held (job)")
+
+    def rows(self, job_id: str) -> list[dict[str, str]]:
+        found = self._rows.execute("SELECT row FROM held WHERE job = ? ORDER BY rowid", [job_id])
+        return [json.loads(row) for (row,) in found]
+
+    def jobs(self) -> Iterator[str]:
+        for (job,) in self._rows.execute("SELECT DISTINCT job FROM held ORDER BY job"):
+            yield job
+
+
+def rows_of(path: Path, job_ids: Collection[str]) -> list[dict[str, str]]:
+    """The rows of these jobIds. The whole file is checked. Raises RecordFileError."""
+    return [row for row in read_rows(path) if row["jobId"] in job_ids]
+
+
+def read_rows(path: Path) -> Iterator[dict[str, str]]:
+    """Yields the rows of a file under our names, with the columns that a record has. Raises RecordFileError, which
+    names line and column."""
+    try:
+        with path.open("rb") as file:
+            yield from _rows(file)
+    except OSError as error:
+        raise RecordFileError(f"{path}: {error.strerror}") from error
+    except RecordFileError as error:
+        raise RecordFileError(f"{path}: {error}") from None
+
+
+def _rows(file: Iterable[bytes]) -> Iterator[dict[str, str]]:
+    reader = csv.reader(_decoded(file), strict=True)
+    columns: list[Column] = []
+    try:
+        for cells in reader:
+            if not any(cells):
+                continue
+            if not columns:
+                width, columns = len(cells), _columns(cells)
+                continue
+            if len(cells) != width:
+                raise RecordFileError(f"line {reader.line_num}: has {len(cells)} columns, not {width}")
+            row = {}
+            for place, ours, named, why_wrong in columns:
+                value = row[ours] = cells[place].strip()
+                if why := why_wrong(value):
+                    raise RecordFileError(f"line {reader.line_num}, column {named}: {value[:SHOWN]!r} {why}")
+            yield row
+    except csv.Error as error:
+        raise RecordFileError(f"line {reader.line_num}: {error}") from None
+    if not columns:
+        raise RecordFileError("it has no header line")
+
+
+def _decoded(file: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(file, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise RecordFileError(f"line {number}: it is not a text in UTF-8") from None
+
+
+def _columns(header: list[str]) -> list[Column]:
+    """The columns of a record's members, by our names or the partner's. Others are not looked at."""
+    theirs = settings.PARTNERS.bigdata.rename
+    ours = {their: our for our, their in theirs.items()}
+    found: dict[str, Column] = {}
+    for place, named in enumerate(map(str.strip, header)):
+        name = ours.get(named, named)
+        if name not in MEMBERS:
+            continue
+        if name in found:
+            raise RecordFileError(f"line 1, column {named}: {name} is there twice")
+        found[name] = (place, name, named, CHECKS.get(name, _why_no_text))
+    if missing := [theirs.get(name, name) for name in NEEDED if name not in found]:
+        raise RecordFileError(f"line 1: no column {', '.join(missing)}")
+    return list(found.values())
+
+
+def _why_no_name(value: str) -> str:
+    return "" if is_name(value) else "is no name"
+
+
+def _why_no_text(value: str) -> str:
+    return "holds U+0000" if "\0" in value else ""
+
+
+def _why_no_status(value: str) -> str:
+    return "" if value in {LIVE, CANCELLED} else f"is neither {LIVE} (live) nor {CANCELLED} (cancelled)"
+
+
+def _why_no_time(value: str) -> str:
+    """Without `strptime`, which takes fewer digits too, and most of the time of a large file."""
+    try:
+        if len(value) == 14 and value.isascii() and value.isdigit():
+            parts = [value[:4], *(value[place : place + 2] for place in range(4, 14, 2))]
+            datetime.datetime(*map(int, parts))  # noqa: DTZ001  only whether there is such a time
+            return ""
+    except ValueError:
+        pass
+    return "is no time (YYYYMMDDHHMMSS)"
+
+
+CHECKS = dict.fromkeys(NAMES, _why_no_name) | dict.fromkeys(TIMES, _why_no_time) | {STATUS: _why_no_status}
