@@ -7,7 +7,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from integrations.partners import profile
 from integrations.partners.profile import read_profile
 from integrations.partners.rules import toml
 from integrations.partners.samples import samples
@@ -146,12 +145,6 @@ def test_check_names_what_is_wrong_in_one_line(write, text, why):
         call_command("partners", "check", write("partners.toml", text))
     assert why in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_check_says_what_would_stop_the_start(write, monkeypatch):
-    monkeypatch.setattr(profile, "not_built_yet", lambda profile: "bpm.flow: is not supported yet")
-    with pytest.raises(CommandError, match="partners.toml: bpm.flow: is not supported yet"):
-        call_command("partners", "check", write("partners.toml", '[bpm]\nflow = "other"'))
 
 
 def test_check_without_a_file_is_about_the_one_in_force(capsys, write, settings):

@@ -17,7 +17,7 @@ from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.services.outbox.outcome import LOOK_UP
-from orders.steps import DELETIONS, SENDS_NOTHING, Effect, named
+from orders.steps import DELETIONS, SENDS_NOTHING, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 ACTED = Q(may_have_acted=True) | Q(state=State.SENDING)
