@@ -219,3 +219,9 @@ def call_name(step: str) -> str:
     if kind.channel == Channel.BILLING:
         return BY_EFFECT.get(kind.effect, "bigdata.post")
     return BY_STEP.get(kind.name, "")
+
+
+def steps_of_call(step: str) -> list[str]:
+    """The names of the steps whose payloads go to the same call."""
+    call = call_name(step)
+    return [name for name in STEPS if call_name(name) == call]
