@@ -14,8 +14,9 @@ from integrations.database_clock import stand_in_for_djangos
 from integrations.partners.profile import (
     ProfileError,
     check_secrets,
-    load_profile,
+    named_profile,
     not_built_yet,
+    profile_text,
     settings_that_open_a_door,
 )
 from project import __version__
@@ -262,7 +263,9 @@ LOGGING = {
 # --- The other rows of the table, as they are read. Two addresses may hold passwords: only their parts are settings
 
 try:
-    PARTNERS = load_profile(value("PARTNERS_FILE"))
+    if ENVIRONMENT.profile is None:
+        ENVIRONMENT.profile = profile_text(value("PARTNERS_FILE"))
+    PARTNERS = named_profile(value("PARTNERS_FILE"), ENVIRONMENT.profile)
 except ProfileError as problem:
     ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})

@@ -27,7 +27,7 @@ KEYS = [
     "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
     "schedules", "other_desks",
     "not_stored", "stops", "alarms",
-    "holds",
+    "holds", "read_otherwise",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
