@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, OperationalError, ProgrammingError, connections, transaction
+from django.db import OperationalError, ProgrammingError, connections, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -49,12 +49,11 @@ NAMED = 10  # answers that a line of the log names
 @dataclass
 class _Web:
     """What this web process knows of its profile. `changed`: a reload changed it, and it is not in force yet; `fitted`:
-    it was in force once; `other`: another one was, when it looked last (`at`, monotonic time)."""
+    it was in force once; `fine_at`: when it looked last and might take orders (monotonic time)."""
 
     changed: bool = False
     fitted: bool = False
-    other: bool = False
-    at: float = float("-inf")
+    fine_at: float = float("-inf")
 
 
 web = _Web()
@@ -250,13 +249,14 @@ def machines_with_another_profile() -> list[str]:
 def has_other_profile() -> bool:
     """Whether this web process has another profile than the desk, so that it must take no order (contract 7.1).
 
-    Looks at most once in FRESH, and not inside a transaction. While a reload replaces the web processes, the old ones
-    go on: each order is read by one profile or the other.
+    It does not look again for FRESH once all was well. While a reload replaces the web processes, the old ones go on:
+    each order is read by one profile or the other.
     """
-    fresh = time.monotonic() - web.at < FRESH or connections[DEFAULT_DB_ALIAS].in_atomic_block
-    if not fresh and not web.changed:
-        web.other, web.at = bool(_other_profile()), time.monotonic()
-    return web.other
+    if web.changed or time.monotonic() - web.fine_at < FRESH:
+        return False
+    other = bool(_other_profile())
+    web.fine_at = float("-inf") if other else time.monotonic()
+    return other
 
 
 @_if_made
@@ -298,7 +298,7 @@ def watch_web() -> None:
             with database_deadline(LOOK):
                 if not entered:
                     differs = enter(name, changed=web.changed, works=False)
-                    entered, web.changed, web.at = True, False, float("-inf")
+                    entered, web.changed = True, False
                     if differs:
                         logger.error("this process differs from the desk of this database, by %s", ", ".join(differs))
                 elif differs := look(name, works=False):

@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations.delivery import loop
+from integrations.other_desk import enter
 from integrations.outbound.http import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
@@ -313,6 +314,29 @@ def test_an_order_that_was_undone_before_keeps_the_key_of_its_start(desk, triali
     settings.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
     desk.command("resend", "A1")
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+OTHERWISE = "[bpm.answer]\nsuccess = [{ code = [200, 400] }]"
+
+
+def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
+    """Of a step in doubt, and of a start whose order was undone; it carries nothing out."""
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=3)
+    play_more(desk, "1", "2", "3")
+    assert [desk.state(f"A{n}") for n in "123"] == ["failed"] * 3
+    enter("worker")
+    assert desk_status(timezone.now())["read_otherwise"] == []
+    prove.PARTNERS = read_profile(OTHERWISE)
+    enter("worker, reloaded", changed=True)
+    assert "3 answers would read otherwise; `resume` and `resend` carry it out: A3 bpm.start refused" in caplog.text
+    assert [desk.step("A3", "start_bpm").state, desk.step("A2", "start_bpm").may_have_acted] == ["failed", False]
+    found = desk_status(timezone.now())
+    assert found["read_otherwise"] == ["A3", "A2", "A1"]
+    assert any("3 answers would read otherwise now: `resume` or `resend`" in reason for reason in found["reasons"])
+    desk.command("resend", "A3")
+    desk.command("resend", "A1")
+    assert desk_status(timezone.now())["read_otherwise"] == ["A2"]
 
 
 # --- ways out
