@@ -77,7 +77,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
-        "holds": None, "read_otherwise": None,
+        "holds": None, "read_otherwise": None, "way_back": None,
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):
@@ -143,6 +143,7 @@ def _known(facts: Facts) -> dict:
         "other_desks": [
             {"process": row.name, "settings": row.differs, "works": row.works} for row in other_desks(now=facts.now)
         ],
+        "way_back": _before_the_way_back(),
         "read_otherwise": [row.order for row in read_otherwise()],
         "robots": [
             row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
@@ -317,6 +318,12 @@ def _refused_for_now(found: dict) -> tuple[str, str]:
         f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
         "was stored of them, and BBOSS sends them again; the web's log says why"
     )
+
+
+def _before_the_way_back() -> list[str]:
+    """What must be done before the release before is put back in place (deploy/README.md). Empty if nothing must."""
+    found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
+    return found + (["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else [])
 
 
 def _what_it_leaves(row: dict) -> str:

@@ -226,6 +226,7 @@ def test_how_calls_stand(desk, prove, capsys, admin_client):
     page = admin_client.get("/admin/orders/pause/bpm/resume/").content.decode()
     assert "A1" in page
     assert "先只发一个" in page
+    assert desk_status(timezone.now())["way_back"] == ["resume bpm, which the desk holds"]
     call_command("resume", "bpm")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("was held since 2023-09-20 18:5")
