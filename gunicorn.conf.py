@@ -89,17 +89,22 @@ def post_fork(server, worker):
 
 
 COMPLETE = "DESK_ENVIRONMENT_COMPLETE"  # project/environment.py: a worker does not read the file itself
+PROFILE = "DESK_PARTNERS_PROFILE"  # ... nor that of PARTNERS_FILE: this is its text
 LOADED_WITHIN = 30  # seconds; without an answer by then gunicorn goes on as it does without these hooks
 
 reloading = False
+by_reload = range(0)  # gunicorn's numbers (age) of the workers by which a reload brings another profile into force
 pipe = []  # its ends: by it the first new worker of a reload tells the master that it has loaded
 
 
 def on_reload(server):
     """Takes new settings. Without them the new workers go on with the old ones: better than none."""
-    global reloading
-    reloading = True
-    if not take_settings(server, "reload"):
+    global reloading, by_reload
+    reloading, before = True, getattr(server, "taken", {}).get(PROFILE)
+    if take_settings(server, "reload"):
+        if before is not None and before != server.taken.get(PROFILE):
+            by_reload = range(server.worker_age + 1, server.worker_age + 1 + server.cfg.workers)
+    else:
         server.log.error("the new settings were not taken, for the reasons above: the old ones stay in force")
 
 
@@ -129,7 +134,16 @@ def post_worker_init(worker):
         for end in pipe:
             os.close(end)
         pipe.clear()
+    from integrations.other_desk import web
+
+    web.changed = worker.age in by_reload
     threading.Thread(target=note_start, daemon=True).start()
+
+
+def worker_exit(server, worker):
+    """Says goodbye, if the application had loaded."""
+    if "integrations.other_desk" in sys.modules and worker.booted:
+        sys.modules["integrations.other_desk"].leave_web()
 
 
 def note_start():

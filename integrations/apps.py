@@ -17,6 +17,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
         from integrations.models import BpmCallback
+        from integrations.other_desk import machines_with_another_profile
         from integrations.partners.calls import lines_of, read_kept, rules_hash
         from orders.books import client
         from orders.office.trials.columns import rules
@@ -28,5 +29,6 @@ class IntegrationsConfig(AppConfig):
         client.held, client.read_file = held_records, rows_of
         rules.members, rules.read = trial_members, read_trial
         KEPT.append(BpmCallback)
+        proof.rules.others = machines_with_another_profile
         proof.rules.hash_of, proof.rules.read, proof.rules.lines = rules_hash, read_kept, lines_of
         payloads.build, payloads.write_mail = build_payloads, write_mail

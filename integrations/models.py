@@ -37,7 +37,7 @@ class Heartbeat(models.Model):
 class DeskProcess(models.Model):
     """What a process would call, and as whom (integrations/other_desk.py). One row is what the desk calls.
 
-    Each living worker has a row (`works`), and a web process that differs. `differs`: the settings that do.
+    Each living worker has a row (`works`), and each web process. `differs`: the settings that do.
     """
 
     name = models.CharField(max_length=64, primary_key=True)

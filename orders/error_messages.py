@@ -487,6 +487,11 @@ MESSAGES = {
     "no_such_pause": Message("%(partner)r can't be paused: %(known)s can"),
     "pause_over": Message(words=_("This moment has passed already.")),
     "not_paused": Message("%(partner)s is not paused", _("Nothing was done: it is not paused any more.")),
+    "other_profiles": Message(
+        "nothing was done: these have another profile of the partners (PARTNERS_FILE) than this process: %(machines)s. "
+        "Reload them first",
+        _("Nothing was done: these have other rules for the partners than this page: %(machines)s. Reload them first."),
+    ),
     "not_restored": Message("the database does not count as restored: there is nothing to say"),
     "token_day_over": Message(words=_("This day has passed already.")),
     "token_too_long": Message(words=_("A token may be valid for at most %(days)s days.")),

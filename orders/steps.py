@@ -228,3 +228,9 @@ def call_name(step: str, about: Container[str] = ()) -> str:
         return BY_STEP.get(kind.name, "")
     posted = kind.effect == Effect.DELETE and POSTED in about
     return "bigdata.post" if posted else BY_EFFECT.get(kind.effect, "bigdata.post")
+
+
+def steps_of_call(step: str) -> list[str]:
+    """The names of the steps whose payloads go to the same call."""
+    call = call_name(step)
+    return [name for name in STEPS if call_name(name) == call]

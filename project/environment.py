@@ -298,6 +298,7 @@ SANDBOX = {row.name: row.default for row in SETTINGS if row.name.endswith("_BASE
 FREE_PREFIX = "ANYMAIL_"  # a provider's own settings, with any name
 COMPLETE = "DESK_ENVIRONMENT_COMPLETE"
 """Set where a parent process has put the file's values into the environment: then the file is not read anew."""
+PROFILE = "DESK_PARTNERS_PROFILE"  # ... and the text of the profile of partners
 LINE = re.compile(r"\s*(#.*)?|(export )?\w+=.*", re.ASCII)
 
 
@@ -306,12 +307,14 @@ class Environment:
 
     `own`: the environment without what is the file's too, as systemd's EnvironmentFile has it. `problems` collects
     by name what is wrong, so that all is reported at once. Values are read literally: `$` has no meaning.
+    `profile`: the text of PARTNERS_FILE that a parent process has read; then this file is not read anew either.
     """
 
     def __init__(self, file: Path) -> None:
         self.path = file
         self.file = {} if os.environ.get(COMPLETE) else _lines_of(file)
         self.own = {name: value for name, value in os.environ.items() if self.file.get(name) != value}
+        self.profile: str | None = os.environ.get(PROFILE) if os.environ.get(COMPLETE) else None
         self.problems: dict[str, str] = {}
         for name, value in self.file.items():
             os.environ.setdefault(name, value)  # for child processes and libraries
@@ -321,7 +324,10 @@ class Environment:
 
     def for_children(self) -> dict[str, str]:
         """The environment of processes that are to have the same settings as this one."""
-        return os.environ | {COMPLETE: "1"}
+        return os.environ | {COMPLETE: "1", **self.profile_for_children()}
+
+    def profile_for_children(self) -> dict[str, str]:
+        return {} if self.profile is None else {PROFILE: self.profile}
 
     def origin(self, name: str) -> str:
         """Where the value in force comes from: `environment`, `.env` or `default`."""

@@ -2,7 +2,7 @@
 
 `python -m project.production [reload] [--print-file]` prints a line for each missing setting and ends with 1.
 gunicorn.conf.py runs it. `reload`: tries all that a process needs which is to replace one that works. `--print-file`:
-prints the values of `.env` as JSON, secrets too.
+prints the values of `.env` as JSON, secrets too, and the text of the profile of partners.
 """
 
 import gc
@@ -72,7 +72,7 @@ def main(words: list[str]) -> int:
     for line in lines:
         print(f"the web process can't start: {line}", file=sys.stderr)
     if not lines and "--print-file" in words:
-        json.dump(settings.ENVIRONMENT.file, sys.stdout)
+        json.dump(settings.ENVIRONMENT.file | settings.ENVIRONMENT.profile_for_children(), sys.stdout)
     return 1 if lines else 0
 
 

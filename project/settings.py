@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from integrations.database_clock import stand_in_for_djangos
-from integrations.partners.profile import ProfileError, load_profile, why_no_start
+from integrations.partners.profile import ProfileError, named_profile, profile_text, why_no_start
 from project import __version__
 from project.database.options import database_entry
 from project.environment import BASE_DIR, FREE_PREFIX, TABLE, Environment
@@ -256,7 +256,9 @@ LOGGING = {
 # --- The other rows of the table, as they are read. Two addresses may hold passwords: only their parts are settings
 
 try:
-    PARTNERS = load_profile(value("PARTNERS_FILE"))
+    if ENVIRONMENT.profile is None:
+        ENVIRONMENT.profile = profile_text(value("PARTNERS_FILE"))
+    PARTNERS = named_profile(value("PARTNERS_FILE"), ENVIRONMENT.profile)
 except ProfileError as problem:
     ENVIRONMENT.problems["PARTNERS_FILE"] = f"PARTNERS_FILE: {problem}"
 vars().update({name: value(name) for name in TABLE if name not in {*globals(), "DATABASE_URL", "EMAIL_URL"}})

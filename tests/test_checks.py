@@ -347,6 +347,8 @@ def test_a_process_that_was_given_all_settings_does_not_read_the_file(tmp_path, 
     file.write_text("BBOSS_DOMAIN=CHANGED\n")
     found = Environment(file)
     file.write_text("BBOSS_DOMAIN=CHANGED AGAIN\nBBOSS_PARTY_IDS=\n")
+    found.profile = "[bpm]\n"
     environ |= found.for_children()
+    assert Environment(file).profile == "[bpm]\n"
     assert Environment(file).given("BBOSS_DOMAIN") == "CHANGED"
     assert Environment(file).given("BBOSS_PARTY_IDS") is None

@@ -31,6 +31,7 @@ from integrations.bboss.content import (
 from integrations.bboss.responses import BizCode, Code, InboundCall, Refused, Reply, reply, result_of
 from integrations.bboss.schema import documented
 from integrations.bboss.wire import Wire, brief_content, check_type, content_in, ours, parsed, text_in
+from integrations.other_desk import has_other_profile
 from integrations.outbound.formats import encode
 from orders import errors
 from orders.content import Receipt, content_hash
@@ -197,9 +198,13 @@ def _read(request: HttpRequest, length: int | None) -> bytes:
 
 
 def _accept(call: InboundCall, message: InboundMessage) -> Reply:
-    """Hands the order to the core. Raises Refused. While restored, answers 503, as the database may lack the order."""
+    """Hands the order to the core. Raises Refused. While restored, answers 503, as the database may lack the order; so
+    does a process that would read it by another profile than the desk's."""
     if is_restored():
         note(why="nothing was stored: the database counts as restored")
+        return reply(call, Code.OUR_FAULT)
+    if has_other_profile():
+        note(why="nothing was stored: this process has another profile of the partners than the desk (PARTNERS_FILE)")
         return reply(call, Code.OUR_FAULT)
     raw, how = content_of(call.members), settings.PARTNERS.bboss
     content = content_in(call.wire, raw, how)

@@ -365,12 +365,19 @@ def read_profile(text: str) -> Profile:
 
 def load_profile(path: str | Path) -> Profile:
     """Returns the profile in a file; the defaults for an empty path. Raises ProfileError, with the file's name."""
-    if not str(path):
-        return Profile()
+    return named_profile(path, profile_text(path))
+
+
+def profile_text(path: str | Path) -> str:
+    """Returns the text of a profile's file; none for an empty path. Raises ProfileError, with the file's name."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        return Path(path).read_bytes().decode("utf-8-sig") if str(path) else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(f"{path}: can't be read: {getattr(error, 'strerror', '') or error}") from None
+
+
+def named_profile(path: str | Path, text: str) -> Profile:
+    """Returns the profile of a file's text. Raises ProfileError, with the file's name."""
     try:
         return read_profile(text)
     except ProfileError as error:

@@ -29,6 +29,8 @@ from orders.order_page.error_details import of_trouble
 from orders.order_page.history import PARTNER_NAMES as PARTNERS
 from orders.queries.mine import set_owners
 from orders.queries.page_marks import MovesBy
+from orders.services.incidents import shared_by
+from orders.steps import STEPS as KINDS
 
 State = Incident.State
 STEPS = dict(Dispatch.Step.choices) | {"approval": _("Approval")}
@@ -56,6 +58,13 @@ StoppedFilter = word_filter(
 
 def sleeps(incident: Incident) -> bool:
     return incident.state in UNRESOLVED and incident.is_asleep(timezone.now())
+
+
+def _step_name(incident: Incident) -> str:
+    """Of an incident that several kinds of steps may share what they have in common."""
+    if len(shared_by(incident.step, incident.code)) > 1:
+        return Dispatch.Channel(KINDS[incident.step].channel).label
+    return STEPS.get(incident.step, incident.step)
 
 
 def asleep_words(incident: Incident) -> str:
@@ -166,7 +175,7 @@ class IncidentAdmin(TickedList, OwnedPages, IncidentActs, ScopedByAffected, Stat
     partner_name = column(
         _("partner"), lambda row: "-" if row.partner == "order" else PARTNERS.get(row.partner, row.partner)
     )
-    step_name = column(_("step"), lambda incident: STEPS.get(incident.step, incident.step) or "-", empty_value="-")
+    step_name = column(_("step"), lambda incident: _step_name(incident) or "-", empty_value="-")
 
     @admin.display(description=_("orders stopped"))
     def orders_stopped(self, incident):

@@ -10,7 +10,10 @@ from orders.models.querysets import AffectedOrderQuerySet, IncidentQuerySet
 
 
 class Incident(models.Model):
-    """One cause (partner or our own part, step, error code, partner's words) and every order that it stopped."""
+    """One cause (partner or our own part, step, error code, partner's words) and every order that it stopped.
+
+    That of a doubt about an answer is a partner's and a call's (contract 7.2): `step` is the first that it was about.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -61,10 +64,11 @@ class Incident(models.Model):
 
 
 class AffectedOrder(models.Model):
-    """An order that an incident stopped, and when the order went on."""
+    """An order that an incident stopped, and when the order went on. `step`: by which, unless it is the incident's."""
 
     incident = models.ForeignKey("Incident", models.PROTECT, related_name="affected", verbose_name=_("incident"))
     order = models.ForeignKey("Order", models.PROTECT, related_name="troubles", verbose_name=_("order"))
+    step = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     detail = models.TextField(_("detail"), blank=True)
     detail_params = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     since = models.DateTimeField(_("since"))
@@ -95,3 +99,8 @@ class AffectedOrder(models.Model):
 
     def __str__(self):
         return f"{self.incident_id} {self.order_id}"
+
+    @property
+    def own_step(self) -> str:
+        """The step by which the incident stopped this order."""
+        return self.step or self.incident.step

@@ -3,9 +3,13 @@
 import datetime
 
 from django.db import models
+from django.db.models.functions import Coalesce, NullIf
 
 OPEN_STATES = ["due", "retrying", "sending"]  # of a dispatch that may be claimed now or later
 UNRESOLVED = ["open", "acknowledged"]  # of an incident that is not over, whether somebody has taken it up or not
+
+STOPPED_BY = Coalesce(NullIf("step", models.Value("")), "incident__step")
+"""The step by which an incident stopped an order: `AffectedOrder.own_step` as an expression."""
 
 
 class DispatchQuerySet(models.QuerySet):
@@ -39,6 +43,10 @@ class AffectedOrderQuerySet(models.QuerySet):
     def unresolved(self):
         """Orders that an incident still stops."""
         return self.filter(closed_at=None)
+
+    def of_step(self, step: str):
+        """Those that a step of this name stopped."""
+        return self.alias(stopped_by=STOPPED_BY).filter(stopped_by=step)
 
 
 class IncidentQuerySet(models.QuerySet):

@@ -105,7 +105,7 @@ def troubles_of(order: Order) -> list[Trouble]:
     return [
         Trouble(
             row.incident.code,
-            row.incident.step,
+            row.own_step,
             row.incident.partner,
             row.detail,
             row.since,

@@ -6,6 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.models import AffectedOrder, Dispatch, Incident, Order
 from orders.models.dispatch import OPEN_STATES
+from orders.models.querysets import STOPPED_BY
 from orders.queries.doubts import ASIDE, still_matters
 from orders.services.incidents import PARTNERS_OWN
 from orders.steps import Partner, channels_of
@@ -29,10 +30,11 @@ def still_standing(incident: Incident) -> QuerySet[AffectedOrder]:
     steps = Dispatch.objects.current().filter(order=OuterRef("order"))
     if incident.code in PARTNERS_OWN:
         return rows.filter(Exists(steps.open().filter(channel__in=channels_of(incident.partner))))
-    begun = still_matters(steps.filter(step=incident.step, state__in=[Dispatch.State.FAILED, *OPEN_STATES]))
+    own = steps.filter(step=OuterRef("stopped_by"), state__in=[Dispatch.State.FAILED, *OPEN_STATES])
+    begun = still_matters(own)
     because = Order.Held.FILES if incident.partner == Partner.FILES else incident.code
     held = Q(order__state=S.HELD, order__held_because=because)
-    return rows.filter(Exists(begun) | held | Q(order__state__in=STOPPED))
+    return rows.alias(stopped_by=STOPPED_BY).filter(Exists(begun) | held | Q(order__state__in=STOPPED))
 
 
 def what_became(incident: int | None, letters: str | None) -> Counter[str]:

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from orders.local_time import midnight
 from orders.models import Attempt, Difference, Dispatch, Order
+from orders.models.querysets import STOPPED_BY
 from orders.queries.doubts import SERVED, failed_mails, failed_steps, open_differences, open_troubles
 from orders.queries.owners import counts
 from orders.services.incidents import BILLED_NOT_ACTIVE
@@ -135,7 +136,7 @@ def _reasons() -> tuple[dict[int, list[Reason]], dict[str, list[Reason]]]:
     reasons: dict[int, list[Reason]] = defaultdict(list)
     unknown: dict[str, list[Reason]] = defaultdict(list)
     steps = _steps_by_order()
-    rows = open_troubles().values_list("order_id", "incident__step", "incident__code", "since")
+    rows = open_troubles().values_list("order_id", STOPPED_BY, "incident__code", "since")
     for order, step, code, since in rows.order_by("pk"):
         failed = steps[order].pop(step, None)
         reasons[order].append(Reason(kind=STEP if failed else INCIDENT, code=code, step=step, since=since))

@@ -16,7 +16,14 @@ from orders.models import AffectedOrder, Dispatch, Incident, IncidentNote, Order
 from orders.models.querysets import UNRESOLVED
 from orders.people import COMMAND, STAFF, account_id_of, limits_of
 from orders.queries.standing import still_standing
-from orders.services.incidents import BOOKS_ONLY, PARTNERS_OWN, end_incidents, lock_incidents, reference_of
+from orders.services.incidents import (
+    BOOKS_ONLY,
+    PARTNERS_OWN,
+    end_incidents,
+    lock_incidents,
+    reference_of,
+    shared_by,
+)
 from orders.services.mentions import Mentions, tell_mentioned
 from orders.services.order_writes import add_event
 from orders.services.outbox.enqueue import wake
@@ -168,7 +175,9 @@ def lock_incident(
 def _has_unknown_outcome(incident: Incident) -> bool:
     """Whether nobody knows what a step of its orders did. Then only the books or `accept` end the incident."""
     steps = Dispatch.objects.current().filter(order__in=incident.affected.unresolved().values("order"))
-    failed = steps.filter(step=incident.step, channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED)
+    failed = steps.filter(
+        step__in=shared_by(incident.step, incident.code), channel=Dispatch.Channel.BILLING, state=Dispatch.State.FAILED
+    )
     return failed.filter(repeat=False, may_have_acted=True).exists()
 
 

@@ -17,9 +17,11 @@ from notifications.models import Mail
 from orders.error_messages import say_why_in_english
 from orders.incident_causes import OTHERS
 from orders.models import AffectedOrder, Dispatch, Incident, Order
+from orders.models.querysets import STOPPED_BY
 from orders.services.order_writes import add_event
 from orders.services.outbox.mails import queue_mail
-from orders.steps import STEPS
+from orders.services.outbox.outcome import DOUBTS
+from orders.steps import STEPS, steps_of_call
 
 BREAKER_OPEN = "breaker_open"
 PARTNER_PAUSED = "partner_paused"
@@ -75,6 +77,8 @@ def open_incident(
 ) -> Incident:
     """Notes that this cause stops the order. Each attribution gets one mail about it, with its first order.
 
+    Of doubts about answers (contract 7.2) the steps of one call share an incident, which an order has once.
+
     `beside`: the trial on whose records the order is stopped; the incident names it too (contract 3.9, 14).
 
     `detail` is for the log. `params` hold the same as a code, if pages have words for it (`error_messages.py`). Without
@@ -94,7 +98,10 @@ def open_incident(
             incident=incident, order=beside, closed_at=None, defaults={"since": now, "beside": True, **said}
         )
     row, new = AffectedOrder.objects.get_or_create(
-        incident=incident, order=order, closed_at=None, defaults={"since": now, "quiet": not mail, **said}
+        incident=incident,
+        order=order,
+        closed_at=None,
+        defaults={"since": now, "quiet": not mail, "step": step if step != incident.step else "", **said},
     )
     loud = mail and row.quiet
     if row.beside or loud or (row.detail, row.detail_params) != (detail, said["detail_params"]):
@@ -163,11 +170,12 @@ def reference_of(incident: Incident) -> dict:
 
 def _incident(order: Order, partner: str, step: str, code: str, said: dict, now: datetime.datetime) -> Incident:
     """The incident of this cause, counted up, or a new one. An ignored one stays ignored for its orders."""
-    same = Incident.objects.filter(partner=partner, step=step, code=code)
+    same = Incident.objects.filter(partner=partner, code=code, step__in=shared_by(step, code))
     words = words_of(code, said["detail_params"], order.number)
-    ignored = same.filter(state=Incident.State.IGNORED, affected__order=order, affected__closed_at=None)
+    stopped = AffectedOrder.objects.unresolved().of_step(step).filter(order=order)
+    ignored = same.filter(state=Incident.State.IGNORED, pk__in=stopped.values("incident"))
     known = ignored.order_by("-pk").first()
-    known = known or same.unresolved().filter(words=words).first()
+    known = known or same.unresolved().filter(words=words).order_by("pk").first()
     if known is None and words and same.unresolved().exclude(words=OTHERS).count() >= MAX_GROUPS:
         words = OTHERS
         known = same.unresolved().filter(words=words).first()
@@ -176,6 +184,18 @@ def _incident(order: Order, partner: str, step: str, code: str, said: dict, now:
         return Incident.objects.create(**fields, first_at=now, last_at=now)
     Incident.objects.filter(pk=known.pk).update(last_at=now, **said, count=F("count") + 1)
     return known
+
+
+def shared_by(step: str, code: str) -> list[str]:
+    """The steps whose failures with this code are one incident: for a doubt all that go to the same call."""
+    return steps_of_call(step) if code in DOUBTS else [step]
+
+
+def in_doubt() -> QuerySet[Dispatch]:
+    """The failed steps that keep an order's part of a doubt's incident open: the incident is a call's, so any of
+    them does."""
+    doubts = Dispatch.objects.current().filter(state=Dispatch.State.FAILED, error_code__in=DOUBTS)
+    return doubts.filter(order=OuterRef("order"), error_code=OuterRef("incident__code"))
 
 
 def move_trouble(order: Order, *, partner: str, step: str, code: str, now: datetime.datetime) -> None:
@@ -251,7 +271,7 @@ def close_troubles(
     rows = AffectedOrder.objects.unresolved().filter(order=order).exclude(incident__code__in=PARTNERS_OWN)
     rows = rows.exclude(incident__code__in=list(but)) if but else rows
     if step is not None:
-        rows = rows.filter(incident__step=step)
+        rows = rows.of_step(step).exclude(Exists(in_doubt().exclude(step=step)))
     if code is not None:
         rows = rows.filter(incident__code=code)
     causes = set(rows.values_list("incident__partner", "incident__code"))
@@ -271,10 +291,11 @@ def end_settled(orders: Iterable[Order], *, now: datetime.datetime, by: str) -> 
     That of a move that is over ends when the order is undone or its day was carried out.
     """
     by_id = {order.pk: order for order in orders}
-    left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("incident__step"))
+    left = Dispatch.objects.current().filter(order=OuterRef("order"), step=OuterRef("stopped_by"))
     rows = AffectedOrder.objects.unresolved().filter(order__in=list(by_id), incident__step__in=STEPS)
-    rows = rows.filter(~Exists(left.exclude(state__in=SETTLED))).exclude(incident__code__in=LASTING)
-    for pk, step, code in sorted(set(rows.values_list("order_id", "incident__step", "incident__code"))):
+    rows = rows.alias(stopped_by=STOPPED_BY).filter(~Exists(left.exclude(state__in=SETTLED)), ~Exists(in_doubt()))
+    rows = rows.exclude(incident__code__in=LASTING)
+    for pk, step, code in sorted(set(rows.values_list("order_id", STOPPED_BY, "incident__code"))):
         order = by_id[pk]
         if code != MOVE_FAILED or order.undo_since or order.state == Order.State.ACTIVE:
             close_troubles(order, step=step, code=code, now=now, by=by)

@@ -22,7 +22,7 @@ from orders.services.order_writes import add_event, add_events, event
 from orders.services.outbox.claim import PAUSE_LOCK
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail
-from orders.services.outbox.proof import end_holds, held_steps
+from orders.services.outbox.proof import PARTNER_OF, end_holds, held_steps, rules
 from orders.services.outbox.read_again import read_partner_again
 from orders.steps import OUTSIDE, Partner, Step
 
@@ -95,8 +95,10 @@ def pause_partner(
 
 def resume_partner(*, partner: str, by: str, now: datetime.datetime) -> Resumed:
     """Lets the partner's calls go out again, those too that the desk holds (contract 7.2). Raises NotAllowedError if it
-    is neither paused nor held."""
+    is neither paused nor held, or if living processes have another profile of the partners than this one."""
     end_pauses(now=now)
+    if partner in PARTNER_OF.values() and (others := rules.others() if rules.others else []):
+        raise NotAllowedError("other_profiles", machines=", ".join(others))
     with transaction.atomic():
         row, waiting = _locked(partner), held_steps(partner, now=now).count()
         held = next(iter(end_holds(partner, by=by, now=now)), None)

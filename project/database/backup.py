@@ -1,4 +1,4 @@
-"""Makes a verified copy of the database and of ATTACHMENT_DIR (contract section 5, `backup`)."""
+"""Makes a verified copy of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5, `backup`)."""
 
 import contextlib
 import datetime
@@ -27,6 +27,7 @@ from project.database.programs import CHUNK, BackupError
 SQLITE, POSTGRES = "database.sqlite3", "database.dump"
 ATTACHMENTS = "attachments"
 ARCHIVE = f"{ATTACHMENTS}.tar{encryption.SUFFIX}"  # in place of the folder: names of files hold numbers of orders
+PROFILE = "partners.toml"
 PUT_BACK = "backup_put_back"  # the kind of the event that a restore writes
 NEWEST = 'SELECT MAX(id) FROM "orders_orderevent"'
 
@@ -65,7 +66,7 @@ def backup(
         "migrations": dict(sorted(MigrationRecorder(connection).applied_migrations())),  # the newest of each app
         **copied,
         "attachments": number,
-        "files": files,
+        "files": files | _copy_profile(folder),
         **({"recipient": recipient} if recipient else {}),
     }
     manifest.write(folder, facts)
@@ -76,6 +77,11 @@ def backup(
 def backup_facts(folder: Path, facts: dict) -> dict:
     named = {name: facts[name] for name in ("made_at", "machine", "newest_event")}
     return named | {"folder": str(folder.absolute()), "bytes": sum(row["bytes"] for row in facts["files"].values())}
+
+
+def profile_of(facts: dict) -> str:
+    """The name in a backup of the profile of partners. Empty if it holds none."""
+    return next((name for name in (PROFILE, PROFILE + encryption.SUFFIX) if name in facts["files"]), "")
 
 
 def last_backup() -> dict | None:
@@ -203,6 +209,19 @@ def _encrypt_attachments(folder: Path, on_progress: Callable[[int, int], None]) 
             archive.addfile(member, file)
             number += 1
     return number
+
+
+def _copy_profile(folder: Path) -> dict[str, dict]:
+    """Copies the profile of partners, if there is one. Returns its row of the manifest."""
+    if not settings.PARTNERS_FILE:
+        return {}
+    with open(settings.PARTNERS_FILE, "rb") as file:
+        if not settings.BACKUP_RECIPIENT:
+            return {PROFILE: manifest.copy_file(file, folder / PROFILE)}
+        name = PROFILE + encryption.SUFFIX
+        with encryption.encrypted(folder / name) as target:
+            shutil.copyfileobj(file, target, CHUNK)
+    return {name: manifest.measure(folder / name)}
 
 
 def _attachments(on_progress: Callable[[int, int], None]) -> Iterator[tuple[str, IO[bytes]]]:

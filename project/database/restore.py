@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import hashlib
+import io
 import itertools
 import os
 import shutil
@@ -22,17 +23,27 @@ from orders.restored_guard import note_restored, raise_mark
 from orders.services.entered_numbers import merge_numbers, numbers_file
 from orders.services.order_writes import add_event
 from project.database import encryption, manifest, postgres
-from project.database.backup import ARCHIVE, ATTACHMENTS, PUT_BACK, backup_facts, unnamed_sqlite
+from project.database.backup import (
+    ARCHIVE,
+    ATTACHMENTS,
+    PROFILE,
+    PUT_BACK,
+    backup_facts,
+    profile_of,
+    unnamed_sqlite,
+)
 from project.database.programs import CHUNK, BackupError
 
 
 @dataclass
 class Restored:
-    """What was restored. `kept`: existing files with other content, which are newer than the backup's."""
+    """What was restored. `kept`: existing files with other content, which are newer than the backup's. `profile`: where
+    the backup's profile of partners lies now, if PARTNERS_FILE holds another one or is empty."""
 
     facts: dict
     files: int = 0
     kept: list[str] = field(default_factory=list)
+    profile: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,7 @@ def restore(
     _put_attachments_back(source, done, on_progress)
     try:
         raise_mark(facts["database"], facts["newest_event"] + 1)
+        _put_profile_back(source, done)
     except OSError as error:
         raise BackupError(f"STATE_DIR can't be written: {error}") from error
     if facts["vendor"] == "sqlite":
@@ -137,6 +149,23 @@ def _put_attachment_back(target: Path, file: IO[bytes], done: Restored) -> None:
         done.files += 1
     elif manifest.measure(target)["sha256"] != hashlib.file_digest(file, "sha256").hexdigest():
         done.kept.append(target.name)
+
+
+def _put_profile_back(source: Source, done: Restored) -> None:
+    """Puts the profile of partners into STATE_DIR, unless PARTNERS_FILE is the same. What is in force stays: who runs
+    this machine decides which one is right."""
+    if not (name := profile_of(source.facts)):
+        return
+    with source.opened(name) as file:
+        content = file.read()
+    given, target = settings.PARTNERS_FILE, settings.STATE_DIR / PROFILE
+    if given and Path(given).read_bytes() == content:
+        return
+    if target.exists() and target.read_bytes() != content:
+        done.kept.append(target.name)
+        return
+    manifest.copy_file(io.BytesIO(content), target)
+    done.profile = target
 
 
 def _put_sqlite_back(source: Source) -> None:

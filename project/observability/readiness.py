@@ -10,6 +10,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from integrations.database_deadline import database_deadline, is_away
+from integrations.other_desk import has_other_profile
 from orders.intake.rehearsal import rehearse
 from project.observability.facts import Facts, is_alive
 from project.observability.hindrances import lock_holder, named
@@ -21,6 +22,7 @@ READ_ONLY = "the database takes no writes"
 UNWRITABLE = "no order can be stored"
 MIGRATIONS_MISSING = "migrations are not applied"
 RESTORED = "the database was restored to an earlier state: nothing is taken in or sent until `manage.py restored`"
+OTHER_PROFILE = "this process has another profile of the partners than the desk, so it takes no order: reload it"
 NO_WORKER = "no worker gave a sign of life within 2 minutes"
 
 LOOK_FOR = 4.0  # seconds of a look's 5, so that there is time to ask who holds the lock that it met
@@ -105,7 +107,7 @@ def _readiness(now: datetime.datetime, intake: bool) -> dict:
         return {"database": "no writes", "migrations": [], "reasons": [why]}
     facts = Facts(now)
     database = {"database": "restored" if facts.restored else "ok", "migrations": []}
-    reasons = [RESTORED] if facts.restored else []
+    reasons = [RESTORED] if facts.restored else [OTHER_PROFILE] if has_other_profile() else []
     if intake:
         return {**database, "reasons": reasons}
     return {

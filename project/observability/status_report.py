@@ -14,7 +14,7 @@ from integrations.clocks import wrong_clocks
 from integrations.database_deadline import database_deadline, error_line
 from integrations.not_stored import not_stored
 from integrations.old_secrets import old_secrets
-from integrations.other_desk import other_desks
+from integrations.other_desk import NAMED, PROFILE, other_desks
 from integrations.robots.tell import troubled_robots
 from integrations.worker.broker import ALIKE
 from integrations.worker.schedules import PUT_BACK, sleeping_schedules, were_made
@@ -27,6 +27,7 @@ from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
 from orders.queries.pauses import holds_in_force
 from orders.services.desk_incidents import DELIVERY_FAILED, INTAKE_REFUSED
+from orders.services.outbox.read_again import read_otherwise
 from orders.services.restores import open_restore
 from project.database.backup import last_backup
 from project.observability.expiry import API_TOKEN
@@ -78,6 +79,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
         "holds": None, "comparison": None,
+        "holds": None, "read_otherwise": None, "way_back": None,
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):
@@ -141,7 +143,11 @@ def _known(facts: Facts) -> dict:
             {"setting": row.setting, "number": row.number, "last_used": _moment(row.used_at) if row.used_at else None}
             for row in old_secrets()
         ],
-        "other_desks": [{"process": row.name, "settings": row.differs} for row in other_desks(now=facts.now)],
+        "other_desks": [
+            {"process": row.name, "settings": row.differs, "works": row.works} for row in other_desks(now=facts.now)
+        ],
+        "way_back": _before_the_way_back(),
+        "read_otherwise": [row.order for row in read_otherwise()],
         "robots": [
             row | {"given_up_at": row["given_up_at"] and _moment(row["given_up_at"])} for row in troubled_robots()
         ],
@@ -248,7 +254,8 @@ def reasons(found: dict) -> list[Reason]:
             Reason(
                 "OtherDesk",
                 f"{row['process']} would call others than the desk of this database, by {', '.join(row['settings'])}:"
-                " it takes no step. Stop it, or make its settings the desk's: manage.py settings --adopt",
+                f" {_what_it_leaves(row)}. Stop or reload it, or make its settings the desk's: manage.py settings"
+                " --adopt",
                 row["process"],
             )
             for row in found["other_desks"]
@@ -265,6 +272,7 @@ def reasons(found: dict) -> list[Reason]:
             Reason("", f"{row['partner']} is held: {row['call']} of {row['order']}: {row['code']}. See `resume`")
             for row in found["holds"]
         ),
+        Reason("", _read_otherwise(found["read_otherwise"])),
         *(
             Reason(
                 "PartnerDown",
@@ -313,6 +321,26 @@ def _refused_for_now(found: dict) -> tuple[str, str]:
         f"{calls} of BBOSS got 20000 within {row['minutes']} minutes, the last one {row['seconds_ago']} s ago: nothing "
         "was stored of them, and BBOSS sends them again; the web's log says why"
     )
+
+
+def _before_the_way_back() -> list[str]:
+    """What must be done before the release before is put back in place (deploy/README.md). Empty if nothing must."""
+    found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
+    return found + (["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else [])
+
+
+def _what_it_leaves(row: dict) -> str:
+    """What a process that differs does not do."""
+    if row["works"]:
+        return "it takes no step"
+    return "it answers BBOSS 20000" if PROFILE in row["settings"] else "it asks the big-data side nothing"
+
+
+def _read_otherwise(orders: list[str]) -> str:
+    """Which answers the profile in force reads otherwise than they were read; empty if none."""
+    said = _number(len(orders), "answer would read otherwise now", "answers would read otherwise now")
+    named = ", ".join(orders[:NAMED]) + (", ..." if len(orders) > NAMED else "")
+    return f"{said}: `resume` or `resend` carries it out ({named})" if said else ""
 
 
 def _expiry_alarm(row: dict) -> str:

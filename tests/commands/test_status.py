@@ -27,8 +27,7 @@ KEYS = [
     "expiring", "unwritable", "failed_tasks", "clocks_ahead", "old_secrets", "stuck_trail", "robots",
     "schedules", "other_desks",
     "not_stored", "stops", "alarms",
-    "holds",
-    "comparison",
+    "holds", "comparison", "read_otherwise", "way_back",
 ]  # fmt: skip
 AT = "2023-09-20T18:54:36+08:00"
 
@@ -250,6 +249,15 @@ def test_a_shell_with_other_settings_than_the_last_start_is_told(healthy, settin
     other = {"BBOSS_RATE": "7/min", "BPM_CALLBACK_SECRET": "" if before("BPM_CALLBACK_SECRET") else "hush"}
     monkeypatch.setattr(settings.ENVIRONMENT, "given", lambda name: other.get(name, before(name)))
     assert told() == ["settings     here BBOSS_RATE, BPM_CALLBACK_SECRET are not as at this machine's last start"]
+
+
+@pytest.mark.parametrize(
+    "file, said", [("", "can be gone"), ("p.toml", "take PARTNERS_FILE out of the settings first")]
+)
+def test_it_says_whether_the_way_back_can_be_gone(healthy, settings, capsys, file, said):
+    settings.PARTNERS_FILE = file
+    call_command("status")
+    assert f"way back     {said}" in capsys.readouterr().out.splitlines()
 
 
 def test_probes_ask_everything_and_store_nothing(healthy, sandbox_over_http, capsys):

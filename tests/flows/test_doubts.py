@@ -11,11 +11,14 @@ from django.db import connection
 from django.utils import timezone
 
 from integrations.delivery import loop
+from integrations.other_desk import enter
 from integrations.outbound.http import PartnerError
 from integrations.partners.calls import read_kept
 from integrations.partners.profile import read_profile
 from integrations.partners.standing import doubtful_answers, standings
-from orders.models import AffectedOrder, Dispatch, PartnerHold, PartnerProof
+from notifications.models import Mail
+from orders.models import AffectedOrder, Dispatch, Incident, PartnerHold, PartnerProof
+from orders.services.incidents import close_troubles, open_incident
 from orders.services.outbox import proof
 from project.observability.status_report import desk_status
 from tests.bpm_messages import approval, post_signed
@@ -84,6 +87,60 @@ def test_a_billing_step_refused_after_a_silence_is_looked_up(desk, settings, tri
     step = desk.step("A1", "create_billing")
     assert (step.state, step.error_code) == ("failed", "acted_before")
     assert (undone(desk), desk.sent(QUERY)) == ([], [{"jobId": "A1"}])
+
+
+# --- one incident a partner and call
+
+
+def kept_open(desk, *numbers):
+    rows = AffectedOrder.objects.unresolved().filter(order__number__in=numbers).order_by("order__number")
+    return [(row.order.number, row.own_step) for row in rows]
+
+
+def test_steps_of_one_call_share_an_incident_and_a_mail(desk, settings, trialing):
+    """A trial's create and a commercial create both go to `bigdata.post`."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T2", "b.example.com"))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)  # the trial's cancel
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(activation("A1"))
+    desk.sandbox.fault(path=BPM, kind="garbage")
+    desk.play(trial("T3", "c.example.com"), activation("A3", of="T3"))
+    incidents = Incident.objects.unresolved().filter(code="not_understood").order_by("pk")
+    assert [(row.partner, row.affected.count()) for row in incidents] == [("bigdata", 2), ("bpm", 1)]
+    assert kept_open(desk, "A1", "T2") == [("A1", "create_billing"), ("T2", "create_trial_billing")]
+    mails = Mail.objects.filter(kind="mail_incident", about__incident=incidents[0].pk)
+    assert [mail.order.number for mail in mails] == ["T2"]
+    desk.command("resend", "A1")
+    assert (desk.state("A1"), kept_open(desk, "A1", "T2")) == ("active", [("T2", "create_trial_billing")])
+    desk.command("resend", "T2")
+    assert [row.state for row in Incident.objects.filter(code="not_understood").order_by("pk")] == ["resolved", "open"]
+
+
+def test_an_order_stays_in_the_incident_until_its_last_step_in_doubt_is_settled(desk, settings, trialing):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(activation("A1"))
+    order, cancel = desk.order("A1"), Dispatch.objects.filter(order__number="A1", step="cancel_trial_billing")
+    Dispatch.objects.filter(pk=desk.step("A1", "create_billing").pk).update(state="failed", error_code="not_understood")
+    cause = {"partner": "bigdata", "code": "not_understood", "detail": "x"}
+    for step in ("cancel_trial_billing", "create_billing"):
+        open_incident(order, step=step, now=timezone.now(), **cause)
+    for step in ("cancel_trial_billing", "create_billing"):
+        close_troubles(order, step=step, now=timezone.now(), by="x")  # the other one is in doubt still
+        assert desk.troubles("A1") == ["not_understood"]
+    desk.command("resend", "A1", "--channel", "billing")
+    assert {row.state for row in cancel} == {"done"}
+    assert (desk.troubles("A1"), desk.state("A1")) == ([], "active")
+
+
+def test_a_page_names_what_the_steps_of_an_incident_have_in_common(desk, settings, admin_client):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A))
+    page = admin_client.get("/admin/orders/incident/").content.decode()
+    assert ("下发试用话单" in page, "话单下发" in page) == (False, True)
 
 
 # --- proof
@@ -169,6 +226,7 @@ def test_how_calls_stand(desk, prove, capsys, admin_client):
     page = admin_client.get("/admin/orders/pause/bpm/resume/").content.decode()
     assert "A1" in page
     assert "先只发一个" in page
+    assert desk_status(timezone.now())["way_back"] == ["resume bpm, which the desk holds"]
     call_command("resume", "bpm")
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("was held since 2023-09-20 18:5")
@@ -257,6 +315,29 @@ def test_an_order_that_was_undone_before_keeps_the_key_of_its_start(desk, triali
     settings.PARTNERS = read_profile("[bpm.answer]\nsuccess = [{ code = [200, 400] }]")
     desk.command("resend", "A1")
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 1
+
+
+OTHERWISE = "[bpm.answer]\nsuccess = [{ code = [200, 400] }]"
+
+
+def test_a_changed_profile_lists_what_would_read_otherwise(desk, prove, caplog):
+    """Of a step in doubt, and of a start whose order was undone; it carries nothing out."""
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=3)
+    play_more(desk, "1", "2", "3")
+    assert [desk.state(f"A{n}") for n in "123"] == ["failed"] * 3
+    enter("worker")
+    assert desk_status(timezone.now())["read_otherwise"] == []
+    prove.PARTNERS = read_profile(OTHERWISE)
+    enter("worker, reloaded", changed=True)
+    assert "3 answers would read otherwise; `resume` and `resend` carry it out: A3 bpm.start refused" in caplog.text
+    assert [desk.step("A3", "start_bpm").state, desk.step("A2", "start_bpm").may_have_acted] == ["failed", False]
+    found = desk_status(timezone.now())
+    assert found["read_otherwise"] == ["A3", "A2", "A1"]
+    assert any("3 answers would read otherwise now: `resume` or `resend`" in reason for reason in found["reasons"])
+    desk.command("resend", "A3")
+    desk.command("resend", "A1")
+    assert desk_status(timezone.now())["read_otherwise"] == ["A2"]
 
 
 # --- ways out

@@ -237,9 +237,9 @@ class ProcessDesk(Children):
 
     # --- what one does with it
 
-    def post(self, content: dict, **overrides) -> dict:
+    def post(self, content: dict, *, to: str = "web", **overrides) -> dict:
         envelope = signed_envelope(content, now=self.now(), overrides=overrides or None)
-        return requests.post(f"{self.web_url}/api/bboss/orders", json=envelope, timeout=30).json()
+        return requests.post(f"{self.url_of(to)}/api/bboss/orders", json=envelope, timeout=30).json()
 
     def callback(self, record: dict) -> requests.Response:
         """BPM tells what its people decided."""

@@ -172,6 +172,29 @@ def test_it_goes_back_into_an_empty_database_and_counts_as_restored(empty):
     assert empty.rows("SELECT COUNT(*) FROM orders_orderevent WHERE kind = 'note'") == [(40,)]
 
 
+def test_the_profile_of_partners_goes_along(empty, tmp_path):
+    profile, other = tmp_path / "theirs.toml", tmp_path / "other.toml"
+    profile.write_text('[bpm]\nflow = "省侧"\n')
+    other.write_text('[bpm]\nflow = "b"\n')
+    folder = tmp_path / "backup"
+    empty.new_database(migrated=True)
+    assert ", the profile of partners, " in empty.manage("backup", folder, PARTNERS_FILE=str(profile))
+    assert (folder / "partners.toml").read_bytes() == profile.read_bytes()
+    empty.new_database()
+    state = tmp_path / "state"
+    told = empty.manage("restore", folder, PARTNERS_FILE=str(other), STATE_DIR=str(state))
+    assert f"lies in {state}/partners.toml: PARTNERS_FILE is another one and stays; decide" in told
+    assert (state / "partners.toml").read_bytes() == profile.read_bytes()
+    assert other.read_text() == '[bpm]\nflow = "b"\n'
+    empty.new_database()
+    (state / "partners.toml").write_text("")
+    told = empty.manage("restore", folder, STATE_DIR=str(state))
+    assert "left as they are, since they differ from the backup's: partners.toml" in told
+    empty.new_database()
+    told = empty.manage("restore", folder, PARTNERS_FILE=str(profile), STATE_DIR=str(tmp_path / "same"))
+    assert "partners.toml" not in told
+
+
 def test_another_machine_learns_it_from_the_database(empty, tmp_path):
     empty.manage("restore", empty.folder / "backup", STATE_DIR=str(tmp_path / "one"))
     assert "the database was restored" in empty.manage("status", code=1, STATE_DIR=str(tmp_path / "another"))

@@ -92,6 +92,18 @@ def test_nothing_in_it_is_readable_but_what_names_nobody(filled):
     assert f"encrypted to {filled.key}" in filled.told
 
 
+def test_the_profile_of_partners_goes_along_encrypted(empty, tmp_path):
+    profile, folder = tmp_path / "theirs.toml", tmp_path / "backup"
+    profile.write_text(f'[bpm]\nflow = "{PHONE}"\n')
+    empty.new_database(migrated=True)
+    empty.manage("backup", folder, BACKUP_RECIPIENT=empty.key, PARTNERS_FILE=str(profile))
+    assert (folder / "partners.toml.age").exists()
+    assert nothing_readable(folder)
+    empty.new_database()
+    empty.manage("restore", folder, "--identity", empty.identity, STATE_DIR=str(tmp_path / "state"))
+    assert (tmp_path / "state" / "partners.toml").read_bytes() == profile.read_bytes()
+
+
 def test_without_the_setting_it_is_readable(filled, tmp_path):
     """Or the test above could not fail."""
     filled.manage("backup", tmp_path / "plain")

@@ -12,11 +12,16 @@ from django.utils import timezone
 from integrations import other_desk, tasks
 from integrations.models import DeskProcess
 from integrations.other_desk import digest, enter, leave, look, other_desks
+from integrations.partners.profile import read_profile
 from integrations.worker import watchdog
 from integrations.worker.watchdog import Watchdog
-from orders.models import Incident, TrailEntry
+from orders.models import Incident, Order, Pause, TrailEntry
 from orders.restored_guard import RestoreState
+from orders.services.pausing import pause_partner
 from project.command_trail import note_command
+from project.observability.readiness import readiness
+from tests.bboss_messages import post_order
+from tests.flows.contents import trial
 
 pytestmark = pytest.mark.django_db
 OTHERS = {
@@ -180,6 +185,121 @@ def test_other_processes_ask_the_partner_nothing(settings, monkeypatch):
         call_command("deliver")
     monkeypatch.setattr(tasks, "run_drain", None)
     assert tasks.drain() == "the desk of this database calls others, by BIGDATA_BASE_URL"
+
+
+# --- web processes
+
+
+THEIRS = read_profile('[bpm]\nflow = "others"')
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """This process as a web process that has just begun."""
+    monkeypatch.setattr(other_desk, "web", other_desk._Web())
+    return other_desk.web
+
+
+def refused(client, web) -> bool:
+    web.fine_at, number = float("-inf"), Order.objects.count()
+    answer = post_order(client, trial(f"T{number}", f"{number}.example.com"))
+    assert answer["response"]["rspCode"] in {"00000", "20000"}
+    return answer["response"]["rspCode"] == "20000"
+
+
+def test_a_web_process_with_another_profile_takes_no_order(settings, client, web, clock, capsys):
+    enter("worker")
+    settings.PARTNERS = THEIRS
+    assert enter("web", works=False) == ["PARTNERS_FILE"]
+    assert refused(client, web)
+    assert not Order.objects.exists()
+    assert "other profile" in readiness(timezone.now(), intake=True)["reasons"][0].replace("another", "other")
+    with pytest.raises(CommandError):
+        call_command("status")
+    assert "web would call others than the desk of this database, by PARTNERS_FILE: it answers BBOSS 20000" in (
+        capsys.readouterr().out
+    )
+    call_command("settings", "--adopt")
+    assert not refused(client, web)
+
+
+def test_a_reload_of_the_web_brings_its_profile_into_force(settings, client, web):
+    """The worker waits until it is reloaded too. What else it would call stays."""
+    enter("worker")
+    old, domain = settings.PARTNERS, settings.BBOSS_DOMAIN
+    become(settings, PARTNERS=THEIRS, BBOSS_DOMAIN="CDNT")
+    web.changed = True
+    assert not refused(client, web)  # it has not noted its start yet
+    assert enter("web", works=False, changed=True) == ["BBOSS_DOMAIN"]
+    web.changed = False
+    assert not refused(client, web)
+    become(settings, PARTNERS=old, BBOSS_DOMAIN=domain)
+    assert look("worker") == ["PARTNERS_FILE"]
+
+
+def test_old_web_processes_go_on_while_a_reload_replaces_them(settings, client, web, clock):
+    enter("web", works=False)
+    assert not refused(client, web)
+    old, settings.PARTNERS = settings.PARTNERS, THEIRS
+    enter("web, reloaded", works=False, changed=True)
+    settings.PARTNERS = old
+    assert not refused(client, web)
+    clock.shift(16)
+    assert refused(client, web)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_start_sets_the_profile_where_no_other_heartbeat_is_alive(settings, works):
+    """A web process's heartbeat counts too, for a worker as well."""
+    enter("first", works=works)
+    old, settings.PARTNERS = settings.PARTNERS, THEIRS
+    assert [enter("second", works=works), enter("third", works=not works)] == [["PARTNERS_FILE"]] * 2
+    leave("first")
+    assert [enter("fourth", works=False), enter("fifth")] == [[], []]
+    leave("fourth"), leave("fifth"), leave("second"), leave("third")
+    settings.PARTNERS = old
+    assert enter("sixth", works=False) == []
+
+
+def test_a_web_process_never_sets_it_on_a_restored_database(settings, restored):
+    DeskProcess.objects.create(name="in force", calls=other_desk.calls(), seen_at=timezone.now())
+    settings.PARTNERS = THEIRS
+    assert enter("rehearsal", works=False) == ["PARTNERS_FILE"]
+
+
+def test_a_process_of_the_release_before_is_no_other_one(settings, client, web):
+    """It knows no profile."""
+    calls = {name: value for name, value in other_desk.calls().items() if name != "PARTNERS_FILE"}
+    about = {"seen_at": timezone.now(), "calls": calls}
+    DeskProcess.objects.create(name="in force", **about)
+    DeskProcess.objects.create(name="1.10.0", works=True, machine="desk1", **about)
+    settings.PARTNERS = THEIRS
+    assert not refused(client, web)
+    assert other_desk.machines_with_another_profile() == []
+    assert enter("second") == []
+
+
+def test_resume_waits_until_all_have_the_same_profile(settings, web, clock):
+    enter("worker"), enter("web", works=False)
+    pause_partner(partner="bpm", reason="x", by="command:root", now=timezone.now())
+    settings.PARTNERS = THEIRS
+    enter("web, reloaded", works=False, changed=True)
+    here = socket.gethostname()
+    with pytest.raises(CommandError, match=rf"another profile .*: web \({here}\), worker \({here}\). Reload them"):
+        call_command("resume", "bpm")
+    leave("worker"), leave("web")
+    enter("worker, reloaded")
+    call_command("resume", "bpm")
+
+
+def test_a_page_does_not_resume_either(settings, web, admin_client):
+    pause_partner(partner="bpm", reason="x", by="command:root", now=timezone.now())
+    enter("worker")
+    settings.PARTNERS = THEIRS
+    page = admin_client.post("/admin/orders/pause/bpm/resume/", follow=True).content.decode()
+    assert "未做任何操作" in page
+    assert f"worker ({socket.gethostname()})" in page
+    assert Pause.objects.not_ended().exists()
 
 
 def test_before_the_migration_nothing_is_compared(settings):

@@ -89,7 +89,7 @@ def _troubles(order: Order) -> Iterator[dict]:
         yield {
             "incident": row.incident_id,
             "partner": row.incident.partner,
-            "step": row.incident.step,
+            "step": row.own_step,
             "code": row.incident.code,
             **_row(row),
         }

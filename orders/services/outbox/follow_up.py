@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 from orders.db.compiled_sql import Prepared, ask_together
 from orders.db.expressions import OneOf
 from orders.models import AffectedOrder, Attempt, BillingRecord, Dispatch, Order
+from orders.models.querysets import STOPPED_BY
 from orders.services.approvals import apply_early_decisions
 from orders.services.compensation.finish import finish_undo, note_undone
 from orders.services.compensation.start import begin_undo
@@ -50,7 +51,7 @@ TROUBLES = Prepared(
         AffectedOrder.objects.unresolved()
         .filter(OneOf("order_id", "orders"))
         .order_by()
-        .values_list("order_id", "incident__step", "incident__partner", "incident__code")
+        .values_list("order_id", STOPPED_BY, "incident__partner", "incident__code")
     )
 )
 FAILED_CREATIONS = Dispatch.objects.current().filter(

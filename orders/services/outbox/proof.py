@@ -43,11 +43,12 @@ class Rules:
 
     `hash_of`: a call's name to the hash of its address and rules. `read`: a kept answer to what it means by the rules
     of now, and the process that it names. `lines`: the lines of the profile that would read an answer (of a call, with
-    a status, bytes and charset) as a success, and as a refusal."""
+    a status, bytes and charset) as a success, and as a refusal. `others`: the machines that have another profile."""
 
     hash_of: Callable[[str], str] | None = None
     read: Callable[[KeptAnswer], tuple[str, str]] | None = None
     lines: Callable[[str, int, bytes, str], tuple[str, str]] | None = None
+    others: Callable[[], list[str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
 """Reads kept answers again by the rules of now, before anything is sent or counts as refused (contract 7.2)."""
 
 import datetime
+from dataclasses import dataclass
 
 from django.db import transaction
 
 from orders.models import Attempt, Dispatch, KeptAnswer, Order
 from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.outcome import DOUBTS, Outcome
-from orders.services.outbox.proof import rules
+from orders.services.outbox.proof import START, rules
 from orders.services.outbox.record import record_read_again
 from orders.steps import STEPS, Effect, call_name, channels_of
 
 State, Step, Result = Dispatch.State, Dispatch.Step, Attempt.Outcome
+MOST = 1000  # answers of which it is listed what they mean now
 LOOKS = {Effect.ASK, Effect.VERIFY}  # their answers hold rows, not a success
 
 
@@ -21,6 +23,32 @@ def read_now(row: Dispatch) -> tuple[KeptAnswer | None, str, str]:
     if kept is None or rules.read is None or STEPS[row.step].effect in LOOKS:
         return None, "", ""
     return kept, *rules.read(kept)
+
+
+@dataclass(frozen=True)
+class ReadOtherwise:
+    """An answer of an order's call that was read as `was`, and that the rules of now read as `now`."""
+
+    order: str
+    call: str
+    was: str
+    now: str
+
+
+def read_otherwise() -> list[ReadOtherwise]:
+    """What the newest answers of steps in doubt, and of starts whose orders were undone, mean other than they did, by
+    the rules of now. Carries nothing out: `resume` and `resend` do."""
+    doubts = Dispatch.objects.current().filter(state=State.FAILED, error_code__in=DOUBTS, repeat=False)
+    doubts = doubts.exclude(step__in=[name for name in STEPS if STEPS[name].effect in LOOKS])
+    undone = Dispatch.objects.filter(step=Step.START_BPM, may_have_acted=False, order__undo_since__isnull=False)
+    found: dict[int, ReadOtherwise | None] = {}
+    for steps, kinds in ((doubts, {}), (undone, {"kind": START})):
+        rows = KeptAnswer.objects.filter(attempt__dispatch__in=steps, **kinds).select_related("attempt")
+        for row in rows.order_by("-pk")[:MOST] if rules.read else ():
+            meaning, _process = rules.read(row)
+            said = ReadOtherwise(row.order, row.call, row.read, meaning) if meaning != row.read else None
+            found.setdefault(row.attempt.dispatch_id, said)  # the last answer of a step counts
+    return [row for row in found.values() if row]
 
 
 def ends_by_reading(row: Dispatch) -> bool:

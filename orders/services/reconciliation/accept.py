@@ -186,10 +186,10 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
-    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.incident.step, steps)]
+    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.own_step, steps)]
     if incident:
         troubles = [row for row in troubles if incident in {row.incident.code, str(row.incident_id), *_names(row)}]
-    named = {row.incident.step for row in troubles}
+    named = {row.own_step for row in troubles}
     return troubles, [row for name, row in steps.items() if name in named]
 
 

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from orders.books import Discrepancy
 from orders.content import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
+from orders.models.querysets import STOPPED_BY
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
 from orders.steps import FIXES
 
@@ -32,10 +33,10 @@ def troubled(orders: Collection[Order]) -> set[int]:
     numbers = {order.number: order.pk for order in orders}
     rows = Difference.objects.filter(state=State.OPEN, job_id__in=list(numbers)).exclude(kind=Kind.NOT_LISTED)
     rows = rows.order_by()
-    ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(incident__step__in=FIXES)
+    ends = Q(incident__code__in=[DIFFERENCE, UNKNOWN_RECORD], incident__step="") | Q(stopped_by__in=FIXES)
     ends |= Q(incident__code=BILLED_NOT_ACTIVE)
     ids = list(numbers.values())
-    stopped = AffectedOrder.objects.unresolved().filter(ends)
+    stopped = AffectedOrder.objects.unresolved().alias(stopped_by=STOPPED_BY).filter(ends)
     named = stopped.filter(Q(order__in=ids) | Q(order__trial__in=ids)).values_list("order_id", "order__trial_id")
     compared = {pk for pair in named for pk in pair} & set(ids)
     fixed = Difference.objects.filter(state=State.OVER, fix__isnull=False, checked_at=None).order_by()

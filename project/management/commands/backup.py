@@ -1,4 +1,4 @@
-"""`backup DIR`: makes a verified copy of the database and of ATTACHMENT_DIR (contract section 5)."""
+"""`backup DIR`: makes a verified copy of the database, of ATTACHMENT_DIR and of PARTNERS_FILE (contract section 5)."""
 
 import sqlite3
 from pathlib import Path
@@ -8,14 +8,16 @@ from django.utils import timezone
 
 from orders.management.arguments import actor, add_by
 from orders.management.progress import Progress
-from project.database.backup import backup
+from project.database.backup import backup, profile_of
 from project.database.programs import BackupError
 
 
 class Command(BaseCommand):
     """May run while the desk works. A folder without manifest.json is an unfinished backup."""
 
-    help = "Copies the database and ATTACHMENT_DIR into a new or empty folder, and reads the copy through."
+    help = (
+        "Copies the database, ATTACHMENT_DIR and PARTNERS_FILE into a new or empty folder, and reads the copy through."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
@@ -27,9 +29,10 @@ class Command(BaseCommand):
                 facts = backup(folder, by=actor(by), now=timezone.now(), on_progress=bar.reach)
         except (BackupError, OSError, sqlite3.Error) as error:
             raise CommandError(f"no backup was made: {error}") from error
+        profile = ", the profile of partners" if profile_of(facts) else ""
         size = sum(row["bytes"] for row in facts["files"].values())
         self.stdout.write(
             f"{folder}: {facts['counts']['orders_order']} orders up to event {facts['newest_event']}, "
-            f"{facts['attachments']} attachments, {size / 1e6:.1f} MB"
+            f"{facts['attachments']} attachments{profile}, {size / 1e6:.1f} MB"
             f"{', encrypted to ' + facts['recipient'] if 'recipient' in facts else ''}"
         )

@@ -4,6 +4,7 @@ import sqlite3
 import tarfile
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -38,6 +39,11 @@ class Command(BaseCommand):
         )
         if done.kept:
             self.stdout.write(f"left as they are, since they differ from the backup's: {', '.join(done.kept)}")
+        if done.profile:
+            self.stdout.write(
+                f"the backup's profile of partners lies in {done.profile}: PARTNERS_FILE "
+                f"{'is another one and stays' if settings.PARTNERS_FILE else 'is empty'}; decide before `restored`"
+            )
         if missing := missing_migrations():
             self.stdout.write(f"this version has newer migrations: run migrate ({', '.join(missing)})")
         for line in lines_of_lost_entries():

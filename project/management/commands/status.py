@@ -99,6 +99,7 @@ def lines(found: dict) -> list[str]:
         f"stuck        {found['stuck']}",
         f"notices      {found['notices']['given_up']} given up within 7 days",
         f"last backup  {backup_line(found['last_backup'])}",
+        f"way back     {' and '.join(found['way_back']) or 'can be gone'}{' first' if found['way_back'] else ''}",
         *([f"settings     here {', '.join(other)} are not as at this machine's last start"] if other else []),
         *(f"old secret   {old_secret(row)}" for row in found["old_secrets"]),
         *(f"robot        {robot(row)}" for row in found["robots"]),
