@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0064_partner_proofs")]
+    dependencies = [("orders", "0065_too_many")]
     operations = [
         migrations.AddField(
             "affectedorder",
