@@ -29,7 +29,7 @@ ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
-TELLING = ["held", "went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
+TELLING = ["held", "went_on", "attribution_chosen", "attribution_moved", "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
 """Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
 READ = [
@@ -83,8 +83,12 @@ def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
         return 0
     changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id")[:BATCH])
     left = {order for _event, order in changed}
+    customers = set(Order.objects.filter(pk__in=left).values_list("enterprise_id", flat=True))
     while left:
         left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
+    theirs = Order.objects.filter(enterprise_id=OuterRef("customer_id"), attribution_id=OuterRef("province_id"))
+    places = Customer.attributions.through.objects.filter(customer__in=customers)
+    places.exclude(Exists(theirs)).delete()  # an attribution that was corrected
     _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
     return len(changed)
 

@@ -20,6 +20,7 @@ from orders.steps import FIXES, STEPS, Effect
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
+WAS_IN = "was_in"  # the key in `accepted` of a cancelled record's province there, where its order has another one since
 DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
 TRIALS_RECORDS = Prepared(
     lambda: (
@@ -42,6 +43,9 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
             row.size = len(row.records)
         if row.step == Step.FIX_CREATE:
             _mend(row, records)
+        if row.step == Step.MOVE_ATTRIBUTION:
+            live = [pk for pk in row.about["fixes"] if records[pk].state == Record.LIVE]
+            row.about, row.size = row.about | {"fixes": live}, len(live)
         set_times(row, records)
     return records
 

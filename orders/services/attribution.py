@@ -1,0 +1,132 @@
+"""Corrects the attribution of a trial and all that grew from it (contract 3.9, 20; section 5, `attribute --move`).
+
+Here it is another one at once. Live records go out once more, so that the big-data side has its province too.
+"""
+
+import datetime
+from collections import defaultdict
+
+from django.db import transaction
+from django.db.models import Q
+
+from orders.db.compiled_sql import update_rows
+from orders.errors import NotAllowedError, check_reason
+from orders.models import BillingRecord, Dispatch, Order, Province
+from orders.services.holds import province_of
+from orders.services.order_writes import add_event, lock_order, lock_orders
+from orders.services.outbox.effects import late_calls
+from orders.services.outbox.enqueue import build_step, enqueue, wake
+from orders.services.outbox.freeze import WAS_IN
+from orders.services.outbox.release import NOT_FINISHED
+from orders.services.reconciliation.fixes import FIRST, obstacles
+
+State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+
+
+def move_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
+    """Gives an order, its trial and all that grew from it the attribution of these letters, or of this code.
+
+    Live records that the big-data side has under another province are sent again, with the times that they have. BPM
+    is not told. Raises OrderUnknownError and NotAllowedError.
+    """
+    check_reason(reason, "moving an attribution")
+    new = province_of(letters)
+    with transaction.atomic():
+        order = lock_order(number)
+        family = list(lock_orders(row.pk for row in family_of(order)).values())
+        steps = Dispatch.objects.current().filter(order__in=family, channel=Dispatch.Channel.BILLING)
+        list(steps.filter(state__in=NOT_FINISHED).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        if why := why_not_move_attribution(order, now) or why_not_there(order, new):
+            raise why
+        records = records_to_post(order, new)
+        _note_cancelled(family, new)
+        for row in family:
+            old, row.attribution = row.attribution_id or "", new
+            add_event(row, "attribution_moved", by=by, now=now, old=old, new=new.letters, reason=reason.strip())
+        update_rows(family, ["attribution"])
+        _post(family, records, now)
+        wake()
+    order.refresh_from_db(fields=["attribution"])
+    return order
+
+
+def family_of(order: Order) -> list[Order]:
+    """The trial of an order and all that grew from it, or the order alone where its trial is not known."""
+    trial = order.trial_id or order.pk
+    rows = Order.objects.filter(Q(pk=trial) | Q(trial=trial)).select_related("attribution").defer("content")
+    return list(rows.order_by("pk"))
+
+
+def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
+    """Why an order can't be given another attribution now, whichever."""
+    if why := why_not_attributed(order):
+        return why
+    family = family_of(order)
+    ids = [row.pk for row in family]
+    unsure = Dispatch.objects.current().filter(order__in=ids, channel=Dispatch.Channel.BILLING, repeat=False)
+    unsettled = {pk for pk, found in obstacles(family, now=now).items() if found.moving}
+    unsettled |= set(unsure.filter(state=State.FAILED, definite=False).values_list("order", flat=True))
+    unsettled |= set(BillingRecord.objects.filter(order__in=ids, state=Record.UNKNOWN).values_list("order", flat=True))
+    unsettled |= {call.order for call in late_calls(orders=ids, lanes=ids, now=now)}
+    number = next((row.number for row in family if row.pk in unsettled), "")
+    return NotAllowedError("attribution_unsettled", number=number) if unsettled else None
+
+
+def why_not_attributed(order: Order) -> NotAllowedError | None:
+    """Why an order has no attribution that could be wrong. Asks the database nothing."""
+    if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
+        return NotAllowedError("attribution_held", number=order.number)
+    if order.attribution_id is None:
+        return NotAllowedError("attribution_none", number=order.number, state=order.state)
+    return None
+
+
+def why_not_there(order: Order, new: Province) -> NotAllowedError | None:
+    """Why an order whose attribution may be moved can't be moved to this one."""
+    if any(row.attribution_id not in {None, new.letters} for row in family_of(order)):
+        return None
+    return NotAllowedError("attribution_same", number=order.number, letters=new.letters)
+
+
+def records_to_post(order: Order, new: Province | None) -> list[BillingRecord]:
+    """The live records of an order's family that have another province at the big-data side; all, if it is not known
+    yet which one they get."""
+    family = {row.pk: row for row in family_of(order)}
+    rows = list(BillingRecord.objects.filter(order__in=family, state=Record.LIVE).order_by("pk"))
+    return [row for row in rows if new is None or _province_there(row, family[row.order_id]) != new.code]
+
+
+def _province_there(record: BillingRecord, order: Order) -> str:
+    return record.accepted.get("province", order.attribution.code if order.attribution else "")
+
+
+def _note_cancelled(family: list[Order], new: Province) -> None:
+    """What staff accepted of a record's province counts no more. A cancelled record stays as it is there."""
+    owners, changed = {row.pk: row for row in family}, []
+    for record in BillingRecord.objects.filter(order__in=owners, state__in=[Record.LIVE, Record.CANCELLED]):
+        there, kept = _province_there(record, owners[record.order_id]), dict(record.accepted)
+        kept.pop("province", None)
+        if record.state == Record.CANCELLED:
+            kept.setdefault(WAS_IN, there)
+        if kept != record.accepted:
+            record.accepted = kept
+            changed.append(record)
+    update_rows(changed, ["accepted"])
+
+
+def _post(family: list[Order], records: list[BillingRecord], now: datetime.datetime) -> None:
+    """Puts a step in front of all that waits, for each of the orders that has such records. It takes the place of one
+    that has failed."""
+    mine = defaultdict(list)
+    for record in records:
+        mine[record.order_id].append(record.pk)
+    rows = []
+    for order in family:
+        if ids := mine[order.pk]:
+            order.dispatches.filter(step=Step.MOVE_ATTRIBUTION, state=State.FAILED).update(superseded=True)
+            line = {"lane": order.pk, "place": FIRST} if order.kind == Order.Kind.TRIAL else {}
+            undo, about = order.undo_since is not None, {"fixes": ids}
+            step = build_step(order, Step.MOVE_ATTRIBUTION, now=now, due=True, undo=undo, about=about, **line)
+            step.size = len(ids)
+            rows.append(step)
+    enqueue(rows)
