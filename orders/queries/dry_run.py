@@ -18,7 +18,7 @@ from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.doubts import accepted_of
 from orders.queries.foreseen import Foreseen
 from orders.queries.shapes import begun_shape, shape_of
-from orders.services.attribution import family_of, records_to_post, why_not_move_attribution
+from orders.services.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
 from orders.services.giving_up import NOT_BILLED, steps_to_give_up
@@ -268,11 +268,12 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
 
 def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[Foreseen]:
     """`letters`: the new attribution, if it is known already. Raises NotAllowedError."""
-    if why := why_not_move_attribution(order, now):
+    new = province_of(letters) if letters else None
+    if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
         raise why
     numbers = [row.number for row in family_of(order)]
     yield Foreseen("moves_family", {"orders": [*numbers[:NAMED], *(["…"] if len(numbers) > NAMED else [])]})
-    if number := len(records_to_post(order, province_of(letters) if letters else None)):
+    if number := len(records_to_post(order, new)):
         yield Foreseen("posts_records", {"n": number})
     yield Foreseen("bpm_not_told")
 

@@ -1,4 +1,4 @@
-"""Corrects the attribution of a trial and all that grew from it (contract 3.9, 20; section 5, `attribute --move`).
+"""Corrects the attribution of a trial and all that grew from it (contract 3.9, 18; section 5, `attribute --move`).
 
 Here it is another one at once. Live records go out once more, so that the big-data side has its province too.
 """
@@ -7,20 +7,28 @@ import datetime
 from collections import defaultdict
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from orders.db.compiled_sql import update_rows
 from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, Province
+from orders.models.dispatch import OPEN_STATES
 from orders.services.holds import province_of
 from orders.services.order_writes import add_event, lock_order, lock_orders
-from orders.services.outbox.effects import late_calls
+from orders.services.outbox.effects import MAY_ACT
 from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.services.outbox.freeze import WAS_IN
 from orders.services.outbox.release import NOT_FINISHED
-from orders.services.reconciliation.fixes import FIRST, obstacles
+from orders.services.reconciliation.fixes import FIRST
+from orders.steps import SENDS_NOTHING
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
+STEPS = Dispatch.objects.filter(order=OuterRef("pk"), channel=Dispatch.Channel.BILLING)
+UNSURE = Q(state=State.FAILED, definite=False, repeat=False)
+UNSETTLED = Q(Exists(STEPS.current().filter(Q(state__in=OPEN_STATES) | UNSURE))) | Q(
+    Exists(BillingRecord.objects.filter(order=OuterRef("pk"), state=Record.UNKNOWN))
+)
+LATE = STEPS.exclude(payload=SENDS_NOTHING)  # of all plans, replaced ones and repeats too, as `late_calls`
 
 
 def move_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -52,33 +60,23 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
 
 def family_of(order: Order) -> list[Order]:
     """The trial of an order and all that grew from it, or the order alone where its trial is not known."""
+    return list(_family(order).select_related("attribution").defer("content").order_by("pk"))
+
+
+def _family(order: Order) -> QuerySet[Order]:
     trial = order.trial_id or order.pk
-    rows = Order.objects.filter(Q(pk=trial) | Q(trial=trial)).select_related("attribution").defer("content")
-    return list(rows.order_by("pk"))
+    return Order.objects.filter(Q(pk=trial) | Q(trial=trial))
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
-    """Why an order can't be given another attribution now, whichever."""
-    if why := why_not_attributed(order):
-        return why
-    family = family_of(order)
-    ids = [row.pk for row in family]
-    unsure = Dispatch.objects.current().filter(order__in=ids, channel=Dispatch.Channel.BILLING, repeat=False)
-    unsettled = {pk for pk, found in obstacles(family, now=now).items() if found.moving}
-    unsettled |= set(unsure.filter(state=State.FAILED, definite=False).values_list("order", flat=True))
-    unsettled |= set(BillingRecord.objects.filter(order__in=ids, state=Record.UNKNOWN).values_list("order", flat=True))
-    unsettled |= {call.order for call in late_calls(orders=ids, lanes=ids, now=now)}
-    number = next((row.number for row in family if row.pk in unsettled), "")
-    return NotAllowedError("attribution_unsettled", number=number) if unsettled else None
-
-
-def why_not_attributed(order: Order) -> NotAllowedError | None:
-    """Why an order has no attribution that could be wrong. Asks the database nothing."""
+    """Why an order can't be given another attribution now, whichever. Asks at most once."""
     if Order.Held.ATTRIBUTION_UNKNOWN in {row.held_because for row in (order, order.trial) if row}:
         return NotAllowedError("attribution_held", number=order.number)
     if order.attribution_id is None:
         return NotAllowedError("attribution_none", number=order.number, state=order.state)
-    return None
+    unsettled = _family(order).filter(UNSETTLED | Q(Exists(LATE.filter(unanswered_at__gt=now - MAY_ACT))))
+    number = unsettled.order_by("pk").values_list("number", flat=True).first()
+    return NotAllowedError("attribution_unsettled", number=number) if number else None
 
 
 def why_not_there(order: Order, new: Province) -> NotAllowedError | None:

@@ -3,11 +3,13 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Province
+from orders.errors import NotAllowedError
+from orders.models import Order, Province
 from orders.order_page.decisions.base import Decision, ReasonForm
+from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
-from orders.services.attribution import move_attribution, why_not_attributed, why_not_there
-from orders.services.holds import choose_attribution, province_of, why_not_attribute
+from orders.services.attribution import move_attribution, why_not_move_attribution
+from orders.services.holds import choose_attribution, why_not_attribute
 
 
 def _places() -> list[tuple[str, str]]:
@@ -25,10 +27,15 @@ class AttributionForm(ReasonForm):
 
 
 class OtherAttributionForm(AttributionForm):
-    def clean_letters(self):
-        if why := why_not_there(self.order, province_of(self.cleaned_data["letters"])):
-            raise forms.ValidationError(why.words())
-        return self.cleaned_data["letters"]
+    """Offers all but the one that the order has."""
+
+    def __init__(self, *args, order: Order, **kwargs):
+        super().__init__(*args, order=order, **kwargs)
+        if not self.is_bound:
+            self.fields["letters"].choices = [row for row in _places() if row[0] != order.attribution_id]
+
+    def said(self, name, value):
+        return dict(_places()).get(value, value) if name == "letters" else super().said(name, value)
 
 
 class Attribute(Decision):
@@ -52,6 +59,8 @@ class MoveAttribution(Decision):
     four_eyes = "attribute"
     done = _("The attribution is corrected. BPM is not told: tell the people there.")
     form = OtherAttributionForm
-    guard = staticmethod(why_not_attributed)  # of the family's steps `foresee` tells, which each page need not ask for
     service = staticmethod(move_attribution)
     foresee = staticmethod(dry_run.move_attribution)
+
+    def why_not(self, facts: Facts) -> NotAllowedError | None:
+        return why_not_move_attribution(facts.order, facts.now)
