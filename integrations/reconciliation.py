@@ -30,7 +30,6 @@ from orders.content import MAX_DOMAINS
 from orders.local_time import midnight
 from orders.models import BillingRecord, Difference, Order, Reconciliation
 from orders.queries.pauses import why_paused
-from orders.services.outbox.freeze import WAS_IN
 from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
@@ -357,12 +356,11 @@ def _our_records(order: Order, records: Collection[BillingRecord], *, again: boo
     rows = []
     for record in records:
         record.order = order
-        cancelled, was_in = record.state == BillingRecord.State.CANCELLED, record.accepted.get(WAS_IN)
         if again:
             record.accepted = {name: said for name, said in record.accepted.items() if name in NAMES_IT}
+        cancelled = record.state == BillingRecord.State.CANCELLED
         facts = record_facts(record, cancelled=cancelled)
-        accepted = record.accepted | {"province": was_in} if cancelled and was_in else record.accepted
-        rows.append(Ours(record.pk, record.state, facts, accepted))
+        rows.append(Ours(record.pk, record.state, facts, record.accepted))
     return rows
 
 

@@ -47,7 +47,7 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
         if why := why_not_move_attribution(order, now) or why_not_there(order, new):
             raise why
         records = records_to_post(order, new)
-        _note_cancelled(family, new)
+        _note_provinces(family)
         for row in family:
             old, row.attribution = row.attribution_id or "", new
             add_event(row, "attribution_moved", by=by, now=now, old=old, new=new.letters, reason=reason.strip())
@@ -98,14 +98,13 @@ def _province_there(record: BillingRecord, order: Order) -> str:
     return record.accepted.get("province", order.attribution.code if order.attribution else "")
 
 
-def _note_cancelled(family: list[Order], new: Province) -> None:
-    """What staff accepted of a record's province counts no more. A cancelled record stays as it is there."""
+def _note_provinces(family: list[Order]) -> None:
+    """What staff accepted of a live record's province counts no more. A cancelled record stays as it is there."""
     owners, changed = {row.pk: row for row in family}, []
     for record in BillingRecord.objects.filter(order__in=owners, state__in=[Record.LIVE, Record.CANCELLED]):
-        there, kept = _province_there(record, owners[record.order_id]), dict(record.accepted)
-        kept.pop("province", None)
+        kept = {name: value for name, value in record.accepted.items() if name not in {"province", WAS_IN}}
         if record.state == Record.CANCELLED:
-            kept.setdefault(WAS_IN, there)
+            kept |= {"province": _province_there(record, owners[record.order_id]), WAS_IN: True}
         if kept != record.accepted:
             record.accepted = kept
             changed.append(record)

@@ -20,7 +20,7 @@ from orders.steps import FIXES, STEPS, Effect
 
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
-WAS_IN = "was_in"  # the key in `accepted` of a cancelled record's province there, where its order has another one since
+WAS_IN = "was_in"  # in `accepted` of a cancelled record: its `province` there is that of before its order was moved
 DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
 TRIALS_RECORDS = Prepared(
     lambda: (

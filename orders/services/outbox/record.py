@@ -342,7 +342,8 @@ def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) 
     for row in rows:
         for pk in row.records if any(record.accepted for record in records.values()) else ():
             record, some = records[pk], True
-            record.accepted = {name: value for name, value in record.accepted.items() if name not in TIMES}
+            gone = TIMES | {"province"} if WAS_IN in record.accepted else TIMES
+            record.accepted = {name: value for name, value in record.accepted.items() if name not in gone}
     return some
 
 
