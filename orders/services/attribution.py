@@ -59,13 +59,14 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
 
 
 def family_of(order: Order) -> list[Order]:
-    """The trial of an order and all that grew from it, or the order alone where its trial is not known."""
+    """The trial that an order is or names, and all that names it."""
     return list(_family(order).select_related("attribution").defer("content").order_by("pk"))
 
 
 def _family(order: Order) -> QuerySet[Order]:
-    trial = order.trial_id or order.pk
-    return Order.objects.filter(Q(pk=trial) | Q(trial=trial))
+    root = order.number if order.kind == Order.Kind.TRIAL else order.trial_number
+    same = Q(number=root, kind=Order.Kind.TRIAL) | Q(trial_number=root)
+    return Order.objects.filter(same if root else Q(pk=order.pk))
 
 
 def why_not_move_attribution(order: Order, now: datetime.datetime) -> NotAllowedError | None:
