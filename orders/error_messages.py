@@ -224,6 +224,20 @@ MESSAGES = {
         "order %(number)s is not held for its attribution (state %(state)s)",
         _("The order is not held for its attribution."),
     ),
+    "attribution_none": Message(
+        "order %(number)s has no attribution yet (state %(state)s)", _("The order has no attribution yet.")
+    ),
+    "attribution_held": Message(
+        "order %(number)s is held for its attribution: choose it, without --move",
+        _("The order is held for its attribution: choose it."),
+    ),
+    "attribution_same": Message(
+        "order %(number)s and its family belong to %(letters)s already", _("It belongs there already.")
+    ),
+    "attribution_unsettled": Message(
+        "a billing step of %(number)s is under way, or nobody knows what it did: try again when that is settled",
+        _("A billing step of %(number)s is under way, or nobody knows what it did: try again when that is settled."),
+    ),
     "no_such_attribution": Message("attribution %(letters)r is unknown; choose one of %(known)s"),
     "not_held_for_files": Message(
         "order %(number)s is not held for its files (state %(state)s)", _("The order is not held for its files.")

@@ -80,6 +80,7 @@ class Step(TextChoices):
     MAIL_RECONCILED = "mail_reconciled", _("Mail: reconciliation")
     FIX_CREATE = "fix_create_billing", _("Reconciliation: send records again")
     FIX_DELETE = "fix_delete_billing", _("Reconciliation: delete records")
+    MOVE_ATTRIBUTION = "move_attribution_billing", _("Post records with their corrected attribution")
 
 
 class Phase(enum.IntEnum):
@@ -127,8 +128,8 @@ class StepKind:
     `keeps_key`: a step that may have acted goes out again with its key and bytes, so that the partner acts once.
     `compensated`: an activation is undone if it fails for good (contract 3.9, Compensation's reach). `moot`: once its
     order is being undone, its failure opens no incident. `kept`: if it is done, a new plan keeps it. `repeatable`:
-    `resend --force` may send it once more. `fix`: only a reconciliation plans it. `undone_by`: the steps of a
-    compensation that undo it.
+    `resend --force` may send it once more. `fix`: it is none of the plan, but makes the partner's books ours; a failed
+    one holds up nothing. `undone_by`: the steps of a compensation that undo it.
 
     Three properties follow from these. `partner`: who is called. `leaves`: the state that its records have when it is
     done; "" for a fix, which has no records. `timed`: its T gives its records their times, and its answer alone settles
@@ -193,6 +194,7 @@ STEPS: dict[str, StepKind] = {
         StepKind(Step.ASK_BILLING, Channel.BILLING, Effect.ASK, repeatable=False),
         StepKind(Step.FIX_CREATE, Channel.BILLING, Effect.CREATE, Phase.FIX, fix=True, repeatable=False),
         StepKind(Step.FIX_DELETE, Channel.BILLING, Effect.DELETE, Phase.FIX, fix=True, repeatable=False),
+        StepKind(Step.MOVE_ATTRIBUTION, Channel.BILLING, Effect.CREATE, Phase.FIX, fix=True, repeatable=False),
     )
 }  # fmt: skip
 
@@ -204,6 +206,7 @@ def named(**facts: object) -> list[str]:
 
 FIXES = named(fix=True)
 DELETIONS = {*named(effect=Effect.DELETE), *named(effect=Effect.VERIFY)}
+OF_COMPARISONS = [Step.FIX_CREATE, Step.FIX_DELETE]  # right at their time only, so that they are never sent again
 SENDS_NOTHING = '{"productInfos":[]}'
 """The payload of a billing step that found nothing to send: no call is made for it, so none can act late."""
 

@@ -20,6 +20,7 @@ from integrations.outbound.http import KEPT_CHARACTERS, PartnerError, PartnerRes
 from orders.content import domain_key
 from orders.models import Attempt, BillingRecord, Dispatch, Order
 from orders.queries.shapes import shape_of
+from orders.services.outbox.freeze import WAS_IN
 from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP, Work
 from orders.steps import POSTED, SENDS_NOTHING, STEPS, Effect, Step
 
@@ -81,7 +82,9 @@ def _facts_of_named(order: Order, named: dict[str, str]) -> RecordFacts:
 
 def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
     """A record as it must be there. Its customer is that of its own order, so a trial's record keeps the trial's."""
-    owner = record.order
+    owner, accepted = record.order, record.accepted
+    if WAS_IN in accepted and not cancelled:  # it is made live again, where its order belongs by now
+        accepted = {name: value for name, value in accepted.items() if name != "province"}
     return RecordFacts(
         job_id=owner.number,
         product_id=record.product_id,
@@ -95,7 +98,7 @@ def record_facts(record: BillingRecord, *, cancelled: bool) -> RecordFacts:
         enterprise_id=owner.enterprise_id,
         enterprise_name=owner.enterprise_name,
         province_code=owner.attribution.code,
-        accepted=record.accepted,
+        accepted=accepted,
     )
 
 

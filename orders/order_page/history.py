@@ -58,6 +58,7 @@ WORDS = {
     "resend": gettext_lazy("Sent again: %(steps)s"),
     "waived": gettext_lazy("Finding waived"),
     "attribution_chosen": gettext_lazy("Attribution chosen: %(letters)s"),
+    "attribution_moved": gettext_lazy("Attribution corrected: %(old)s → %(new)s. BPM was not told."),
     "activation_run": gettext_lazy("Start day run by hand"),
     "usage_asked": gettext_lazy("Trial traffic asked for"),
     "conflict_seen": gettext_lazy("Conflict seen to"),

@@ -18,9 +18,11 @@ from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.queries.doubts import accepted_of
 from orders.queries.foreseen import Foreseen
 from orders.queries.shapes import begun_shape, shape_of
+from orders.services.attribution import family_of, records_to_post, why_not_move_attribution, why_not_there
 from orders.services.compensation.late import is_late
 from orders.services.compensation.plan import plan_undo
 from orders.services.giving_up import NOT_BILLED, steps_to_give_up
+from orders.services.holds import province_of
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
 from orders.services.moving import last_call, move_of, why_not_move, why_not_on
@@ -262,6 +264,18 @@ def move_start(order: Order, *, now: datetime.datetime, day: datetime.date | Non
         yield Foreseen("no_service", {"first": max(end + A_DAY, today), "last": day - A_DAY})
     if order.dispatches.current().filter(channel=Dispatch.Channel.BPM, state=State.DONE).exists():
         yield Foreseen("bpm_not_told")
+
+
+def move_attribution(order: Order, *, now: datetime.datetime, letters: str = "") -> Iterator[Foreseen]:
+    """`letters`: the new attribution, if it is known already. Raises NotAllowedError."""
+    new = province_of(letters) if letters else None
+    if why := why_not_move_attribution(order, now) or (new and why_not_there(order, new)):
+        raise why
+    numbers = [row.number for row in family_of(order)]
+    yield Foreseen("moves_family", {"orders": [*numbers[:NAMED], *(["…"] if len(numbers) > NAMED else [])]})
+    if number := len(records_to_post(order, new)):
+        yield Foreseen("posts_records", {"n": number})
+    yield Foreseen("bpm_not_told")
 
 
 def compare(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:

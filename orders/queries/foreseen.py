@@ -161,6 +161,13 @@ SENTENCES = {
     "move_ends_within": _("If it can't be sent within %(n)d minutes, it is called off, and an incident says so."),
     "no_service": _("From %(first)s to %(last)s the customer has no service: the trial ends before the new start."),
     "bpm_not_told": _("BPM is not told: tell the people there."),
+    # attribute --move
+    "moves_family": _("These orders get the attribution, and mails, limits and lists follow: %(orders)s"),
+    "posts_records": ngettext_lazy(
+        "%(n)d live billing record is sent again with the new province; its times stay.",
+        "%(n)d live billing records are sent again with the new province; their times stay.",
+        "n",
+    ),
     # proceed, decide
     "proceeds_first": _("It goes on as the first activation of its trial."),
     "change_proceeds": _("It goes on, as its trial runs again."),

@@ -29,7 +29,8 @@ ADD = (
     f"INSERT INTO {SearchPiece._meta.db_table} (kind, piece, before, target) VALUES (%s, %s, %s, %s)"
     " ON CONFLICT DO NOTHING"
 )
-TELLING = ["held", "went_on", "attribution_chosen", "domains_named", "late_answer", "approval"]
+MOVED = "attribution_moved"
+TELLING = ["held", "went_on", "attribution_chosen", MOVED, "domains_named", "late_answer", "approval"]
 CHANGED = Q(kind__in=TELLING) | Q(kind="step_done", data__step="start_bpm")
 """Events after which an order may have a customer, attribution, domains or a BPM process that it did not have."""
 READ = [
@@ -81,12 +82,20 @@ def _index_changed(progress: SearchProgress, now: datetime.datetime) -> int:
     last = rows.aggregate(last=Max("pk"))["last"]
     if last is None:
         return 0
-    changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id")[:BATCH])
-    left = {order for _event, order in changed}
+    changed = list(rows.filter(CHANGED, order__isnull=False).values_list("pk", "order_id", "kind")[:BATCH])
+    left = {order for _event, order, _kind in changed}
+    _leave_places({order for _event, order, kind in changed if kind == MOVED})
     while left:
         left -= {row.pk for row in _index(Order.objects.filter(pk__in=left))}
     _note(progress, events=last if len(changed) < BATCH else changed[-1][0])
     return len(changed)
+
+
+def _leave_places(moved: set[int]) -> None:
+    """Takes attributions from the customers of orders that were moved, where no order of theirs is left."""
+    theirs = Order.objects.filter(enterprise_id=OuterRef("customer_id"), attribution_id=OuterRef("province_id"))
+    customers = Order.objects.filter(pk__in=moved).values("enterprise_id")
+    Customer.attributions.through.objects.filter(~Exists(theirs), customer__in=customers).delete()
 
 
 def _index_older(progress: SearchProgress, now: datetime.datetime) -> int:

@@ -102,7 +102,7 @@ def _is_given_up(order: Order, row: Dispatch, step: str) -> bool:
     order that is taken back: it holds up nothing, and its trial's records are live again as they should be.
     """
     own_way = row.channel != Dispatch.Channel.BILLING or row.step == Step.ASK_BILLING
-    own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo
+    own_way |= row.step in {Step.CREATE_BILLING, Step.MOVE_START} and not row.undo or row.step == Step.MOVE_ATTRIBUTION
     own_way |= order.undo_since is not None and not row.undo and not STEPS[row.step].fix
     named = row.step == step if step else row.step not in FIXES
     return row.state == State.FAILED and (row.repeat or not own_way) and named

@@ -164,9 +164,7 @@ def _check_domains(domains: list[str]) -> None:
 
 def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: datetime.datetime) -> Order:
     """Gives a held order, for staff, its attribution. It goes on. Raises NotAllowedError."""
-    known = sorted(Province.objects.values_list("pk", flat=True))
-    if letters not in known:
-        raise NotAllowedError("no_such_attribution", letters=letters, known=", ".join(known))
+    letters = province_of(letters).letters
     with transaction.atomic():
         order = lock_order(number)
         if why := why_not_attribute(order):
@@ -177,6 +175,15 @@ def choose_attribution(*, number: str, letters: str, reason: str, by: str, now: 
         settle_again(order, now=now, by=by)
         wake()
     return order
+
+
+def province_of(given: str) -> Province:
+    """The attribution of these letters, or of this code. Raises NotAllowedError."""
+    found = Province.objects.filter(Q(letters=given) | Q(code=given)).first()
+    if found is None:
+        known = ", ".join(sorted(Province.objects.values_list("pk", flat=True)))
+        raise NotAllowedError("no_such_attribution", letters=given, known=known)
+    return found
 
 
 def why_not_attribute(order: Order) -> NotAllowedError | None:

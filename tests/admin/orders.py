@@ -19,6 +19,7 @@ DAY = datetime.timedelta(days=1)
 APPS = ["orders", "approvals", "notifications"]
 ASKED = {
     "attribute": {"letters": "SH"},
+    "move_attribution": {"letters": "SH"},
     "name_domains": {"domains": "n.example.com"},
     "move_start": {"day": "2033-10-10"},
 }
@@ -291,6 +292,7 @@ TRIED = {
     "activate": ("run_activation", "activation_run", started, ahead),
     "call_off": ("withdraw_order", "withdrawn", ahead, started),
     "move_start": ("move_start", "move_asked", ahead_and_billed, started),
+    "move_attribution": ("choose_attribution", "attribution_moved", billed, held_for_attribution),
     "usage": ("fetch_usage", "usage_asked", trialing, billed),
     "note": ("add_note", "note", billed, None),
     "push": ("push_approval", "pushed", awaiting, billed),

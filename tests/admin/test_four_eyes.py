@@ -29,7 +29,10 @@ from tests.admin.orders import (
 from tests.admin.walking import desk_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books", "partner_of_key")]
-ACTS = ("decide", "waive", "compensate", "withdraw", "give_up", "fix", "take", "accept", "proceed", "move_start")
+ACTS = (
+    *("decide", "waive", "compensate", "withdraw", "give_up", "fix", "take", "accept", "proceed", "move_start"),
+    "attribute",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,10 @@ from tests.commands.test_work import run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
 DECIDING = [act for act in ACTS if act in ALLOWED and act != "fix"]
-MORE = {"move_start": [f"{timezone.localdate() + datetime.timedelta(days=9):%Y%m%d}"]}
+MORE = {
+    "move_start": [f"{timezone.localdate() + datetime.timedelta(days=9):%Y%m%d}"],
+    "attribute": ["SH"],
+}
 WHY = ("--reason", "客户经理确认")
 
 

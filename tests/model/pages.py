@@ -210,7 +210,8 @@ def answers(decision: Decision, order: Order, choice: int) -> dict[str, object]:
 
 def _values(name: str, field: Field) -> list:
     """What a person may give in a form's field."""
-    return [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
+    values = [value for value, _ in getattr(field, "choices", ()) if value] or TYPED.get(name, [field.initial])
+    return values[:2] if name == "letters" else values  # one attribution is like another
 
 
 def _chosen(name: str, field: Field, choice: int) -> object:

@@ -335,6 +335,10 @@ class Acts:
     def attribute(self, pick):
         self.desk.attribute(self.some(pick, "T"))
 
+    @often(5, pick=PICK, letters=st.sampled_from(["BJ", "GD", "SH"]))
+    def move_attribution(self, pick, letters):
+        self.desk.move_attribution(self.some(pick, "TCA"), letters)
+
     @often(4, when=lambda model: model.desk.wrong_files, pick=PICK, waive=BOTH)
     def files(self, pick, waive):
         number = self.troubled(pick, "A")

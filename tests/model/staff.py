@@ -19,6 +19,7 @@ from orders.books import BooksSilentError
 from orders.intake.receive import enter_order
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
 from orders.restored_guard import is_restored
+from orders.services.attribution import move_attribution
 from orders.services.compensation.by_staff import compensate
 from orders.services.entered_numbers import note_numbers
 from orders.services.files import waive_files
@@ -163,6 +164,10 @@ class Staff:
     @act
     def attribute(self, number: str, letters: str = "BJ"):
         choose_attribution(number=number, letters=letters, now=timezone.now(), **WHY)
+
+    @act
+    def move_attribution(self, number: str, letters: str = "GD"):
+        move_attribution(number=number, letters=letters, now=timezone.now(), **WHY)
 
     @act
     def waive(self, number: str):

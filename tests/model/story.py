@@ -36,7 +36,7 @@ UNDER_WAY = {IN_PROGRESS, FAILED}
 NOT_PLANNED_YET = {HELD, IN_PROGRESS, FAILED}
 RECEIVED = {"received", "entered"}
 PLANNED = {"went_on", "planned_again", "opened"}
-FIXES = {"fix_create_billing", "fix_delete_billing"}
+FIXES = {"fix_create_billing", "fix_delete_billing", "move_attribution_billing"}
 MOST_READINGS = 256
 SLACK = datetime.timedelta(minutes=10)  # clocks are set back
 

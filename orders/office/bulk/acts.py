@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import NotAllowedError
+from orders.four_eyes import is_asked
 from orders.incident_causes import title_of
 from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
@@ -138,6 +139,9 @@ class Attribute(BulkAct):
     key, model, permission, form = "attribute", Order, "orders.choose_attribution", AttributionForm
 
     def judge_one(self, row):
+        if is_asked("attribute"):
+            said = _("stay as they are: a second person must confirm each, on its own page")
+            return Judged(row, said, row.get_state_display(), acts=False)
         if why := why_not_attribute(row):
             return Judged(row, _("stay as they are: not held for their attribution"), why.words(), acts=False)
         return Judged(row, _("get the attribution and go on"), _("gets the attribution and goes on"))

@@ -12,7 +12,7 @@ from orders.order_page.ladder.step_rungs import Facts
 from orders.services.moving import may_send_again
 from orders.services.outbox.resend import Judgement, Selection, is_left, judge_order, resend
 from orders.services.reopening import claims_against, why_not_open
-from orders.steps import STEPS, Phase
+from orders.steps import OF_COMPARISONS, Phase
 
 State, Step = Order.State, Dispatch.Step
 VERDICTS = {
@@ -60,7 +60,7 @@ class Resend(Decision):
 
 def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
     counts = order.undo_since is None or row.undo or row.position >= Phase.AFTER
-    failed = row.state == Dispatch.State.FAILED and not STEPS[row.step].fix
+    failed = row.state == Dispatch.State.FAILED and row.step not in OF_COMPARISONS
     failed &= row.step != Step.MOVE_START or may_send_again(row, order, now)
     return counts and not row.repeat and (failed or row.state == Dispatch.State.RETRYING or is_left(row))
 

@@ -92,6 +92,8 @@ def _carry_out(pages, request: HttpRequest, order: Order, decision: Decision, fo
         form.add_error(None, error.words())
         return _ask(pages, request, order, decision, form, status=409)
     messages.success(request, sentence)
+    if not pages.get_queryset(request).filter(pk=order.pk).exists():  # its attribution is none of theirs any more
+        return redirect(reverse("admin:orders_order_changelist"))
     return redirect(reverse("admin:orders_order_change", args=[order.pk]) + list_query(request.GET))
 
 

@@ -16,7 +16,7 @@ from orders.queries.doubts import Marks, Open
 from orders.services.incidents import BILLED_NOT_ACTIVE, PARTNER_PAUSED
 from orders.services.outbox.outcome import ACTED_BEFORE, LOOK_UP
 from orders.shape import Shape
-from orders.steps import FIXES, PARTNERS, Channel
+from orders.steps import OF_COMPARISONS, PARTNERS, Channel
 
 State, Step, Held = Dispatch.State, Dispatch.Step, Order.Held
 Text = str | Promise
@@ -219,7 +219,7 @@ def _file_of(code: str, detail: str) -> str:
 
 def billing_rung(facts: Facts) -> Rung:
     """The billing calls of the plan, without the start day's, what moves it, and what undoes."""
-    others = {*FIXES, Step.MOVE_START}
+    others = {*OF_COMPARISONS, Step.MOVE_START}
     rows = facts.of(
         lambda row: row.channel == "billing" and row.gate != "start" and not (row.undo or row.step in others)
     )

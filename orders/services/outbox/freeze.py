@@ -22,6 +22,7 @@ from orders.steps import DELETIONS, FIXES, LISTED, POSTED, REST, STEPS, Effect
 Step, Kind, Record = Dispatch.Step, Order.Kind, BillingRecord.State
 A_SECOND = datetime.timedelta(seconds=1)
 LEFT = "left_as_it_is"  # the key in `accepted` of a record that staff left as it is, though the orders say otherwise
+WAS_IN = "was_in"  # in `accepted` of a cancelled record: its `province` there is that of before its order was moved
 DELETABLE = {*BillingRecord.THERE, Record.CANCELLED}
 TRIALS_RECORDS = Prepared(
     lambda: (
@@ -47,6 +48,9 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
             _mend(row, records)
         if row.step in DELETIONS:
             _choose_call(row)
+        if row.step == Step.MOVE_ATTRIBUTION:
+            live = [pk for pk in row.about["fixes"] if records[pk].state == Record.LIVE]
+            row.about, row.size = row.about | {"fixes": live}, len(live)
         set_times(row, records)
     return records
 

@@ -22,7 +22,7 @@ from orders.services.order_writes import add_event, add_events, event, load_reco
 from orders.services.outbox.effects import OF_START, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_replacement, enqueue
 from orders.services.outbox.follow_up import move_on
-from orders.services.outbox.freeze import LEFT, apply_fix, set_times
+from orders.services.outbox.freeze import LEFT, WAS_IN, apply_fix, set_times
 from orders.services.outbox.outcome import IN_A_ROW, LOOK_UP, NOT_UNDERSTOOD, UNANSWERED, UNPROVEN, WORKER_DIED, Outcome
 from orders.services.outbox.proof import (
     asks_proof,
@@ -37,12 +37,20 @@ from orders.services.outbox.proof import (
     say_doubt,
 )
 from orders.services.outbox.retry_schedule import FILES_AGAIN, try_again
-from orders.services.reconciliation.held_records import TAKEN, as_meant, by_identity, identity, owner, take_record
+from orders.services.reconciliation.held_records import (
+    TAKEN,
+    as_meant,
+    by_identity,
+    identity,
+    owner,
+    records_of,
+    take_record,
+)
 from orders.services.usage import usage_rows
 from orders.steps import DELETIONS, REST, STEPS, Phase
 
 State, Step, Channel, Result = Dispatch.State, Dispatch.Step, Dispatch.Channel, Attempt.Outcome
-TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT}  # accepted values that a step of ours replaces
+TIMES = {"createTime", "cancelTime", "cancelStatus", LEFT, WAS_IN}  # accepted values that a step of ours replaces
 WRITTEN = ["state", "dispatch", "create_time", "cancel_time", "cancelled_at", "accepted"]
 ORDERS_OF = Prepared(
     lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list("order_id", "order__trial_id")
@@ -301,6 +309,10 @@ def write_results(rows: Iterable[Dispatch], outcomes: dict[int, Outcome], *, now
     """Saves the results of calls: billing records' states, BPM's process, traffic."""
     done = [row for row in rows if row.state == State.DONE]
     _write_records(done, [row for row in rows if row.state == State.FAILED], outcomes)
+    for row in done:
+        if row.step == Step.MOVE_ATTRIBUTION:  # so that a comparison under way notices
+            rows_of = BillingRecord.objects.filter(pk__in=row.about["fixes"], state=BillingRecord.State.LIVE)
+            rows_of.update(dispatch=row)
     _write_usage([row for row in done if row.step == Step.FETCH_USAGE], outcomes, now)
     begun = [row.order for row in done if row.step == Step.START_BPM]
     for row in done:
@@ -344,7 +356,8 @@ def _drop_accepted(rows: Iterable[Dispatch], records: dict[int, BillingRecord]) 
     for row in rows:
         for pk in row.records if any(record.accepted for record in records.values()) else ():
             record, some = records[pk], True
-            record.accepted = {name: value for name, value in record.accepted.items() if name not in TIMES}
+            gone = TIMES | {"province"} if WAS_IN in record.accepted else TIMES
+            record.accepted = {name: value for name, value in record.accepted.items() if name not in gone}
     return some
 
 
@@ -363,14 +376,14 @@ def _write_usage(rows: list[Dispatch], outcomes: dict[int, Outcome], now: dateti
 def fitting(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> set[int]:
     """The dispatches that the partner acted on before, and whose records, if any, it holds as the steps mean them."""
     asked = [row for row in rows if outcomes[row.pk].result == Result.ACTED_BEFORE]
-    records = load_records({pk for row in asked for pk in row.records})
+    records = load_records({pk for row in asked for pk in records_of(row)})
     return {row.pk for row in asked if _fits(row, records, outcomes[row.pk])}
 
 
 def _fits(row: Dispatch, records: dict[int, BillingRecord], outcome: Outcome) -> bool:
     if row.channel != Dispatch.Channel.BILLING:
         return True
-    mine = [copy.copy(records[pk]) for pk in row.records]
+    mine = [copy.copy(records[pk]) for pk in records_of(row)]
     set_times(row, {record.pk: record for record in mine})
     return as_meant(row, mine, outcome.data.get("held", []))
 

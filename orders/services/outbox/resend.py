@@ -45,7 +45,7 @@ from orders.services.outbox.release import NOT_FINISHED, release
 from orders.services.reconciliation.asking import ask_steps
 from orders.services.reconciliation.held_records import as_meant
 from orders.services.reopening import claims_against, open_again, why_not_open
-from orders.steps import STEPS, Partner, Phase, channels_of
+from orders.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
 SAME, NEW, AGAIN, REPEAT = "same", "new", "again", "repeat"
@@ -272,7 +272,7 @@ def _verdict_on_mail(row: Mail, force: bool) -> tuple[str, str]:
 
 
 def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
-    if STEPS[row.step].fix and row.state in {State.FAILED, State.DONE}:
+    if row.step in OF_COMPARISONS and row.state in {State.FAILED, State.DONE}:
         return REFUSED, "it was right at its time only: compare again (reconcile --fix)"
     if row.state == State.FAILED and row.repeat:
         return REFUSED, "it only repeated what was accepted: force that once more"
@@ -281,6 +281,8 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
     if row.state == State.FAILED:
         if ends_by_reading(row):
             return SAME, "its kept answer is a success by the rules of now: nothing is sent"
+        if row.step == Step.MOVE_ATTRIBUTION:
+            return NEW, "what is live now goes out with the attribution of now: a new key"
         if is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS:
             return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
         if is_worked_out(row):
@@ -542,7 +544,8 @@ def _queue_again(row: Dispatch, now: datetime.datetime, by: str) -> None:
     if row.state == State.GIVEN_UP and cancels_on_start(row):
         cancel_after_all(row, now=now)
         return
-    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE or row.step == Step.MOVE_START
+    anew = _goes_anew(row) or row.denied or row.error_code == ACTED_BEFORE
+    anew |= row.step in {Step.MOVE_START, Step.MOVE_ATTRIBUTION}
     if row.state == State.GIVEN_UP or (anew and row.state == State.FAILED):
         replace(row, now)
         return

@@ -24,6 +24,9 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
     """
     there = by_identity(held)
     found = [there.get(identity(record, owner(row, record))) for record in records]
+    if row.step == Step.MOVE_ATTRIBUTION:
+        code = row.order.attribution.code
+        return all(one and one.live and one.fields.get("province") == code for one in found)
     if STEPS[row.step].leaves == Record.DELETED:
         return not any(found)
     if not found or not all(found):
@@ -37,6 +40,11 @@ def as_meant(row: Dispatch, records: Collection[BillingRecord], held: Iterable[H
         starts = [record.create_time for record in records]
         return all(one.live and one.create_time == start for one, start in zip(found, starts, strict=True))
     return row.step == Step.CREATE_TRIAL or all(one.live for one in found)
+
+
+def records_of(row: Dispatch) -> list[int]:
+    """The records that a step is about, to be held against the partner's."""
+    return row.about["fixes"] if row.step == Step.MOVE_ATTRIBUTION else row.records
 
 
 def owner(row: Dispatch, record: BillingRecord) -> Order:

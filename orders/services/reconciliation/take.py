@@ -48,6 +48,7 @@ from orders.services.reconciliation.held_records import (
     by_name,
     identity,
     owner,
+    records_of,
     take_record,
 )
 from orders.services.reconciliation.looked import answer_questions, check_look, questions_of, without_called
@@ -257,7 +258,7 @@ def stopped(order: Order, step: str = "") -> list[Dispatch]:
 
 
 def _take_step(row: Dispatch, held: list[HeldRecord], *, now: datetime.datetime, by: str) -> None:
-    records = list(load_records(row.records).values())
+    records = list(load_records(records_of(row)).values())
     for record in records:
         record.order = owner(row, record)
     set_times(row, {record.pk: record for record in records})
