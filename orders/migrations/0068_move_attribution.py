@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0064_partner_proofs'),
+        ('orders', '0067_doubts_by_call'),
     ]
 
     operations = [
