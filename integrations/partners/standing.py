@@ -68,7 +68,7 @@ def _last_ids() -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for step, outcome, pk in rows.values_list("dispatch__step", "outcome").annotate(Max("pk")):
         found[call_name(step), outcome] = max(pk, found.get((call_name(step), outcome), 0))
-    doubts = doubtful_answers().order_by().values_list("call").annotate(Max("pk"))
+    doubts = doubtful_answers().filter(pk__gt=newest - LOOKED_AT).order_by().values_list("call").annotate(Max("pk"))
     return found | {(name, NOT_UNDERSTOOD): pk for name, pk in doubts}
 
 

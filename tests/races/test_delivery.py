@@ -1,8 +1,11 @@
 """Several workers on one database, and messages that come in while they deliver (contract 3.9)."""
 
+import contextlib
+import io
 from functools import partial
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from orders.activation import run_job
@@ -29,6 +32,21 @@ def test_three_workers_send_each_step_once(desk):
     desk.each_was_sent_once()
     assert len(desk.sent(BPM)) == 50
     assert len(desk.sent(BILLING)) == 150
+
+
+def test_what_people_try_while_workers_deliver_is_sent_once(desk):
+    """`partners try --send` takes a step by the workers' claim, or finds it taken."""
+
+    def attempt(number):
+        with contextlib.suppress(CommandError):
+            call_command("partners", "try", "bigdata.post", "--order", number, "--send", stdout=io.StringIO())
+
+    desk.accept(*map(trial, range(6)))
+    numbers = Order.objects.values_list("number", flat=True)
+    at_once(*[partial(attempt, number) for number in numbers], partial(attempt, numbers[0]), desk.deliver)
+    desk.deliver()
+    assert len(desk.sent(BILLING)) == 6
+    desk.each_was_sent_once()
 
 
 def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -145,11 +146,15 @@ class Command(BaseCommand):
         partner = call.name.partition(".")[0]
         if why := why_other_desk() or why_paused(partner, now=timezone.now()):
             raise CommandError(f"nothing was sent: {why}")
-        listeners.append(lambda *answer: heard.append(answer))
+
+        def hear(*answer: Any) -> None:
+            heard.append(answer)
+
+        listeners.append(hear)
         try:
             return _send_step(step, partner) if step else _ask(call, body, key)
         finally:
-            listeners.pop()
+            listeners.remove(hear)
 
     def read(self, call: str, file: str, status: int) -> Iterator[str]:
         if call not in CALLS:
