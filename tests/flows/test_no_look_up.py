@@ -161,6 +161,32 @@ def test_a_refused_cancel_undoes_nothing_until_a_person_looked(desk, no_look_up,
     assert desk.records("T1") == {A: "cancelled", B: "cancelled"}
 
 
+def test_a_move_without_an_answer_waits_for_a_persons_look(desk, no_look_up, held_file):
+    desk.play(trial("T1", A), activation("A1", start="20231001"))
+    desk.sandbox.fault(path=BILLING, kind="409")
+    desk.command("move_start", "A1", "20231005", reason="客户要求")
+    desk.wait_out()
+    assert set(desk.troubles("A1")) == {"move_failed", "look_up"}
+    desk.clock.shift(60)
+    before = desk.order("A1").start_at
+    take(desk, "A1", held_file())
+    assert (desk.order("A1").start_at, desk.troubles("A1")) == (before, ["move_failed"])
+    assert desk.step("A1", "move_start_billing").state == "closed"
+
+
+def test_a_given_up_step_of_unknown_outcome_is_settled_by_a_persons_look(desk, no_look_up, held_file):
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(trial("T1", A))
+    desk.wait_out()
+    desk.command("give_up", "T1", reason="客户已销户")
+    desk.wait_out()
+    assert "look_up" in desk.troubles("T1")
+    desk.clock.shift(60)
+    take(desk, "T1", held_file())
+    desk.wait_out()
+    assert (desk.troubles("T1"), desk.records("T1"), desk.state("T1")) == ([], {A: "live"}, "trialing")
+
+
 # --- acts that ask say so
 
 
@@ -288,5 +314,8 @@ def test_four_eyes_ask_a_second_person_for_what_was_seen(desk, unknown, held_fil
         call_command("take", "C1", *seen(held_file()), reason="已查看", by=asker.username)
     row = AskedAct.objects.get()
     assert (row.act, row.decision, desk.troubles("C1")) == ("take", "look_up", ["look_up"])
-    shown = admin_client.get(reverse("admin:orders_askedact_change", args=[row.pk])).content.decode()
-    assert "T1 1 a.example.com 1 20230920" in shown
+    shown = admin_client.get(reverse("admin:orders_askedact_change", args=[row.pk]))
+    assert "T1 1 a.example.com 1 20230920" in shown.content.decode()
+    told = {"told": shown.context["foreseen"].told, "seen": shown.context["foreseen"].seen}
+    admin_client.post(reverse("admin:orders_askedact_confirm", args=[row.pk]), told)
+    assert desk.troubles("C1") == []
