@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 
 from orders.db.compiled_sql import Prepared
-from orders.models import AskedAct, Dispatch, Order
+from orders.models import AskedAct, Dispatch, Order, PartnerHold
 from orders.order_page.decisions.registry import DECISIONS
 from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
@@ -64,6 +64,10 @@ STANDING = Prepared(
     )
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
+IN_DOUBT = Prepared(
+    lambda: Dispatch.objects.filter(state="failed", superseded=False, step="start_bpm").values_list("pk")[:1]
+)
+HELD_BACK = Prepared(lambda: PartnerHold.objects.filter(ended_at=None).values_list("pk")[:1])
 WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
 SCHEDULED = Prepared(
     lambda: Order.objects.filter(start_at__isnull=False).order_by("-pk").values_list("number", flat=True)
@@ -296,6 +300,23 @@ class Acts:
     @often(10, pick=PICK, force=st.integers(0, 3), channel=CHANNEL)
     def resend(self, pick, force, channel):
         self.desk.resend(self.troubled(pick, "TCA"), force=force == 3, channel=channel)
+
+    @often(6, when=lambda model: TROUBLED(), pick=PICK)
+    def send_anew(self, pick):
+        self.desk.send_anew(self.troubled(pick, "TCA"))
+
+    @often(5, when=lambda model: IN_DOUBT(), pick=PICK, named=BOTH)
+    def take_start(self, pick, named):
+        self.desk.take_start(self.troubled(pick, "A"), named=named)
+
+    @often(6, when=lambda model: HELD_BACK(), partner=st.sampled_from(["bpm", "bigdata"]))
+    def let_on(self, partner):
+        """Somebody resumes what the desk holds."""
+        self.desk.resume(partner)
+
+    @often(3, ask=BOTH, odd=BOTH)
+    def profile(self, ask, odd):
+        self.desk.profile(ask=ask, odd=odd)
 
     @often(3, force=st.integers(0, 5), reopen=BOTH, partner=st.sampled_from(["", "", "bigdata", "bpm"]))
     def resend_failed(self, force, reopen, partner):
