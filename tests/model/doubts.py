@@ -5,8 +5,9 @@
 
 import copy
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -14,7 +15,9 @@ from django.utils import timezone
 from integrations.partners.calls import rules_hash
 from integrations.partners.profile import Profile, read_profile
 from orders.books import BooksSilentError
-from orders.models import Attempt, Dispatch, Order, PartnerHold, PartnerProof
+from orders.db.compiled_sql import Prepared
+from orders.db.expressions import OneOf
+from orders.models import Attempt, Dispatch, PartnerHold, PartnerProof
 from orders.services.outbox import proof
 from orders.services.outbox.outcome import Outcome, Work
 from orders.services.outbox.resend import Selection, resend
@@ -58,11 +61,37 @@ class Noted:
         return any(one != other and abs(at - before) <= A_DAY for one, at in same for other, before in same)
 
 
-def kind_of(row: Dispatch) -> str:
-    """Which proof a step asks for; empty for all others."""
-    kind = "" if row.undo or row.repeat else KINDS.get(row.step, "")
-    immediate = row.gate != Dispatch.Gate.START and row.order.kind == Order.Kind.ACTIVATION
-    return kind if kind != "cancel" or immediate else ""
+class Step(NamedTuple):
+    """A step, as it is in the database."""
+
+    pk: int
+    step: str
+    state: str
+    error_code: str
+    definite: bool
+    may_have_acted: bool
+    tries_left: int | None
+    undo: bool
+    repeat: bool
+    gate: str
+    about: dict
+    number: str
+    order_kind: str
+    undo_since: datetime.datetime | None
+
+    @property
+    def kind(self) -> str:
+        """Which proof it asks for; empty for all others."""
+        kind = "" if self.undo or self.repeat else KINDS.get(self.step, "")
+        immediate = self.gate != "start" and self.order_kind == "activation"
+        return kind if kind != "cancel" or immediate else ""
+
+
+COLUMNS = [*Step._fields[:-3], "order__number", "order__kind", "order__undo_since"]
+STEPS = Prepared(lambda: Dispatch.objects.filter(OneOf("pk", "ids")).order_by().values_list(*COLUMNS))
+TOLD = Prepared(lambda: Attempt.objects.filter(OneOf("pk", "ids")).order_by().values_list("pk", "outcome"))
+HELD = Prepared(lambda: PartnerHold.objects.filter(ended_at=None).order_by().values_list("partner"))
+PROVEN = Prepared(lambda: PartnerProof.objects.order_by().values_list("kind", "rules"))
 
 
 def asks() -> bool:
@@ -70,15 +99,11 @@ def asks() -> bool:
 
 
 def is_proven(kind: str) -> bool:
-    return PartnerProof.objects.filter(kind=kind, rules=rules_hash(CALLS[kind])).exists()
+    return (kind, rules_hash(CALLS[kind])) in PROVEN()
 
 
-def held_partners() -> set[str]:
-    return set(PartnerHold.objects.filter(ended_at=None).values_list("partner", flat=True))
-
-
-def steps_of(ids: Iterable[int]) -> dict[int, Dispatch]:
-    return {row.pk: row for row in Dispatch.objects.filter(pk__in=ids).select_related("order").defer("payload")}
+def steps_of(ids: Iterable[int]) -> dict[int, Step]:
+    return {row[0]: Step(*row) for row in STEPS(ids=set(ids))}
 
 
 class Doubting:
@@ -102,46 +127,48 @@ class Doubting:
         if not asks() or not any(work.step in KINDS for work in works):
             return
         flying = [work for work in air if not work.mail and work.lease_until > now]
-        steps, held = steps_of(work.dispatch_id for work in [*works, *flying]), held_partners()
-        kinds = {pk: kind_of(row) for pk, row in steps.items()}
+        kinds = {pk: row.kind for pk, row in steps_of(work.dispatch_id for work in [*works, *flying]).items()}
         for kind in {kinds[work.dispatch_id] for work in works} - {""}:
-            if CALLS[kind].partition(".")[0] in held:
+            if CALLS[kind].partition(".")[0] in HELD():
                 raise WrongError("nothing that is held is sent", kind)
             same = [work.order for work in [*works, *flying] if kinds.get(work.dispatch_id) == kind]
             if len(same) > 1 and not is_proven(kind):
                 raise WrongError("one of an unproven kind is in the air", kind, *same)
 
-    def watch_recording(self, outcomes: list[Outcome], record) -> None:
+    def watch_recording(self, outcomes: list[Outcome], record: Callable) -> None:
         """Records, and judges what became of it."""
         outcomes = [one for one in outcomes if not one.mail]
-        before = steps_of(one.dispatch_id for one in outcomes)
-        proven = {kind: is_proven(kind) for kind in CALLS} if asks() else {}
+        before = steps_of(one.dispatch_id for one in outcomes) if outcomes else {}
+        proven = {kind: is_proven(kind) for kind in {row.kind for row in before.values()} - {""}} if asks() else {}
         record()
-        told = dict(Attempt.objects.filter(pk__in=[one.attempt_id for one in outcomes]).values_list("pk", "outcome"))
-        ours = [one for one in outcomes if told.get(one.attempt_id, "") not in LEFT_ALONE and one.dispatch_id in before]
-        after, lines = steps_of(one.dispatch_id for one in ours), []
-        kinds = {pk: kind_of(row) if asks() else "" for pk, row in before.items()}
+        if all(one.result == "ok" and proven.get(before[one.dispatch_id].kind, True) for one in outcomes):
+            ours = outcomes if self.noted.refused else []
+        else:
+            told = dict(TOLD(ids=[one.attempt_id for one in outcomes]))
+            ours = [one for one in outcomes if told.get(one.attempt_id, "") not in LEFT_ALONE]
         for one in ours:
             if one.result == "ok":
-                self.noted.refused.pop(kinds[one.dispatch_id], None)
+                self.noted.refused.pop(before[one.dispatch_id].kind, None)
+        after = steps_of(one.dispatch_id for one in ours) if ours else {}
+        lines = []
         for one in ours:
-            kind, row = kinds[one.dispatch_id], after[one.dispatch_id]
-            about = {"kind": kind, "proven": proven.get(kind, True)}
-            lines += self._wrong(one, before[one.dispatch_id], row, **about)
+            row = before[one.dispatch_id]
+            kind = row.kind if asks() else ""
+            lines += self._wrong(one, row, after[row.pk], kind, proven.get(kind, True))
         if lines:
             raise WrongError("doubt", *lines)
 
-    def _wrong(self, one: Outcome, before: Dispatch, row: Dispatch, *, kind: str, proven: bool) -> Iterator[str]:
-        name = f"{row.order.number} {row.step} ({row.state}, {row.error_code})"
+    def _wrong(self, one: Outcome, before: Step, row: Step, kind: str, proven: bool) -> Iterator[str]:
+        name = f"{row.number} {row.step} ({row.state}, {row.error_code})"
         if one.read == "not_understood" and one.result == "retry":
             self.noted.unclear.add(row.pk)
         doubt = self._doubt(one, before, kind, proven)
         if row.step == "start_bpm" and one.unknown:
             self.noted.unsure.add(row.pk)
         if kind and one.read == "refused":
-            self.noted.refused.setdefault(kind, []).append((one.code, row.order.number, timezone.now()))
+            self.noted.refused.setdefault(kind, []).append((one.code, row.number, timezone.now()))
         if kind and one.result == "ok" and one.read == "success":
-            if not PartnerProof.objects.filter(kind=kind, rules=one.rules).exists():
+            if (kind, one.rules) not in PROVEN():
                 yield f"{name} is a success, and proves nothing"
             if not proven and PartnerHold.objects.filter(kind=kind, ended_at=None).exists():
                 yield f"{name} is a success, and the hold goes on"
@@ -153,16 +180,17 @@ class Doubting:
             yield f"{name}: its doubt is {doubt or 'none'}"
         if doubt and (row.definite or not row.may_have_acted):
             yield f"{name} counts as refused"
-        if doubt and row.order.undo_since and not before.order.undo_since:
+        if doubt and row.undo_since and not before.undo_since:
             yield f"{name} undoes its order"
-        if doubt and kind and not proven and one.read in {"refused", "not_understood"}:
-            if CALLS[kind].partition(".")[0] not in held_partners():
-                yield f"{name} holds nothing"
-        if one.read == "not_understood" and proven and before.tries_left is None and settings.DISPATCH_RETRY_SECONDS:
-            if row.step != "move_start" and not self._ends_at_once(one, row, proven):
-                yield f"{name} is not tried again"
+        unread = one.read == "not_understood"
+        shuts = doubt and kind and not proven and (unread or one.read == "refused")
+        if shuts and CALLS[kind].partition(".")[0] not in HELD():
+            yield f"{name} holds nothing"
+        first = before.tries_left is None and settings.DISPATCH_RETRY_SECONDS and row.step != "move_start"
+        if unread and first and not self._ends_at_once(one, row, proven):
+            yield f"{name} is not tried again"
 
-    def _doubt(self, one: Outcome, row: Dispatch, kind: str, proven: bool) -> str:
+    def _doubt(self, one: Outcome, row: Step, kind: str, proven: bool) -> str:
         """The code that a step has which gives up now; empty where its failure is no doubt."""
         books_decide = "held" in one.data and not row.about.get("again")
         if row.repeat or row.step == "move_start" or books_decide or one.result not in {"retry", "refused"}:
@@ -175,13 +203,13 @@ class Doubting:
             return ""
         return "unproven" if not proven else "refusals_in_a_row" if self.noted.in_run(kind, one.code) else ""
 
-    def _ends_at_once(self, one: Outcome, row: Dispatch, proven: bool) -> bool:
+    def _ends_at_once(self, one: Outcome, row: Step, proven: bool) -> bool:
         never = row.step == "start_bpm" and settings.PARTNERS.bpm.repeats == "ask"
         return (one.read == "not_understood" and not proven) or (never and one.unknown)
 
     def proofs_wrong(self) -> list[str]:
         """Only a success proves."""
-        kinds = set(PartnerProof.objects.values_list("kind", flat=True))
+        kinds = {kind for kind, _rules in PROVEN()}
         return [f"proof: {kind} is proven, and none was accepted" for kind in sorted(kinds - self.wire.told)]
 
     # --- what people do
@@ -224,7 +252,7 @@ class Doubting:
 
     def let_go(self) -> None:
         """Part of an act: somebody resumes what is held."""
-        for partner in sorted(held_partners()):
+        for partner in HELD():
             resume_partner(partner=partner, by=WHY["by"], now=timezone.now())
             self.paused.pop(partner, None)
 

@@ -28,7 +28,20 @@ WAYS = {
 }
 HOLDS = ["bpm_says", "files_come", "attribute", "name_domains", "proceed"]
 CREWS = {
-    "resend first": [*HOLDS, "resend", "has_process", "send_anew", "take", "fix", "pass", "give_up", "accept", "resolve", "cancel", "withdraw"],
+    "resend first": [
+        *HOLDS,
+        "resend",
+        "has_process",
+        "send_anew",
+        "take",
+        "fix",
+        "pass",
+        "give_up",
+        "accept",
+        "resolve",
+        "cancel",
+        "withdraw",
+    ],
     "give up first": [
         "waive",
         *HOLDS,

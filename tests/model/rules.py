@@ -64,6 +64,12 @@ STANDING = Prepared(
     )
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
+DOUBTFUL = st.sampled_from(
+    [("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",), ("lost", "refuse")]
+)  # what a call meets, and its repeat
+BEHIND_DOUBT = st.sampled_from(
+    ["", "resend", "take_start", "send_anew", "odd", "callback", "remark", "compensate", "withdraw", "resume", "opened"]
+)
 IN_DOUBT = Prepared(
     lambda: Dispatch.objects.filter(state="failed", superseded=False, step="start_bpm").values_list("pk")[:1]
 )
@@ -246,6 +252,39 @@ class Acts:
         elif then == "given up":
             desk.reconcile(number)
         desk.deliver()
+
+    @often(12, pick=PICK, domains=GIVEN, fates=DOUBTFUL, billing=st.integers(0, 3), then=BEHIND_DOUBT)
+    def doubtful(self, pick, domains, fates, billing, then):
+        """An activation of which a step ends in doubt, and what people do about it."""
+        number, desk = self.next_number("A"), self.desk
+        desk.activation(number, self.trial_of(pick), domains, start=self.days_gone())
+        if billing:
+            desk.deliver("bigdata")
+        for fate in fates:
+            desk.deliver("bpm" if billing else "bigdata", fates=(fate,)).next_moment()
+        if then in {"compensate", "opened"}:
+            desk.compensate(number).deliver()
+        if then == "odd":
+            desk.profile(odd=True).resume("bpm" if billing else "bigdata")
+        elif then in {"callback", "remark"}:
+            desk.callback(number, "pass", f"{number}-{then}", finished=then == "callback")
+        elif then == "opened":
+            desk.send_anew(number) if pick % 2 else desk.resend(number)
+        elif then == "resume":
+            desk.resume("bpm" if billing else "bigdata")
+        elif then:
+            getattr(desk, then)(number)
+        if pick % 2:
+            desk.deliver()
+
+    @often(3, count=st.integers(2, 4), between=st.sampled_from([0, 0, 40000, 90000]), ok=st.integers(0, 3))
+    def in_a_row(self, count, between, ok):
+        """Starts that are refused in the same words."""
+        for place in range(count):
+            number = self.next_number("A")
+            self.desk.activation(number, "T0", "abcd"[place], start=self.days_gone()).deliver("bigdata")
+            self.desk.deliver("bpm", fates=() if place == ok else ("refuse",)).wait(between)
+            self.desk.deliver("bigdata")
 
     # --- BBOSS and BPM
 
