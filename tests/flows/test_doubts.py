@@ -358,6 +358,25 @@ def test_what_did_not_act_is_tried_again(desk, ask):
     assert desk.state("A1") == "active"
 
 
+@pytest.mark.parametrize("way", ["opened again", "rules changed"])
+def test_what_may_have_acted_is_not_repeated_by_another_road_either(desk, ask, way):
+    """An order that is opened again keeps the key of its start; one may be waiting when `ask` comes into force."""
+    asks = ask.PARTNERS
+    if way == "rules changed":
+        ask.PARTNERS = read_profile("")
+    desk.sandbox.fault(path=BPM, kind="reset_after")
+    desk.play(activation("A1"))
+    if way == "opened again":
+        desk.command("compensate", "A1", reason="x")
+        desk.command("resend", "A1")
+    ask.PARTNERS = asks
+    desk.wait_out()
+    assert (desk.troubles("A1"), desk.step("A1", "start_bpm").state) == (["unanswered"], "failed")
+    assert (len(desk.sandbox.calls(path=BPM)), desk.alive_there("A1")) == (1, [A])
+    desk.command("take", "A1", "--step", "start_bpm", reason="BPM 说有")
+    assert desk.state("A1") == "active"
+
+
 def test_a_lost_attempt_is_not_repeated(desk, ask):
     desk.post(activation("A1"))
     desk.in_the_air()
