@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.delivery import loop
@@ -277,6 +278,15 @@ def test_bpm_has_the_process(desk, in_doubt):
     assert len(desk.sandbox.calls(path=BPM)) == 1
     desk.decided("A1", "pass")
     assert desk.troubles("A1") == []
+
+
+def test_the_page_asks_no_step_where_only_the_start_is_in_doubt(desk, in_doubt, admin_client):
+    address = reverse("admin:orders_order_decide", args=[desk.order("A1").pk, "take"])
+    page = admin_client.get(address)
+    form = page.context["form"]
+    filled = {"reason": "BPM 说有", "seen": form.initial["seen"], "step": form.fields["step"].initial}
+    assert admin_client.post(address, filled).status_code == 302
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", ["acted_before"])
 
 
 def test_only_a_start_in_doubt_is_taken(desk, active):
