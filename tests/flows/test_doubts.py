@@ -226,6 +226,15 @@ def test_refusals_with_a_success_between_or_far_apart_are_no_run(desk, prove, cl
     assert all(undone(desk, f"A{n}") for n in "123")
 
 
+def test_one_order_alone_is_no_run(desk, prove):
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=3)
+    play_more(desk, "1")
+    for _ in range(2):
+        desk.command("resend", "A1")
+    assert len(undone(desk)) == 3
+
+
 # --- kept answers are read again first
 
 
