@@ -31,7 +31,7 @@ from orders.services.reconciliation.accept import acceptable, differences_of, is
 from orders.services.reconciliation.asking import owner_of_records
 from orders.services.reconciliation.differences import BY_NAME, name_needed
 from orders.services.reconciliation.fixes import FixPlan, obstacles
-from orders.services.reconciliation.take import open_record_differences, stopped
+from orders.services.reconciliation.take import is_about_start, open_record_differences, stopped
 from orders.steps import STEPS
 
 State, Step, Kind = Dispatch.State, Dispatch.Step, Order.Kind
@@ -158,8 +158,8 @@ def _orders_behind(row: Dispatch) -> list[str]:
 
 
 def take(order: Order, *, now: datetime.datetime, step: str = "", process: str = "") -> Iterator[Foreseen]:
-    if step == Dispatch.Step.START_BPM:
-        yield Foreseen("takes_step", {"step": step})
+    if step == Dispatch.Step.START_BPM or (not step and is_about_start(order)):
+        yield Foreseen("takes_step", {"step": Dispatch.Step.START_BPM})
         return
     yield Foreseen("asks_books")
     if move_of(order):

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from integrations.delivery import loop
@@ -283,6 +284,15 @@ def test_refusals_with_a_success_between_or_far_apart_are_no_run(desk, prove, cl
     assert all(undone(desk, f"A{n}") for n in "123")
 
 
+def test_one_order_alone_is_no_run(desk, prove):
+    play_more(desk, "0")
+    desk.sandbox.fault(path=BPM, kind="refusal", count=3)
+    play_more(desk, "1")
+    for _ in range(2):
+        desk.command("resend", "A1")
+    assert len(undone(desk)) == 3
+
+
 # --- kept answers are read again first
 
 
@@ -358,6 +368,15 @@ def test_bpm_has_the_process(desk, in_doubt):
     assert len(desk.sandbox.calls(path=BPM)) == 1
     desk.decided("A1", "pass")
     assert desk.troubles("A1") == []
+
+
+def test_the_page_asks_no_step_where_only_the_start_is_in_doubt(desk, in_doubt, admin_client):
+    address = reverse("admin:orders_order_decide", args=[desk.order("A1").pk, "take"])
+    page = admin_client.get(address)
+    form = page.context["form"]
+    filled = {"reason": "BPM 说有", "seen": form.initial["seen"], "step": form.fields["step"].initial}
+    assert admin_client.post(address, filled).status_code == 302
+    assert (desk.state("A1"), desk.troubles("A1")) == ("active", ["acted_before"])
 
 
 def test_only_a_start_in_doubt_is_taken(desk, active):
@@ -436,6 +455,25 @@ def test_what_did_not_act_is_tried_again(desk, ask):
     desk.sandbox.fault(path=BPM, kind="429")
     desk.play(activation("A1"))
     desk.deliver(after=3600)
+    assert desk.state("A1") == "active"
+
+
+@pytest.mark.parametrize("way", ["opened again", "rules changed"])
+def test_what_may_have_acted_is_not_repeated_by_another_road_either(desk, ask, way):
+    """An order that is opened again keeps the key of its start; one may be waiting when `ask` comes into force."""
+    asks = ask.PARTNERS
+    if way == "rules changed":
+        ask.PARTNERS = read_profile("")
+    desk.sandbox.fault(path=BPM, kind="reset_after")
+    desk.play(activation("A1"))
+    if way == "opened again":
+        desk.command("compensate", "A1", reason="x")
+        desk.command("resend", "A1")
+    ask.PARTNERS = asks
+    desk.wait_out()
+    assert (desk.troubles("A1"), desk.step("A1", "start_bpm").state) == (["unanswered"], "failed")
+    assert (len(desk.sandbox.calls(path=BPM)), desk.alive_there("A1")) == (1, [A])
+    desk.command("take", "A1", "--step", "start_bpm", reason="BPM 说有")
     assert desk.state("A1") == "active"
 
 

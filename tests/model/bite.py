@@ -2,9 +2,9 @@
 
 `python -m tests.model.bite [--count N] [--seed N] [NAME...]`: at most N sequences for each (2,000), all or those
 named. If the model notices a missing fix, no later change can remove that fix unseen. Each sentence of contract 3.9, 19
-counts as a fix (`mends_shape.py`), and each clause of 6 and 18 (`mends_late.py`, `mends_moving.py`). Where the model
-does not notice it, the test that is named for it must: it is run without the fix, by pytest with this module as a
-plugin. `--count 0` runs the named tests alone.
+counts as a fix (`mends_shape.py`), as do each clause of 6 and 18 (`mends_late.py`, `mends_moving.py`) and each sentence
+of 7.2 (`mends_doubts.py`). Where the model does not notice it, the test that is named for it must: it is run without
+the fix, by pytest with this module as a plugin. `--count 0` runs the named tests alone.
 """
 
 import argparse
@@ -53,11 +53,12 @@ def main() -> int:
 def all_mends() -> dict:
     """By name. Django must be set up."""
     from tests.model.mends import known_defects
+    from tests.model.mends_doubts import doubts
     from tests.model.mends_late import late_calls
     from tests.model.mends_moving import moves
     from tests.model.mends_shape import sentences
 
-    return known_defects() | late_calls() | sentences() | moves()
+    return known_defects() | late_calls() | sentences() | moves() | doubts()
 
 
 def report(name: str, stage, options) -> bool:

@@ -20,6 +20,7 @@ from django.test import override_settings
 from integrations import reconciliation
 from integrations.delivery import channels
 from integrations.outbound import http
+from integrations.partners.profile import read_profile
 from notifications.sending import MailError
 from orders import restored_guard
 from orders.services.outbox.claim import payloads
@@ -32,6 +33,8 @@ PLAYED = {
     "SUBSEQUENT_BILLING": "after_approval",
     "DISPATCH_RETRY_SECONDS": [30, 120, 600, 1800, 7200, 21600],
     "BREAKER_FAILURES": 8,
+    "PARTNER_ANSWERS": "trust",
+    "PARTNERS": read_profile(""),
 }
 
 

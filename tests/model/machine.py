@@ -12,6 +12,9 @@ from tests.model.rescue import CREWS
 from tests.model.rules import BOTH, END, LETTERS, RULES, Acts
 
 ENDINGS = st.sampled_from(["", "", "look", *CREWS])
+# A BPM whose success reads as a refusal does harm where nothing must be proven.
+PARTNERS = st.sets(st.sampled_from(["strict", "stubborn", "forgetful", "zero"]), max_size=2)
+ANSWERS = st.sampled_from(["trust", "prove", "prove"])
 LENGTHS = st.sampled_from([40, 30, 20, 12])  # acts; short sequences cost little and find much
 
 
@@ -26,12 +29,14 @@ class Model(Acts, RuleBasedStateMachine):
         self.desk = self.scene.__enter__()
         self.crew, self.left = "", 0
 
-    @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH, strict=BOTH)
-    def begin(self, crew, acts, domains, end, quick, strict):
+    @initialize(crew=ENDINGS, acts=LENGTHS, domains=LETTERS, end=END, quick=BOTH, partners=PARTNERS, answers=ANSWERS)
+    def begin(self, crew, acts, domains, end, quick, partners, answers):
         """Most things need a trial."""
         self.crew, self.left = crew, acts
-        if strict:
-            self.desk.partner(strict=True)
+        if answers != "trust":
+            self.desk.setting(answers=answers)
+        if partners:
+            self.desk.partner(**dict.fromkeys(partners - {"zero"} if answers == "trust" else partners, True))
         self.desk.trial("T0", domains, end=end)
         if quick:
             self.desk.deliver()

@@ -6,6 +6,7 @@
 import dataclasses
 import datetime
 import json
+import re
 from collections import deque
 from urllib.parse import urlsplit
 
@@ -28,31 +29,60 @@ FATES = {
     "409": "it says that it acted on this key before",
     "before": "it did act on this key before, with other bytes",
     "late": "no answer in time, and carried out some minutes later, whatever its repeat was answered",
+    "odd": "carried out, and answered in words that no rule reads",
+    "odd no": "not carried out, and answered in words that no rule reads",
+    "again": "carried out, and answered in such words that it was done before",
+    "later": "carried out, and answered that it will be done later",
 }
 FAULTS = {"refuse": "refusal", "lost": "reset_after", "broken": "reset"}  # the others have the sandbox's names
 LATE_BY = datetime.timedelta(seconds=400)  # contract 3.9, Unknown: the desk looks again after ten minutes
 POST, DELETE, START = "/bigdata/productInfos", "/bigdata/productInfos/delete", "/bpm/flows/start"
 ACTS = (POST, DELETE, START)  # all other calls change nothing
 KINDS_OF_CALLS = {"1": "live", "2": "cancel"}
+SAID = {"odd": {"state": "DONE"}, "odd no": {"state": "NO"}, "again": {"state": "AGAIN"}, "later": {"code": 503}}
+RULES = """
+[bigdata.answer]
+success = [{ code = [200] }, { state = ["DONE"] }]
+refused = [{ code = ["*"] }, { state = ["NO"] }]
+repeated = [{ state = ["AGAIN"] }]
+[bpm.answer]
+success = [{ code = [200, 0] }, { state = ["DONE"] }]
+refused = [{ code = ["*"] }, { state = ["NO"] }]
+repeated = [{ state = ["AGAIN"] }]
+"""  # of a profile that reads these words, and a BPM that says success with 0
+SUCCESS = re.compile(rb'\{"(code":(200|0)[,}]|state":"DONE")')
+PROVES = {"live": "create", "cancel": "cancel", "start": "start"}  # what a success of such a call may prove
 
 
 @dataclasses.dataclass
 class Wire:
     """The wire between the desk and the partners. `fates` of the next calls; later calls go well, but for those that
-    `refused` names as (kind, domain)."""
+    `refused` names as (kind, domain).
+
+    `stubborn`: a partner gives its first answer under a key again for ever. `forgetful`: BPM knows no keys, each call
+    starts a process. `zero`: BPM says success with `code` 0. `told`: what it has ever called a success."""
 
     partners: Partners = dataclasses.field(default_factory=Partners)
     fates: deque[str] = dataclasses.field(default_factory=deque)
     stalled: list[tuple[datetime.datetime, SandboxRequest]] = dataclasses.field(default_factory=list)
     refused: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     reused: int = 0  # keys that were used with other bytes on purpose
+    stubborn: bool = False
+    forgetful: bool = False
+    zero: bool = False
+    firsts: dict[str, SandboxResponse] = dataclasses.field(default_factory=dict)
+    told: set[str] = dataclasses.field(default_factory=set)
+    starts: int = 0
 
     def reset(self) -> None:
         """Empty and healthy."""
         self.partners.reset()
         self.heal()
         self.stalled.clear()
-        self.reused = 0
+        self.firsts.clear()
+        self.told.clear()
+        self.reused = self.starts = 0
+        self.stubborn = self.forgetful = self.zero = False
 
     def heal(self) -> None:
         """From now on all calls go well."""
@@ -68,11 +98,34 @@ class Wire:
         """One call: (status, headers, body), or PartnerError."""
         headers = request.headers
         path = urlsplit(request.url).path
-        call = SandboxRequest(path, headers["Idempotency-Key"], headers["X-Request-Id"], request.body)
-        answer = self.answer(call, self.fates.popleft() if self.fates else "ok")
+        if request.method == "HEAD":
+            return 404, {}, b""
+        call = SandboxRequest(path, headers.get("Idempotency-Key", ""), headers["X-Request-Id"], request.body)
+        answer = self._as_at_first(call, self.fates.popleft() if self.fates else "ok")
         if answer.manner == "reset":
             raise PartnerError("the connection broke", code="broken", unknown=True, transport=True)
         return answer.status, answer.headers, answer.body
+
+    def _as_at_first(self, call: SandboxRequest, fate: str) -> SandboxResponse:
+        """What the partner answers, or did at first; and notes whether it calls that a success."""
+        acts = call.path in ACTS
+        first = self.firsts.get(call.key) if self.stubborn and acts else None
+        if first is None:
+            started = call.path == START
+            answer = first = self.answer(self._under_own_key(call) if started and self.forgetful else call, fate)
+            if started and self.zero and answer.status == 200 and b'"code":200' in answer.body:
+                first = dataclasses.replace(answer, body=answer.body.replace(b'"code":200', b'"code":0'))
+            if acts and first.status == 200:
+                self.firsts[call.key] = first
+        if acts and SUCCESS.match(first.body):
+            kinds = {"start"} if call.path == START else {kind for kind, _ in what_it_does(call)}
+            self.told |= {PROVES[kind] for kind in kinds & PROVES.keys()}
+        return first
+
+    def _under_own_key(self, call: SandboxRequest) -> SandboxRequest:
+        """A call as a BPM sees it that knows no keys."""
+        self.starts += 1
+        return dataclasses.replace(call, key=f"{call.key}-{self.starts}")
 
     def answer(self, call: SandboxRequest, fate: str) -> SandboxResponse:
         """What the partner answers if the call meets this fate."""
@@ -86,11 +139,21 @@ class Wire:
             fate = "refuse"
         if fate == "409" and "409" not in KINDS:
             return json_response({"code": 409, "message": "沙箱故障"}, 409)
+        if fate in SAID:
+            return self.say(call, fate)
         if fate == "before":
             self.act_before(call)
         elif fate != "ok":
             self.partners.faults.add(Fault(path="*", kind=FAULTS.get(fate, fate)))
         return self.partners.answer(call)
+
+    def say(self, call: SandboxRequest, fate: str) -> SandboxResponse:
+        """An answer in words of its own. What it refuses by itself it refuses as always."""
+        if fate == "odd no":
+            return json_response(SAID[fate])
+        answer = self.partners.answer(call)
+        body = json.loads(answer.body)
+        return json_response(SAID[fate] | {"result": body.get("result")}) if body.get("code", 200) == 200 else answer
 
     def act_before(self, call: SandboxRequest) -> None:
         """The partner has acted on this key earlier; a restore has made the desk forget it. So it carries out no other

@@ -18,6 +18,8 @@ WAYS = {
     "accept": lambda desk, number: desk.accept(number),
     "pass": lambda desk, number: desk.decide(number, "pass"),
     "reject": lambda desk, number: desk.decide(number, "reject"),
+    "has_process": lambda desk, number: desk.take_start(number),
+    "send_anew": lambda desk, number: _sent(desk.send_anew(number)),
     "resolve": lambda desk, number: desk.resolve(number),
     "bpm_says": lambda desk, number: desk.bpm_says(number),
     "withdraw": lambda desk, number: desk.withdraw_by_staff(number),
@@ -26,10 +28,25 @@ WAYS = {
 }
 HOLDS = ["bpm_says", "files_come", "attribute", "name_domains", "proceed"]
 CREWS = {
-    "resend first": [*HOLDS, "resend", "take", "fix", "pass", "give_up", "accept", "resolve", "cancel", "withdraw"],
+    "resend first": [
+        *HOLDS,
+        "resend",
+        "has_process",
+        "send_anew",
+        "take",
+        "fix",
+        "pass",
+        "give_up",
+        "accept",
+        "resolve",
+        "cancel",
+        "withdraw",
+    ],
     "give up first": [
         "waive",
         *HOLDS,
+        "send_anew",
+        "has_process",
         "give_up",
         "take",
         "accept",

@@ -32,6 +32,7 @@ class Restoring:
         if self.kept:
             connection.savepoint_commit(self.kept[0])
         self.kept = connection.savepoint(), newest_event()
+        self.copy_notes()
 
     @act
     def restore(self):
@@ -45,6 +46,7 @@ class Restoring:
             return "nothing was lost"
         restored_guard.raise_mark(present_timeline().name, seen)
         connection.savepoint_rollback(savepoint)
+        self.restore_notes()
         self.air.clear()
         self.paused = {pause.partner: pause.until for pause in Pause.objects.not_ended()}  # those of the copy
         self.restores += 1
@@ -102,7 +104,7 @@ class Restoring:
         first, as the incident says, does not resend it."""
         if not self.restores:
             return False
-        keys = {row["key"] for row in self.wire.partners.store.processes() if row["code"] == number}
+        keys = {row["key"][:36] for row in self.wire.partners.store.processes() if row["code"] == number}
         order = Order.objects.filter(number=number).first()
         ours = {str(row.key) for row in order.dispatches.filter(step="start_bpm")} if order else set()
         acted = {str(row.key) for row in bpm_acts(order)} if order else set()

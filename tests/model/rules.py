@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import strategies as st
 
 from orders.db.compiled_sql import Prepared
-from orders.models import AskedAct, Dispatch, Order
+from orders.models import AskedAct, Dispatch, Order, PartnerHold
 from orders.order_page.decisions.registry import DECISIONS
 from orders.restored_guard import is_restored
 from tests.model.messages import FIRST_DAY
@@ -64,6 +64,16 @@ STANDING = Prepared(
     )
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
+DOUBTFUL = st.sampled_from(
+    [("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",), ("lost", "refuse")]
+)  # what a call meets, and its repeat
+BEHIND_DOUBT = st.sampled_from(
+    ["", "resend", "take_start", "send_anew", "odd", "callback", "remark", "compensate", "withdraw", "resume", "opened"]
+)
+IN_DOUBT = Prepared(
+    lambda: Dispatch.objects.filter(state="failed", superseded=False, step="start_bpm").values_list("pk")[:1]
+)
+HELD_BACK = Prepared(lambda: PartnerHold.objects.filter(ended_at=None).values_list("pk")[:1])
 WAITING_ACTS = Prepared(lambda: AskedAct.objects.filter(state="asked").values_list("pk")[:1])
 SCHEDULED = Prepared(
     lambda: Order.objects.filter(start_at__isnull=False).order_by("-pk").values_list("number", flat=True)
@@ -243,6 +253,39 @@ class Acts:
             desk.reconcile(number)
         desk.deliver()
 
+    @often(12, pick=PICK, domains=GIVEN, fates=DOUBTFUL, billing=st.integers(0, 3), then=BEHIND_DOUBT)
+    def doubtful(self, pick, domains, fates, billing, then):
+        """An activation of which a step ends in doubt, and what people do about it."""
+        number, desk = self.next_number("A"), self.desk
+        desk.activation(number, self.trial_of(pick), domains, start=self.days_gone())
+        if billing:
+            desk.deliver("bigdata")
+        for fate in fates:
+            desk.deliver("bpm" if billing else "bigdata", fates=(fate,)).next_moment()
+        if then in {"compensate", "opened"}:
+            desk.compensate(number).deliver()
+        if then == "odd":
+            desk.profile(odd=True).resume("bpm" if billing else "bigdata")
+        elif then in {"callback", "remark"}:
+            desk.callback(number, "pass", f"{number}-{then}", finished=then == "callback")
+        elif then == "opened":
+            desk.send_anew(number) if pick % 2 else desk.resend(number)
+        elif then == "resume":
+            desk.resume("bpm" if billing else "bigdata")
+        elif then:
+            getattr(desk, then)(number)
+        if pick % 2:
+            desk.deliver()
+
+    @often(3, count=st.integers(2, 4), between=st.sampled_from([0, 0, 40000, 90000]), ok=st.integers(0, 3))
+    def in_a_row(self, count, between, ok):
+        """Starts that are refused in the same words."""
+        for place in range(count):
+            number = self.next_number("A")
+            self.desk.activation(number, "T0", "abcd"[place], start=self.days_gone()).deliver("bigdata")
+            self.desk.deliver("bpm", fates=() if place == ok else ("refuse",)).wait(between)
+            self.desk.deliver("bigdata")
+
     # --- BBOSS and BPM
 
     @often(14, pick=PICK, domains=GIVEN, start=START, service=SERVICE, files=st.integers(0, 9))
@@ -296,6 +339,23 @@ class Acts:
     @often(10, pick=PICK, force=st.integers(0, 3), channel=CHANNEL)
     def resend(self, pick, force, channel):
         self.desk.resend(self.troubled(pick, "TCA"), force=force == 3, channel=channel)
+
+    @often(6, when=lambda model: TROUBLED(), pick=PICK)
+    def send_anew(self, pick):
+        self.desk.send_anew(self.troubled(pick, "TCA"))
+
+    @often(5, when=lambda model: IN_DOUBT(), pick=PICK, named=BOTH)
+    def take_start(self, pick, named):
+        self.desk.take_start(self.troubled(pick, "A"), named=named)
+
+    @often(6, when=lambda model: HELD_BACK(), partner=st.sampled_from(["bpm", "bigdata"]))
+    def let_on(self, partner):
+        """Somebody resumes what the desk holds."""
+        self.desk.resume(partner)
+
+    @often(3, ask=BOTH, odd=BOTH)
+    def profile(self, ask, odd):
+        self.desk.profile(ask=ask, odd=odd)
 
     @often(3, force=st.integers(0, 5), reopen=BOTH, partner=st.sampled_from(["", "", "bigdata", "bpm"]))
     def resend_failed(self, force, reopen, partner):

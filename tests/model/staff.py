@@ -263,7 +263,7 @@ class Staff:
 
     @act
     def setting(self, **values):
-        """`billing`: SUBSEQUENT_BILLING; `retries`: DISPATCH_RETRY_SECONDS."""
-        called = {"billing": "SUBSEQUENT_BILLING", "retries": "DISPATCH_RETRY_SECONDS"}
+        """`billing`: SUBSEQUENT_BILLING; `retries`: DISPATCH_RETRY_SECONDS; `answers`: PARTNER_ANSWERS."""
+        called = {"billing": "SUBSEQUENT_BILLING", "retries": "DISPATCH_RETRY_SECONDS", "answers": "PARTNER_ANSWERS"}
         for name, value in values.items():
             setattr(settings, called[name], value)

@@ -61,6 +61,7 @@ LASTING = {
     "entered_differs",
     "change_built_upon",
 }
+DOUBTS = {"not_understood", "unanswered", "unproven", "refusals_in_a_row"}
 BILLING_STEPS = {step for step in Dispatch.Step.values if "billing" in step or step in {Dispatch.Step.VERIFY_DELETED}}
 CLAIMED = Prepared(
     lambda: Dispatch.objects.filter(pk=Slot("pk")).values_list(
@@ -174,6 +175,11 @@ class Books:
             return order is not None
         return any(map(_is_about_books, self.causes[order.pk] | self.lived_with[order.pk]))
 
+    def in_doubt(self, order: Order) -> bool:
+        """Whether a step in doubt stopped it, so that it stays as it is (contract 7.2)."""
+        doubts = {code for _, _, code in self.causes[order.pk]} & DOUBTS
+        return order.state == S.FAILED and order.undo_since is None and bool(doubts)
+
     def is_open(self, order: Order) -> bool:
         """Whether an open incident about its books or an open difference names the order."""
         return order.number in self.named_open or any(map(_is_about_books, self.causes[order.pk]))
@@ -204,6 +210,7 @@ def all_wrong(
         shapes_are_kept,
         mails_are_told,
         incidents_end,
+        doubts_are_named,
     )
     found = [f"{rule.__name__}: {line}" for rule in rules for line in rule(books)]
     found += [f"as_meant: {line}" for line in as_meant(books, contents, seen, loose)]
@@ -267,6 +274,20 @@ def incidents_end(books: Books) -> Iterator[str]:
                 yield f"{order.number} is {order.state}, {step} is over, and {partner}'s {code} is open"
             if code == "early" and order.decision:
                 yield f"{order.number} is decided, and its early decision is open"
+
+
+def doubts_are_named(books: Books) -> Iterator[str]:
+    """Exactly the steps in doubt have an incident of this code, unless their orders are over anyway."""
+    found = {(row.order_id, row.step, row.error_code) for row in books.dispatches if row.state == D.FAILED}
+    for pk, step, code in found:
+        over = books.orders[pk].undo_since and STEPS[step].moot
+        if code in DOUBTS and not over and (STEPS[step].partner, step, code) not in books.causes[pk]:
+            yield f"{books.orders[pk].number} {step} is in doubt ({code}), and no incident says so"
+    for pk, causes in books.causes.items():
+        family = [pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]
+        for _, step, code in causes:
+            if code in DOUBTS and not any((one, step, code) in found for one in family):
+                yield f"{books.orders[pk].number} is named as {code}, and its {step} is not"
 
 
 def what_stopped(books: Books) -> list[Dispatch]:
@@ -362,7 +383,7 @@ def only_these_are_billed(books: Books) -> Iterator[str]:
         order = numbers.get(job)
         if row["infoType"] != "2" or _status(row) != "live" or order is None:
             continue
-        if order.state not in MAY_BILL and not books.excused(order):
+        if order.state not in MAY_BILL and not books.in_doubt(order) and not books.excused(order):
             yield f"{job} is {order.state}, and {domain} is billed"
 
 

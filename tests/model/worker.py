@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from integrations.delivery.channels import send_step
 from integrations.delivery.circuit_breaker import may_probe, note_outcomes
-from integrations.delivery.loop import LEASE_RESERVE, record_safely
+from integrations.delivery.loop import LEASE_RESERVE, _may_send_one, record_safely
 from integrations.models import Breaker
 from notifications.models import Mail
 from orders.attachments.check import FileProblem
@@ -177,9 +177,14 @@ class Worker:
         self._to_next(days=False)
 
     @act
-    def partner(self, *, strict: bool):
-        """Whether big data is strict: it refuses to cancel a record that it does not hold."""
+    def partner(self, *, strict=False, stubborn=False, forgetful=False, zero=False):
+        """What partners are like. Big data is strict: it refuses to cancel a record that it does not hold. They give
+        their first answer under a key again for ever (`stubborn`). BPM knows no keys (`forgetful`), and says success
+        with 0 (`zero`)."""
         self.wire.be_strict(strict)
+        self.wire.stubborn, self.wire.forgetful, self.wire.zero = stubborn, forgetful, zero
+        if forgetful:
+            self.profile(ask=True)
 
     @act
     def refuses(self, kind: str = "", domains: str = ""):
@@ -211,11 +216,12 @@ class Worker:
             return []
         rooms = dict.fromkeys(partners or ALL, room)
         for shut in set(SHUT()) & rooms.keys():
-            rooms[shut] = int(may_probe(shut, now=now))
+            rooms[shut] = int(may_probe(shut, now=now) and _may_send_one(shut))
         lease = datetime.timedelta(seconds=settings.DISPATCH_LEASE_SECONDS)
         work = claim(rooms=rooms, now=now, lease=lease, worker="model", down=SHUT()) if DUE(now=now) else []
         if not any(item.alone for item in work):
             work += claim_mails(room=rooms.get("mail", 0), now=now, lease=lease, idle=not work)
+        self.watch_claim(work, [flight.work for flight in self.air], now)
         for item in work:
             check_claimed(item, self.air, now)
             if PARTNERS[item.channel] in self.paused_partners(now):
@@ -247,7 +253,7 @@ class Worker:
         note_outcomes(outcomes, now=timezone.now())
         if shut := set(SHUT()):
             outcomes = [replace(row, free=row.transport and PARTNERS[row.channel] in shut) for row in outcomes]
-        record_safely(outcomes)
+        self.watch_recording(outcomes, lambda: record_safely(outcomes))
 
     def look_at_files(self, *, order_number: str, files: dict):
         """Replaces orders.attachments.check.check_files."""
@@ -285,11 +291,14 @@ class Worker:
         self.dies_at = 0
         self.call()
         self.land()
-        self._play_out(days=days)
+        self._play_out(days=days, resumed=True)
 
-    def _play_out(self, *, days: bool) -> None:
+    def _play_out(self, *, days: bool, resumed: bool = False) -> None:
+        """`resumed`: what the desk holds is let go each time."""
         for _ in range(MOST_ROUNDS):
             self.sweep()
+            if resumed:
+                self.let_go()
             self.deliver()
             if not self._to_next(days=days):
                 self.sweep()  # what arrived after its last day ends too

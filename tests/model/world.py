@@ -17,6 +17,7 @@ from orders.order_page.order_facts import facts_of
 from tests.model import truth
 from tests.model.acts import Acting, WrongError, act
 from tests.model.asked import Asking, asked_wrongly
+from tests.model.doubts import Doubting
 from tests.model.messages import Messages
 from tests.model.pages import Buttons, pages_tell_the_truth
 from tests.model.partner import DELETE, KINDS_OF_CALLS, POST
@@ -27,7 +28,7 @@ from tests.model.stories import Seen
 from tests.model.worker import Worker
 
 
-class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking):
+class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking, Doubting):
     """All acts, and the judgement."""
 
     def __init__(self, clock, wire, complaints):
@@ -35,6 +36,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking):
         Messages.__init__(self)
         Worker.__init__(self)
         Restoring.__init__(self)
+        Doubting.__init__(self)
         self.meddled = False
         self.seen = Seen()
 
@@ -85,7 +87,7 @@ class Desk(Acting, Messages, Worker, Staff, Restoring, Buttons, Asking):
             "loose": bool(self.restores or getattr(self.wire, "reused", 0)),
         }
         wrong = truth.all_wrong(self.wire.partners.store, stuck, **told)
-        lines = [*self.lost(), *wrong, *asked_wrongly(), *self.complaints.lines]
+        lines = [*self.lost(), *wrong, *asked_wrongly(), *self.proofs_wrong(), *self.complaints.lines]
         if lines:
             raise WrongError(lines[0].partition(":")[0], *lines)
 

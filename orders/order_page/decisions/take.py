@@ -1,5 +1,6 @@
 """Take the big-data side's books as ours."""
 
+from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from orders.books import has_look_up
@@ -12,6 +13,7 @@ from orders.services.moving import unresolved
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.reconciliation.take import (
     ask_all,
+    is_about_start,
     starts_in_doubt,
     stopped,
     take,
@@ -24,6 +26,11 @@ START, FAILED = Dispatch.Step.START_BPM, Dispatch.State.FAILED
 
 
 class TakeForm(StepForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if is_about_start(self.order):
+            self.fields["step"] = forms.CharField(initial=START, widget=forms.HiddenInput)
+
     def rows(self):
         return [*stopped(self.order), *starts_in_doubt(self.order)]
 

@@ -16,7 +16,7 @@ from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
 from orders.restored_guard import RestoreState, read_restore_state
-from orders.services.held_processes import hold_processes, is_held
+from orders.services.held_processes import hold_processes, hold_unanswered, is_held
 from orders.services.moves_over import ask_starts
 from orders.services.moving import hold_back
 from orders.services.outbox.effects import ACTED
@@ -116,6 +116,7 @@ def claim(
         marks = {"last_order": restore.last_order, "last_event": restore.last_event}
         hold_processes(**marks, now=now)
         ask_starts(**marks, now=now)
+    hold_unanswered(now=now)
     lost = idle and look_at_lost(now=now)
     with transaction.atomic():
         ways = (TOGETHER,) if not lost else (ALONE, TOGETHER) if lost_first else (TOGETHER, ALONE)

@@ -203,6 +203,12 @@ def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
     return rows.filter(error_code__in=DOUBTS)
 
 
+def is_about_start(order: Order) -> bool:
+    """Whether nothing of the order can be taken but a BPM start in doubt."""
+    books = stopped(order) or open_record_differences(order).exists()
+    return not books and starts_in_doubt(order).exists()
+
+
 def why_not_take_move(order: Order, move: Dispatch, now: datetime.datetime) -> NotAllowedError | None:
     """Why the records of a move of the start, which has no end yet, can't be taken."""
     if not differs(move):
