@@ -28,7 +28,7 @@ from integrations.partners.calls import Call
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
 
-UTF_8 = "utf-8-sig"
+MARK = "\ufeff"  # with which UTF-8 may begin
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
@@ -52,9 +52,9 @@ class PartnerError(Exception):
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
     not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
-    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes, in `charset`.
-    `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If it is empty,
-    `message` stands there.
+    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes; `charset`: the one
+    that it names. `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If
+    it is empty, `message` stands there.
     """
 
     def __init__(
@@ -135,8 +135,9 @@ def post(
     is too large; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
-    charset = answer_charset(headers.get("Content-Type"), call.charset)
-    text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace")[:KEPT_CHARACTERS]
+    named = named_charset(headers.get("Content-Type"))
+    charset = named or call.charset
+    text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
@@ -152,7 +153,7 @@ def post(
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
     reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
-    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, charset)
+    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, named)
 
 
 def reach(url: str, *, timeout: float) -> int:
@@ -210,14 +211,13 @@ def check_success(answer: PartnerResponse) -> None:
     raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
 
 
-def answer_charset(content_type: str | None, usual: str) -> str:
-    """The charset that an answer names, else the partner's `usual` one; UTF-8 may begin with its mark."""
+def named_charset(content_type: str | None) -> str:
+    """The charset that an answer names; empty if it names none that there is."""
     named = CHARSET.search(content_type or "")
     try:
-        charset = codecs.lookup(named[1] if named else usual).name
+        return codecs.lookup(named[1]).name if named else ""
     except LookupError:
-        charset = codecs.lookup(usual).name
-    return UTF_8 if charset == "utf-8" else charset
+        return ""
 
 
 def waiting_time(header: str | None) -> float | None:

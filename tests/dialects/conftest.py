@@ -15,7 +15,7 @@ from integrations.partners.profile import Profile, load_profile, read_profile
 from integrations.sandbox.approve import callback_for
 from notifications.models import Contact
 from orders.activation import run_job
-from orders.models import AffectedOrder, OrderEvent, PartnerHold, TrialUsage
+from orders.models import AffectedOrder, Dispatch, OrderEvent, PartnerHold, TrialUsage
 from orders.services.outbox import proof
 from tests.bboss_messages import URL as BBOSS
 from tests.bboss_messages import accepted
@@ -25,6 +25,8 @@ from tests.fakes import RunningSandbox
 from tests.files.books import book, write
 from tests.flows.conftest import DELETE, Desk, check_history, code_of
 
+USAGE = "fetch_usage"
+
 
 class DialectDesk(Desk):
     """A desk with a profile's file, and partners who speak by `theirs`."""
@@ -32,7 +34,7 @@ class DialectDesk(Desk):
     def __init__(self, client, clock, sandbox, settings, file, cases):
         super().__init__(client, clock, sandbox)
         self.settings, self.file, self.cases = settings, file, cases
-        self.theirs, self.lines = Profile(), {}
+        self.theirs, self.lines, self.heeded = Profile(), {}, []
 
     def know(self, text: str):
         """Puts lines into the profile's file, in place of all others, and takes it."""
@@ -125,29 +127,40 @@ class DialectDesk(Desk):
 
     # --- what people do
 
-    def take_lines(self):
-        """Puts the lines that incidents suggest for a success into the file, one after the other, resumes and sends
-        again. Where they suggest none, the partners' people are asked, and all lines of their profile put in."""
+    def heed_incidents(self):
+        """What a person does until nothing stands still: asks the question that the incident asks, and puts its line
+        for a success into the file if the partner did act. Else the words of the answer say what is wrong: then the
+        lines that the partner's people name are put in, and the call goes out anew. `self.heeded` notes which."""
         for _ in range(12):
             self.check_no_harm()
-            stopped = [*AffectedOrder.objects.unresolved().order_by("pk")]
-            if not stopped and not PartnerHold.objects.filter(ended_at=None).exists():
+            stopped = [row.order.number for row in AffectedOrder.objects.unresolved().order_by("pk")]
+            tried = Dispatch.objects.filter(state="retrying", channel__in=["billing", "bpm"]).exclude(step=USAGE)
+            stopped += tried.values_list("order__number", flat=True)
+            if not stopped:
+                assert not PartnerHold.objects.filter(ended_at=None).exists()
                 return
-            told = [row.detail_params["success"] for row in stopped if row.detail_params.get("success")]
-            if told:
-                self.lines |= {line.partition(" = ")[0]: line for line in told}
-                self.know("\n".join(self.lines.values()))
-            else:
-                self.know(self.their_lines)
-            self.resume_and_resend(*[row.order.number for row in stopped])
-        raise AssertionError(f"it does not go on: {self.file.read_text()} {[row.detail_params for row in stopped]}")
+            suggested = [line for number in stopped if (line := self.line_of(number))]
+            self.heeded.append("suggested" if suggested else "asked")
+            self.lines |= {line.partition(" = ")[0]: line for line in suggested}
+            self.know("\n".join(self.lines.values()) if suggested else self.their_lines)
+            for row in PartnerHold.objects.filter(ended_at=None):
+                self.command("resume", row.partner)
+            for number in filter(self.is_stopped, stopped):
+                new = self.troubles(number) and not suggested
+                self.command("resend", number, *(["--new", "--reason", "BPM 说没有"] if new else []))
+        raise AssertionError(f"it does not go on: {self.file.read_text()}")
 
-    def resume_and_resend(self, *numbers: str):
-        for row in PartnerHold.objects.filter(ended_at=None):
-            self.command("resume", row.partner)
-        for number in numbers:
-            if self.troubles(number):
-                self.command("resend", number)
+    def line_of(self, number: str) -> str:
+        """The line of its incident that reads the answer as a success, if the partner did act."""
+        acted = {row["jobId"] for row in self.sandbox.state()["records"]}
+        if self.order(number).kind == "activation" and self.step(number, "create_billing").state == "done":
+            acted = {row["code"] for row in self.sandbox.state()["processes"]}
+        told = AffectedOrder.objects.unresolved().filter(order__number=number).first()
+        return told.detail_params.get("success", "") if told and number in acted else ""
+
+    def is_stopped(self, number: str) -> bool:
+        steps = Dispatch.objects.filter(order__number=number, state__in=["retrying", "failed"])
+        return steps.exclude(step=USAGE).exists()
 
 
 def without(members: dict, *names: str) -> dict:

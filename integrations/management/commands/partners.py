@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.bpm.reading import BadCallbackError, members_of, read_approval
-from integrations.outbound.http import answer_charset
+from integrations.outbound.http import named_charset
 from integrations.partners.profile import (
     NAMES,
     Profile,
@@ -89,8 +89,7 @@ class Command(BaseCommand):
         charset = ""
         if found := HEAD.match(raw):
             status, raw, kind = int(found[1]), raw[found.end() :], TYPE.search(found[2])
-            usual = getattr(settings.PARTNERS, call.partition(".")[0]).charset
-            charset = answer_charset(kind[1].decode("latin-1") if kind else None, usual)
+            charset = named_charset(kind[1].decode("latin-1") if kind else None)
         yield from lines_of_answer(settings.PARTNERS, call, status=status, raw=raw, charset=charset)
 
     def read_callback(self, raw: bytes) -> Iterator[str]:
