@@ -163,6 +163,11 @@ class DialectDesk(Desk):
         return steps.exclude(step=USAGE).exists()
 
 
+def whole_text(store) -> list[str]:
+    """Each call that the partners got, oldest first: its address and the body as it came."""
+    return [f"{row['path']} {row['body']}" for row in store._all("SELECT path, body FROM calls ORDER BY id")]
+
+
 def without(members: dict, *names: str) -> dict:
     return {name: value for name, value in members.items() if name not in names}
 
