@@ -37,6 +37,7 @@ RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
 PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
+URL = re.compile(r"\burl: \S+")
 NO_MORE = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
@@ -314,6 +315,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
         code, what, words = "refused", "no connection", _unreached(error)
+    words = URL.sub("url: ...", words)  # a path of the profile may hold a secret
     return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_MORE)
 
 
