@@ -6,7 +6,6 @@ this profile would not take is refused, our own names and values too where it ha
 
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -205,4 +204,4 @@ def callback(how: Callback, said: dict, *, process: str, moment: datetime) -> tu
 
 def address_of(site: str, how: Callback) -> str:
     """Where this BPM posts its callbacks to a desk at `site`."""
-    return site + re.sub("^(?!/)", "/", (*how.paths, "/api/bpm/approvals")[0])
+    return site + (*how.paths, "/api/bpm/approvals")[0]

@@ -79,6 +79,27 @@ def test_without_it_nothing_is_harmed_and_the_lines_of_the_incident_make_it_go_o
     assert {*desk.heeded} == {"suggested" if name in TOLD else "asked"}
 
 
+@pytest.mark.parametrize("partner", ["bigdata", "bpm"])
+def test_a_header_that_nobody_told_of_is_waited_for(desk_of, partner):
+    """However long it takes until somebody does."""
+    lines = f'[{partner}]\nheaders = {{ X-Token = "${{BPM_TOKEN}}" }}'
+    desk = desk_of(lines)
+    one = desk.cases[0]
+    desk.at(one["clock_setup"])
+    desk.post(one["setup"][0])
+    desk.post(one["content"])
+    for _ in range(12):
+        desk.wait()
+    desk.check_no_harm()
+    desk.know(lines)
+    desk.wait()
+    desk.heed_incidents()
+    desk.wait_out()
+    number = one["content"]["OrderNum"]
+    assert (desk.state(number), desk.alive_there(number)) == ("active", ["pull.api-eas-3.li.com"])
+    desk.check_no_harm()
+
+
 # --- slow, and no keys
 
 SLOW = '[bpm]\nkey_header = ""\nrepeats = "ask"\nanswer.repeated = [{ code = ["R01"] }]'
