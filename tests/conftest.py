@@ -125,7 +125,7 @@ ANY_DATABASE = (
     "api/test_schema",
     *("notifications/test_deadline", "notifications/test_recipients", "notifications/test_sending"),
     "notifications/test_writing",
-    *("sandbox/", "partners/", "files/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
+    *("dialects/", "sandbox/", "partners/", "files/", "orders/", "hostile/test_sockets", "hostile/test_schema"),
     *("deploy/", "first_start/", "adding/"),
     *("bboss/test_domains", "bboss/test_signature", "bboss/test_strict_json", "bboss/test_content"),
     *("admin/test_walk", "admin/test_names_with_html", "admin/test_masks", "admin/test_query_counts"),

@@ -15,8 +15,8 @@ from requests.structures import CaseInsensitiveDict
 
 from integrations.outbound import http
 from integrations.outbound.deadline import TimedCall
+from integrations.partners.profile import Profile
 from integrations.sandbox.faults import parse_fault
-from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.partners import PATHS, Partners
 from integrations.sandbox.server import SandboxServer
 
@@ -64,9 +64,9 @@ def reached_directly() -> Iterator[Sandbox]:
     def exchange(request: PreparedRequest, timeout: float, most: int) -> tuple[int, CaseInsensitiveDict, bytes]:
         if not request.url.startswith(NOWHERE):
             return by_http(request, timeout, most)
-        call, key, number = TimedCall(timeout), request.headers["Idempotency-Key"], request.headers["X-Request-Id"]
+        call = TimedCall(timeout)
         call.sent = True
-        answer = sandbox.partners.answer(SandboxRequest(urlsplit(request.url).path, key, number, request.body))
+        answer = sandbox.partners.receive(urlsplit(request.url).path, request.headers, request.body)
         if answer.manner == "reset" or call.overdue:
             raise http._broken(call, ConnectionResetError("reset by the partner"))
         return answer.status, CaseInsensitiveDict(answer.headers), answer.body[: most + 1]
@@ -79,8 +79,10 @@ def reached_directly() -> Iterator[Sandbox]:
 class RunningSandbox(Sandbox):
     """`with RunningSandbox() as sandbox:` serves HTTP in a thread until the block ends."""
 
-    def __init__(self, state_file: str | None = None, tls: ssl.SSLContext | None = None) -> None:
-        partners = Partners(state_file)
+    def __init__(
+        self, state_file: str | None = None, tls: ssl.SSLContext | None = None, profile: Profile | None = None
+    ) -> None:
+        partners = Partners(state_file, profile=profile)
         self._server = SandboxServer("127.0.0.1", 0, partners, tls)
         super().__init__(self._server.url, partners)
 

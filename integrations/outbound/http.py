@@ -30,7 +30,7 @@ from integrations.partners.profile import is_charset
 from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
 
-UTF_8 = "utf-8-sig"
+MARK = "\ufeff"  # with which UTF-8 may begin
 WITH_ADDRESS = re.compile(r" with url: \S+")  # which may hold a secret of the environment
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
@@ -40,6 +40,7 @@ RETRY_STATUSES = {401, 403, 408, 429}
 NOT_CARRIED_OUT = {401, 403, 429}  # refused at the door: the partner did nothing
 PROXY_WANTS_CREDENTIALS = 407  # from a proxy of ours; behind it nobody has seen the request
 CERTIFICATE_ALERTS = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_DENIED)")
+URL = re.compile(r"\burl: \S+")
 NO_MORE = {"code": "cause_says_all"}
 ACTED_BEFORE = 409  # as HTTP status or as `code`: this key was carried out before, with other bytes
 
@@ -59,9 +60,9 @@ class PartnerError(Exception):
     known. `transport`: counts for the partner's breaker, since it says something about the partner, not the request.
     `acted_before`: 409, the partner acted on this key before, with other bytes. Then `permanent` is set too, but does
     not mean that nothing was made or deleted. `read`: how the profile's rules read the answer; `not_understood` with
-    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes, in `charset`.
-    `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If it is empty,
-    `message` stands there.
+    the code `not_json`, `no_code`, `no_rule` or `bad_result` (contract 7.2). `raw`: its first bytes; `charset`: the one
+    that it names. `params`: the text beside the cause, as a code with its parameters (`orders/error_messages.py`). If
+    it is empty, `message` stands there.
     """
 
     def __init__(
@@ -142,10 +143,11 @@ def post(
     is too large; and for HTTP 409, whatever its body is.
     """
     status, headers, raw = _exchange(_request(call, body, key, request_id), timeout, most)
-    charset = answer_charset(headers.get("Content-Type"), call.charset)
+    named = named_charset(headers.get("Content-Type"))
+    charset = named or call.charset
     for listen in listeners:
         listen(call, status, charset, raw)
-    text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace")[:KEPT_CHARACTERS]
+    text = raw[: 4 * KEPT_CHARACTERS].decode(charset, "replace").removeprefix(MARK)[:KEPT_CHARACTERS]
     retry_after = waiting_time(headers.get("Retry-After"))
     refuse = _Refusal(status, text, retry_after)
     if status == PROXY_WANTS_CREDENTIALS and settings.PARTNER_PROXY:
@@ -161,7 +163,7 @@ def post(
     if len(raw) > most:
         raise refuse(f"answered more than {most} bytes", code="answer_too_large", params=NO_MORE)
     reading = read_answer(call.answer, status=status, raw=raw, charset=charset)
-    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, charset)
+    return PartnerResponse(status, text, reading.data or {}, retry_after, reading, raw, named)
 
 
 def reach(url: str, *, timeout: float) -> int:
@@ -219,11 +221,10 @@ def check_success(answer: PartnerResponse) -> None:
     raise refuse(code=word, permanent=True, unknown=False, transport=False, **said)
 
 
-def answer_charset(content_type: str | None, usual: str) -> str:
-    """The charset that an answer names, else the partner's `usual` one; UTF-8 may begin with its mark."""
+def named_charset(content_type: str | None) -> str:
+    """The charset that an answer names; empty if it names none that there is."""
     named = CHARSET.search(content_type or "")
-    charset = codecs.lookup(named[1] if named and is_charset(named[1]) else usual).name
-    return UTF_8 if charset == "utf-8" else charset
+    return codecs.lookup(named[1]).name if named and is_charset(named[1]) else ""
 
 
 def waiting_time(header: str | None) -> float | None:
@@ -320,6 +321,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
         code, what = "broken", "the connection broke before the answer was complete"
     else:
         code, what, words = "refused", "no connection", _unreached(error)
+    words = URL.sub("url: ...", words)  # a path of the profile may hold a secret
     return PartnerError(f"{what} ({clean(words)[:300]})", code=code, unknown=sent, transport=True, params=NO_MORE)
 
 

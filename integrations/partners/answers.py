@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from integrations.partners.profile import Answer
-from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule
+from integrations.partners.rules import ANY, NOT_THERE, STATUS, Rule, member, read_rule, toml
 
 LONGEST_WORDS = 300
 TELLING = ("code", "success", "status", "result", "ret", "retCode", "resultCode", "respCode", "rspCode", "errcode")
@@ -58,16 +58,33 @@ def read_answer(how: Answer, *, status: int, raw: bytes, charset: str = "utf-8")
 
 def lines_for(partner: str, how: Answer, *, status: int, raw: bytes, charset: str) -> tuple[str, str]:
     """Returns the line of the profile that would read the answer as a success, and the one for a refusal; empty texts
-    where it is no JSON with HTTP 2xx, or holds nothing to tell it by."""
+    where it is no JSON with HTTP 2xx, or holds nothing to tell it by.
+
+    An answer within a member's text must be taken out first: then the first line does that.
+    """
     data = read_answer(how, status=status, raw=raw, charset=charset).data if 200 <= status < 300 else None
-    plain = {name: value for name, value in (data or {}).items() if isinstance(value, str | int | float)}
-    name = next((one for one in (*TELLING, *plain) if one in plain), "")
+    plain = dict(_plain(data or {}))
+    wrapped = [name for name, value in plain.items() if isinstance(value, str) and parse_object(value)]
+    order = [one for one in (*TELLING, *plain) if one in plain]
+    name = next((one for one in order if one not in wrapped and one.rpartition(".")[2] in TELLING), "")
+    name = name or next(iter([*wrapped, *order]), "")
     if not name:
         return "", ""
     told = read_rule({name: [plain[name]]}).told
     line = "{}.answer.{} = [{}]"
     success = line.format(partner, "success", ", ".join([*(rule.told for rule in how.success), told]))
+    if name in wrapped:
+        success = line.format(partner, "unwrap", ", ".join(map(toml, [*how.unwrap, name])))
     return success, line.format(partner, "refused", ", ".join([*(rule.told for rule in how.refused), told]))
+
+
+def _plain(data: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the members that hold a text, a number or a boolean, and the telling ones of objects in it, by their
+    paths."""
+    for name, value in data.items():
+        inner = value if isinstance(value, dict) else {}
+        found = {name: value} | {f"{name}.{one}": inner[one] for one in TELLING if one in inner}
+        yield from ((path, one) for path, one in found.items() if isinstance(one, str | int | float))
 
 
 def _fitting(how: Answer, data: dict | None, status: int, empty: bool) -> Iterator[tuple[Meaning, Rule]]:

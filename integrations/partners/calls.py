@@ -57,14 +57,16 @@ def rules_hash(name: str) -> str:
 
 def read_kept(kept: KeptAnswer) -> tuple[str, str]:
     """Returns what a kept answer means by the rules of now, and the process that it names."""
-    how = call_of(kept.call).answer
-    reading = read_answer(how, status=kept.http_status or 0, raw=bytes(kept.raw), charset=kept.charset)
+    call = call_of(kept.call)
+    charset = kept.charset or call.charset  # of now: that of the profile may be what was wrong
+    reading = read_answer(call.answer, status=kept.http_status or 0, raw=bytes(kept.raw), charset=charset)
     return reading.meaning.value, reading.process
 
 
 def lines_of(call: str, status: int, raw: bytes, charset: str) -> tuple[str, str]:
     """Returns the lines of the profile that would read an answer of this call as a success, and as a refusal."""
-    return lines_for(call.partition(".")[0], call_of(call).answer, status=status, raw=raw, charset=charset)
+    how = call_of(call)
+    return lines_for(call.partition(".")[0], how.answer, status=status, raw=raw, charset=charset or how.charset)
 
 
 @functools.lru_cache(64)

@@ -3,7 +3,8 @@
 Each handler takes the store, the call and its parsed body, and returns the body of the answer.
 """
 
-from integrations.sandbox.http_messages import SandboxRequest, compact
+from integrations.sandbox.dialect import PLAIN
+from integrations.sandbox.http_messages import SandboxRequest
 from integrations.sandbox.store import Store
 from integrations.sandbox.validation import Check, Refusal, billing_time, choice_of, filled_string, list_of, members
 
@@ -71,7 +72,7 @@ def trial_flow(store: Store, call: SandboxRequest, body: dict) -> dict:
     flows = [store.flow(trial["jobId"]) for trial in body["productInfos"]]
     pairs = zip(body["productInfos"], flows, strict=True)
     answer = {**DONE, "result": [_with_flow(trial, dataflow) for trial, (dataflow, _) in pairs]}
-    return answer if any(plain for _, plain in flows) else {"result": compact(answer)}
+    return answer | {PLAIN: any(plain for _, plain in flows)}
 
 
 def _with_flow(trial: dict, dataflow: float) -> dict:

@@ -69,9 +69,9 @@ def reset(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
 
 def send_approval(partners: Partners, query: dict, body: bytes) -> SandboxResponse:
     """`POST /approve`: sends BPM's callback to the desk, or to `url` if given. 502 if nobody answers there."""
-    asked = parse_body(body)
+    asked, how = parse_body(body), partners.dialect.profile.bpm.callback
     try:
-        return json_response(approve(partners.store, asked, asked.get("url", partners.callback)))
+        return json_response(approve(partners.store, asked, asked.get("url", partners.callback), how))
     except requests.RequestException as error:
         return json_response({"code": 502, "message": f"url: {error}"}, status=502)
 

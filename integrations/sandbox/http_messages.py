@@ -11,12 +11,18 @@ Manner = Literal["at_once", "drip", "reset"]
 
 @dataclass(frozen=True)
 class SandboxRequest:
-    """One partner call: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5)."""
+    """One partner call: address, `Idempotency-Key`, `X-Request-Id` and the exact bytes (contract section 3.5).
+
+    `keyed`: whether the partner knows keys; else `key` is its own mark of the bytes, or "". `wrong`: the header that is
+    missing or wrong, or "".
+    """
 
     path: str
     key: str
     request_id: str
     body: bytes
+    keyed: bool = True
+    wrong: str = ""
 
     @cached_property
     def digest(self) -> str:

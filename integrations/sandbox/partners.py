@@ -1,10 +1,15 @@
 """Answers a partner call: checks its key, applies a fault, carries it out and notes it."""
 
+import functools
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from integrations.partners.profile import Profile
 from integrations.sandbox import bigdata, bpm
+from integrations.sandbox.dialect import Dialect
 from integrations.sandbox.faults import HTTP_ERRORS, Fault, Faults
 from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
 from integrations.sandbox.store import Store
@@ -28,13 +33,14 @@ OTHER_BYTES = {"code": 409, "message": "同一个 Idempotency-Key 已执行过�
 
 
 class Partners:
-    """BPM and big data together: their data, their faults and their delay.
+    """BPM and big data together: their data, their faults and their delay. They speak by a profile (contract 7.1).
 
     `callback` is the desk's address for approvals. If `strict`, big data refuses to cancel what it does not hold;
     otherwise it makes a cancelled record. `notice` is the page's next message: (whether it worked, text).
     """
 
-    def __init__(self, state_file: str | None = None, callback: str = CALLBACK) -> None:
+    def __init__(self, state_file: str | None = None, callback: str = CALLBACK, profile: Profile | None = None) -> None:
+        self.dialect = Dialect(profile or Profile(), os.environ)
         self.store = Store(state_file or ":memory:")
         self.faults = Faults()
         self.delay = 0.0
@@ -43,10 +49,15 @@ class Partners:
         self.notice: tuple[bool, str] | None = None
         self._given_up = threading.Event()
 
+    def receive(self, address: str, headers: Mapping[str, str], body: bytes) -> SandboxResponse | None:
+        """Answers a call as it came over the wire; None for an address that no partner has."""
+        path = self.dialect.path_of(address)
+        return self.answer(self.dialect.request(path, headers, body)) if path in ROUTES else None
+
     def answer(self, call: SandboxRequest) -> SandboxResponse:
         began = time.perf_counter()
         number = self.store.arrive(call)
-        if call.key:
+        if call.key and call.keyed:
             self.store.note_key(call)
         fault = self.faults.next_fault(call.path)
         answer = self._answer(call, fault)
@@ -58,33 +69,36 @@ class Partners:
         if wait and self._given_up.wait(wait):
             return RESET  # the sandbox was emptied or stopped meanwhile, so this call belongs to the old state
         if fault and not fault.acts:
-            return _fault_answer(fault)
+            return self._fault_answer(call, fault)
         answer = self._act(call)
         if fault and fault.kind == "reset_after":
             return RESET
         if fault and fault.kind == "slow_drip":
-            return SandboxResponse(answer.status, answer.body, manner="drip", seconds=fault.seconds)
+            return replace(answer, manner="drip", seconds=fault.seconds)
         return answer
 
     def _act(self, call: SandboxRequest) -> SandboxResponse:
-        if not call.key:
+        if call.wrong:
+            return json_response({"code": 401, "message": f"缺少请求头 {call.wrong}，或其值不对"}, status=401)
+        if call.keyed and not call.key:
             return json_response({"code": 400, "message": "缺少请求头 Idempotency-Key"}, status=400)
         with self.store.transaction():
-            answer = self._act_once(call)
-        return json_response(answer, status=409 if answer is OTHER_BYTES else 200)
+            return self._act_once(call)
 
-    def _act_once(self, call: SandboxRequest) -> dict:
-        """Carries the call out once, then repeats the answer; other bytes get 409 if anything was carried out."""
-        effect = self._effect(call)
+    def _act_once(self, call: SandboxRequest) -> SandboxResponse:
+        """Carries the call out once, then repeats the answer; other bytes get 409 if anything was carried out. A
+        partner that has words for it says instead that it acted before."""
+        effect, say = self._effect(call), functools.partial(self.dialect.spoken, call.path)
         if known := self.store.answer_under(call.key):
             digest, answer = known
-            if digest != call.digest and answer.get("code", 200) == 200:
-                return OTHER_BYTES
+            acted = answer.get("code", 200) == 200
+            if digest != call.digest and acted:
+                return say(OTHER_BYTES, status=409, repeated=True)
             if digest == call.digest:
                 self.store.count("repeats")
                 if effect not in LOOK_UPS:
-                    return answer
-        return self._carry_out(effect, call)
+                    return say(answer, repeated=acted)
+        return say(self._carry_out(effect, call))
 
     def land_late(self, call: SandboxRequest) -> None:
         """Carries out a call that was under way for minutes, whatever was answered under its key meanwhile."""
@@ -97,10 +111,11 @@ class Partners:
 
     def _carry_out(self, effect: Effect, call: SandboxRequest) -> dict:
         try:
-            answer = effect(self.store, call, parse_body(call.body))
+            answer = effect(self.store, call, self.dialect.heard(call.path, parse_body(call.body)))
         except Refusal as refusal:
             answer = {"code": 400, "message": str(refusal)}
-        self.store.keep_answer(call, answer)
+        if call.key:
+            self.store.keep_answer(call, answer)
         return answer
 
     def reset(self) -> None:
@@ -116,13 +131,12 @@ class Partners:
         self._given_up.set()
         self.store.close()
 
-
-def _fault_answer(fault: Fault) -> SandboxResponse:
-    if fault.kind in HTTP_ERRORS:
-        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-        return json_response({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)
-    if fault.kind == "reset":
-        return RESET
-    if fault.kind == "garbage":
-        return SandboxResponse(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
-    return json_response({"code": fault.code, "message": fault.message})
+    def _fault_answer(self, call: SandboxRequest, fault: Fault) -> SandboxResponse:
+        if fault.kind in HTTP_ERRORS:
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            return json_response({"code": int(fault.kind), "message": "沙箱故障"}, int(fault.kind), **headers)
+        if fault.kind == "reset":
+            return RESET
+        if fault.kind == "garbage":
+            return SandboxResponse(200, '<html>网关错误 {"code": 200'.encode(), content_type="text/html; charset=utf-8")
+        return self.dialect.spoken(call.path, {"code": fault.code, "message": fault.message})

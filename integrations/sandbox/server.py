@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from integrations.sandbox.control import control
-from integrations.sandbox.http_messages import SandboxRequest, SandboxResponse, json_response
+from integrations.sandbox.http_messages import SandboxResponse, json_response
 from integrations.sandbox.partners import ROUTES, Partners
 
 LARGEST_BODY = 32 * 1024 * 1024
@@ -64,16 +64,12 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             return
         path, _, query = self.path.partition("?")
-        if path in ROUTES:
-            headers = self.headers
-            call = SandboxRequest(path, headers.get("Idempotency-Key", ""), headers.get("X-Request-Id", ""), body)
-            self._send(self.server.partners.answer(call))
-        else:
-            self._send(control(self.server.partners, self.command, path, query, body))
+        answer = self.server.partners.receive(path, self.headers, body)
+        self._send(answer or control(self.server.partners, self.command, path, query, body))
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
-        if path in ROUTES:
+        if self.server.partners.dialect.path_of(path) in ROUTES:
             self._send(json_response({"code": 405, "message": "只接受 POST"}, status=405, Allow="POST"))
         else:
             self._send(control(self.server.partners, self.command, path, query, b""))

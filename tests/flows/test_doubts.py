@@ -212,6 +212,19 @@ def test_the_incident_has_the_lines_that_decide(desk, prove):
     assert read_kept(doubtful_answers()[0])[0] == "success"
 
 
+def test_the_incident_has_them_for_a_success_that_sounds_like_later(desk, prove):
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BPM, kind="refusal", code=1000, count=7)
+    desk.play(activation("A1"))
+    desk.wait_out()
+    assert (desk.troubles("A1"), undone(desk), desk.alive_there("A1")) == (["unanswered"], [], [A])
+    told = AffectedOrder.objects.unresolved().get(order__number="A1").detail_params
+    prove.PARTNERS = read_profile(told["success"])
+    desk.sandbox.fault(path=BPM, kind="refusal", code=1000)
+    desk.command("resend", "A1")
+    assert desk.state("A1") == "active"
+
+
 def test_how_calls_stand(desk, prove, capsys, admin_client):
     desk.play(trial("T1", A))
     desk.sandbox.fault(path=BPM, kind="refusal")

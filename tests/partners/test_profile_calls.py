@@ -11,8 +11,9 @@ from integrations.bpm.delivery import start_flow
 from integrations.bpm.payloads import FlowFacts, first_activation, subsequent_activation
 from integrations.outbound import http
 from integrations.outbound.http import PartnerError
+from integrations.partners.answers import lines_for
 from integrations.partners.calls import call_of, rename_paths
-from integrations.partners.profile import ProfileError, check_secrets, read_profile
+from integrations.partners.profile import Answer, ProfileError, check_secrets, read_profile
 from tests.factories import NOW
 
 FACTS = {
@@ -154,3 +155,23 @@ def test_members_of_a_flow_move_by_their_paths():
     body = {"code": "A1", "data": {"cpId": "8", "domains": []}}
     moved = rename_paths(body, {"data.cpId": "data.cpid", "code": "biz.key", "data.none": "x"})
     assert json.dumps(moved) == json.dumps({"data": {"domains": [], "cpid": "8"}, "biz": {"key": "A1"}})
+
+
+USUAL = "bpm.answer.success = [{ code = [200] }, "
+
+
+@pytest.mark.parametrize(
+    "answer, line",
+    [
+        ({"code": 0, "status": "x"}, USUAL + "{ code = [0] }]"),
+        ({"msg": "成功", "success": True}, USUAL + "{ success = [true] }]"),
+        ({"head": {"code": "ok"}, "msg": "成功"}, USUAL + '{ "head.code" = ["ok"] }]'),
+        ({"msg": "成功", "result": {"processId": "7"}}, USUAL + '{ msg = ["成功"] }]'),
+        ({"msg": "成功", "result": '{"code": 200}'}, 'bpm.answer.unwrap = ["result"]'),
+        ({"code": 0, "data": '{"code": 200}'}, USUAL + "{ code = [0] }]"),
+        ({"result": {"processId": "7"}}, ""),
+    ],
+)
+def test_the_line_that_reads_an_answer_as_a_success(answer, line):
+    raw = json.dumps(answer, ensure_ascii=False).encode()
+    assert lines_for("bpm", Answer(), status=200, raw=raw, charset="utf-8")[0] == line

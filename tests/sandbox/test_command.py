@@ -79,3 +79,17 @@ def test_a_bad_port_or_state_file_is_told(tmp_path):
     assert "cannot listen on 127.0.0.1:70000" in refused(tmp_path, "--port", "70000")
     (tmp_path / "text").write_text("not a database, only some words that fill a page" * 20)
     assert "cannot use the state file" in refused(tmp_path, "--port", "0", "--state", str(tmp_path / "text"))
+
+
+def test_it_speaks_by_a_profile(tmp_path):
+    (tmp_path / "theirs.toml").write_text('[bigdata]\npost.path = "/v2"\nanswer.success = [{ ok = [true] }]')
+    with Process(tmp_path, "--port", "0", "--profile", str(tmp_path / "theirs.toml")) as process:
+        assert post(process, "/bigdata/v2", records()).json() == {"ok": True, "message": "成功"}
+        assert post(process, PUT, records()).status_code == 404
+
+
+def test_a_wrong_profile_is_told(tmp_path, monkeypatch):
+    (tmp_path / "wrong.toml").write_text('[bpm]\nstart.pth = "/x"')
+    (tmp_path / "secret.toml").write_text('[bpm]\nheaders = { X-Token = "${NOT_SET_ANYWHERE}" }')
+    assert "bpm.start.pth: no such key" in refused(tmp_path, "--profile", str(tmp_path / "wrong.toml"))
+    assert "NOT_SET_ANYWHERE is not set" in refused(tmp_path, "--profile", str(tmp_path / "secret.toml"))

@@ -21,7 +21,7 @@ from integrations.delivery.circuit_breaker import open_partners
 from integrations.delivery.loop import drain
 from integrations.other_desk import why_other_desk
 from integrations.outbound.formats import encode
-from integrations.outbound.http import PartnerError, answer_charset, listeners, post
+from integrations.outbound.http import PartnerError, listeners, named_charset, post
 from integrations.partners.calls import Call, call_of
 from integrations.partners.profile import NAMES, Profile, ProfileError, load_profile, why_no_start
 from integrations.partners.samples import example_of, samples
@@ -133,7 +133,7 @@ class Command(BaseCommand):
         for answered, status, charset, raw in heard:
             yield from (
                 "",
-                f"{answered.name} answered HTTP {status}, {charset.removesuffix('-sig')}:",
+                f"{answered.name} answered HTTP {status}, {charset}:",
                 raw.decode(charset, "replace"),
             )
             yield from lines_of_answer(settings.PARTNERS, answered.name, status=status, raw=raw, charset=charset)
@@ -169,7 +169,7 @@ class Command(BaseCommand):
         charset = ""
         if found := HEAD.match(raw):
             status, raw, kind = int(found[1]), raw[found.end() :], content_type_in(found[2])
-            charset = answer_charset(kind, getattr(settings.PARTNERS, call.partition(".")[0]).charset)
+            charset = named_charset(kind)
         yield from lines_of_answer(settings.PARTNERS, call, status=status, raw=raw, charset=charset)
 
     def read_callback(self, raw: bytes) -> Iterator[str]:

@@ -8,6 +8,8 @@ import threading
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from integrations.partners.profile import Profile, ProfileError, load_profile
+from integrations.sandbox.dialect import address_of
 from integrations.sandbox.partners import Partners
 from integrations.sandbox.server import SandboxServer
 
@@ -23,14 +25,14 @@ class Command(BaseCommand):
         parser.add_argument("--tls", metavar="FILE", help="speak https: a PEM file with certificate and key")
         parser.add_argument("--client-ca", metavar="FILE", help="with --tls: callers need a certificate of this CA")
 
-        desk = f"{settings.SITE_URL or 'http://127.0.0.1:8000'}/api/bpm/approvals"
-        parser.add_argument("--callback", metavar="URL", default=desk, help="where approvals go (default: %(default)s)")
+        parser.add_argument("--profile", metavar="FILE", help="speak as this profile of partners says (contract 7.1)")
+        parser.add_argument("--callback", metavar="URL", help="where approvals go; this machine's desk unless given")
 
-    def handle(self, *args, host: str, port: int, state: str | None, callback: str, **options) -> None:
+    def handle(self, *args, host: str, port: int, state: str | None, callback: str | None, **options) -> None:
         if settings.BBOSS_ENV_FLAG == "1":
             raise CommandError("BBOSS_ENV_FLAG is 1: nobody stands in for the partners of production")
         tls = _tls(options["tls"], options["client_ca"])
-        partners = _open(state, callback)
+        partners = _open(state, callback, options["profile"])
         server = _listen(host, port, partners, tls)
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -44,9 +46,13 @@ class Command(BaseCommand):
         partners.close()
 
 
-def _open(state: str | None, callback: str) -> Partners:
+def _open(state: str | None, callback: str | None, profile: str | None) -> Partners:
     try:
-        return Partners(state, callback)
+        how = load_profile(profile) if profile else Profile()
+        here = address_of(settings.SITE_URL or "http://127.0.0.1:8000", how.bpm.callback)
+        return Partners(state, callback or here, how)
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
     except sqlite3.Error as error:
         raise CommandError(f"cannot use the state file {state}: {error}") from error
 

@@ -58,7 +58,8 @@ class Outcome:
     yet to get it). `retry_after` is in seconds.
 
     `read`: how the answer was read (`success`, `refused`, `not_understood`, ...; contract 7.2), if it was. `raw`: its
-    first bytes, if it was no success, in `charset`. `rules`: the hash of the rules by which it was read.
+    first bytes, if it was no success; `charset`: the one that it names. `rules`: the hash of the rules by which it was
+    read.
     """
 
     dispatch_id: int

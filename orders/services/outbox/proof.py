@@ -27,7 +27,7 @@ PARTNER_OF = {kind: call.partition(".")[0] for kind, call in CALLS.items()}
 PROOF_LOCK = (0x1D5D, 1)  # an advisory lock: claims that may send an unproven kind take turns
 RUN_LOCK = 0x1D5E  # the first half of a kind's lock
 BY_SUCCESS = "success"
-REFUSED = "refused"  # how an answer was read
+REFUSED, LATER = "refused", "later"  # how an answer was read
 A_DAY = datetime.timedelta(hours=24)
 LOOKED_AT = 50  # refusals
 SAID = 500  # characters of an answer
@@ -222,7 +222,7 @@ def _newest_accepted(kind: str) -> int:
 def say_doubt(row: Dispatch, outcome: Outcome) -> dict:
     """What the incident says about a doubtful answer: the question that decides, the answer as it came, and the lines
     of the profile that decide how it is read. Empty without an answer."""
-    if outcome.read not in {REFUSED, NOT_UNDERSTOOD} or rules.lines is None:
+    if outcome.read not in {REFUSED, LATER, NOT_UNDERSTOOD} or rules.lines is None:
         return {}
     success, refused = rules.lines(
         call_name(row.step, row.about), outcome.http_status or 0, outcome.raw, outcome.charset
