@@ -199,7 +199,7 @@ def _still_to_ask(error: PartnerError, more: str, silence: PartnerError, *, unkn
     """An outcome to be tried again. The step is neither done nor refused while nobody knows what the partner holds. It
     waits for a person where the partner has no look-up."""
     return error.answered | {
-        "data": {LOOK_UP: silence.code == LOOK_UP},
+        "data": {LOOK_UP: True} if silence.code == LOOK_UP else {},
         "result": Result.RETRY,
         "code": ACTED_BEFORE if unknown else error.code,
         "message": error.message + more,
