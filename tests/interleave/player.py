@@ -14,11 +14,11 @@ from tests.model.rules import BAD, END, LETTERS, RULES, TROUBLED, Acts, Rule
 SHARED = {
     "deliver", "deliver_badly", "deliver_one_by_one", "next_moment", "wait", "days", "sweep", "claim", "call", "land",
     "die", "stalled", "resend_failed", "reconcile", "reconcile_list", "fetch_usage", "billing_setting",
-    "retry_setting", "judged", "pause", "resume",
+    "retry_setting", "judged", "pause", "resume", "let_on",
 }  # fmt: skip
 # A copy of the database is a savepoint of the model's own process: `make restore-drill` puts real ones back. What the
 # partner refuses record by record, only the model's wire does.
-NOT_HERE = {"copy", "restore", "word", "send_missing", "refuses"}
+NOT_HERE = {"copy", "restore", "word", "send_missing", "refuses", "profile"}
 
 
 class Player(Acts):

@@ -66,9 +66,13 @@ class Run:
     """Batch after batch, each at an empty desk."""
 
     def __init__(self, options, processes):
-        from tests.interleave.desk import Clock
+        from integrations.delivery import loop
+        from tests.interleave.desk import Clock, claim_and_look
         from tests.interleave.wire import Wire
+        from tests.model import worker
         from tests.model.harness import Complaints
+
+        loop.claim = worker.claim = claim_and_look
 
         self.options, self.processes = options, processes
         self.clock, self.wire = Clock(processes, BEGIN), Wire(processes.sandbox_url)
@@ -113,6 +117,7 @@ class Run:
 
     def interleave(self, desk, number: int, among: int) -> None:
         """Players take turns by chance; then all is judged, mended and judged again."""
+        from django.conf import settings
         from django.db import connection
 
         from tests.interleave.player import Player
@@ -124,6 +129,8 @@ class Run:
         crew = chance.choice(["", *CREWS])
         turns = [player for player in players for _ in range(self.options.steps)]
         chance.shuffle(turns)
+        settings.PARTNER_ANSWERS = chance.choice(["trust", "prove", "prove"])
+        desk.profile(ask=chance.random() < 0.3)
         with connection.execute_wrapper(desk.statements):
             for player in players:
                 player.begin()

@@ -22,6 +22,10 @@ SHOWN = {name: {"kind": kind} for name, kind in FAULTS.items()} | {
     "silent": {"kind": "503"},
     "before": {"kind": "409"},
     "late": {"kind": "slow", "seconds": SLOW},
+    "odd": {"kind": "reset_after"},
+    "odd no": {"kind": "garbage"},
+    "again": {"kind": "409"},
+    "later": {"kind": "refusal", "code": 503},
 }
 
 
@@ -46,6 +50,8 @@ class Wire:
     url: str
     session: requests.Session = field(default_factory=requests.Session)
     stalled: tuple = ()
+    forgetful: bool = False
+    told: frozenset = frozenset({"create", "cancel", "start"})  # what may have been accepted: nobody counts
 
     def __post_init__(self):
         self.partners = SimpleNamespace(store=self)
@@ -85,6 +91,11 @@ class Wire:
         """Their billing records, as integrations.sandbox.store gives them."""
         rows = self._ask("GET", "/state?calls=0")["records"]
         return rows if job_id is None else [row for row in rows if row["jobId"] == job_id]
+
+    def processes(self) -> list[dict]:
+        """BPM's processes, those too of calls that are under way."""
+        self.settle()
+        return self._ask("GET", "/state?calls=0")["processes"]
 
     def violations(self) -> list[dict]:
         return self._ask("GET", "/state?calls=0")["violations"]

@@ -11,7 +11,7 @@ NOTICED_BY = {
     "7.2 a start without an answer is no doubt": "a_start_without_an_answer_is_not_undone",
     "7.2 a refusal after a silence is no doubt": "a_start_without_an_answer_is_not_undone",
     "7.2 doubt is definite": "an_answer_that_nobody_understands_undoes_nothing",
-    "7.2 doubt has not acted": "the_first_refusal_of_a_start_is_doubtful_and_holds",
+    "7.2 doubt has not acted": "an_answer_that_nobody_understands_undoes_nothing",
     "7.2 what is not understood ends at once": "an_answer_that_nobody_understands_undoes_nothing",
     "7.2 an unproven call is tried again": "what_is_not_understood_at_an_unproven_call_ends_at_once_and_holds",
     "7.2 a refusal after a silence is not looked up": "a_billing_step_refused_after_a_silence_is_looked_up",

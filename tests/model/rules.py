@@ -282,7 +282,7 @@ class Acts:
         """Starts that are refused in the same words."""
         for place in range(count):
             number = self.next_number("A")
-            self.desk.activation(number, "T0", "abcd"[place], start=self.days_gone()).deliver("bigdata")
+            self.desk.activation(number, self.trial_of(0), "abcd"[place], start=self.days_gone()).deliver("bigdata")
             self.desk.deliver("bpm", fates=() if place == ok else ("refuse",)).wait(between)
             self.desk.deliver("bigdata")
 

@@ -1,6 +1,7 @@
 """Several workers on one database, and messages that come in while they deliver (contract 3.9)."""
 
 import contextlib
+import datetime
 import io
 from functools import partial
 
@@ -8,8 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from integrations.delivery.channels import send_step
+from integrations.partners.calls import rules_hash
 from orders.activation import run_job
 from orders.models import Dispatch, Order, OrderEvent, TrialClaim
+from orders.services.outbox import proof
+from orders.services.outbox.claim import claim
+from orders.services.outbox.outcome import Outcome
+from orders.services.outbox.record import record_outcomes
 from orders.services.outbox.release import release
 from orders.services.start_day import activate
 from orders.services.usage import ask_for_usage
@@ -70,6 +77,43 @@ def test_schedule_sweep_and_command_at_once_send_one_cancel(desk, clock):
     assert desk.state("100A0001") == "active"
     assert OrderEvent.objects.filter(order__number="100A0001", kind="state", data__new="active").count() == 1
     desk.each_was_sent_once()
+
+
+@pytest.fixture
+def prove(settings):
+    settings.PARTNER_ANSWERS = "prove"
+    proof.known.clear()
+    proof.free.clear()
+    yield
+    proof.known.clear()
+    proof.free.clear()
+
+
+def test_one_of_an_unproven_kind_is_in_the_air_in_all_workers(desk, prove):
+    desk.accept(*map(trial, range(4)))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=1)
+    with meanwhile(desk.deliver):
+        until(lambda: desk.sandbox.calls(path=BILLING))
+        at_once(desk.deliver, desk.deliver)
+        assert len(desk.sent(BILLING)) <= 1
+    desk.deliver()
+    assert len(desk.sent(BILLING)) == 4
+
+
+def test_refusals_are_counted_one_by_one(desk, prove):
+    """The first two of a run undo their orders, whoever records them; the others nothing (contract 7.2)."""
+    desk.accept(*[make(n) for n in range(5) for make in (trial, activation)])
+    now, lease = timezone.now(), datetime.timedelta(seconds=300)
+    while works := claim(rooms={"bigdata": 50}, now=now, lease=lease, worker="w"):
+        record_outcomes(list(map(send_step, works)), now=now)
+    [first] = claim(rooms={"bpm": 1}, now=now, lease=lease, worker="w")
+    record_outcomes([Outcome.of(first, "ok", read="success", rules=rules_hash("bpm.start"))], now=now)
+    works = [claim(rooms={"bpm": 1}, now=now, lease=lease, worker="w")[0] for _ in range(4)]
+    refused = {"code": "code_400", "message": "no", "read": "refused"}
+    at_once(*[partial(record_outcomes, [Outcome.of(work, "refused", **refused)], now=now) for work in works])
+    starts = Dispatch.objects.filter(step="start_bpm")
+    assert starts.filter(state="failed", error_code="refusals_in_a_row").count() == 2
+    assert starts.filter(order__undo_since__isnull=False).count() == 2
 
 
 @pytest.mark.parametrize("result, state", [("pass", "active"), ("reject", "rejected")])
