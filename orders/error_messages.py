@@ -148,6 +148,11 @@ MESSAGES = {
         "order %(number)s is undone already (state %(state)s)",
         _("The order is being taken back already, or has been."),
     ),
+    "undone_but_there": Message(
+        "order %(number)s is %(state)s already, but records of it may be live at the big-data side: "
+        "reconcile %(number)s --fix --reason TEXT puts that right",
+        _("It is taken back already, but records of it may be live there: “Put the difference right” ends that."),
+    ),
     "live_for_long": Message(
         "order %(number)s has been live for more than a day: use withdraw with --cancel or --delete",
         _("The customer has been live for more than a day: withdraw it, and choose how."),
