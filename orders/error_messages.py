@@ -416,8 +416,8 @@ MESSAGES = {
         "incident %(incident)s can't be %(act)s by hand: %(code)s ends when the books agree; compare or put the order "
         "right, or accept it",
         _(
-            "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it "
-            "can't be resolved or ignored by hand."
+            "It ends by itself once the advice has been followed (about records: once both sides' books agree), or when"
+            " it is accepted on the order's page; it can't be resolved or ignored by hand."
         ),
     ),
     "incident_own_emergency": Message(

@@ -198,6 +198,10 @@ def live_rung(facts: Facts) -> Rung:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
         note = _("It was live, and no longer is.")
+        if order.state == State.COMPENSATING:
+            note = _("It was live, and is being taken back.")
+        elif accepted or not facts.marks.fine:
+            note = _("It was live; the last step says what is left of it.")
         return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=note)
     if order.undo_since:
         return never_begun(base)
