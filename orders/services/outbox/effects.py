@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import BillingRecord, Dispatch, Order
+from orders.services.outbox.outcome import DOUBTS
 from orders.steps import SENDS_NOTHING, Effect, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -49,6 +50,12 @@ def takes_back(row: Dispatch) -> bool:
 def cancels_on_start(row: Dispatch) -> bool:
     """Whether a step is the cancel of a trial's records on the start day of its activation."""
     return row.step == Step.CANCEL_TRIAL and row.gate == Dispatch.Gate.START
+
+
+def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
+    """The order's BPM starts that failed in doubt: nobody knows whether BPM has the process (contract 7.2)."""
+    rows = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
+    return rows.filter(error_code__in=DOUBTS)
 
 
 def acts_of(order: Order) -> list[Dispatch]:
