@@ -148,6 +148,11 @@ MESSAGES = {
         "order %(number)s is undone already (state %(state)s)",
         _("The order is being taken back already, or has been."),
     ),
+    "undone_but_there": Message(
+        "order %(number)s is %(state)s already, but records of it may be live at the big-data side: "
+        "reconcile %(number)s --fix --reason TEXT puts that right",
+        _("It is taken back already, but records of it may be live there: “Put the difference right” ends that."),
+    ),
     "live_for_long": Message(
         "order %(number)s has been live for more than a day: use withdraw with --cancel or --delete",
         _("The customer has been live for more than a day: withdraw it, and choose how."),
@@ -447,8 +452,8 @@ MESSAGES = {
         "incident %(incident)s can't be %(act)s by hand: %(code)s ends when the books agree; compare or put the order "
         "right, or accept it",
         _(
-            "It ends by itself when the books of both sides agree, or when it is accepted on the order's page; it "
-            "can't be resolved or ignored by hand."
+            "It ends by itself once the advice has been followed (about records: once both sides' books agree), or when"
+            " it is accepted on the order's page; it can't be resolved or ignored by hand."
         ),
     ),
     "incident_own_emergency": Message(

@@ -50,8 +50,8 @@ MEANINGS: dict[type[TextChoices], dict[TextChoices, Promise]] = {
     B: {
         B.TO_SEND: _("The big-data side does not have it yet."),
         B.LIVE: _("The big-data side has it: the customer is billed, or on trial."),
-        B.CANCELLED: _("It counts no longer; what was used before stays billed."),
-        B.DELETED: _("The big-data side has removed it."),
+        B.CANCELLED: _("It counts no longer; what was before stays as it was."),
+        B.DELETED: _("The big-data side does not have it, or has it no more."),
         B.UNKNOWN: _("Nobody knows yet whether the big-data side has it. The desk asks again."),
     },
     A: {

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import NotAllowedError
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
+from orders.order_page.decisions.base import WordsField
 from orders.people import staff_actor
 from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.services.held_processes import hold_processes
@@ -28,9 +29,7 @@ SHOWN = 50
 
 
 class ReleaseForm(forms.Form):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"), max_length=500, widget=forms.TextInput(attrs={"data-draft": ""})
-    )
+    reason = WordsField(label=gettext_lazy("Reason"), max_length=500, widget=forms.TextInput(attrs={"data-draft": ""}))
 
 
 def restored_page(request: HttpRequest, site) -> HttpResponse:

@@ -26,10 +26,10 @@ from orders.lists.personal_data import may_open
 from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.office.exports.rights import JUDGE
+from orders.order_page.decisions.base import reason_field
 from orders.people import actor_of, staff_actor
 
 REVOKE = "integrations.revoke_apitoken"
-LONGEST_REASON = 500
 
 
 class TokenForm(forms.ModelForm):
@@ -70,11 +70,7 @@ class TokenForm(forms.ModelForm):
 
 
 class RevokeForm(forms.Form):
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
-    )
+    reason = reason_field()
 
 
 class ApiTokenAdmin(UnlimitedOnly, ReadOnlyAdmin, admin.ModelAdmin):

@@ -60,15 +60,23 @@ def mail_facts(kind: str, order: Order | None, about: dict, domains: list[str]) 
 
 
 def _outcome(order: Order, about: dict) -> str:
-    """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on."""
-    became = what_became(about.get("incident"), order.attribution_id)
+    """What became of the orders of an incident that is over, in the mail's attribution; empty if all of them go on
+    and nobody ended it with a reason, as things are."""
+    became, ended = what_became(about.get("incident"), order.attribution_id)
     going = sum(number for state, number in became.items() if state in GOES_ON)
     stopped = [(Order.State(state).label, number) for state, number in became.most_common() if state not in GOES_ON]
+    if ended:
+        states = [(Order.State(state).label, number) for state, number in became.most_common()]
+        said = gettext("Staff ended the incident with a reason. Its orders now: %(orders)s.")
+        return said % {"orders": _counted(states)}
     if not stopped:
         return ""
     parts = [(gettext("go on"), going)] * bool(going) + stopped
-    counted = gettext(", ").join(gettext("%(what)s: %(n)d") % {"what": what, "n": n} for what, n in parts)
-    return gettext("The incident is over. Its orders now: %(orders)s.") % {"orders": counted}
+    return gettext("The incident is over. Its orders now: %(orders)s.") % {"orders": _counted(parts)}
+
+
+def _counted(parts: list[tuple[str, int]]) -> str:
+    return gettext(", ").join(gettext("%(what)s: %(n)d") % {"what": what, "n": n} for what, n in parts)
 
 
 def _detail(about: dict, code: str) -> str:

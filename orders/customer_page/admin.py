@@ -28,7 +28,7 @@ from orders.lists.read_only import ReadOnlyAdmin
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
-from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.base import reason_field
 from orders.people import staff_actor
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open, open_troubles
@@ -40,11 +40,9 @@ WRITE = "orders.add_note"
 
 
 class CustomerNoteForm(forms.Form):
-    note = forms.CharField(
-        label=gettext_lazy("Note"),
-        max_length=LONGEST_REASON,
+    note = reason_field(
+        gettext_lazy("Note"),
         help_text=gettext_lazy("It stands on top of the customer's page, with your name, for good."),
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True, "data-draft": ""}),
     )
 
 

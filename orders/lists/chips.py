@@ -58,7 +58,8 @@ def chip_of(row) -> str:
         accepted = getattr(getattr(row, "marks", None), "accepted", "")
         return _accepted_chip(row.State(row.state), accepted) if accepted else undoubted_chip(row)
     state, doubt = row.State(row.state), _("Needs a look")
-    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning_of(state))
+    meaning = _("It may be otherwise than this state says; its page says what needs a look.")
+    return toned_chip("red" if TONES[state] == "red" else "amber", f"{state.label} · {doubt}", meaning)
 
 
 def _accepted_chip(state: TextChoices, accepted: str) -> str:

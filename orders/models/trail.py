@@ -31,7 +31,7 @@ class TrailEntry(models.Model):
         PASSWORD_SET = "password_set", _("Set the password by a link")
         PASSWORD_CHANGED = "password_changed", _("Changed the password")
         COMMAND = "command", _("Ran a command")
-        SECRETS_CUT = "secrets_cut", _("Cut secrets from the words of older commands")
+        SECRETS_CUT = "secrets_cut", _("Cut secrets from older rows")
         SETTINGS = "settings", _("Started with other settings")
         EXPORT = "export", _("Exported a list")
         EXPORT_JUDGED = "export_judged", _("Judged an export of people's data")

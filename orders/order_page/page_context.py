@@ -1,7 +1,8 @@
 """What the order's page shows, gathered in at most 22 queries."""
 
 import datetime
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from django.contrib.auth.models import Group
 from django.contrib.messages import get_messages
@@ -9,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from notifications.recipients import chosen_as
@@ -16,16 +18,18 @@ from orders.admin.notes import Notes, notes_of_order
 from orders.admin.owning import owner_line
 from orders.admin.pauses_in_force import paused_for
 from orders.bpm_task import task_url
+from orders.errors import OrderError
 from orders.four_eyes import acts_asked
 from orders.lists.open_pages import asks_for_a_part
 from orders.lists.overtime_marks import overtime_mark
 from orders.lists.personal_data import PersonalAccess, open_personal_data
 from orders.models import AskedAct, Dispatch, Order
 from orders.order_page.decisions.base import Decision
-from orders.order_page.decisions.registry import DECISIONS, label_of, offered_decisions
+from orders.order_page.decisions.registry import DECISIONS, label_of
 from orders.order_page.history import describe
+from orders.order_page.ladder.ending import way_out
 from orders.order_page.ladder.ladder import build_ladder, current
-from orders.order_page.ladder.step_rungs import Facts, Rung
+from orders.order_page.ladder.step_rungs import Facts, Rung, Trouble
 from orders.order_page.order_facts import facts_of
 from orders.order_page.page_marks import changed_since
 from orders.order_page.tabs import APPROVALS, DIFFERENCES, Ask, Tab, differences_of, open_tab, tabs_of
@@ -40,7 +44,8 @@ from orders.services.pushing import days_waited, waits_since, whom_to_push
 from orders.steps import PARTNERS
 
 SHOWN = 5
-UPLOAD = "orders.upload_file"
+UPLOAD, KEEP_CONTACTS = "orders.upload_file", "notifications.change_contact"
+OF_CONTACTS = {"no_recipients", "recipients_refused", "bad_mail"}  # incidents of mails that contacts put right
 INSTEAD = {  # if that one is not allowed
     "fix": ("take", "accept"),
     "take": ("resend",),
@@ -68,16 +73,16 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
     params, most = ({}, MAX_PRINTED) if whole else (request.GET, None)
     ask = Ask(facts=facts, params=params, orders=orders, personal=personal, most=most)
     differs = request.user.has_perm(DIFFERENCES)
-    ladder = build_ladder(facts)
+    ladder, ways = build_ladder(facts), Ways(request, facts)
     loaded = tab.load(ask)
     if "family" in loaded:
         mark_orders(member.order for member in loaded["family"].members)
     return {
         "order": order,
         "overtime": overtime_mark(order.overtime),
-        "ladder": ladder,
+        "ladder": [(rung, ways.of(rung.action)) for rung in ladder],
         "here": current(ladder),
-        "others": _other_troubles(facts, ladder),
+        "others": [(row, _way_beside(row, facts, ways)) for row in _other_troubles(facts, ladder)],
         "tab": tab,
         "tabs": tabs,
         "steps": facts.steps,
@@ -94,7 +99,7 @@ def page_context(request: HttpRequest, order: Order, orders: QuerySet[Order], *,
         "conflicts": facts.conflicts,
         "schedule": find_schedule(order),
         "personal": personal,
-        **_buttons(request, facts, current(ladder), tabs),
+        **_buttons(request, current(ladder), ways, tabs),
         "open": facts.open,
         "differing": differences_of(order, still=True)[:SHOWN] if facts.open.number and differs else [],
         "behind_here": facts.behind is not None and orders.filter(pk=facts.behind.order_id).exists(),
@@ -170,37 +175,82 @@ def _changes(request: HttpRequest, order: Order, tabs: list[Tab]) -> dict:
     return {"changed": changed_since(order, seen) if any(tab.key == "events" for tab in tabs) else None}
 
 
-def _buttons(request: HttpRequest, facts: Facts, here: Rung, tabs: list[Tab]) -> dict:
+@dataclass(frozen=True)
+class Way:
+    """What an advice leads to: a decision of the reader's, or in its place a sentence: who may take it (`roles`), or
+    why nobody can (`refused`). `contacts`: it is about contacts, too; `contacts_roles`, where others keep these."""
+
+    right: Decision | None = None
+    roles: str = ""
+    refused: str = ""
+    contacts: bool = False
+    contacts_roles: str = ""
+
+
+class Ways:
+    """What the advice on an order's page leads to, for one reader. Each decision is judged once."""
+
+    def __init__(self, request: HttpRequest, facts: Facts):
+        self.may, self.facts = request.user.has_perm, facts
+        self._judged: dict[str, OrderError | None] = {}
+
+    def why_not(self, key: str) -> OrderError | None:
+        if key not in self._judged:
+            self._judged[key] = DECISIONS[key].why_not(self.facts)
+        return self._judged[key]
+
+    def offered(self) -> list[Decision]:
+        return [row for row in DECISIONS.values() if self.may(row.permission) and not self.why_not(row.key)]
+
+    def of(self, action: str) -> Way:
+        """The way of the decision that is right, or of what comes instead where that is not allowed."""
+        keys = [action, *INSTEAD.get(action, ())] if action else []
+        possible = [DECISIONS[key] for key in keys if not self.why_not(key)]
+        if right := next((row for row in possible if self.may(row.permission)), None):
+            return Way(right)
+        if possible:
+            return Way(roles=self.say_roles(possible[0].label, possible[0].permission))
+        why = self.why_not(action) if action else None
+        return Way(refused=why.words() if why else "")
+
+    def say_roles(self, what: str | Promise, permission: str) -> str:
+        return _("“%(act)s” is for: %(roles)s") % {"act": what, "roles": _(", ").join(self._roles.get(permission, ()))}
+
+    @cached_property
+    def _roles(self) -> dict[str, list[str]]:
+        """The roles that have each permission, by name."""
+        found: dict[str, list[str]] = {}
+        where = "permissions__content_type__app_label", "permissions__codename"
+        for name, app, codename in Group.objects.order_by("name").values_list("name", *where):
+            found.setdefault(f"{app}.{codename}", []).append(name)
+        return found
+
+
+def _way_beside(trouble: Trouble, facts: Facts, ways: Ways) -> Way:
+    way = ways.of(way_out(trouble, facts))
+    if trouble.code not in OF_CONTACTS:
+        return way
+    contacts = ways.may(KEEP_CONTACTS)
+    roles = "" if contacts else ways.say_roles(_("Contacts"), KEEP_CONTACTS)
+    return replace(way, contacts=contacts, contacts_roles=roles)
+
+
+def _buttons(request: HttpRequest, here: Rung, ways: Ways, tabs: list[Tab]) -> dict:
     """The one right decision beside the cause, and `beside` it the other answer if it is a question; the rest for the
     menu. `uploads`: better files come before it."""
-    may = offered_decisions(facts, request.user.has_perm)
-    keys = [here.action, *INSTEAD.get(here.action, ())]
-    right: Decision | None = next((DECISIONS[key] for key in keys if key and DECISIONS[key] in may), None)
-    uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(facts.order)
+    may, right = ways.offered(), ways.of(here.action).right
+    uploads = here.key == "files" and request.user.has_perm(UPLOAD) and can_be_cured(ways.facts.order)
     uploads = uploads and any(tab.key == "files" for tab in tabs)
     other = next((row for row in may if right and row.key == BESIDE.get(right.key)), None)
     return {
         "right": right,
-        **(_why_no_button([key for key in keys if key], facts) if here.action and not right else {}),
         "beside": other,
         "menu": [row for row in may if row not in (right, other)],
         "uploads": uploads,
     }
 
 
-def _why_no_button(keys: list[str], facts: Facts) -> dict[str, str]:
-    """In place of a button: who may do what the advice names (`roles_who_may`), or why nobody can (`refused`)."""
-    possible = [DECISIONS[key] for key in keys if DECISIONS[key].why_not(facts) is None]
-    if not possible:
-        why = DECISIONS[keys[0]].why_not(facts)
-        return {"refused": why.words() if why else ""}
-    app, codename = possible[0].permission.split(".")
-    may = Group.objects.filter(permissions__codename=codename, permissions__content_type__app_label=app)
-    names = _(", ").join(may.order_by("name").values_list("name", flat=True).distinct())
-    return {"roles_who_may": _("“%(act)s” is for: %(roles)s") % {"act": possible[0].label, "roles": names}}
-
-
-def _other_troubles(facts: Facts, ladder: list[Rung]) -> list:
+def _other_troubles(facts: Facts, ladder: list[Rung]) -> list[Trouble]:
     """Open incidents that no rung speaks of: a mail without recipients, for instance."""
     codes = {rung.code for rung in ladder} | {facts.order.held_because, PARTNER_PAUSED}
     codes |= {BREAKER_OPEN} if facts.shut else set()

@@ -42,7 +42,7 @@ MEANS = {
     Record.TO_SEND: _("not at the big-data side yet"),
     Record.LIVE: _("accepted there; it counts"),
     Record.CANCELLED: _("ended there on time; kept as history"),
-    Record.DELETED: _("removed there; the call beside it is the receipt"),
+    Record.DELETED: _("not there, or not any more"),
     Record.UNKNOWN: _("no definite answer: the same call is repeated, or the record looked up, before anything else"),
 }
 WAIT_TONES = {
@@ -146,7 +146,7 @@ def billing(ask: Ask) -> dict:
     _mark_records(ask, page.object_list)
     return {
         "rows": page,
-        "counts": _states_of(ask.order),
+        "counts": _states_of(ask.order, differs=ask.facts.differs),
         "differences": differences_of(ask.order),
         **_calls(ask, Dispatch.Channel.BILLING),
     }
@@ -160,13 +160,15 @@ def differences_of(order: Order, *, still: bool = False) -> list[DifferenceLine]
     return sorted(lines, key=lambda line: TONES.index(line.tone))  # the worst first, then the newest
 
 
-def _states_of(order: Order) -> list[tuple]:
+def _states_of(order: Order, *, differs: bool) -> list[tuple]:
     """(state in words, number, what it means) of an order's records. Those that begin later are told apart."""
     later = Count("pk", filter=Q(state=Record.LIVE, create_time__gt=timezone.now()))
     rows = order.billing_records.order_by().values_list("state").annotate(number=Count("*"), later=later)
     found = [(_("not begun yet"), late, _("accepted there; it counts from its begin on")) for *_s, late in rows if late]
     numbers = {state: number - late for state, number, late in rows if number > late}
-    return found + [(state.label, numbers[state], MEANS[state]) for state in BillingRecord.State if state in numbers]
+    means = dict.fromkeys(Record, _("so in our books; the differences below say what is otherwise there"))
+    means = means if differs else MEANS
+    return found + [(state.label, numbers[state], means[state]) for state in BillingRecord.State if state in numbers]
 
 
 def usage(ask: Ask) -> dict:

@@ -29,7 +29,7 @@ from orders.services.moving import last_call, move_of, why_not_move, why_not_on
 from orders.services.outbox.freeze import work_out
 from orders.services.reconciliation.accept import acceptable, differences_of, is_about_records
 from orders.services.reconciliation.asking import owner_of_records
-from orders.services.reconciliation.differences import BY_NAME, name_needed
+from orders.services.reconciliation.differences import BY_NAME, is_over, name_needed
 from orders.services.reconciliation.fixes import FixPlan, obstacles
 from orders.services.reconciliation.take import is_about_start, open_record_differences, stopped
 from orders.steps import STEPS
@@ -194,6 +194,8 @@ def fix(order: Order, *, now: datetime.datetime) -> Iterator[Foreseen]:
         yield Foreseen("fix_leaves", {"name": one.domain or one.product_id or order.number, "why": say_why(why)})
     if accepted_of(order):
         yield Foreseen("fix_again")
+    elif not discrepancies and is_over(order) and (there := order.billing_records.not_over(now).count()):
+        yield Foreseen("fix_deletes", {"n": there})
     yield Foreseen("fix_only")
 
 

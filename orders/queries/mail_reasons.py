@@ -110,7 +110,9 @@ def upcoming_mails(order: Order) -> list[Upcoming]:
     """The order's mails that have no text yet, then those that its steps will cause, with whom they would go to now."""
     written = list(order.mails.filter(Q(body="") | Q(kind__in=KINDS)).select_related("order__attribution"))
     found = [
-        Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row) for row in written if not row.body
+        Upcoming(row.kind, EVENTS.get(row.kind, row.kind), reasons_of(row), row)
+        for row in written
+        if not row.body and row.state != Mail.State.CLOSED
     ]
     if order.undo_since is not None:
         return found

@@ -37,7 +37,9 @@ def still_standing(incident: Incident) -> QuerySet[AffectedOrder]:
     return rows.alias(stopped_by=STOPPED_BY).filter(Exists(begun) | held | Q(order__state__in=STOPPED))
 
 
-def what_became(incident: int | None, letters: str | None) -> Counter[str]:
-    """How many orders of this attribution (None: of none) an incident named, by the state that they have now."""
-    named = AffectedOrder.objects.filter(incident=incident, order__attribution=letters).values("order")
-    return Counter(Order.objects.filter(pk__in=named).values_list("state", flat=True))
+def what_became(incident: int | None, letters: str | None) -> tuple[Counter[str], bool]:
+    """How many orders of this attribution (None: of none) an incident named, by the state that they have now; and
+    whether a person ended it for one of them, with a reason."""
+    named = AffectedOrder.objects.filter(incident=incident, order__attribution=letters)
+    states = Order.objects.filter(pk__in=named.values("order")).values_list("state", flat=True)
+    return Counter(states), named.exclude(accepted_by="").exists()

@@ -22,9 +22,10 @@ from orders.services.compensation.late import ask_staff, is_late
 from orders.services.compensation.start import begin_undo
 from orders.services.incidents import close_troubles, end_settled, open_incident
 from orders.services.order_writes import add_event, lock_order, refresh_states
+from orders.services.outbox.effects import starts_in_doubt
 from orders.services.outbox.enqueue import wake
 from orders.services.outbox.mails import queue_mail, tell_accepted
-from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, RESTORED
+from orders.services.outbox.outcome import ACTED_BEFORE, RESTORED
 from orders.services.outbox.release import release
 from orders.states import set_decision
 
@@ -126,8 +127,7 @@ def _decided_process(order: Order) -> Dispatch | None:
 
 def _start_in_doubt(order: Order) -> Dispatch | None:
     """A BPM start in doubt: any callback shows that BPM has the process (contract 7.2)."""
-    failed = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
-    return failed.filter(error_code__in=DOUBTS).first() if order.undo_since is None else None
+    return starts_in_doubt(order).first() if order.undo_since is None else None
 
 
 def _is_rejected(order: Order) -> bool:

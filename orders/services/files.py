@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import Collection, Iterable
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from approvals.models import ApprovalRecord
 from notifications.models import Mail
@@ -215,12 +216,10 @@ def watch_unchecked(*, now: datetime.datetime) -> None:
     Nobody else is told: the order is not held for it, and its files may be right. The sweep calls it each minute.
     """
     ended = Attempt.objects.exclude(outcome__in=SAYS_NOTHING).order_by("-pk")
-    last = Subquery(ended.filter(dispatch=OuterRef("pk")).values("error_code")[:1])
+    mine = ended.filter(dispatch=OuterRef("pk"))
+    last = Subquery(mine.values("error_code")[:1])
+    before = Coalesce(Subquery(mine.exclude(error_code=UNCHECKED).values("pk")[:1]), 0)
     rows = Dispatch.objects.current().filter(channel=Dispatch.Channel.FILES, state=State.RETRYING)
-    rows = rows.filter(order__undo_since=None).annotate(last=last).filter(last=UNCHECKED)
-    number = 0
-    for pk in rows.order_by("pk").values_list("pk", flat=True):
-        mine = ended.filter(dispatch=pk)
-        before = mine.exclude(error_code=UNCHECKED).values_list("pk", flat=True).first() or 0
-        number += mine.filter(pk__gt=before, started_at__lte=now - UNCHECKED_FOR).exists()
+    rows = rows.filter(order__undo_since=None).annotate(last=last, before=before).filter(last=UNCHECKED)
+    number = rows.filter(Exists(mine.filter(pk__gt=OuterRef("before"), started_at__lte=now - UNCHECKED_FOR))).count()
     keep_desk_incident(UNCHECKED, {"number": number} if number else None, now=now)

@@ -8,10 +8,11 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import DateTimeField, Q, QuerySet
 from django.utils import timezone
 
+from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot
 from orders.errors import NotAllowedError, check_reason
 from orders.models import Incident, Order, PartnerHold, Pause
@@ -70,9 +71,7 @@ def pause_partner(
         raise NotAllowedError("pause_over")
     end_pauses(now=now)
     with transaction.atomic():
-        if connection.vendor == "postgresql":  # waits for the claims that are under way; later ones see the pause
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PAUSE_LOCK)
+        take_lock(PAUSE_LOCK)  # waits for the claims that are under way; later ones see the pause
         row = _locked(partner)
         again = row is not None
         row = row or Pause(partner=partner, since=now, paused_by=by[:160])

@@ -10,6 +10,7 @@ from orders.content import HashOf, Receipt, content_hash
 from orders.errors import NotAllowedError, RepeatCallError, TrialClaimedError, check_reason
 from orders.intake.facts import WAITS_FOR_TRIAL, open_claim
 from orders.models import AcceptedCall, Dispatch, InboundMessage, Order
+from orders.services.compensation.by_staff import why_undone
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import ask_staff, is_late, mark_undo_asked
 from orders.services.compensation.plan import CANCEL, DELETE
@@ -138,16 +139,16 @@ def withdraw_by_staff(*, number: str, reason: str, by: str, now: datetime.dateti
     check_reason(reason, "a withdrawal")
     with transaction.atomic():
         order = lock_order(number)
-        if why := why_not_withdraw(order) or why_not_so(order, how=how, now=now):
+        if why := why_not_withdraw(order, now) or why_not_so(order, how=how, now=now):
             raise why
         withdraw(order, by=by, now=now, reason=reason.strip(), idh=uuid.uuid4().hex, how=how)
     return order
 
 
-def why_not_withdraw(order: Order) -> NotAllowedError | None:
+def why_not_withdraw(order: Order, now: datetime.datetime) -> NotAllowedError | None:
     """Why staff can't withdraw it; None if they can, also a late withdrawal that they accepted before."""
     if order.state == State.WITHDRAWN or (order.withdrawal_idh and order.undo_since):
-        return NotAllowedError("withdrawn_already", number=order.number)
+        return why_undone(order, "withdrawn_already", now)
     return None
 
 

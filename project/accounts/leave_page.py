@@ -20,7 +20,7 @@ from orders.lists.owners import PersonField
 from orders.lists.registration import right_to_view
 from orders.lists.scope import attributions_of
 from orders.models import Province
-from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.base import LONGEST_REASON, WordsField
 from orders.people import name_of, person_words, staff_actor
 from orders.queries.owners import OWN, sees_it, staff_with
 from orders.services.ownership import KINDS, hand_over_all, kind_of, owned_rows
@@ -48,7 +48,7 @@ class LeaveForm(forms.Form):
 
 class HandOverForm(forms.Form):
     to = PersonField(nobody=False)
-    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON)
+    reason = WordsField(label=gettext_lazy("Reason"), required=False, max_length=LONGEST_REASON)
 
     def __init__(self, *args, user: User, **kwargs):
         super().__init__(*args, prefix="all", **kwargs)

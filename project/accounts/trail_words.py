@@ -45,7 +45,7 @@ def more_words(row: TrailEntry) -> str:
     if row.code in {code.PASSWORD_INVITED, code.PASSWORD_SET}:
         return str(LINKS.get(data.get("way"), ""))
     if row.code == code.SECRETS_CUT:
-        return _("rows of commands: %(n)s") % {"n": data.get("count", "")}
+        return _("rows: %(n)s") % {"n": data.get("count", "")}
     if row.code == code.SESSIONS_ENDED:
         return _("%(n)s of them") % {"n": data.get("count", "")}
     if row.code == code.COMMAND:

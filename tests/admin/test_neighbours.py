@@ -87,7 +87,7 @@ def test_next_and_previous_walk_through_the_list(admin_user, orders, query):
 
 def test_the_list_s_links_lead_into_the_walk(admin_client, orders):
     text = admin_client.get(LIST).content.decode()
-    address = html.unescape(re.search(rf'href="([^"]*/{orders[5].pk}/change/[^"]*)"', text)[1])
+    address = html.unescape(re.search(rf'href="([^"]*/order/{orders[5].pk}/change/[^"]*)"', text)[1])
     links = near(admin_client, address)
     assert [int(links[rel].split("/")[-3]) for rel in ("prev", "next")] == [orders[6].pk, orders[4].pk]
     assert near(admin_client, links["next"])["prev"] == address

@@ -14,7 +14,7 @@ from orders.models import Attempt, Order, OrderDomain, OrderEvent, TrialClaim
 from orders.order_page.tabs import TABS
 from orders.services.outbox.enqueue import schedule_name
 from tests import factories
-from tests.admin.orders import billed, failed, held_for_files, page, scheduled, staff, step
+from tests.admin.orders import billed, deciding, failed, held_for_files, page, scheduled, staff, step
 from tests.factories import NOW
 from tests.sampling import WHOLE
 
@@ -133,7 +133,7 @@ def test_an_incident_beside_the_ladder_is_told(admin_client):
     order = billed()
     incident = factories.IncidentFactory(partner="mail", step="mail_billed", code="no_recipients")
     factories.AffectedOrderFactory(order=order, incident=incident)
-    assert [row.code for row in admin_client.get(page(order)).context["others"]] == ["no_recipients"]
+    assert [row.code for row, _way in admin_client.get(page(order)).context["others"]] == ["no_recipients"]
 
 
 def test_the_family_is_a_tree_with_the_trial_at_its_root(admin_client):
@@ -231,7 +231,7 @@ def test_the_ladder_says_withdrawn_only_of_a_withdrawn_order(admin_client, more,
     step(order, "start_bpm", "failed", position=9, error_code="timeout")
     for place, state in enumerate(rows, start=1):
         step(order, "delete_billing", state, position=place, undo=True)
-    rung = next(one for one in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
+    rung = next(one for one, _way in admin_client.get(page(order)).context["ladder"] if one.key == "undo")
     assert (str(rung.title), str(rung.result)) == told
 
 
@@ -314,19 +314,62 @@ def test_a_held_file_is_checked_not_sent(admin_client):
     assert "下次发送" not in told
 
 
+def way_here(answer):
+    return next(way for rung, way in answer.context["ladder"] if rung.current)
+
+
 def test_advice_without_its_button_says_who_may_or_why_nobody_can(client):
     """Of an undone first activation whose trial another one took, nobody can do what the cause advises."""
     order = failed()
     client.force_login(staff(name="reader"))
     answer = client.get(page(order))
     assert answer.context["right"] is None
-    assert answer.context["roles_who_may"] == "“重新发送”由以下角色执行：业务人员、工程师"
-    assert answer.context["roles_who_may"] in answer.content.decode()
+    assert way_here(answer).roles == "“重新发送”由以下角色执行：业务人员、工程师"
+    assert way_here(answer).roles in answer.content.decode()
     Order.objects.filter(pk=order.pk).update(undo_since=NOW)
     other = factories.OrderFactory(trial=order.trial, trial_number=order.trial_number, first=True)
     TrialClaim.objects.create(trial=order.trial, activation=other, taken_at=NOW, trial_was="trialing")
     client.force_login(staff("resend_order", name="clerk"))
     answer = client.get(page(order))
-    assert other.number in answer.context["refused"]
-    assert answer.context["refused"] in answer.content.decode()
+    assert other.number in way_here(answer).refused
+    assert way_here(answer).refused in answer.content.decode()
     assert str(answer.context["here"].cause.next) not in answer.content.decode()
+
+
+def test_advice_at_another_step_than_the_current_one_has_its_button_too(client):
+    """An order stands at its refused BPM step; besides, the process has other domains than it has now."""
+    order = failed()
+    about = {"incident__partner": "bpm", "incident__step": "start_bpm", "incident__code": "process_differs"}
+    factories.AffectedOrderFactory(order=order, **about)
+    button = reverse("admin:orders_order_decide", args=[order.pk, "accept"])
+    client.force_login(staff("accept_difference", "resend_order", name="boss"))
+    answer = client.get(page(order))
+    assert answer.context["here"].key == "bpm"
+    panel = answer.content.decode().split('id="rung-live"')[1].split("</li>")[0]
+    assert button in panel
+    client.force_login(staff("resend_order", name="clerk"))
+    text = client.get(page(order)).content.decode()
+    assert button not in text
+    assert "“认可现状”由以下角色执行：" in text.split('id="rung-live"')[1].split("</li>")[0]
+
+
+def test_advice_of_an_incident_beside_the_ladder_names_its_button_or_who_has_it(client):
+    """A mail without recipients: contacts are kept, then it is sent again."""
+    order = billed()
+    factories.MailFactory(order=order, cause="step", state="failed", error_code="no_recipients", next_try_at=None)
+    factories.AffectedOrderFactory(order=order, incident__partner="mail", incident__code="no_recipients")
+    buttons = [deciding(order, "resend"), reverse("admin:notifications_contact_changelist")]
+    client.force_login(staff("resend_order", "change_contact", "view_contact", name="clerk"))
+    told = notice(client, order)
+    assert [button in told for button in buttons] == [True, True]
+    client.force_login(staff(name="reader"))
+    told = notice(client, order)
+    assert [button in told for button in buttons] == [False, False]
+    assert "“重新发送”由以下角色执行：业务人员、工程师" in told
+    assert "“联系人”由以下角色执行：" in told
+    order.mails.update(state="done")
+    assert "没有失败的步骤" in notice(client, order)
+
+
+def notice(client, order):
+    return client.get(page(order)).content.decode().split("没有设置该邮件的收件人")[1].split("</p>")[0]

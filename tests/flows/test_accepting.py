@@ -178,6 +178,9 @@ def test_what_is_live_of_a_withdrawn_order_is_accepted_by_its_name_and_can_be_le
     call_command("accept", "A1", "billed_not_active", reason="x")
     assert (desk.troubles("A1"), desk.records("A1"), books.reconcile()[0]) == ([], {A: "live"}, 0)
     assert "仍有有效话单，已认可" in clerk.get(page(desk.order("A1"))).content.decode()
+    for act in ("withdraw", "compensate"):
+        with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
+            call_command(act, "A1", reason="x")
     books.fix("A1", "--reason", "不再计费")
     desk.deliver()
     assert (desk.alive_there("A1"), desk.records("A1"), desk.troubles("A1")) == ([], {A: "deleted"}, [])
@@ -256,6 +259,30 @@ def test_a_deletion_that_nobody_knows_of_does_not_pass_for_billed_still(desk, bo
     assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
     assert accepted("A1", "billed_not_active") == ""
     assert (desk.troubles("A1"), books.live()) == ([], ["A1"])
+
+
+def test_what_is_billed_still_of_a_withdrawn_order_is_over_with_the_answer_to_its_fix(
+    desk, books, clerk, settings, active
+):
+    """Nobody accepted it: withdrawing it once more leads to the same way out, and the trial runs again at once."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503")
+    desk.play(withdrawal("A1"))
+    assert accepted("A1") == ""
+    desk.wait_out()
+    assert (desk.state("A1"), desk.troubles("A1")) == ("withdrawn", ["billed_not_active"])
+    with pytest.raises(CommandError, match="reconcile A1 --fix --reason"):
+        call_command("withdraw", "A1", reason="x")
+    order = desk.order("A1")
+    for act in ("withdraw", "compensate"):
+        assert "修正" in clerk.get(deciding(order, act)).context["why_not"]
+    assert "删除大数据侧不应存在的 1 条话单" in " ".join(clerk.get(deciding(order, "fix")).context["will"])
+    clerk.post(deciding(order, "fix"), filled(order, "fix"))
+    desk.deliver()
+    assert (desk.troubles("A1"), desk.records("A1"), books.live()) == ([], {A: "deleted"}, ["T1"])
+    assert desk.state("T1") == "trialing"
+    with pytest.raises(CommandError, match="withdrawn already$"):
+        call_command("withdraw", "A1", reason="x")
 
 
 # --- four eyes

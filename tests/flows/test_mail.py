@@ -294,14 +294,14 @@ def test_what_was_over_before_it_could_be_mailed_is_one_mail_that_says_both(desk
     assert Mail.objects.get().state == "retrying"
     go_on(desk, order)
     desk.deliver()
-    assert subjects(smtp) == ["异常已恢复"]
+    assert subjects(smtp) == ["异常已结束"]
     assert {row.kind: row.state for row in Mail.objects.all()} == {
         "mail_incident": "closed",
         "mail_incident_over": "done",
     }
     assert "2023-09-20 18:54 起需要处理" in smtp.got[-1][1].get_content()
     desk.wait_out()
-    assert subjects(smtp) == ["异常已恢复"]
+    assert subjects(smtp) == ["异常已结束"]
     with pytest.raises(CommandError):
         call_command("resend", order.number, channel="mail")
 
@@ -315,7 +315,7 @@ def test_the_end_is_never_mailed_while_the_beginning_is_being_sent(desk, smtp, b
     assert smtp.got == []
     desk.end(work, ended)
     desk.deliver(after=3)
-    assert subjects(smtp) == ["异常已恢复"]
+    assert subjects(smtp) == ["异常已结束"]
     assert Mail.objects.get(kind="mail_incident").state == {"ok": "done", "retry": "closed"}[ended]
     assert ("起需要处理" in smtp.got[-1][1].get_content()) is (ended == "retry")
 
@@ -325,5 +325,5 @@ def test_a_beginning_that_went_out_is_followed_by_its_end(desk, smtp, beijing):
     desk.deliver()
     go_on(desk, order)
     desk.deliver()
-    assert subjects(smtp) == ["需要处理", "异常已恢复"]
+    assert subjects(smtp) == ["需要处理", "异常已结束"]
     assert "起需要处理" not in smtp.got[-1][1].get_content()

@@ -5,6 +5,7 @@ import datetime
 import json
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +14,7 @@ from orders.models import Conflict, Difference, Order
 from orders.order_page.order_facts import last_event
 from tests import factories as make
 from tests.admin.orders import deciding, page, staff
-from tests.flows.contents import activation, trial
+from tests.flows.contents import activation, trial, withdrawal
 
 A = "a.example.com"
 DAY = datetime.timedelta(days=1)
@@ -223,3 +224,62 @@ def test_what_is_being_put_right_is_shown_as_under_way(desk, books, clerk, setti
     desk.sandbox.fault(path="/bigdata/productInfos", kind="refusal")
     desk.deliver()
     assert clerk.get(page(desk.order("A1"))).context["right"].key == "fix"  # refused: it can be tried again
+
+
+# --- of sixty statements of a desk with troubles, those that the database did not bear out
+
+
+def test_what_is_in_doubt_is_nowhere_called_billed(desk, books, clerk, active):
+    """Neither the order's chip nor its record's says what the partner's books deny; no mail says that it stopped."""
+    books.lose("A1")
+    books.reconcile()
+    desk.deliver()
+    order = desk.order("A1")
+    [sent] = [one.body for one in mail.outbox if "需要处理：A1" in one.subject]
+    shown = [clerk.get(page(order)), clerk.get(page(order, "?tab=billing"))]
+    shown += [clerk.get(reverse(f"admin:orders_{name}_changelist")) for name in ("order", "billingrecord")]
+    for answer in shown:
+        text = answer.content.decode()
+        assert [said for said in ("客户正在使用，并已计费", "大数据侧已受理并生效") if said in text] == []
+        assert "可能与该状态不符" in text
+    assert ("需要人工处理" in sent, "中止" in sent) == (True, False)
+
+
+def test_what_was_accepted_as_it_is_is_not_called_mended(desk, books, clerk, active):
+    """The record is gone there: nothing of ours deleted it, and the mail of the end says that a person ended it."""
+    books.lose("A1")
+    books.reconcile()
+    call_command("accept", "A1", "not_billed", reason="客户经理确认")
+    desk.deliver()
+    text = clerk.get(page(desk.order("A1"), "?tab=billing")).content.decode()
+    assert [said for said in ("大数据侧已删除", "即删除回执") if said in text] == []
+    sent = mail.outbox[-1]
+    assert ("异常已结束" in sent.subject, "工作人员" in sent.body) == (True, True)
+    assert [said for said in ("恢复", "无需处理") if said in sent.body] == []
+
+
+def test_an_order_whose_undoing_has_failed_is_not_called_over(desk, clerk, settings, active):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path="/bigdata/productInfos/delete", kind="503")
+    desk.play(withdrawal("A1"))
+    assert desk.state("A1") == "compensating"
+    text = clerk.get(page(desk.order("A1"))).content.decode()
+    assert ("曾经生效，正在撤回" in text, "现已失效" in text) == (True, False)
+
+
+def test_a_closed_mail_is_not_still_to_come(desk, clerk, active):
+    """What was over before its mail went out is told by none."""
+    make.MailFactory(order=desk.order("A1"), kind="mail_held", cause="x", state="closed", body="", next_try_at=None)
+    assert "待发送的邮件" not in clerk.get(page(desk.order("A1"), "?tab=mails")).content.decode()
+
+
+def test_an_incident_that_is_about_no_records_does_not_wait_for_the_books(desk, client, active):
+    client.force_login(make.UserFactory(is_superuser=True, is_staff=True))
+    row = make.AffectedOrderFactory(order=desk.order("A1"), incident__code="process_differs", incident__partner="bpm")
+    text = client.get(reverse("admin:orders_incident_change", args=[row.incident_id])).content.decode()
+    assert "按处理建议处理完" in text
+
+
+def test_a_cancelled_trial_record_is_not_said_to_have_billed(desk, clerk, active):
+    text = clerk.get(page(desk.order("T1"), "?tab=billing")).content.decode()
+    assert ("此前的不受影响" in text, "用量照常计费" in text) == (True, False)

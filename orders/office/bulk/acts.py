@@ -21,9 +21,10 @@ from orders.incident_causes import title_of
 from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
-from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of, reason_field
+from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of
 from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
+from orders.order_page.decisions.base import reason_field
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute
@@ -37,11 +38,11 @@ FIRST_DAY = datetime.date(2000, 1, 1)  # older than all data; the year 1 would f
 
 
 class NoteForm(ReasonForm):
-    reason = reason_field(gettext_lazy("Note"))
+    reason = reason_field(gettext_lazy("Note"), autofocus=False)
 
 
 class OptionalNoteForm(ReasonForm):
-    reason = reason_field(gettext_lazy("Note"), required=False)
+    reason = reason_field(gettext_lazy("Note"), autofocus=False, required=False)
 
 
 class AttributionForm(ReasonForm):

@@ -10,24 +10,18 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
 
 from orders.db.odd_values import MOST_ID
 from orders.error_messages import say_why
 from orders.office.bulk.models import BulkRun
-from orders.order_page.decisions.base import LONGEST_REASON
+from orders.order_page.decisions.base import reason_field
 from orders.people import actor_kept
-
-
-def reason_field(label: str | Promise, *, required: bool = True) -> forms.CharField:
-    widget = forms.Textarea(attrs={"rows": 3, "data-draft": ""})
-    return forms.CharField(label=label, max_length=LONGEST_REASON, widget=widget, required=required)
 
 
 class ReasonForm(forms.Form):
     """Confirms a run. `draft` is the id of the draft whose rows the page showed."""
 
-    reason = reason_field(gettext_lazy("Reason"))
+    reason = reason_field(autofocus=False)
     draft = forms.IntegerField(widget=forms.HiddenInput, min_value=1, max_value=MOST_ID)
 
     def details(self) -> dict[str, str]:

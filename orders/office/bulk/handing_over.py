@@ -9,15 +9,16 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from orders.db.odd_values import is_id
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.lists.owners import PersonField
 from orders.models import Difference, Incident, Order, OrderEvent
-from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of, reason_field
+from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
 from orders.office.bulk.models import BulkRun
+from orders.order_page.decisions.base import reason_field
 from orders.people import actor_of, name_of, person_words
 from orders.queries.mine import may_have_owner, set_owners
 from orders.queries.owners import OWN
@@ -27,7 +28,7 @@ from orders.services.ownership import KINDS, set_owner
 
 class OwnerForm(ReasonForm):
     to = PersonField()
-    reason = reason_field(gettext_lazy("Reason"), required=False)
+    reason = reason_field(autofocus=False, required=False)
     field_order = ["to", "reason"]
 
 

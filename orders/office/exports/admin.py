@@ -27,7 +27,7 @@ from orders.lists.registration import AUDITORS, Role, Section, admin_of, exporte
 from orders.lists.scope import OwnRows, sees_all
 from orders.office.exports.lists import PERMISSION, title_of_export
 from orders.office.exports.models import Export
-from orders.office.exports.page import LONGEST_REASON, answer_new_export, send_file
+from orders.office.exports.page import answer_new_export, send_file
 from orders.office.exports.rights import (
     JUDGE,
     SEE_EXPORTS,
@@ -40,8 +40,10 @@ from orders.office.exports.rights import (
 from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.jobs import is_made_by
 from orders.office.schedules.results import advice
+from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import COMMAND, STAFF, name_of, staff_actor
 from orders.queries.page_marks import MovesBy
+from orders.secrets_in_text import without_named_secrets
 
 State = Export.State
 BUSY = [State.WAITING, State.RUNNING]
@@ -218,6 +220,7 @@ class ExportAdmin(OwnRows, StateChip, ReadOnlyAdmin, admin.ModelAdmin):
             raise PermissionDenied
         get_object_or_404(self.get_queryset(request), pk=pk)
         agree, reason = "agree" in request.POST, request.POST.get("reason", "")[:LONGEST_REASON].replace("\0", "")
+        reason = without_named_secrets(reason)
         try:
             judge_export(pk=pk, agree=agree, reason=reason, judge=request.user, now=timezone.now())
         except OrderError as error:

@@ -32,22 +32,15 @@ from orders.office.exports.service import (
     write_export,
 )
 from orders.office.jobs import queue
+from orders.order_page.decisions.base import reason_field
 from orders.people import staff_actor
-
-LONGEST_REASON = 500
 
 
 class PersonalDataForm(forms.Form):
     """Asks for personal data and the reason for them, if they are `offered`. `personal_help` says what follows."""
 
     personal = forms.BooleanField(label=gettext_lazy("With people's names, phones and mails unmasked"), required=False)
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        required=False,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2, "data-draft": ""}),
-        help_text=gettext_lazy("Needed for personal data."),
-    )
+    reason = reason_field(autofocus=False, rows=2, required=False, help_text=gettext_lazy("Needed for personal data."))
     personal_help: str | Promise = ""
 
     def __init__(self, *args, offered: bool, **kwargs):

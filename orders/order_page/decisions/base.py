@@ -14,17 +14,25 @@ from orders.errors import OrderError
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries.foreseen import Foreseen
+from orders.secrets_in_text import without_named_secrets
 
 LONGEST_REASON = 500
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
 REASON, LOOKED_AT = gettext_lazy("Reason"), gettext_lazy("what was seen there")
 
 
-def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, **more) -> forms.CharField:
+class WordsField(forms.CharField):
+    """Words of staff, which the trail keeps: what is called a password, a token or a key in them is cut."""
+
+    def to_python(self, value):
+        return without_named_secrets(super().to_python(value))
+
+
+def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, rows: int = 3, **more) -> WordsField:
     """Where staff say why, or write a note. What they type is kept for an hour (project/static/desk/session.js)."""
     focus = {"autofocus": True} if autofocus else {}
-    widget = forms.Textarea(attrs={"rows": 3, **focus, "data-draft": ""})
-    return forms.CharField(label=label, max_length=LONGEST_REASON, widget=widget, **more)
+    widget = forms.Textarea(attrs={"rows": rows, **focus, "data-draft": ""})
+    return WordsField(label=label, max_length=LONGEST_REASON, widget=widget, **more)
 
 
 class ReasonForm(forms.Form):

@@ -22,7 +22,7 @@ class Compensate(Decision):
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
         acted = any(map(may_have_acted, facts.of(lambda row: _counts(row, facts.order))))
-        return why_not_compensate(facts.order, late=facts.late, acted=acted)
+        return why_not_compensate(facts.order, late=facts.late, acted=acted, now=facts.now)
 
     def act(self, facts: Facts, *, by: str, reason: str) -> str:
         compensate(number=facts.order.number, by=by, reason=reason, now=facts.now)

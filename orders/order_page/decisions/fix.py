@@ -8,6 +8,8 @@ from orders.order_page.decisions.base import Decision, look_at_books
 from orders.order_page.decisions.compare import say_found
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
+from orders.services.incidents import BILLED_NOT_ACTIVE
+from orders.services.reconciliation.differences import is_over
 from orders.services.reconciliation.results import compare_order
 from orders.services.reconciliation.take import why_not_quiet
 
@@ -27,7 +29,7 @@ class Fix(Decision):
         """What the fix finds is judged record by record. It is not offered where each of them would be left."""
         if facts.open.mending:
             return NotAllowedError("fix_under_way")
-        if not facts.differs and not facts.marks.accepted:
+        if not facts.differs and not _again(facts):
             return NotAllowedError("same_books", number=facts.order.number)
         left = dry_run.why_left(facts.order, now=facts.now)
         if left and all(left):
@@ -36,5 +38,11 @@ class Fix(Decision):
 
     def act(self, facts: Facts, *, by: str, reason: str, held: OrderComparison) -> str:
         about = {"number": facts.order.number, "by": by, "reason": reason, "now": facts.now}
-        found = compare_order(held=held, fix=True, again=bool(facts.marks.accepted), **about)
+        found = compare_order(held=held, fix=True, again=_again(facts), **about)
         return say_found(found)
+
+
+def _again(facts: Facts) -> bool:
+    """Whether something of its records was left as it is: accepted, or by giving up what takes it back."""
+    given_up = any(row.code == BILLED_NOT_ACTIVE and not row.beside for row in facts.troubles)
+    return bool(facts.marks.accepted) or given_up and is_over(facts.order)

@@ -46,7 +46,7 @@ class Withdraw(Decision):
     form = WithdrawForm
 
     def why_not(self, facts: Facts) -> OrderError | None:
-        if why := why_not_withdraw(facts.order):
+        if why := why_not_withdraw(facts.order, facts.now):
             return why
         number = facts.order.number
         if facts.order.kind == Order.Kind.TRIAL and facts.order.state == Order.State.CONVERTED:

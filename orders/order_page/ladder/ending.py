@@ -16,6 +16,7 @@ from orders.order_page.ladder.step_rungs import (
     Facts,
     Rung,
     Text,
+    Trouble,
     amber,
     blue,
     from_steps,
@@ -26,6 +27,7 @@ from orders.order_page.ladder.step_rungs import (
 from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
 from orders.services.moving import differs, may_send_again, start_of, unresolved
+from orders.steps import Partner
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step
 WAY_OUT = {"late_undo": "withdraw", "acted_before": "take", "difference": "fix"}  # else `accept`
@@ -82,7 +84,7 @@ def approval_rung(facts: Facts) -> Rung:
     odd = next((row for row in facts.troubles if row.step == "approval" and not row.ignored), None)
     if odd:
         about = {"cause": cause_of(odd.code), "code": odd.code, "detail": facts.opinion or odd.detail}
-        return amber(base, _("Unclear"), at=odd.since, action="" if odd.code == "early" else "pass", **about)
+        return amber(base, _("Unclear"), at=odd.since, action=way_out(odd, facts), **about)
     if order.decision:
         return _decided(base, facts)
     if order.first:
@@ -196,6 +198,10 @@ def live_rung(facts: Facts) -> Rung:
         return Rung(**base, tone="none", icon="check", result=_("Ended"), note=WHY_ENDED.get(facts.over, HAS_ENDED))
     if order.live_at or _ran(facts):
         note = _("It was live, and no longer is.")
+        if order.state == State.COMPENSATING:
+            note = _("It was live, and is being taken back.")
+        elif accepted or not facts.marks.fine:
+            note = _("It was live; the last step says what is left of it.")
         return Rung(**base, icon="undo", result=_("Was live"), at=order.live_at, note=note)
     if order.undo_since:
         return never_begun(base)
@@ -221,10 +227,18 @@ def books_rung(base: dict, facts: Facts) -> Rung | None:
     if trouble is None:
         return _beside(base, facts)
     about = {"cause": trouble.cause, "code": trouble.code, "detail": of_trouble(trouble)}
-    action = WAY_OUT.get(trouble.code, "accept")
+    return amber(base, _("Needs a look"), at=trouble.since, action=way_out(trouble, facts), **about)
+
+
+def way_out(trouble: Trouble, facts: Facts) -> str:
+    """The decision that its advice names; none of an incident that ends by itself, or with another order."""
+    if trouble.beside or trouble.code == "early":
+        return ""
     if trouble.code == MOVE_FAILED:
-        action = _leaves_move(unresolved(facts.steps), facts)
-    return amber(base, _("Needs a look"), at=trouble.since, action=action, **about)
+        return _leaves_move(unresolved(facts.steps), facts)
+    if trouble.code in BOOKS_ONLY:
+        return "accept" if trouble.partner == Partner.BPM else WAY_OUT.get(trouble.code, "accept")
+    return "pass" if trouble.step == "approval" else "resend"
 
 
 def _beside(base: dict, facts: Facts) -> Rung | None:

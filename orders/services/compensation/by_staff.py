@@ -12,6 +12,7 @@ from orders.services.compensation.start import begin_undo
 from orders.services.incidents import COMPENSATED, open_incident
 from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.effects import acts_of
+from orders.services.reconciliation.differences import is_over
 
 
 def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -24,7 +25,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     check_reason(reason, "a compensation")
     with transaction.atomic():
         order = lock_order(number)
-        if why := why_not_compensate(order, late=is_late(order, now), acted=bool(acts_of(order))):
+        if why := why_not_compensate(order, late=is_late(order, now), acted=bool(acts_of(order)), now=now):
             raise why
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
@@ -33,12 +34,20 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     return order
 
 
-def why_not_compensate(order: Order, *, late: bool, acted: bool) -> NotAllowedError | None:
+def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
     """Why staff can't compensate the order. `acted`: something has reached the big-data side, or may have."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:
-        return NotAllowedError("undone_already", number=order.number, state=order.state)
+        return why_undone(order, "undone_already", now)
     if late:
         return NotAllowedError("live_for_long", number=order.number)
     return None if acted else NotAllowedError("nothing_sent", number=order.number, state=order.state)
+
+
+def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedError:
+    """The refusal of taking back what is taken back already, with this code. Where records of it were left there, it
+    says what deletes them."""
+    if is_over(order) and order.billing_records.not_over(now).exists():
+        code = "undone_but_there"
+    return NotAllowedError(code, number=order.number, state=order.state)

@@ -11,6 +11,7 @@ from orders.services.compensation.late import unmark_undo_asked
 from orders.services.compensation.plan import may_be_made
 from orders.services.compensation.start import give_ending
 from orders.services.holds import settle_followers
+from orders.services.outbox.effects import acts_of
 from orders.services.trials import release_claim
 
 State, Step, Record = Dispatch.State, Dispatch.Step, BillingRecord.State
@@ -31,7 +32,7 @@ def _after_delete(row: Dispatch, now: datetime.datetime) -> None:
     once whether they are there, and once more when the call can no longer act (contract 3.9, Unknown)."""
     looks = Dispatch.objects.current().filter(order=row.order, step=Step.VERIFY_DELETED, attempts=0)
     looks = looks.filter(state__in=[State.WAITING, State.DUE])
-    unsure, until = may_be_made(row.order, now)
+    unsure, until = may_be_made(row.order, acts_of(row.order), now)
     unsure = unsure or until is not None
     if until:
         looks.filter(about__last=True).update(not_before=until)

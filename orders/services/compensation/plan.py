@@ -40,7 +40,7 @@ def _undoing(order: Order, now: datetime.datetime, how: str, but: list[int]) -> 
         return [build_step(order, Step.CANCEL_BILLING, now=now, records=made), *_trials_end(order, now)]
     cancelled = any(row.step == Step.CANCEL_TRIAL for row in acts)
     restore = [_of_trial(order, Step.RESTORE_TRIAL, now)] if cancelled else []
-    return [*_deletion(order, made, now), *(_trials_end(order, now) if how else restore)]
+    return [*_deletion(order, made, acts, now), *(_trials_end(order, now) if how else restore)]
 
 
 def put_back(order: Order, now: datetime.datetime, **about) -> list[Dispatch]:
@@ -81,12 +81,12 @@ def _own_records(order: Order, acts: Iterable[Dispatch]) -> list[int]:
     return list(dict.fromkeys([*made, *there]))
 
 
-def _deletion(order: Order, records: list[int], now: datetime.datetime) -> list[Dispatch]:
+def _deletion(order: Order, records: list[int], acts: Iterable[Dispatch], now: datetime.datetime) -> list[Dispatch]:
     """Deletes the records. If a call may still make them, looks at once and when it can't any more."""
     if not records:
         return []
     rows = [build_step(order, Step.DELETE_BILLING, now=now, records=records)]
-    if any(may_be_made(order, now)):
+    if any(may_be_made(order, acts, now)):
         later = {"gate": Dispatch.Gate.START, "not_before": now + MAY_ACT, "blocking": False}
         rows += [
             build_step(order, Step.VERIFY_DELETED, now=now, records=records),
@@ -95,10 +95,12 @@ def _deletion(order: Order, records: list[int], now: datetime.datetime) -> list[
     return rows
 
 
-def may_be_made(order: Order, now: datetime.datetime) -> tuple[bool, datetime.datetime | None]:
-    """Whether a step that may have made the order's own records has no definite answer, and until when a call may still
-    make them behind a deletion."""
-    makers = [row for row in acts_of(order) if row.lane is None and row.step not in DELETIONS]
+def may_be_made(
+    order: Order, acts: Iterable[Dispatch], now: datetime.datetime
+) -> tuple[bool, datetime.datetime | None]:
+    """Whether one of the order's `acts` that may have made its own records has no definite answer, and until when a
+    call may still make them behind a deletion."""
+    makers = [row for row in acts if row.lane is None and row.step not in DELETIONS]
     unsure = any(row.state not in {State.DONE, State.UNDONE} and not row.definite for row in makers)
     calls = late_calls(orders=[order.pk], now=now)
     return unsure, may_act_until(call for call in calls if call.step not in DELETIONS)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet
 
 from notifications.models import Mail
+from orders.db.advisory_lock import take_lock
 from orders.db.compiled_sql import Prepared, Slot, insert_rows, update_rows
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order, Pause
@@ -153,9 +154,7 @@ def paused_partners(*, now: datetime.datetime) -> set[str]:
 
 def not_paused(rooms: dict[str, int], *, now: datetime.datetime) -> dict[str, int]:
     """The rooms of partners that are not paused. No pause begins until the claim's transaction has ended."""
-    if connection.vendor == "postgresql":  # SQLite has only one writer at a time anyway
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", PAUSE_LOCK)
+    take_lock(PAUSE_LOCK, shared=True)
     paused = paused_partners(now=now)
     return {partner: room for partner, room in rooms.items() if partner not in paused}
 

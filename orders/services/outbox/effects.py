@@ -16,7 +16,7 @@ from orders.content import domain_key
 from orders.db.compiled_sql import Prepared, Slot
 from orders.db.expressions import OneOf
 from orders.models import Attempt, BillingRecord, Dispatch, Order
-from orders.services.outbox.outcome import LOOK_UP
+from orders.services.outbox.outcome import DOUBTS, LOOK_UP
 from orders.steps import DELETIONS, SENDS_NOTHING, named
 
 State, Step, Channel = Dispatch.State, Dispatch.Step, Dispatch.Channel
@@ -50,6 +50,12 @@ def takes_back(row: Dispatch) -> bool:
 def cancels_on_start(row: Dispatch) -> bool:
     """Whether a step is the cancel of a trial's records on the start day of its activation."""
     return row.step == Step.CANCEL_TRIAL and row.gate == Dispatch.Gate.START
+
+
+def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
+    """The order's BPM starts that failed in doubt: nobody knows whether BPM has the process (contract 7.2)."""
+    rows = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
+    return rows.filter(error_code__in=DOUBTS)
 
 
 def acts_of(order: Order) -> list[Dispatch]:

@@ -147,7 +147,11 @@ def _settle_books(rows: Iterable[Dispatch], troubled: set[tuple[int, str]], now:
     moved = False
     for row in rows:
         trial = row.order.trial or row.order
-        if row.lane is None or row.repeat or row.state not in ENDED or row.step == Step.ASK_BILLING:
+        if row.repeat or row.state not in ENDED or row.step == Step.ASK_BILLING:
+            continue
+        if row.lane is None:  # commercial records: a fix alone shows of another step's that they are gone
+            if STEPS[row.step].fix and row.order_id in named:
+                moved |= close_removals(row.order, now=now, by=by)
             continue
         if row.state == State.DONE and row.about.get(REST):
             continue  # its next part is under way

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from orders.db.advisory_lock import take_lock
 from orders.models import Attempt, Dispatch, KeptAnswer, Order, PartnerHold, PartnerProof
 from orders.services.order_writes import add_event
 from orders.services.outbox.outcome import NOT_UNDERSTOOD, Outcome
@@ -119,9 +119,7 @@ def gate(*, now: datetime.datetime, past_hold: bool = False) -> Gate:
     in_force = tuple(map(hash_of, CALLS))
     if in_force in free:
         return OPEN
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", PROOF_LOCK)
+    take_lock(PROOF_LOCK)
     unproven = [kind for kind in CALLS if not is_proven(kind)]
     sending = Dispatch.objects.filter(state=State.SENDING, next_try_at__gt=now)
     flying = {kind for kind in unproven if sending.filter(of_kind(kind)).exists()}
@@ -194,13 +192,12 @@ def proofs_in_force() -> dict[str, PartnerProof | None]:
 
 def lock_refused(rows: Iterable[Dispatch], outcomes: dict[int, Outcome]) -> None:
     """Locks the kinds of which these outcomes refuse a step, in their sequence, so that refusals are counted singly."""
-    if not asks_proof() or connection.vendor != "postgresql":
+    if not asks_proof():
         return
     kinds = {kind_of(row) for row in rows if outcomes[row.pk].read == REFUSED}
     for number, kind in enumerate(CALLS):
         if kind in kinds:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [RUN_LOCK, number])
+            take_lock((RUN_LOCK, number))
 
 
 def is_in_run(kind: str, outcome: Outcome) -> bool:

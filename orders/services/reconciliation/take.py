@@ -25,6 +25,7 @@ from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
 from orders.services.moving import differs, may_send_again, move_of, move_start_to
 from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
+from orders.services.outbox.effects import starts_in_doubt
 from orders.services.outbox.enqueue import enqueue_next_parts, wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
@@ -196,11 +197,6 @@ def take_process(*, number: str, process: str = "", reason: str, by: str, now: d
     record_read_again(row, outcome, now=now, by=by)
     wake()
     return order
-
-
-def starts_in_doubt(order: Order) -> QuerySet[Dispatch]:
-    rows = order.dispatches.current().filter(step=Step.START_BPM, state=State.FAILED, repeat=False)
-    return rows.filter(error_code__in=DOUBTS)
 
 
 def is_about_start(order: Order) -> bool:

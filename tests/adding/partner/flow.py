@@ -23,7 +23,7 @@ def page(desk, admin_client, **asked) -> str:
 def rung(desk, admin_client):
     """The rung of the licence server on the order's page."""
     url = reverse("admin:orders_order_change", args=[desk.order("A1").pk])
-    return next(rung for rung in admin_client.get(url).context["ladder"] if rung.key == "licence")
+    return next(rung for rung, _way in admin_client.get(url).context["ladder"] if rung.key == "licence")
 
 
 def fail(desk, kind: str, count: int = 1, **more):
