@@ -48,7 +48,7 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
             raise why
         records = records_to_post(order, new)
         _note_provinces(family)
-        for row in family:
+        for row in [row for row in family if row.attribution_id != new.letters]:
             old, row.attribution = row.attribution_id or "", new
             add_event(row, "attribution_moved", by=by, now=now, old=old, new=new.letters, reason=reason.strip())
         update_rows(family, ["attribution"])

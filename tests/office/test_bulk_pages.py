@@ -94,6 +94,13 @@ def test_of_very_many_only_the_first_are_judged_and_others_may_change_all_the_sa
     assert (make.fresh(held).attribution_id, outcomes(run)[1]) == ("SH", 1)
 
 
+def test_attributions_that_a_second_person_confirms_are_not_chosen_in_bulk(staff, settings):
+    settings.FOUR_EYES = {"attribute": 0}
+    text = staff.get(new("attribute", picked(held_for_attribution()))).content.decode()
+    assert "需另一人逐单复核" in text
+    assert 'name="draft"' not in text
+
+
 def test_where_nothing_would_change_there_is_no_button(staff):
     text = staff.get(new("attribute", picked(billed()))).content.decode()
     assert "不会有任何变化" in text
