@@ -81,5 +81,5 @@ def note(apps, connection, table: str, count: int) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("orders", "0064_partner_proofs")]
+    dependencies = [("orders", "0068_move_attribution")]
     operations = [migrations.RunPython(cut, migrations.RunPython.noop)]
