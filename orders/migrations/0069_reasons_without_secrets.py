@@ -1,4 +1,4 @@
-"""Cuts secrets from the reasons and notes of staff that versions before 1.12.0 kept whole, and notes how many rows of
+"""Cuts secrets from the reasons and notes of staff that versions before 1.11.0 kept whole, and notes how many rows of
 the trail it changed. The approval history and mails stay as they are: both are told as they were.
 
 As orders.0061, it may be stopped and run again, and lifts a table's guard for the batches that hold something.

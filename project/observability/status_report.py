@@ -78,8 +78,7 @@ def desk_status(now: datetime.datetime) -> dict:
         "oldest_retrying": None, "expiring": None, "unwritable": None,
         "failed_tasks": None, "clocks_ahead": None, "old_secrets": None, "stuck_trail": None,
         "robots": None, "schedules": None, "other_desks": None, "not_stored": not_stored(), "stops": None, "alarms": [],
-        "comparison": None,
-        "holds": None, "read_otherwise": None, "way_back": None,
+        "holds": None, "comparison": None, "read_otherwise": None, "way_back": None,
     }  # fmt: skip
     try:
         with database_deadline(LOOK_FOR):

@@ -49,5 +49,5 @@ def why_undone(order: Order, code: str, now: datetime.datetime) -> NotAllowedErr
     """The refusal of taking back what is taken back already, with this code. Where records of it were left there, it
     says what deletes them."""
     if is_over(order) and order.billing_records.not_over(now).exists():
-        code = "undone_but_there"
+        return NotAllowedError("undone_but_there", number=order.number, state=order.state)
     return NotAllowedError(code, number=order.number, state=order.state)
