@@ -52,8 +52,11 @@ DIALECTS = {
     "another header for the key": '[bigdata]\nkey_header = "X-Request-No"\n[bpm]\nkey_header = "X-Biz-No"',
     "a word for repeats": BOTH.format('repeated = [{ code = ["R01"] }]'),
     "nothing there has a code": "[bigdata]\nquery.none = [{ code = [204] }]",
+    "no delete": '[bigdata]\ndelete.path = ""',
+    "no look-up": '[bigdata]\nquery.path = ""',
+    "no traffic": '[bigdata]\ntraffic.path = ""',
+    "no delete, look-up or traffic": '[bigdata]\ndelete.path = ""\nquery.path = ""\ntraffic.path = ""',
 }
-# A partner without a delete, a look-up or traffic is not here yet: the desk refuses such a profile (7.1).
 TOLD = [name for name in DIALECTS if name.startswith(("success", "nested"))]  # by the incidents themselves
 NO_HARM_ALONE = {"a word for repeats", "nothing there has a code"}  # the cases do not meet them
 

@@ -432,6 +432,21 @@ def test_a_billing_step_goes_out_anew_only_where_nothing_is_there(desk, settings
     assert len({call["key"] for call in desk.sandbox.calls(path=BILLING)}) == (1 if acted else 2)
 
 
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_billing_step_is_not_sent_anew_while_nobody_says_what_is_there(desk, settings, capsys, paused):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(trial("T1", A))
+    if paused:
+        call_command("pause", "bigdata", reason="x", by="test")
+    desk.sandbox.fault(path=QUERY, kind="503")
+    with pytest.raises(CommandError, match="1 declined"):
+        desk.command("resend", "T1", "--new", "--reason", "大数据侧没有")
+    why = "nothing was asked: bigdata is paused" if paused else "the big-data side does not answer (http_503)"
+    assert f"T1 create_trial_billing: {why}" in capsys.readouterr().out
+    assert (desk.troubles("T1"), len(desk.sent(BILLING))) == (["not_understood"], 1)
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_any_callback_settles_a_start_in_doubt(desk, in_doubt, finished):
     post_signed(desk.client, json.dumps(approval("A1", finished=finished)).encode())

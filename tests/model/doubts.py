@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from integrations.partners.calls import rules_hash
 from integrations.partners.profile import Profile, read_profile
-from orders.books import BooksSilentError
 from orders.db.compiled_sql import Prepared
 from orders.db.expressions import OneOf
 from orders.models import Attempt, Dispatch, PartnerHold, PartnerProof
@@ -239,10 +238,7 @@ class Doubting:
         """Whoever asks says that the steps in doubt did nothing; BPM's people, that it has no process."""
         if self.may_start(number):
             return "BPM has its process"
-        try:
-            judged = resend(Selection(numbers=(number,), anew=True), now=timezone.now(), **WHY).judgements
-        except BooksSilentError as error:
-            return repr(error)
+        judged = resend(Selection(numbers=(number,), anew=True), now=timezone.now(), **WHY).judgements
         return ", ".join(f"{row.order} {row.step}: {row.verdict}" for row in judged)
 
     def may_start(self, number: str) -> bool:

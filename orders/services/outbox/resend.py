@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from notifications.models import Mail, MailQuerySet
-from orders.books import has_look_up
+from orders.books import BooksSilentError, has_look_up
 from orders.errors import NotAllowedError
 from orders.local_time import midnight
 from orders.models import AffectedOrder, BillingRecord, Dispatch, Order
@@ -42,7 +42,7 @@ from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.outbox.proof import is_never_repeated
 from orders.services.outbox.read_again import end_by_reading, ends_by_reading, note_begun
 from orders.services.outbox.release import NOT_FINISHED, release
-from orders.services.reconciliation.asking import ask_steps
+from orders.services.reconciliation.asking import ask_steps, why_silent
 from orders.services.reconciliation.held_records import as_meant
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.steps import OF_COMPARISONS, STEPS, Partner, Phase, channels_of
@@ -100,7 +100,7 @@ class Judgement:
     (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
     (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
     (not allowed; `why` says why). `mail_id`: it is about a mail, not a step; one about no order has `-` for its order.
-    `refusal` is why an order can't be opened again. `decision` is BPM's decision that still counts when the order is
+    `refusal` is why an order can't be opened again, or why nobody says what a step did. `decision` is BPM's decision that still counts when the order is
     opened.
     """
 
@@ -224,7 +224,12 @@ def _judge_anew(row: Dispatch, order: Order) -> Judgement:
     about = (order.number, row.step)
     if row.state != State.FAILED or row.error_code not in DOUBTS or is_worked_out(row):
         return Judgement(*about, REFUSED, "it is not in doubt", row.pk)
-    if row.channel == Channel.BILLING and _is_there(row, order):
+    try:
+        there = row.channel == Channel.BILLING and _is_there(row, order)
+    except BooksSilentError as error:
+        why = why_silent(error)
+        return Judgement(*about, REFUSED, str(why), row.pk, refusal=why)
+    if there:
         return Judgement(
             *about, REFUSED, "the big-data side holds its records as the step means them: take them", row.pk
         )
