@@ -71,7 +71,9 @@ class Look:
         return json.dumps({"as_of": self.as_of.isoformat(), "rows": self.rows}, ensure_ascii=False)
 
     def of_job(self, job_id: str) -> list[dict[str, str]]:
-        return [row for row in self.rows if row["jobId"] == job_id]
+        """What is there of a jobId. At a partner without a delete some rows count as absent (contract 7.1)."""
+        rows = [row for row in self.rows if row["jobId"] == job_id]
+        return list(client.present(rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +124,13 @@ class OrderComparison:
 class Client:
     """Who asks the big-data side. `integrations` gives its functions when the app starts, since it lies above.
 
-    `held`: rows, under our names, as records. `read_file`: the rows of these jobIds in a file (RecordFileError)."""
+    `held`: rows, under our names, as records. `present`: those that do not count as absent. `read_file`: the rows of
+    these jobIds in a file (RecordFileError)."""
 
     compare_now: Callable[[int, Look | None], OrderComparison] | None = None
     fetch_records: Callable[[str], list[HeldRecord]] | None = None
     held: Callable[[Iterable[dict]], list[HeldRecord]] | None = None
+    present: Callable[[Iterable[dict]], Iterable[dict]] | None = None
     read_file: Callable[[Path, Collection[str]], list[dict[str, str]]] | None = None
 
 

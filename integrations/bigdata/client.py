@@ -7,7 +7,8 @@ the usual one.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,10 +81,10 @@ def posted_deletion(records: Iterable[RecordFacts], now: datetime.datetime) -> d
     )
 
 
-def present(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def present(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows, which have our names, without those that count as absent at a partner without a delete: cancelled as of
     their creation."""
-    return rows if settings.PARTNERS.bigdata.delete.path else [row for row in rows if not _is_deleted(row)]
+    return iter(rows) if settings.PARTNERS.bigdata.delete.path else itertools.filterfalse(_is_deleted, rows)
 
 
 def _is_deleted(row: Mapping[str, Any]) -> bool:
@@ -172,7 +173,8 @@ def query_product_infos(
     seconds = look_up_seconds(expected) if seconds is None else seconds
     most = min(ANSWER_BYTES + expected * RECORD_BYTES, LONGEST_LOOK_UP)
     how = settings.PARTNERS.bigdata.query
-    return present(_rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED))
+    rows = _rows(_call("bigdata.query", body, key, request_id, seconds, most, how.none), how.rows, NAMED)
+    return list(present(rows))
 
 
 def check_look_up() -> None:

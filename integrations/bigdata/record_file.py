@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from integrations.bigdata.books import is_name
-from integrations.bigdata.client import CANCELLED, LIVE
+from integrations.bigdata.client import CANCELLED, LIVE, present
 from integrations.bigdata.comparison import MEMBERS
 from orders.books import RecordFileError
 
@@ -24,13 +24,14 @@ Column = tuple[int, str, str, Callable[[str], str]]  # place, our name, the name
 
 
 class RecordFile:
-    """A whole file, by jobId. It lies on disk, so that memory does not grow with its lines. Of one thread alone."""
+    """What is there by a whole file, by jobId. It lies on disk, so that memory does not grow with its lines. Of one
+    thread alone."""
 
     def __init__(self, path: Path):
         """Reads and checks all of it. Raises RecordFileError."""
         self._rows = sqlite3.connect("")  # a file without a name, which ends with the connection
         self._rows.execute("CREATE TABLE held (job, row)")
-        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in read_rows(path))
+        lines = ((row["jobId"], json.dumps(row, ensure_ascii=False)) for row in present(read_rows(path)))
         self.lines = self._rows.executemany("INSERT INTO held VALUES (?, ?)", lines).rowcount
         self._rows.execute("CREATE INDEX of_job ON held (job)")
 

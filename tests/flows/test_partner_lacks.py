@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from integrations import tasks
 from integrations.partners.profile import read_profile
-from orders.models import Dispatch
+from orders.models import Dispatch, OrderEvent
 from orders.services.reconciliation.take import take
 from orders.services.withdrawal import withdraw_by_staff
-from tests.flows.conftest import BILLING, BPM, DELETE, USAGE
+from tests.flows.conftest import BILLING, BPM, DELETE, USAGE, now, seen
 from tests.flows.contents import activation, change, trial, withdrawal
 
 A, B = "a.example.com", "b.example.com"
@@ -139,6 +139,45 @@ def test_a_step_without_an_answer_is_taken_as_deleted(desk, no_delete, active):
     store.put_record(store.records("A1")[0] | {"cancelStatus": "2", "cancelTime": store.records("A1")[0]["createTime"]})
     take(number="A1", reason="已核对", by="command:test", now=timezone.now())
     assert desk.records("A1") == {A: "deleted"}
+
+
+@pytest.fixture
+def withdrawn(desk, no_delete, active):
+    """A1 is withdrawn by a posted cancel that nobody understood, at a partner that can't be asked either. It did it."""
+    no_delete.PARTNERS = read_profile(f'{NO_DELETE}\nquery.path = ""')
+    desk.sandbox.fault(path=BILLING, kind="garbage", count=8)
+    desk.post(withdrawal("A1"))
+    desk.wait_out()
+    assert desk.step("A1", "delete_billing", undo=True).error_code == "not_understood"
+    row = desk.held_there("A1")[A]
+    desk.sandbox.partners.store.put_record(row | {"cancelStatus": "2", "cancelTime": row["createTime"]})
+    desk.clock.shift(700)
+
+
+@pytest.mark.parametrize("way", ["file", "form"])
+def test_what_a_person_saw_deleted_is_taken_as_gone(desk, withdrawn, held_file, admin_client, way):
+    if way == "file":
+        desk.command("take", "A1", *seen(held_file()), reason="已查看", by="test")
+    else:
+        page = reverse("admin:orders_order_decide", args=[desk.order("A1").pk, "look_up"])
+        row, pk = desk.held_there("A1")[A], desk.order("A1").billing_records.get().pk
+        typed = {f"there_{pk}": "2", f"createTime_{pk}": row["createTime"], f"cancelTime_{pk}": row["cancelTime"]}
+        about = {"reason": "已查看", "as_of": now(), "seen": OrderEvent.objects.last().pk}
+        assert admin_client.post(page, typed | about).status_code == 302
+    desk.wait_out()
+    assert (desk.state("A1"), desk.records("A1"), desk.troubles("A1")) == ("withdrawn", {A: "deleted"}, [])
+    assert (desk.state("T1"), desk.alive_there("T1")) == ("trialing", [A])
+
+
+def test_a_file_with_what_is_deleted_there_agrees(desk, books, withdrawn, held_file):
+    """Of an order that we do not know such a record says nothing either."""
+    desk.command("take", "A1", *seen(held_file()), reason="已查看", by="test")
+    desk.wait_out()
+    desk.clock.shift(700)
+    gone = desk.held_there("A1")[A]
+    rows = [*desk.sandbox.partners.store.records(), gone | {"jobId": "X9"}]
+    code, lines = books.reconcile(*seen(held_file(rows)))
+    assert (code, lines[-1].split(":")[0]) == (0, "2 orders, 2 records"), lines
 
 
 def test_a_posted_deletion_is_read_as_a_post(desk, no_delete, active):

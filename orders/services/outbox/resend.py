@@ -100,8 +100,8 @@ class Judgement:
     (forced: an accepted step goes out once more), `blocked` (queued, but the partner's breaker is open), `paused`
     (queued, but the partner is paused), `accepted` (it succeeded), `left_out` (a filter does not open it), `refused`
     (not allowed; `why` says why). `mail_id`: it is about a mail, not a step; one about no order has `-` for its order.
-    `refusal` is why an order can't be opened again, or why nobody says what a step did. `decision` is BPM's decision that still counts when the order is
-    opened.
+    `refusal` is why an order can't be opened again, or why nobody says what a step did. `decision` is BPM's decision
+    that still counts when the order is opened.
     """
 
     order: str
