@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.flows.conftest import BILLING, BPM, QUERY
+from tests.flows.conftest import BILLING, BPM, DELETE, QUERY
+from tests.flows.contents import withdrawal
 
+ALL_THREE = "no delete, look-up or traffic"
 BOTH = "[bigdata.answer]\n{0}\n[bpm.answer]\n{0}"
 DIALECTS = {
     "success is 0": BOTH.format("success = [{ code = [0] }]"),
@@ -55,10 +57,11 @@ DIALECTS = {
     "no delete": '[bigdata]\ndelete.path = ""',
     "no look-up": '[bigdata]\nquery.path = ""',
     "no traffic": '[bigdata]\ntraffic.path = ""',
-    "no delete, look-up or traffic": '[bigdata]\ndelete.path = ""\nquery.path = ""\ntraffic.path = ""',
+    ALL_THREE: '[bigdata]\ndelete.path = ""\nquery.path = ""\ntraffic.path = ""',
 }
 TOLD = [name for name in DIALECTS if name.startswith(("success", "nested"))]  # by the incidents themselves
-NO_HARM_ALONE = {"a word for repeats", "nothing there has a code"}  # the cases do not meet them
+# The cases do not meet these.
+NO_HARM_ALONE = {"a word for repeats", "nothing there has a code", "no delete", "no look-up"}
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +104,78 @@ def test_a_header_that_nobody_told_of_is_waited_for(desk_of, partner):
     number = one["content"]["OrderNum"]
     assert (desk.state(number), desk.alive_there(number)) == ("active", ["pull.api-eas-3.li.com"])
     desk.check_no_harm()
+
+
+# --- what a partner lacks, while an order is taken back
+
+WITHDRAWN, REFUSED, SILENT = "withdrawn", "a refused start", "a create without an answer"
+
+
+def undo(desk, how, settings) -> str:
+    """Case 1 is taken back, as far as the desk can do that alone; the order's number."""
+    one, settings.DISPATCH_RETRY_SECONDS = desk.cases[0], [30]
+    number = one["content"]["OrderNum"]
+    desk.at(one["clock_setup"])
+    desk.go_on(one["setup"][0])
+    desk.at(one["clock"])
+    if how == REFUSED:
+        desk.sandbox.fault(BPM, "refusal")
+    if how == SILENT:
+        desk.sandbox.fault(BILLING, "slow", seconds=0)  # the cancel of its trial
+        desk.sandbox.fault(BILLING, "reset_after", count=2)
+    desk.go_on(one["content"])
+    if how == WITHDRAWN:
+        desk.go_on(withdrawal(number))
+    if how == REFUSED:  # a call that is not proven: a person says that the refusal is one
+        assert (desk.troubles(number)[-1], desk.events(number, "undo_mark")) == ("unproven", [])
+        desk.command("compensate", number, reason="BPM 确实拒绝了")
+    desk.wait_out()
+    return number
+
+
+def check_undone(desk, number, how):
+    trial, [domain] = desk.order(number).trial.number, desk.records(number)
+    assert (desk.alive_there(number), desk.records(number)) == ([], {domain: "deleted"})
+    assert (desk.alive_there(trial), desk.state(trial)) == ([domain], "trialing")
+    assert desk.state(number) == ("withdrawn" if how == WITHDRAWN else "failed")
+    assert bool(desk.sent(DELETE)) == bool(desk.theirs.bigdata.delete.path)
+    assert len(desk.sandbox.state()["processes"]) == (how == WITHDRAWN)
+    assert "look_up" not in desk.troubles(number)
+    assert desk.compare() == 0
+
+
+@pytest.mark.parametrize("how", [WITHDRAWN, REFUSED, SILENT])
+@pytest.mark.parametrize("name", ["no delete", "no look-up", ALL_THREE])
+def test_what_is_taken_back_leaves_the_books_right(desk_of, settings, name, how):
+    desk = desk_of(DIALECTS[name], DIALECTS[name])
+    number = undo(desk, how, settings)
+    asked = how == SILENT and not desk.theirs.bigdata.query.path
+    assert ("look_up" in desk.troubles(number)) == asked
+    desk.look(number)
+    check_undone(desk, number, how)
+
+
+@pytest.mark.parametrize(
+    "name, how",
+    [
+        ("no delete", WITHDRAWN),
+        ("no look-up", SILENT),
+        (ALL_THREE, WITHDRAWN),
+        (ALL_THREE, REFUSED),
+        (ALL_THREE, SILENT),
+    ],
+)
+def test_without_the_profile_it_waits_until_somebody_tells(desk_of, settings, name, how):
+    """No record counts as deleted that is there, and no process is started twice. Then all ends as with it."""
+    desk = desk_of(DIALECTS[name])
+    number = undo(desk, how, settings)
+    assert desk.state(number) == "compensating"
+    assert {*desk.records(number).values()} <= {"live", "unknown"}
+    desk.know(desk.their_lines)
+    desk.command("resend", number)
+    desk.wait_out()
+    desk.look(number)
+    check_undone(desk, number, how)
 
 
 # --- slow, and no keys

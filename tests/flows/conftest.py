@@ -311,15 +311,19 @@ def held_file(desk, tmp_path):
     """`held_file(...)` writes what the big-data side holds, or these rows, and gives the file's path."""
 
     def write(rows=None, columns=COLUMNS, encoding="utf-8"):
-        path = tmp_path / "held.csv"
         rows = desk.sandbox.partners.store.records() if rows is None else rows
-        with path.open("w", encoding=encoding, newline="") as out:
-            lines = csv.DictWriter(out, columns, extrasaction="ignore")
-            lines.writeheader()
-            lines.writerows(rows)
-        return str(path)
+        return write_records(tmp_path / "held.csv", rows, columns, encoding)
 
     return write
+
+
+def write_records(path, rows, columns=COLUMNS, encoding="utf-8") -> str:
+    """Writes a file of the big-data side's records, and gives its path."""
+    with path.open("w", encoding=encoding, newline="") as out:
+        lines = csv.DictWriter(out, columns, extrasaction="ignore")
+        lines.writeheader()
+        lines.writerows(rows)
+    return str(path)
 
 
 def check_history():
