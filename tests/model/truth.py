@@ -280,8 +280,11 @@ def doubts_are_named(books: Books) -> Iterator[str]:
     """Exactly the steps in doubt have an incident of this code, unless their orders are over anyway."""
     found = {(row.order_id, row.step, row.error_code) for row in books.dispatches if row.state == D.FAILED}
     for pk, step, code in found:
-        over = books.orders[pk].undo_since and STEPS[step].moot
-        if code in DOUBTS and not over and (STEPS[step].partner, step, code) not in books.causes[pk]:
+        if (
+            code in DOUBTS
+            and not books.orders[pk].undo_since
+            and (STEPS[step].partner, step, code) not in books.causes[pk]
+        ):
             yield f"{books.orders[pk].number} {step} is in doubt ({code}), and no incident says so"
     for pk, causes in books.causes.items():
         family = [pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]
