@@ -605,3 +605,9 @@ def test_what_is_planned_anew_leaves_no_incident_of_a_refusal_that_was_resent(de
     desk.activation("A2", "T0", "d", start=1)
     desk.check()
     desk.mend("resend first")
+
+
+def test_a_decision_of_staff_about_a_start_in_doubt_tells_that_bpm_has_it(desk):
+    desk.setting(answers="prove")
+    desk.trial("T0", "a", end=1).activation("A0", "T0", "a").deliver("bigdata").deliver("bpm", fates=("refuse",))
+    desk.decide("A0", "pass").check()
