@@ -13,6 +13,7 @@ from orders.services.incidents import close_troubles, end_settled
 from orders.services.order_writes import add_event, lock_order
 from orders.services.outbox.effects import bpm_acts
 from orders.services.outbox.enqueue import wake
+from orders.services.outbox.mails import tell_accepted
 from orders.services.reopening import claims_against, open_again, why_not_open
 from orders.states import set_decision
 
@@ -106,8 +107,11 @@ def _act(order: Order, record: ApprovalRecord, *, by: str, now: datetime.datetim
         return
     process = bpm_acts(order).first()
     if process:
-        settle_process(process, now)
+        begun = settle_process(process, now)
         end_settled([order], now=now, by=by)
+        if begun:
+            process.order = order
+            tell_accepted([process], now=now)
     if record.result == Decision.PASS and order.undo_asked_at and not order.withdrawal_idh:
         end_question(order, now=now, by=by)
     apply_decision(order, record, by=by, now=now)

@@ -116,7 +116,7 @@ def plan_anew(order: Order, *, now: datetime.datetime, by: str) -> None:
     gone.filter(state__in=not_sent).update(state=State.CLOSED, next_try_at=None)
     gone.update(superseded=True)
     write_plan(order, plan, facts, now=now, by=by, kept=kept)
-    if any(row.frozen_at or row.error_code for row in old):
+    if any(row.frozen_at or row.error_code or row.place for row in old):  # one that was resent has a place
         end_settled([order], now=now, by=by)
     if order.kind == Order.Kind.CHANGE and not plan.held:
         reshape(order.trial, now=now, by=by)  # ends that staff took may have later places

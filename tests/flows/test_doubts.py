@@ -289,12 +289,14 @@ def test_the_third_refusal_in_the_same_words_undoes_nothing(desk, prove):
 
 
 def test_refusals_with_a_success_between_or_far_apart_are_no_run(desk, prove, clock):
-    play_more(desk, "0")
-    for name in "123":
-        desk.sandbox.fault(path=BPM, kind="refusal")
+    for name in ["ok0", "1", "later", "2", "3", "ok1", "4", "5", "ok2", "6", "7"]:
+        if name == "later":
+            clock.shift(25 * 3600)
+            continue
+        if not name.startswith("ok"):
+            desk.sandbox.fault(path=BPM, kind="refusal")
         play_more(desk, name)
-        clock.shift(25 * 3600) if name == "1" else play_more(desk, f"ok{name}")
-    assert all(undone(desk, f"A{n}") for n in "123")
+    assert all(undone(desk, f"A{n}") for n in "1234567")
 
 
 def test_one_order_alone_is_no_run(desk, prove):
@@ -414,6 +416,17 @@ def test_a_compensated_order_is_opened_with_a_new_key(desk, in_doubt):
     assert len({call["key"] for call in desk.sandbox.calls(path=BPM)}) == 2
 
 
+def test_a_start_in_doubt_is_compensated_where_nothing_is_billed_yet(desk, settings, active):
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A2", "b.example.com"))
+    assert (desk.troubles("A2"), desk.alive_there("A2")) == (["unanswered"], [])
+    desk.command("compensate", "A2", reason="x")
+    assert (desk.state("A2"), set(desk.troubles("A2"))) == ("failed", {"unanswered", "compensated"})
+    desk.command("resend", "A2", "--new", "--reason", "BPM 说没有")
+    assert (desk.state("A2"), desk.troubles("A2")) == ("awaiting_approval", [])
+
+
 @pytest.mark.parametrize("acted", [True, False])
 def test_a_billing_step_goes_out_anew_only_where_nothing_is_there(desk, settings, acted):
     settings.DISPATCH_RETRY_SECONDS = []
@@ -477,6 +490,15 @@ def test_what_may_have_acted_is_not_repeated(desk, ask, kind):
     assert desk.state("A1") == "active"
     with pytest.raises(CommandError, match="1 declined"):
         desk.command("resend", "A1", "--channel", "bpm", "--force")
+
+
+def test_the_page_offers_no_resend_that_is_declined(desk, ask, admin_client):
+    desk.sandbox.fault(path=BPM, kind="503")
+    desk.play(activation("A1"))
+    address = reverse("admin:orders_order_decide", args=[desk.order("A1").pk, "resend"])
+    assert admin_client.get(address).context["why_not"]
+    ask.PARTNERS = read_profile("")
+    assert not admin_client.get(address).context["why_not"]
 
 
 def test_what_did_not_act_is_tried_again(desk, ask):

@@ -65,10 +65,12 @@ STANDING = Prepared(
 )
 FAILED = Prepared(lambda: Dispatch.objects.filter(state="failed", superseded=False).values_list("pk")[:1])
 DOUBTFUL = st.sampled_from(
-    [("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",), ("lost", "refuse")]
+    [("odd",), ("odd",), ("odd no",), ("again",), ("later",), ("garbage",), ("lost",), ("late",), ("refuse",)]
+    + [("lost", "refuse")]
 )  # what a call meets, and its repeat
 BEHIND_DOUBT = st.sampled_from(
-    ["", "resend", "take_start", "send_anew", "odd", "callback", "remark", "compensate", "withdraw", "resume", "opened"]
+    ["read", "read", "read", "", "resend", "take_start", "send_anew", "callback", "remark", "compensate", "withdraw"]
+    + ["resume", "opened"]
 )
 IN_DOUBT = Prepared(
     lambda: Dispatch.objects.filter(state="failed", superseded=False, step="start_bpm").values_list("pk")[:1]
@@ -264,8 +266,8 @@ class Acts:
             desk.deliver("bpm" if billing else "bigdata", fates=(fate,)).next_moment()
         if then in {"compensate", "opened"}:
             desk.compensate(number).deliver()
-        if then == "odd":
-            desk.profile(odd=True).resume("bpm" if billing else "bigdata")
+        if then == "read":
+            desk.profile(odd=True).resume("bpm" if billing else "bigdata").resend(number)
         elif then in {"callback", "remark"}:
             desk.callback(number, "pass", f"{number}-{then}", finished=then == "callback")
         elif then == "opened":
@@ -510,8 +512,9 @@ class Acts:
 
     # --- a restore
 
-    @often(5)
+    @often(5, when=lambda model: not model.desk.wire.forgetful)
     def copy(self):
+        """A BPM that knows no keys starts a second process for what was lost and is sent again: nobody could know."""
         self.desk.copy()
 
     @often(5, when=lambda model: model.desk.kept)

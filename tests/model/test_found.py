@@ -596,3 +596,18 @@ def test_staff_resolve_the_incident_of_a_mail_of_an_order_that_ended(desk):
     desk.trial("T0", "a").deliver()
     desk.activation("A0", "T0", "a").deliver("bigdata").deliver("bpm").deliver("mail", fates=("refuse",))
     desk.decide("A0", "reject").deliver().check().mend("give up first")
+
+
+def test_what_is_planned_anew_leaves_no_incident_of_a_refusal_that_was_resent(desk):
+    desk.trial("T0", "bc", end=0).wait(86400).deliver()
+    desk.change("C0", "T0", "abc", service="4").change("C1", "T0", end=4, flow="2")
+    desk.deliver("bigdata", fates=("refuse",))
+    desk.activation("A2", "T0", "d", start=1)
+    desk.check()
+    desk.mend("resend first")
+
+
+def test_a_decision_of_staff_about_a_start_in_doubt_tells_that_bpm_has_it(desk):
+    desk.setting(answers="prove")
+    desk.trial("T0", "a", end=1).activation("A0", "T0", "a").deliver("bigdata").deliver("bpm", fates=("refuse",))
+    desk.decide("A0", "pass").check()

@@ -277,17 +277,20 @@ def incidents_end(books: Books) -> Iterator[str]:
 
 
 def doubts_are_named(books: Books) -> Iterator[str]:
-    """Exactly the steps in doubt have an incident of this code, unless their orders are over anyway."""
-    found = {(row.order_id, row.step, row.error_code) for row in books.dispatches if row.state == D.FAILED}
-    for pk, step, code in found:
-        over = books.orders[pk].undo_since and STEPS[step].moot
-        if code in DOUBTS and not over and (STEPS[step].partner, step, code) not in books.causes[pk]:
-            yield f"{books.orders[pk].number} {step} is in doubt ({code}), and no incident says so"
+    """Each step in doubt has an incident of this code, unless its order is taken back; and none is about a step that
+    did not stop. What a repeat was answered later has an incident beside it."""
+    stopped = [row for row in books.dispatches if row.state in {D.FAILED, D.GIVEN_UP}]
+    for row in stopped:
+        order, cause = books.orders[row.order_id], (STEPS[row.step].partner, row.step, row.error_code)
+        doubtful = row.state == D.FAILED and row.error_code in DOUBTS and order.undo_since is None
+        if doubtful and cause not in books.causes[order.pk]:
+            yield f"{order.number} {row.step} is in doubt ({row.error_code}), and no incident says so"
+    places = {(row.order_id, row.step) for row in stopped}
     for pk, causes in books.causes.items():
         family = [pk, *(row.pk for row in books.orders.values() if row.trial_id == pk)]
         for _, step, code in causes:
-            if code in DOUBTS and not any((one, step, code) in found for one in family):
-                yield f"{books.orders[pk].number} is named as {code}, and its {step} is not"
+            if code in DOUBTS and not any((one, step) in places for one in family):
+                yield f"{books.orders[pk].number} is named as {code}, and its {step} did not stop"
 
 
 def what_stopped(books: Books) -> list[Dispatch]:
@@ -397,7 +400,7 @@ def not_beside_each_other(books: Books) -> Iterator[str]:
                 live[job].append((domain, row["createTime"]))
         now = f"{books.now.astimezone(datetime.timezone(datetime.timedelta(hours=8))):%Y%m%d%H%M%S}"
         begun = [domain for domain, created in live[first.number] if created <= now]
-        named = books.excused(trial) or books.is_open(first)
+        named = books.excused(trial) or books.is_open(first) or books.in_doubt(first)
         if first.undo_since is None and begun and live[trial.number] and not named:
             yield f"{first.number} bills {begun} ({first.state}), and {trial.number} has live {live[trial.number]}"
 

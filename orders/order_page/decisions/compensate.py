@@ -21,12 +21,16 @@ class Compensate(Decision):
     foresee = staticmethod(dry_run.compensate)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        acted = any(map(may_have_acted, facts.of(lambda row: _counts(row, facts.order))))
+        acted = any(map(may_have_acted, facts.of(lambda row: _counts(row, facts.order) or _is_in_doubt(row))))
         return why_not_compensate(facts.order, late=facts.late, acted=acted, now=facts.now)
 
     def act(self, facts: Facts, *, by: str, reason: str) -> str:
         compensate(number=facts.order.number, by=by, reason=reason, now=facts.now)
         return what_became(facts)
+
+
+def _is_in_doubt(row: Dispatch) -> bool:
+    return row.step == Dispatch.Step.START_BPM and row.state == Dispatch.State.FAILED
 
 
 def _counts(row: Dispatch, order: Order) -> bool:

@@ -10,7 +10,8 @@ from orders.models import Dispatch, Order
 from orders.order_page.decisions.base import Decision
 from orders.order_page.ladder.step_rungs import Facts
 from orders.services.moving import may_send_again
-from orders.services.outbox.resend import Judgement, Selection, is_left, judge_order, resend
+from orders.services.outbox.read_again import ends_by_reading
+from orders.services.outbox.resend import Judgement, Selection, is_left, is_left_to_people, judge_order, resend
 from orders.services.reopening import claims_against, why_not_open
 from orders.steps import OF_COMPARISONS, Phase
 
@@ -62,6 +63,7 @@ def _is_sent(row: Dispatch, order: Order, now: datetime.datetime) -> bool:
     counts = order.undo_since is None or row.undo or row.position >= Phase.AFTER
     failed = row.state == Dispatch.State.FAILED and row.step not in OF_COMPARISONS
     failed &= row.step != Step.MOVE_START or may_send_again(row, order, now)
+    failed &= not is_left_to_people(row) or ends_by_reading(row)
     return counts and not row.repeat and (failed or row.state == Dispatch.State.RETRYING or is_left(row))
 
 

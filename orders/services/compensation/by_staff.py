@@ -5,7 +5,7 @@ import datetime
 from django.db import transaction
 
 from orders.errors import NotAllowedError, check_reason
-from orders.models import Order
+from orders.models import Dispatch, Order
 from orders.services.compensation.finish import finish_undo
 from orders.services.compensation.late import is_late
 from orders.services.compensation.start import begin_undo
@@ -25,7 +25,7 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     check_reason(reason, "a compensation")
     with transaction.atomic():
         order = lock_order(number)
-        if why := why_not_compensate(order, late=is_late(order, now), acted=bool(acts_of(order)), now=now):
+        if why := why_not_compensate(order, late=is_late(order, now), acted=may_be_undone(order), now=now):
             raise why
         add_event(order, "compensated", by=by, now=now, reason=reason.strip())
         begin_undo(order, ending=Order.State.FAILED, why=reason.strip(), by=by, now=now)
@@ -34,8 +34,14 @@ def compensate(*, number: str, reason: str, by: str, now: datetime.datetime) -> 
     return order
 
 
+def may_be_undone(order: Order) -> bool:
+    """Whether something has reached the big-data side, or may have, or whether BPM may have the order's process."""
+    doubtful = order.dispatches.current().filter(step=Dispatch.Step.START_BPM, state=Dispatch.State.FAILED)
+    return bool(acts_of(order)) or doubtful.filter(may_have_acted=True).exists()
+
+
 def why_not_compensate(order: Order, *, late: bool, acted: bool, now: datetime.datetime) -> NotAllowedError | None:
-    """Why staff can't compensate the order. `acted`: something has reached the big-data side, or may have."""
+    """Why staff can't compensate the order. `acted`: something may have reached a partner (`may_be_undone`)."""
     if order.kind != Order.Kind.ACTIVATION:
         return NotAllowedError("not_compensated", number=order.number, kind=order.kind)
     if order.undo_since:

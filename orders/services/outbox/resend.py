@@ -288,7 +288,7 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
             return SAME, "its kept answer is a success by the rules of now: nothing is sent"
         if row.step == Step.MOVE_ATTRIBUTION:
             return NEW, "what is live now goes out with the attribution of now: a new key"
-        if is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS:
+        if is_left_to_people(row):
             return REFUSED, "BPM may have its process, and knows no repeats: `take --step start_bpm`, or `resend --new`"
         if is_worked_out(row):
             return NEW, "what is left to take back is worked out anew: a new key"
@@ -315,6 +315,11 @@ def _verdict(row: Dispatch, order: Order, force: bool) -> tuple[str, str]:
         State.GIVEN_UP: "it was given up",
     }
     return REFUSED, reasons[row.state]
+
+
+def is_left_to_people(row: Dispatch) -> bool:
+    """Whether a failed step is a start that BPM may have, and that it would carry out a second time (7.2)."""
+    return is_never_repeated(row.step) and row.may_have_acted and row.error_code in DOUBTS
 
 
 def _move_again(row: Dispatch, order: Order) -> tuple[str, str]:
