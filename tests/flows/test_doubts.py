@@ -136,6 +136,20 @@ def test_an_order_stays_in_the_incident_until_its_last_step_in_doubt_is_settled(
     assert (desk.troubles("A1"), desk.state("A1")) == ([], "active")
 
 
+def test_accept_ends_each_step_in_doubt_that_shares_the_incident(desk, settings, active):
+    """Else one would be left behind in doubt. That the record is live there still is an incident of its own."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
+    desk.command("attribute", "A1", "GD", "--move", reason="客户归属有误")
+    desk.at("2023-10-20 09:00:00")
+    desk.command("withdraw", "A1", "--cancel", reason="客户要求")
+    failed = Dispatch.objects.current().filter(order__number="A1", state="failed")
+    assert [row.step for row in failed.order_by("pk")] == ["move_attribution_billing", "cancel_billing"]
+    assert desk.troubles("A1") == ["not_understood"]
+    desk.command("accept", "A1", reason="已与大数据侧确认")
+    assert (failed.count(), desk.troubles("A1")) == (0, ["billed_not_active"])
+
+
 def test_a_page_names_what_the_steps_of_an_incident_have_in_common(desk, settings, admin_client):
     settings.DISPATCH_RETRY_SECONDS = []
     desk.sandbox.fault(path=BILLING, kind="garbage")
