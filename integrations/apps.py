@@ -12,7 +12,7 @@ class IntegrationsConfig(AppConfig):
         """Gives the core what it asks of the partners."""
         from integrations import reconciliation
         from integrations.bboss.content import read_trial, trial_members
-        from integrations.bigdata.books import fetch_records, held_records
+        from integrations.bigdata.books import fetch_records, seen_records
         from integrations.bigdata.record_file import rows_of
         from integrations.delivery.channels import build_payloads
         from integrations.delivery.mail import write_mail
@@ -26,7 +26,7 @@ class IntegrationsConfig(AppConfig):
         from orders.services.pruning import KEPT
 
         client.compare_now, client.fetch_records = reconciliation.compare_now, fetch_records
-        client.held, client.read_file = held_records, rows_of
+        client.held, client.read_file = seen_records, rows_of
         rules.members, rules.read = trial_members, read_trial
         KEPT.append(BpmCallback)
         proof.rules.others = machines_with_another_profile

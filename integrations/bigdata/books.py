@@ -4,7 +4,7 @@ import datetime
 import uuid
 from collections.abc import Iterable
 
-from integrations.bigdata.client import LIVE, query_product_infos
+from integrations.bigdata.client import LIVE, present, query_product_infos
 from integrations.other_desk import refuse_other_desk
 from integrations.outbound.formats import WIRE_FORMAT
 from integrations.outbound.http import PartnerError, clean
@@ -22,6 +22,11 @@ def fetch_records(job_id: str) -> list[HeldRecord]:
     except PartnerError as error:
         raise BooksSilentError(error.message, code=error.code) from error
     return held_records(rows)
+
+
+def seen_records(rows: Iterable[dict]) -> list[HeldRecord]:
+    """The rows that a person saw, as those of an answer: without what counts as absent."""
+    return held_records(present(list(rows)))
 
 
 def held_records(rows: Iterable[dict]) -> list[HeldRecord]:

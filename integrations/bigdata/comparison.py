@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from integrations.bigdata.books import clean_text, has_name, is_clean, is_name, partner_time
-from integrations.bigdata.client import CANCELLED, RecordFacts, record_members
+from integrations.bigdata.client import CANCELLED, RecordFacts, present, record_members
 from orders.books import CREATE, DELETE, NOTHING, SETTLE, Discrepancy
 from orders.content import domain_key
 
@@ -52,13 +52,14 @@ def compare_records(ours: Iterable[Ours], theirs: Iterable[object]) -> list[Disc
 
 
 def filled_in(ours: Iterable[Ours], theirs: Iterable[dict]) -> list[dict]:
-    """Rows that a person saw, with our values of what was not looked at, so that it is no difference."""
+    """Rows that a person saw, with our values of what was not looked at, so that it is no difference. Without what
+    counts as absent."""
     known = {
         _key(row.facts.product_id, row.facts.domain): record_members(replace(row.facts, accepted={}))
         for row in ours
         if row.facts.create_time and row.facts.cancel_time
     }
-    return [known.get(_key(row["productId"], row["domain"]), {}) | row for row in theirs]
+    return [known.get(_key(row["productId"], row["domain"]), {}) | row for row in present(list(theirs))]
 
 
 def unreadable_answer(text: str) -> Discrepancy:

@@ -125,6 +125,25 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
     assert (desk.records("A1"), "look_up" in desk.troubles("A1")) == ({A: "deleted"}, False)
 
 
+def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, no_look_up, held_file, capsys):
+    """Where there is no delete either (contract 7.1): nothing is posted again, and both books agree."""
+    no_look_up.PARTNERS = read_profile('[bigdata]\nquery.path = ""\ndelete.path = ""')
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(activation("A1"))
+    desk.wait()
+    assert (desk.held_there("A1")[A]["cancelStatus"], "look_up" in desk.troubles("A1")) == ("2", True)
+    assert desk.billed()[-1] == ("cancel", "A1", [A])
+    desk.clock.shift(700)
+    take(desk, "A1", held_file())
+    desk.wait_out()
+    assert (desk.state("A1"), desk.records("A1")) == ("failed", {A: "deleted"})
+    assert (desk.billed().count(("cancel", "A1", [A])), "look_up" in desk.troubles("A1")) == (1, False)
+    desk.clock.shift(700)
+    assert code_of("reconcile", *seen(held_file())) == 0, capsys.readouterr().out
+
+
 # --- 409, and a refusal after a silence
 
 
