@@ -12,6 +12,7 @@ from orders.queries.owners import counts
 from orders.search import index as search_index
 from orders.services.attribution import move_attribution
 from orders.services.ownership import set_owner
+from project.observability.status_report import desk_status
 from tests import factories as make
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, code_of
@@ -334,6 +335,13 @@ def test_a_call_carries_only_so_many_records(desk, books, settings, refused):
     assert desk.billed()[-2:] == [("create", "T1", [A, B]), ("create", "T1", [X])]
     assert (provinces_there(desk, "T1"), desk.troubles("T1")) == ({"T1": {GUANGDONG}}, [])
     assert (desk.records("T1"), books.reconcile()[0]) == ({A: "live", B: "live", X: "live"}, 0)
+
+
+def test_status_says_that_the_release_before_cannot_send_it(desk, trialing):
+    move_attribution(number="T1", letters="GD", reason="客户归属有误", by="test", now=timezone.now())
+    assert desk_status(timezone.now())["way_back"] == ["let move_attribution_billing end"]
+    desk.deliver()
+    assert desk_status(timezone.now())["way_back"] == []
 
 
 def test_the_service_needs_a_reason(trialing):
