@@ -250,6 +250,22 @@ def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, held_file):
     assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
 
 
+def test_a_step_on_the_trials_records_is_not_accepted_by_a_look_that_is_too_early(desk, no_look_up, held_file):
+    """The call of a minute ago may act still."""
+    no_look_up.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.clock.shift(700)
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(activation("A1"))
+    assert desk.step("A1", "cancel_trial_billing").error_code == "not_understood"
+    desk.clock.shift(60)
+    with pytest.raises(CommandError, match="less than ten minutes"):
+        desk.command("accept", "A1", *seen(held_file()), reason="已在大数据侧查看")
+    desk.clock.shift(700)
+    desk.command("accept", "A1", *seen(held_file()), reason="已在大数据侧查看")
+    assert desk.step("A1", "cancel_trial_billing").state == "given_up"
+
+
 def test_a_person_who_says_that_nothing_was_done_is_believed(desk, no_look_up):
     desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
     desk.play(trial("T1", A))
