@@ -111,6 +111,8 @@ def test_steps_of_one_call_share_an_incident_and_a_mail(desk, settings, trialing
     incidents = Incident.objects.unresolved().filter(code="not_understood").order_by("pk")
     assert [(row.partner, row.affected.count()) for row in incidents] == [("bigdata", 2), ("bpm", 1)]
     assert kept_open(desk, "A1", "T2") == [("A1", "create_billing"), ("T2", "create_trial_billing")]
+    of_post = doubtful_answers().filter(call="bigdata.post").order_by("pk")
+    assert [(row.order, row.incident) for row in of_post] == [("T2", incidents[0].pk), ("A1", incidents[0].pk)]
     mails = Mail.objects.filter(kind="mail_incident", about__incident=incidents[0].pk)
     assert [mail.order.number for mail in mails] == ["T2"]
     desk.command("resend", "A1")
