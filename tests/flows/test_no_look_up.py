@@ -332,6 +332,13 @@ def test_the_form_asks_for_each_record_and_answers(desk, unknown, admin_client):
     assert (desk.troubles("C1"), desk.records("T1"), len(desk.sent(BILLING))) == ([], {A: "live", B: "live"}, 3)
 
 
+@pytest.mark.parametrize("as_of", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_moment_that_cannot_be_is_refused(desk, unknown, admin_client, as_of):
+    desk.clock.shift(700)
+    answer = admin_client.post(page(desk.order("C1"), "look_up"), typed(desk, "T1", as_of=as_of))
+    assert (answer.status_code, desk.troubles("C1")) == (409 if as_of > now() else 200, ["look_up"])
+
+
 def test_the_forms_not_there_is_sent_again(desk, unknown, admin_client):
     for record in desk.held_there("T1").values():
         desk.sandbox.partners.store.delete_record(record)
