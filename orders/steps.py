@@ -219,7 +219,11 @@ BY_EFFECT: dict[Effect, str] = {
 
 
 REST = "rest"  # in a dispatch's `about`: what further parts of it carry, since a call takes only so many records
-LISTED: dict[str, str] = {Step.FIX_CREATE: "fixes", Step.FIX_DELETE: "named"}  # in a fix's `about`: what it is about
+LISTED: dict[str, str] = {
+    Step.FIX_CREATE: "fixes",
+    Step.FIX_DELETE: "named",
+    Step.MOVE_ATTRIBUTION: "fixes",
+}  # in a fix's `about`: what it is about
 POSTED = "posted"  # in a dispatch's `about`: what it deletes is posted as cancelled, since the partner has no delete
 
 

@@ -31,7 +31,6 @@ from orders.log_facts import known_facts
 from orders.steps import LONGEST_RETRY_AFTER
 
 MARK = "\ufeff"  # with which UTF-8 may begin
-WITH_ADDRESS = re.compile(r" with url: \S+")  # which may hold a secret of the environment
 CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 ANSWER_BYTES = 4 * 1024 * 1024  # the largest answer that is read, but for a look-up of many records
 KEPT_BYTES = 64 * 1024  # how much of one is kept as it came, to be read again
@@ -310,7 +309,7 @@ def _broken(call: TimedCall, error: Exception) -> PartnerError:
     """The error for a call without an answer. If our certificate is refused, the request counts as not sent, even after
     we sent it (TLS 1.3 lets us send first): no partner reads a request before it knows the caller."""
     handshake = _handshake_error(error)
-    sent, words = call.sent, WITH_ADDRESS.sub("", str(error))
+    sent, words = call.sent, str(error)
     if call.overdue or isinstance(error, requests.Timeout):
         code, what = "timeout", "no complete answer in time"
     elif call.at_proxy:
@@ -329,7 +328,7 @@ def _unreached(error: Exception) -> str:
     """Which address gave no connection, and the system's words, without the libraries' names around them."""
     inner = getattr(error.args[0], "reason", None) if error.args else None
     if not (isinstance(inner, HTTPError) and inner.__cause__ and isinstance(error, requests.RequestException)):
-        return WITH_ADDRESS.sub("", str(error))
+        return str(error)
     address = urlsplit(str(error.request.url) if error.request else "")
     return f"{address.hostname}:{address.port or address.scheme}: {inner.__cause__}"
 

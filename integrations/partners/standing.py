@@ -79,10 +79,9 @@ def _answered() -> Q:
 def doubtful_answers() -> QuerySet:
     """The answers that were not understood, and the refusals that a step in doubt got, newest first. `incident`: the id
     of the one that their orders had then, if there is one."""
-    troubles = AffectedOrder.objects.filter(
+    troubles = AffectedOrder.objects.of_step(OuterRef("attempt__dispatch__step")).filter(
         Q(closed_at=None) | Q(closed_at__gte=OuterRef("at")),
         order=OuterRef("attempt__dispatch__order"),
-        incident__step=OuterRef("attempt__dispatch__step"),
         incident__code__in=DOUBTS,
     )
     rows = KeptAnswer.objects.annotate(incident=Subquery(troubles.order_by("-pk").values("incident")[:1]))

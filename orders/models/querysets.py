@@ -44,7 +44,7 @@ class AffectedOrderQuerySet(models.QuerySet):
         """Orders that an incident still stops."""
         return self.filter(closed_at=None)
 
-    def of_step(self, step: str):
+    def of_step(self, step: str | models.OuterRef):
         """Those that a step of this name stopped."""
         return self.alias(stopped_by=STOPPED_BY).filter(stopped_by=step)
 

@@ -22,7 +22,7 @@ from orders.books import has_look_up
 from orders.error_messages import say_in_english
 from orders.incident_causes import cause_of
 from orders.management.bilingual import in_language
-from orders.models import AffectedOrder, OrderEvent
+from orders.models import AffectedOrder, Dispatch, OrderEvent
 from orders.models.querysets import UNRESOLVED
 from orders.queries.after_restore import lost_entries
 from orders.queries.pauses import holds_in_force
@@ -325,7 +325,9 @@ def _refused_for_now(found: dict) -> tuple[str, str]:
 def _before_the_way_back() -> list[str]:
     """What must be done before the release before is put back in place (deploy/README.md). Empty if nothing must."""
     found = [f"resume {row.partner}, which the desk holds" for row in holds_in_force()]
-    return found + (["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else [])
+    found += ["take PARTNERS_FILE out of the settings"] if settings.PARTNERS_FILE else []
+    unknown = Dispatch.objects.current().open().filter(step=Dispatch.Step.MOVE_ATTRIBUTION)  # there nothing is claimed
+    return found + ["let move_attribution_billing end"] * unknown.exists()
 
 
 def _what_it_leaves(row: dict) -> str:

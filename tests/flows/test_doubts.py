@@ -111,6 +111,8 @@ def test_steps_of_one_call_share_an_incident_and_a_mail(desk, settings, trialing
     incidents = Incident.objects.unresolved().filter(code="not_understood").order_by("pk")
     assert [(row.partner, row.affected.count()) for row in incidents] == [("bigdata", 2), ("bpm", 1)]
     assert kept_open(desk, "A1", "T2") == [("A1", "create_billing"), ("T2", "create_trial_billing")]
+    of_post = doubtful_answers().filter(call="bigdata.post").order_by("pk")
+    assert [(row.order, row.incident) for row in of_post] == [("T2", incidents[0].pk), ("A1", incidents[0].pk)]
     mails = Mail.objects.filter(kind="mail_incident", about__incident=incidents[0].pk)
     assert [mail.order.number for mail in mails] == ["T2"]
     desk.command("resend", "A1")
@@ -134,6 +136,20 @@ def test_an_order_stays_in_the_incident_until_its_last_step_in_doubt_is_settled(
     desk.command("resend", "A1", "--channel", "billing")
     assert {row.state for row in cancel} == {"done"}
     assert (desk.troubles("A1"), desk.state("A1")) == ([], "active")
+
+
+def test_accept_ends_each_step_in_doubt_that_shares_the_incident(desk, settings, active):
+    """Else one would be left behind in doubt. That the record is live there still is an incident of its own."""
+    settings.DISPATCH_RETRY_SECONDS = []
+    desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
+    desk.command("attribute", "A1", "GD", "--move", reason="客户归属有误")
+    desk.at("2023-10-20 09:00:00")
+    desk.command("withdraw", "A1", "--cancel", reason="客户要求")
+    failed = Dispatch.objects.current().filter(order__number="A1", state="failed")
+    assert [row.step for row in failed.order_by("pk")] == ["move_attribution_billing", "cancel_billing"]
+    assert desk.troubles("A1") == ["not_understood"]
+    desk.command("accept", "A1", reason="已与大数据侧确认")
+    assert (failed.count(), desk.troubles("A1")) == (0, ["billed_not_active"])
 
 
 def test_a_page_names_what_the_steps_of_an_incident_have_in_common(desk, settings, admin_client):

@@ -5,12 +5,14 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.partners.profile import read_profile
 from notifications.models import Mail
 from orders.models import Customer, Order, OrderEvent
 from orders.queries.owners import counts
 from orders.search import index as search_index
 from orders.services.attribution import move_attribution
 from orders.services.ownership import set_owner
+from project.observability.status_report import desk_status
 from tests import factories as make
 from tests.admin.orders import staff
 from tests.flows.conftest import BILLING, BPM, DELETE, QUERY, code_of
@@ -316,6 +318,30 @@ def test_a_step_in_the_air_is_undone_by_nothing_and_the_undoing_waits_for_it(des
     desk.play(withdrawal("A1"))
     desk.wait_out()
     assert (desk.state("A1"), desk.held_there("A1"), desk.alive_there("T1")) == ("withdrawn", {}, [A])
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_call_carries_only_so_many_records(desk, books, settings, refused):
+    """The parts follow one another; one that was refused is resent with all that it left (contract 7.1, most)."""
+    desk.play(trial("T1", A, B, X))
+    settings.PARTNERS = read_profile("[bigdata]\npost.most = 2")
+    if refused:
+        desk.sandbox.fault(path=BILLING, kind="refusal")
+        moved(desk)
+        assert provinces_there(desk, "T1") == {"T1": {BEIJING}}
+        desk.command("resend", "T1")
+    else:
+        moved(desk)
+    assert desk.billed()[-2:] == [("create", "T1", [A, B]), ("create", "T1", [X])]
+    assert (provinces_there(desk, "T1"), desk.troubles("T1")) == ({"T1": {GUANGDONG}}, [])
+    assert (desk.records("T1"), books.reconcile()[0]) == ({A: "live", B: "live", X: "live"}, 0)
+
+
+def test_status_says_that_the_release_before_cannot_send_it(desk, trialing):
+    move_attribution(number="T1", letters="GD", reason="客户归属有误", by="test", now=timezone.now())
+    assert desk_status(timezone.now())["way_back"] == ["let move_attribution_billing end"]
+    desk.deliver()
+    assert desk_status(timezone.now())["way_back"] == []
 
 
 def test_the_service_needs_a_reason(trialing):

@@ -125,6 +125,25 @@ def test_what_is_there_after_all_is_deleted_once_more(desk, undoing, held_file):
     assert (desk.records("A1"), "look_up" in desk.troubles("A1")) == ({A: "deleted"}, False)
 
 
+def test_what_is_cancelled_as_of_its_creation_counts_as_absent_in_a_look(desk, no_look_up, held_file, capsys):
+    """Where there is no delete either (contract 7.1): nothing is posted again, and both books agree."""
+    no_look_up.PARTNERS = read_profile('[bigdata]\nquery.path = ""\ndelete.path = ""')
+    desk.play(trial("T1", A))
+    desk.sandbox.fault(path=BILLING, kind="slow", seconds=0)
+    desk.sandbox.fault(path=BILLING, kind="reset_after", count=2)
+    desk.play(activation("A1"))
+    desk.wait()
+    assert (desk.held_there("A1")[A]["cancelStatus"], "look_up" in desk.troubles("A1")) == ("2", True)
+    assert desk.billed()[-1] == ("cancel", "A1", [A])
+    desk.clock.shift(700)
+    take(desk, "A1", held_file())
+    desk.wait_out()
+    assert (desk.state("A1"), desk.records("A1")) == ("failed", {A: "deleted"})
+    assert (desk.billed().count(("cancel", "A1", [A])), "look_up" in desk.troubles("A1")) == (1, False)
+    desk.clock.shift(700)
+    assert code_of("reconcile", *seen(held_file())) == 0, capsys.readouterr().out
+
+
 # --- 409, and a refusal after a silence
 
 
@@ -231,6 +250,22 @@ def test_a_step_in_doubt_is_taken_from_a_file(desk, no_look_up, held_file):
     assert (desk.state("T1"), desk.troubles("T1")) == ("trialing", [])
 
 
+def test_a_step_on_the_trials_records_is_not_accepted_by_a_look_that_is_too_early(desk, no_look_up, held_file):
+    """The call of a minute ago may act still."""
+    no_look_up.DISPATCH_RETRY_SECONDS = []
+    desk.play(trial("T1", A))
+    desk.clock.shift(700)
+    desk.sandbox.fault(path=BILLING, kind="garbage")
+    desk.play(activation("A1"))
+    assert desk.step("A1", "cancel_trial_billing").error_code == "not_understood"
+    desk.clock.shift(60)
+    with pytest.raises(CommandError, match="less than ten minutes"):
+        desk.command("accept", "A1", *seen(held_file()), reason="已在大数据侧查看")
+    desk.clock.shift(700)
+    desk.command("accept", "A1", *seen(held_file()), reason="已在大数据侧查看")
+    assert desk.step("A1", "cancel_trial_billing").state == "given_up"
+
+
 def test_a_person_who_says_that_nothing_was_done_is_believed(desk, no_look_up):
     desk.sandbox.fault(path=BILLING, kind="garbage", count=2)
     desk.play(trial("T1", A))
@@ -295,6 +330,13 @@ def test_the_form_asks_for_each_record_and_answers(desk, unknown, admin_client):
     assert admin_client.post(page(order, "look_up"), typed(desk, "T1")).status_code == 302
     desk.wait_out()
     assert (desk.troubles("C1"), desk.records("T1"), len(desk.sent(BILLING))) == ([], {A: "live", B: "live"}, 3)
+
+
+@pytest.mark.parametrize("as_of", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_moment_that_cannot_be_is_refused(desk, unknown, admin_client, as_of):
+    desk.clock.shift(700)
+    answer = admin_client.post(page(desk.order("C1"), "look_up"), typed(desk, "T1", as_of=as_of))
+    assert (answer.status_code, desk.troubles("C1")) == (409 if as_of > now() else 200, ["look_up"])
 
 
 def test_the_forms_not_there_is_sent_again(desk, unknown, admin_client):

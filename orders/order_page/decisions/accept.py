@@ -48,7 +48,7 @@ class Accept(Decision):
     foresee = staticmethod(dry_run.accept)
 
     def why_not(self, facts: Facts) -> NotAllowedError | None:
-        unknown = {row.step for row in failed_billing(facts) if row.may_have_acted}
+        unknown = {row.step: row.error_code for row in failed_billing(facts) if row.may_have_acted}
         there = any(ends_by_accept(row.code, row.step, unknown) for row in facts.troubles)
         why = why_not_accept(facts.order, there) or why_not_quiet(facts.order, facts.moving)
         return why or why_unresolved(facts.order, unresolved(facts.steps))

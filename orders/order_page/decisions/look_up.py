@@ -1,6 +1,9 @@
 """A person enters what the big-data side holds, where it has no look-up (contract 7.2)."""
 
+import datetime
+
 from django import forms
+from django.core.validators import MinValueValidator
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,6 +25,7 @@ THERE = [
     (CANCELLED, gettext_lazy("There and cancelled")),
     (GONE, gettext_lazy("Not there")),
 ]
+LONG_AGO = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 MOST = 30  # records that a person enters by hand
 WIRE = "%Y%m%d%H%M%S"
 TIMES = {
@@ -46,6 +50,7 @@ class LookForm(ReasonForm):
         label=gettext_lazy("when you looked"),
         help_text=gettext_lazy("Records that were called less than ten minutes before are left out."),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"],
+        validators=[MinValueValidator(LONG_AGO)],  # ten minutes before the year 1 there is no moment
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "data-draft": ""}, format="%Y-%m-%dT%H:%M"),
     )
 

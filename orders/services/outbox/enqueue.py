@@ -70,17 +70,18 @@ def build_questions(
 def build_replacement(row: Dispatch, *, now: datetime.datetime, behind: bool = False) -> Dispatch:
     """Builds the same step once more with its own T and key, in its place or `behind` all that stand in its line. It
     carries what further parts of it would have carried, too."""
-    rest = row.about.get(REST, [])
+    rest, listed = row.about.get(REST, []), LISTED.get(row.step)
+    about = {key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT}
     return _copy(
         row,
         now,
-        records=[*row.records, *rest],
+        records=row.records if listed else [*row.records, *rest],
         size=row.size + len(rest),
         blocking=row.blocking,
         gate=row.gate,
         not_before=row.not_before,
         place=None if behind else row.place or row.pk,
-        about={key: value for key, value in row.about.items() if key not in OF_ITS_ATTEMPT},
+        about=about | ({listed: [*row.about[listed], *rest]} if listed else {}),
     )
 
 

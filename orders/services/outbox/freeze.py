@@ -43,14 +43,14 @@ def read_records(fresh: Iterable[Dispatch]) -> dict[int, BillingRecord]:
             there = DELETABLE if row.step == Step.DELETE_BILLING else BillingRecord.THERE
             row.records = [pk for pk in row.records if records[pk].state in there]
             row.size = len(row.records)
+        if row.step == Step.MOVE_ATTRIBUTION:
+            live = [pk for pk in row.about["fixes"] if records[pk].state == Record.LIVE]
+            row.about, row.size = row.about | {"fixes": live}, len(live)
         _cut(row)
         if row.step == Step.FIX_CREATE:
             _mend(row, records)
         if row.step in DELETIONS:
             _choose_call(row)
-        if row.step == Step.MOVE_ATTRIBUTION:
-            live = [pk for pk in row.about["fixes"] if records[pk].state == Record.LIVE]
-            row.about, row.size = row.about | {"fixes": live}, len(live)
         set_times(row, records)
     return records
 

@@ -4,7 +4,7 @@ Our records take the partner's state, as it was shown, and what is accepted stay
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -27,6 +27,7 @@ from orders.services.incidents import (
     end_built_upon,
     end_incidents,
     lock_incidents,
+    shared_by,
     stopping_nobody,
 )
 from orders.services.moving import why_moving
@@ -186,11 +187,18 @@ def acceptable(order: Order, incident: str = "") -> tuple[list[AffectedOrder], l
     rows = order.troubles.unresolved().select_related("incident", "order").order_by("pk")
     steps = order.dispatches.current().filter(state=State.FAILED, may_have_acted=True, repeat=False)
     steps = {row.step: row for row in steps.filter(channel=Dispatch.Channel.BILLING).defer("payload")}
-    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.own_step, steps)]
+    unknown = {name: row.error_code for name, row in steps.items()}
+    troubles = [row for row in rows if ends_by_accept(row.incident.code, row.own_step, unknown)]
     if incident:
         troubles = [row for row in troubles if incident in {row.incident.code, str(row.incident_id), *_names(row)}]
-    named = {row.own_step for row in troubles}
+    named = {name for row in troubles for name in _stopping(row.incident.code, row.own_step, unknown)}
     return troubles, [row for name, row in steps.items() if name in named]
+
+
+def _stopping(code: str, step: str, unknown: Mapping[str, str]) -> set[str]:
+    """Those of an order's steps of unknown outcome, by error code, that an incident is about: its own `step`, and of a
+    doubt those of the same call, which share it (contract 7.2)."""
+    return {name for name in shared_by(step, code) if name == step or unknown.get(name) == code} & unknown.keys()
 
 
 def _names(row: AffectedOrder) -> Collection[str]:
@@ -198,8 +206,8 @@ def _names(row: AffectedOrder) -> Collection[str]:
     return names_needed(row.order) if row.incident.code == DIFFERENCE else ()
 
 
-def ends_by_accept(code: str, step: str, unknown: Collection[str]) -> bool:
-    return code in BOOKS_ONLY or step in unknown
+def ends_by_accept(code: str, step: str, unknown: Mapping[str, str]) -> bool:
+    return code in BOOKS_ONLY or bool(_stopping(code, step, unknown))
 
 
 def why_not_accept(order: Order, there: bool) -> NotAllowedError | None:

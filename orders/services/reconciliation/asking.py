@@ -56,8 +56,9 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
     Must not run in a transaction. Raises BooksSilentError, and NotAllowedError while a billing step is under way.
     """
     owner, now = owner_of_records(order), timezone.now()
-    if look:
-        check_not_called(owner, look)
+    for one in (owner, _trial_asked_about(order)) if look else ():
+        if one:
+            check_not_called(one, look)
     found = compare_now(owner.pk, look)
     if any(one.theirs == UNREADABLE for one in found.discrepancies):
         raise BooksSilentError("the answer holds no records that can be read", code="bad_result")
@@ -79,11 +80,17 @@ def ask_and_compare(order: Order, *, by: str, look: Look | None = None) -> Answe
 
 
 def _of_trial(order: Order, look: Look | None = None) -> list[HeldRecord]:
+    trial = _trial_asked_about(order)
+    return fetch_records(trial.number, look) if trial else []
+
+
+def _trial_asked_about(order: Order) -> Order | None:
+    """The trial of an activation with a failed step on the trial's records."""
     failed = order.dispatches.current().filter(state=Dispatch.State.FAILED, channel=Dispatch.Channel.BILLING)
     owner = owner_of_records(order)
     if order.trial and order.trial.pk != owner.pk and failed.filter(lane=order.trial_id).exists():
-        return fetch_records(order.trial.number, look)
-    return []
+        return order.trial
+    return None
 
 
 def why_silent(error: BooksSilentError) -> NotAllowedError:
