@@ -109,14 +109,14 @@ class Wire:
     def _as_at_first(self, call: SandboxRequest, fate: str) -> SandboxResponse:
         """What the partner answers, or did at first; and notes whether it calls that a success."""
         acts = call.path in ACTS
-        first = self.firsts.get(call.key) if self.stubborn and acts else None
+        first = self.firsts.get(call.key + call.digest) if self.stubborn and acts else None
         if first is None:
             started = call.path == START
             answer = first = self.answer(self._under_own_key(call) if started and self.forgetful else call, fate)
             if started and self.zero and answer.status == 200 and b'"code":200' in answer.body:
                 first = dataclasses.replace(answer, body=answer.body.replace(b'"code":200', b'"code":0'))
             if acts and first.status == 200:
-                self.firsts[call.key] = first
+                self.firsts[call.key + call.digest] = first
         if acts and SUCCESS.match(first.body):
             kinds = {"start"} if call.path == START else {kind for kind, _ in what_it_does(call)}
             self.told |= {PROVES[kind] for kind in kinds & PROVES.keys()}
