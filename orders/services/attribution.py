@@ -14,7 +14,7 @@ from orders.errors import NotAllowedError, check_reason
 from orders.models import BillingRecord, Dispatch, Order, Province
 from orders.models.dispatch import OPEN_STATES
 from orders.services.holds import province_of
-from orders.services.order_writes import add_event, lock_order, lock_orders
+from orders.services.order_writes import add_event, find_order, lock_orders
 from orders.services.outbox.effects import MAY_ACT
 from orders.services.outbox.enqueue import build_step, enqueue, wake
 from orders.services.outbox.freeze import WAS_IN
@@ -40,8 +40,11 @@ def move_attribution(*, number: str, letters: str, reason: str, by: str, now: da
     check_reason(reason, "moving an attribution")
     new = province_of(letters)
     with transaction.atomic():
-        order = lock_order(number)
-        family = list(lock_orders(row.pk for row in family_of(order)).values())
+        found = find_order(number)
+        locked = lock_orders(row.pk for row in family_of(found))  # all in one go, in the order in which others lock
+        order = locked[found.pk]
+        locked |= lock_orders(row.pk for row in family_of(order) if row.pk not in locked)  # what came in meanwhile
+        family = list(locked.values())
         steps = Dispatch.objects.current().filter(order__in=family, channel=Dispatch.Channel.BILLING)
         list(steps.filter(state__in=NOT_FINISHED).order_by("pk").select_for_update(no_key=True).values_list("pk"))
         if why := why_not_move_attribution(order, now) or why_not_there(order, new):
