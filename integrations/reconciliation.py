@@ -37,7 +37,7 @@ from orders.services.reconciliation import results
 from orders.services.reconciliation.differences import troubled
 from orders.services.reconciliation.fixes import Left, obstacles
 from orders.services.reconciliation.held_records import NAMES_IT
-from orders.services.reconciliation.looked import called_too_late
+from orders.services.reconciliation.look_guards import called_too_late
 from orders.services.reconciliation.meant import not_meant
 from orders.services.reconciliation.number_list import close_known, keep_not_listed, keep_unknown, unknown_numbers
 

@@ -16,6 +16,12 @@ S, D = Order.State, Dispatch.State
 # Only services undo or close an order; steps alone never move it out of these.
 SETTLED = frozenset({S.CONVERTED, S.ENDED, S.REJECTED, S.COMPENSATING, S.WITHDRAWN})
 
+# Orders whose records are to be live, and those of which none may be.
+STANDS = frozenset(
+    {S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING}
+)
+ENDED_ORDERS = frozenset({S.WITHDRAWN, S.REJECTED, S.ENDED, S.CONVERTED})
+
 ENDED_WELL = frozenset({D.DONE, D.GIVEN_UP})  # nothing waits for such a step any more
 OVER = frozenset({*ENDED_WELL, D.CLOSED, D.UNDONE})
 

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.errors import NotAllowedError
+from orders.lists.reason import WordsField
 from orders.lists.scope import is_unlimited, limit
 from orders.models import Difference, Timeline
-from orders.order_page.decisions.base import WordsField
 from orders.people import staff_actor
 from orders.queries.after_restore import KINDS, SAMPLE, lost_entries, rows_of_kind
 from orders.services.held_processes import hold_processes

@@ -24,9 +24,9 @@ from orders.lists.chips import personal_chip, toned_chip
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import may_open
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.reason import reason_field
 from orders.lists.scope import UnlimitedOnly, is_unlimited
 from orders.office.exports.rights import JUDGE
-from orders.order_page.decisions.base import reason_field
 from orders.people import actor_of, staff_actor
 
 REVOKE = "integrations.revoke_apitoken"

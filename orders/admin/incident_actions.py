@@ -26,10 +26,10 @@ from orders.admin.owning import owner_line
 from orders.error_messages import say
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
+from orders.lists.reason import reason_field
 from orders.lists.scope import attributions_of, limit
 from orders.models import AffectedOrder, Dispatch, Incident
 from orders.models.querysets import UNRESOLVED
-from orders.order_page.decisions.base import reason_field
 from orders.order_page.decisions.note import mention_words
 from orders.people import staff_actor
 from orders.queries.doubts import mark_orders

@@ -21,6 +21,7 @@ from orders.db.odd_values import is_id
 from orders.incident_causes import cause_of
 from orders.lists.cells import column, cut
 from orders.lists.change_list import FactsChangeList
+from orders.lists.columns import LAST_DAY
 from orders.lists.filters import (
     AHEAD,
     IncorrectLookupParameters,
@@ -211,8 +212,6 @@ MAX_NAMED = 2000  # domains; a cell of a file has room for fewer
 SORTED_STEPS = {"attempts": {}, "next_try": {"state": State.RETRYING}}
 """Columns that sort the list by a stopped step of each order, and which one. Orders without such a step are left out:
 to sort a million empty values is slow, and tells nothing."""
-LAST_DAY = "trial_end"
-"""The column that sorts trials by their last day; the page has only trials that have one."""
 
 
 class OrderChangeList(FactsChangeList):

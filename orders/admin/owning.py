@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.errors import NotAllowedError
 from orders.lists.owners import OwnerCell, PersonField
-from orders.order_page.decisions.base import reason_field
+from orders.lists.reason import reason_field
 from orders.people import person_words, staff_actor
 from orders.queries.mine import set_owners
 from orders.queries.owners import OWN, possible_owners

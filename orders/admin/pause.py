@@ -19,9 +19,9 @@ from orders.lists.chips import toned_chip
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import masked_field
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.models import Pause
-from orders.order_page.decisions.base import reason_field
 from orders.order_page.history import PARTNER_NAMES
 from orders.order_page.pause_words import slept_words, will_end_hold, will_pause, will_resume
 from orders.people import staff_actor

@@ -25,10 +25,10 @@ from orders.lists.filters import PlacesFilter, day_filter
 from orders.lists.moments import ago
 from orders.lists.personal_data import open_personal_data
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.reason import reason_field
 from orders.lists.registration import Section, register_list
 from orders.lists.scope import attributions_of, limit, seen_orders
 from orders.models import BillingRecord, Customer, CustomerNote, Difference, Order, Province
-from orders.order_page.decisions.base import reason_field
 from orders.people import staff_actor
 from orders.queries.customer_names import name_of
 from orders.queries.doubts import count_open, open_troubles

@@ -20,6 +20,9 @@ from orders.lists.list_query import COLUMNS, names_in
 from orders.lists.plain_cells import Cell, as_number, field_value, plain
 from orders.lists.registration import list_of
 
+LAST_DAY = "trial_end"
+"""The column that sorts trials by their last day; the page has only trials that have one."""
+
 
 @dataclass(frozen=True)
 class Column:

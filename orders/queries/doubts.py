@@ -22,7 +22,7 @@ from orders.queries.awaiting_approval import returned
 from orders.services.incidents import BILLED_NOT_ACTIVE, BOOKS_ONLY, PARTNERS_OWN
 from orders.services.outbox.freeze import LEFT
 from orders.services.outbox.release import behind_what_stopped
-from orders.services.reconciliation.differences import NOT_BILLED, OVER, STANDS
+from orders.states import ENDED_ORDERS, STANDS
 from orders.steps import STEPS, Channel, Partner, Phase
 
 Kind = Difference.Kind
@@ -178,8 +178,11 @@ def accepted_as_they_are() -> Iterator[tuple[str, QuerySet]]:
     left = BillingRecord.objects.filter(order=OuterRef("order"), accepted__has_key=LEFT)
     gone = left.filter(state__in=[BillingRecord.State.DELETED, BillingRecord.State.CANCELLED])
     live = left.filter(state=BillingRecord.State.LIVE, cancel_time__gt=Slot("now", DateTimeField()))
-    over = Q(order__state__in=OVER) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
-    for name, where, records in ((NOT_BILLED, Q(order__state__in=STANDS), gone), (BILLED_NOT_ACTIVE, over, live)):
+    over = Q(order__state__in=ENDED_ORDERS) | Q(order__state=Order.State.FAILED, order__undo_since__isnull=False)
+    for name, where, records in (
+        (Kind.NOT_BILLED.value, Q(order__state__in=STANDS), gone),
+        (BILLED_NOT_ACTIVE, over, live),
+    ):
         yield name, Difference.objects.filter(where, Exists(records), state=Difference.State.ACCEPTED)
         troubles = AffectedOrder.objects.filter(where, Exists(records), closed_at__isnull=False)
         yield name, troubles.exclude(accepted_by="")

@@ -25,8 +25,9 @@ from orders.services.giving_up import NOT_BILLED, steps_to_give_up
 from orders.services.holds import province_of
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, LATE_UNDO
 from orders.services.line import begun_with
-from orders.services.moving import last_call, move_of, why_not_move, why_not_on
+from orders.services.moving import last_call, why_not_move, why_not_on
 from orders.services.outbox.freeze import work_out
+from orders.services.outbox.moves import move_of
 from orders.services.reconciliation.accept import acceptable, differences_of, is_about_records
 from orders.services.reconciliation.asking import owner_of_records
 from orders.services.reconciliation.differences import BY_NAME, is_over, name_needed

@@ -12,10 +12,10 @@ from orders.books import HeldRecord
 from orders.db.compiled_sql import update_rows
 from orders.models import BillingRecord, Dispatch, Order
 from orders.services.compensation.plan import put_right
-from orders.services.moving import move_of
 from orders.services.outbox.effects import LateCall, late_calls, may_act_until
 from orders.services.outbox.enqueue import build_questions, build_step, enqueue
 from orders.services.outbox.freeze import LEFT, work_out
+from orders.services.outbox.moves import move_of
 from orders.services.outbox.release import NOT_FINISHED
 from orders.services.reconciliation.fixes import BILLED, send_again
 from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, take_record

@@ -13,11 +13,12 @@ from orders.local_time import SHANGHAI
 from orders.models import BillingRecord, Difference, Dispatch, Order
 from orders.services.compensation.late import is_late
 from orders.services.incidents import MOVE_FAILED, close_troubles, open_incident
-from orders.services.moving import ASKING, DIFFERS, move_start_to, start_of
+from orders.services.moving import move_start_to, start_of
 from orders.services.order_writes import load_records
 from orders.services.outbox.effects import late_calls, may_act_until
 from orders.services.outbox.enqueue import build_step, enqueue
 from orders.services.outbox.freeze import moved_to
+from orders.services.outbox.moves import ASKING, DIFFERS
 from orders.services.outbox.release import release
 from orders.services.reconciliation.differences import open_found
 from orders.services.reconciliation.held_records import TAKEN, by_identity, identity, take_record

@@ -23,6 +23,7 @@ from orders.services.order_writes import add_event, lock_order, refresh_states
 from orders.services.outbox.effects import ACTED, late_calls
 from orders.services.outbox.enqueue import build_schedule, build_step, enqueue, schedule_name, wake
 from orders.services.outbox.freeze import moved_to
+from orders.services.outbox.moves import differs, is_move, move_of
 from orders.services.outbox.release import release
 from orders.services.reopening import note_sent_with
 from orders.steps import FIXES, Partner, Phase
@@ -33,10 +34,7 @@ FOR_TODAY = datetime.timedelta(minutes=30)  # so long after it was asked the las
 AHEAD = datetime.timedelta(minutes=30)  # so far ahead both starts must lie for records that disagree to be sent again
 PUT_OFF = datetime.timedelta(seconds=15)
 BEHIND_PLAN = Phase.UNDO - 50  # where no start day's cancel says the place
-UNRESOLVED = [State.WAITING, *OPEN_STATES, State.FAILED]
 NOT_BILLED_YET = {Order.State.IN_PROGRESS, Order.State.AWAITING_APPROVAL, Order.State.HELD}
-ASKING = "asking"  # in `about` of a move whose outcome the big-data side has yet to be asked for
-DIFFERS = "differs"  # in `about` of a move whose records disagree, and of the move that replaces it
 
 
 def move_start(*, number: str, day: datetime.date, reason: str, by: str, now: datetime.datetime) -> Order:
@@ -100,21 +98,6 @@ def why_not_on(order: Order, day: datetime.date, now: datetime.datetime) -> NotA
     return None
 
 
-def move_of(order: Order) -> Dispatch | None:
-    """The move of the order that has no end yet: it is to be sent, is asked about, or its records disagree."""
-    rows = order.dispatches.current().filter(step=Step.MOVE_START, repeat=False, state__in=UNRESOLVED)
-    return rows.defer("payload").first()
-
-
-def unresolved(steps: Iterable[Dispatch]) -> Dispatch | None:
-    """The same among an order's current steps, where they are known already."""
-    return next((row for row in steps if _is_move(row) and row.state in UNRESOLVED), None)
-
-
-def _is_move(row: Dispatch) -> bool:
-    return row.step == Step.MOVE_START and not row.repeat
-
-
 def why_moving(order: Order) -> NotAllowedError | None:
     """Why nothing else may be done about the order's records: a move of its start has no end yet."""
     return why_unresolved(order, move_of(order))
@@ -124,11 +107,6 @@ def why_unresolved(order: Order, move: Dispatch | None) -> NotAllowedError | Non
     if move is None:
         return None
     return NotAllowedError("move_differs" if differs(move) else "move_under_way", number=order.number)
-
-
-def differs(move: Dispatch) -> bool:
-    """Whether the big-data side was asked, and holds neither the old start everywhere nor the new one."""
-    return move.state == State.FAILED and ASKING not in move.about
 
 
 def may_send_again(move: Dispatch, order: Order, now: datetime.datetime) -> bool:
@@ -207,7 +185,7 @@ def hold_back(rows: list[Dispatch], *, now: datetime.datetime, down: Iterable[st
     def waits(row: Dispatch) -> bool:
         return is_over(row, now) or (row.attempts == 0 and Partner.BIGDATA in down)
 
-    held = [row for row in rows if _is_move(row) and waits(row)]
+    held = [row for row in rows if is_move(row) and waits(row)]
     for row in held:
         row.next_try_at, row.lease_token = now + PUT_OFF, None  # so that it does not look as if it were in the air
     if held:

@@ -19,8 +19,8 @@ from orders.services.giving_up import close_removals
 from orders.services.holds import settle_followers
 from orders.services.incidents import LATE_UNDO, close_troubles
 from orders.services.line import lock_line, name_built_upon, plan_behind
-from orders.services.moving import differs, move_of
 from orders.services.order_writes import add_event, lock_order
+from orders.services.outbox.moves import differs, move_of
 from orders.services.shape import reshape
 from orders.states import set_undo_mark
 

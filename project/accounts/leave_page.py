@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from orders.errors import NotAllowedError
 from orders.lists.owners import PersonField
+from orders.lists.reason import LONGEST_REASON, WordsField
 from orders.lists.registration import right_to_view
 from orders.lists.scope import attributions_of
 from orders.models import Province
-from orders.order_page.decisions.base import LONGEST_REASON, WordsField
 from orders.people import name_of, person_words, staff_actor
 from orders.queries.owners import OWN, sees_it, staff_with
 from orders.services.ownership import KINDS, hand_over_all, kind_of, owned_rows

@@ -18,13 +18,13 @@ from django.utils.translation import gettext_lazy
 from orders.errors import NotAllowedError
 from orders.four_eyes import is_asked
 from orders.incident_causes import title_of
+from orders.lists.reason import reason_field
 from orders.local_time import midnight
 from orders.models import Conflict, Dispatch, Incident, Order
 from orders.models.querysets import UNRESOLVED
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, asked_of, maker_of
 from orders.office.bulk.handing_over import HAND_OVER
 from orders.order_page.decisions.attribute import AttributionField
-from orders.order_page.decisions.base import reason_field
 from orders.order_page.decisions.resend import VERDICTS, say_judgement, why_not_resend
 from orders.services.breakers import partners_down
 from orders.services.holds import choose_attribution, why_not_attribute

@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 
 from orders.db.odd_values import MOST_ID
 from orders.error_messages import say_why
+from orders.lists.reason import reason_field
 from orders.office.bulk.models import BulkRun
-from orders.order_page.decisions.base import reason_field
 from orders.people import actor_kept
 
 

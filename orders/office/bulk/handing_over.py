@@ -15,10 +15,10 @@ from orders.db.odd_values import is_id
 from orders.errors import NotAllowedError
 from orders.incident_causes import title_of
 from orders.lists.owners import PersonField
+from orders.lists.reason import reason_field
 from orders.models import Difference, Incident, Order, OrderEvent
 from orders.office.bulk.base import BulkAct, Judged, ReasonForm, maker_of
 from orders.office.bulk.models import BulkRun
-from orders.order_page.decisions.base import reason_field
 from orders.people import actor_of, name_of, person_words
 from orders.queries.mine import may_have_owner, set_owners
 from orders.queries.owners import OWN

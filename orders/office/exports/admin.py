@@ -23,6 +23,7 @@ from orders.lists.filters import day_filter, word_filter
 from orders.lists.moments import ago_field
 from orders.lists.personal_data import mask_text_or_json
 from orders.lists.read_only import ReadOnlyAdmin
+from orders.lists.reason import LONGEST_REASON
 from orders.lists.registration import AUDITORS, Role, Section, admin_of, exported_lists, register_list
 from orders.lists.scope import OwnRows, sees_all
 from orders.office.exports.lists import PERMISSION, title_of_export
@@ -40,7 +41,6 @@ from orders.office.exports.rights import (
 from orders.office.exports.service import judge_export, stop_export, waiting_before, why_not_judge
 from orders.office.jobs import is_made_by
 from orders.office.schedules.results import advice
-from orders.order_page.decisions.base import LONGEST_REASON
 from orders.people import COMMAND, STAFF, name_of, staff_actor
 from orders.queries.page_marks import MovesBy
 from orders.secrets_in_text import without_named_secrets

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from orders.errors import ExportError, OrderError
 from orders.lists.list_query import NOT_OF_THE_FILTER
 from orders.lists.personal_data import may_open
+from orders.lists.reason import reason_field
 from orders.lists.registration import address_of_list, admin_of, exported_lists
 from orders.lists.scope import attributions_of
 from orders.office.evidence.archive import EVIDENCE, number_in
@@ -32,7 +33,6 @@ from orders.office.exports.service import (
     write_export,
 )
 from orders.office.jobs import queue
-from orders.order_page.decisions.base import reason_field
 from orders.people import staff_actor
 
 

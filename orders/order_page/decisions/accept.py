@@ -8,7 +8,8 @@ from orders.incident_causes import cause_of
 from orders.order_page.decisions.base import Decision, ReasonForm, failed_billing, offer
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
-from orders.services.moving import unresolved, why_unresolved
+from orders.services.moving import why_unresolved
+from orders.services.outbox.moves import unresolved
 from orders.services.reconciliation.accept import (
     accept,
     acceptable,

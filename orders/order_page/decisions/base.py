@@ -11,28 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from orders.books import Look, OrderComparison, compare_now
 from orders.errors import OrderError
+from orders.lists.reason import reason_field
 from orders.models import Dispatch, Order
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries.foreseen import Foreseen
-from orders.secrets_in_text import without_named_secrets
 
-LONGEST_REASON = 500
 SEEN = ("jobId", "productId", "domain", "cancelStatus", "createTime", "cancelTime")
-REASON, LOOKED_AT = gettext_lazy("Reason"), gettext_lazy("what was seen there")
-
-
-class WordsField(forms.CharField):
-    """Words of staff, which the trail keeps: what is called a password, a token or a key in them is cut."""
-
-    def to_python(self, value):
-        return without_named_secrets(super().to_python(value))
-
-
-def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, rows: int = 3, **more) -> WordsField:
-    """Where staff say why, or write a note. What they type is kept for an hour (project/static/desk/session.js)."""
-    focus = {"autofocus": True} if autofocus else {}
-    widget = forms.Textarea(attrs={"rows": rows, **focus, "data-draft": ""})
-    return WordsField(label=label, max_length=LONGEST_REASON, widget=widget, **more)
+LOOKED_AT = gettext_lazy("what was seen there")
 
 
 class ReasonForm(forms.Form):

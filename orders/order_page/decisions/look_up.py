@@ -13,7 +13,7 @@ from orders.errors import NotAllowedError
 from orders.models import BillingRecord
 from orders.order_page.decisions.base import LOOKED_AT, Decision, ReasonForm, failed_billing
 from orders.order_page.ladder.step_rungs import Facts
-from orders.services.moving import unresolved
+from orders.services.outbox.moves import unresolved
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, LOOK_UP
 from orders.services.reconciliation.looked import identity, records_in_question
 from orders.services.reconciliation.take import ask_all, take, why_not_quiet, why_not_take, why_not_take_move

@@ -9,7 +9,8 @@ from orders.errors import NotAllowedError
 from orders.order_page.decisions.base import Decision, ReasonForm
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
-from orders.services.moving import move_of, move_start, why_not_move, why_not_on
+from orders.services.moving import move_start, why_not_move, why_not_on
+from orders.services.outbox.moves import move_of
 
 
 class DayForm(ReasonForm):

@@ -9,8 +9,8 @@ from orders.models import Dispatch
 from orders.order_page.decisions.base import Decision, StepForm, failed_billing
 from orders.order_page.ladder.step_rungs import Facts
 from orders.queries import dry_run
-from orders.services.moving import unresolved
 from orders.services.outbox.effects import starts_in_doubt
+from orders.services.outbox.moves import unresolved
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.reconciliation.take import (
     ask_all,

@@ -26,7 +26,8 @@ from orders.order_page.ladder.step_rungs import (
 )
 from orders.queries.shape_parts import ENDED, LAST_DAY, NO_DOMAIN, NOT_RESTORED, UNDONE_LATE
 from orders.services.incidents import BOOKS_ONLY, DIFFERENCE, MOVE_FAILED
-from orders.services.moving import differs, may_send_again, start_of, unresolved
+from orders.services.moving import may_send_again, start_of
+from orders.services.outbox.moves import differs, unresolved
 from orders.steps import Partner
 
 State, Kind, Step = Order.State, Order.Kind, Dispatch.Step

@@ -24,7 +24,7 @@ from orders.services.approvals import decision_in_force
 from orders.services.held_processes import let_go
 from orders.services.incidents import COMPENSATED, end_settled
 from orders.services.line import cancel_after_all, is_worked_out, work_out_anew
-from orders.services.moving import differs, may_send_again, move_of
+from orders.services.moving import may_send_again
 from orders.services.order_writes import add_event, load_records, lock_order, refresh_states
 from orders.services.outbox.claim import paused_partners
 from orders.services.outbox.effects import (
@@ -38,6 +38,7 @@ from orders.services.outbox.effects import (
 from orders.services.outbox.enqueue import build_repeat, build_replacement, enqueue, wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mail_resend import send_again
+from orders.services.outbox.moves import differs, move_of
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS
 from orders.services.outbox.proof import is_never_repeated
 from orders.services.outbox.read_again import end_by_reading, ends_by_reading, note_begun

@@ -51,7 +51,7 @@ from orders.services.reconciliation.differences import (
     update_incident,
 )
 from orders.services.reconciliation.held_records import as_meant
-from orders.services.reconciliation.looked import check_look
+from orders.services.reconciliation.look_guards import check_look
 from orders.services.reconciliation.meant import end_beside
 from orders.services.reconciliation.number_list import keep_unknown
 from orders.services.reconciliation.results import begin_reconciliation, may_still_change

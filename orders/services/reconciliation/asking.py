@@ -17,7 +17,7 @@ from orders.services.incidents import PARTNER_PAUSED
 from orders.services.order_writes import lock_order
 from orders.services.outbox.outcome import LOOK_UP
 from orders.services.reconciliation.differences import Shown, shown_of, told_shown
-from orders.services.reconciliation.looked import check_not_called
+from orders.services.reconciliation.look_guards import check_not_called
 from orders.services.reconciliation.results import Snapshot, begin_reconciliation, keep_discrepancies, snapshot
 
 UNREADABLE = "unreadable"  # theirs of an answer in which no record can be read

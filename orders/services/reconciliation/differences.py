@@ -13,6 +13,7 @@ from orders.content import canonical_json
 from orders.models import AffectedOrder, BillingRecord, Difference, Dispatch, Order, Reconciliation
 from orders.models.querysets import STOPPED_BY
 from orders.services.incidents import BILLED_NOT_ACTIVE, DIFFERENCE, close_troubles, open_incident
+from orders.states import ENDED_ORDERS, STANDS
 from orders.steps import FIXES
 
 Kind, State, S = Difference.Kind, Difference.State, Order.State
@@ -22,8 +23,6 @@ NOT_BILLED = Kind.NOT_BILLED.value
 BY_NAME = {NOT_BILLED: "accept_not_billed", BILLED_NOT_ACTIVE: "accept_billed_not_active"}
 """What is accepted only by this name (contract 3.9, 14): a record that is gone of an order that stands, or is live of
 one that is over. Each with the refusal of who has not named it."""
-STANDS = frozenset({S.IN_PROGRESS, S.AWAITING_APPROVAL, S.SCHEDULED, S.ACTIVE, S.TRIALING})
-OVER = frozenset({S.WITHDRAWN, S.REJECTED, S.ENDED, S.CONVERTED})
 Shown = frozenset[tuple]
 
 
@@ -84,7 +83,7 @@ def told_shown(shown: Shown) -> str:
 
 def is_over(order: Order) -> bool:
     """Whether no record of the order may be live any more."""
-    return order.state in OVER or (order.state == S.FAILED and order.undo_since is not None)
+    return order.state in ENDED_ORDERS or (order.state == S.FAILED and order.undo_since is not None)
 
 
 def name_needed(order: Order, row: Difference) -> str:

@@ -23,12 +23,13 @@ from orders.services.giving_up import close_removals, given_up_removals, mark_re
 from orders.services.incidents import close_troubles, end_settled
 from orders.services.looks import look_behind
 from orders.services.move_answers import take_move
-from orders.services.moving import differs, may_send_again, move_of, move_start_to
+from orders.services.moving import may_send_again, move_start_to
 from orders.services.order_writes import add_event, find_order, load_records, lock_order, refresh_states
 from orders.services.outbox.effects import starts_in_doubt
 from orders.services.outbox.enqueue import enqueue_next_parts, wake
 from orders.services.outbox.freeze import set_times
 from orders.services.outbox.mails import tell_accepted
+from orders.services.outbox.moves import differs, move_of
 from orders.services.outbox.outcome import ACTED_BEFORE, DOUBTS, Outcome
 from orders.services.outbox.record import record_read_again
 from orders.services.outbox.release import release
@@ -52,7 +53,8 @@ from orders.services.reconciliation.held_records import (
     records_of,
     take_record,
 )
-from orders.services.reconciliation.looked import answer_questions, check_look, questions_of, without_called
+from orders.services.reconciliation.look_guards import check_look, without_called
+from orders.services.reconciliation.looked import answer_questions, questions_of
 from orders.services.reconciliation.meant import end_beside, note_not_meant
 from orders.services.restores import is_from_before_restore
 from orders.services.shape import refresh_trial, reshape, take_end

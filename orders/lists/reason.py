@@ -1,0 +1,24 @@
+"""The field in which staff say why."""
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from orders.secrets_in_text import without_named_secrets
+
+LONGEST_REASON = 500
+REASON = gettext_lazy("Reason")
+
+
+class WordsField(forms.CharField):
+    """Words of staff, which the trail keeps: what is called a password, a token or a key in them is cut."""
+
+    def to_python(self, value):
+        return without_named_secrets(super().to_python(value))
+
+
+def reason_field(label: str | Promise = REASON, *, autofocus: bool = True, rows: int = 3, **more) -> WordsField:
+    """Where staff say why, or write a note. What they type is kept for an hour (project/static/desk/session.js)."""
+    focus = {"autofocus": True} if autofocus else {}
+    widget = forms.Textarea(attrs={"rows": rows, **focus, "data-draft": ""})
+    return WordsField(label=label, max_length=LONGEST_REASON, widget=widget, **more)
